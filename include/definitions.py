@@ -1,0 +1,97 @@
+"""Read a YAML definition (contract or council) into its model, or say what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from include.errors import WrongDefinition
+
+Model = TypeVar("Model", bound="Definition")
+
+NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,47}$")
+
+
+class Definition(BaseModel):
+    """A part of a definition file: a field that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class UniqueKeyLoader(yaml.SafeLoader):
+    """YAML as written: a key given twice is an error, not a silent overwrite."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_definition(path: Path, model: type[Model]) -> Model:
+    """Read one file; its `name` must be the file's.
+
+    Raises `WrongDefinition` with the file, each wrong field, what was
+    expected there and what was found.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise WrongDefinition(f"{path}: not readable as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise WrongDefinition(
+            f"{path}: expected a mapping of fields, found {type(content).__name__}."
+        )
+    try:
+        definition = model.model_validate(content)
+    except ValidationError as error:
+        raise WrongDefinition(f"{path}: {_sentences(error)}") from error
+    name = content.get("name")
+    if name != path.stem:
+        raise WrongDefinition(
+            f"{path}: field `name`: expected {path.stem!r}, as the file is called, found {name!r}."
+        )
+    return definition
+
+
+def read_folder(folder: Path, model: type[Model]) -> dict[str, Model]:
+    """Every `*.yaml` of a folder by name, in alphabetical order. An empty folder is an error."""
+    found = {path.stem: read_definition(path, model) for path in sorted(folder.glob("*.yaml"))}
+    if not found:
+        raise WrongDefinition(f"{folder}: expected at least one *.yaml file, found none.")
+    return found
+
+
+def _sentences(error: ValidationError) -> str:
+    return " ".join(
+        f"field `{_field(item['loc'])}`: {_expected(item)}{_found(item)}" for item in error.errors()
+    )
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "(whole file)"
+
+
+def _expected(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "no such field; is it misspelt?"
+    if item["type"] == "missing":
+        return "it is required and missing."
+    return str(item["msg"]).removeprefix("Value error, ").rstrip(".") + "."
+
+
+def _found(item: Any) -> str:
+    found = item.get("input")
+    if item["type"] == "missing" or not isinstance(found, str | int | float | bool | date):
+        return ""
+    return f" Found {found!r}."

@@ -1,0 +1,92 @@
+"""Deployment facts: the environment first, then `$WANDLE_HOME/wandle.env`. The only reader of both."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from include.errors import PermanentError
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+class WrongSetting(PermanentError):
+    """A deployment variable is missing or has a value that cannot be."""
+
+
+class Settings(BaseSettings):
+    """Where this deployment keeps things and how they are reached.
+
+    Every field is read from the variable named as its alias. Addresses are
+    empty until the platform has been made (`wandle up`) or the deployment
+    sets them; `need` turns an empty one into a sentence.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    home: Path = Field(default=CHECKOUT / ".local", alias="WANDLE_HOME")
+    port_base: int = Field(default=8080, ge=1024, le=65_000, alias="WANDLE_PORT_BASE")
+    live: bool = Field(default=False, alias="WANDLE_LIVE")
+    payloads: Path | None = Field(default=None, alias="WANDLE_PAYLOADS")
+    sandbox_url: str = Field(default="", alias="WANDLE_SANDBOX_URL")
+    code_version: str = Field(default="unknown", alias="WANDLE_CODE_VERSION")
+
+    bucket: str = Field(default="wandle", alias="WANDLE_BUCKET")
+    s3_endpoint: str = Field(default="", alias="AWS_ENDPOINT_URL_S3")
+    s3_access_key: str = Field(default="", alias="AWS_ACCESS_KEY_ID", repr=False)
+    s3_secret_key: str = Field(default="", alias="AWS_SECRET_ACCESS_KEY", repr=False)
+    region: str = Field(default="eu-west-2", alias="AWS_REGION")
+
+    admin_dsn: str = Field(default="", alias="WANDLE_ADMIN_DSN", repr=False)
+    loader_dsn: str = Field(default="", alias="WANDLE_LOADER_DSN", repr=False)
+    transformer_dsn: str = Field(default="", alias="WANDLE_TRANSFORMER_DSN", repr=False)
+    portal_dsn: str = Field(default="", alias="WANDLE_PORTAL_DSN", repr=False)
+    reader_dsn: str = Field(default="", alias="WANDLE_WAREHOUSE_DSN", repr=False)
+
+    airflow_url: str = Field(default="", alias="AIRFLOW_URL")
+    airflow_user: str = Field(default="", alias="AIRFLOW_USER")
+    airflow_password: str = Field(default="", alias="AIRFLOW_PASSWORD", repr=False)
+
+    @field_validator("payloads", "home", mode="before")
+    @classmethod
+    def _is_absolute(cls, value: str | Path | None) -> Path | None:
+        return Path(value).expanduser().resolve() if value else None
+
+    @field_validator("live", mode="before")
+    @classmethod
+    def _empty_is_off(cls, value: object) -> object:
+        return value or False
+
+    @classmethod
+    def read(cls) -> Settings:
+        """The settings of this process. Raises `WrongSetting` naming each wrong variable."""
+        home = Path(os.environ.get("WANDLE_HOME") or CHECKOUT / ".local")
+        try:
+            return cls(_env_file=home.expanduser() / "wandle.env")  # type: ignore[call-arg]
+        except ValidationError as error:
+            wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
+            raise WrongSetting(f"settings: {wrong}. Correct the variable and try again.") from None
+
+    def need(self, field: str) -> str:
+        """The value of `field`. Raises `WrongSetting` with the variable's name if it is empty."""
+        value = getattr(self, field)
+        if not value:
+            variable = type(self).model_fields[field].alias
+            raise WrongSetting(
+                f"settings: {variable} is not set. Run `wandle up` to start the platform on "
+                f"this machine, or set it to your deployment's."
+            )
+        return str(value)
+
+    def api_url(self, base_url: str) -> str:
+        """Where an API is asked: the live one, or the sandbox, which mounts each under its host."""
+        if self.live or not self.sandbox_url:
+            return base_url
+        parts = urlsplit(base_url)
+        return f"{self.sandbox_url}/{parts.netloc}{parts.path}"

@@ -1,0 +1,1 @@
+"""The contracts, one YAML file a source, and what they promise. Pure: reads definitions only."""

@@ -1,0 +1,79 @@
+"""Periods and partitions: the unit of fetching, replacing, retrying and backfilling."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from include.errors import UnknownName
+
+Grain = Literal["day", "month"]
+
+_WRITTEN = {"day": re.compile(r"\d{4}-\d{2}-\d{2}"), "month": re.compile(r"\d{4}-\d{2}")}
+
+
+@dataclass(frozen=True, order=True)
+class Period:
+    """A day or a month, known by its first day."""
+
+    first_day: date
+    grain: Grain
+
+    @classmethod
+    def of(cls, day: date, grain: Grain) -> Period:
+        """The period of `grain` that `day` lies in."""
+        if isinstance(day, datetime):
+            day = day.date()
+        return cls(day if grain == "day" else day.replace(day=1), grain)
+
+    @classmethod
+    def parse(cls, text: str, grain: Grain) -> Period:
+        """Read `2017-05` or `2017-05-01`, whichever the grain calls for. Raises `UnknownName`."""
+        try:
+            if _WRITTEN[grain].fullmatch(text):
+                return cls(date.fromisoformat(text if grain == "day" else f"{text}-01"), grain)
+        except ValueError:
+            pass
+        form = "YYYY-MM-DD" if grain == "day" else "YYYY-MM"
+        raise UnknownName(f"{text!r} is no {grain}. Write it as {form}.")
+
+    @property
+    def next(self) -> Period:
+        """The period right after this one."""
+        step = timedelta(days=1 if self.grain == "day" else 32)
+        return Period.of(self.first_day + step, self.grain)
+
+    @property
+    def previous(self) -> Period:
+        """The period right before this one."""
+        return Period.of(self.first_day - timedelta(days=1), self.grain)
+
+    @property
+    def last_day(self) -> date:
+        """The last day that belongs to the period."""
+        return self.next.first_day - timedelta(days=1)
+
+    def until(self, last: Period) -> list[Period]:
+        """Every period from this one to `last`, both included; empty if `last` is earlier."""
+        found, period = [], self
+        while period <= last:
+            found.append(period)
+            period = period.next
+        return found
+
+    def __str__(self) -> str:
+        return self.first_day.isoformat()[: 10 if self.grain == "day" else 7]
+
+
+@dataclass(frozen=True, order=True)
+class Partition:
+    """Source x council x period."""
+
+    source: str
+    council: str
+    period: Period
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.council} {self.period}"
