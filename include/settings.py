@@ -1,4 +1,4 @@
-"""Deployment facts: the environment first, then `$WANDLE_HOME/wandle.env`. The only reader of both."""
+"""Deployment facts, from the environment, then `$WANDLE_HOME/wandle.env`; their only reader."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file_encoding="utf-8", extra="ignore", frozen=True, populate_by_name=True
+        env_file_encoding="utf-8", extra="ignore", frozen=True, validate_by_name=False
     )
 
     home: Path = Field(default=CHECKOUT / ".local", alias="WANDLE_HOME")
@@ -86,7 +86,7 @@ class Settings(BaseSettings):
 
     def api_url(self, base_url: str) -> str:
         """Where an API is asked: the live one, or the sandbox, which mounts each under its host."""
-        if self.live or not self.sandbox_url:
+        if self.live:
             return base_url
         parts = urlsplit(base_url)
-        return f"{self.sandbox_url}/{parts.netloc}{parts.path}"
+        return f"{self.need('sandbox_url')}/{parts.netloc}{parts.path}"

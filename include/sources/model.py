@@ -150,8 +150,9 @@ class Column(Definition):
     """One column of the raw table and the rules that its values keep."""
 
     name: str = Field(pattern=NAME_PATTERN.pattern)
-    type: str = Field(description="text, integer, numeric(p,s), double, boolean, date, "
-                      "timestamptz, jsonb")
+    type: str = Field(
+        description="text, integer, numeric(p,s), double, boolean, date, timestamptz, jsonb"
+    )
     description: str = Field(min_length=1)
     path: str = Field(default="", description="Dotted path in the record; the name if left out.")
     request: str = Field(default="", description="Taken from the request instead: `ward.code`.")

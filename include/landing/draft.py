@@ -1,0 +1,186 @@
+"""Write a landing: page after page, the manifest last."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+from pydantic import BaseModel, ValidationError
+
+from include.landing.manifest import LandedPage, Manifest, ParentLanding, totals_of
+from include.landing.store import MANIFEST, Landings, landing_prefix, new_landing_id, s3_errors
+from include.sources.page import Answered, PageFacts, SentRequest
+from include.sources.partition import Partition
+
+IN_MEMORY_BYTES = 8 * 1024 * 1024
+# Level 1 writes at four times the speed of the default for a seventh more bytes.
+COMPRESSION = 1
+# What is known of a page travels with it, so that an interrupted landing can be resumed.
+FACTS = "wandle-facts"
+
+
+class _Stored(BaseModel):
+    """What travels with a page's object; its request can be made again from the contract."""
+
+    facts: PageFacts
+    stored_bytes: int
+    contract_hash: str
+
+
+class Draft:
+    """A landing that is being written; nobody reads it before `finish`.
+
+    `landed` are the pages that an interrupted attempt of the same run left, up
+    to the first one missing. Each must be taken over with `keep`, in order,
+    before new ones are added.
+    """
+
+    def __init__(
+        self,
+        landings: Landings,
+        partition: Partition,
+        landing_id: str,
+        contract_hash: str,
+        landed: Iterable[_Stored] = (),
+    ) -> None:
+        self.landing_id = landing_id
+        self.landed = deque(landed)
+        self._landings = landings
+        self._partition = partition
+        self._contract_hash = contract_hash
+        self._pages: list[LandedPage] = []
+
+    @classmethod
+    def open(
+        cls,
+        landings: Landings,
+        partition: Partition,
+        *,
+        run_id: str,
+        contract_hash: str,
+        now: datetime,
+    ) -> Draft:
+        """Resume this run's interrupted landing of the partition, or begin a new one.
+
+        A finished landing is never touched. Pages that were asked for by
+        another state of the contract are asked for again.
+        """
+        landing_id = landings.unfinished(partition, run_id, now)
+        if landing_id is None:
+            return cls(landings, partition, new_landing_id(run_id, now), contract_hash)
+        landed = list(_stored_pages(landings, partition, landing_id, contract_hash))
+        return cls(landings, partition, landing_id, contract_hash, landed)
+
+    def keep(self, request: SentRequest) -> LandedPage:
+        """Take over the next page that is already there; `request` is what it answers."""
+        stored = self.landed.popleft()
+        page = LandedPage(
+            **stored.facts.model_dump(),
+            name=_page_name(len(self._pages) + 1),
+            stored_bytes=stored.stored_bytes,
+            request=request,
+        )
+        self._pages.append(page)
+        return page
+
+    def add(self, facts: PageFacts, request: SentRequest, body: IO[bytes]) -> LandedPage:
+        """Compress a body and write it as the next page. `body` is closed."""
+        name = _page_name(len(self._pages) + 1)
+        key = landing_prefix(self._partition, self.landing_id) + name
+        with body, SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as packed:
+            # No name and no time inside, so that the same body gives the same object.
+            with gzip.GzipFile("", "wb", COMPRESSION, packed, mtime=0) as file:
+                shutil.copyfileobj(body, file)
+            stored = _Stored(
+                facts=facts, stored_bytes=packed.tell(), contract_hash=self._contract_hash
+            )
+            packed.seek(0)
+            with s3_errors(f"S3: writing {self._landings.address(key)}"):
+                self._landings.s3.upload_fileobj(
+                    packed,
+                    self._landings.bucket,
+                    key,
+                    ExtraArgs={
+                        "ContentType": "application/gzip",
+                        "Metadata": {FACTS: _ascii(stored)},
+                    },
+                )
+        page = LandedPage(
+            **facts.model_dump(), name=name, stored_bytes=stored.stored_bytes, request=request
+        )
+        self._pages.append(page)
+        return page
+
+    def finish(
+        self,
+        *,
+        run_id: str,
+        code_version: str,
+        started_at: datetime,
+        parents: dict[str, ParentLanding],
+        not_published: Answered | None = None,
+    ) -> Manifest:
+        """Write the manifest; from here on the landing exists and never changes."""
+        pages = tuple(self._pages)
+        manifest = Manifest(
+            source=self._partition.source,
+            council=self._partition.council,
+            period=str(self._partition.period),
+            landing_id=self.landing_id,
+            outcome="not_published" if not_published else "complete",
+            run_id=run_id,
+            code_version=code_version,
+            contract_hash=self._contract_hash,
+            started_at=started_at,
+            finished_at=datetime.now(UTC),
+            parents=parents,
+            answered=not_published,
+            pages=pages,
+            totals=totals_of(pages),
+        )
+        key = landing_prefix(self._partition, self.landing_id) + MANIFEST
+        with s3_errors(f"S3: writing {self._landings.address(key)}"):
+            self._landings.s3.put_object(
+                Bucket=self._landings.bucket,
+                Key=key,
+                Body=manifest.model_dump_json(indent=1).encode(),
+                ContentType="application/json",
+            )
+        return manifest
+
+
+def _page_name(number: int) -> str:
+    return f"{number:04}.json.gz"
+
+
+def _ascii(stored: _Stored) -> str:
+    # S3 metadata values are header values, at most 2 KB in all.
+    return json.dumps(stored.model_dump(mode="json"), ensure_ascii=True)
+
+
+def _stored_pages(
+    landings: Landings, partition: Partition, landing_id: str, contract_hash: str
+) -> Iterator[_Stored]:
+    prefix = landing_prefix(partition, landing_id)
+    present = set(landings.keys(prefix))
+    for number in count(1):
+        key = prefix + _page_name(number)
+        if key not in present:
+            return
+        with s3_errors(f"S3: reading {landings.address(key)}"):
+            head = landings.s3.head_object(Bucket=landings.bucket, Key=key)
+        metadata = {name.lower(): value for name, value in head["Metadata"].items()}
+        try:
+            stored = _Stored.model_validate_json(metadata.get(FACTS, ""))
+        except ValidationError:
+            return
+        if stored.contract_hash != contract_hash:
+            return
+        yield stored

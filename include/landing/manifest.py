@@ -1,0 +1,127 @@
+"""The manifest of a landing: what was asked, what was answered, what it must add up to."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from include.errors import LandingDamaged
+from include.sources.page import Answered, PageFacts, SentRequest
+
+FORMAT = 1
+
+
+class LandedPage(PageFacts):
+    """A page as it lies in S3, gzip-compressed, under the landing's prefix."""
+
+    name: str
+    stored_bytes: int
+    request: SentRequest
+
+
+class ParentLanding(BaseModel):
+    """A landing of another source whose records went into the requests."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    council: str
+    period: str
+    landing_id: str
+
+
+class Totals(BaseModel):
+    """What the pages add up to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pages: int
+    bytes: int
+    records: int
+
+
+class Manifest(BaseModel):
+    """Written last: a landing without one was interrupted and is never loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    source: str
+    council: str
+    period: str
+    landing_id: str
+    outcome: Literal["complete", "not_published"]
+    run_id: str
+    code_version: str
+    contract_hash: str
+    started_at: datetime
+    finished_at: datetime
+    parents: dict[str, ParentLanding] = {}
+    answered: Answered | None = None
+    pages: tuple[LandedPage, ...]
+    totals: Totals
+
+    @property
+    def pages_hash(self) -> str:
+        """Over the checksums of the pages, in order, and what their requests added."""
+        digest = hashlib.sha256()
+        for page in self.pages:
+            context = "\x1f".join(f"{name}={value}" for name, value in sorted(page.context.items()))
+            digest.update(f"{page.sha256}\x1e{context}\n".encode())
+        return digest.hexdigest()
+
+
+def totals_of(pages: tuple[LandedPage, ...]) -> Totals:
+    """Added up from the pages."""
+    return Totals(
+        pages=len(pages),
+        bytes=sum(page.bytes for page in pages),
+        records=sum(page.records for page in pages),
+    )
+
+
+def read_manifest(key: str, body: bytes) -> Manifest:
+    """Read a manifest from its JSON.
+
+    Raises `LandingDamaged`, naming `key`, if it is of a newer format, is not a
+    manifest, or contradicts itself.
+    """
+    try:
+        manifest = Manifest.model_validate_json(body)
+    except ValidationError as error:
+        newer = _format_of(body)
+        if newer > FORMAT:
+            raise LandingDamaged(
+                f"{key}: format {newer} is newer than this version reads ({FORMAT}). "
+                "Update Wandle, then load it again."
+            ) from None
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+        raise LandingDamaged(
+            f"{key}: not a manifest: {where}: {first['msg']}. Fetch the partition again."
+        ) from None
+    if manifest.format > FORMAT:
+        raise LandingDamaged(
+            f"{key}: format {manifest.format} is newer than this version reads ({FORMAT}). "
+            "Update Wandle, then load it again."
+        )
+    if totals_of(manifest.pages) != manifest.totals:
+        raise LandingDamaged(
+            f"{key}: expected totals {totals_of(manifest.pages)} as its pages add up, found "
+            f"{manifest.totals}. Fetch the partition again."
+        )
+    return manifest
+
+
+class _OnlyFormat(BaseModel):
+    format: int = 0
+
+
+def _format_of(body: bytes) -> int:
+    try:
+        return _OnlyFormat.model_validate_json(body).format
+    except ValidationError:
+        return 0

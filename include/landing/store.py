@@ -1,0 +1,159 @@
+"""Where landings lie in S3: `landing/<source>/<council>/<period>/<landing id>/`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
+from include.landing.manifest import Manifest, read_manifest
+from include.sources.partition import Partition
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+ROOT = "landing/"
+MANIFEST = "manifest.json"
+TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
+
+# S3's answers that mean "not now"; others will not change by themselves.
+RETRYABLE_CODES = {
+    "InternalError",
+    "OperationAborted",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+}
+
+
+def partition_prefix(partition: Partition) -> str:
+    """Where all landings of a partition lie."""
+    return f"{ROOT}{partition.source}/{partition.council}/{partition.period}/"
+
+
+def landing_prefix(partition: Partition, landing_id: str) -> str:
+    """Where one landing lies."""
+    return f"{partition_prefix(partition)}{landing_id}/"
+
+
+def new_landing_id(run_id: str, now: datetime) -> str:
+    """`<time the fetch began, UTC>-<short hash of the run id>`: sorts by time."""
+    return f"{now.astimezone(UTC).strftime(TIME_FORMAT)}-{run_hash(run_id)}"
+
+
+def run_hash(run_id: str) -> str:
+    """The part of a landing id that tells which run fetched it."""
+    return hashlib.sha256(run_id.encode()).hexdigest()[:10]
+
+
+def began_at(landing_id: str) -> datetime:
+    """When the fetch of a landing began."""
+    return datetime.strptime(landing_id.partition("-")[0], TIME_FORMAT).replace(tzinfo=UTC)
+
+
+@contextmanager
+def s3_errors(doing: str) -> Iterator[None]:
+    """Turn S3's failures into ours: retryable, or permanent with S3's own code.
+
+    `doing` opens the message, e.g. `S3: writing s3://bucket/key`.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in ("NoSuchKey", "404"):
+            raise LandingDamaged(f"{doing}: there is no such object.") from error
+        if status >= 500 or code in RETRYABLE_CODES:
+            raise ServiceUnavailable(f"{doing}: {code}. The next retry may succeed.") from error
+        raise PermanentError(
+            f"{doing}: {code}. Check the bucket's name and this role's rights."
+        ) from error
+    except BotoCoreError as error:
+        raise ServiceUnavailable(
+            f"{doing}: {type(error).__name__}. Is S3 reachable? The next retry may succeed."
+        ) from error
+
+
+class Landings:
+    """The landings in one bucket."""
+
+    def __init__(self, s3: BaseClient, bucket: str) -> None:
+        self.s3 = s3
+        self.bucket = bucket
+
+    def address(self, key: str) -> str:
+        """A key as people write it."""
+        return f"s3://{self.bucket}/{key}"
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key below `prefix`, in order."""
+        with s3_errors(f"S3: listing {self.address(prefix)}"):
+            pages = self.s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix
+            )
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    yield item["Key"]
+
+    def ids(self, partition: Partition) -> dict[str, bool]:
+        """Every landing id of a partition, oldest first, and whether it is finished."""
+        found: dict[str, bool] = {}
+        prefix = partition_prefix(partition)
+        for key in self.keys(prefix):
+            landing_id, _, name = key.removeprefix(prefix).partition("/")
+            found[landing_id] = found.get(landing_id, False) or name == MANIFEST
+        return dict(sorted(found.items()))
+
+    def finished(self, partition: Partition) -> list[str]:
+        """The ids of the finished landings of a partition, newest first."""
+        return [name for name, finished in reversed(self.ids(partition).items()) if finished]
+
+    def unfinished(self, partition: Partition, run_id: str, now: datetime) -> str | None:
+        """The id of an interrupted landing of this run, younger than a day."""
+        mine = f"-{run_hash(run_id)}"
+        for name, finished in reversed(self.ids(partition).items()):
+            if not finished and name.endswith(mine) and now - began_at(name) < timedelta(days=1):
+                return name
+        return None
+
+    def manifest(self, partition: Partition, landing_id: str) -> Manifest:
+        """The manifest of one landing. Raises `LandingDamaged` if it is none of this one."""
+        key = landing_prefix(partition, landing_id) + MANIFEST
+        with s3_errors(f"S3: reading {self.address(key)}"):
+            body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        manifest = read_manifest(self.address(key), body)
+        found = (manifest.source, manifest.council, manifest.period, manifest.landing_id)
+        expected = (partition.source, partition.council, str(partition.period), landing_id)
+        if found != expected:
+            raise LandingDamaged(
+                f"{self.address(key)}: expected the manifest of {' '.join(expected)}, "
+                f"found {' '.join(found)}. Fetch the partition again."
+            )
+        return manifest
+
+    def newest_complete(self, partition: Partition) -> Manifest | None:
+        """The newest landing that holds data, or None."""
+        for landing_id in self.finished(partition):
+            manifest = self.manifest(partition, landing_id)
+            if manifest.outcome == "complete":
+                return manifest
+        return None
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names one level below `prefix`, in order."""
+        with s3_errors(f"S3: listing {self.address(prefix)}"):
+            pages = self.s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+            )
+            return [
+                item["Prefix"].removeprefix(prefix).rstrip("/")
+                for page in pages
+                for item in page.get("CommonPrefixes", ())
+            ]
