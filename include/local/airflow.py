@@ -1,0 +1,204 @@
+"""Airflow on one machine: its settings, its four processes, its metadata database."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from include.local.home import HOST, port, write_private
+from include.local.postgres import airflow_migrated_for, note_airflow_migrated
+from include.local.processes import PlatformFailed, Service
+from include.local.services import python_environment
+from include.local.state import as_variables, read_secrets
+from include.settings import CHECKOUT, Settings
+
+# Tasks see what the jobs need, never the superuser's DSN.
+FOR_TASKS = (
+    *("home", "port_base", "sandbox_url", "bucket", "s3_endpoint", "s3_access_key"),
+    *(
+        "s3_secret_key",
+        "region",
+        "loader_dsn",
+        "transformer_dsn",
+        "portal_dsn",
+        "reader_dsn",
+    ),
+    "airflow_url",
+)
+
+PROCESSES = ("api-server", "scheduler", "dag-processor", "triggerer")
+HEALTH_NAMES = {
+    "scheduler": "scheduler",
+    "dag-processor": "dag_processor",
+    "triggerer": "triggerer",
+}
+
+
+def airflow_environment(settings: Settings) -> dict[str, str]:
+    """Every variable that makes Airflow the platform's: its settings, and those of the jobs."""
+    environment = as_variables(settings, FOR_TASKS) | _connections(settings)
+    environment["AIRFLOW_HOME"] = str(settings.home / "airflow")
+    if settings.live:
+        environment["WANDLE_LIVE"] = "1"
+    if settings.code_version != "unknown":
+        environment["WANDLE_CODE_VERSION"] = settings.code_version
+    for section, options in _configuration(settings).items():
+        for option, value in options.items():
+            environment[f"AIRFLOW__{section}__{option}".upper()] = value
+    return environment
+
+
+def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
+    secrets = read_secrets(settings.home)
+    url = settings.need("airflow_url")
+    folder = settings.home / "airflow"
+    server = f"{HOST}:{port(settings.port_base, 'postgresql')}"
+    database = f"airflow:{secrets['airflow_database']}@{server}/airflow"
+    return {
+        "core": {
+            "executor": "LocalExecutor",
+            "parallelism": "4",
+            "dags_folder": str(CHECKOUT / "dags"),
+            "plugins_folder": str(CHECKOUT / "plugins"),
+            "load_examples": "False",
+            "dags_are_paused_at_creation": "False",
+            "fernet_key": secrets["airflow_fernet_key"],
+            "execution_api_server_url": f"{url}/execution/",
+            "hostname_callable": "socket.gethostname",
+            "simple_auth_manager_users": f"{settings.airflow_user}:admin",
+            "simple_auth_manager_passwords_file": str(folder / "passwords.json"),
+            "simple_auth_manager_all_admins": "False",
+        },
+        "database": {
+            "sql_alchemy_conn": f"postgresql+psycopg2://{database}",
+            "sql_alchemy_conn_async": f"postgresql+asyncpg://{database}",
+        },
+        "api": {
+            "host": HOST,
+            "port": str(port(settings.port_base, "airflow")),
+            "base_url": url,
+            "workers": "1",
+            "secret_key": secrets["airflow_api_secret_key"],
+        },
+        "api_auth": {"jwt_secret": secrets["airflow_jwt_secret"]},
+        "scheduler": {"scheduler_idle_sleep_time": "0.2"},
+        "dag_processor": {
+            "refresh_interval": "10",
+            "bundle_refresh_check_interval": "1",
+        },
+        "logging": {
+            "base_log_folder": str(folder / "logs"),
+            "colored_console_log": "False",
+        },
+    }
+
+
+def _connections(settings: Settings) -> dict[str, str]:
+    s3 = {
+        "conn_type": "aws",
+        "login": settings.need("s3_access_key"),
+        "password": settings.need("s3_secret_key"),
+        "extra": {
+            "endpoint_url": settings.need("s3_endpoint"),
+            "region_name": settings.region,
+        },
+    }
+    return {
+        "AIRFLOW_CONN_WANDLE_LOADER": json.dumps(
+            _postgres_connection(settings.loader_dsn)
+        ),
+        "AIRFLOW_CONN_WANDLE_TRANSFORMER": json.dumps(
+            _postgres_connection(settings.transformer_dsn)
+        ),
+        "AIRFLOW_CONN_WANDLE_S3": json.dumps(s3),
+    }
+
+
+def _postgres_connection(dsn: str) -> dict[str, Any]:
+    parts = urlsplit(dsn)
+    return {
+        "conn_type": "postgres",
+        "host": parts.hostname,
+        "port": parts.port,
+        "login": parts.username,
+        "password": parts.password,
+        "schema": parts.path.removeprefix("/"),
+    }
+
+
+def write_login(settings: Settings) -> None:
+    """Give the login its password before Airflow would make one up and print it."""
+    path = settings.home / "airflow" / "passwords.json"
+    text = json.dumps({settings.airflow_user: settings.airflow_password}) + "\n"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_private(path, text)
+
+
+def migrate_metadata(settings: Settings) -> bool:
+    """Bring the metadata database to the installed Airflow's version; False if it already is."""
+    installed = version("apache-airflow-core")
+    if airflow_migrated_for(settings) == installed:
+        return False
+    done = subprocess.run(
+        (sys.executable, "-m", "airflow", "db", "migrate"),
+        env=python_environment() | airflow_environment(settings),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    if done.returncode != 0:
+        end = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
+        raise PlatformFailed(
+            f"airflow: `airflow db migrate` failed. Its last lines:\n{end}"
+        )
+    note_airflow_migrated(settings, installed)
+    return True
+
+
+def services(settings: Settings) -> list[Service]:
+    """Airflow's processes. The three without a port are asked for through the API server."""
+    environment = python_environment() | airflow_environment(settings)
+    return [_service(settings, name, environment) for name in PROCESSES]
+
+
+def _service(settings: Settings, name: str, environment: dict[str, str]) -> Service:
+    has_log_server = name in ("scheduler", "triggerer")
+    # Logs are read from the folder; Airflow's log servers would listen on every address.
+    options = ("--skip-serve-logs",) if has_log_server else ()
+    url = settings.need("airflow_url")
+    return Service(
+        name=name,
+        command=(sys.executable, "-m", "airflow", name, *options),
+        environment=environment,
+        address=url if name == "api-server" else "",
+        answers=_is_up(url, name),
+        port=port(settings.port_base, "airflow") if name == "api-server" else None,
+        start_seconds=120,
+        poll_seconds=0.25,
+    )
+
+
+def _is_up(url: str, name: str) -> Callable[[datetime], bool]:
+    def answers(began: datetime) -> bool:
+        try:
+            health = requests.get(
+                f"{url}/api/v2/monitor/health", timeout=5, proxies={"no_proxy": HOST}
+            ).json()
+        except (requests.RequestException, ValueError):
+            return False
+        if name == "api-server":
+            return health["metadatabase"]["status"] == "healthy"
+        part = HEALTH_NAMES[name]
+        beat = health[part][f"latest_{part}_heartbeat"]
+        return beat is not None and datetime.fromisoformat(beat) >= began
+
+    return answers

@@ -1,0 +1,93 @@
+"""One command at a time may change the platform of a state folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from include.errors import RetryableError
+
+POLL_SECONDS = 0.1
+
+_held: dict[Path, int] = {}
+
+
+class PlatformBusy(RetryableError):
+    """Another command holds this state folder; it is named."""
+
+
+@contextmanager
+def hold(
+    home: Path,
+    command: str,
+    *,
+    report: Callable[[str], None] = print,
+    patience_seconds: float = 20.0,
+) -> Iterator[None]:
+    """Hold the state folder while a command works on it; nests within one process.
+
+    The kernel drops the lock with the process that holds it, so it cannot be
+    stale. Waits `patience_seconds`, saying so, then raises `PlatformBusy`
+    with the command and the process that holds it.
+    """
+    path = home.resolve() / "lock"
+    if path in _held:
+        _held[path] += 1
+        try:
+            yield
+        finally:
+            _held[path] -= 1
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+", encoding="utf-8") as file:
+        _wait(file.fileno(), path, report, patience_seconds)
+        file.truncate(0)
+        file.write(
+            json.dumps({"pid": os.getpid(), "command": command, "since": _now()})
+        )
+        file.flush()
+        _held[path] = 1
+        try:
+            yield
+        finally:
+            del _held[path]
+            file.truncate(0)
+
+
+def _wait(
+    descriptor: int, path: Path, report: Callable[[str], None], seconds: float
+) -> None:
+    deadline = time.monotonic() + seconds
+    said = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise PlatformBusy(
+                    f"{path.parent}: {_holder(path)} is working on it, and did not finish within "
+                    f"{seconds:.0f} s. Wait for it, or end it, and try again."
+                ) from None
+            if not said:
+                report(f"Waiting up to {seconds:.0f} s for {_holder(path)} to finish.")
+                said = True
+            time.sleep(POLL_SECONDS)
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        return f"`wandle {holder['command']}` (process {holder['pid']}, since {holder['since']})"
+    except (OSError, ValueError, KeyError):
+        return "another command"
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -1,0 +1,233 @@
+"""Start, find and stop the processes of the platform, which outlive the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from include.errors import PermanentError
+from include.local.home import HOST, log_path, read_json, record_path, write_private
+
+MOST_LOG_BYTES = 10_000_000
+LOG_LINES_SHOWN = 15
+
+# A process's start time is derived from the clock's idea of boot time, which may be corrected.
+SAME_START_SECONDS = 2.0
+
+INHERITED = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM"),
+    *(
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "AWS_CA_BUNDLE",
+    ),
+    *(
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ),
+)
+LOOPBACK = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost"}
+
+
+class PlatformFailed(PermanentError):
+    """A service of the platform did not start; its log is quoted."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """How one process of the platform is started, asked whether it answers, and stopped."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    address: str
+    answers: Callable[[datetime], bool] = field(repr=False)
+    port: int | None = None
+    start_seconds: float = 60.0
+    poll_seconds: float = 0.05
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the command or its environment: a running process that differs is old."""
+        material = json.dumps([self.command, sorted(self.environment.items())])
+        return hashlib.sha256(material.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What `run/<service>.json` says was started last."""
+
+    pid: int
+    created: float
+    port: int | None
+    fingerprint: str
+    since: str
+
+    def process(self) -> psutil.Process | None:
+        """The process, if it still runs and is not another one with a recycled id."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) <= SAME_START_SECONDS
+            return (
+                process if same and process.status() != psutil.STATUS_ZOMBIE else None
+            )
+        except psutil.NoSuchProcess:
+            return None
+
+
+def inherited_environment() -> dict[str, str]:
+    """The few variables of this process that a service may see; nothing personal."""
+    return {
+        name: os.environ[name] for name in INHERITED if name in os.environ
+    } | LOOPBACK
+
+
+def recorded(home: Path, name: str) -> Recorded | None:
+    """The last start of a service, or None if it was never started or was stopped."""
+    content = read_json(record_path(home, name))
+    try:
+        return Recorded(**content) if content else None
+    except TypeError:
+        return None
+
+
+def start(home: Path, service: Service) -> subprocess.Popen[bytes]:
+    """Start a service in a session of its own and record it. Raises `PlatformFailed`."""
+    if service.port is not None and (owner := port_owner(service.port)) is not None:
+        raise PlatformFailed(
+            f"{service.name}: port {service.port} is taken by {owner}. "
+            "End that process, or choose other ports with WANDLE_PORT_BASE."
+        )
+    log = log_path(home, service.name)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > MOST_LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    with open(log, "ab") as output:
+        child = subprocess.Popen(
+            service.command,
+            env=dict(service.environment),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    content = {
+        "pid": child.pid,
+        "created": psutil.Process(child.pid).create_time(),
+        "port": service.port,
+        "fingerprint": service.fingerprint,
+        "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+    write_private(record_path(home, service.name), json.dumps(content) + "\n")
+    return child
+
+
+def wait_until_it_answers(
+    home: Path, service: Service, child: subprocess.Popen[bytes], began: datetime
+) -> None:
+    """Return when a service started at `began` answers.
+
+    Raises `PlatformFailed` with the end of its log if it ends or takes too long.
+    """
+    deadline = time.monotonic() + service.start_seconds
+    while not service.answers(began):
+        code = child.poll()
+        if code is not None:
+            raise PlatformFailed(
+                f"{service.name}: ended with code {code} while starting."
+                f"{_end_of_log(home, service.name)}"
+            )
+        if time.monotonic() > deadline:
+            raise PlatformFailed(
+                f"{service.name}: no answer at {service.address} within "
+                f"{service.start_seconds:.0f} s.{_end_of_log(home, service.name)}"
+            )
+        time.sleep(service.poll_seconds)
+
+
+def stop(
+    home: Path, names: Iterable[str], signal_number: int, seconds: float
+) -> list[str]:
+    """Ask services to end, wait, then kill what is left of them. Returns the names that ran.
+
+    Also clears the records and the orphans of services that are already dead.
+    """
+    starts = {name: start for name in names if (start := recorded(home, name))}
+    running = {name: p for name, start in starts.items() if (p := start.process())}
+    family = [m for start in starts.values() for m in _session(start)]
+    for process in running.values():
+        _send(process, signal_number)
+    psutil.wait_procs(running.values(), timeout=seconds)
+    family += [m for start in starts.values() for m in _session(start)]
+    remaining = {process for process in family if process.is_running()}
+    for process in remaining:
+        _send(process, signal.SIGKILL)
+    psutil.wait_procs(remaining, timeout=5)
+    for name in starts:
+        record_path(home, name).unlink(missing_ok=True)
+    return list(running)
+
+
+def port_owner(port: int) -> str | None:
+    """Who listens on a port of this machine, as a phrase; None if it is free."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            return None
+        except OSError:
+            pass
+    try:
+        for connection in psutil.net_connections(kind="tcp"):
+            listens = connection.status == psutil.CONN_LISTEN
+            if listens and connection.laddr.port == port and connection.pid:
+                return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
+    except psutil.Error:
+        pass
+    return "another process (whose it is cannot be seen by this user)"
+
+
+def _session(start: Recorded) -> list[psutil.Process]:
+    """The processes of a service: its own session, which orphans keep when the leader dies."""
+    members = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == start.pid and (
+                process.create_time() >= start.created - SAME_START_SECONDS
+            ):
+                members.append(process)
+        except (ProcessLookupError, PermissionError, psutil.Error):
+            continue
+    return members
+
+
+def _send(process: psutil.Process, signal_number: int) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(signal_number)
+
+
+def _end_of_log(home: Path, name: str) -> str:
+    path = log_path(home, name)
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[
+        -LOG_LINES_SHOWN:
+    ]
+    return f" The end of {path}:\n" + "\n".join(f"  {line}" for line in lines)
