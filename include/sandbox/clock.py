@@ -1,0 +1,75 @@
+"""Which day the sandbox believes it is, and from which seed its data grow.
+
+The state file, `{"seed": 7, "as_of": "2026-11-21"}`, is read again whenever it
+changes, so the day can be moved while the sandbox runs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from include.errors import PermanentError
+
+log = logging.getLogger("wandle.sandbox")
+
+
+def file_version(path: Path) -> tuple[int, int, int] | None:
+    """Changes whenever the file does; None while there is no such file."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+class WrongState(PermanentError):
+    """The sandbox's state file cannot be read."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What generated answers depend on, besides the request."""
+
+    seed: int
+    as_of: date
+
+
+def read_state(state: Path) -> Moment:
+    """The moment that a state file tells. Raises `WrongState`."""
+    try:
+        content = json.loads(state.read_text(encoding="utf-8"))
+        return Moment(int(content["seed"]), date.fromisoformat(content["as_of"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WrongState(
+            f'sandbox: {state}: expected {{"seed": <number>, "as_of": "YYYY-MM-DD"}}, '
+            f"found {type(error).__name__}: {error}. Correct the file."
+        ) from error
+
+
+class Clock:
+    """The present moment; a state file, where there is one, overrules what it starts with."""
+
+    def __init__(self, seed: int, as_of: date, state: Path | None = None) -> None:
+        self._moment = Moment(seed, as_of)
+        self._state = state
+        self._version: tuple[int, int, int] | None = None
+
+    def now(self) -> Moment:
+        """The moment of the state file, else the last one known.
+
+        A state file that cannot be read is reported in the log, once, and the
+        last known moment stays.
+        """
+        if self._state is not None:
+            version = file_version(self._state)
+            if version is not None and version != self._version:
+                self._version = version
+                try:
+                    self._moment = read_state(self._state)
+                except WrongState as error:
+                    log.warning("%s Until then it is %s.", error, self._moment.as_of)
+        return self._moment

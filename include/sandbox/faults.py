@@ -1,0 +1,230 @@
+"""Faults on demand, as middleware: what real APIs do on their bad days. Off unless asked for.
+
+One request asks for a fault by the header `X-Wandle-Fault: <fault>`, with a
+number of seconds where it takes one: `slow=70`, `429-retry-after-seconds=2`.
+
+Requests of a client that cannot be touched are matched by rules in
+`faults.json` beside the sandbox's state file, read again whenever it changes:
+
+    [{"match": {"path": "crimes-street", "form": {"date": "2017-05"}},
+      "fault": "500", "times": 3}]
+
+`path` is a regular expression searched in the request's path; `form` holds
+form fields or query parameters with the values that they must have; `times`
+is how often the rule strikes (always, if left out); `seconds` is as above.
+The first rule that matches and is not used up strikes.
+
+| fault | the client sees |
+|---|---|
+| `429` | 429, no Retry-After |
+| `429-retry-after-seconds` | 429 with `Retry-After: <seconds>` (1 by default) |
+| `429-retry-after-date` | 429 with the same as an HTTP date |
+| `500` | 500 with an HTML body |
+| `503` | 503, plain text |
+| `404` | 404, plain text |
+| `slow` | the right answer, `seconds` later (5 by default) |
+| `cut` | the connection ends in the middle of the body |
+| `truncated` | a complete 200 whose JSON ends in the middle |
+| `empty` | 200 with a body of zero bytes |
+| `empty-list` | 200 with `[]` |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from include.sandbox.clock import file_version
+
+HEADER = "X-Wandle-Fault"
+Fault = Literal[
+    "429", "429-retry-after-seconds", "429-retry-after-date", "500", "503", "404",
+    "slow", "cut", "truncated", "empty", "empty-list",
+]  # fmt: skip
+DEFAULT_SECONDS = {"slow": 5.0}
+
+log = logging.getLogger("wandle.sandbox")
+
+
+class Match(BaseModel):
+    """Which requests a rule strikes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str = ""
+    form: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("path")
+    @classmethod
+    def _is_a_regular_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"expected a regular expression: {error}") from error
+        return value
+
+    def fits(self, path: str, fields: dict[str, str]) -> bool:
+        """Whether a request to `path` with these fields is meant."""
+        return bool(re.search(self.path, path)) and self.form.items() <= fields.items()
+
+
+class Rule(BaseModel):
+    """One rule of `faults.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    match: Match = Match()
+    fault: Fault
+    times: int | None = Field(default=None, ge=0)
+    seconds: float | None = Field(default=None, ge=0)
+
+
+RULES = TypeAdapter(list[Rule])
+
+
+class Faults:
+    """Answers with a fault where the request's header or the control file says so."""
+
+    def __init__(self, app: ASGIApp, control: Path | None = None) -> None:
+        self.app = app
+        self.control = control
+        self._version: tuple[int, int, int] | None = None
+        self._rules: list[Rule] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        asked = Headers(scope=scope).get(HEADER)
+        self._read_rules()
+        if asked is not None:
+            rule = _rule_of_header(asked)
+            if rule is None:
+                known = ", ".join(get_args(Fault))
+                wrong = f"{HEADER}: no such fault {asked!r}. Known: {known}."
+                await PlainTextResponse(wrong, 400)(scope, receive, send)
+                return
+        elif self._rules:
+            body = await Request(scope, receive).body()
+            receive = _replay(body, receive)
+            rule = self._strike(scope, body)
+        else:
+            rule = None
+        if rule is None:
+            await self.app(scope, receive, send)
+        else:
+            await self._answer(rule, scope, receive, send)
+
+    def _read_rules(self) -> None:
+        version = file_version(self.control) if self.control else None
+        if self.control is None or version == self._version:
+            return
+        self._version = version
+        self._rules = []
+        if version is None:
+            return
+        try:
+            self._rules = RULES.validate_json(self.control.read_bytes())
+        except (OSError, ValidationError) as error:
+            log.warning("sandbox: %s is not used: %s. Correct the file.", self.control, error)
+
+    def _strike(self, scope: Scope, body: bytes) -> Rule | None:
+        query = scope["query_string"].decode("latin-1")
+        fields = dict(parse_qsl(f"{query}&{body.decode('latin-1')}"))
+        for rule in self._rules:
+            if rule.times != 0 and rule.match.fits(scope["path"], fields):
+                if rule.times is not None:
+                    rule.times -= 1
+                return rule
+        return None
+
+    async def _answer(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
+        if rule.fault == "slow":
+            await asyncio.sleep(_seconds(rule))
+            await self.app(scope, receive, send)
+        elif rule.fault in ("cut", "truncated"):
+            status, headers, body = await self._collect(scope, receive)
+            half = body[: len(body) // 2]
+            length = len(body) if rule.fault == "cut" else len(half)
+            headers = [item for item in headers if item[0] != b"content-length"]
+            headers.append((b"content-length", str(length).encode()))
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            # Left unfinished, a server can only close the connection.
+            unfinished = rule.fault == "cut"
+            await send({"type": "http.response.body", "body": half, "more_body": unfinished})
+        else:
+            await _faulty_response(rule)(scope, receive, send)
+
+    async def _collect(
+        self, scope: Scope, receive: Receive
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        status, headers, parts = 500, [], []
+
+        async def keep(message: Message) -> None:
+            nonlocal status, headers
+            if message["type"] == "http.response.start":
+                status, headers = message["status"], list(message["headers"])
+            elif message["type"] == "http.response.body":
+                parts.append(message.get("body", b""))
+
+        await self.app(scope, receive, keep)
+        return status, headers, b"".join(parts)
+
+
+def _rule_of_header(text: str) -> Rule | None:
+    name, _, seconds = text.strip().partition("=")
+    try:
+        return Rule.model_validate({"fault": name, "seconds": seconds or None})
+    except ValidationError:
+        return None
+
+
+def _seconds(rule: Rule) -> float:
+    return DEFAULT_SECONDS.get(rule.fault, 1.0) if rule.seconds is None else rule.seconds
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _faulty_response(rule: Rule) -> Response:
+    match rule.fault:
+        case "500":
+            page = "<html><body><h1>500 Internal Server Error</h1></body></html>"
+            return HTMLResponse(page, status_code=500)
+        case "503":
+            return PlainTextResponse("Service unavailable", status_code=503)
+        case "404":
+            return PlainTextResponse("Not found", status_code=404)
+        case "empty":
+            return Response(b"", media_type="application/json")
+        case "empty-list":
+            return Response(b"[]", media_type="application/json")
+    headers = {}
+    if rule.fault == "429-retry-after-seconds":
+        headers["Retry-After"] = f"{_seconds(rule):.0f}"
+    elif rule.fault == "429-retry-after-date":
+        until = datetime.now(UTC) + timedelta(seconds=_seconds(rule))
+        headers["Retry-After"] = format_datetime(until, usegmt=True)
+    return PlainTextResponse("Too many requests", status_code=429, headers=headers)
