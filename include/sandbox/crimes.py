@@ -139,7 +139,7 @@ def _position(crime: Crime) -> tuple[int, int]:
 
 
 def _how_many(ward: WardPlace, month: str, seed: int) -> int:
-    usual = 30 + 75 * share(seed, ward.ward.code, "usual") ** 1.5
+    usual = 30 + 75 * float(share(seed, ward.ward.code, "usual") ** 1.5)
     swing = 24 * (share(seed, ward.ward.code, month, "swing") - 0.5)
     return min(MOST, max(FEWEST, round(usual + swing)))
 

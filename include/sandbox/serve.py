@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import socket
 import sys
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -46,7 +48,7 @@ def serve(
         state=state,
     )
     config = uvicorn.Config(app, access_log=False, log_level="warning", server_header=False)
-    with _listen(host, port) as listener:
+    with _listen(host, port) as listener, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -54,9 +56,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=2048)
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise PortUnavailable(
-            f"sandbox: {host}:{port} cannot be listened on: {error.strerror}. Stop what uses "
-            "it, or choose other ports with WANDLE_PORT_BASE."
+            f"sandbox: {host}:{port} cannot be listened on: {reason}. Stop what uses it, or "
+            "choose other ports with WANDLE_PORT_BASE."
         ) from error
 
 
