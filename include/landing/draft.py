@@ -14,7 +14,7 @@ from typing import IO
 
 from pydantic import BaseModel, ValidationError
 
-from include.landing.manifest import LandedPage, Manifest, ParentLanding, totals_of
+from include.landing.manifest import LandedPage, Manifest, Outcome, ParentLanding, totals_of
 from include.landing.store import MANIFEST, Landings, landing_prefix, new_landing_id, s3_errors
 from include.sources.page import Answered, PageFacts, SentRequest
 from include.sources.partition import Partition
@@ -118,6 +118,11 @@ class Draft:
         self._pages.append(page)
         return page
 
+    @property
+    def records(self) -> int:
+        """Records in the pages so far."""
+        return sum(page.records for page in self._pages)
+
     def finish(
         self,
         *,
@@ -125,7 +130,8 @@ class Draft:
         code_version: str,
         started_at: datetime,
         parents: dict[str, ParentLanding],
-        not_published: Answered | None = None,
+        outcome: Outcome = "complete",
+        answered: Answered | None = None,
     ) -> Manifest:
         """Write the manifest; from here on the landing exists and never changes."""
         pages = tuple(self._pages)
@@ -134,14 +140,14 @@ class Draft:
             council=self._partition.council,
             period=str(self._partition.period),
             landing_id=self.landing_id,
-            outcome="not_published" if not_published else "complete",
+            outcome=outcome,
             run_id=run_id,
             code_version=code_version,
             contract_hash=self._contract_hash,
             started_at=started_at,
             finished_at=datetime.now(UTC),
             parents=parents,
-            answered=not_published,
+            answered=answered,
             pages=pages,
             totals=totals_of(pages),
         )

@@ -13,6 +13,8 @@ from include.sources.page import Answered, PageFacts, SentRequest
 
 FORMAT = 1
 
+Outcome = Literal["complete", "not_published"]
+
 
 class LandedPage(PageFacts):
     """A page as it lies in S3, gzip-compressed, under the landing's prefix."""
@@ -53,7 +55,7 @@ class Manifest(BaseModel):
     council: str
     period: str
     landing_id: str
-    outcome: Literal["complete", "not_published"]
+    outcome: Outcome
     run_id: str
     code_version: str
     contract_hash: str

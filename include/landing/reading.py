@@ -85,7 +85,7 @@ def _verified(landings: Landings, key: str, page: LandedPage) -> IO[bytes]:
 
 
 @contextmanager
-def _unpacked(stored: IO[bytes], address: str) -> Iterator[IO[bytes]]:
+def _unpacked(stored: IO[bytes], address: str) -> Iterator[gzip.GzipFile]:
     try:
         with gzip.GzipFile(fileobj=stored, mode="rb") as file:
             yield file

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from typing import IO, Any
 
 import ijson
@@ -74,3 +75,42 @@ def _no_list(layout: Format, found: Any) -> str:
         else type(found).__name__
     )
     return f"expected a list of records {where}, found {shape}"
+
+
+def record_texts(body: bytes, layout: Format, numbers: Collection[int]) -> dict[int, bytes]:
+    """The bytes of single records as they stand in a body, by their number in it, from 1.
+
+    The body must be one that `read_records` has read.
+    """
+    text = body.decode()
+    place = _start_of_list(text, layout)
+    found: dict[int, bytes] = {}
+    last = max(numbers, default=0)
+    for number in range(1, last + 1):
+        start = _past_space(text, place)
+        _, end = _DECODER.raw_decode(text, start)
+        if number in numbers:
+            found[number] = text[start:end].encode()
+        place = _past_space(text, end) + 1
+    return found
+
+
+_DECODER = json.JSONDecoder(strict=False)
+
+
+def _start_of_list(text: str, layout: Format) -> int:
+    place = _past_space(text, 0)
+    for wanted in filter(None, layout.records.split(".")):
+        while True:
+            name, end = _DECODER.raw_decode(text, _past_space(text, place + 1))
+            place = _past_space(text, _past_space(text, end) + 1)
+            if name == wanted:
+                break
+            place = _past_space(text, _DECODER.raw_decode(text, place)[1])
+    return place + 1
+
+
+def _past_space(text: str, place: int) -> int:
+    while text[place] in " \t\r\n":
+        place += 1
+    return place

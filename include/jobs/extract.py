@@ -1,0 +1,136 @@
+"""Fetch a partition from its API and land it in S3."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+from include.councils.model import UK, Council
+from include.councils.model import council as council_named
+from include.errors import PermanentError, SourceRejected
+from include.extract.client import Client
+from include.extract.pages import AlreadyLanded, NotPublished, fetch_pages
+from include.jobs.lake import Lake
+from include.jobs.parents import ParentLandings
+from include.landing.draft import Draft
+from include.landing.manifest import Manifest, Outcome
+from include.settings import Settings
+from include.sources.model import Contract, contracts, rate_for
+from include.sources.page import Answered
+from include.sources.partition import Partition, Period
+
+log = logging.getLogger(__name__)
+
+
+def extract(
+    contract: Contract,
+    council: str,
+    period: str,
+    *,
+    lake: Lake,
+    run_id: str,
+    progress: Callable[[int], None] = lambda pages: None,
+) -> str:
+    """Land one partition and return the landing's id.
+
+    An interrupted landing of the same run is resumed at the first page that
+    is missing; otherwise everything is fetched anew. A young period that the
+    source does not have yet is landed as `not_published`. `progress` is told
+    the number of pages so far.
+
+    Raises `SourceUnavailable` (retryable), `SourceRejected`,
+    `UnexpectedPayload`, and `PermanentError` for a snapshot of another period
+    than the current one.
+    """
+    now = datetime.now(UTC)
+    place = _council(contract, council)
+    partition = Partition(contract.name, council, contract.parse_period(period))
+    _refuse_past_snapshots(contract, partition, now)
+    parents = ParentLandings(contract, council, lake)
+    draft = Draft.open(
+        lake.landings,
+        partition,
+        run_id=run_id,
+        contract_hash=contract.contract_hash,
+        now=now,
+    )
+    if draft.landed:
+        log.info("%s: resuming after %d pages", partition, len(draft.landed))
+    pages = fetch_pages(
+        contract,
+        partition,
+        place,
+        client=Client(contract.extract, rate_for(contract, contracts().values())),
+        base_url=Settings.read().api_url(contract.extract.base_url),
+        parent_value=parents.value,
+        landed=[page.facts.label for page in draft.landed],
+    )
+    said: Answered | None = None
+    done = 0
+    try:
+        for page in pages:
+            if isinstance(page, AlreadyLanded):
+                draft.keep(page.request)
+            else:
+                draft.add(page.facts, page.request, page.body)
+            done += 1
+            progress(done)
+    except NotPublished as answer:
+        said = answer.answered
+    manifest = draft.finish(
+        run_id=run_id,
+        code_version=Settings.read().code_version,
+        started_at=now,
+        parents=parents.used,
+        outcome=_outcome(contract, partition, said, draft.records, now.date()),
+        answered=said,
+    )
+    _report(partition, manifest)
+    return manifest.landing_id
+
+
+def _council(contract: Contract, name: str) -> Council | None:
+    if contract.councils == "uk":
+        if name != UK:
+            raise PermanentError(f"{contract.name}: belongs to no council; ask for {UK!r}.")
+        return None
+    return council_named(name)
+
+
+def _refuse_past_snapshots(contract: Contract, partition: Partition, now: datetime) -> None:
+    current = Period.of(now.date(), contract.period)
+    if contract.snapshot and partition.period != current:
+        raise PermanentError(
+            f"{partition}: is a snapshot: the API answers for {current} only. "
+            "Ask for that period, or reload this one from S3."
+        )
+
+
+def _outcome(
+    contract: Contract, partition: Partition, said: Answered | None, records: int, today: date
+) -> Outcome:
+    young = contract.may_be_unpublished(partition.period, today)
+    if said is None:
+        nothing = records == 0 and contract.extract.answers.empty_is_not_published
+        return "not_published" if nothing and young else "complete"
+    if young:
+        return "not_published"
+    raise SourceRejected(
+        f"{partition}: HTTP {said.status} from {said.request.url}: the source does not have this "
+        f"period, which was due {contract.publication_lag_days} days after its end. Retrying will "
+        "not help; is it older than the source keeps, or was it withdrawn?"
+    )
+
+
+def _report(partition: Partition, manifest: Manifest) -> None:
+    if manifest.outcome == "not_published":
+        log.info("%s: not published yet", partition)
+    else:
+        log.info(
+            "%s: landed %d records in %d pages as %s",
+            partition,
+            manifest.totals.records,
+            manifest.totals.pages,
+            manifest.landing_id,
+        )

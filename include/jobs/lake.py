@@ -1,0 +1,49 @@
+"""The bucket that a job works on, as its caller reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from include.landing.store import Landings
+from include.settings import Settings
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+# Time-outs on every call; the client library's own retries, with back-off.
+S3_CONFIG = Config(
+    connect_timeout=10,
+    read_timeout=60,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    s3={"addressing_style": "path"},
+)
+
+
+@dataclass(frozen=True)
+class Lake:
+    """An S3 client with the right to the bucket, and the bucket's name."""
+
+    s3: BaseClient
+    bucket: str
+
+    @property
+    def landings(self) -> Landings:
+        """The landings in this bucket."""
+        return Landings(self.s3, self.bucket)
+
+
+def lake_of(settings: Settings) -> Lake:
+    """The lake of this deployment, for the command line. Raises `WrongSetting`."""
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint or None,
+        aws_access_key_id=settings.s3_access_key or None,
+        aws_secret_access_key=settings.s3_secret_key or None,
+        region_name=settings.region,
+        config=S3_CONFIG,
+    )
+    return Lake(s3, settings.bucket)

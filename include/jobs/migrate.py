@@ -1,0 +1,16 @@
+"""Bring the database to what the contracts say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from include.sources.model import contracts
+from include.warehouse import migrate as warehouse
+
+
+def migrate(admin_dsn: str, passwords: Mapping[str, str]) -> list[str]:
+    """Create or evolve roles and tables; returns what was changed, nothing the second time.
+
+    `passwords` maps login roles to passwords that they are given.
+    """
+    return warehouse.migrate(admin_dsn, contracts().values(), passwords)

@@ -1,0 +1,116 @@
+"""Which partitions a run is for."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from include.councils import model as council_model
+from include.councils.model import UK
+from include.errors import PermanentError
+from include.sources.model import Contract
+from include.sources.partition import Period
+
+# Airflow's `core.max_map_length`, unless the caller knows better.
+MOST_PARTITIONS = 1024
+
+
+def plan(
+    contract: Contract,
+    *,
+    today: date,
+    councils: list[str] | None = None,
+    first: str | None = None,
+    last: str | None = None,
+    interval: tuple[datetime, datetime] | None = None,
+    lookback: bool = False,
+    most: int = MOST_PARTITIONS,
+) -> list[dict[str, str]]:
+    """List the partitions, as `{"council": ..., "period": ...}`, councils within periods.
+
+    `first` and `last`, both included, win over `interval`, whose *start* is
+    the period's date. With `lookback`, the contract's earlier periods come
+    too. A snapshot is of the current period alone.
+
+    Raises `UnknownName` for a council or period that cannot be, and
+    `PermanentError` for an empty window, one of more than `most` partitions,
+    or a snapshot of another period.
+    """
+    periods = _periods(contract, today, first, last, interval, lookback)
+    names = _council_names(contract, councils)
+    wanted = len(periods) * len(names)
+    if wanted > most:
+        raise PermanentError(
+            f"{contract.name}: {len(periods)} periods from {periods[0]} to {periods[-1]} for "
+            f"{len(names)} councils are {wanted} partitions, more than the {most} of one run. "
+            "Ask for a shorter window, or use a backfill: it makes one run a period."
+        )
+    return [{"council": name, "period": str(period)} for period in periods for name in names]
+
+
+def _periods(
+    contract: Contract,
+    today: date,
+    first: str | None,
+    last: str | None,
+    interval: tuple[datetime, datetime] | None,
+    lookback: bool,
+) -> list[Period]:
+    current = Period.of(today, contract.period)
+    if contract.snapshot:
+        return _current_only(contract, current, first, last, interval)
+    if first or last:
+        start = contract.parse_period(first or str(last))
+        end = contract.parse_period(last or str(first))
+    elif interval and interval[0] < interval[1]:
+        start = Period.of(interval[0].astimezone(UTC).date(), contract.period)
+        before_end = (interval[1].astimezone(UTC) - timedelta(microseconds=1)).date()
+        end = Period.of(before_end, contract.period)
+        for _ in range(contract.lookback if lookback else 0):
+            start = start.previous
+    else:
+        raise PermanentError(
+            f"{contract.name}: this run has no period: it has neither `from` and `to` nor a data "
+            "interval. Fill in `from` and `to`, or start a backfill."
+        )
+    start = max(start, Period.of(contract.start, contract.period))
+    if start > end:
+        raise PermanentError(
+            f"{contract.name}: nothing lies between {first or start} and {last or end}; the data "
+            f"begin with {Period.of(contract.start, contract.period)}. Correct `from` and `to`."
+        )
+    if end > current:
+        raise PermanentError(
+            f"{contract.name}: {end} has not begun; the current period is {current}. Correct `to`."
+        )
+    return start.until(end)
+
+
+def _current_only(
+    contract: Contract,
+    current: Period,
+    first: str | None,
+    last: str | None,
+    interval: tuple[datetime, datetime] | None,
+) -> list[Period]:
+    asked = [contract.parse_period(text) for text in (first, last) if text]
+    if not asked and interval:
+        asked = [Period.of(interval[0].astimezone(UTC).date(), contract.period)]
+    if any(period != current for period in asked):
+        raise PermanentError(
+            f"{contract.name}: is a snapshot: the API answers for {current} only, and was asked "
+            f"for {', '.join(sorted({str(period) for period in asked}))}. Leave `from` and `to` "
+            "empty, or reload that period from S3 (mode `reload`)."
+        )
+    return [current]
+
+
+def _council_names(contract: Contract, asked: list[str] | None) -> list[str]:
+    if contract.councils == "uk":
+        for name in asked or ():
+            if name != UK:
+                raise PermanentError(
+                    f"{contract.name}: belongs to no council, and was asked for {name!r}. "
+                    f"Leave councils empty, or give {UK!r}."
+                )
+        return [UK]
+    return [council_model.council(name).name for name in asked or council_model.councils()]

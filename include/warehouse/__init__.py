@@ -1,0 +1,1 @@
+"""Landing -> PostgreSQL: tables, validation in columns, COPY, ledger, quarantine, roles."""

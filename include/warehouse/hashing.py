@@ -1,0 +1,124 @@
+"""The content hash: what a partition holds, whatever its order, pages, landing or record numbers.
+
+A value's hash is that of its typed form: XXH3-64 of the UTF-8 of text and of
+canonical JSON; two's complement, IEEE 754 bits, days or microseconds since
+1970 for the rest. A row's hash has two lanes of 64 bits; in each lane the
+values' hashes, mixed with the column's name, are added up and mixed again.
+A null adds nothing, so that a new, empty column changes no hash. The content
+hash is the lane-wise sum over the rows, modulo 2^64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import xxhash
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+Mask = NDArray[np.bool_]
+
+_LANES = (b"wandle lane 1:", b"wandle lane 2:")
+
+
+def hash_texts(values: Sequence[str | None]) -> Hashes:
+    """The hash of each text, 0 for null."""
+    digest = xxhash.xxh3_64_intdigest
+    return np.fromiter(
+        (0 if value is None else digest(value.encode()) for value in values),
+        dtype=np.uint64,
+        count=len(values),
+    )
+
+
+def hash_words(words: NDArray[Any]) -> Hashes:
+    """The hash of each 64-bit value: its bits."""
+    return words.view(np.uint64)
+
+
+def hash_rows(columns: Mapping[str, tuple[Hashes, Mask]], count: int) -> NDArray[np.uint64]:
+    """Two lanes for each of `count` rows, shape (count, 2).
+
+    `columns` maps a column's name to its values' hashes and to the mask of
+    those that are null.
+    """
+    rows = np.zeros((count, 2), dtype=np.uint64)
+    for name, (hashes, nulls) in columns.items():
+        for lane, label in enumerate(_LANES):
+            mixed = _mix(hashes ^ np.uint64(xxhash.xxh3_64_intdigest(label + name.encode())))
+            mixed[nulls] = 0
+            rows[:, lane] += mixed
+    return np.stack([_mix(rows[:, 0]), _mix(rows[:, 1])], axis=1)
+
+
+class ContentHash:
+    """Adds up the rows of a partition."""
+
+    def __init__(self) -> None:
+        self._lanes = np.zeros(2, dtype=np.uint64)
+
+    def add(self, rows: NDArray[np.uint64]) -> None:
+        """Add rows as `hash_rows` gives them."""
+        self._lanes += rows.sum(axis=0, dtype=np.uint64)
+
+    def hexdigest(self) -> str:
+        """32 hexadecimal digits."""
+        return "".join(f"{int(lane):016x}" for lane in self._lanes)
+
+
+class Seen:
+    """Which 64-bit hashes have come before, at 8 bytes each."""
+
+    def __init__(self) -> None:
+        self._sorted = np.empty(0, dtype=np.uint64)
+
+    def again(self, hashes: Hashes) -> Mask:
+        """For each hash, whether it came before, here or in an earlier call; remembers them."""
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]
+        repeated = np.zeros(len(hashes), dtype=bool)
+        repeated[1:] = ordered[1:] == ordered[:-1]
+        if len(self._sorted) and len(ordered):
+            place = np.searchsorted(self._sorted, ordered)
+            place[place == len(self._sorted)] = 0
+            repeated |= self._sorted[place] == ordered
+        result = np.empty(len(hashes), dtype=bool)
+        result[order] = repeated
+        # Stable sorting merges two sorted runs in linear time.
+        self._sorted = np.sort(np.concatenate([self._sorted, ordered[~repeated]]), kind="stable")
+        return result
+
+
+def canonical_json(value: Any) -> str:
+    """JSON whose text does not change on its way through jsonb: sorted keys, 1.0 as 1."""
+    return orjson.dumps(_without_float_noise(value), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def hash_multiset(texts: Iterable[bytes]) -> str:
+    """One hash over byte strings in any order."""
+    total = sum(xxhash.xxh3_128_intdigest(text) for text in texts)
+    return f"{total % 2**128:032x}"
+
+
+def _without_float_noise(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_float_noise(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_float_noise(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
+
+
+def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014)."""
+    words = words + np.uint64(0x9E3779B97F4A7C15)
+    words ^= words >> np.uint64(30)
+    words *= np.uint64(0xBF58476D1CE4E5B9)
+    words ^= words >> np.uint64(27)
+    words *= np.uint64(0x94D049BB133111EB)
+    words ^= words >> np.uint64(31)
+    return words

@@ -1,0 +1,158 @@
+"""The ledger: one row per landing, and one per attempt to load it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from include.sources.partition import Partition
+from include.warehouse.connection import Cursor, rows
+
+Status = Literal["loaded", "unchanged", "not_published", "refused", "failed"]
+# After these, the raw table holds what the newest landing held when it was looked at.
+GOOD = ("loaded", "unchanged", "not_published")
+
+_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), date: pa.date32()}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One attempt to load a landing. `records` = `loaded` + `quarantined` + `duplicates`."""
+
+    source: str
+    council: str
+    period: date
+    landing_id: str
+    status: Status
+    records: int
+    loaded: int
+    quarantined: int
+    duplicates: int
+    pages: int
+    bytes: int
+    content_hash: str | None
+    quarantine_hash: str | None
+    pages_hash: str
+    rules_hash: str
+    contract_hash: str
+    code_version: str
+    run_id: str
+    forced_by: str | None
+    error: str | None
+    started_at: datetime
+    finished_at: datetime
+    seconds: float
+
+    def ended(self, status: Status, **changes: Any) -> Entry:
+        """This entry with its end: status, time and what else is known by then."""
+        now = datetime.now(UTC)
+        return dataclasses.replace(
+            self,
+            status=status,
+            finished_at=now,
+            seconds=(now - self.started_at).total_seconds(),
+            **changes,
+        )
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What the ledger keeps of a landing; the manifest in S3 holds the rest."""
+
+    source: str
+    council: str
+    period: date
+    landing_id: str
+    outcome: Literal["complete", "not_published"]
+    run_id: str
+    code_version: str
+    contract_hash: str
+    pages_hash: str
+    pages: int
+    records: int
+    bytes: int
+    started_at: datetime
+    finished_at: datetime
+    parents: str
+
+
+def write_entry(cursor: Cursor, entry: Entry) -> None:
+    """Add one attempt to the ledger."""
+    _append(cursor, "load", entry)
+
+
+def write_landing(cursor: Cursor, landing: Landing) -> None:
+    """Add a landing to the ledger, once."""
+    known = rows(
+        cursor,
+        "select 1 as known from ops.landing where source = $1 and council = $2 "
+        "and period = $3 and landing_id = $4",
+        landing.source,
+        landing.council,
+        landing.period,
+        landing.landing_id,
+    )
+    if not known:
+        _append(cursor, "landing", landing)
+
+
+def current_load(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | None:
+    """The entry that describes what the raw table holds of the partition: None if nothing."""
+    found = rows(
+        cursor,
+        "select * from ops.load where source = $1 and council = $2 and period = $3 "
+        "and status in ('loaded', 'unchanged') order by load_id desc limit 1",
+        partition.source,
+        partition.council,
+        partition.period.first_day,
+    )
+    return found[0] if found else None
+
+
+def newest_entries(cursor: Cursor) -> list[dict[str, Any]]:
+    """The newest entry of each partition, in order of source, council and period."""
+    return rows(
+        cursor,
+        "select distinct on (source, council, period) * from ops.load "
+        "order by source, council, period, load_id desc",
+    )
+
+
+def entries(cursor: Cursor) -> list[dict[str, Any]]:
+    """Every entry, oldest first."""
+    return rows(cursor, "select * from ops.load order by load_id")
+
+
+def entries_of_run(cursor: Cursor, source: str, run_id: str) -> list[dict[str, Any]]:
+    """The newest entry of each partition that a run loaded."""
+    return rows(
+        cursor,
+        "select distinct on (council, period) * from ops.load "
+        "where source = $1 and run_id = $2 order by council, period, load_id desc",
+        source,
+        run_id,
+    )
+
+
+def _append(cursor: Cursor, table: str, row: Entry | Landing) -> None:
+    values = dataclasses.asdict(row)
+    arrays = [pa.array([value], _arrow_type(name, value)) for name, value in values.items()]
+    cursor.adbc_ingest(
+        table,
+        pa.RecordBatch.from_arrays(arrays, names=list(values)),
+        mode="append",
+        db_schema_name="ops",
+    )
+
+
+def _arrow_type(name: str, value: Any) -> pa.DataType:
+    if name == "parents":
+        return pa.json_()
+    if isinstance(value, datetime):
+        return pa.timestamp("us", tz="UTC")
+    return _TYPES.get(type(value), pa.string())

@@ -1,0 +1,298 @@
+"""Replace one partition of one raw table with one landing, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from include.errors import LoadRefused, PermanentError, PipelineError, ServiceUnavailable
+from include.sources.model import Contract
+from include.sources.partition import Partition
+from include.warehouse import ledger, quarantine, table
+from include.warehouse.connection import Cursor, connect, rows
+from include.warehouse.ledger import Entry, Landing
+from include.warehouse.prepare import Counts, PageBody, prepare
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# Another load of the same partition is waited for, up to here.
+LOCK_WAIT_SECONDS = 300
+# Batches that are prepared while an earlier one is being copied.
+AHEAD = 2
+
+
+def load(
+    contract: Contract,
+    landing: Landing,
+    pages: Callable[[], Iterable[PageBody]],
+    *,
+    partition: Partition,
+    dsn: str,
+    entry: Entry,
+    forced: bool,
+) -> Entry:
+    """Load a landing, or find that it changes nothing, and write the ledger.
+
+    `pages` is called only if the landing must be read. `entry` says who loads
+    what; the returned one has its outcome: `loaded`, `unchanged` or
+    `not_published`. `forced` loads although unchanged, and although a check,
+    but never the books, says no.
+
+    Raises `LoadRefused` if a check says no, and whatever made it fail; then
+    nothing is changed but the ledger, which has it as `refused` or `failed`.
+    """
+    try:
+        with connect(dsn) as connection:
+            cursor = connection.cursor()
+            done = _Load(contract, partition, landing, entry, forced, cursor).run(pages)
+            connection.commit()
+            return done
+    except LoadRefused as error:
+        _write_failure(dsn, landing, entry.ended("refused", error=str(error)))
+        raise
+    except Exception as error:
+        message = str(error) if isinstance(error, PipelineError) else type(error).__name__
+        _write_failure(dsn, landing, entry.ended("failed", error=message))
+        raise
+
+
+def _write_failure(dsn: str, landing: Landing, entry: Entry) -> None:
+    """In its own transaction, after the roll-back; the failure itself must not be masked."""
+    try:
+        with connect(dsn) as connection:
+            cursor = connection.cursor()
+            ledger.write_landing(cursor, landing)
+            ledger.write_entry(cursor, entry)
+            connection.commit()
+    except PipelineError as error:
+        log.error("the ledger could not be written: %s", error)
+
+
+class _Load:
+    """One load, within one transaction."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        partition: Partition,
+        landing: Landing,
+        entry: Entry,
+        forced: bool,
+        cursor: Cursor,
+    ) -> None:
+        self._contract = contract
+        self._partition = partition
+        self._landing = landing
+        self._entry = entry
+        self._forced = forced
+        self._cursor = cursor
+
+    def run(self, pages: Callable[[], Iterable[PageBody]]) -> Entry:
+        """Everything up to the commit."""
+        self._lock()
+        self._require_table()
+        ledger.write_landing(self._cursor, self._landing)
+        if self._landing.outcome == "not_published":
+            return self._write(self._entry.ended("not_published", records=0))
+        current = ledger.current_load(self._cursor, self._partition)
+        if current and current["loaded"] != self._rows_present():
+            # Somebody emptied or edited the raw table: the ledger's word does not hold.
+            current = None
+        same = (self._landing.pages_hash, self._entry.rules_hash)
+        if current and not self._forced and (current["pages_hash"], current["rules_hash"]) == same:
+            return self._unchanged(current)
+        self._check_landing()
+        return self._replace(pages, current)
+
+    def _replace(self, pages: Callable[[], Iterable[PageBody]], current: Any) -> Entry:
+        counts = Counts()
+        self._cursor.execute("savepoint before_replacing")
+        self._cursor.execute(
+            f"delete from {table.SCHEMA}.{self._contract.name} "
+            "where _council = $1 and _period = $2",
+            (self._partition.council, self._partition.period.first_day),
+        )
+        batches = prepare(
+            self._contract, self._partition, self._landing.landing_id, pages(), counts
+        )
+        copied = self._copy(batches)
+        self._balance(counts, copied)
+        quarantine_hash = quarantine.content_of(counts.quarantine)
+        content = (counts.content.hexdigest(), quarantine_hash)
+        if (
+            current
+            and not self._forced
+            and content == (current["content_hash"], current["quarantine_hash"])
+        ):
+            self._cursor.execute("rollback to savepoint before_replacing")
+            return self._unchanged(current)
+        self._check_quarantine(counts)
+        quarantine.replace(
+            self._cursor, self._partition, self._landing.landing_id, counts.quarantine
+        )
+        return self._write(
+            self._entry.ended(
+                "loaded",
+                records=counts.records,
+                loaded=counts.loaded,
+                quarantined=len(counts.quarantine),
+                duplicates=counts.duplicates,
+                content_hash=content[0],
+                quarantine_hash=quarantine_hash,
+            )
+        )
+
+    def _copy(self, batches: Iterator[pa.RecordBatch]) -> int:
+        with _Ahead(batches) as ahead:
+            first = next(ahead, None)
+            if first is None:
+                return 0
+
+            def all_batches() -> Iterator[pa.RecordBatch]:
+                yield first
+                yield from ahead
+
+            try:
+                reader = pa.RecordBatchReader.from_batches(first.schema, all_batches())
+                copied = self._cursor.adbc_ingest(
+                    self._contract.name, reader, mode="append", db_schema_name=table.SCHEMA
+                )
+                return int(copied)
+            except Exception:
+                # What broke the batches is the cause; what COPY says of it is not.
+                if ahead.failure is not None:
+                    raise ahead.failure from None
+                raise
+
+    def _lock(self) -> None:
+        name = f"{table.SCHEMA}.{self._partition}"
+        self._cursor.execute(f"set local lock_timeout = '{LOCK_WAIT_SECONDS}s'")
+        self._cursor.execute(
+            "select set_config('application_name', $1, true)", (f"wandle load {self._partition}",)
+        )
+        try:
+            self._cursor.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", (name,))
+        except Exception as error:
+            if getattr(error, "sqlstate", None) == "55P03":
+                raise ServiceUnavailable(
+                    f"{self._partition}: another load of this partition has been running for "
+                    f"{LOCK_WAIT_SECONDS} s. It will be tried again; see who is loading with "
+                    "`select * from pg_stat_activity where application_name like 'wandle load%'`."
+                ) from None
+            raise
+
+    def _require_table(self) -> None:
+        found = rows(self._cursor, table.COLUMNS_QUERY, f"{table.SCHEMA}.{self._contract.name}")
+        table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
+
+    def _rows_present(self) -> int:
+        found = rows(
+            self._cursor,
+            f"select count(*) as present from {table.SCHEMA}.{self._contract.name} "
+            "where _council = $1 and _period = $2",
+            self._partition.council,
+            self._partition.period.first_day,
+        )
+        return int(found[0]["present"])
+
+    def _check_landing(self) -> None:
+        least = self._contract.checks.min_records
+        if self._landing.records < least:
+            self._refuse(
+                f"expected at least {least} records, found {self._landing.records} "
+                f"in landing {self._landing.landing_id}"
+            )
+
+    def _check_quarantine(self, counts: Counts) -> None:
+        bad, most = len(counts.quarantine), self._contract.checks.max_quarantined_share
+        if bad > most * counts.records:
+            first = counts.quarantine[0]
+            self._refuse(
+                f"{bad} of {counts.records} records break the contract, more than the share of "
+                f"{most:g} that it allows; the first is record {first.record_no}: "
+                f"{first.column or 'record'} breaks rule `{first.rule}`, found {first.value}"
+            )
+
+    def _refuse(self, why: str) -> None:
+        if not self._forced:
+            raise LoadRefused(
+                f"{self._partition}: {why}. Nothing was changed. If the source is right, run it "
+                "again with `force`, or change `checks` in the contract."
+            )
+        log.warning(
+            "%s: %s; loaded all the same, forced by %s", self._partition, why, self._entry.forced_by
+        )
+
+    def _balance(self, counts: Counts, copied: int) -> None:
+        accounted = copied + len(counts.quarantine) + counts.duplicates
+        if not counts.records == self._landing.records == accounted:
+            raise PermanentError(
+                f"{self._partition}: the books do not balance: the manifest says "
+                f"{self._landing.records} records, {counts.records} were read, and {copied} copied "
+                f"+ {len(counts.quarantine)} quarantined + {counts.duplicates} duplicates make "
+                f"{accounted}. Nothing was changed. Please report this with landing "
+                f"{self._landing.landing_id}."
+            )
+
+    def _unchanged(self, current: Any) -> Entry:
+        kept = ("records", "loaded", "quarantined", "duplicates", "content_hash", "quarantine_hash")
+        return self._write(self._entry.ended("unchanged", **{name: current[name] for name in kept}))
+
+    def _write(self, entry: Entry) -> Entry:
+        ledger.write_entry(self._cursor, entry)
+        return entry
+
+
+class _Ahead(Iterator[T]):
+    """Runs an iterator in a thread of its own, a few items ahead of its reader."""
+
+    _END = object()
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self.failure: BaseException | None = None
+        self._items = items
+        self._queue: queue.Queue[Any] = queue.Queue(AHEAD)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
+
+    def __enter__(self) -> _Ahead[T]:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def __next__(self) -> T:
+        item = self._queue.get()
+        if item is not self._END:
+            return item  # type: ignore[no-any-return]
+        self._queue.put(item)
+        if self.failure is not None:
+            raise self.failure
+        raise StopIteration
+
+    def _run(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    return
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self._put(self._END)
+
+    def _put(self, item: Any) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False

@@ -1,0 +1,71 @@
+"""Quarantine: the records of a partition's current load that break its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from include.sources.partition import Partition
+from include.warehouse.connection import Cursor, rows
+from include.warehouse.hashing import hash_multiset
+from include.warehouse.prepare import Quarantined
+
+_SCHEMA = pa.schema(
+    {
+        "source": pa.string(),
+        "council": pa.string(),
+        "period": pa.date32(),
+        "landing_id": pa.string(),
+        "record_no": pa.int64(),
+        "page": pa.string(),
+        "page_record_no": pa.int64(),
+        "column_name": pa.string(),
+        "rule": pa.string(),
+        "value": pa.string(),
+        "record": pa.binary(),
+        "found_at": pa.timestamp("us", tz="UTC"),
+    }
+)
+
+
+def replace(
+    cursor: Cursor, partition: Partition, landing_id: str, records: Sequence[Quarantined]
+) -> None:
+    """Put these in place of what the partition had in quarantine."""
+    place = (partition.source, partition.council, partition.period.first_day)
+    cursor.execute(
+        "delete from ops.quarantine where source = $1 and council = $2 and period = $3", place
+    )
+    if not records:
+        return
+    now = datetime.now(UTC)
+    columns: list[Sequence[Any]] = [
+        *([value] * len(records) for value in (*place, landing_id)),
+        [record.record_no for record in records],
+        [record.page for record in records],
+        [record.page_record_no for record in records],
+        [record.column for record in records],
+        [record.rule for record in records],
+        [record.value for record in records],
+        [record.record for record in records],
+        [now] * len(records),
+    ]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
+    cursor.adbc_ingest("quarantine", batch, mode="append", db_schema_name="ops")
+
+
+def content_of(records: Sequence[Quarantined]) -> str:
+    """A hash over rules and records, whatever their order and numbers."""
+    return hash_multiset(f"{item.column}\0{item.rule}\0".encode() + item.record for item in records)
+
+
+def listed(cursor: Cursor) -> list[dict[str, Any]]:
+    """Everything in quarantine, in order of partition and record."""
+    return rows(
+        cursor,
+        "select * from ops.quarantine order by source, council, period, record_no",
+    )
