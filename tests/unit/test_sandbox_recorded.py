@@ -110,6 +110,16 @@ def test_another_polygon_gets_the_body_of_the_ward_it_overlaps_most(police):
     assert body(police, square(0.7, 0.1)) == BODY_TWO
 
 
+def test_a_wards_own_ring_wins_over_a_larger_ward_that_holds_it_whole(payloads):
+    inner = square(0.2, 0.2, 0.4)
+    content = {"features": [feature(ONE, square(0, 0)), feature(TWO, inner)]}
+    write(payloads / "police" / "boundaries" / "E09000001.json", json.dumps(content).encode())
+    police = RecordedPolice(payloads, str)
+
+    assert body(police, inner) == BODY_TWO
+    assert body(police, square(0.2, 0.2, 0.5)) == BODY_ONE
+
+
 def test_a_polygon_that_overlaps_no_ward_gets_an_empty_list(police):
     assert body(police, square(50, 50)) == b"[]"
     assert body(police, square(2, 0)) == b"[]", "touching is not overlapping"
