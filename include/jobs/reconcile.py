@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from include.errors import PermanentError
 from include.jobs.books import public_entry
@@ -12,40 +14,60 @@ from include.warehouse.connection import connect
 
 
 def reconcile(
-    contract: Contract, partitions: list[dict[str, str]], *, dsn: str, run_id: str
+    contract: Contract,
+    partitions: Sequence[dict[str, str]],
+    landings: Sequence[str | None],
+    *,
+    dsn: str,
+    run_id: str,
 ) -> dict[str, int]:
     """Count the run's partitions by status.
 
+    `landings` holds, for each of `partitions`, the id of the landing that its
+    load says it has dealt with, or None if it did not come to an end: an
+    earlier attempt of the same run proves nothing.
+
     Raises `PermanentError` naming each partition without a good entry, and why.
     """
-    entries = {
-        (entry["council"], entry["period"]): entry for entry in _entries(contract, dsn, run_id)
-    }
-    missing = []
+    entries = _entries(contract, dsn, run_id)
+    newest = {(entry["council"], entry["period"]): entry for entry in entries}
+    failed = []
     counts: Counter[str] = Counter()
-    for partition in partitions:
-        entry = entries.get((partition["council"], partition["period"]))
-        name = f"{partition['council']} {partition['period']}"
-        if entry is None:
-            missing.append(f"{name} (nothing was loaded; see the log of its `extract`)")
-        elif entry["status"] not in ledger.GOOD:
-            missing.append(f"{name} ({entry['status']}: {entry['error']})")
+    for partition, landing_id in zip(partitions, landings, strict=True):
+        entry = newest.get((partition["council"], partition["period"]))
+        if landing_id is None or entry is None:
+            failed.append(_failure(partition, entry))
+        elif entry["status"] not in ledger.GOOD or entry["landing"] != landing_id:
+            failed.append(_failure(partition, entry))
         else:
             counts[entry["status"]] += 1
-    if missing:
+    if failed:
         raise PermanentError(
-            f"{contract.name}: {len(missing)} of {len(partitions)} partitions failed: "
-            f"{'; '.join(missing)}. The others are in place. Clear the failed tasks to try again."
+            f"{contract.name}: {len(failed)} of {len(partitions)} partitions failed: "
+            f"{'; '.join(failed)}. The others are in place. Mend the cause, then clear the failed "
+            "tasks to try again."
         )
     return dict(counts)
 
 
-def anything_loaded(contract: Contract, *, dsn: str, run_id: str) -> bool:
-    """Whether the run changed the raw table."""
-    return any(entry["status"] == "loaded" for entry in _entries(contract, dsn, run_id))
+def anything_loaded(
+    contract: Contract, landings: Sequence[str | None], *, dsn: str, run_id: str
+) -> bool:
+    """Whether one of these landings changed the raw table in this run."""
+    return any(
+        entry["status"] == "loaded" and entry["landing"] in landings
+        for entry in _entries(contract, dsn, run_id)
+    )
 
 
-def _entries(contract: Contract, dsn: str, run_id: str) -> list[dict[str, object]]:
+def _failure(partition: dict[str, str], entry: dict[str, Any] | None) -> str:
+    name = f"{partition['council']} {partition['period']}"
+    if entry is None or entry["status"] in ledger.GOOD:
+        return f"{name} (its `extract` failed; see that task's log)"
+    return f"{name} ({entry['status']}: {entry['error']})"
+
+
+def _entries(contract: Contract, dsn: str, run_id: str) -> list[dict[str, Any]]:
     with connect(dsn) as connection, connection.cursor() as cursor:
         found = ledger.entries_of_run(cursor, contract.name, run_id)
     return [public_entry(entry) for entry in found]

@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import pyarrow as pa
+from adbc_driver_postgresql.dbapi import Cursor
 
 from include.sources.partition import Partition
-from include.warehouse.connection import Cursor, rows
+from include.warehouse.connection import rows
 
 Status = Literal["loaded", "unchanged", "not_published", "refused", "failed"]
 # After these, the raw table holds what the newest landing held when it was looked at.

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import pyarrow as pa
+from adbc_driver_postgresql.dbapi import Cursor
 
 from include.errors import LoadRefused, PermanentError, PipelineError, ServiceUnavailable
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import ledger, quarantine, table
-from include.warehouse.connection import Cursor, connect, rows
+from include.warehouse.connection import connect, rows
 from include.warehouse.ledger import Entry, Landing
 from include.warehouse.prepare import Counts, PageBody, prepare
 

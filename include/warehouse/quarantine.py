@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from adbc_driver_postgresql.dbapi import Cursor
 
 from include.sources.partition import Partition
-from include.warehouse.connection import Cursor, rows
+from include.warehouse.connection import rows
 from include.warehouse.hashing import hash_multiset
 from include.warehouse.prepare import Quarantined
 
