@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from include.councils import model as council_model
 from include.councils.model import UK
@@ -23,19 +23,21 @@ def plan(
     last: str | None = None,
     interval: tuple[datetime, datetime] | None = None,
     lookback: bool = False,
+    reload: bool = False,
     most: int = MOST_PARTITIONS,
 ) -> list[dict[str, str]]:
     """List the partitions, as `{"council": ..., "period": ...}`, councils within periods.
 
     `first` and `last`, both included, win over `interval`, whose *start* is
-    the period's date. With `lookback`, the contract's earlier periods come
-    too. A snapshot is of the current period alone.
+    the period's date: intervals that follow each other share no period. With
+    `lookback`, the contract's earlier periods come too. A snapshot is of the
+    current period alone, unless another is to be reloaded.
 
     Raises `UnknownName` for a council or period that cannot be, and
     `PermanentError` for an empty window, one of more than `most` partitions,
     or a snapshot of another period.
     """
-    periods = _periods(contract, today, first, last, interval, lookback)
+    periods = _periods(contract, today, first, last, interval, lookback, reload)
     names = _council_names(contract, councils)
     wanted = len(periods) * len(names)
     if wanted > most:
@@ -54,17 +56,18 @@ def _periods(
     last: str | None,
     interval: tuple[datetime, datetime] | None,
     lookback: bool,
+    reload: bool,
 ) -> list[Period]:
     current = Period.of(today, contract.period)
-    if contract.snapshot:
+    if contract.snapshot and not (reload and (first or last)):
         return _current_only(contract, current, first, last, interval)
     if first or last:
         start = contract.parse_period(first or str(last))
         end = contract.parse_period(last or str(first))
     elif interval and interval[0] < interval[1]:
         start = Period.of(interval[0].astimezone(UTC).date(), contract.period)
-        before_end = (interval[1].astimezone(UTC) - timedelta(microseconds=1)).date()
-        end = Period.of(before_end, contract.period)
+        end = Period.of(interval[1].astimezone(UTC).date(), contract.period).previous
+        end = max(start, end)
         for _ in range(contract.lookback if lookback else 0):
             start = start.previous
     else:
