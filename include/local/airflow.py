@@ -46,6 +46,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     """Every variable that makes Airflow the platform's: its settings, and those of the jobs."""
     environment = as_variables(settings, FOR_TASKS) | _connections(settings)
     environment["AIRFLOW_HOME"] = str(settings.home / "airflow")
+    environment["OPENBLAS_NUM_THREADS"] = "1"  # threads would not survive the fork of a task
     if settings.live:
         environment["WANDLE_LIVE"] = "1"
     if settings.code_version != "unknown":
@@ -65,7 +66,7 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
     return {
         "core": {
             "executor": "LocalExecutor",
-            "parallelism": "4",
+            "parallelism": "8",
             "dags_folder": str(CHECKOUT / "dags"),
             "plugins_folder": str(CHECKOUT / "plugins"),
             "load_examples": "False",
@@ -90,6 +91,9 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
         },
         "api_auth": {"jwt_secret": secrets["airflow_jwt_secret"]},
         "scheduler": {"scheduler_idle_sleep_time": "0.2"},
+        # When a task's process ends between two looks, its slot stays taken for a whole
+        # heartbeat interval: at the default of 5 s that was two thirds of a run's time.
+        "workers": {"min_heartbeat_interval": "1", "max_failed_heartbeats": "20"},
         "dag_processor": {
             "refresh_interval": "10",
             "bundle_refresh_check_interval": "1",
@@ -109,6 +113,7 @@ def _connections(settings: Settings) -> dict[str, str]:
         "extra": {
             "endpoint_url": settings.need("s3_endpoint"),
             "region_name": settings.region,
+            "service_config": {"s3": {"bucket_name": settings.bucket}},
         },
     }
     return {
@@ -190,15 +195,19 @@ def _service(settings: Settings, name: str, environment: dict[str, str]) -> Serv
 def _is_up(url: str, name: str) -> Callable[[datetime], bool]:
     def answers(began: datetime) -> bool:
         try:
-            health = requests.get(
-                f"{url}/api/v2/monitor/health", timeout=5, proxies={"no_proxy": HOST}
-            ).json()
+            health = _get(f"{url}/api/v2/monitor/health").json()
+            if name == "api-server":
+                # The first request to the tasks' API builds it, which takes seconds.
+                tasks = _get(f"{url}/execution/health").ok
+                return tasks and health["metadatabase"]["status"] == "healthy"
         except (requests.RequestException, ValueError):
             return False
-        if name == "api-server":
-            return health["metadatabase"]["status"] == "healthy"
         part = HEALTH_NAMES[name]
         beat = health[part][f"latest_{part}_heartbeat"]
         return beat is not None and datetime.fromisoformat(beat) >= began
 
     return answers
+
+
+def _get(url: str) -> requests.Response:
+    return requests.get(url, timeout=30, proxies={"no_proxy": HOST})
