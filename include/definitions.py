@@ -45,7 +45,7 @@ def read_definition(path: Path, model: type[Model]) -> Model:
     expected there and what was found.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)  # noqa: S506, a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise WrongDefinition(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(content, dict):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +15,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from include.errors import PermanentError
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@cache
+def _code_version() -> str:
+    """What this checkout is: the commit, with `-dirty` if it was edited; images set it instead."""
+    command = ("git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--abbrev=12")
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return version("wandle")
 
 
 class WrongSetting(PermanentError):
@@ -35,7 +48,7 @@ class Settings(BaseSettings):
     live: bool = Field(default=False, alias="WANDLE_LIVE")
     payloads: Path | None = Field(default=None, alias="WANDLE_PAYLOADS")
     sandbox_url: str = Field(default="", alias="WANDLE_SANDBOX_URL")
-    code_version: str = Field(default="unknown", alias="WANDLE_CODE_VERSION")
+    code_version: str = Field(default_factory=lambda: _code_version(), alias="WANDLE_CODE_VERSION")
 
     bucket: str = Field(default="wandle", alias="WANDLE_BUCKET")
     s3_endpoint: str = Field(default="", alias="AWS_ENDPOINT_URL_S3")

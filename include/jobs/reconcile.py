@@ -35,12 +35,11 @@ def reconcile(
     counts: Counter[str] = Counter()
     for partition, landing_id in zip(partitions, landings, strict=True):
         entry = newest.get((partition["council"], partition["period"]))
-        if landing_id is None or entry is None:
-            failed.append(_failure(partition, entry))
-        elif entry["status"] not in ledger.GOOD or entry["landing"] != landing_id:
-            failed.append(_failure(partition, entry))
-        else:
+        good = entry is not None and entry["status"] in ledger.GOOD
+        if entry and good and landing_id == entry["landing"]:
             counts[entry["status"]] += 1
+        else:
+            failed.append(_failure(partition, entry))
     if failed:
         raise PermanentError(
             f"{contract.name}: {len(failed)} of {len(partitions)} partitions failed: "

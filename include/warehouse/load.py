@@ -115,8 +115,7 @@ class _Load:
         counts = Counts()
         self._cursor.execute("savepoint before_replacing")
         self._cursor.execute(
-            f"delete from {table.SCHEMA}.{self._contract.name} "
-            "where _council = $1 and _period = $2",
+            table.of_partition(self._contract, "delete"),
             (self._partition.council, self._partition.period.first_day),
         )
         batches = prepare(
@@ -195,8 +194,7 @@ class _Load:
     def _rows_present(self) -> int:
         found = rows(
             self._cursor,
-            f"select count(*) as present from {table.SCHEMA}.{self._contract.name} "
-            "where _council = $1 and _period = $2",
+            table.of_partition(self._contract, "select count(*) as present"),
             self._partition.council,
             self._partition.period.first_day,
         )

@@ -27,6 +27,14 @@ LINEAGE_NOTES = {
 }
 
 
+def of_partition(contract: Contract, verb: str) -> str:
+    """`verb` the rows of one partition of the raw table; `$1` its council, `$2` its first day.
+
+    A contract's name is a plain identifier, checked when it is read.
+    """
+    return f"{verb} from {SCHEMA}.{contract.name} where _council = $1 and _period = $2"
+
+
 def expected_columns(contract: Contract) -> dict[str, str]:
     """Every column of the raw table and its PostgreSQL type, in order."""
     return {

@@ -1,0 +1,457 @@
+"""The `wandle` command: every step of the pipeline by hand, and the platform on this machine."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import shlex
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from include.errors import PermanentError, PipelineError
+from include.settings import Settings
+from include.sources.model import Contract, contracts
+from include.sources.model import contract as source_named
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Public-API data to S3, to PostgreSQL, to dbt marts: the platform, and every step by hand.",
+    epilog="Begin with `wandle up`, or `make demo`. Each command has examples: `wandle ingest --help`.",
+)
+# Piped into a file or another command, a table keeps its columns whole.
+console = Console() if sys.stdout.isatty() else Console(width=200)
+trouble = Console(stderr=True)
+
+CouncilOption = Annotated[
+    list[str] | None,
+    typer.Option("--council", "-c", help="A council; repeat it for more. All if left out."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Load although unchanged, or although a check refuses.")
+]
+STATUS_COLOURS = {
+    "loaded": "green",
+    "unchanged": "cyan",
+    "not_published": "yellow",
+    "refused": "red",
+    "failed": "red",
+}
+
+
+def main() -> None:
+    """Run the command line; failures raised on purpose are one message and exit code 1."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=trouble, show_time=False, show_path=False)],
+    )
+    try:
+        app()
+    except PipelineError as error:
+        trouble.print(f"[red]wandle:[/red] {error}", soft_wrap=True, highlight=False, markup=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        trouble.print("wandle: stopped. Nothing is lost: run the same command to go on.")
+        sys.exit(130)
+
+
+@app.command()
+def up() -> None:
+    """Start the platform on this machine: PostgreSQL, S3, sandbox, Airflow.
+
+    Example: `WANDLE_PORT_BASE=9080 wandle up`
+    """
+    from include.local import platform
+
+    platform.up(Settings.read(), report=_say)
+
+
+@app.command()
+def down() -> None:
+    """Stop the platform; its data stays. Example: `wandle down`"""
+    from include.local import platform
+
+    platform.down(Settings.read(), report=_say)
+
+
+@app.command()
+def status() -> None:
+    """How each service of the platform is. Exit code 1 if one is not running."""
+    from include.local import platform
+
+    settings = Settings.read()
+    found = platform.status(settings)
+    table = Table("service", "state", "pid", "address", "since", "log", box=None)
+    for service in found:
+        since = service.since.strftime("%Y-%m-%d %H:%M:%S") if service.since else ""
+        table.add_row(
+            service.name,
+            service.state,
+            str(service.pid or ""),
+            service.address,
+            since,
+            str(service.log),
+        )
+    console.print(table)
+    if any(service.state != "running" for service in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    council: CouncilOption = None,
+    first: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")] = "",
+    last: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")] = "",
+) -> None:
+    """Run the main job through Airflow, and show what came of it.
+
+    Brings the platform up, backfills the months through Airflow's REST API,
+    waits for the marts, and prints the books. Run it twice: nothing changes.
+
+    Example: `wandle demo --from 2017-01 --to 2017-03 --council sutton`
+    """
+    from include.local import demo as running
+
+    running.demo(Settings.read(), councils=council, first=first, last=last, console=console)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring roles and tables of the warehouse to what the contracts say.
+
+    Example: `wandle migrate`
+    """
+    from include.jobs.migrate import migrate as run
+
+    changed = run(Settings.read().need("admin_dsn"), {})
+    _say("\n".join(changed) or "Nothing to change: the database is as the contracts say.")
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="A source, see `wandle sources`.")],
+    council: CouncilOption = None,
+    period: Annotated[
+        str, typer.Option("--period", "-p", help="YYYY-MM or YYYY-MM-DD; not for a snapshot.")
+    ] = "",
+    last: Annotated[str, typer.Option("--to", help="Last period of a window.")] = "",
+    force: ForceOption = False,
+) -> None:
+    """Fetch partitions from the API into S3 and load them, without Airflow.
+
+    Examples:
+
+    `wandle ingest police_ward_boundaries`
+
+    `wandle ingest police_street_crime --council sutton --period 2017-05`
+
+    `wandle ingest police_street_crime --period 2017-01 --to 2017-12`
+    """
+    from include.jobs.plan import plan
+
+    contract = source_named(source)
+    now = datetime.now(UTC)
+    partitions = plan(
+        contract,
+        today=now.date(),
+        councils=council,
+        first=period or None,
+        last=last or None,
+        interval=(now, now),
+    )
+    _ingest([(contract, item) for item in partitions], force=force, fetch=True)
+
+
+@app.command()
+def reload(
+    source: Annotated[str | None, typer.Argument(help="A source, see `wandle sources`.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every source.")] = False,
+    council: Annotated[str | None, typer.Option("--council", "-c", help="One council.")] = None,
+    period: Annotated[str | None, typer.Option("--period", "-p", help="One period.")] = None,
+    force: ForceOption = False,
+) -> None:
+    """Load partitions again from S3; no API is asked.
+
+    Examples:
+
+    `wandle reload --all`
+
+    `wandle reload police_street_crime --council sutton --period 2017-05`
+    """
+    from include.jobs.ingest import landed_partitions
+    from include.jobs.lake import lake_of
+
+    if bool(source) == everything:
+        raise typer.BadParameter("name one source, or give --all")
+    _check_names(source, council, period)
+    found = landed_partitions(lake_of(Settings.read()), source, council, period)
+    if not found:
+        raise PermanentError("reload: S3 holds no landing of that. See `wandle ledger`.")
+    _ingest(found, force=force, fetch=False)
+
+
+@app.command()
+def transform() -> None:
+    """Build the dbt models, layer by layer, and publish the dbt docs.
+
+    Example: `wandle transform`
+    """
+    from include.jobs.lake import lake_of
+    from include.jobs.transform import transform as run
+
+    settings = Settings.read()
+    built = run(
+        dsn=settings.need("transformer_dsn"),
+        lake=lake_of(settings),
+        run_id=f"wandle transform {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        home=settings.home / "dbt",
+        report=_say,
+    )
+    console.print_json(data=built, default=str)
+
+
+@app.command()
+def ledger(
+    as_json: JsonOption = False,
+    history: Annotated[bool, typer.Option("--history", help="Every entry, oldest first.")] = False,
+) -> None:
+    """What is loaded: the newest entry of each partition.
+
+    Examples: `wandle ledger`, `wandle ledger --history --json | jq '.[].status'`
+    """
+    from include.jobs.books import ledger_entries
+
+    found = ledger_entries(Settings.read().need("loader_dsn"), history=history)
+    if as_json:
+        _print_json(found)
+        return
+    _print_entries(found)
+
+
+@app.command()
+def quarantine(as_json: JsonOption = False) -> None:
+    """The records that broke their contract: where they stand, and which rule.
+
+    Example: `wandle quarantine --json`
+    """
+    from include.jobs.books import quarantined
+
+    found = quarantined(Settings.read().need("loader_dsn"))
+    if as_json:
+        _print_json(found)
+        return
+    columns = ("source", "council", "period", "record_no", "page", "column", "rule", "value")
+    table = Table(*columns, box=None)
+    for row in found:
+        table.add_row(*("" if row[name] is None else str(row[name]) for name in columns))
+    console.print(table if found else "Nothing is in quarantine.")
+
+
+@app.command()
+def sources(as_json: JsonOption = False) -> None:
+    """The sources that have a contract."""
+    if as_json:
+        _print_json([_source(item) for item in contracts().values()])
+        return
+    table = Table("source", "title", "period", "publisher", "schedule", "columns", box=None)
+    for item in contracts().values():
+        shown = _source(item)
+        table.add_row(
+            *(str(shown[name]) for name in ("source", "title", "period", "publisher", "schedule")),
+            str(len(item.columns)),
+        )
+    console.print(table)
+
+
+@app.command()
+def councils(as_json: JsonOption = False) -> None:
+    """The councils, and their wards of today."""
+    from include.councils.model import councils as every_council
+
+    today = datetime.now(UTC).date()
+    found: list[dict[str, Any]] = [
+        {
+            "council": item.name,
+            "title": item.title,
+            "gss_code": item.gss_code,
+            "police_force": item.police_force,
+            "wards": [ward.model_dump() for ward in item.wards_on(today)],
+        }
+        for item in every_council().values()
+    ]
+    if as_json:
+        _print_json(found)
+        return
+    table = Table("council", "title", "GSS code", "police force", "wards", box=None)
+    for row in found:
+        table.add_row(
+            row["council"],
+            row["title"],
+            row["gss_code"],
+            row["police_force"],
+            str(len(row["wards"])),
+        )
+    console.print(table)
+
+
+@app.command()
+def sandbox(
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            "--as-of", formats=["%Y-%m-%d"], help="Move the date up to which it has data."
+        ),
+    ] = None,
+) -> None:
+    """Where the stand-ins for the public APIs answer, and as of which date.
+
+    Examples: `wandle sandbox`, `wandle sandbox --as-of 2026-12-24`
+    """
+    from include.local import platform
+
+    settings = Settings.read()
+    if as_of:
+        platform.set_as_of(settings, as_of.date())
+    state = settings.home / "sandbox.json"
+    if not state.exists():
+        raise PermanentError("sandbox: there is none yet. Run `wandle up` to make it.")
+    shown = json.loads(state.read_text(encoding="utf-8"))
+    mode = f"recorded, from {settings.payloads}" if settings.payloads else "generated"
+    _say(f"{settings.need('sandbox_url')}  {mode}, as of {shown['as_of']}, seed {shown['seed']}")
+
+
+@app.command()
+def env() -> None:
+    """Print `export` lines for your own tools. Example: `eval "$(wandle env)"`"""
+    from include.local import platform
+
+    for name, value in platform.environment(Settings.read()).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def doctor() -> None:
+    """What is missing on this machine, and how to mend it."""
+    from include.local import platform
+
+    findings = platform.doctor(Settings.read())
+    for finding in findings:
+        console.print(f"[yellow]•[/yellow] {finding}", highlight=False)
+    if findings:
+        raise typer.Exit(1)
+    _say("Nothing is missing.")
+
+
+def _ingest(partitions: list[tuple[Contract, dict[str, str]]], *, force: bool, fetch: bool) -> None:
+    from include.jobs.ingest import ingest as run
+    from include.jobs.lake import lake_of
+
+    settings = Settings.read()
+    lake, dsn = lake_of(settings), settings.need("loader_dsn")
+    failed = 0
+    entries: list[dict[str, Any]] = []
+    with console.status("") as spinner:
+        for contract, items in _by_source(partitions):
+            outcomes = run(
+                contract,
+                items,
+                lake=lake,
+                dsn=dsn,
+                forced_by=getpass.getuser() if force else None,
+                fetch=fetch,
+                progress=lambda which, pages: spinner.update(f"{which}: {pages} pages"),
+            )
+            for number, outcome in enumerate(outcomes, start=1):
+                spinner.update(f"{contract.name}: {number} of {len(items)} partitions")
+                if outcome.entry is not None:
+                    entries.append(outcome.entry)
+                else:
+                    failed += 1
+                    trouble.print(
+                        f"[red]failed[/red] {outcome.error}", highlight=False, soft_wrap=True
+                    )
+    _print_entries(entries)
+    if failed:
+        raise PermanentError(
+            f"{failed} of {len(partitions)} partitions failed, see above; the others are in place."
+        )
+
+
+def _by_source(
+    partitions: list[tuple[Contract, dict[str, str]]],
+) -> Iterable[tuple[Contract, list[dict[str, str]]]]:
+    grouped: dict[str, tuple[Contract, list[dict[str, str]]]] = {}
+    for contract, item in partitions:
+        grouped.setdefault(contract.name, (contract, []))[1].append(item)
+    return grouped.values()
+
+
+def _check_names(source: str | None, council: str | None, period: str | None) -> None:
+    from include.councils.model import UK
+    from include.councils.model import council as council_named
+
+    if source:
+        contract = source_named(source)
+        if period:
+            contract.parse_period(period)
+    if council and council != UK:
+        council_named(council)
+
+
+def _source(contract: Contract) -> dict[str, Any]:
+    return {
+        "source": contract.name,
+        "title": contract.title,
+        "period": f"{contract.period}, snapshot" if contract.snapshot else contract.period,
+        "publisher": contract.publisher,
+        "licence": contract.licence,
+        "schedule": contract.schedule,
+        "columns": [column.model_dump(mode="json") for column in contract.columns],
+        "key": contract.key,
+    }
+
+
+def _print_entries(entries: list[dict[str, Any]]) -> None:
+    if not entries:
+        _say("The ledger is empty.")
+        return
+    console.print(entries_table(entries))
+
+
+def entries_table(entries: list[dict[str, Any]]) -> Table:
+    """Ledger entries as a table, one line each."""
+    table = Table(box=None)
+    numbers = ("records", "loaded", "quarantined", "duplicates", "seconds")
+    columns = ("source", "council", "period", *numbers[:4], "status", "seconds")
+    for name in columns:
+        table.add_column(name, justify="right" if name in numbers else "left")
+    for entry in entries:
+        colour = STATUS_COLOURS[entry["status"]]
+        shown = {**entry, "status": f"[{colour}]{entry['status']}[/{colour}]"}
+        shown["seconds"] = f"{entry['seconds']:.2f}"
+        table.add_row(*(str(shown[name]) for name in columns))
+    return table
+
+
+def _print_json(found: Any) -> None:
+    typer.echo(json.dumps(found, indent=1, default=str))
+
+
+def _say(message: str) -> None:
+    console.print(message, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
