@@ -35,9 +35,7 @@ def unprivileged() -> pwd.struct_passwd | None:
     )
 
 
-def as_unprivileged(
-    command: tuple[str, ...], paths: tuple[Path, ...]
-) -> tuple[str, ...]:
+def as_unprivileged(command: tuple[str, ...], paths: tuple[Path, ...]) -> tuple[str, ...]:
     """The command that runs `command` stepped down from root; itself for other users.
 
     `paths` are what it must reach. Below a folder that is closed to others (as
@@ -53,16 +51,13 @@ def as_unprivileged(
             f"would run it as {account.pw_name}, is not installed. Install it, or run as an "
             "ordinary user."
         )
-    step_down = ("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}")
-    step_down += ("--clear-groups",)
+    ids = (f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups")
+    step_down = ("setpriv", *ids)
     if all(_open_to_others(path) for path in paths):
         return (*step_down, *command)
     for capability in ("dac_read_search", "dac_override"):
         kept = (f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}")
-        if (
-            subprocess.run((*step_down, *kept, "true"), capture_output=True).returncode
-            == 0
-        ):
+        if subprocess.run((*step_down, *kept, "true"), capture_output=True).returncode == 0:
             return (*step_down, *kept, *command)
     closed = next(path for path in paths if not _open_to_others(path))
     raise NoAccount(
@@ -73,8 +68,4 @@ def as_unprivileged(
 
 
 def _open_to_others(path: Path) -> bool:
-    return all(
-        folder.stat().st_mode & 0o001
-        for folder in (path, *path.parents)
-        if folder.is_dir()
-    )
+    return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents) if folder.is_dir())

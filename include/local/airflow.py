@@ -81,6 +81,8 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
         "database": {
             "sql_alchemy_conn": f"postgresql+psycopg2://{database}",
             "sql_alchemy_conn_async": f"postgresql+asyncpg://{database}",
+            # `up` migrates before it starts what needs the tables; the API server starts beside it.
+            "check_migrations": "False",
         },
         "api": {
             "host": HOST,
@@ -117,9 +119,7 @@ def _connections(settings: Settings) -> dict[str, str]:
         },
     }
     return {
-        "AIRFLOW_CONN_WANDLE_LOADER": json.dumps(
-            _postgres_connection(settings.loader_dsn)
-        ),
+        "AIRFLOW_CONN_WANDLE_LOADER": json.dumps(_postgres_connection(settings.loader_dsn)),
         "AIRFLOW_CONN_WANDLE_TRANSFORMER": json.dumps(
             _postgres_connection(settings.transformer_dsn)
         ),
@@ -162,9 +162,7 @@ def migrate_metadata(settings: Settings) -> bool:
     )
     if done.returncode != 0:
         end = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
-        raise PlatformFailed(
-            f"airflow: `airflow db migrate` failed. Its last lines:\n{end}"
-        )
+        raise PlatformFailed(f"airflow: `airflow db migrate` failed. Its last lines:\n{end}")
     note_airflow_migrated(settings, installed)
     return True
 

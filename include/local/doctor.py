@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import locale
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import psutil
+
+from include.errors import PermanentError
+from include.local import postgres
+from include.local.account import as_unprivileged
+from include.local.status import status
 from include.settings import Settings
+
+PYTHONS = ((3, 11), (3, 14))
+DISK_BYTES = 3_000_000_000
+MEMORY_BYTES = 2_000_000_000
+SHARED_MEMORY_BYTES = 32_000_000
+CLOCK_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -17,4 +37,114 @@ class Finding:
 
 def doctor(settings: Settings) -> list[Finding]:
     """Everything that would keep the platform from running here; empty when all is well."""
-    return []
+    return [finding for check in CHECKS for finding in check(settings)]
+
+
+def _python(_: Settings) -> Iterator[Finding]:
+    if not PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]:
+        yield Finding(
+            f"Python is {sys.version.split()[0]}; expected 3.11, 3.12 or 3.13.",
+            "Install one of them, delete .venv and run `make demo`.",
+        )
+
+
+def _programs(_: Settings) -> Iterator[Finding]:
+    missing = [
+        program
+        for program in ("rclone", "airflow", "dbt")
+        if not (Path(sys.executable).parent / program).exists()
+    ]
+    if missing:
+        yield Finding(
+            f"{', '.join(missing)}: not installed beside {sys.executable}.",
+            "Delete .venv and run `make demo`.",
+        )
+
+
+def _postgres(settings: Settings) -> Iterator[Finding]:
+    data = postgres.data_folder(settings)
+    reached = next(path for path in (data, *data.parents) if path.exists())
+    try:
+        as_unprivileged(("true",), (postgres.binaries(), reached))
+    except PermanentError as error:
+        what, _, mend = str(error).rpartition(". ")
+        yield Finding(what + ".", mend)
+    version = data / "PG_VERSION"
+    if version.exists() and (found := version.read_text().strip()) != "18":
+        yield Finding(
+            f"{data} was made by PostgreSQL {found}; expected 18.",
+            "Move it away and run `wandle up`, then `wandle reload --all`.",
+        )
+
+
+def _space(settings: Settings) -> Iterator[Finding]:
+    folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    if not os.access(folder, os.W_OK):
+        yield Finding(f"{folder} cannot be written.", "Set WANDLE_HOME to a folder of yours.")
+    if (free := shutil.disk_usage(folder).free) < DISK_BYTES:
+        yield Finding(
+            f"{folder} has {free / 1e9:.1f} GB free; expected {DISK_BYTES / 1e9:.0f} GB.",
+            "Make room, or set WANDLE_HOME to a folder on another disk.",
+        )
+    shared = Path("/dev/shm")  # noqa: S108 # where PostgreSQL's parallel queries meet
+    if shared.exists() and (free := shutil.disk_usage(shared).free) < SHARED_MEMORY_BYTES:
+        yield Finding(
+            f"{shared} has {free / 1e6:.0f} MB free; expected {SHARED_MEMORY_BYTES / 1e6:.0f} MB.",
+            "Remove what fills it; a container takes `--shm-size=256m`.",
+        )
+
+
+def _memory(settings: Settings) -> Iterator[Finding]:
+    running = any(service.state == "running" for service in status(settings))
+    if not running and (free := psutil.virtual_memory().available) < MEMORY_BYTES:
+        yield Finding(
+            f"{free / 1e9:.1f} GB of memory are free; expected {MEMORY_BYTES / 1e9:.0f} GB.",
+            "End other programs.",
+        )
+
+
+def _services(settings: Settings) -> Iterator[Finding]:
+    for service in status(settings):
+        if service.state == "port taken by another":
+            yield Finding(
+                f"{service.name}: {service.address} is taken by {service.owner}.",
+                f"End it, or set WANDLE_PORT_BASE, which is {settings.port_base}, to another one.",
+            )
+        if service.state == "dead":
+            yield Finding(
+                f"{service.name} was started and is gone; its log is {service.log}.",
+                "Run `wandle up`, which starts it again.",
+            )
+
+
+def _payloads(settings: Settings) -> Iterator[Finding]:
+    if settings.payloads:
+        from include.sandbox.recorded import police_folder
+
+        try:
+            police_folder(settings.payloads)
+        except PermanentError as error:
+            yield Finding(str(error), "Set WANDLE_PAYLOADS to such a folder, or unset it.")
+
+
+def _time_and_text(settings: Settings) -> Iterator[Finding]:
+    try:
+        ZoneInfo("Europe/London")
+    except ZoneInfoNotFoundError:
+        yield Finding("The time zone Europe/London is not known here.", "Install tzdata.")
+    if locale.getpreferredencoding(False).replace("-", "").lower() != "utf8":
+        yield Finding(
+            f"Text is read and written as {locale.getpreferredencoding(False)}; expected UTF-8.",
+            "Set LANG=C.UTF-8.",
+        )
+    made = settings.home / "secrets.json"
+    if made.exists() and made.stat().st_mtime > time.time() + CLOCK_SECONDS:
+        yield Finding(
+            f"The clock says {time.strftime('%Y-%m-%d %H:%M')}, before {made} was written.",
+            "Set the clock.",
+        )
+
+
+CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    *(_python, _programs, _postgres, _space, _memory, _services, _payloads, _time_and_text),
+)

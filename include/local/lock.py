@@ -45,12 +45,10 @@ def hold(
             _held[path] -= 1
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+", encoding="utf-8") as file:
+    with path.open("a+", encoding="utf-8") as file:
         _wait(file.fileno(), path, report, patience_seconds)
         file.truncate(0)
-        file.write(
-            json.dumps({"pid": os.getpid(), "command": command, "since": _now()})
-        )
+        file.write(json.dumps({"pid": os.getpid(), "command": command, "since": _now()}))
         file.flush()
         _held[path] = 1
         try:
@@ -60,9 +58,7 @@ def hold(
             file.truncate(0)
 
 
-def _wait(
-    descriptor: int, path: Path, report: Callable[[str], None], seconds: float
-) -> None:
+def _wait(descriptor: int, path: Path, report: Callable[[str], None], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     said = False
     while True:

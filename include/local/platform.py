@@ -4,120 +4,70 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from threading import Event
 
 from include.local import airflow, postgres, processes, services
 from include.local.doctor import Finding, doctor
-from include.local.home import HOST, log_path, port
+from include.local.home import HOST, port
 from include.local.lock import hold
-from include.local.processes import Recorded, Service, recorded
-from include.local.state import as_variables, prepare, read_secrets, set_as_of
+from include.local.processes import PlatformFailed, Recorded, Service, recorded
+from include.local.state import ROLES, as_variables, prepare, read_secrets, set_as_of
+from include.local.status import ServiceStatus, status
 from include.settings import Settings
 
-__all__ = [
-    "Finding",
-    "ServiceStatus",
-    "doctor",
-    "down",
-    "environment",
-    "set_as_of",
-    "status",
-    "up",
-]
+__all__ = ["Finding", "ServiceStatus", "doctor", "down", "environment", "set_as_of", "status", "up"]
 
 Report = Callable[[str], None]
 
-NAMES = ("postgresql", "s3", "sandbox", *airflow.PROCESSES)
 STOP_SECONDS = 10.0
-POSTGRES_STOP_SECONDS = 30.0
 
 SHOWN = (
-    *(
-        "reader_dsn",
-        "loader_dsn",
-        "s3_endpoint",
-        "s3_access_key",
-        "s3_secret_key",
-        "bucket",
-    ),
+    *("reader_dsn", "loader_dsn", "s3_endpoint", "s3_access_key", "s3_secret_key", "bucket"),
     *("airflow_url", "airflow_user", "airflow_password"),
 )
-
-
-@dataclass(frozen=True)
-class ServiceStatus:
-    """How one service is: `running`, `stopped`, `dead`, or `port taken by another`."""
-
-    name: str
-    state: str
-    pid: int | None
-    address: str
-    log: Path
-    since: datetime | None
 
 
 def up(settings: Settings, *, report: Report = print) -> None:
     """Start what is not running, in the mode that `settings` ask for, and wait until all answers.
 
-    Idempotent. Raises `PlatformFailed` naming the service and the end of its
-    log, or `PlatformBusy` when another command is at work on the state folder.
+    Idempotent. A service whose command or environment has changed is started
+    again. Raises `PlatformFailed` naming the service and the end of its log,
+    `PlatformBusy` when another command is at work on the state folder, and
+    `WrongPayloads` when the payload directory holds none.
     """
     with hold(settings.home, "up", report=report):
+        _refuse_wrong_payloads(settings)
         local = prepare(settings)
         airflow.write_login(local)
-        with ThreadPoolExecutor() as pool:
-            side = [pool.submit(_ensure, local, services.s3(local), report)]
-            if local.live:
-                side.append(pool.submit(_stop_sandbox, local, report))
-            elif find_spec("include.sandbox.serve"):
-                side.append(
-                    pool.submit(_ensure, local, services.sandbox(local), report)
-                )
-            _ensure_postgres(local, report)
-            postgres.create_databases(local)
-            warehouse = pool.submit(_migrate_warehouse, local)
-            began = time.monotonic()
-            if airflow.migrate_metadata(local):
-                report(
-                    f"airflow: metadata database made ({time.monotonic() - began:.1f} s)"
-                )
-            started = [
-                pool.submit(_ensure, local, service, report)
-                for service in airflow.services(local)
-            ]
-            for future in (*side, warehouse, *started):
-                future.result()
-        report(f"Airflow  {local.airflow_url}  (user {local.airflow_user})")
-        report(f"S3       {local.s3_endpoint}  (bucket {local.bucket})")
-        report(
-            f"Database {HOST}:{port(local.port_base, 'postgresql')}  (see `wandle env`)"
-        )
+        _refuse_taken_ports(local)
+        with _parallel() as (run, give_up):
+            launch = _Launch(local, report, give_up)
+            run(launch.ensure, services.s3(local))
+            run(launch.ensure_sandbox)
+            launch.ensure_postgres()
+            run(_migrate_warehouse, local)
+            api_server, *others = airflow.services(local)
+            run(launch.ensure, api_server)  # the slowest: it need not wait for the tables
+            run(launch.ensure_airflow, others)
+        report(f"Airflow   {local.airflow_url} (user {local.airflow_user}, see `wandle env`)")
+        report(f"S3        {local.s3_endpoint} (bucket {local.bucket})")
+        report(f"Database  {HOST}:{port(local.port_base, 'postgresql')} (warehouse)")
 
 
 def down(settings: Settings, *, report: Report = print) -> None:
     """Stop every service, Airflow first and PostgreSQL last; what does not end is killed."""
-    if not settings.home.exists():
-        report("Nothing to stop: there is no platform in this state folder.")
+    home = settings.home
+    if not home.exists():
+        report(f"Nothing to stop: there is no platform in {home}.")
         return
-    with hold(settings.home, "down", report=report):
-        home = settings.home
+    with hold(home, "down", report=report):
         stopped = processes.stop(home, airflow.PROCESSES, signal.SIGTERM, STOP_SECONDS)
         stopped += processes.stop(home, ("sandbox", "s3"), signal.SIGTERM, STOP_SECONDS)
-        stopped += processes.stop(
-            home, ("postgresql",), postgres.STOP_SIGNAL, POSTGRES_STOP_SECONDS
-        )
-        postgres.recover(settings)
+        stopped += postgres.stop(settings)
         report(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
-
-
-def status(settings: Settings) -> list[ServiceStatus]:
-    """How each service is, in the order they are started. Changes nothing."""
-    return [_status(settings, name) for name in NAMES]
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -125,99 +75,107 @@ def environment(settings: Settings) -> dict[str, str]:
     return as_variables(prepare(settings), SHOWN)
 
 
-def _status(settings: Settings, name: str) -> ServiceStatus:
-    home = settings.home
-    start = recorded(home, name)
-    process = start.process() if start else None
-    key = "airflow" if name == "api-server" else name
-    listens = None
-    if name not in airflow.HEALTH_NAMES:
-        listens = start.port if start and start.port else port(settings.port_base, key)
-    if process is not None:
-        state = "running"
-    elif start is not None:
-        state = "dead"
-    elif listens and processes.port_owner(listens):
-        state = "port taken by another"
-    else:
-        state = "stopped"
-    return ServiceStatus(
-        name=name,
-        state=state,
-        pid=process.pid if process else None,
-        address=f"{HOST}:{listens}" if listens else "",
-        log=log_path(home, name),
-        since=datetime.fromisoformat(start.since) if start and process else None,
-    )
+class _Launch:
+    """One `up`: starts services, or leaves them if they run as they should."""
 
+    def __init__(self, settings: Settings, report: Report, give_up: Event) -> None:
+        self._settings = settings
+        self._report = report
+        self._give_up = give_up
 
-def _ensure(settings: Settings, service: Service, report: Report) -> None:
-    home = settings.home
-    start = recorded(home, service.name)
-    if start is not None:
-        if start.process() and start.fingerprint == service.fingerprint:
+    def ensure(self, service: Service) -> None:
+        start = recorded(self._settings.home, service.name)
+        if start is not None:
+            if _runs_as_it_should(start, service):
+                return
+            self._report(f"{service.name}: {_why_restarted(start)}")
+            processes.stop(self._settings.home, [service.name], signal.SIGTERM, STOP_SECONDS)
+        self._start(service)
+
+    def ensure_sandbox(self) -> None:
+        if not self._settings.live:
+            self.ensure(services.sandbox(self._settings))
+        elif processes.stop(self._settings.home, ["sandbox"], signal.SIGTERM, STOP_SECONDS):
+            self._report("sandbox: stopped, because WANDLE_LIVE asks for the live APIs")
+
+    def ensure_postgres(self) -> None:
+        began = time.monotonic()
+        if postgres.create_cluster(self._settings):
+            self._report(f"postgresql: cluster made ({time.monotonic() - began:.1f} s)")
+        service = postgres.service(self._settings)
+        start = recorded(self._settings.home, service.name)
+        if start is None or not _runs_as_it_should(start, service):
+            if start is not None:
+                self._report(f"{service.name}: {_why_restarted(start)}; Airflow with it")
+                home = self._settings.home
+                processes.stop(home, airflow.PROCESSES, signal.SIGTERM, STOP_SECONDS)
+            postgres.stop(self._settings)
+            self._start(service)
+        postgres.create_databases(self._settings)
+
+    def ensure_airflow(self, others: list[Service]) -> None:
+        began = time.monotonic()
+        if airflow.migrate_metadata(self._settings):
+            self._report(f"airflow: metadata database made ({time.monotonic() - began:.1f} s)")
+        with ThreadPoolExecutor() as pool:
+            for ensured in [pool.submit(self.ensure, service) for service in others]:
+                ensured.result()
+
+    def _start(self, service: Service) -> None:
+        if self._give_up.is_set():
             return
-        report(f"{service.name}: {_why_restarted(start)}")
-        processes.stop(home, [service.name], signal.SIGTERM, STOP_SECONDS)
-    _start(home, service, report)
+        began = time.monotonic()
+        processes.start(self._settings.home, service, give_up=self._give_up)
+        self._report(f"{service.name}: started ({time.monotonic() - began:.1f} s)")
 
 
-def _ensure_postgres(settings: Settings, report: Report) -> None:
-    home = settings.home
-    began = time.monotonic()
-    if postgres.create_cluster(settings):
-        report(f"postgresql: cluster made ({time.monotonic() - began:.1f} s)")
-    service = postgres.service(settings)
-    start = recorded(home, service.name)
-    if (
-        start is not None
-        and start.process()
-        and start.fingerprint == service.fingerprint
-    ):
-        return
-    if start is not None:
-        report(f"{service.name}: {_why_restarted(start)}")
-        processes.stop(home, airflow.PROCESSES, signal.SIGTERM, STOP_SECONDS)
-        processes.stop(
-            home, [service.name], postgres.STOP_SIGNAL, POSTGRES_STOP_SECONDS
+@contextmanager
+def _parallel() -> Iterator[tuple[Callable[..., None], Event]]:
+    """Run what is handed over at the same time; the first failure makes the rest give up."""
+    give_up = Event()
+    futures: list[Future[None]] = []
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        try:
+            yield lambda work, *args: futures.append(pool.submit(work, *args)), give_up
+            for done in wait(futures, return_when=FIRST_EXCEPTION).done:
+                done.result()
+        except BaseException:
+            give_up.set()
+            raise
+
+
+def _migrate_warehouse(settings: Settings) -> None:
+    from include.jobs.migrate import migrate
+
+    generated = read_secrets(settings.home)
+    passwords = {role: generated[role] for role in ROLES.values()}
+    migrate(settings.need("admin_dsn"), passwords)
+
+
+def _refuse_wrong_payloads(settings: Settings) -> None:
+    if settings.payloads and not settings.live:
+        from include.sandbox.recorded import police_folder
+
+        police_folder(settings.payloads)
+
+
+def _refuse_taken_ports(settings: Settings) -> None:
+    wanted = [each for each in status(settings) if each.state == "port taken by another"]
+    if settings.live:
+        wanted = [each for each in wanted if each.name != "sandbox"]
+    if wanted:
+        taken = "; ".join(f"{each.address} ({each.name}) by {each.owner}" for each in wanted)
+        raise PlatformFailed(
+            f"platform: ports are taken: {taken}. End what has them, or choose other ports: "
+            f"WANDLE_PORT_BASE is {settings.port_base}."
         )
-    postgres.recover(settings)
-    _start(home, service, report)
 
 
-def _start(home: Path, service: Service, report: Report) -> None:
-    clock = time.monotonic()
-    began = datetime.now().astimezone()
-    child = processes.start(home, service)
-    try:
-        processes.wait_until_it_answers(home, service, child, began)
-    except BaseException:
-        processes.stop(home, [service.name], signal.SIGTERM, STOP_SECONDS)
-        raise
-    report(f"{service.name}: started ({time.monotonic() - clock:.1f} s)")
-
-
-def _stop_sandbox(settings: Settings, report: Report) -> None:
-    if processes.stop(settings.home, ["sandbox"], signal.SIGTERM, STOP_SECONDS):
-        report("sandbox: stopped, because WANDLE_LIVE asks for the live APIs")
+def _runs_as_it_should(start: Recorded, service: Service) -> bool:
+    return start.process() is not None and start.fingerprint == service.fingerprint
 
 
 def _why_restarted(start: Recorded) -> str:
     if start.process() is None:
         return f"process {start.pid} is dead; starting it again"
     return "its settings have changed; starting it again"
-
-
-# SEAM: until include/jobs/migrate.py is there, nothing but the login roles is made.
-def _migrate_warehouse(settings: Settings) -> None:
-    passwords = {
-        role: password
-        for role, password in read_secrets(settings.home).items()
-        if role.startswith("wandle_") and role != postgres.SUPERUSER
-    }
-    try:
-        from include.jobs.migrate import migrate
-    except ModuleNotFoundError:
-        postgres.create_login_roles(settings, passwords)
-        return
-    migrate(settings.need("admin_dsn"), passwords)

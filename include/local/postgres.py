@@ -15,6 +15,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from include.local import processes
 from include.local.account import as_unprivileged, unprivileged
 from include.local.home import HOST, port
 from include.local.processes import PlatformFailed, Service, inherited_environment
@@ -23,6 +24,7 @@ from include.settings import Settings
 
 AIRFLOW_DATABASE = "airflow"
 STOP_SIGNAL = signal.SIGINT  # "fast": connections are ended, then a checkpoint
+STOP_SECONDS = 30.0
 
 # No sockets: their paths are limited to about 100 characters, a checkout's is not.
 CONFIGURATION = {
@@ -61,7 +63,7 @@ def data_folder(settings: Settings) -> Path:
 
 
 def service(settings: Settings) -> Service:
-    """The server as a service. What a crash left behind is cleared by `recover`, not here."""
+    """The server as a service. What a crash left behind is cleared by `stop`, not here."""
     listens = port(settings.port_base, "postgresql")
     data = data_folder(settings)
     options = [f"-c{name}={value}" for name, value in CONFIGURATION.items()]
@@ -96,9 +98,7 @@ def create_cluster(settings: Settings) -> bool:
     half_made = data.with_name("postgres.new")
     shutil.rmtree(half_made, ignore_errors=True)
     half_made.mkdir(mode=0o700)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=half_made.parent, prefix=".pw."
-    ) as password:
+    with tempfile.NamedTemporaryFile("w", dir=half_made.parent, prefix=".pw.") as password:
         password.write(read_secrets(settings.home)[SUPERUSER])
         password.flush()
         if (account := unprivileged()) is not None:
@@ -125,17 +125,17 @@ def _initdb(data: Path, password_file: str) -> None:
         timeout=120,
     )
     if made.returncode != 0:
-        raise PlatformFailed(
-            f"postgresql: initdb failed: {(made.stderr or made.stdout).strip()}"
-        )
+        raise PlatformFailed(f"postgresql: initdb failed: {(made.stderr or made.stdout).strip()}")
 
 
-def recover(settings: Settings) -> None:
-    """Clear what a killed server left: its orphans, and a lock file naming a process not its own.
+def stop(settings: Settings) -> list[str]:
+    """Stop the server if it runs, and clear what a killed one left. Returns the names that ran.
 
-    PostgreSQL replaces a stale lock file itself unless the process id in it
-    has been taken by another process of the same user, as happens after a reboot.
+    That is its orphans, and its lock file: PostgreSQL replaces a stale one
+    itself, unless the process id in it now belongs to another process of the
+    same user, as happens after a reboot.
     """
+    stopped = processes.stop(settings.home, ["postgresql"], STOP_SIGNAL, STOP_SECONDS)
     data = data_folder(settings)
     ours = [process for process in psutil.process_iter() if _works_in(process, data)]
     for process in ours:
@@ -147,15 +147,14 @@ def recover(settings: Settings) -> None:
             process.kill()
     psutil.wait_procs(stubborn, timeout=5)
     (data / "postmaster.pid").unlink(missing_ok=True)
+    return stopped
 
 
 def create_databases(settings: Settings) -> None:
     """Make the two databases and Airflow's role; the warehouse's roles are `wandle migrate`'s."""
     password = read_secrets(settings.home)["airflow_database"]
     with psycopg.connect(_maintenance_dsn(settings), autocommit=True) as connection:
-        exists = {
-            row[0] for row in connection.execute("select datname from pg_database")
-        }
+        exists = {row[0] for row in connection.execute("select datname from pg_database")}
         if not connection.execute(
             "select 1 from pg_roles where rolname = %s", [AIRFLOW_DATABASE]
         ).fetchone():
@@ -167,16 +166,13 @@ def create_databases(settings: Settings) -> None:
             connection.execute("create database airflow owner airflow")
             connection.execute("revoke connect on database airflow from public")
         if DATABASE not in exists:
-            connection.execute(
-                sql.SQL("create database {}").format(sql.Identifier(DATABASE))
-            )
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
 
 
 def airflow_migrated_for(settings: Settings) -> str | None:
     """The Airflow version that the metadata database was migrated for, as noted on it."""
     noted = (
-        "select shobj_description(oid, 'pg_database') from pg_database "
-        "where datname = 'airflow'"
+        "select shobj_description(oid, 'pg_database') from pg_database where datname = 'airflow'"
     )
     with psycopg.connect(_maintenance_dsn(settings), autocommit=True) as connection:
         row = connection.execute(noted).fetchone()
@@ -207,17 +203,3 @@ def _works_in(process: psutil.Process, data: Path) -> bool:
         return process.name() == "postgres" and Path(process.cwd()) == data
     except psutil.Error:
         return False
-
-
-# SEAM: to be removed with the one in platform.py.
-def create_login_roles(settings: Settings, passwords: dict[str, str]) -> None:
-    with psycopg.connect(settings.need("admin_dsn"), autocommit=True) as connection:
-        for role, password in passwords.items():
-            if connection.execute(
-                "select 1 from pg_roles where rolname = %s", [role]
-            ).fetchone():
-                continue
-            create = sql.SQL("create role {} login password {}")
-            connection.execute(
-                create.format(sql.Identifier(role), sql.Literal(password))
-            )

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 
 import psutil
 
@@ -22,6 +23,7 @@ from include.local.home import HOST, log_path, read_json, record_path, write_pri
 
 MOST_LOG_BYTES = 10_000_000
 LOG_LINES_SHOWN = 15
+GIVE_UP_SECONDS = 5.0
 
 # A process's start time is derived from the clock's idea of boot time, which may be corrected.
 SAME_START_SECONDS = 2.0
@@ -86,18 +88,15 @@ class Recorded:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) <= SAME_START_SECONDS
-            return (
-                process if same and process.status() != psutil.STATUS_ZOMBIE else None
-            )
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
 
 
 def inherited_environment() -> dict[str, str]:
     """The few variables of this process that a service may see; nothing personal."""
-    return {
-        name: os.environ[name] for name in INHERITED if name in os.environ
-    } | LOOPBACK
+    mine = os.environ  # noqa: TID251 # only to hand it on
+    return {name: mine[name] for name in INHERITED if name in mine} | LOOPBACK
 
 
 def recorded(home: Path, name: str) -> Recorded | None:
@@ -109,18 +108,32 @@ def recorded(home: Path, name: str) -> Recorded | None:
         return None
 
 
-def start(home: Path, service: Service) -> subprocess.Popen[bytes]:
-    """Start a service in a session of its own and record it. Raises `PlatformFailed`."""
+def start(home: Path, service: Service, *, give_up: Event | None = None) -> None:
+    """Start a service in a session of its own, record it, and return when it answers.
+
+    Raises `PlatformFailed` with the end of its log if it ends, does not
+    answer in time, or `give_up` is set; then nothing of it is left running.
+    """
     if service.port is not None and (owner := port_owner(service.port)) is not None:
         raise PlatformFailed(
             f"{service.name}: port {service.port} is taken by {owner}. "
             "End that process, or choose other ports with WANDLE_PORT_BASE."
         )
+    began = datetime.now().astimezone()
+    child = _spawn(home, service)
+    try:
+        _wait_until_it_answers(home, service, child, began, give_up or Event())
+    except BaseException:
+        stop(home, [service.name], signal.SIGTERM, GIVE_UP_SECONDS)
+        raise
+
+
+def _spawn(home: Path, service: Service) -> subprocess.Popen[bytes]:
     log = log_path(home, service.name)
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > MOST_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
-    with open(log, "ab") as output:
+    with log.open("ab") as output:
         child = subprocess.Popen(
             service.command,
             env=dict(service.environment),
@@ -141,13 +154,13 @@ def start(home: Path, service: Service) -> subprocess.Popen[bytes]:
     return child
 
 
-def wait_until_it_answers(
-    home: Path, service: Service, child: subprocess.Popen[bytes], began: datetime
+def _wait_until_it_answers(
+    home: Path,
+    service: Service,
+    child: subprocess.Popen[bytes],
+    began: datetime,
+    give_up: Event,
 ) -> None:
-    """Return when a service started at `began` answers.
-
-    Raises `PlatformFailed` with the end of its log if it ends or takes too long.
-    """
     deadline = time.monotonic() + service.start_seconds
     while not service.answers(began):
         code = child.poll()
@@ -161,12 +174,11 @@ def wait_until_it_answers(
                 f"{service.name}: no answer at {service.address} within "
                 f"{service.start_seconds:.0f} s.{_end_of_log(home, service.name)}"
             )
-        time.sleep(service.poll_seconds)
+        if give_up.wait(service.poll_seconds):
+            raise PlatformFailed(f"{service.name}: not waited for, because another one failed.")
 
 
-def stop(
-    home: Path, names: Iterable[str], signal_number: int, seconds: float
-) -> list[str]:
+def stop(home: Path, names: Iterable[str], signal_number: int, seconds: float) -> list[str]:
     """Ask services to end, wait, then kill what is left of them. Returns the names that ran.
 
     Also clears the records and the orphans of services that are already dead.
@@ -227,7 +239,5 @@ def _send(process: psutil.Process, signal_number: int) -> None:
 
 def _end_of_log(home: Path, name: str) -> str:
     path = log_path(home, name)
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[
-        -LOG_LINES_SHOWN:
-    ]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES_SHOWN:]
     return f" The end of {path}:\n" + "\n".join(f"  {line}" for line in lines)

@@ -59,9 +59,7 @@ def prepare(settings: Settings) -> Settings:
         (home / folder).mkdir(exist_ok=True)
     (home / "s3" / settings.bucket).mkdir(exist_ok=True)
     generated = read_secrets(home)
-    missing = {
-        name: make() for name, make in GENERATED.items() if name not in generated
-    }
+    missing = {name: make() for name, make in GENERATED.items() if name not in generated}
     if missing:
         generated |= missing
         write_private(home / "secrets.json", json.dumps(generated, indent=1) + "\n")
@@ -69,9 +67,7 @@ def prepare(settings: Settings) -> Settings:
     _write_settings_file(local)
     if read_json(home / "sandbox.json") is None:
         today = datetime.now(UTC).date()
-        _write_sandbox(
-            home, {"seed": secrets.randbelow(2**31), "as_of": today.isoformat()}
-        )
+        _write_sandbox(home, {"seed": secrets.randbelow(2**31), "as_of": today.isoformat()})
     return local
 
 
@@ -96,14 +92,9 @@ def _with_addresses(settings: Settings, generated: dict[str, str]) -> Settings:
     server = f"{HOST}:{port(base, 'postgresql')}/{DATABASE}"
     roles = {"admin_dsn": SUPERUSER} | ROLES
     return settings.model_copy(
-        update={
-            field: f"postgresql://{r}:{generated[r]}@{server}"
-            for field, r in roles.items()
-        }
+        update={field: f"postgresql://{r}:{generated[r]}@{server}" for field, r in roles.items()}
         | {
-            "sandbox_url": ""
-            if settings.live
-            else f"http://{HOST}:{port(base, 'sandbox')}",
+            "sandbox_url": "" if settings.live else f"http://{HOST}:{port(base, 'sandbox')}",
             "s3_endpoint": f"http://{HOST}:{port(base, 's3')}",
             "s3_access_key": generated["s3_access_key"],
             "s3_secret_key": generated["s3_secret_key"],
@@ -136,21 +127,13 @@ IN_SETTINGS_FILE = (
 def as_variables(settings: Settings, fields: tuple[str, ...]) -> dict[str, str]:
     """Settings as the environment variables that they are read from."""
     return {
-        str(Settings.model_fields[field].alias): str(getattr(settings, field))
-        for field in fields
+        str(Settings.model_fields[field].alias): str(getattr(settings, field)) for field in fields
     }
 
 
 def _write_settings_file(local: Settings) -> None:
     path = local.home / "wandle.env"
-    lines = [
-        f"{name}={value}"
-        for name, value in as_variables(local, IN_SETTINGS_FILE).items()
-    ]
-    text = (
-        "# Written by `wandle up`; the environment overrides it.\n"
-        + "\n".join(lines)
-        + "\n"
-    )
+    lines = [f"{name}={value}" for name, value in as_variables(local, IN_SETTINGS_FILE).items()]
+    text = "# Written by `wandle up`; the environment overrides it.\n" + "\n".join(lines) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_private(path, text)

@@ -1,0 +1,62 @@
+"""How each service of the platform is, without changing anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from include.local import airflow
+from include.local.home import HOST, log_path, port
+from include.local.processes import port_owner, recorded
+from include.settings import Settings
+
+NAMES = ("postgresql", "s3", "sandbox", *airflow.PROCESSES)
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """How one service is: `running`, `stopped`, `dead`, or `port taken by another`."""
+
+    name: str
+    state: str
+    pid: int | None
+    address: str
+    log: Path
+    since: datetime | None
+    owner: str | None = None
+
+
+def status(settings: Settings) -> list[ServiceStatus]:
+    """How each service is, in the order they are started.
+
+    `dead`: it was started and not stopped, and its process is gone. `owner`
+    says who has the port where another process has.
+    """
+    return [_status(settings, name) for name in NAMES]
+
+
+def _status(settings: Settings, name: str) -> ServiceStatus:
+    start = recorded(settings.home, name)
+    process = start.process() if start else None
+    listens = start.port if start else None
+    if listens is None and name not in airflow.HEALTH_NAMES:
+        listens = port(settings.port_base, "airflow" if name == "api-server" else name)
+    owner = None
+    if process is not None:
+        state = "running"
+    elif start is not None:
+        state = "dead"
+    elif listens is not None and (owner := port_owner(listens)):
+        state = "port taken by another"
+    else:
+        state = "stopped"
+    return ServiceStatus(
+        name=name,
+        state=state,
+        pid=process.pid if process else None,
+        address=f"{HOST}:{listens}" if listens else "",
+        log=log_path(settings.home, name),
+        since=datetime.fromisoformat(start.since) if start and process else None,
+        owner=owner,
+    )
