@@ -17,6 +17,7 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from include.errors import PermanentError, PipelineError
+from include.local.tables import entries_table
 from include.settings import Settings
 from include.sources.model import Contract, contracts
 from include.sources.model import contract as source_named
@@ -26,8 +27,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     add_completion=False,
-    help="Public-API data to S3, to PostgreSQL, to dbt marts: the platform, and every step by hand.",
-    epilog="Begin with `wandle up`, or `make demo`. Each command has examples: `wandle ingest --help`.",
+    help="Public-API data to S3, PostgreSQL and dbt marts: the platform, and every step by hand.",
+    epilog="Begin with `make demo`. Each command has examples: `wandle ingest --help`.",
 )
 # Piped into a file or another command, a table keeps its columns whole.
 console = Console() if sys.stdout.isatty() else Console(width=200)
@@ -41,13 +42,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Load although unchanged, or although a check refuses.")
 ]
-STATUS_COLOURS = {
-    "loaded": "green",
-    "unchanged": "cyan",
-    "not_published": "yellow",
-    "refused": "red",
-    "failed": "red",
-}
 
 
 def main() -> None:
@@ -428,21 +422,6 @@ def _print_entries(entries: list[dict[str, Any]]) -> None:
         _say("The ledger is empty.")
         return
     console.print(entries_table(entries))
-
-
-def entries_table(entries: list[dict[str, Any]]) -> Table:
-    """Ledger entries as a table, one line each."""
-    table = Table(box=None)
-    numbers = ("records", "loaded", "quarantined", "duplicates", "seconds")
-    columns = ("source", "council", "period", *numbers[:4], "status", "seconds")
-    for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left")
-    for entry in entries:
-        colour = STATUS_COLOURS[entry["status"]]
-        shown = {**entry, "status": f"[{colour}]{entry['status']}[/{colour}]"}
-        shown["seconds"] = f"{entry['seconds']:.2f}"
-        table.add_row(*(str(shown[name]) for name in columns))
-    return table
 
 
 def _print_json(found: Any) -> None:

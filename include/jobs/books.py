@@ -8,7 +8,7 @@ from typing import Any
 
 from include.sources.model import contracts
 from include.sources.partition import Period
-from include.warehouse import ledger, quarantine
+from include.warehouse import ledger, marts, quarantine
 from include.warehouse.connection import connect
 
 
@@ -57,3 +57,15 @@ def quarantined(dsn: str) -> list[dict[str, Any]]:
         row["bytes"] = len(row.pop("record"))
         listed.append(row)
     return listed
+
+
+def marts_are_behind(dsn: str) -> bool:
+    """Whether a raw table changed after the newest complete build of the marts began."""
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        return ledger.newer_than_marts(cursor)
+
+
+def mart_counts(dsn: str) -> dict[str, int]:
+    """The number of rows of each mart, as a reader sees them."""
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        return marts.row_counts(cursor)

@@ -157,3 +157,32 @@ def _arrow_type(name: str, value: Any) -> pa.DataType:
     if isinstance(value, datetime):
         return pa.timestamp("us", tz="UTC")
     return _TYPES.get(type(value), pa.string())
+
+
+def newer_than_marts(cursor: Cursor) -> bool:
+    """Whether a load changed a raw table after the newest complete build of the marts began.
+
+    A build of the marts reads what the build of the staging models before it
+    saw: that one's beginning counts.
+    """
+    found = rows(
+        cursor,
+        """
+        select coalesce(
+            (select max(finished_at) from ops.load where status = 'loaded')
+            > coalesce(
+                (
+                    select max(staging.started_at)
+                    from ops.dbt_run marts
+                    join ops.dbt_run staging using (run_id)
+                    where marts.layer = 'marts' and marts.status = 'success'
+                        and staging.layer = 'staging' and staging.status = 'success'
+                        and staging.started_at < marts.started_at
+                ),
+                '-infinity'
+            ),
+            false
+        ) as behind
+        """,
+    )
+    return bool(found[0]["behind"])

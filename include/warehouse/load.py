@@ -182,8 +182,8 @@ class _Load:
             if getattr(error, "sqlstate", None) == "55P03":
                 raise ServiceUnavailable(
                     f"{self._partition}: another load of this partition has been running for "
-                    f"{LOCK_WAIT_SECONDS} s. It will be tried again; see who is loading with "
-                    "`select * from pg_stat_activity where application_name like 'wandle load%'`."
+                    f"{LOCK_WAIT_SECONDS} s. The next retry may succeed; pg_stat_activity names "
+                    "who is loading, as application `wandle load ...`."
                 ) from None
             raise
 

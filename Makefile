@@ -1,0 +1,78 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Where the installed requirements are written down: a changed lock installs anew.
+INSTALLED := $(VENV)/.installed
+
+# What the demo is asked for: `make demo COUNCILS="sutton" FROM=2017-01 TO=2017-03`.
+COUNCILS ?=
+FROM ?=
+TO ?=
+
+help: ## List what you can do here
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+$(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Wandle needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements-local.txt > $(VENV)/uv.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@echo "Installing into $(VENV) (a minute or two the first time)"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt requirements-local.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+	@touch $@
+
+install: $(INSTALLED) ## Make or update the virtual environment
+
+demo: $(INSTALLED) ## Run the main job end to end and leave the platform up
+	@$(BIN)/wandle demo $(addprefix --council ,$(COUNCILS)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+up: $(INSTALLED) ## Start the platform on this machine
+	@$(BIN)/wandle up
+
+down: $(INSTALLED) ## Stop it; its data stays
+	@$(BIN)/wandle down
+
+status: $(INSTALLED) ## How each service is
+	@$(BIN)/wandle status
+
+check: lint test ## What CI runs before anything else; run it before you push
+
+lint: $(INSTALLED) ## Check Python, SQL, contracts and layers; change nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests
+
+format: $(INSTALLED) ## Rewrite Python and SQL in house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests
+
+test: $(INSTALLED) ## Unit, DAG and integration tests
+	$(BIN)/pytest tests/unit tests/dags tests/integration
+
+test-browser: $(INSTALLED) ## The UI in a real browser (needs Chromium)
+	$(BIN)/pytest tests/browser
+
+bench: $(INSTALLED) ## Measure the main job against the same work without Airflow
+	$(BIN)/python -m tests.benchmarks.main_job
+
+lock: $(INSTALLED) ## Compile the locks from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet -o requirements.txt
+	$(BIN)/uv pip compile --group local --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-local.txt
+
+clean: ## Stop the platform and delete its state folder and the virtual environment
+	@test ! -x $(BIN)/wandle || $(BIN)/wandle down
+	rm -rf $${WANDLE_HOME:-.local} $(VENV)
+
+.PHONY: help install demo up down status check lint format test test-browser bench lock clean

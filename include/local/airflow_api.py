@@ -1,0 +1,144 @@
+"""Airflow's REST API, as far as the platform's own commands drive it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from include.errors import PermanentError, ServiceUnavailable
+
+TIMEOUT_SECONDS = 30
+PAGE = 100
+FINISHED = ("success", "failed")
+BEFORE_SCHEDULE = "before-the-first-scheduled-run"
+
+
+class AirflowRefused(PermanentError):
+    """Airflow answered with an error; its own words are in the message."""
+
+
+class AirflowApi:
+    """A logged-in session with one Airflow."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        retry = Retry(total=5, backoff_factor=0.3, status_forcelist=(502, 503, 504))
+        self._session.mount("http://", HTTPAdapter(max_retries=retry))
+        token = self._ask("POST", "/auth/token", {"username": user, "password": password})
+        self._session.headers["Authorization"] = f"Bearer {token['access_token']}"
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON at `/api/v2<path>`. Raises `AirflowRefused` or `ServiceUnavailable`."""
+        return self._ask("GET", f"/api/v2{path}", None, query)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Create something. Raises as `get` does."""
+        return self._ask("POST", f"/api/v2{path}", body)
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        """Change something. Raises as `get` does."""
+        return self._ask("PATCH", f"/api/v2{path}", body)
+
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """Do something to a backfill. Raises as `get` does."""
+        return self._ask("PUT", f"/api/v2{path}", body)
+
+    def listed(self, path: str, field: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every item of a listing, page after page."""
+        offset = 0
+        while True:
+            page = self.get(path, limit=PAGE, offset=offset, **query)
+            yield from page[field]
+            offset += len(page[field])
+            if offset >= page["total_entries"] or not page[field]:
+                return
+
+    def wait_for_dags(self, names: list[str], seconds: float) -> None:
+        """Wait until every DAG is there. Raises with import errors, or with what is missing."""
+        end = time.monotonic() + seconds
+        while True:
+            found = {item["dag_id"] for item in self.listed("/dags", "dags")}
+            missing = [name for name in names if name not in found]
+            if not missing:
+                return
+            errors = self.get("/importErrors")["import_errors"]
+            if errors:
+                raise AirflowRefused(
+                    f"airflow: {errors[0]['filename']} cannot be imported:\n"
+                    f"{errors[0]['stack_trace']}"
+                )
+            if time.monotonic() > end:
+                raise ServiceUnavailable(
+                    f"airflow: after {seconds:.0f} s there is no DAG {', '.join(missing)}. "
+                    "Is the dag-processor well (`wandle status`, and its log)?"
+                )
+            time.sleep(0.3)
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG run, from its next time on: the interval before is not made up for.
+
+        A DAG that is unpaused for the first time would at once run the newest
+        complete interval. A finished run that stands for it prevents that.
+        """
+        dag = self.get(f"/dags/{dag_id}/details")
+        if not dag["is_paused"]:
+            return
+        due = dag["next_dagrun_logical_date"]
+        if due and not self.get(f"/dags/{dag_id}/dagRuns", limit=1)["total_entries"]:
+            self.post(
+                f"/dags/{dag_id}/dagRuns",
+                {
+                    "dag_run_id": BEFORE_SCHEDULE,
+                    "logical_date": due,
+                    "data_interval_start": dag["next_dagrun_data_interval_start"],
+                    "data_interval_end": dag["next_dagrun_data_interval_end"],
+                    "note": "Made by `wandle up`: scheduled runs begin after this one.",
+                },
+            )
+            self.patch(f"/dags/{dag_id}/dagRuns/{BEFORE_SCHEDULE}", {"state": "success"})
+        self.patch(f"/dags/{dag_id}", {"is_paused": False})
+
+    def error_of(self, task: dict[str, Any]) -> str:
+        """What a failed task instance says went wrong."""
+        run = quote(task["dag_run_id"], safe="")
+        log = self.get(
+            f"/dags/{task['dag_id']}/dagRuns/{run}/taskInstances/{task['task_id']}"
+            f"/logs/{max(task['try_number'], 1)}",
+            map_index=task["map_index"],
+        )
+        events = [item for item in log["content"] if isinstance(item, dict)]
+        for item in reversed(events):
+            for detail in item.get("error_detail") or ():
+                return f"{detail['exc_type']}: {detail['exc_value']}"
+        errors = [item["event"] for item in events if item.get("level") in ("error", "critical")]
+        return errors[-1] if errors else "its log holds no error; look at it in the UI"
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        query: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            response = self._session.request(
+                method, self._url + path, json=body, params=query, timeout=TIMEOUT_SECONDS
+            )
+        except requests.RequestException as error:
+            raise ServiceUnavailable(
+                f"airflow: no answer from {self._url}{path} ({type(error).__name__}). "
+                "Is the platform up (`wandle status`)?"
+            ) from error
+        if not response.ok:
+            raise AirflowRefused(
+                f"airflow: HTTP {response.status_code} for {method} {path}: {response.text[:500]}"
+            )
+        return response.json()

@@ -1,0 +1,64 @@
+"""The books, as people read them on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from include.jobs.books import mart_counts
+from include.settings import Settings
+
+STATUS_COLOURS = {
+    "loaded": "green",
+    "unchanged": "cyan",
+    "not_published": "yellow",
+    "refused": "red",
+    "failed": "red",
+}
+
+
+def entries_table(entries: list[dict[str, Any]]) -> Table:
+    """Ledger entries as a table, one line each."""
+    table = Table(box=None)
+    numbers = ("records", "loaded", "quarantined", "duplicates", "seconds")
+    columns = ("source", "council", "period", *numbers[:4], "status", "seconds")
+    for name in columns:
+        table.add_column(name, justify="right" if name in numbers else "left")
+    for entry in entries:
+        colour = STATUS_COLOURS[entry["status"]]
+        shown = {**entry, "status": f"[{colour}]{entry['status']}[/{colour}]"}
+        shown["seconds"] = f"{entry['seconds']:.2f}"
+        table.add_row(*(str(shown[name]) for name in columns))
+    return table
+
+
+def show_summary(
+    settings: Settings, entries: list[dict[str, Any]], *, seconds: float, console: Console
+) -> None:
+    """Print the books of the partitions, the marts' row counts, and where to look next."""
+    console.print()
+    console.print(entries_table(entries))
+    total = {
+        name: sum(entry[name] for entry in entries)
+        for name in ("records", "loaded", "quarantined", "duplicates")
+    }
+    lines = [
+        "",
+        f"{len(entries)} partitions, {total['records']:,} records = {total['loaded']:,} loaded + "
+        f"{total['quarantined']:,} quarantined + {total['duplicates']:,} duplicates, "
+        f"in {seconds:.0f} s",
+        *(
+            f"{mart}: {count:,} rows"
+            for mart, count in mart_counts(settings.need("reader_dsn")).items()
+        ),
+        "",
+        f"Airflow   {settings.airflow_url}",
+        f"dbt docs  {settings.airflow_url}/dbt-docs/",
+        f"Login     {settings.airflow_user} / {settings.airflow_password}",
+        "",
+        "The platform stays up: `wandle status`, `wandle ledger`, and `make down` to stop it.",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
