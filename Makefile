@@ -23,9 +23,8 @@ $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-local.txt > $(VENV)/uv.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	@echo "Installing into $(VENV) (a minute or two the first time)"
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt requirements-local.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.txt requirements-local.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
 install: $(INSTALLED) ## Make or update the virtual environment
@@ -59,6 +58,9 @@ format: $(INSTALLED) ## Rewrite Python and SQL in house style
 test: $(INSTALLED) ## Unit, DAG and integration tests
 	$(BIN)/pytest tests/unit tests/dags tests/integration
 
+test-acceptance: $(INSTALLED) ## The main job on recorded payloads (RECORDED_PAYLOADS=<dir>)
+	$(BIN)/pytest tests/acceptance
+
 test-browser: $(INSTALLED) ## The UI in a real browser (needs Chromium)
 	$(BIN)/pytest tests/browser
 
@@ -71,8 +73,4 @@ lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	$(BIN)/uv pip compile --group local --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-local.txt
 
-clean: ## Stop the platform and delete its state folder and the virtual environment
-	@test ! -x $(BIN)/wandle || $(BIN)/wandle down
-	rm -rf $${WANDLE_HOME:-.local} $(VENV)
-
-.PHONY: help install demo up down status check lint format test test-browser bench lock clean
+.PHONY: help install demo up down status check lint format test test-acceptance test-browser bench lock

@@ -1,0 +1,84 @@
+"""A platform of its own, brought up by the command that a user types."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+PORT_BASE = 18_180
+
+
+@dataclass(frozen=True)
+class Wandle:
+    """The `wandle` command, with its own state folder and ports."""
+
+    environment: dict[str, str]
+    home: Path
+
+    def run(self, *arguments: str, timeout: int = 900) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, whatever its exit code."""
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("wandle")), *arguments],
+            env=self.environment,
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def ok(self, *arguments: str) -> str:
+        """Run it; it must succeed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, f"wandle {shlex.join(arguments)}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def ledger(self, *options: str) -> list[dict[str, Any]]:
+        """`wandle ledger --json`."""
+        found: list[dict[str, Any]] = json.loads(self.ok("ledger", "--json", *options))
+        return found
+
+    def exported(self) -> dict[str, str]:
+        """What `wandle env` prints."""
+        pairs = (shlex.split(line)[1].split("=", 1) for line in self.ok("env").splitlines())
+        return dict(pairs)
+
+
+def recorded_payloads() -> Path | None:
+    """The recorded payloads, from RECORDED_PAYLOADS or beside the checkout."""
+    named = os.environ.get("RECORDED_PAYLOADS")
+    folder = Path(named) if named else CHECKOUT.parent / "shared" / "payloads"
+    return folder if (folder / "police" / "EXPECTED.json").is_file() else None
+
+
+@pytest.fixture(scope="session")
+def payloads() -> Path:
+    folder = recorded_payloads()
+    if folder is None:
+        pytest.skip("no recorded payloads: set RECORDED_PAYLOADS to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wandle(tmp_path_factory: pytest.TempPathFactory, payloads: Path) -> Iterator[Wandle]:
+    home = tmp_path_factory.mktemp("wandle")
+    foreign = ("WANDLE_", "AIRFLOW", "AWS_")
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(foreign)
+    } | {
+        "WANDLE_HOME": str(home),
+        "WANDLE_PORT_BASE": str(PORT_BASE),
+        "WANDLE_PAYLOADS": str(payloads),
+    }
+    platform = Wandle(environment, home)
+    yield platform
+    platform.run("down")
