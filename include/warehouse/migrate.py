@@ -99,6 +99,7 @@ create table if not exists ops.dbt_run (
     failed integer not null,
     error text
 );
+alter table ops.dbt_run add column if not exists project_hash text;
 create table if not exists ops.dbt_node (
     run_id text not null,
     invocation_id text not null references ops.dbt_run,

@@ -1,0 +1,39 @@
+with
+
+source as (
+
+    select * from {{ source('raw', 'police_street_crime') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        id as crime_id,
+        nullif(persistent_id, '') as persistent_id,
+        street_id,
+
+        -- places
+        _council as council,
+        ward_code,
+        ward_name,
+        street_name,
+        latitude,
+        longitude,
+
+        -- what and when
+        category,
+        {{ first_day_of('month') }} as month,
+        outcome_category,
+        {{ first_day_of('outcome_month') }} as outcome_month,
+
+        -- where the row comes from
+        _landing_id as landing_id,
+        _record_no as record_no
+
+    from source
+
+)
+
+select * from renamed

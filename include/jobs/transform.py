@@ -1,0 +1,110 @@
+"""Build the dbt models layer by layer, publish their documentation, measure freshness."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from include.councils.model import UK, councils
+from include.jobs.lake import Lake
+from include.settings import Settings
+from include.sources.model import contracts
+from include.transform import docs
+from include.transform import freshness as measured
+from include.transform.build import Built, build_layer
+from include.transform.history import History, building
+from include.transform.process import Dbt
+from include.transform.project import layer_named
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[str], None]
+
+
+def build(layer: str, *, dsn: str, run_id: str, home: Path | None = None) -> dict[str, Any]:
+    """Build and test one layer: `staging` (with intermediate) or `marts`.
+
+    A second call with the same `run_id`, after a failure, builds what is not
+    good yet. `home` is where dbt may write; left out, a folder of the
+    platform's. Returns the counts by status.
+
+    Raises `BuildFailed` naming each node that failed, `ServiceUnavailable` or
+    `DbtStopped` where a retry may succeed, and `UnknownName` for another layer.
+    """
+    chosen = layer_named(layer)
+    began = time.monotonic()
+    with _dbt(dsn, home, log.info) as (dbt, history):
+        built = build_layer(chosen, dbt=dbt, history=history, run_id=run_id)
+    return _summary(built, time.monotonic() - began)
+
+
+def generate_docs(*, dsn: str, lake: Lake, home: Path | None = None) -> str:
+    """Generate dbt's documentation, publish it to S3 and return its address there."""
+    with _dbt(dsn, home, log.info) as (dbt, _):
+        return _publish(dbt, lake)
+
+
+def transform(
+    *, dsn: str, lake: Lake, run_id: str, home: Path | None = None, report: Report = log.info
+) -> dict[str, Any]:
+    """Build both layers and publish the documentation, as a run of the DAG does."""
+    summaries = {}
+    with _dbt(dsn, home, report) as (dbt, history):
+        for layer in ("staging", "marts"):
+            began = time.monotonic()
+            built = build_layer(layer_named(layer), dbt=dbt, history=history, run_id=run_id)
+            summaries[layer] = _summary(built, time.monotonic() - began)
+        report("Publishing the documentation")
+        return {**summaries, "docs": _publish(dbt, lake)}
+
+
+def freshness(*, dsn: str) -> list[dict[str, Any]]:
+    """When each source was last looked at, by council, and whether it is late; blocks nothing."""
+    expected = [
+        (contract, council)
+        for contract in contracts().values()
+        for council in ((UK,) if contract.councils == UK else councils())
+    ]
+    found = measured.freshness(dsn, expected, datetime.now(UTC))
+    for item in found:
+        if item["late"]:
+            log.warning(
+                "%s of %s is late: last looked at %s, due since %s",
+                item["source"],
+                item["council"],
+                item["last_check"] or "never",
+                item["due_since"],
+            )
+    return found
+
+
+@contextmanager
+def _dbt(dsn: str, home: Path | None, progress: Report) -> Iterator[tuple[Dbt, History]]:
+    # dbt starts while the database is asked for the lock.
+    with (
+        Dbt(dsn=dsn, home=home or Settings.read().home / "dbt", progress=progress) as dbt,
+        building(dsn) as history,
+    ):
+        yield dbt, history
+
+
+def _publish(dbt: Dbt, lake: Lake) -> str:
+    return docs.publish(lake.s3, lake.bucket, dbt.docs(), datetime.now(UTC))
+
+
+def _summary(built: Built, seconds: float) -> dict[str, Any]:
+    return {
+        "layer": built.layer,
+        "invocation_id": built.invocation_id,
+        "nodes": built.nodes,
+        "kept": built.kept,
+        **{status: count for status, count in Counter(r.status for r in built.results).items()},
+        "warnings": list(built.warnings),
+        "seconds": round(seconds, 1),
+    }

@@ -1,0 +1,1 @@
+"""PostgreSQL raw -> staging -> intermediate -> marts: runs dbt and reads its results."""

@@ -1,0 +1,107 @@
+"""dbt's documentation in S3: `docs/<id>/index.html`, and `docs/current.json` that names the one.
+
+A publication is written whole before the pointer moves to it, and stays until
+two newer ones are there, so a reader never meets half of one or a mix of two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from include.errors import PermanentError, PipelineError, ServiceUnavailable
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+ROOT = "docs/"
+POINTER = f"{ROOT}current.json"
+PAGE = "index.html"
+KEPT = 2
+
+_MISSING = {"NoSuchKey", "404"}
+
+
+class NotPublished(PipelineError):
+    """No documentation has been published to this bucket yet."""
+
+
+def publish(s3: BaseClient, bucket: str, page: Path, now: datetime) -> str:
+    """Publish the site, one HTML file, and return its address.
+
+    Raises `ServiceUnavailable` if S3 does not answer, and `PermanentError` if
+    it refuses.
+    """
+    body = page.read_bytes()
+    digest = hashlib.sha256(body).hexdigest()
+    name = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{digest[:10]}"
+    key = f"{ROOT}{name}/{PAGE}"
+    pointer = {"id": name, "sha256": digest, "published_at": now.isoformat(timespec="seconds")}
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="text/html; charset=utf-8")
+        s3.put_object(
+            Bucket=bucket,
+            Key=POINTER,
+            Body=json.dumps(pointer).encode(),
+            ContentType="application/json",
+        )
+        _tidy(s3, bucket, name)
+    except (BotoCoreError, ClientError) as error:
+        raise _failure(f"dbt docs: publishing s3://{bucket}/{key}", error) from error
+    return f"s3://{bucket}/{key}"
+
+
+def current(s3: BaseClient, bucket: str) -> str:
+    """The id of the current publication. Raises `NotPublished`, or as `publish` does."""
+    pointer = json.loads(_read(s3, bucket, POINTER))
+    return str(pointer["id"])
+
+
+def read(s3: BaseClient, bucket: str, name: str) -> bytes:
+    """The page of one publication. Raises `NotPublished`, or as `publish` does."""
+    return _read(s3, bucket, f"{ROOT}{name}/{PAGE}")
+
+
+def _read(s3: BaseClient, bucket: str, key: str) -> bytes:
+    try:
+        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
+    except (BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and _code(error) in _MISSING:
+            raise NotPublished(
+                f"dbt docs: s3://{bucket}/{key} does not exist. Run `wandle transform`, or "
+                "trigger the DAG `transform`."
+            ) from error
+        raise _failure(f"dbt docs: reading s3://{bucket}/{key}", error) from error
+
+
+def _tidy(s3: BaseClient, bucket: str, newest: str) -> None:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=ROOT)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+    names = {key.removeprefix(ROOT).partition("/")[0] for key in keys if key != POINTER}
+    kept = {newest, *sorted(names)[-KEPT:]}
+    for key in keys:
+        if key != POINTER and key.removeprefix(ROOT).partition("/")[0] not in kept:
+            s3.delete_object(Bucket=bucket, Key=key)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _failure(doing: str, error: Any) -> PipelineError:
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status and status < 500 and _code(error) not in ("SlowDown", "RequestTimeout"):
+            return PermanentError(
+                f"{doing}: {_code(error)}. Check the bucket's name and this role's rights."
+            )
+        return ServiceUnavailable(f"{doing}: {_code(error)}. The next retry may succeed.")
+    return ServiceUnavailable(
+        f"{doing}: {type(error).__name__}. Is S3 reachable? The next retry may succeed."
+    )

@@ -1,0 +1,93 @@
+"""dbt's and PostgreSQL's messages turned into ours: retryable or permanent, and what to do next."""
+
+from __future__ import annotations
+
+import re
+
+from include.errors import (
+    PermanentError,
+    PipelineError,
+    RetryableError,
+    ServiceUnavailable,
+    TableOutdated,
+)
+
+
+class DbtStopped(RetryableError):
+    """dbt's process ended in the middle of a command."""
+
+
+class BuildFailed(PermanentError):
+    """A model could not be built, or a test of it failed; the nodes are named."""
+
+
+# dbt passes on the server's message without its SQLSTATE.
+_PASSES = re.compile(
+    r"connection to server|could not connect|could not translate host name|server closed the"
+    r"|connection already closed|connection has been closed|connection not open"
+    r"|terminating connection|could not receive data|could not send data"
+    r"|database system is (?:starting|shutting|in recovery)|too many clients|connection slots"
+    r"|due to lock timeout|deadlock detected|could not serialize|no space left on device"
+    r"|out of shared memory",
+    re.IGNORECASE,
+)
+_NOT_MIGRATED = re.compile(
+    r"relation \"(?:raw|ops)\.[^\"]+\" does not exist|schema \"[^\"]+\" does not exist"
+    r"|permission denied for",
+    re.IGNORECASE,
+)
+_WRONG_LOGIN = re.compile(
+    r"(?:password )?authentication failed|role \"[^\"]+\" does not exist|no pg_hba.conf entry"
+    r"|database \"[^\"]+\" does not exist",
+    re.IGNORECASE,
+)
+# PostgreSQL quotes values of the row in these lines; they may be personal.
+_QUOTES_VALUES = ("DETAIL:", "CONTEXT:", "Failing row", "LINE ")
+_QUOTED_VALUE = re.compile(
+    r"(invalid input (?:syntax|value)[^:]*|date/time field value out of range): \"[^\"]*\""
+)
+_LONGEST = 1_000
+
+
+def without_values(message: str | None) -> str | None:
+    """A message of dbt in one line, without the lines in which PostgreSQL quotes a row's values."""
+    if message is None:
+        return None
+    kept: list[str] = []
+    for line in map(str.strip, message.splitlines()):
+        if line.startswith(_QUOTES_VALUES) or line.startswith(("compiled code at", "^")):
+            continue
+        if line:
+            kept.append(line)
+    text = _QUOTED_VALUE.sub(r"\1", " ".join(kept))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def passes_by_itself(message: str | None) -> bool:
+    """Whether the same statement may succeed later."""
+    text = message or ""
+    return bool(_PASSES.search(text)) and not _WRONG_LOGIN.search(text)
+
+
+def next_step(message: str | None) -> str:
+    """What a person does about a node's message."""
+    if _NOT_MIGRATED.search(message or ""):
+        return "Run `wandle migrate`, then clear this task."
+    return (
+        "Mend the data (reload or ingest it again), or the model or test in dbt_project/, then "
+        "clear this task: it builds again what failed and what depends on it."
+    )
+
+
+def failure(who: str, message: str) -> PipelineError:
+    """A failure of a whole command of dbt, or of a connection, as our error."""
+    text = (without_values(message) or "no message").rstrip(".")
+    if _WRONG_LOGIN.search(text):
+        return PermanentError(
+            f"{who}: {text}. Check the connection `wandle_transformer` (WANDLE_TRANSFORMER_DSN)."
+        )
+    if passes_by_itself(text):
+        return ServiceUnavailable(f"{who}: {text}. The next retry may succeed.")
+    if _NOT_MIGRATED.search(text):
+        return TableOutdated(f"{who}: {text}. Run `wandle migrate`, then try again.")
+    return PermanentError(f"{who}: {text}. Retrying will not help; correct it in dbt_project/.")

@@ -1,0 +1,152 @@
+"""What dbt did, node by node, in `ops.dbt_run` and `ops.dbt_node`; and one build at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from include.errors import ServiceUnavailable
+from include.transform.failures import failure, without_values
+from include.transform.graph import GOOD, Result
+from include.transform.project import Layer
+
+log = logging.getLogger(__name__)
+
+LOCK_WAIT_SECONDS = 300
+_TRY_LOCK = "select pg_try_advisory_lock(hashtextextended('wandle transform', 0))"
+_LOCK = "select pg_advisory_lock(hashtextextended('wandle transform', 0))"
+
+# The newest result of each node in the attempts of this run that a retry may build upon: of the
+# same project, and not from before what they were built from, the layer below or raw, changed.
+_GOOD_SO_FAR = """
+with attempts as (
+    select * from ops.dbt_run where run_id = %(run_id)s and layer = %(layer)s
+),
+newest as (
+    select distinct on (unique_id) node.unique_id, node.status
+    from ops.dbt_node as node
+    join attempts using (invocation_id)
+    where
+        attempts.project_hash = %(project_hash)s
+        and not exists (
+            select from ops.dbt_run as below
+            where below.layer = %(below)s and below.started_at > attempts.started_at
+        )
+        and (
+            %(below)s::text is not null
+            or not exists (
+                select from ops.load
+                where load.status = 'loaded' and load.finished_at > attempts.started_at
+            )
+        )
+    order by node.unique_id, attempts.started_at desc
+)
+select unique_id
+from newest
+where
+    status = any(%(good)s)
+    and (select status from attempts order by started_at desc limit 1) <> 'success'
+"""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One invocation of dbt for one layer, in one run of the pipeline."""
+
+    run_id: str
+    invocation_id: str
+    layer: Layer
+    project_hash: str
+
+
+class History:
+    """The two tables, over a connection that holds the lock on building."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def good_so_far(self, attempt: Attempt, below: Layer | None) -> list[str]:
+        """The nodes that earlier attempts of the same run left good; none after a whole success."""
+        values = {
+            "run_id": attempt.run_id,
+            "layer": attempt.layer,
+            "project_hash": attempt.project_hash,
+            "below": below,
+            "good": list(GOOD),
+        }
+        return [row[0] for row in self._connection.execute(_GOOD_SO_FAR, values)]
+
+    def start(self, attempt: Attempt) -> None:
+        """Note that an attempt began; it stays `running` if its process is killed."""
+        self._connection.execute(
+            "insert into ops.dbt_run (run_id, invocation_id, layer, project_hash, started_at, "
+            "status, nodes, failed) values (%s, %s, %s, %s, clock_timestamp(), 'running', 0, 0)",
+            (attempt.run_id, attempt.invocation_id, attempt.layer, attempt.project_hash),
+        )
+
+    def finish(self, attempt: Attempt, results: Iterable[Result], error: str | None) -> None:
+        """Note how an attempt and each of its nodes ended."""
+        rows = [
+            (
+                *(attempt.run_id, attempt.invocation_id, result.unique_id, result.resource_type),
+                *(result.status, result.execution_seconds, result.rows_affected, result.failures),
+                without_values(result.message),
+            )
+            for result in results
+        ]
+        failed = sum(row[4] not in GOOD for row in rows)
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into ops.dbt_node (run_id, invocation_id, unique_id, resource_type, "
+                "status, execution_seconds, rows_affected, failures, message) "
+                "values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                rows,
+            )
+            cursor.execute(
+                "update ops.dbt_run set finished_at = clock_timestamp(), status = %s, nodes = %s, "
+                "failed = %s, error = %s where invocation_id = %s",
+                (
+                    "failed" if error else "success",
+                    *(len(rows), failed, error, attempt.invocation_id),
+                ),
+            )
+
+
+@contextmanager
+def connection(dsn: str) -> Iterator[psycopg.Connection]:
+    """A connection in autocommit mode. Raises our errors, never the driver's."""
+    try:
+        with psycopg.connect(
+            dsn, autocommit=True, connect_timeout=10, application_name="wandle transform"
+        ) as opened:
+            yield opened
+    except psycopg.Error as error:
+        raise failure("transform: PostgreSQL", str(error)) from error
+
+
+@contextmanager
+def building(dsn: str) -> Iterator[History]:
+    """The history, while no other process builds in this database.
+
+    Waits for another build to end; raises `ServiceUnavailable` if it takes
+    longer than five minutes, or if the database does not answer.
+    """
+    with connection(dsn) as opened:
+        got = opened.execute(_TRY_LOCK).fetchone()
+        if got is None or not got[0]:
+            log.info("transform: another build is running; waiting for it")
+            opened.execute(
+                "select set_config('lock_timeout', %s, false)", [f"{LOCK_WAIT_SECONDS}s"]
+            )
+            try:
+                opened.execute(_LOCK)
+            except psycopg.errors.LockNotAvailable as error:
+                raise ServiceUnavailable(
+                    f"transform: another build has been running for {LOCK_WAIT_SECONDS} s. "
+                    "The next retry may succeed."
+                ) from error
+        yield History(opened)

@@ -1,0 +1,153 @@
+"""Drive dbt in its child process: the warehouse from a DSN, nothing written into the project."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from psycopg import conninfo, pq
+
+from include.transform.child import GRACE_SECONDS
+from include.transform.failures import DbtStopped, failure
+from include.transform.graph import Node, Result
+from include.transform.project import FOLDER
+
+# What profiles.yml reads; every other part of the DSN goes to libpq's own variables.
+_VARIABLES = {
+    "host": "WANDLE_DBT_HOST",
+    "port": "WANDLE_DBT_PORT",
+    "user": "WANDLE_DBT_USER",
+    "password": "DBT_ENV_SECRET_WANDLE_PASSWORD",
+    "dbname": "WANDLE_DBT_DATABASE",
+}
+# A reader that holds a mart for long makes the swap fail, to be retried, not hang; and a query
+# whose dbt has gone is ended by the server.
+_SERVER_OPTIONS = "-c lock_timeout=60s -c client_connection_check_interval=5s"
+
+
+def environment(dsn: str) -> dict[str, str]:
+    """The variables that make dbt use the database of `dsn`, a URL or key=value string."""
+    given = {name: str(value) for name, value in conninfo.conninfo_to_dict(dsn).items()}
+    variables = {"PGOPTIONS": f"{_SERVER_OPTIONS} {given.pop('options', '')}".strip()}
+    for option, variable in _VARIABLES.items():
+        variables[variable] = given.pop(option, "5432" if option == "port" else "")
+    for option in pq.Conninfo.get_defaults():
+        name = option.keyword.decode()
+        if option.envvar and name in given:
+            variables[option.envvar.decode()] = given[name]
+    return variables
+
+
+class Dbt:
+    """dbt at work on one database; a context manager, so that it never outlives its use.
+
+    `home` takes what dbt writes (parsed project, compiled SQL); `progress` is
+    told a line for each node that ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        dsn: str,
+        home: Path,
+        progress: Callable[[str], None],
+        project: Path = FOLDER,
+    ) -> None:
+        self.target = home / "target"
+        self._dsn = dsn
+        self._progress = progress
+        self._options = [
+            *("--project-dir", str(project), "--profiles-dir", str(project)),
+            *("--target-path", str(self.target), "--log-path", str(home / "logs")),
+            *("--log-level", "none", "--log-level-file", "none", "--quiet", "--no-use-colors"),
+        ]
+
+    def __enter__(self) -> Dbt:
+        self.target.mkdir(parents=True, exist_ok=True)
+        self._stderr = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            (sys.executable, "-m", "include.transform.child", *self._options),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            cwd=self.target,
+            env={
+                "PATH": str(Path(sys.executable).parent),
+                "HOME": str(self.target),
+                "LANG": "C.UTF-8",
+                "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+                **environment(self._dsn),
+            },
+            start_new_session=True,
+            text=True,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass
+        try:
+            self._process.wait(GRACE_SECONDS + 5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._stderr.close()
+
+    def nodes(self) -> list[Node]:
+        """Every model and data test of the project. Raises `PermanentError` if it does not parse."""
+        return [Node.of(described) for described in self._ask("nodes")]
+
+    def build(self, nodes: Iterable[Node]) -> list[Result]:
+        """Build exactly these nodes; how each of them ended, failures included."""
+        selectors = [node.selector for node in nodes]
+        return [Result(**described) for described in self._ask("build", selectors=selectors)]
+
+    def docs(self) -> Path:
+        """Generate the documentation; the file that holds all of it."""
+        self._ask("docs")
+        return self.target / "static_index.html"
+
+    def _ask(self, command: str, **arguments: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"command": command, **arguments}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._stopped(command) from None
+        for line in self._process.stdout:
+            said = json.loads(line)
+            if "progress" in said:
+                self._progress(said["progress"])
+            elif "error" in said:
+                raise failure(f"dbt {command}", said["error"])
+            else:
+                return said["answer"]
+        raise self._stopped(command)
+
+    def _stopped(self, command: str) -> DbtStopped:
+        code = self._process.wait()
+        self._stderr.seek(0)
+        last = self._stderr.read().decode(errors="replace").strip().splitlines()[-1:]
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        said = f" Its last words: {last[0]}." if last else ""
+        return DbtStopped(
+            f"dbt {command}: its process {how} before it was done.{said} The next retry may "
+            "succeed; if it does not, look at the machine's memory."
+        )
