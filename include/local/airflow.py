@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
+from include.local import processes
 from include.local.home import HOST, port, write_private
 from include.local.postgres import airflow_migrated_for, note_airflow_migrated
 from include.local.processes import PlatformFailed, Service
@@ -92,7 +95,12 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "secret_key": secrets["airflow_api_secret_key"],
         },
         "api_auth": {"jwt_secret": secrets["airflow_jwt_secret"]},
-        "scheduler": {"scheduler_idle_sleep_time": "0.2"},
+        "scheduler": {
+            "scheduler_idle_sleep_time": "0.2",
+            # A scheduler that was killed leaves tasks behind: they are found within a minute.
+            "orphaned_tasks_check_interval": "30",
+            "task_instance_heartbeat_timeout": "60",
+        },
         # When a task's process ends between two looks, its slot stays taken for a whole
         # heartbeat interval: at the default of 5 s that was two thirds of a run's time.
         "workers": {"min_heartbeat_interval": "1", "max_failed_heartbeats": "20"},
@@ -137,6 +145,12 @@ def _postgres_connection(dsn: str) -> dict[str, Any]:
         "password": parts.password,
         "schema": parts.path.removeprefix("/"),
     }
+
+
+def stop(home: Path, seconds: float) -> list[str]:
+    """Stop what schedules first: a task that is still running needs the API server to end well."""
+    stopped = processes.stop(home, PROCESSES[1:], signal.SIGTERM, seconds)
+    return stopped + processes.stop(home, PROCESSES[:1], signal.SIGTERM, seconds)
 
 
 def write_login(settings: Settings) -> None:

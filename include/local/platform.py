@@ -64,7 +64,7 @@ def down(settings: Settings, *, report: Report = print) -> None:
         report(f"Nothing to stop: there is no platform in {home}.")
         return
     with hold(home, "down", report=report):
-        stopped = processes.stop(home, airflow.PROCESSES, signal.SIGTERM, STOP_SECONDS)
+        stopped = airflow.stop(home, STOP_SECONDS)
         stopped += processes.stop(home, ("sandbox", "s3"), signal.SIGTERM, STOP_SECONDS)
         stopped += postgres.stop(settings)
         report(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
@@ -107,8 +107,7 @@ class _Launch:
         if start is None or not _runs_as_it_should(start, service):
             if start is not None:
                 self._report(f"{service.name}: {_why_restarted(start)}; Airflow with it")
-                home = self._settings.home
-                processes.stop(home, airflow.PROCESSES, signal.SIGTERM, STOP_SECONDS)
+                airflow.stop(self._settings.home, STOP_SECONDS)
             postgres.stop(self._settings)
             self._start(service)
         postgres.create_databases(self._settings)
