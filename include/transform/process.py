@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any, cast
 
 from psycopg import conninfo, pq
 
@@ -33,14 +34,14 @@ _SERVER_OPTIONS = "-c lock_timeout=60s -c client_connection_check_interval=5s"
 
 def environment(dsn: str) -> dict[str, str]:
     """The variables that make dbt use the database of `dsn`, a URL or key=value string."""
-    given = {name: str(value) for name, value in conninfo.conninfo_to_dict(dsn).items()}
+    given = {key: str(value) for key, value in conninfo.conninfo_to_dict(dsn).items()}
     variables = {"PGOPTIONS": f"{_SERVER_OPTIONS} {given.pop('options', '')}".strip()}
     for option, variable in _VARIABLES.items():
         variables[variable] = given.pop(option, "5432" if option == "port" else "")
-    for option in pq.Conninfo.get_defaults():
-        name = option.keyword.decode()
-        if option.envvar and name in given:
-            variables[option.envvar.decode()] = given[name]
+    for known in pq.Conninfo.get_defaults():
+        keyword = known.keyword.decode()
+        if known.envvar and keyword in given:
+            variables[known.envvar.decode()] = given[keyword]
     return variables
 
 
@@ -87,6 +88,8 @@ class Dbt:
             start_new_session=True,
             text=True,
         )
+        self._commands = cast("IO[str]", self._process.stdin)
+        self._answers = cast("IO[str]", self._process.stdout)
         return self
 
     def __exit__(
@@ -95,22 +98,18 @@ class Dbt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.close()
-        except BrokenPipeError:
-            pass
+        with suppress(BrokenPipeError):
+            self._commands.close()
         try:
             self._process.wait(GRACE_SECONDS + 5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._answers.close()
         self._stderr.close()
 
     def nodes(self) -> list[Node]:
-        """Every model and data test of the project. Raises `PermanentError` if it does not parse."""
+        """Every model and data test. Raises `PermanentError` if the project does not parse."""
         return [Node.of(described) for described in self._ask("nodes")]
 
     def build(self, nodes: Iterable[Node]) -> list[Result]:
@@ -124,14 +123,12 @@ class Dbt:
         return self.target / "static_index.html"
 
     def _ask(self, command: str, **arguments: Any) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps({"command": command, **arguments}) + "\n")
-            self._process.stdin.flush()
+            self._commands.write(json.dumps({"command": command, **arguments}) + "\n")
+            self._commands.flush()
         except BrokenPipeError:
             raise self._stopped(command) from None
-        for line in self._process.stdout:
+        for line in self._answers:
             said = json.loads(line)
             if "progress" in said:
                 self._progress(said["progress"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from include.errors import UnknownName
 
@@ -24,10 +24,10 @@ _READ = ("dbt_project.yml", "profiles.yml", "models/**/*", "macros/**/*", "tests
 
 def layer_named(name: str) -> Layer:
     """A layer by name. Raises `UnknownName`."""
-    for layer in get_args(Layer):
+    for layer in FOLDERS:
         if name == layer:
             return layer
-    raise UnknownName(f"{name!r} is no layer. Choose one of {', '.join(get_args(Layer))}.")
+    raise UnknownName(f"{name!r} is no layer. Choose one of {', '.join(FOLDERS)}.")
 
 
 def project_hash(folder: Path = FOLDER) -> str:

@@ -13,8 +13,8 @@ from include.transform.project import FOLDER
 PATH = FOLDER / "models" / "staging" / "_sources.yml"
 
 HEADING = """\
-# Made from the contracts in include/sources/*.yaml by include/transform/sources.py; a test compares.
-# Do not edit: change the contract, then run `python -m include.transform.sources`.
+# Made from the contracts, include/sources/*.yaml; a test compares. Do not edit: change the
+# contract, then run `python -m include.transform.sources`.
 """
 
 SQL_TYPES = {"integer": "bigint", "double": "double precision"}
