@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Hashable
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +32,10 @@ class UniqueKeyLoader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"expected a plain key, found {key!r}", key_node.start_mark
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} is given twice", key_node.start_mark
@@ -46,7 +52,7 @@ def read_definition(path: Path, model: type[Model]) -> Model:
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)  # noqa: S506, a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is in no calendar
         raise WrongDefinition(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(content, dict):
         raise WrongDefinition(
@@ -70,6 +76,15 @@ def read_folder(folder: Path, model: type[Model]) -> dict[str, Model]:
     if not found:
         raise WrongDefinition(f"{folder}: expected at least one *.yaml file, found none.")
     return found
+
+
+def json_schema(model: type[Definition]) -> str:
+    """The JSON Schema of a definition file, for editors that complete and check while typing."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **model.model_json_schema(by_alias=True),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _sentences(error: ValidationError) -> str:

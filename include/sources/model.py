@@ -68,6 +68,12 @@ class Parent(Definition):
     each: str = Field(description="How one record is written, with its columns as placeholders.")
     join: str = Field(default=",", description="What stands between two records.")
 
+    @field_validator("each")
+    @classmethod
+    def _is_a_template(cls, value: str) -> str:
+        list(placeholders(value))
+        return value
+
 
 class Answers(Definition):
     """What this API means by a status that is not 200. Others: 408, 429, 5xx retry; 4xx fail."""
