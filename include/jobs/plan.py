@@ -116,4 +116,5 @@ def _council_names(contract: Contract, asked: list[str] | None) -> list[str]:
                     f"Leave councils empty, or give {UK!r}."
                 )
         return [UK]
-    return [council_model.council(name).name for name in asked or council_model.councils()]
+    names = dict.fromkeys(asked or council_model.councils())
+    return [council_model.council(name).name for name in names]
