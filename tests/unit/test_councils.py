@@ -17,9 +17,7 @@ NEW = {"code": "E05000002", "name": "New"}
 
 
 def dated(*sets: tuple[str, str | None, dict]) -> Council:
-    ward_sets = [
-        {"from": first, "until": last, "wards": [ward]} for first, last, ward in sets
-    ]
+    ward_sets = [{"from": first, "until": last, "wards": [ward]} for first, last, ward in sets]
     return Council.model_validate(council_fields(ward_sets=ward_sets))
 
 
@@ -77,7 +75,7 @@ def test_the_police_know_a_ward_by_its_code_unless_said_otherwise():
 
 
 def test_an_unknown_council_is_named_with_the_known_ones():
-    with pytest.raises(UnknownName, match="'kingstone' is no council. Known: kingston, sutton"):
+    with pytest.raises(UnknownName, match=r"'kingstone' is no council\. Known: kingston, sutton"):
         model.council("kingstone")
 
 

@@ -170,7 +170,7 @@ def write_child(folder: Path, **changes: Any) -> None:
 def test_a_parent_that_does_not_fit_is_named(tmp_path, changes, culprit):
     write_child(tmp_path, **changes)
 
-    with pytest.raises(WrongDefinition, match="child.yaml") as caught:
+    with pytest.raises(WrongDefinition, match=r"child\.yaml") as caught:
         sources.contracts(tmp_path)
 
     assert culprit in str(caught.value)
