@@ -14,6 +14,7 @@ import sys
 from airflow.configuration import conf
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
+from airflow.sdk.api.client import Client
 
 MODULES = (
     "airflow.dag_processing.dagbag",
@@ -47,6 +48,8 @@ class Preload:
         if "scheduler" in sys.argv[1:] and conf.get("core", "executor") == "LocalExecutor":
             for module in MODULES:
                 importlib.import_module(module)
+            # Reads the certificates, which the clients of all tasks then share.
+            Client(base_url="http://127.0.0.1", token="")
 
 
 class PreloadPlugin(AirflowPlugin):
