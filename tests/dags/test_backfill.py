@@ -1,0 +1,151 @@
+"""Airflow's own backfill: which runs it makes, and what `plan` makes of them and of other runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from include.errors import PermanentError
+
+CRIME = "ingest_police_street_crime"
+WARDS = "ingest_police_ward_boundaries"
+
+
+@pytest.fixture
+def backfill(metadata):
+    """Create a backfill as the UI, the command line and the API do; returns its runs."""
+    from airflow.models.backfill import ReprocessBehavior, _create_backfill
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy import delete, select, update
+
+    def create(
+        first: str, last: str, conf: dict[str, Any], behavior: str = "completed"
+    ) -> list[Any]:
+        from airflow.models.backfill import Backfill
+
+        made = _create_backfill(
+            dag_id=CRIME,
+            from_date=datetime.fromisoformat(f"{first}T00:00:00+00:00"),
+            to_date=datetime.fromisoformat(f"{last}T23:59:59+00:00"),
+            max_active_runs=4,
+            reverse=False,
+            dag_run_conf=conf,
+            triggering_user_name="ada",
+            reprocess_behavior=ReprocessBehavior(behavior),
+        )
+        with metadata() as session:
+            runs = session.scalars(
+                select(DagRun).where(DagRun.backfill_id == made.id).order_by(DagRun.logical_date)
+            ).all()
+            session.expunge_all()
+            # As the scheduler does when all is done.
+            session.execute(update(DagRun).values(state="success"))
+            session.execute(update(Backfill).values(completed_at=datetime.now(UTC)))
+        return list(runs)
+
+    yield create
+    with metadata() as session:
+        session.execute(delete(DagRun))
+
+
+@pytest.fixture
+def plan(dag_bag):
+    """Run the task `plan` for a run."""
+
+    def call(run: Any, dag_id: str = CRIME) -> list[tuple[str, str]]:
+        dag = dag_bag.get_dag(dag_id)
+        params = {**dag.params.dump(), **(run.conf or {})}
+        task = dag.get_task("plan")
+        found = task.python_callable(**task.op_kwargs, params=params, dag_run=run)
+        return [(item["council"], item["period"]) for item in found]
+
+    return call
+
+
+def run_of(kind: str, start: str | None = None, end: str | None = None, **conf: Any) -> Any:
+    return SimpleNamespace(
+        dag_id=CRIME,
+        run_type=kind,
+        conf=conf,
+        data_interval_start=start and datetime.fromisoformat(f"{start}+00:00"),
+        data_interval_end=end and datetime.fromisoformat(f"{end}+00:00"),
+    )
+
+
+def test_a_backfill_makes_one_run_a_month_and_each_plans_its_own_month_alone(backfill, plan):
+    runs = backfill("2017-01-01", "2017-12-31", {"councils": ["sutton"]})
+
+    months = [f"2017-{month:02}" for month in range(1, 13)]
+    assert [plan(run) for run in runs] == [[("sutton", month)] for month in months]
+
+
+def test_a_backfill_of_one_month_is_one_run(backfill, plan):
+    runs = backfill("2017-05-01", "2017-05-31", {})
+
+    assert [plan(run) for run in runs] == [[("kingston", "2017-05"), ("sutton", "2017-05")]]
+
+
+def test_reprocessing_what_exists_takes_the_new_parameters(backfill, plan):
+    before = backfill("2017-05-01", "2017-06-30", {"councils": ["sutton"]})
+
+    after = backfill("2017-05-01", "2017-06-30", {"councils": ["kingston"], "mode": "reload"})
+
+    assert [run.run_id for run in after] == [run.run_id for run in before]
+    assert {run.conf["mode"] for run in after} == {"reload"}
+    assert [plan(run) for run in after] == [[("kingston", "2017-05")], [("kingston", "2017-06")]]
+
+
+def test_a_backfill_refuses_a_council_that_does_not_exist(backfill):
+    from airflow.models.backfill import InvalidBackfillConf
+
+    with pytest.raises(InvalidBackfillConf, match="kingstn"):
+        backfill("2017-05-01", "2017-05-31", {"councils": ["kingstn"]})
+
+
+def test_a_run_of_a_backfill_has_no_second_window(plan):
+    run = run_of("backfill", "2017-05-03T04:30", "2017-06-03T04:30", **{"from": "2016-01"})
+
+    with pytest.raises(PermanentError, match=r"backfill run is for its own month.*both empty"):
+        plan(run)
+
+
+def test_a_scheduled_run_looks_back_for_late_and_revised_data(plan):
+    planned = plan(run_of("scheduled", "2026-10-03T04:30", "2026-11-03T04:30"))
+
+    assert planned[0] == ("kingston", "2025-09")
+    assert planned[-1] == ("sutton", "2026-10")
+    assert len(planned) == 2 * (1 + 13)
+
+
+def test_the_form_wins_over_the_interval_of_a_manual_run(plan):
+    run = run_of("manual", "2026-10-03T04:30", "2026-11-03T04:30", **{"from": "2017-05"})
+
+    assert plan(run) == [("kingston", "2017-05"), ("sutton", "2017-05")]
+
+
+def test_a_manual_run_without_interval_and_without_window_is_refused(plan):
+    with pytest.raises(PermanentError, match="Fill in `from` and `to`"):
+        plan(run_of("manual"))
+
+
+def test_a_misspelt_parameter_is_refused_not_ignored(plan):
+    with pytest.raises(PermanentError, match=r"'council' is no parameter. Known: councils, from"):
+        plan(run_of("manual", council=["sutton"], **{"from": "2017-05"}))
+
+
+def test_a_snapshot_is_of_the_current_month_and_another_one_can_only_be_reloaded(plan):
+    now = datetime.now(UTC)
+
+    assert plan(run_of("manual"), WARDS) == [
+        ("kingston", f"{now:%Y-%m}"),
+        ("sutton", f"{now:%Y-%m}"),
+    ]
+    with pytest.raises(PermanentError, match="mode `reload`"):
+        plan(run_of("manual", **{"from": "2017-05"}), WARDS)
+    assert plan(run_of("manual", mode="reload", **{"from": "2017-05"}), WARDS) == [
+        ("kingston", "2017-05"),
+        ("sutton", "2017-05"),
+    ]

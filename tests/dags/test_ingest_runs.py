@@ -1,0 +1,198 @@
+"""Real runs of the ingest DAGs: sandbox -> S3 -> PostgreSQL, by Airflow's own `dag.test()`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DAGS = Path(__file__).parents[2] / "dags"
+WARDS = "ingest_police_ward_boundaries"
+CRIME = "ingest_police_street_crime"
+SUMMER = {"councils": ["kingston"], "from": "2026-06", "to": "2026-08"}
+JULY_IS_GONE = {
+    "match": {"path": "crimes-street", "form": {"date": "2026-07"}},
+    "fault": "404",
+}
+CONTENT = """
+    SELECT DISTINCT ON (council, period) council, period, content_hash FROM ops.load
+    WHERE source = 'police_street_crime' AND content_hash IS NOT NULL
+    ORDER BY council, period, load_id DESC
+"""
+
+
+class Run:
+    """A finished run: its state, those of its tasks by name and partition, and what it said."""
+
+    def __init__(self, dag: Any, conf: dict[str, Any], create_session: Any) -> None:
+        with redirect_stdout(StringIO()) as said:
+            run = dag.test(logical_date=None, run_conf=conf)
+        self.run_id, self.state, self.said = run.run_id, str(run.state), said.getvalue()
+        self.states: dict[str, str] = {}
+        self.tries: dict[str, int] = {}
+        for ti in run.get_task_instances():
+            name = ti.task_id.removeprefix("partition.")
+            name += f" {ti.rendered_map_index}" if ti.map_index >= 0 else ""
+            self.states[name], self.tries[name] = str(ti.state), ti.try_number
+        self.announced = _announced(create_session, self.run_id)
+
+
+def _announced(create_session: Any, run_id: str) -> list[str]:
+    from airflow.models.asset import AssetEvent, AssetModel
+    from sqlalchemy import select
+
+    of_run = (
+        select(AssetModel.name)
+        .join(AssetEvent, AssetEvent.asset_id == AssetModel.id)
+        .where(AssetEvent.source_run_id == run_id)
+    )
+    with create_session() as session:
+        return list(session.scalars(of_run))
+
+
+@pytest.fixture(scope="module")
+def start(metadata, services) -> Callable[..., Run]:
+    from airflow.dag_processing.dagbag import DagBag
+
+    def run(dag_id: str, conf: dict[str, Any]) -> Run:
+        # Parsed anew, as for every task of Airflow: a run in this process writes its parameters
+        # into the DAG.
+        return Run(DagBag(dag_folder=DAGS).get_dag(dag_id), conf, metadata)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def boundaries(start, services) -> Run:
+    services.mend()
+    return start(WARDS, {})
+
+
+@pytest.fixture(scope="module")
+def broken(start, services, boundaries) -> Iterator[Run]:
+    """Three months, of which the API says that it does not have one any more."""
+    services.fail(**JULY_IS_GONE)
+    run = start(CRIME, SUMMER)
+    services.mend()
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(start, broken) -> Run:
+    """The same months again, after the cause was mended."""
+    return start(CRIME, SUMMER)
+
+
+def test_a_snapshot_is_fetched_for_this_month_without_any_parameter(boundaries):
+    month = f"{datetime.now(UTC):%Y-%m}"
+
+    assert boundaries.state == "success"
+    assert boundaries.states == {
+        "plan": "success",
+        f"extract kingston {month}": "success",
+        f"extract sutton {month}": "success",
+        f"load kingston {month}": "success",
+        f"load sutton {month}": "success",
+        "announce": "success",
+        "reconcile": "success",
+    }
+
+
+def test_a_run_that_loads_announces_its_table(boundaries):
+    assert boundaries.announced == ["raw.police_ward_boundaries"]
+
+
+def test_a_partition_that_fails_holds_back_no_other(broken):
+    assert broken.states["extract kingston 2026-07"] == "failed"
+    assert broken.states["load kingston 2026-06"] == "success"
+    assert broken.states["load kingston 2026-08"] == "success"
+
+
+def test_a_permanent_error_is_not_tried_again(broken):
+    assert broken.tries["extract kingston 2026-07"] == 1
+
+
+def test_a_run_with_a_failed_partition_is_red_and_names_it_alone(broken):
+    assert broken.state == "failed"
+    assert broken.states["reconcile"] == "failed"
+    assert "1 of 3 partitions failed: kingston 2026-07 (" in broken.said
+
+
+def test_a_run_that_loads_something_announces_it_although_something_else_failed(broken):
+    assert broken.announced == ["raw.police_street_crime"]
+
+
+def test_once_the_cause_is_mended_a_run_is_green(whole):
+    assert whole.state == "success"
+    assert whole.announced == ["raw.police_street_crime"]
+
+
+def test_a_run_that_changes_nothing_is_green_and_announces_nothing(start, world, whole):
+    before = world.query(CONTENT)
+
+    again = start(CRIME, SUMMER)
+
+    assert again.state == "success"
+    assert again.states["load kingston 2026-07"] == "success"
+    assert again.states["announce"] == "skipped"
+    assert again.announced == []
+    assert world.query(CONTENT) == before
+
+
+def test_a_reload_asks_no_api_and_restores_the_same_content(start, world, whole):
+    before = world.query(CONTENT)
+    world.query("DELETE FROM raw.police_street_crime RETURNING 1")
+    world.fail(fault="500")
+
+    reload = start(CRIME, SUMMER | {"mode": "reload", "force": True})
+
+    assert reload.state == "success"
+    assert reload.states["extract kingston 2026-06"] == "skipped"
+    assert reload.states["load kingston 2026-06"] == "success"
+    assert reload.announced == ["raw.police_street_crime"]
+    assert world.query(CONTENT) == before
+    assert len(world.query("SELECT DISTINCT _period FROM raw.police_street_crime")) == 3
+
+
+def test_a_forced_load_is_done_and_says_who_forced_it(start, world, whole):
+    forced = start(CRIME, {"councils": ["kingston"], "from": "2026-06", "force": True})
+
+    ledger = world.query(f"SELECT status, forced_by FROM ops.load WHERE run_id = '{forced.run_id}'")
+    assert ledger == [("loaded", "dag_test")]
+
+
+def test_a_month_that_is_not_published_yet_is_skipped_and_stands_in_the_ledger(
+    start, world, boundaries
+):
+    month = f"{datetime.now(UTC):%Y-%m}"
+
+    young = start(CRIME, {"councils": ["sutton"], "from": month})
+
+    assert young.state == "success"
+    assert young.states[f"load sutton {month}"] == "skipped"
+    assert young.states["reconcile"] == "success"
+    assert young.announced == []
+    assert world.query(f"SELECT status FROM ops.load WHERE run_id = '{young.run_id}'") == [
+        ("not_published",)
+    ]
+
+
+def test_a_run_for_no_period_is_red_with_a_sentence_and_does_nothing(start):
+    empty = start(CRIME, {})
+
+    assert empty.state == "failed"
+    assert empty.states["plan"] == "failed"
+    assert empty.tries["plan"] == 1
+    assert empty.states["extract"] == empty.states["load"] == "upstream_failed"
+    assert "Fill in `from` and `to`" in empty.said
+    assert empty.announced == []
+
+
+def test_no_password_and_no_key_reaches_the_log(broken, whole):
+    for secret in ("a/p@ss:word", "a%2Fp%40ss%3Aword"):
+        assert secret not in broken.said + whole.said
