@@ -6,6 +6,7 @@ an API's JSON; text must come as text. Nothing is rounded, cut or guessed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,11 +25,15 @@ SQL_TYPES = {"integer": "bigint", "double": "double precision"}
 
 _INTEGER = r"^[+-]?[0-9]{1,19}$"
 _DOUBLE = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+# There is no year 0, and a leap second would be moved to the next minute.
+_YEAR = "([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
+_DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
 _TIMESTAMP = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}:[0-5][0-9](\.[0-9]{{1,6}})?"
     r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 )
+# An escaped NUL, not an escaped backslash before `u0000`.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # 10^s is exact as a double up to here.
 _EXACT_SCALE = 22
 _EXACT_INTEGER = 2**53
@@ -78,11 +83,22 @@ def _text(values: list[Any]) -> Typed:
 
 
 def _jsonb(values: list[Any]) -> Typed:
-    texts = [None if value is None else canonical_json(value) for value in values]
-    wrong = np.array([text is not None and "\\u0000" in text for text in texts], dtype=bool)
-    texts = [None if bad else text for text, bad in zip(texts, wrong, strict=True)]
+    texts = [None if value is None else _json_text(value) for value in values]
+    wrong = np.array(
+        [text is None and value is not None for text, value in zip(texts, values, strict=True)],
+        dtype=bool,
+    )
     array = pa.array(texts, pa.string())
     return Typed(array.cast(pa.json_()), _nulls(array), hash_texts(texts), wrong)
+
+
+def _json_text(value: Any) -> str | None:
+    """Canonical JSON, None where jsonb cannot hold it: with a NUL, or nested too deeply."""
+    try:
+        text = canonical_json(value)
+    except (TypeError, RecursionError):
+        return None
+    return None if "\\u0000" in text and _NUL.search(text) else text
 
 
 def _integer(values: list[Any], kinds: set[type]) -> Typed:
@@ -215,8 +231,7 @@ def _as_text(value: Any, booleans: bool) -> str | None:
     if isinstance(value, int) and not booleans:
         return str(value)
     if isinstance(value, float) and not booleans and np.isfinite(value):
-        number = Decimal(repr(value))
-        return format(number.to_integral_value() if number % 1 == 0 else number, "f")
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
     return None
 
 
