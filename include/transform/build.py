@@ -58,7 +58,7 @@ def build_layer(layer: Layer, *, dbt: Dbt, history: History, run_id: str) -> Bui
             len(expected) - len(wanted),
         )
         results = accounted_for(wanted, dbt.build(wanted.values()) if wanted else [])
-        _refuse_failures(layer, wanted, results)
+        refuse_failures(layer, wanted, results)
     except PipelineError as error:
         history.finish(attempt, results, str(error))
         raise
@@ -95,7 +95,8 @@ def _below(layer: Layer) -> Layer | None:
     return order[at - 1] if at else None
 
 
-def _refuse_failures(layer: Layer, wanted: Mapping[str, Node], results: Sequence[Result]) -> None:
+def refuse_failures(layer: Layer, wanted: Mapping[str, Node], results: Sequence[Result]) -> None:
+    """Raise unless every result is good: a node skipped or not built fails like one that broke."""
     bad = [result for result in results if not result.good]
     if not bad:
         return

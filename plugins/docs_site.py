@@ -1,0 +1,253 @@
+"""dbt's documentation in the Airflow UI, from S3, for who is logged in and for nobody else.
+
+Airflow loads this module in each of its processes, so what serves a page is
+imported when the first page is asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/dbt-docs"
+CONNECTION = "wandle_s3"
+POINTER_SECONDS = 10
+
+# One file holds scripts, styles and data; it may load nothing, send nothing, and be framed by
+# Airflow alone. AngularJS compiles its templates: hence eval.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+        "img-src data:; font-src data:; connect-src 'none'; form-action 'none'; base-uri 'none'; "
+        "frame-ancestors 'self'"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+    "Vary": "Accept-Encoding, Authorization, Cookie",
+}
+
+MESSAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title></head>
+<body style="font-family: sans-serif; max-width: 40em; margin: 4em auto; line-height: 1.5">
+<h1>{title}</h1>
+<p>{text}</p>
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A publication, ready to be sent."""
+
+    name: str
+    body: bytes
+    zipped: bytes
+
+
+class Site:
+    """The current publication, kept in memory; S3 is asked for a newer one now and then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._page: Page | None = None
+        self._looked_at = float("-inf")
+
+    def page(self) -> Page:
+        """The current page; the last one known while S3 does not answer. Raises its error else."""
+        with self._lock:
+            if self._page is None or time.monotonic() - self._looked_at > POINTER_SECONDS:
+                try:
+                    self._page = self._newest()
+                except Exception:
+                    if self._page is None:
+                        raise
+                    log.warning("dbt docs: showing the last page known", exc_info=True)
+                self._looked_at = time.monotonic()
+            return self._page
+
+    def _newest(self) -> Page:
+        import gzip
+
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+        from botocore.config import Config
+
+        from include.transform import docs
+
+        timeouts = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
+        hook = S3Hook(CONNECTION, config=timeouts)
+        bucket = hook.service_config["bucket_name"]
+        name = docs.current(hook.conn, bucket)
+        if self._page is not None and self._page.name == name:
+            return self._page
+        body = docs.read(hook.conn, bucket, name)
+        return Page(name, body, gzip.compress(body, 6))
+
+
+class Docs:
+    """The ASGI app below the prefix. Who is not logged in gets 401 from every path of it."""
+
+    def __init__(self) -> None:
+        self._site = Site()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] == "http":
+            from starlette.requests import Request
+
+            request = Request(scope, receive)
+            response = await _refusal(request) or await self._answer(request)
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        from starlette.concurrency import run_in_threadpool
+
+        from include.transform.docs import NotPublished
+
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        if path not in ("", "/"):
+            return _message(
+                404, "No such page", f'Everything is on <a href="{_base()}{PREFIX}/">one page</a>.'
+            )
+        if request.method not in ("GET", "HEAD"):
+            return _message(405, "Only to read", "This page can be read, nothing else.")
+        try:
+            page = await run_in_threadpool(self._site.page)
+        except NotPublished:
+            return _message(
+                404,
+                "No dbt docs yet",
+                "They are published by the last task of the DAG <code>transform</code>, which runs "
+                "after the first load. Trigger it, or run <code>wandle transform</code>.",
+            )
+        except Exception:
+            log.exception("dbt docs: S3 gave no page")
+            return _message(
+                503,
+                "dbt docs cannot be reached",
+                "S3 did not answer as it should. The API server's log says why; the Airflow "
+                f"connection is <code>{CONNECTION}</code>.",
+            )
+        return _page(request, page)
+
+
+async def _refusal(request: Request) -> Response | None:
+    """Why this request gets no answer; None if its user may see what plugins show."""
+    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+    from airflow.api_fastapi.core_api.security import (
+        bearer_scheme,
+        get_user,
+        requires_access_view,
+    )
+    from fastapi import HTTPException
+    from starlette.concurrency import run_in_threadpool
+
+    try:
+        user = await get_user(request, None, await bearer_scheme(request))
+    except HTTPException:
+        return _login()
+    try:
+        await run_in_threadpool(requires_access_view(AccessView.PLUGINS), request, user)
+    except HTTPException:
+        return _message(
+            403, "Not for your role", "Ask an administrator for the right to see plugins."
+        )
+    return None
+
+
+def _base() -> str:
+    """The path below which Airflow is served; empty at the root of its host."""
+    from airflow.api_fastapi.app import get_cookie_path
+
+    return get_cookie_path().rstrip("/")
+
+
+def _login() -> Response:
+    from html import escape
+    from urllib.parse import urlencode
+
+    base = _base()
+    to = f"{base}/api/v2/auth/login?{urlencode({'next': f'{base}{PREFIX}/'})}"
+    text = f'The dbt docs are for who is logged in. <a href="{escape(to)}">Log in</a>.'
+    return _message(401, "Please log in", text, {"WWW-Authenticate": "Bearer"})
+
+
+def _page(request: Request, page: Page) -> Response:
+    from starlette.responses import Response
+
+    # Weak: the same page is sent plain and compressed.
+    tag = f'W/"{page.name}"'
+    headers = {**HEADERS, "ETag": tag}
+    known = [item.strip() for item in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    body = page.body
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        body = page.zipped
+        headers["Content-Encoding"] = "gzip"
+    if request.method == "HEAD":
+        headers["Content-Length"] = str(len(body))
+        body = b""
+    return Response(body, media_type="text/html", headers=headers)
+
+
+def _message(status: int, title: str, text: str, more: dict[str, str] | None = None) -> Response:
+    from starlette.responses import HTMLResponse
+
+    headers = {**HEADERS, "Cache-Control": "no-store", **(more or {})}
+    return HTMLResponse(MESSAGE.format(title=title, text=text), status, headers)
+
+
+class WithSlash:
+    """Sends `/dbt-docs` to `/dbt-docs/`: the mount does not match it, the UI's own page would."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Redirect that one path, pass on all others."""
+        if scope["type"] == "http" and scope["path"].endswith(PREFIX):
+            from starlette.responses import RedirectResponse
+
+            if scope["path"].removeprefix(scope.get("root_path", "")) == PREFIX:
+                await RedirectResponse(f"{PREFIX[1:]}/")(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class DocsSitePlugin(AirflowPlugin):
+    """Mounts the site and puts it into the menu."""
+
+    name = "dbt_docs"
+    fastapi_apps: list[Any] = [  # noqa: RUF012
+        {"app": Docs(), "url_prefix": PREFIX, "name": "dbt docs"}
+    ]
+    fastapi_root_middlewares: list[Any] = [  # noqa: RUF012
+        {"middleware": WithSlash, "name": "dbt docs: slash"}
+    ]
+    external_views: list[Any] = [  # noqa: RUF012
+        {
+            "name": "dbt docs",
+            "href": f"{PREFIX[1:]}/",
+            "url_route": PREFIX[1:],
+            "destination": "nav",
+            "nav_top_level": True,
+        }
+    ]
