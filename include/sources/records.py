@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Collection, Iterator
 from typing import IO, Any
 
@@ -82,35 +82,43 @@ def record_texts(body: bytes, layout: Format, numbers: Collection[int]) -> dict[
 
     The body must be one that `read_records` has read.
     """
-    text = body.decode()
-    place = _start_of_list(text, layout)
+    place = _start_of_list(body, layout)
     found: dict[int, bytes] = {}
-    last = max(numbers, default=0)
-    for number in range(1, last + 1):
-        start = _past_space(text, place)
-        _, end = _DECODER.raw_decode(text, start)
+    for number in range(1, max(numbers, default=0) + 1):
+        start, place = _value_at(body, place)
         if number in numbers:
-            found[number] = text[start:end].encode()
-        place = _past_space(text, end) + 1
+            found[number] = body[start:place]
     return found
 
 
-_DECODER = json.JSONDecoder(strict=False)
+# Values are told apart by brackets and strings alone: no depth is too deep, no number too long.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
 
 
-def _start_of_list(text: str, layout: Format) -> int:
-    place = _past_space(text, 0)
+def _start_of_list(body: bytes, layout: Format) -> int:
+    place = body.index(b"{" if layout.records else b"[") + 1
     for wanted in filter(None, layout.records.split(".")):
-        while True:
-            name, end = _DECODER.raw_decode(text, _past_space(text, place + 1))
-            place = _past_space(text, _past_space(text, end) + 1)
-            if name == wanted:
-                break
-            place = _past_space(text, _DECODER.raw_decode(text, place)[1])
-    return place + 1
-
-
-def _past_space(text: str, place: int) -> int:
-    while text[place] in " \t\r\n":
-        place += 1
+        name = None
+        while name != wanted:
+            if name is not None:
+                _, place = _value_at(body, place)
+            start, place = _value_at(body, place)
+            name = orjson.loads(body[start:place])
+        place = _after_next_bracket(body, place)
     return place
+
+
+def _value_at(body: bytes, place: int) -> tuple[int, int]:
+    """Where the next value starts and ends."""
+    start, depth = -1, 0
+    for token in _TOKEN.finditer(body, place):
+        start = token.start() if start < 0 else start
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
+        if not depth:
+            return start, token.end()
+    raise ValueError(f"no value at {place}")
+
+
+def _after_next_bracket(body: bytes, place: int) -> int:
+    match = _TOKEN.search(body, place)
+    return match.end() if match else len(body)

@@ -78,7 +78,8 @@ class Reader:
         values: dict[str, list[Any]] = {}
         for column in self._contract.columns:
             if column.request:
-                values[column.name] = [context[column.request] for context in contexts]
+                # None from a landing older than the column.
+                values[column.name] = [context.get(column.request) for context in contexts]
             elif column.position:
                 values[column.name] = list(positions)
         objects = [record if type(record) is dict else None for record in records]
@@ -130,8 +131,8 @@ def _rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
     if column.required:
         rules.append(("required", values.nulls & ~values.wrong))
     if column.allowed:
-        allowed = pa.array([str(value) for value in column.allowed])
-        inside = pc.is_in(pc.cast(values.array, pa.string()), value_set=allowed)
+        allowed = typed(list(column.allowed), column.type).array
+        inside = pc.is_in(values.array, value_set=allowed)
         rules.append(("allowed", ~_true(inside) & ~values.nulls))
     if column.pattern:
         rules.append(("pattern", ~full_match(values.array, column.pattern)))
@@ -195,5 +196,8 @@ def _shown(value: Any) -> str | None:
     """A value as it can be stored and read: one line of JSON, cut."""
     if value is None:
         return None
-    text = canonical_json(value)
+    try:
+        text = canonical_json(value)
+    except (TypeError, RecursionError):
+        return "nested too deeply to be shown"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
