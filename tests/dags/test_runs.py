@@ -1,4 +1,4 @@
-"""Real runs of the ingest DAGs: sandbox -> S3 -> PostgreSQL, by Airflow's own `dag.test()`."""
+"""Real runs of the DAGs: sandbox -> S3 -> PostgreSQL -> marts, by Airflow's own `dag.test()`."""
 
 from __future__ import annotations
 
@@ -196,3 +196,23 @@ def test_a_run_for_no_period_is_red_with_a_sentence_and_does_nothing(start):
 def test_no_password_and_no_key_reaches_the_log(broken, whole):
     for secret in ("a/p@ss:word", "a%2Fp%40ss%3Aword"):
         assert secret not in broken.said + whole.said
+
+
+def test_transform_builds_the_marts_from_what_was_loaded_and_publishes_the_docs(
+    start, world, whole
+):
+    run = start("transform", {})
+
+    assert run.states == dict.fromkeys(("staging", "marts", "publish", "freshness"), "success")
+    assert run.state == "success"
+    assert world.query(
+        """
+        SELECT (SELECT sum(crimes) FROM marts.ward_crime_monthly) =
+               (SELECT count(*) FROM (SELECT DISTINCT _council, _period, id
+                                      FROM raw.police_street_crime) AS distinct_crimes)
+        """
+    ) == [(True,)]
+    assert {layer for (layer,) in world.query("SELECT layer FROM ops.dbt_run")} == {
+        "staging",
+        "marts",
+    }
