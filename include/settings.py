@@ -81,7 +81,7 @@ class Settings(BaseSettings):
         """The settings of this process. Raises `WrongSetting` naming each wrong variable."""
         home = Path(os.environ.get("WANDLE_HOME") or CHECKOUT / ".local")
         try:
-            return cls(_env_file=home.expanduser() / "wandle.env")  # type: ignore[call-arg]
+            return cls(_env_file=home.expanduser() / "wandle.env")
         except ValidationError as error:
             wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
             raise WrongSetting(f"settings: {wrong}. Correct the variable and try again.") from None
