@@ -200,7 +200,7 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-_backoff = tenacity.wait_exponential_jitter(initial=0.5, max=LONGEST_BACKOFF_SECONDS)
+_backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_BACKOFF_SECONDS)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

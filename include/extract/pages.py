@@ -17,6 +17,9 @@ from include.sources.partition import Partition
 from include.sources.records import BodyCutShort, read_records
 from include.sources.templates import fill
 
+# A ward halved so often is some metres wide: a source that still refuses it is down.
+MOST_SPLITS = 12
+
 # Gives the value of one of the contract's parents for the given request values.
 ParentValue = Callable[[str, Mapping[str, Any]], str]
 
@@ -107,6 +110,11 @@ def fetch_pages(
         request = _request(contract, base_url, ask.values)
         answer, records = _ask(who, contract, client, request)
         if answer.status in contract.extract.answers.too_large:
+            if ask.label.count("/") == MOST_SPLITS:
+                raise SourceUnavailable(
+                    f"{who}: HTTP {answer.status} even for a part this small from {request.url}. "
+                    "The source seems to be down; the next retry may succeed."
+                )
             waiting.extendleft(reversed(_split(contract, ask)))
         elif answer.status in contract.extract.answers.unknown_ward:
             unknown.append(ask)
