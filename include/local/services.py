@@ -25,7 +25,10 @@ def s3(settings: Settings) -> Service:
     """`rclone serve s3` on the folder `s3`.
 
     Without its cache an acknowledged object is on the disk, complete and under
-    its name. The keys are not on the command line, where everyone could read them.
+    its name. User metadata and content types live in its memory only, and are
+    gone after a restart. A file changed by hand is noticed within five
+    seconds; at zero, rclone 1.75.2 stops answering under load. The keys are
+    not on the command line, where everyone could read them.
     """
     listens = port(settings.port_base, "s3")
     keys = f'"{settings.need("s3_access_key")},{settings.need("s3_secret_key")}"'
@@ -34,7 +37,7 @@ def s3(settings: Settings) -> Service:
         command=(
             *(_beside_python("rclone"), "serve", "s3", str(settings.home / "s3")),
             *("--addr", f"{HOST}:{listens}", "--config", "", "--log-level", "NOTICE"),
-            *("--vfs-cache-mode", "off", "--dir-cache-time", "2s"),
+            *("--vfs-cache-mode", "off", "--dir-cache-time", "5s"),
         ),
         environment=inherited_environment() | {"RCLONE_AUTH_KEY": keys},
         address=settings.need("s3_endpoint"),
