@@ -45,12 +45,12 @@ def build_layer(layer: Layer, *, dbt: Dbt, history: History, run_id: str) -> Bui
     pass by itself, and `DbtStopped` if dbt did not come to an end.
     """
     attempt = Attempt(run_id, str(uuid.uuid4()), layer, project_hash())
-    done = history.good_so_far(attempt, _below(layer))
+    so_far = history.so_far(attempt, _below(layer))
     history.start(attempt)
     results: list[Result] = []
     try:
         expected = by_layer(dbt.nodes())[layer]
-        wanted = still_to_build(expected, done)
+        wanted = still_to_build(expected, so_far)
         log.info(
             "dbt %s: %d nodes to build, %d good already",
             layer,

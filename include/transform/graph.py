@@ -11,6 +11,7 @@ from include.errors import PermanentError
 from include.transform.project import FOLDERS, Layer
 
 GOOD = ("success", "pass", "warn")
+FAILED = ("fail", "error", "runtime error")
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,16 @@ def _layer_of(node: Node) -> Layer:
     )
 
 
-def still_to_build(expected: Mapping[str, Node], good: Iterable[str]) -> dict[str, Node]:
-    """What a retry builds: what is not good yet, and what that makes stale.
+def still_to_build(expected: Mapping[str, Node], so_far: Mapping[str, str]) -> dict[str, Node]:
+    """What a retry builds, given the newest status of each node so far: all that is not good yet.
 
     For a test that failed, the models that it looks at are built again too:
     the data or the code may have been mended since. Whatever depends on a
     model that is built again is built and tested again.
     """
-    again = set(expected) - set(good)
+    again = {name for name in expected if so_far.get(name) not in GOOD}
     for name in tuple(again):
-        if expected[name].is_test:
+        if expected[name].is_test and so_far.get(name) in FAILED:
             again.update(parent for parent in expected[name].depends_on if parent in expected)
     grown = True
     while grown:

@@ -22,7 +22,7 @@ _LOCK = "select pg_advisory_lock(hashtextextended('wandle transform', 0))"
 
 # The newest result of each node in the attempts of this run that a retry may build upon: of the
 # same project, and not from before what they were built from, the layer below or raw, changed.
-_GOOD_SO_FAR = """
+_SO_FAR = """
 with attempts as (
     select * from ops.dbt_run where run_id = %(run_id)s and layer = %(layer)s
 ),
@@ -45,11 +45,9 @@ newest as (
         )
     order by node.unique_id, attempts.started_at desc
 )
-select unique_id
+select unique_id, status
 from newest
-where
-    status = any(%(good)s)
-    and (select status from attempts order by started_at desc limit 1) <> 'success'
+where (select status from attempts order by started_at desc limit 1) <> 'success'
 """
 
 
@@ -69,16 +67,15 @@ class History:
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
 
-    def good_so_far(self, attempt: Attempt, below: Layer | None) -> list[str]:
-        """The nodes that earlier attempts of the same run left good; none after a whole success."""
+    def so_far(self, attempt: Attempt, below: Layer | None) -> dict[str, str]:
+        """How earlier attempts of the same run left the nodes; nothing after a whole success."""
         values = {
             "run_id": attempt.run_id,
             "layer": attempt.layer,
             "project_hash": attempt.project_hash,
             "below": below,
-            "good": list(GOOD),
         }
-        return [row[0] for row in self._connection.execute(_GOOD_SO_FAR, values)]
+        return dict(self._connection.execute(_SO_FAR, values).fetchall())
 
     def start(self, attempt: Attempt) -> None:
         """Note that an attempt began; it stays `running` if its process is killed."""

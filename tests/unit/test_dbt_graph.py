@@ -56,30 +56,35 @@ def test_a_model_outside_the_layers_is_refused(folder):
 
 
 def test_a_first_attempt_builds_everything():
-    assert still_to_build(STAGING, []) == STAGING
+    assert still_to_build(STAGING, {}) == STAGING
 
 
 def test_a_retry_builds_what_failed_and_what_depends_on_it():
-    assert set(still_to_build(STAGING, ["model.stg", "test.not_null_stg"])) == {
-        "model.int",
-        "test.unique_int",
-    }
+    so_far = {"model.stg": "success", "test.not_null_stg": "pass", "model.int": "error"}
+
+    assert set(still_to_build(STAGING, so_far)) == {"model.int", "test.unique_int"}
 
 
 def test_a_failed_test_has_its_model_built_again():
-    good = ["model.stg", "test.not_null_stg", "model.int"]
+    so_far = dict.fromkeys(STAGING, "success") | {"test.unique_int": "fail"}
 
-    assert set(still_to_build(STAGING, good)) == {"model.int", "test.unique_int"}
+    assert set(still_to_build(STAGING, so_far)) == {"model.int", "test.unique_int"}
+
+
+def test_a_skipped_test_does_not_have_its_model_built_again():
+    so_far = dict.fromkeys(STAGING, "success") | {"test.unique_int": "skipped"}
+
+    assert set(still_to_build(STAGING, so_far)) == {"test.unique_int"}
 
 
 def test_what_depends_on_a_model_built_again_is_built_again():
-    good = ["model.stg", "model.int", "test.unique_int"]
+    so_far = dict.fromkeys(STAGING, "success") | {"test.not_null_stg": "fail"}
 
-    assert set(still_to_build(STAGING, good)) == set(STAGING)
+    assert set(still_to_build(STAGING, so_far)) == set(STAGING)
 
 
 def test_a_retry_after_everything_was_good_has_nothing_left():
-    assert still_to_build(STAGING, list(STAGING)) == {}
+    assert still_to_build(STAGING, dict.fromkeys(STAGING, "success")) == {}
 
 
 def test_a_node_that_dbt_does_not_report_counts_as_not_built():
