@@ -7,12 +7,16 @@ import subprocess
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import PermanentError
+
+S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -80,8 +84,15 @@ class Settings(BaseSettings):
     def read(cls) -> Settings:
         """The settings of this process. Raises `WrongSetting` naming each wrong variable."""
         home = Path(os.environ.get("WANDLE_HOME") or CHECKOUT / ".local")
+        file = home.expanduser() / "wandle.env"
+        of_platform: dict[str, Any] = {}
+        if "AWS_ENDPOINT_URL_S3" not in os.environ:
+            # The platform's own S3 takes no other keys: a person's AWS login is for AWS.
+            of_platform = {
+                name: value for name, value in dotenv_values(file).items() if name in S3_KEYS
+            }
         try:
-            return cls(_env_file=home.expanduser() / "wandle.env")
+            return cls(_env_file=file, **of_platform)
         except ValidationError as error:
             wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
             raise WrongSetting(f"settings: {wrong}. Correct the variable and try again.") from None

@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 import requests
 
 from include.local import processes
+from include.local.airflow_api import AirflowApi
 from include.local.home import HOST, port, write_private
 from include.local.postgres import airflow_migrated_for, note_airflow_migrated
 from include.local.processes import PlatformFailed, Service
 from include.local.services import python_environment
 from include.local.state import as_variables, read_secrets
 from include.settings import CHECKOUT, Settings
+from include.sources.model import contracts
 
 # Tasks see what the jobs need, never the superuser's DSN.
 FOR_TASKS = (
@@ -36,6 +38,9 @@ FOR_TASKS = (
     ),
     "airflow_url",
 )
+
+# Until a fresh platform has read its DAGs.
+DAGS_SECONDS = 60.0
 
 PROCESSES = ("api-server", "scheduler", "dag-processor", "triggerer")
 HEALTH_NAMES = {
@@ -52,7 +57,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     environment["OPENBLAS_NUM_THREADS"] = "1"  # threads would not survive the fork of a task
     if settings.live:
         environment["WANDLE_LIVE"] = "1"
-    if settings.code_version != "unknown":
+    if "code_version" in settings.model_fields_set:
         environment["WANDLE_CODE_VERSION"] = settings.code_version
     for section, options in _configuration(settings).items():
         for option, value in options.items():
@@ -73,7 +78,7 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "dags_folder": str(CHECKOUT / "dags"),
             "plugins_folder": str(CHECKOUT / "plugins"),
             "load_examples": "False",
-            "dags_are_paused_at_creation": "False",
+            "dags_are_paused_at_creation": "True",
             "fernet_key": secrets["airflow_fernet_key"],
             "execution_api_server_url": f"{url}/execution/",
             "hostname_callable": "socket.gethostname",
@@ -219,6 +224,18 @@ def _is_up(url: str, name: str) -> Callable[[datetime], bool]:
         return beat is not None and datetime.fromisoformat(beat) >= began
 
     return answers
+
+
+def open_schedules(settings: Settings) -> None:
+    """Let every DAG run from its next time on; what a fresh platform missed is not made up for.
+
+    Raises `AirflowRefused` with the first import error, if there is one.
+    """
+    api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
+    names = [f"ingest_{name}" for name in contracts()] + ["transform"]
+    api.wait_for_dags(names, DAGS_SECONDS)
+    for name in names:
+        api.unpause(name)
 
 
 def _get(url: str) -> requests.Response:

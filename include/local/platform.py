@@ -52,6 +52,7 @@ def up(settings: Settings, *, report: Report = print) -> None:
             api_server, *others = airflow.services(local)
             run(launch.ensure, api_server)  # the slowest: it need not wait for the tables
             run(launch.ensure_airflow, others)
+        airflow.open_schedules(local)
         report(f"Airflow   {local.airflow_url} (user {local.airflow_user}, see `wandle env`)")
         report(f"S3        {local.s3_endpoint} (bucket {local.bucket})")
         report(f"Database  {HOST}:{port(local.port_base, 'postgresql')} (warehouse)")
