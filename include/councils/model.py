@@ -60,6 +60,14 @@ class WardSet(Definition):
         return self
 
 
+class Point(Definition):
+    """A place that the weather is asked for."""
+
+    name: str = Field(min_length=1)
+    latitude: float = Field(ge=-90, le=90, description="Degrees north, WGS 84.")
+    longitude: float = Field(ge=-180, le=180, description="Degrees east, WGS 84.")
+
+
 class Council(Definition):
     """One `include/councils/<council>.yaml`."""
 
@@ -67,6 +75,10 @@ class Council(Definition):
     title: str = Field(min_length=1, description="As people write it.")
     gss_code: str = Field(pattern=r"^[EKNSW]\d{8}$", description="GSS code, e.g. E09000021.")
     police_force: str = Field(min_length=1, description="Its force's id at data.police.uk.")
+    latitude: float = Field(ge=-90, le=90, description="Of its centre, degrees north.")
+    longitude: float = Field(ge=-180, le=180, description="Of its centre, degrees east.")
+    radius_km: float = Field(gt=0, le=100, description="A circle around it that holds it all.")
+    points: tuple[Point, ...] = Field(default=(), description="Where its weather is asked for.")
     ward_sets: tuple[WardSet, ...] = Field(default=(), description="Its wards, oldest set first.")
 
     @model_validator(mode="after")

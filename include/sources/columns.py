@@ -1,0 +1,113 @@
+"""The columns of a contract: where a value stands, its type, and the rules that it keeps."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+
+from include.definitions import NAME_PATTERN, Definition
+
+NUMERIC = re.compile(r"numeric\((\d{1,2}),\s*(\d{1,2})\)")
+TYPES = ("text", "integer", "double", "boolean", "date", "timestamptz", "jsonb")
+
+Scalar = str | int | float | bool
+
+
+class Column(Definition):
+    """One column of the raw table."""
+
+    name: str = Field(pattern=NAME_PATTERN.pattern)
+    type: str = Field(
+        description="text, integer, numeric(p,s), double, boolean, date, timestamptz, jsonb"
+    )
+    description: str = Field(min_length=1)
+    path: str = Field(default="", description="Dotted path in the record; the name if left out.")
+    request: str = Field(default="", description="Taken from the request instead: `ward.code`.")
+    position: bool = Field(default=False, description="The record's number in its page, from 1.")
+    required: bool = Field(default=False, description="Null or absent breaks the contract.")
+    allowed: tuple[Scalar, ...] = Field(default=(), description="The only values there may be.")
+    pattern: str = Field(default="", description="Regular expression for the whole text.")
+    minimum: float | None = None
+    maximum: float | None = None
+    null_values: tuple[Scalar, ...] = Field(
+        default=(), description="Values that stand for null: 32768.47, -32.767, 'n/a'."
+    )
+    list_value: Literal["quarantine", "first", "last", "explode"] = Field(
+        default="quarantine",
+        description="What to do with a value that is a list, or joined by `list_separator`: "
+        "break the rule, take the first or last, or make a record of each.",
+    )
+    list_separator: str = Field(
+        default="", description="What joins the values of a list in text: `|`."
+    )
+    zone: str = Field(
+        default="", description="The zone of a timestamptz whose text has none: Europe/London."
+    )
+    personal: Literal["no", "keep", "pseudonymise", "drop"] = Field(
+        default="no",
+        description="Says something of a living person; what becomes of it on the way to raw.",
+    )
+    responsible: Literal["publisher", "us"] = Field(
+        default="publisher", description="Who must mend a value that breaks a rule."
+    )
+
+    @field_validator("type")
+    @classmethod
+    def _is_a_known_type(cls, value: str) -> str:
+        numeric = NUMERIC.fullmatch(value)
+        if numeric:
+            precision, scale = int(numeric[1]), int(numeric[2])
+            if not 1 <= precision <= 38 or scale > precision:
+                raise ValueError("numeric(p,s) needs 1 <= p <= 38 and s <= p")
+            return f"numeric({precision},{scale})"
+        if value not in TYPES:
+            raise ValueError(f"expected one of {', '.join(TYPES)} or numeric(p,s)")
+        return value
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_a_regular_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"expected a regular expression: {error}") from error
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key if value else value
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("expected the name of a time zone, like Europe/London") from error
+
+    @model_validator(mode="after")
+    def _comes_from_one_place(self) -> Column:
+        if sum(bool(origin) for origin in (self.path, self.request, self.position)) > 1:
+            raise ValueError("`path`, `request` and `position` exclude each other")
+        if self.position and self.type != "integer":
+            raise ValueError("`position` needs `type: integer`")
+        return self
+
+    @model_validator(mode="after")
+    def _rules_fit_the_type(self) -> Column:
+        number = self.type in ("integer", "double") or self.type.startswith("numeric")
+        if self.pattern and self.type != "text":
+            raise ValueError("`pattern` needs `type: text`")
+        if (self.minimum is not None or self.maximum is not None) and not number:
+            raise ValueError("`minimum` and `maximum` need a number")
+        if self.zone and self.type != "timestamptz":
+            raise ValueError("`zone` needs `type: timestamptz`")
+        if self.personal == "pseudonymise" and self.type != "text":
+            raise ValueError("`personal: pseudonymise` needs `type: text`")
+        return self
+
+    @property
+    def record_path(self) -> tuple[str, ...]:
+        """Where it stands in a record; empty if it does not come from there."""
+        if self.request or self.position:
+            return ()
+        return tuple((self.path or self.name).split("."))
