@@ -158,6 +158,8 @@ def ingest(
 
     contract = source_named(source)
     now = datetime.now(UTC)
+    if not period and not contract.snapshot:
+        raise typer.BadParameter(f"{source} needs --period, a {contract.period} to fetch")
     partitions = plan(
         contract,
         today=now.date(),

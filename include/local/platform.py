@@ -61,8 +61,9 @@ def up(settings: Settings, *, report: Report = print) -> None:
 def start_sandbox(settings: Settings, *, report: Report = print) -> Settings:
     """Start the sandbox alone, if it is not running; the settings of the platform it belongs to."""
     with hold(settings.home, "sandbox", report=report):
+        _refuse_wrong_payloads(settings)
         local = prepare(settings)
-        _ensure(local, services.sandbox(local), report)
+        _Launch(local, report, Event()).ensure_sandbox()
     return local
 
 
