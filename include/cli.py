@@ -159,7 +159,9 @@ def ingest(
     contract = source_named(source)
     now = datetime.now(UTC)
     if not period and not contract.snapshot:
-        raise typer.BadParameter(f"{source} needs --period, a {contract.period} to fetch")
+        raise PermanentError(
+            f"ingest: {source} is fetched by the {contract.period}. Say which: `--period ...`."
+        )
     partitions = plan(
         contract,
         today=now.date(),

@@ -52,7 +52,7 @@ WRONG_NAMES = [
     ((*INGEST, "-p", "2017-5"), "'2017-5' is no month. Write it as YYYY-MM"),
     ((*INGEST, "-p", "2031-01"), "2031-01 has not begun"),
     ((*INGEST, "-p", "2009-01"), "the data begin with 2010-12"),
-    (INGEST, "this run has no period"),
+    (INGEST, "is fetched by the month. Say which"),
     (("ingest", "police_ward_boundaries", "-p", "2017-05"), "is a snapshot"),
     (("reload", "crimes"), "'crimes' is no source"),
     (("reload", "police_street_crime", "-c", "croydon"), "'croydon' is no council"),
