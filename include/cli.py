@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.table import Table
 
 from include.errors import PermanentError, PipelineError
@@ -54,7 +55,7 @@ def main() -> None:
     try:
         app()
     except PipelineError as error:
-        trouble.print(f"[red]wandle:[/red] {error}", soft_wrap=True, highlight=False, markup=True)
+        trouble.print(f"[red]wandle:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
         trouble.print("wandle: stopped. Nothing is lost: run the same command to go on.")
@@ -157,6 +158,10 @@ def ingest(
 
     contract = source_named(source)
     now = datetime.now(UTC)
+    if not period and not contract.snapshot:
+        raise PermanentError(
+            f"ingest: {source} is fetched by the {contract.period}. Say which: `--period ...`."
+        )
     partitions = plan(
         contract,
         today=now.date(),
@@ -249,7 +254,7 @@ def quarantine(as_json: JsonOption = False) -> None:
     columns = ("source", "council", "period", "record_no", "page", "column", "rule", "value")
     table = Table(*columns, box=None)
     for row in found:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in columns))
+        table.add_row(*("" if row[name] is None else escape(str(row[name])) for name in columns))
     console.print(table if found else "Nothing is in quarantine.")
 
 
@@ -309,21 +314,23 @@ def sandbox(
         ),
     ] = None,
 ) -> None:
-    """Where the stand-ins for the public APIs answer, and as of which date.
+    """Start the stand-ins for the public APIs, and say where they answer and as of which date.
+
+    `wandle up` starts them too. With WANDLE_PAYLOADS they replay recorded answers.
 
     Examples: `wandle sandbox`, `wandle sandbox --as-of 2026-12-24`
     """
     from include.local import platform
 
     settings = Settings.read()
+    if settings.live:
+        raise PermanentError("sandbox: WANDLE_LIVE asks for the live APIs. Unset it first.")
+    settings = platform.start_sandbox(settings, report=_say)
     if as_of:
         platform.set_as_of(settings, as_of.date())
-    state = settings.home / "sandbox.json"
-    if not state.exists():
-        raise PermanentError("sandbox: there is none yet. Run `wandle up` to make it.")
-    shown = json.loads(state.read_text(encoding="utf-8"))
+    state = json.loads((settings.home / "sandbox.json").read_text(encoding="utf-8"))
     mode = f"recorded, from {settings.payloads}" if settings.payloads else "generated"
-    _say(f"{settings.need('sandbox_url')}  {mode}, as of {shown['as_of']}, seed {shown['seed']}")
+    _say(f"{settings.need('sandbox_url')}  {mode}, as of {state['as_of']}, seed {state['seed']}")
 
 
 @app.command()
@@ -374,7 +381,9 @@ def _ingest(partitions: list[tuple[Contract, dict[str, str]]], *, force: bool, f
                 else:
                     failed += 1
                     trouble.print(
-                        f"[red]failed[/red] {outcome.error}", highlight=False, soft_wrap=True
+                        f"[red]failed[/red] {escape(str(outcome.error))}",
+                        highlight=False,
+                        soft_wrap=True,
                     )
     _print_entries(entries)
     if failed:

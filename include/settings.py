@@ -44,7 +44,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file_encoding="utf-8", extra="ignore", frozen=True, validate_by_name=False
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_by_name=False,
     )
 
     home: Path = Field(default=CHECKOUT / ".local", alias="WANDLE_HOME")

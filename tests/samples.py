@@ -87,9 +87,7 @@ def body_of(records: Any) -> bytes:
     return json.dumps(records).encode()
 
 
-def page_body(
-    body: bytes, records: int, *, name: str = "0001.json.gz", **context: str
-) -> PageBody:
+def page_body(body: bytes, records: int, *, name: str = "0001.json.gz", **context: str) -> PageBody:
     """A landed page as the warehouse is given it."""
     return PageBody(name, context, records, len(body), io.BytesIO(body))
 

@@ -83,11 +83,12 @@ def fetch_pages(
     client: Client,
     base_url: str,
     parent_value: ParentValue,
-    landed: Iterable[str] = (),
+    landed: Iterable[tuple[str, str]] = (),
 ) -> Iterator[Fetched | AlreadyLanded]:
     """Yield every page of the partition, in order.
 
-    The first ones, those with the labels `landed`, are not fetched again.
+    The first ones are not fetched again, as long as label and request's digest
+    are those in `landed`.
 
     Raises `NotPublished` if the source says that it does not have the period,
     `SourceRejected` naming every ward that it does not know, and what
@@ -96,18 +97,20 @@ def fetch_pages(
     waiting = deque(_asks(contract, partition, council, parent_value))
     have = deque(landed)
     unknown: list[_Ask] = []
-    any_page = bool(have)
+    any_page = False
     while waiting:
         ask = waiting.popleft()
-        if have and have[0] == ask.label:
-            yield AlreadyLanded(_request(contract, base_url, ask.values))
+        request = _request(contract, base_url, ask.values)
+        if have and have[0] == (ask.label, request.digest):
+            any_page = True
+            yield AlreadyLanded(request)
             have.popleft()
             continue
-        if have and have[0].startswith(f"{ask.label}/"):
+        if have and have[0][0].startswith(f"{ask.label}/"):
             waiting.extendleft(reversed(_split(contract, ask)))
             continue
+        have.clear()
         who = f"{partition}, {ask.label}"
-        request = _request(contract, base_url, ask.values)
         answer, records = _ask(who, contract, client, request)
         if answer.status in contract.extract.answers.too_large:
             if ask.label.count("/") == MOST_SPLITS:

@@ -64,7 +64,7 @@ def extract(
         client=Client(contract.extract, rate_for(contract, contracts().values())),
         base_url=Settings.read().api_url(contract.extract.base_url),
         parent_value=parents.value,
-        landed=[page.facts.label for page in draft.landed],
+        landed=[(page.facts.label, page.request_digest) for page in draft.landed],
     )
     said: Answered | None = None
     done = 0

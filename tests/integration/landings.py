@@ -1,0 +1,58 @@
+"""Landings made by hand, as an extract would have left them."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from include.jobs.lake import Lake
+from include.landing.draft import Draft
+from include.landing.manifest import Manifest, Outcome
+from include.landing.store import landing_prefix
+from include.sources.model import Contract
+from include.sources.partition import Partition
+from tests.samples import REQUEST, body_of, facts
+
+_clock = [datetime(2026, 11, 20, tzinfo=UTC)]
+
+
+def later() -> datetime:
+    """A time after every earlier one, so that landings have an order."""
+    _clock[0] += timedelta(minutes=1)
+    return _clock[0]
+
+
+def land(
+    lake: Lake,
+    contract: Contract,
+    *pages: Any,
+    council: str = "kingston",
+    period: str = "2017-05",
+    run_id: str = "run",
+    outcome: Outcome = "complete",
+    context: dict[str, str] | None = None,
+    counts: list[int] | None = None,
+) -> Manifest:
+    """Land bodies, or lists of records, as pages; `counts` may lie about their records."""
+    where = Partition(contract.name, council, contract.parse_period(period))
+    now = later()
+    draft = Draft.open(
+        lake.landings, where, run_id=run_id, contract_hash=contract.contract_hash, now=now
+    )
+    for number, page in enumerate(pages):
+        body = page if isinstance(page, bytes) else body_of(page)
+        records = counts[number] if counts else len(page) if isinstance(page, list) else 0
+        known = facts(body, records, f"page {number + 1}", **(context or {}))
+        draft.add(known, REQUEST, io.BytesIO(body))
+    return draft.finish(
+        run_id=run_id, code_version="test", started_at=now, parents={}, outcome=outcome
+    )
+
+
+def prefix_of(manifest: Manifest) -> str:
+    """Where a landing of a month lies."""
+    return f"landing/{manifest.source}/{manifest.council}/{manifest.period}/{manifest.landing_id}/"
+
+
+__all__ = ["land", "landing_prefix", "later", "prefix_of"]

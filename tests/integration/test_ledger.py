@@ -1,0 +1,136 @@
+"""The ledger and the quarantine as people and machines read them; reconciling a run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from include.errors import LoadRefused, PermanentError
+from include.jobs.books import ledger_entries, quarantined
+from include.jobs.load import load
+from include.jobs.reconcile import anything_loaded, reconcile
+from include.sources.model import contract as shipped
+from tests.integration.landings import land
+from tests.samples import contract
+
+BOUNDARIES = shipped("police_ward_boundaries")
+GAUGES = contract()
+STRICT = contract(checks={"min_records": 5})
+KEYS = [
+    "source", "council", "period", "records", "loaded", "quarantined", "duplicates", "status",
+    "content_hash", "landing", "seconds",
+]  # fmt: skip
+
+
+@pytest.fixture
+def loaded(lake, warehouse):
+    """Lands records and loads them; the entry, or None where a check refused."""
+
+    def run(source, page, run_id="run", context=None, **partition):
+        land(lake, source, page, run_id=run_id, context=context, **partition)
+        where = {"council": "kingston", "period": "2017-05"} | partition
+        try:
+            return load(source, **where, lake=lake, dsn=warehouse.dsn(), run_id=run_id)
+        except LoadRefused:
+            return None
+
+    return run
+
+
+def test_the_newest_entry_of_each_partition_is_shown(warehouse, loaded):
+    loaded(GAUGES, [{"id": 1}])
+    loaded(GAUGES, [{"id": 1}, {"id": 2}])
+    loaded(GAUGES, [{"id": 3}], council="sutton")
+
+    entries = ledger_entries(warehouse.dsn())
+
+    assert [(entry["council"], entry["records"]) for entry in entries] == [
+        ("kingston", 2),
+        ("sutton", 1),
+    ]
+    assert list(entries[0])[: len(KEYS)] == KEYS
+
+
+def test_the_history_is_every_entry_oldest_first(warehouse, loaded):
+    loaded(GAUGES, [{"id": 1}])
+    loaded(GAUGES, [{"id": 1}])
+    loaded(STRICT, [{"id": 2}])
+
+    history = ledger_entries(warehouse.dsn(), history=True)
+
+    assert [entry["status"] for entry in history] == ["loaded", "unchanged", "refused"]
+    assert json.loads(json.dumps(history)) == history
+
+
+def test_the_period_of_a_shipped_source_is_written_as_its_contract_does(warehouse, loaded):
+    points = [{"latitude": "51.4", "longitude": f"-0.{number}"} for number in range(1, 5)]
+    context = {"ward.code": "E05000400", "ward.name": "Alexandra"}
+
+    entry = loaded(BOUNDARIES, points, context=context)
+
+    assert (entry["period"], entry["status"]) == ("2017-05", "loaded")
+
+
+def test_quarantined_records_are_listed_without_the_record(warehouse, loaded):
+    loaded(GAUGES, [{"id": 1}, {"id": "x"}])
+
+    (row,) = quarantined(warehouse.dsn())
+
+    assert (row["record_no"], row["page"], row["column"], row["rule"], row["value"]) == (
+        2, "0001.json.gz", "id", "type", '"x"',
+    )  # fmt: skip
+    assert row["bytes"] == len('{"id": "x"}')
+    assert "record" not in row
+
+
+def partitions(*councils: str) -> list[dict[str, str]]:
+    # The shipped contracts do not know `gauges`, whose period is therefore written as a day.
+    return [{"council": council, "period": "2017-05-01"} for council in councils]
+
+
+def test_a_run_whose_partitions_are_all_good_is_counted(warehouse, loaded):
+    first = loaded(GAUGES, [{"id": 1}])
+    second = loaded(GAUGES, [{"id": 1}], council="sutton")
+
+    counts = reconcile(
+        GAUGES, partitions("kingston", "sutton"), [first["landing"], second["landing"]],
+        dsn=warehouse.dsn(), run_id="run",
+    )  # fmt: skip
+
+    assert counts == {"loaded": 2}
+
+
+def test_every_failed_partition_is_named_with_its_reason(warehouse, loaded):
+    good = loaded(GAUGES, [{"id": 1}])
+    loaded(STRICT, [{"id": 1}], council="sutton")
+
+    with pytest.raises(PermanentError) as caught:
+        reconcile(
+            GAUGES, partitions("kingston", "sutton", "merton"), [good["landing"], None, None],
+            dsn=warehouse.dsn(), run_id="run",
+        )  # fmt: skip
+
+    said = str(caught.value)
+    assert "2 of 3 partitions failed: sutton 2017-05-01 (refused: " in said
+    assert "merton 2017-05-01 (its `extract` failed" in said
+    assert "kingston" not in said.replace("kingston 2017-05: expected", "")
+
+
+def test_an_earlier_attempt_of_the_run_proves_nothing(warehouse, loaded):
+    loaded(GAUGES, [{"id": 1}])
+
+    with pytest.raises(PermanentError, match="1 of 1 partitions failed"):
+        reconcile(GAUGES, partitions("kingston"), [None], dsn=warehouse.dsn(), run_id="run")
+
+
+@pytest.mark.parametrize(("again", "expected"), [(False, True), (True, False)])
+def test_only_what_was_loaded_counts_as_new(warehouse, loaded, again, expected):
+    entry = loaded(GAUGES, [{"id": 1}])
+    if again:
+        entry = loaded(GAUGES, [{"id": 1}], run_id="second")
+    run_id = "second" if again else "run"
+
+    found = anything_loaded(GAUGES, [entry["landing"], None], dsn=warehouse.dsn(), run_id=run_id)
+
+    assert found is expected

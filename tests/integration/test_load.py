@@ -1,0 +1,589 @@
+"""Loading a landing: what changes, what does not, and what the ledger says of it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+
+from include.errors import (
+    LandingDamaged,
+    LoadRefused,
+    PermanentError,
+    ServiceUnavailable,
+    TableOutdated,
+)
+from include.jobs import load as job
+from include.jobs.load import load
+from include.warehouse import load as warehouse_load
+from include.warehouse import prepare as preparing
+from tests.integration.landings import land, prefix_of
+from tests.samples import body_of, column, contract
+
+GAUGES = contract()
+CHECKED = contract(checks={"min_records": 2, "max_quarantined_share": 0.5})
+LEDGER = (
+    "select status, records, loaded, quarantined, duplicates from ops.load order by load_id desc"
+)
+
+
+def records(*ids: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": number, "note": f"n{number}"} | more for number in ids]
+
+
+@pytest.fixture
+def loading(lake, warehouse):
+    """Loads the newest landing of a partition, or the one that is named."""
+
+    def run(source: Any = GAUGES, council: str = "kingston", period: str = "2017-05", **how: Any):
+        arguments = {"lake": lake, "dsn": warehouse.dsn(), "run_id": "run"} | how
+        return load(source, council, period, **arguments)
+
+    return run
+
+
+def ids(warehouse: Any, where: str = "true") -> list[int]:
+    return [
+        row[0] for row in warehouse.query(f"select id from raw.gauges where {where} order by 1")
+    ]
+
+
+def test_a_landing_becomes_the_partition(lake, warehouse, loading):
+    manifest = land(lake, GAUGES, records(1, 2), records(3))
+
+    entry = loading()
+
+    assert warehouse.query(
+        "select id, note, _extra, _council, _period::text, _landing_id, _record_no "
+        "from raw.gauges order by id"
+    ) == [
+        (number, f"n{number}", None, "kingston", "2017-05-01", manifest.landing_id, number)
+        for number in (1, 2, 3)
+    ]
+    assert (entry["status"], entry["records"], entry["loaded"]) == ("loaded", 3, 3)
+    assert warehouse.query(LEDGER) == [("loaded", 3, 3, 0, 0)]
+
+
+def test_the_ledger_knows_the_landing(lake, warehouse, loading):
+    manifest = land(lake, GAUGES, records(1))
+
+    loading()
+    loading(forced_by="someone")
+
+    assert warehouse.query("select landing_id, pages, records from ops.landing") == [
+        (manifest.landing_id, 1, 1)
+    ]
+    assert warehouse.query("select forced_by from ops.load order by load_id") == [
+        (None,),
+        ("someone",),
+    ]
+
+
+def test_unknown_fields_are_kept_as_jsonb(lake, warehouse, loading):
+    land(lake, GAUGES, records(1, new={"a": [1.5, None, "é"]}))
+
+    loading()
+
+    assert warehouse.value("select _extra -> 'new' ->> 'a' from raw.gauges") == '[1.5, null, "é"]'
+
+
+def test_the_same_pages_again_are_unchanged_and_not_read(lake, bucket, warehouse, loading):
+    land(lake, GAUGES, records(1, 2))
+    first = loading()
+    land(lake, GAUGES, records(1, 2), run_id="another")
+    bucket.forget()
+
+    entry = loading()
+
+    assert entry["status"] == "unchanged"
+    assert (entry["records"], entry["loaded"]) == (2, 2)
+    assert entry["content_hash"] == first["content_hash"]
+    assert entry["landing"] != first["landing"]
+    assert bucket.got(".json.gz") == []
+
+
+def test_bytes_that_mean_the_same_are_read_and_unchanged(lake, bucket, warehouse, loading):
+    land(lake, GAUGES, records(1, 2))
+    loading()
+    before = warehouse.query("select xmin::text, _landing_id from raw.gauges")
+    land(lake, GAUGES, json.dumps(records(2, 1), indent=3).encode(), counts=[2])
+    bucket.forget()
+
+    entry = loading()
+
+    assert entry["status"] == "unchanged"
+    assert len(bucket.got(".json.gz")) == 1
+    assert warehouse.query("select xmin::text, _landing_id from raw.gauges") == before
+
+
+def test_after_volatile_bytes_the_next_same_pages_are_not_read(lake, bucket, loading):
+    for body in (body_of(records(1)), b" " + body_of(records(1))):
+        land(lake, GAUGES, body, counts=[1])
+        loading()
+    bucket.forget()
+
+    assert loading()["status"] == "unchanged"
+    assert bucket.got(".json.gz") == []
+
+
+def test_another_rule_reads_the_same_pages_again(lake, bucket, loading):
+    land(lake, GAUGES, records(1))
+    loading()
+    bucket.forget()
+
+    entry = loading(CHECKED.model_copy(update={"checks": GAUGES.checks, "key": ("note",)}))
+
+    assert entry["status"] == "unchanged"
+    assert len(bucket.got(".json.gz")) == 1
+
+
+def test_a_changed_record_replaces_the_partition(lake, warehouse, loading):
+    land(lake, GAUGES, records(1, 2))
+    first = loading()
+    land(lake, GAUGES, records(1, 2, note="new"))
+
+    entry = loading()
+
+    assert entry["status"] == "loaded"
+    assert entry["content_hash"] != first["content_hash"]
+    assert warehouse.query("select distinct note from raw.gauges") == [("new",)]
+    assert ids(warehouse) == [1, 2]
+
+
+def test_other_partitions_are_not_touched(lake, warehouse, loading):
+    others = [("kingston", "2017-04"), ("sutton", "2017-05")]
+    for council, period in others:
+        land(lake, GAUGES, records(7), council=council, period=period)
+        loading(council=council, period=period)
+    land(lake, GAUGES, records(1))
+    loading()
+    land(lake, GAUGES, records(2))
+    before = warehouse.query("select * from raw.gauges where id = 7 order by _council")
+
+    loading()
+
+    assert warehouse.query("select * from raw.gauges where id = 7 order by _council") == before
+    assert ids(warehouse) == [2, 7, 7]
+
+
+def test_a_landing_without_records_empties_the_partition(lake, warehouse, loading):
+    land(lake, GAUGES, records(1))
+    loading()
+    land(lake, GAUGES, [])
+
+    entry = loading()
+
+    assert (entry["status"], entry["records"]) == ("loaded", 0)
+    assert ids(warehouse) == []
+    assert loading()["status"] == "unchanged"
+
+
+def test_an_earlier_landing_can_be_loaded_by_name(lake, warehouse, loading):
+    old = land(lake, GAUGES, records(1))
+    land(lake, GAUGES, records(2))
+    loading()
+
+    loading(landing_id=old.landing_id)
+
+    assert ids(warehouse) == [1]
+
+
+def test_quarantine_is_replaced_with_the_load(lake, warehouse, loading):
+    spoilt = b'[{"id":1,"note":"a"}, { "id" : "x"}]'
+    land(lake, GAUGES, spoilt, counts=[2])
+    loading()
+    assert warehouse.query(
+        "select record_no, page, page_record_no, column_name, rule, value, record "
+        "from ops.quarantine"
+    ) == [(2, "0001.json.gz", 2, "id", "type", '"x"', b'{ "id" : "x"}')]
+    land(lake, GAUGES, records(1, 2))
+
+    entry = loading()
+
+    assert (entry["loaded"], entry["quarantined"]) == (2, 0)
+    assert warehouse.query("select * from ops.quarantine") == []
+
+
+def test_another_record_in_quarantine_is_a_change(lake, warehouse, loading):
+    for spoilt in ("x", "y"):
+        land(lake, GAUGES, [*records(1), {"id": spoilt}])
+
+        assert loading()["status"] == "loaded"
+
+    assert warehouse.query("select value from ops.quarantine") == [('"y"',)]
+
+
+def test_bytes_that_text_cannot_hold_are_quarantined_as_they_are(lake, warehouse, loading):
+    bad = b'{"id":1,"note":"a\\u0000b"}'
+    land(lake, GAUGES, b"[" + bad + b"]", counts=[1])
+
+    loading()
+
+    assert warehouse.query("select record from ops.quarantine") == [(bad,)]
+
+
+def test_too_few_records_are_refused_and_nothing_changes(lake, warehouse, loading):
+    land(lake, CHECKED, records(1, 2))
+    loading(CHECKED)
+    land(lake, CHECKED, records(3))
+
+    with pytest.raises(LoadRefused, match=r"expected at least 2 records, found 1 .*Nothing was"):
+        loading(CHECKED)
+
+    assert ids(warehouse) == [1, 2]
+    assert warehouse.query(LEDGER)[0] == ("refused", 1, 0, 0, 0)
+    assert "expected at least 2 records" in warehouse.value(
+        "select error from ops.load where status = 'refused'"
+    )
+
+
+def test_too_large_a_share_in_quarantine_is_refused_and_nothing_changes(lake, warehouse, loading):
+    land(lake, CHECKED, records(1, 2))
+    loading(CHECKED)
+    land(lake, CHECKED, [*records(3), {"id": "x"}, {"id": "y"}])
+
+    with pytest.raises(LoadRefused, match=r"2 of 3 records break .* id breaks rule `type`"):
+        loading(CHECKED)
+
+    assert ids(warehouse) == [1, 2]
+    assert warehouse.query("select * from ops.quarantine") == []
+
+
+def test_a_share_at_the_limit_is_loaded(lake, loading):
+    land(lake, CHECKED, [*records(3), {"id": "x"}])
+
+    assert loading(CHECKED)["quarantined"] == 1
+
+
+@pytest.mark.parametrize("page", [records(3), [*records(3), {"id": "x"}, {"id": "y"}]])
+def test_what_a_check_refuses_can_be_forced(lake, warehouse, loading, page):
+    land(lake, CHECKED, page)
+
+    entry = loading(CHECKED, forced_by="ann")
+
+    assert (entry["status"], entry["forced_by"]) == ("loaded", "ann")
+    assert ids(warehouse) == [3]
+
+
+def test_an_unchanged_landing_can_be_forced(lake, warehouse, loading):
+    land(lake, GAUGES, records(1))
+    loading()
+
+    assert loading(forced_by="ann")["status"] == "loaded"
+    assert ids(warehouse) == [1]
+
+
+def test_not_published_is_in_the_ledger_and_changes_nothing(lake, warehouse, loading):
+    land(lake, GAUGES, records(1))
+    loading()
+    young = land(lake, GAUGES, outcome="not_published")
+
+    entry = loading(landing_id=young.landing_id)
+
+    assert entry["status"] == "not_published"
+    assert ids(warehouse) == [1]
+
+
+def test_after_not_published_the_loaded_data_are_still_known_as_unchanged(lake, loading):
+    complete = land(lake, GAUGES, records(1))
+    loading()
+    young = land(lake, GAUGES, outcome="not_published")
+    loading(landing_id=young.landing_id)
+
+    assert loading(landing_id=complete.landing_id)["status"] == "unchanged"
+
+
+def test_nothing_landed_is_named_with_the_command(loading):
+    with pytest.raises(PermanentError, match="wandle ingest gauges --council kingston --period"):
+        loading()
+
+
+# --- damage ----------------------------------------------------------------------------------
+
+
+def damage_flip(bucket: Any, manifest: Any) -> str:
+    key = prefix_of(manifest) + "0002.json.gz"
+    bucket.put(key, gzip.compress(body_of(records(4))))
+    return key
+
+
+def damage_truncate(bucket: Any, manifest: Any) -> str:
+    key = prefix_of(manifest) + "0002.json.gz"
+    bucket.put(key, bucket.body(key)[:-5])
+    return key
+
+
+def damage_not_gzip(bucket: Any, manifest: Any) -> str:
+    key = prefix_of(manifest) + "0001.json.gz"
+    bucket.put(key, b"[]")
+    return key
+
+
+def damage_missing(bucket: Any, manifest: Any) -> str:
+    key = prefix_of(manifest) + "0001.json.gz"
+    bucket.lake.s3.delete_object(Bucket=bucket.lake.bucket, Key=key)
+    return key
+
+
+def edited(bucket: Any, manifest: Any, **changes: Any) -> str:
+    key = prefix_of(manifest) + "manifest.json"
+    bucket.put(key, json.dumps(json.loads(bucket.body(key)) | changes).encode())
+    return key
+
+
+def damage_counts(bucket: Any, manifest: Any) -> str:
+    pages = [page.model_dump(mode="json") for page in manifest.pages]
+    pages[0]["records"] += 1
+    totals = manifest.totals.model_dump() | {"records": manifest.totals.records + 1}
+    edited(bucket, manifest, pages=pages, totals=totals)
+    return "0001.json.gz"
+
+
+def damage_totals(bucket: Any, manifest: Any) -> str:
+    return edited(bucket, manifest, totals=manifest.totals.model_dump() | {"records": 99})
+
+
+def damage_newer(bucket: Any, manifest: Any) -> str:
+    return edited(bucket, manifest, format=2, signature="?")
+
+
+def damage_other(bucket: Any, manifest: Any) -> str:
+    return edited(bucket, manifest, council="sutton")
+
+
+def damage_no_json(bucket: Any, manifest: Any) -> str:
+    key = prefix_of(manifest) + "manifest.json"
+    bucket.put(key, bucket.body(key)[:-20])
+    return key
+
+
+DAMAGE = [
+    damage_flip, damage_truncate, damage_not_gzip, damage_missing, damage_counts,
+    damage_totals, damage_newer, damage_other, damage_no_json,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=lambda item: item.__name__)
+def test_a_damaged_landing_is_named_and_changes_nothing(lake, bucket, warehouse, loading, damage):
+    land(lake, GAUGES, records(1))
+    loading()
+    manifest = land(lake, GAUGES, records(2), records(3))
+    key = damage(bucket, manifest)
+
+    with pytest.raises(LandingDamaged) as caught:
+        loading(landing_id=manifest.landing_id)
+
+    assert key in str(caught.value)
+    assert ids(warehouse) == [1]
+    assert warehouse.value("select count(*) from ops.load where status = 'loaded'") == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGE[:5], ids=lambda item: item.__name__)
+def test_a_damaged_page_is_in_the_ledger_as_failed(lake, bucket, warehouse, loading, damage):
+    manifest = land(lake, GAUGES, records(2), records(3))
+    key = damage(bucket, manifest)
+
+    with pytest.raises(LandingDamaged):
+        loading()
+
+    status, error = warehouse.query("select status, error from ops.load")[0]
+    assert status == "failed"
+    assert key in error
+
+
+def test_a_landing_without_a_manifest_is_never_loaded(lake, bucket, warehouse, loading):
+    manifest = land(lake, GAUGES, records(2))
+    key = prefix_of(manifest) + "manifest.json"
+    lake.s3.delete_object(Bucket=lake.bucket, Key=key)
+
+    with pytest.raises(PermanentError, match="holds no finished landing"):
+        loading()
+    with pytest.raises(LandingDamaged, match=key):
+        loading(landing_id=manifest.landing_id)
+
+    assert ids(warehouse) == []
+
+
+# --- failures --------------------------------------------------------------------------------
+
+
+def test_a_failure_in_the_middle_of_the_copy_changes_nothing(lake, warehouse, loading, monkeypatch):
+    land(lake, GAUGES, records(1))
+    loading()
+    land(lake, GAUGES, records(*range(2, 60)), records(60))
+    monkeypatch.setattr(preparing, "BATCH_RECORDS", 5)
+    original = preparing._record_batch
+
+    def fails_late(batch: Any, partition: Any, landing: Any, before: int, keep: Any) -> Any:
+        if before:
+            raise ZeroDivisionError("boom")
+        return original(batch, partition, landing, before, keep)
+
+    monkeypatch.setattr(preparing, "_record_batch", fails_late)
+
+    with pytest.raises(ZeroDivisionError):
+        loading()
+
+    assert ids(warehouse) == [1]
+    assert warehouse.query("select status, error from ops.load order by load_id desc limit 1") == [
+        ("failed", "ZeroDivisionError")
+    ]
+
+
+def test_books_that_do_not_balance_fail_even_if_forced(lake, warehouse, loading, monkeypatch):
+    land(lake, GAUGES, records(1))
+    loading()
+    land(lake, GAUGES, records(2, 3))
+    copied = warehouse_load._Load._copy
+    monkeypatch.setattr(
+        warehouse_load._Load, "_copy", lambda self, batches: copied(self, batches) - 1
+    )
+
+    with pytest.raises(PermanentError, match="the books do not balance"):
+        loading(forced_by="ann")
+
+    assert ids(warehouse) == [1]
+    assert warehouse.query(LEDGER)[0][0] == "failed"
+
+
+def test_a_truncated_table_is_rebuilt_to_the_same_content_hash(lake, warehouse, loading):
+    land(lake, GAUGES, records(1, 2, new=1.5))
+    first = loading()
+    before = warehouse.query("select * from raw.gauges order by id")
+    warehouse.query("truncate raw.gauges")
+
+    entry = loading()
+
+    assert entry["status"] == "loaded"
+    assert entry["content_hash"] == first["content_hash"]
+    assert warehouse.query("select * from raw.gauges order by id") == before
+
+
+def test_a_row_deleted_by_hand_is_noticed(lake, warehouse, loading):
+    land(lake, GAUGES, records(1, 2))
+    loading()
+    warehouse.query("delete from raw.gauges where id = 1")
+
+    assert loading()["status"] == "loaded"
+    assert ids(warehouse) == [1, 2]
+
+
+def test_a_table_older_than_the_contract_is_named_with_the_command(lake, warehouse, loading):
+    newer = contract(*GAUGES.model_dump()["columns"], column("depth", "double"), key=["id"])
+    land(lake, newer, records(1))
+
+    with pytest.raises(TableOutdated, match=r"raw.gauges: column depth .* Run `wandle migrate`"):
+        loading(newer)
+
+    assert warehouse.query(LEDGER)[0][0] == "failed"
+
+
+def test_no_database_is_retryable(lake, tmp_path):
+    land(lake, GAUGES, records(1))
+
+    with pytest.raises(ServiceUnavailable, match="PostgreSQL: connecting"):
+        load(GAUGES, "kingston", "2017-05", lake=lake, run_id="r",
+             dsn="postgresql://wandle_loader@127.0.0.1:1/warehouse")  # fmt: skip
+
+
+def test_a_connection_that_is_cut_is_retryable(lake, warehouse, loading, monkeypatch):
+    land(lake, GAUGES, records(1), records(2))
+    pages = job._pages
+
+    def cut(*arguments: Any) -> Any:
+        warehouse.query(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        yield from pages(*arguments)
+
+    monkeypatch.setattr(job, "_pages", cut)
+
+    with pytest.raises(ServiceUnavailable):
+        loading()
+
+    assert ids(warehouse) == []
+    assert warehouse.query(LEDGER)[0][0] == "failed"
+
+
+def test_no_bucket_is_permanent_and_named(lake, warehouse):
+    elsewhere = type(lake)(lake.s3, "nowhere")
+
+    with pytest.raises(PermanentError, match="NoSuchBucket"):
+        load(GAUGES, "kingston", "2017-05", lake=elsewhere, dsn=warehouse.dsn(), run_id="r")
+
+
+# --- at the same time ------------------------------------------------------------------------
+
+
+def test_two_loads_of_one_partition_at_once_follow_each_other(lake, warehouse, loading):
+    landings = [land(lake, GAUGES, records(*range(n, n + 50))) for n in (0, 1000)]
+
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [
+            pool.submit(loading, landing_id=landing.landing_id, forced_by="x")
+            for landing in landings * 3
+        ]
+        statuses = {future.result()["status"] for future in waiting}
+
+    assert statuses == {"loaded"}
+    newest = warehouse.value("select landing_id from ops.load order by load_id desc limit 1")
+    assert warehouse.query(
+        "select count(*), min(_landing_id), max(_landing_id) from raw.gauges"
+    ) == [(50, newest, newest)]
+
+
+def test_a_load_that_waits_too_long_for_another_is_retryable(lake, warehouse, loading, monkeypatch):
+    land(lake, GAUGES, records(1))
+    monkeypatch.setattr(warehouse_load, "LOCK_WAIT_SECONDS", 0.2)
+
+    with psycopg.connect(warehouse.admin) as other:
+        other.execute(
+            "select pg_advisory_xact_lock(hashtextextended('raw.gauges kingston 2017-05', 0))"
+        )
+        with pytest.raises(ServiceUnavailable, match="another load of this partition"):
+            loading()
+
+
+def test_loads_of_different_partitions_do_not_wait_for_each_other(lake, warehouse, loading):
+    land(lake, GAUGES, records(1), council="sutton")
+
+    with psycopg.connect(warehouse.admin) as other:
+        other.execute(
+            "select pg_advisory_xact_lock(hashtextextended('raw.gauges kingston 2017-05', 0))"
+        )
+        assert loading(council="sutton")["status"] == "loaded"
+
+
+def test_readers_never_see_a_partial_partition(lake, warehouse, loading, monkeypatch):
+    monkeypatch.setattr(preparing, "BATCH_RECORDS", 100)
+    land(lake, GAUGES, records(*range(400)))
+    loading()
+    seen: set[tuple[int, int]] = set()
+    done = threading.Event()
+
+    def read() -> None:
+        with psycopg.connect(warehouse.admin, autocommit=True) as connection:
+            while not done.is_set():
+                row = connection.execute(
+                    "select count(*), count(distinct _landing_id) from raw.gauges"
+                ).fetchone()
+                seen.add(row)  # type: ignore[arg-type]
+                time.sleep(0.001)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for note in "ab":
+        land(lake, GAUGES, *(records(*range(n, n + 100), note=note) for n in range(0, 600, 100)))
+        loading()
+    done.set()
+    reader.join()
+
+    assert seen <= {(400, 1), (600, 1)}
+    assert (600, 1) in seen
