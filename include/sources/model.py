@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, read_folder
 from include.errors import PermanentError, UnknownName, WrongDefinition
@@ -23,6 +23,14 @@ from include.sources.templates import placeholders
 __all__ = ["NUMERIC", "Column", "Contract", "Extract", "Format", "Rate", "contract", "contracts"]
 
 FOLDER = Path(__file__).parent
+
+
+def _kind_of(extract: Any) -> str:
+    """What `extract` asks; an API where it does not say."""
+    kind = (
+        extract.get("kind", "http") if isinstance(extract, dict) else getattr(extract, "kind", "")
+    )
+    return str(kind)
 
 
 class Checks(Definition):
@@ -78,7 +86,10 @@ class Contract(Definition):
         description="Days to keep superseded landings; for personal data, everything. 0: for ever.",
     )
 
-    extract: Annotated[Extract | DatabaseExtract, Field(discriminator="kind")]
+    extract: Annotated[
+        Annotated[Extract, Tag("http")] | Annotated[DatabaseExtract, Tag("database")],
+        Discriminator(_kind_of),
+    ]
     format: Format = Format()
     columns: tuple[Column, ...] = Field(min_length=1)
     key: tuple[str, ...] = Field(default=(), description="Columns that tell two records apart.")
@@ -188,10 +199,15 @@ def _digest(content: Any) -> str:
 
 
 @cache
+def every_contract(folder: Path = FOLDER) -> dict[str, Contract]:
+    """Every contract by name, those that are not enabled too. Raises `WrongDefinition`."""
+    return read_folder(folder, Contract)
+
+
+@cache
 def contracts(folder: Path = FOLDER) -> dict[str, Contract]:
-    """Every contract by name, each checked against the others. Raises `WrongDefinition`."""
-    read = read_folder(folder, Contract)
-    found = {name: contract for name, contract in read.items() if contract.enabled}
+    """Every enabled contract by name, checked against the others. Raises `WrongDefinition`."""
+    found = {name: item for name, item in every_contract(folder).items() if item.enabled}
     for name, contract in found.items():
         for label, parent in contract.extract.parents.items():
             where = f"{folder / name}.yaml: field `extract.parents.{label}"

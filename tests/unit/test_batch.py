@@ -21,7 +21,8 @@ CRIME = contract(
     column("street", path="place.street.name"),
     column("street_id", "integer", path="place.street.id"),
     column("outcome", "jsonb"),
-    column("secret", "integer", personal=True, maximum=5),
+    column("secret", "integer", personal="keep", maximum=5),
+    retention_days=30,
 )
 NAMES = ["id", "kind", "place", "outcome", "secret", "latitude", "street", "name", "new"]
 VALUES = st.recursive(
