@@ -49,6 +49,7 @@ lint: $(INSTALLED) ## Check Python, SQL, contracts and layers; change nothing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests
+	$(BIN)/wandle sync --check
 
 format: $(INSTALLED) ## Rewrite Python and SQL in house style
 	$(BIN)/ruff check --fix .

@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -148,11 +149,11 @@ def ingest(
 
     Examples:
 
-    `wandle ingest police_ward_boundaries`
+    `wandle ingest SOURCE` (a snapshot)
 
-    `wandle ingest police_street_crime --council sutton --period 2017-05`
+    `wandle ingest SOURCE --council sutton --period 2017-05`
 
-    `wandle ingest police_street_crime --period 2017-01 --to 2017-12`
+    `wandle ingest SOURCE --period 2017-01 --to 2017-12`
     """
     from include.jobs.plan import plan
 
@@ -187,7 +188,7 @@ def reload(
 
     `wandle reload --all`
 
-    `wandle reload police_street_crime --council sutton --period 2017-05`
+    `wandle reload SOURCE --council sutton --period 2017-05`
     """
     from include.jobs.ingest import landed_partitions
     from include.jobs.lake import lake_of
@@ -340,6 +341,80 @@ def env() -> None:
 
     for name, value in platform.environment(Settings.read()).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def sync(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit code 1 if a file is stale.")
+    ] = False,
+) -> None:
+    """Write what is made from the contracts: dbt's sources, staging columns, editors' schemas.
+
+    Examples: `wandle sync`, `wandle sync --check`
+    """
+    from include.jobs import sync as job
+
+    found = list(job.stale_files()) if check else job.sync()
+    for path in found:
+        _say(f"{'stale' if check else 'written'}: {path}")
+    if check and found:
+        raise PermanentError(
+            f"sync: {len(found)} files are not what the contracts say. Run `wandle sync`."
+        )
+    if not found:
+        _say("Everything is as the contracts say.")
+
+
+@app.command()
+def new_source(
+    name: Annotated[str, typer.Argument(help="What the source will be called: `air_quality`.")],
+    url: Annotated[str, typer.Option("--url", help="One request of the API, with query.")] = "",
+    file: Annotated[
+        Path | None, typer.Option("--file", help="One answer of it, in a file.", exists=True)
+    ] = None,
+    period: Annotated[
+        str, typer.Option(help="What a partition holds: `day` or `month`.")
+    ] = "day",
+) -> None:
+    """Write a contract and a staging model from one answer of an API.
+
+    Records, columns, types, a key and the paging are guessed: read the contract over
+    before you run it. With `--file` alone, the address stays to be filled in.
+
+    Examples:
+
+    `wandle new-source air_quality --url "https://api.example.org/v1/readings?day=2026-11-01"`
+
+    `wandle new-source air_quality --file answer.json --url https://api.example.org/v1/readings`
+    """
+    from include.jobs import new_source as job
+
+    for path in job.new_source(name, url=url, file=file, period=period):
+        _say(f"written: {path}")
+    _say(f"Read the contract over, then: `wandle migrate && wandle ingest {name} --period ...`")
+
+
+@app.command()
+def new_council(
+    name: Annotated[str, typer.Argument(help="What its file will be called: `merton`.")],
+    title: Annotated[str, typer.Option(help="As people write it.")],
+    gss_code: Annotated[str, typer.Option("--gss", help="Its GSS code: E09000024.")],
+    box: Annotated[
+        str, typer.Option(help="South, west, north, east in degrees: 51.38,-0.26,51.45,-0.12")
+    ],
+    force: Annotated[
+        str, typer.Option(help="Its police force's id at data.police.uk.")
+    ] = "metropolitan",
+) -> None:
+    """Write a council's file, with the wards that the police API has inside a box.
+
+    Example: `wandle new-council merton --title Merton --gss E09000024 --box 51.38,-0.26,51.45,-0.12`
+    """
+    from include.jobs import new_council as job
+
+    path, wards = job.new_council(name, title=title, gss_code=gss_code, box=box, force=force)
+    _say(f"written: {path}, with {wards} wards. Read it over: a box knows no borders.")
 
 
 @app.command()

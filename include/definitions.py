@@ -16,6 +16,9 @@ from include.errors import WrongDefinition
 
 Model = TypeVar("Model", bound="Definition")
 
+# The values of `kind` that decide which fields a part has.
+KINDS = ("http", "database")
+
 NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,47}$")
 
 
@@ -94,7 +97,9 @@ def _sentences(error: ValidationError) -> str:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "(whole file)"
+    # Between a field and its parts pydantic puts which kind it took them for.
+    named = [part for part in location if part not in KINDS]
+    return ".".join(str(part) for part in named) or "(whole file)"
 
 
 def _expected(item: Any) -> str:

@@ -31,6 +31,11 @@ def _code_version() -> str:
         return version("wandle")
 
 
+def connection_variable(name: str) -> str:
+    """The variable that holds the DSN of a database that is a source."""
+    return f"WANDLE_CONNECTION_{name.upper()}"
+
+
 class WrongSetting(PermanentError):
     """A deployment variable is missing or has a value that cannot be."""
 
@@ -69,6 +74,8 @@ class Settings(BaseSettings):
     transformer_dsn: str = Field(default="", alias="WANDLE_TRANSFORMER_DSN", repr=False)
     portal_dsn: str = Field(default="", alias="WANDLE_PORTAL_DSN", repr=False)
     reader_dsn: str = Field(default="", alias="WANDLE_WAREHOUSE_DSN", repr=False)
+
+    pseudonym_key: str = Field(default="", alias="WANDLE_PSEUDONYM_KEY", repr=False)
 
     airflow_url: str = Field(default="", alias="AIRFLOW_URL")
     airflow_user: str = Field(default="", alias="AIRFLOW_USER")
@@ -111,6 +118,20 @@ class Settings(BaseSettings):
                 f"this machine, or set it to your deployment's."
             )
         return str(value)
+
+    def connection(self, name: str) -> str:
+        """The DSN of a database that is a source, from `WANDLE_CONNECTION_<NAME>`.
+
+        Raises `WrongSetting` with the variable's name if it is not set.
+        """
+        variable = connection_variable(name)
+        dsn = os.environ.get(variable) or dotenv_values(self.home / "wandle.env").get(variable)
+        if not dsn:
+            raise WrongSetting(
+                f"settings: {variable} is not set. Run `wandle up` to start the platform on this "
+                "machine, or set it to the DSN of the database, with a read-only role."
+            )
+        return dsn
 
     def api_url(self, base_url: str) -> str:
         """Where an API is asked: the live one, or the sandbox, which mounts each under its host."""

@@ -68,6 +68,9 @@ def council_fields(*wards: str, **changes: Any) -> dict[str, Any]:
         "title": "Smallville",
         "gss_code": "E09000001",
         "police_force": "metropolitan",
+        "latitude": 51.4,
+        "longitude": -0.3,
+        "radius_km": 5,
         "ward_sets": [{"from": "2013-01-01", "wards": named}],
     } | changes
 

@@ -23,7 +23,14 @@ class Format(Definition):
         default="json", description="`columnar`: one array for each field, aligned by position."
     )
     records: str = Field(
-        default="", description="Dotted path to the records; empty: the body is the list."
+        default="",
+        description="Dotted path to the records; empty: the body is the list. A part `*` goes "
+        "through every field of an object, or every item of a list: `*.events`.",
+    )
+    inherit: tuple[str, ...] = Field(
+        default=(),
+        description="Fields of the objects above that a record takes along, where `records` has "
+        "a `*` and the record has no such field itself: `division`.",
     )
     one_or_many: bool = Field(
         default=False,
@@ -34,6 +41,14 @@ class Format(Definition):
         default=(), description="Texts that stand for null in every column: ''."
     )
     select: Selection | None = None
+
+    @model_validator(mode="after")
+    def _what_is_above_is_gone_through(self) -> Format:
+        if self.inherit and "*" not in self.records.split("."):
+            raise ValueError("`inherit` needs a `*` in `records`")
+        if "*" in self.records.split(".") and self.kind != "json":
+            raise ValueError("a `*` in `records` needs `kind: json`")
+        return self
 
     @model_validator(mode="after")
     def _csv_has_no_path(self) -> Format:

@@ -1,21 +1,33 @@
-"""Render dbt's sources from the contracts: each is one table of the schema `raw`."""
+"""What dbt has of the contracts: its sources, and the columns that staging models read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from include.errors import WrongDefinition
 from include.sources.model import Column, Contract
 from include.transform.project import FOLDER
 
-PATH = FOLDER / "models" / "staging" / "_sources.yml"
+STAGING = FOLDER / "models" / "staging"
+PATH = STAGING / "_sources.yml"
 
 HEADING = """\
-# Made from the contracts, include/sources/*.yaml; a test compares. Do not edit: change the
-# contract, then run `python -m include.transform.sources`.
+# Made from the contracts, include/sources/*.yaml. Do not edit: change the contract, then run
+# `wandle sync`; `make lint` compares.
 """
+
+# Between these lines stands what is made from the contract; all else of a model is its own.
+BEGIN = "-- from the contract, by `wandle sync`"
+END = "-- to here"
+_REGION = re.compile(
+    rf"^(?P<indent> *){re.escape(BEGIN)}\n.*?^ *{re.escape(END)}$", re.DOTALL | re.MULTILINE
+)
+DISABLED = "{{ config(enabled=false) }}\n\n"
 
 SQL_TYPES = {"integer": "bigint", "double": "double precision"}
 
@@ -42,8 +54,53 @@ def render(contracts: Mapping[str, Contract]) -> str:
     return HEADING + body
 
 
+def loaded(contract: Contract) -> list[Column]:
+    """The contract's columns that are in the raw table: not those that are dropped."""
+    return [column for column in contract.columns if column.personal != "drop"]
+
+
+def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract, Path]]:
+    """Each contract with the staging model that reads its table, where there is one.
+
+    Raises `WrongDefinition` if two models read one table.
+    """
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(STAGING.rglob("*.sql"))}
+    for contract in contracts.values():
+        reads = re.compile(rf"source\('raw', '{contract.name}'\)")
+        found = [path for path, text in texts.items() if reads.search(text)]
+        if len(found) > 1:
+            raise WrongDefinition(
+                f"{contract.name}: {' and '.join(path.stem for path in found)} read its table, "
+                "expected one staging model. Let the others select from the first."
+            )
+        if found:
+            yield contract, found[0]
+
+
+def synced_model(contract: Contract, text: str) -> str:
+    """The staging model with the columns that the contract has now.
+
+    Raises `WrongDefinition` where the model has no place for them.
+    """
+    if not _REGION.search(text):
+        raise WrongDefinition(
+            f"the staging model of {contract.name} has no lines {BEGIN!r} and {END!r} in its "
+            "`source`. Put them where the columns stand, then run `wandle sync`."
+        )
+    body = text.removeprefix(DISABLED)
+    body = _REGION.sub(lambda place: column_list(contract, place["indent"]), body)
+    return body if contract.enabled else DISABLED + body
+
+
+def column_list(contract: Contract, indent: str = " " * 8) -> str:
+    """The columns of the raw table, one a line, between the two marks."""
+    names = [column.name for column in loaded(contract)] + [name for name, _, _ in LINEAGE]
+    lines = [BEGIN, *(f"{name}," for name in names[:-1]), names[-1], END]
+    return "\n".join(indent + line for line in lines)
+
+
 def _table(contract: Contract) -> dict[str, Any]:
-    columns = [_column(column) for column in contract.columns]
+    columns = [_column(column) for column in loaded(contract)]
     columns += [
         {"name": name, "data_type": data_type, "description": description}
         for name, data_type, description in LINEAGE
@@ -71,12 +128,7 @@ def _column(column: Column) -> dict[str, Any]:
         "data_type": SQL_TYPES.get(column.type, column.type),
         "description": column.description.strip(),
     }
-    if column.personal:
-        described["config"] = {"meta": {"personal": True}}
+    if column.personal != "no":
+        described["config"] = {"meta": {"personal": column.personal}}
     return described
 
-
-if __name__ == "__main__":
-    from include.sources.model import contracts
-
-    PATH.write_text(render(contracts()), encoding="utf-8")

@@ -30,7 +30,7 @@ def test_the_project_has_its_models():
 
 def test_the_sources_are_those_of_the_contracts():
     assert sources.PATH.read_text(encoding="utf-8") == sources.render(contracts()), (
-        "dbt's sources are not what the contracts say: run `python -m include.transform.sources`"
+        "dbt's sources are not what the contracts say: run `wandle sync`"
     )
 
 

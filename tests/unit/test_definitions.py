@@ -148,7 +148,7 @@ def test_an_unknown_placeholder_is_named_with_the_known_ones(tmp_path):
     request = {"path": "/{ward.code}"}
     path = write(tmp_path, contract_fields(extract=extracting(request=request)))
 
-    assert "unknown placeholder {ward.code}; known: period, council.name" in refusal(path)
+    assert "unknown placeholder {ward.code}; known: period, period.last" in refusal(path)
 
 
 def write_child(folder: Path, **changes: Any) -> None:

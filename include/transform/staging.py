@@ -1,0 +1,115 @@
+"""A first staging model for a source: its columns as they are, tested and described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from include.sources.model import Contract
+from include.transform.sources import SQL_TYPES, STAGING, column_list, loaded
+
+MODEL = """\
+with
+
+source as (
+
+    select
+{columns}
+
+    from {{{{ source('raw', '{source}') }}}}
+
+),
+
+renamed as (
+
+    select
+        -- what
+{renamed}
+
+        -- whose and when
+        _council as council,
+        _period as {period},
+
+        -- where the row comes from
+        _landing_id as landing_id,
+        _record_no as record_no
+
+    from source
+
+)
+
+select * from renamed
+"""
+
+
+def model_path(source: str) -> Path:
+    """Where the model of a source lies: `police_crime` in `police/stg_police__crime.sql`."""
+    group, _, rest = source.partition("_")
+    return STAGING / group / f"stg_{group}__{rest or group}.sql"
+
+
+def model_files(contract: Contract) -> dict[Path, str]:
+    """The model and its description, by where they lie."""
+    path = model_path(contract.name)
+    description = yaml.safe_dump(
+        {"models": [_described(contract, path.stem)]},
+        sort_keys=False,
+        allow_unicode=True,
+        width=96,
+    )
+    return {path: _text(contract), path.with_suffix(".yml"): description}
+
+
+def _text(contract: Contract) -> str:
+    text = MODEL.format(
+        columns=column_list(contract),
+        source=contract.name,
+        renamed="\n".join(f"        {column.name}," for column in loaded(contract)),
+        period=_period_name(contract),
+    )
+    return text if contract.enabled else "{{ config(enabled=false) }}\n\n" + text
+
+
+def _period_name(contract: Contract) -> str:
+    taken = {column.name for column in contract.columns}
+    return contract.period if contract.period not in taken else f"asked_{contract.period}"
+
+
+def _described(contract: Contract, name: str) -> dict[str, Any]:
+    columns: list[dict[str, Any]] = []
+    for column in loaded(contract):
+        said = {
+            "name": column.name,
+            "data_type": SQL_TYPES.get(column.type, column.type),
+            "description": column.description.strip(),
+        }
+        columns.append(said | ({"data_tests": ["not_null"]} if column.required else {}))
+    columns += [
+        {
+            "name": "council",
+            "data_type": "text",
+            "description": "The council that was asked for; `uk` for a source of no council.",
+        },
+        {
+            "name": _period_name(contract),
+            "data_type": "date",
+            "description": f"First day of the {contract.period} that was asked for.",
+        },
+        {
+            "name": "landing_id",
+            "data_type": "text",
+            "description": "The landing in S3 that the row was loaded from.",
+        },
+        {
+            "name": "record_no",
+            "data_type": "bigint",
+            "description": "The record's number in that landing, from 1.",
+        },
+    ]
+    described: dict[str, Any] = {"name": name, "description": contract.description.strip()}
+    if contract.key:
+        together = ["council", _period_name(contract), *contract.key]
+        described["data_tests"] = [{"unique_together": {"arguments": {"columns": together}}}]
+    return described | {"columns": columns}
