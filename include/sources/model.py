@@ -104,10 +104,12 @@ class Contract(Definition):
         for name in self.key:
             if name not in names:
                 raise ValueError(f"`key` names {name!r}; columns: {', '.join(names)}")
+            if self.column(name).personal == "drop":
+                raise ValueError(f"`key` names {name!r}, which is dropped")
         self._sources_of_columns_are_known()
         if self.snapshot and (self.lookback or self.lookback_monthly):
             raise ValueError("a snapshot has no `lookback`: the API answers only for now")
-        if any(column.personal != "no" for column in self.columns) and not self.retention_days:
+        if self.personal and not self.retention_days:
             raise ValueError("personal data needs `retention_days`: how long they are kept")
         return self
 
@@ -152,6 +154,15 @@ class Contract(Definition):
             return self.columns
         paths = self.extract.archive.paths
         return tuple(_moved(column, paths.get(column.name)) for column in self.columns)
+
+    def raw_columns(self, way: str = "api") -> tuple[Column, ...]:
+        """The columns of the raw table: all but those that are dropped on the way to it."""
+        return tuple(column for column in self.columns_of(way) if column.personal != "drop")
+
+    @property
+    def personal(self) -> bool:
+        """Whether its records say something of living persons."""
+        return any(column.personal != "no" for column in self.columns)
 
     def column(self, name: str) -> Column:
         """One column by name."""
