@@ -1,4 +1,4 @@
-"""One DAG per source: API -> S3 landing -> PostgreSQL raw, one partition at a time.
+"""One DAG per source: API or database -> S3 landing -> PostgreSQL raw, a partition at a time.
 
 A new source needs no change here; add its contract to `include/sources/`.
 """
@@ -81,7 +81,14 @@ def extract(source: str, council: str, period: str, params: Any = None, ti: Any 
 
     if params["mode"] == RELOAD:
         raise AirflowSkipException("reloading from S3: the API is not asked")
-    return job.extract(contract(source), council, period, lake=_lake(), run_id=ti.run_id)
+    return job.extract(
+        contract(source),
+        council,
+        period,
+        lake=_lake(),
+        run_id=ti.run_id,
+        source_dsn=_source_dsn(contract(source)),
+    )
 
 
 @task(map_index_template=PARTITION_LABEL, trigger_rule="none_failed")
@@ -144,7 +151,7 @@ def ingest(contract: Contract) -> None:
 
     @dag(
         dag_id=f"ingest_{contract.name}",
-        description=f"{contract.title}: API -> S3 -> raw.{contract.name}",
+        description=f"{contract.title}: {_origin(contract)} -> S3 -> raw.{contract.name}",
         doc_md=_documentation(contract),
         tags=["ingest", contract.publisher],
         schedule=_timetable(contract),
@@ -234,8 +241,13 @@ def _form(contract: Contract) -> dict[str, Param]:
     }
 
 
+def _origin(contract: Contract) -> str:
+    return "API" if contract.extract.kind == "http" else "database"
+
+
 def _documentation(contract: Contract) -> str:
     written, example, _ = PERIODS[contract.period]
+    parents = sorted({parent.source for parent in contract.extract.parents.values()})
     return f"""\
 ### {contract.title}
 
@@ -249,12 +261,20 @@ def _documentation(contract: Contract) -> str:
 | Key | {", ".join(f"`{name}`" for name in contract.key) or "none"} |
 | Partition | one council, one {contract.period} |
 | Data from | {contract.start} |
+| Needs | {", ".join(f"a landing of `{name}`" for name in parents) or "no other source"} |
+| Looks back | {contract.lookback} {contract.period}s in each scheduled run{_monthly(contract)} |
 
 **Trigger** fetches and loads the councils and the {contract.period}s `from` to `to`
 ({written}, `{example}`). **Backfill** makes one run for each {contract.period} between its dates.
 `mode` *reload* takes the newest landing from S3 instead of asking the API; `force` loads
 although nothing has changed or a check says no.
 """
+
+
+def _monthly(contract: Contract) -> str:
+    if not contract.lookback_monthly:
+        return ""
+    return f", {contract.lookback_monthly} in that of a month's first day"
 
 
 def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
@@ -289,9 +309,20 @@ def _landings(ti: Any, partitions: list[dict[str, str]]) -> list[str | None]:
 
 
 def _loader_dsn() -> str:
+    return _dsn("wandle_loader")
+
+
+def _source_dsn(contract: Contract) -> str | None:
+    """Of the database that the source is; None for an API."""
+    if contract.extract.kind == "http":
+        return None
+    return _dsn(contract.extract.connection)
+
+
+def _dsn(connection: str) -> str:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-    return PostgresHook("wandle_loader", sqlalchemy_scheme="postgresql").get_uri()
+    return PostgresHook(connection, sqlalchemy_scheme="postgresql").get_uri()
 
 
 def _lake() -> Lake:

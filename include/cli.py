@@ -373,9 +373,7 @@ def new_source(
     file: Annotated[
         Path | None, typer.Option("--file", help="One answer of it, in a file.", exists=True)
     ] = None,
-    period: Annotated[
-        str, typer.Option(help="What a partition holds: `day` or `month`.")
-    ] = "day",
+    period: Annotated[str, typer.Option(help="What a partition holds: `day` or `month`.")] = "day",
 ) -> None:
     """Write a contract and a staging model from one answer of an API.
 
@@ -409,7 +407,9 @@ def new_council(
 ) -> None:
     """Write a council's file, with the wards that the police API has inside a box.
 
-    Example: `wandle new-council merton --title Merton --gss E09000024 --box 51.38,-0.26,51.45,-0.12`
+    Example:
+
+    `wandle new-council merton --title Merton --gss E09000024 --box 51.38,-0.26,51.45,-0.12`
     """
     from include.jobs import new_council as job
 

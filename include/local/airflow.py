@@ -21,7 +21,7 @@ from include.local.home import HOST, port, write_private
 from include.local.postgres import airflow_migrated_for, note_airflow_migrated
 from include.local.processes import PlatformFailed, Service
 from include.local.services import python_environment
-from include.local.state import as_variables, read_secrets
+from include.local.state import as_variables, read_secrets, source_connections
 from include.settings import CHECKOUT, Settings
 from include.sources.model import contracts
 
@@ -36,7 +36,7 @@ FOR_TASKS = (
         "portal_dsn",
         "reader_dsn",
     ),
-    "airflow_url",
+    *("airflow_url", "pseudonym_key"),
 )
 
 # Until a fresh platform has read its DAGs.
@@ -131,7 +131,11 @@ def _connections(settings: Settings) -> dict[str, str]:
             "service_config": {"s3": {"bucket_name": settings.bucket}},
         },
     }
-    return {
+    databases = {
+        f"AIRFLOW_CONN_{name.upper()}": json.dumps(_postgres_connection(dsn))
+        for name, dsn in source_connections(settings).items()
+    }
+    return databases | {
         "AIRFLOW_CONN_WANDLE_LOADER": json.dumps(_postgres_connection(settings.loader_dsn)),
         "AIRFLOW_CONN_WANDLE_TRANSFORMER": json.dumps(
             _postgres_connection(settings.transformer_dsn)

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Event
 
-from include.local import airflow, postgres, processes, services
+from include.local import airflow, case_system, postgres, processes, services
 from include.local.doctor import Finding, doctor
 from include.local.home import HOST, port
 from include.local.lock import hold
@@ -49,6 +49,7 @@ def up(settings: Settings, *, report: Report = print) -> None:
             run(launch.ensure_sandbox)
             launch.ensure_postgres()
             run(_migrate_warehouse, local)
+            run(case_system.create, local)
             api_server, *others = airflow.services(local)
             run(launch.ensure, api_server)  # the slowest: it need not wait for the tables
             run(launch.ensure_airflow, others)

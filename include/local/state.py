@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from include.local.home import HOST, port, read_json, write_private
-from include.settings import Settings
+from include.settings import Settings, connection_variable
+from include.sources.asking import DatabaseExtract
+from include.sources.model import every_contract
 
 DATABASE = "warehouse"
+# Stands for the databases that contracts read.
+CASES_DATABASE, CASES_ROLE = "council_services", "council_services_reader"
 AIRFLOW_USER = "admin"
 
 ROLES = {
@@ -36,6 +40,8 @@ def _fernet_key() -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     SUPERUSER: _password,
     **dict.fromkeys(ROLES.values(), _password),
+    CASES_ROLE: _password,
+    "pseudonym_key": lambda: secrets.token_hex(32),
     "airflow_database": _password,
     "airflow_admin": lambda: secrets.token_urlsafe(12),
     "airflow_fernet_key": _fernet_key,
@@ -101,8 +107,20 @@ def _with_addresses(settings: Settings, generated: dict[str, str]) -> Settings:
             "airflow_url": f"http://{HOST}:{port(base, 'airflow')}",
             "airflow_user": AIRFLOW_USER,
             "airflow_password": generated["airflow_admin"],
+            "pseudonym_key": generated["pseudonym_key"],
         }
     )
+
+
+def source_connections(settings: Settings) -> dict[str, str]:
+    """The DSN of each database that a contract reads, by the connection's name."""
+    password = read_secrets(settings.home)[CASES_ROLE]
+    server = f"{HOST}:{port(settings.port_base, 'postgresql')}"
+    return {
+        contract.extract.connection: f"postgresql://{CASES_ROLE}:{password}@{server}/{CASES_DATABASE}"
+        for contract in every_contract().values()
+        if isinstance(contract.extract, DatabaseExtract)
+    }
 
 
 IN_SETTINGS_FILE = (
@@ -121,6 +139,7 @@ IN_SETTINGS_FILE = (
     "airflow_url",
     "airflow_user",
     "airflow_password",
+    "pseudonym_key",
 )
 
 
@@ -133,7 +152,10 @@ def as_variables(settings: Settings, fields: tuple[str, ...]) -> dict[str, str]:
 
 def _write_settings_file(local: Settings) -> None:
     path = local.home / "wandle.env"
-    lines = [f"{name}={value}" for name, value in as_variables(local, IN_SETTINGS_FILE).items()]
+    variables = as_variables(local, IN_SETTINGS_FILE)
+    for name, dsn in source_connections(local).items():
+        variables[connection_variable(name)] = dsn
+    lines = [f"{name}={value}" for name, value in variables.items()]
     text = "# Written by `wandle up`; the environment overrides it.\n" + "\n".join(lines) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_private(path, text)

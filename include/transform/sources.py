@@ -131,4 +131,3 @@ def _column(column: Column) -> dict[str, Any]:
     if column.personal != "no":
         described["config"] = {"meta": {"personal": column.personal}}
     return described
-
