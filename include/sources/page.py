@@ -24,19 +24,28 @@ class SentRequest(BaseModel):
         """Equal for requests that ask for the same."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
+    def digest_with(self, context: dict[str, str]) -> str:
+        """Equal for requests that ask for the same and knew the same."""
+        knew = "\x1f".join(f"{name}={value}" for name, value in sorted(context.items()))
+        return hashlib.sha256(f"{self.digest}\x1e{knew}".encode()).hexdigest()
+
 
 class PageFacts(BaseModel):
     """One body that the source served, but for the request.
 
     `label` names the request within its partition (`E05000400`, or
     `E05000400/1` for a part of a split area); `context` holds what the request
-    knew and no record carries, by placeholder name. `sha256` and `bytes` are of
-    the body as received, before it is compressed.
+    knew and no record carries, by placeholder name. `way` is the contract's way
+    that it was asked by, and `next` what the page after it is asked with: an
+    offset, page number, cursor, link or key; empty after the last. `sha256` and
+    `bytes` are of the body as received, before it is compressed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     label: str
+    way: str = "api"
+    next: str = ""
     context: dict[str, str] = Field(default_factory=dict)
     status: int
     headers: dict[str, str] = Field(default_factory=dict)
@@ -44,6 +53,18 @@ class PageFacts(BaseModel):
     sha256: str
     bytes: int
     records: int
+
+
+class LandedBefore(BaseModel):
+    """What an interrupted attempt knew of a page that it landed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str
+    digest: str
+    next: str
+    records: int
+    sha256: str
 
 
 class Answered(BaseModel):

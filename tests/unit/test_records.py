@@ -77,7 +77,7 @@ def test_a_stream_comes_in_chunks(monkeypatch):
 @pytest.mark.parametrize("how", [WHOLE, STREAMED], ids=["whole", "streamed"])
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[", b'[{"a":1}', b'[{"a":1},', b'[{"a":"x', b"<html></html>", b"[NaN]", b"[1] 2"],
+    [b"", b"[", b'[{"a":1}', b'[{"a":1},', b'[{"a":"x', b"<html></html>", b"[1] 2"],
 )
 def test_a_body_that_is_not_complete_is_told_apart(body, how):
     with pytest.raises(BodyCutShort):

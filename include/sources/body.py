@@ -1,0 +1,55 @@
+"""JSON as APIs send it, and what a body is that has not arrived whole."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from include.errors import UnexpectedPayload
+
+BOM = b"\xef\xbb\xbf"
+
+
+class BodyCutShort(ValueError):
+    """The body is not complete: empty, cut short, or not of this format at all."""
+
+
+def without_bom(body: bytes) -> bytes:
+    """The body without the mark that some servers put before UTF-8."""
+    return body.removeprefix(BOM)
+
+
+def parsed(text: bytes) -> Any:
+    """The value of a JSON text.
+
+    Bytes that are no UTF-8 and lone surrogates become lone surrogates of the
+    value, and NaN and Infinity are numbers, so that they break a rule of one
+    record instead of hiding all of them. Raises `BodyCutShort` if the text is
+    not JSON to its end, and `UnexpectedPayload` if it is nested too deeply.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        try:
+            return json.loads(text.decode("utf-8", "surrogateescape"), parse_int=_whole_number)
+        except RecursionError:
+            raise UnexpectedPayload("it is nested too deeply to be read") from None
+        except ValueError:
+            raise BodyCutShort(f"it is not complete JSON: {error}") from None
+
+
+def _whole_number(digits: str) -> int | float:
+    """As orjson has it: beyond 64 bits a number is a float."""
+    # Longer ones are none in 64 bits, and slow to read.
+    if len(digits) <= 20 and -(2**63) <= int(digits) < 2**64:
+        return int(digits)
+    return float(digits)
+
+
+def at(found: Any, path: str) -> Any:
+    """The value at a dotted path in objects; None where there is none."""
+    for name in filter(None, path.split(".")):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found

@@ -1,0 +1,165 @@
+"""Records in a JSON body: a list at a path, or one array for each field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+import ijson
+import orjson
+
+from include.errors import UnexpectedPayload
+from include.sources.body import BOM, BodyCutShort, parsed, without_bom
+from include.sources.formats import Format
+
+_ABSENT = object()
+
+
+def whole(body: bytes, layout: Format) -> list[Any]:
+    """The records of a body that fits into memory."""
+    if not body:
+        raise BodyCutShort("it is empty (0 bytes)")
+    found = parsed(without_bom(body))
+    names = [name for name in layout.records.split(".") if name]
+    for number, name in enumerate(names, start=1):
+        if not isinstance(found, dict) or (
+            name not in found and not (layout.one_or_many and number == len(names))
+        ):
+            raise UnexpectedPayload(_no_list(layout, found))
+        found = found.get(name)
+    return _rows(layout, found) if layout.kind == "columnar" else _listed(layout, found)
+
+
+def _listed(layout: Format, found: Any) -> list[Any]:
+    if isinstance(found, list):
+        return found
+    if layout.one_or_many and (found is None or isinstance(found, dict)):
+        return [] if found is None else [found]
+    raise UnexpectedPayload(_no_list(layout, found))
+
+
+def _rows(layout: Format, found: Any) -> list[Any]:
+    """One record for each position of arrays that are aligned."""
+    if layout.one_or_many and found is None:
+        return []
+    where = f"at {layout.records!r}" if layout.records else "as the whole body"
+    if not isinstance(found, dict):
+        raise UnexpectedPayload(
+            f"expected an object of arrays {where}, found {type(found).__name__}"
+        )
+    arrays = {name: value for name, value in found.items() if isinstance(value, list)}
+    single = sorted(set(found) - set(arrays)) if layout.records else []
+    if not arrays or single:
+        wrong = f"{', '.join(single[:8])} without one" if single else "none"
+        raise UnexpectedPayload(f"expected an array for each field {where}, found {wrong}")
+    lengths = {name: len(values) for name, values in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise UnexpectedPayload(f"expected arrays of one length {where}, found {told}")
+    return [dict(zip(arrays, values, strict=True)) for values in zip(*arrays.values(), strict=True)]
+
+
+def streamed(body: IO[bytes], layout: Format) -> Iterator[Any]:
+    """The records of a large body, one after the other."""
+    prefix = f"{layout.records}.item" if layout.records else "item"
+    _skip_bom(body)
+    found = False
+    try:
+        for record in ijson.items(body, prefix, use_float=True):
+            found = True
+            yield record
+        if not found:
+            yield from _single(body, layout)
+    except ijson.JSONError as error:
+        raise BodyCutShort(f"it is not complete JSON: {error}") from None
+    except UnicodeDecodeError as error:
+        raise UnexpectedPayload(f"it is not UTF-8: {error.reason}") from None
+
+
+def _single(body: IO[bytes], layout: Format) -> Iterator[Any]:
+    """What stands where no list with records was found: an empty one, one record, or nothing."""
+    _skip_bom(body)
+    first = next(
+        (event for prefix, event, _ in ijson.parse(body) if prefix == layout.records), None
+    )
+    if first == "start_array" or (layout.one_or_many and first in ("null", None)):
+        return
+    if not (layout.one_or_many and first == "start_map"):
+        raise UnexpectedPayload(_no_list(layout, "none in a body this large"))
+    _skip_bom(body)
+    yield from ijson.items(body, layout.records, use_float=True)
+
+
+def streamed_value(body: IO[bytes], path: str) -> Any:
+    """One value of a large body; None where there is none."""
+    _skip_bom(body)
+    return next(iter(ijson.items(body, path, use_float=True)), None)
+
+
+def _skip_bom(body: IO[bytes]) -> None:
+    body.seek(0)
+    if body.read(len(BOM)) != BOM:
+        body.seek(0)
+
+
+def _no_list(layout: Format, found: Any) -> str:
+    where = f"at {layout.records!r}" if layout.records else "as the whole body"
+    shape = (
+        f"an object with {', '.join(sorted(found)[:8]) or 'no fields'}"
+        if isinstance(found, dict)
+        else type(found).__name__
+    )
+    return f"expected a list of records {where}, found {shape}"
+
+
+# Values are told apart by brackets and strings alone: no depth is too deep, no number too long.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
+
+
+def texts(body: bytes, layout: Format) -> Iterator[bytes]:
+    """The bytes of each record, in order, of a body that has been read."""
+    if layout.kind == "columnar":
+        yield from (orjson.dumps(record) for record in whole(body, layout))
+        return
+    body = without_bom(body)
+    place = _start_of_records(body, layout)
+    if layout.one_or_many and body[place : place + 1] == b"{":
+        start, end = _value_at(body, place)
+        yield body[start:end]
+        return
+    place += 1
+    while True:
+        start, place = _value_at(body, place)
+        yield body[start:place]
+
+
+def _start_of_records(body: bytes, layout: Format) -> int:
+    """Where the list, or the single record, begins."""
+    place = _bracket(body, 0)
+    for wanted in filter(None, layout.records.split(".")):
+        name = None
+        place += 1
+        while name != wanted:
+            if name is not None:
+                _, place = _value_at(body, place)
+            start, place = _value_at(body, place)
+            name = parsed(body[start:place])
+        place = _bracket(body, place)
+    return place
+
+
+def _value_at(body: bytes, place: int) -> tuple[int, int]:
+    """Where the next value starts and ends."""
+    start, depth = -1, 0
+    for token in _TOKEN.finditer(body, place):
+        start = token.start() if start < 0 else start
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
+        if not depth:
+            return start, token.end()
+    raise ValueError(f"no value at {place}")
+
+
+def _bracket(body: bytes, place: int) -> int:
+    match = _TOKEN.search(body, place)
+    return match.start() if match else len(body)
