@@ -9,6 +9,7 @@ INSTALLED := $(VENV)/.installed
 
 # What the demo is asked for: `make demo COUNCILS="sutton" FROM=2017-01 TO=2017-03`.
 COUNCILS ?=
+SOURCES ?=
 FROM ?=
 TO ?=
 
@@ -30,7 +31,7 @@ $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
 install: $(INSTALLED) ## Make or update the virtual environment
 
 demo: $(INSTALLED) ## Run the main job end to end and leave the platform up
-	@$(BIN)/wandle demo $(addprefix --council ,$(COUNCILS)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+	@$(BIN)/wandle demo $(addprefix --council ,$(COUNCILS)) $(addprefix --source ,$(SOURCES)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
 up: $(INSTALLED) ## Start the platform on this machine
 	@$(BIN)/wandle up

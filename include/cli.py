@@ -110,17 +110,24 @@ def demo(
     council: CouncilOption = None,
     first: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")] = "",
     last: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")] = "",
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", help="A source, and what it needs; repeat it. All if left out."),
+    ] = None,
 ) -> None:
     """Run the main job through Airflow, and show what came of it.
 
-    Brings the platform up, backfills the months through Airflow's REST API,
+    Brings the platform up, fetches the months of monthly sources and the last
+    14 days of daily ones through Airflow's REST API,
     waits for the marts, and prints the books. Run it twice: nothing changes.
 
     Example: `wandle demo --from 2017-01 --to 2017-03 --council sutton`
     """
     from include.local import demo as running
 
-    running.demo(Settings.read(), councils=council, first=first, last=last, console=console)
+    running.demo(
+        Settings.read(), councils=council, first=first, last=last, sources=source, console=console
+    )
 
 
 @app.command()

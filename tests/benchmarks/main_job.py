@@ -69,7 +69,7 @@ def _by_hand(environment: dict[str, str], window: tuple[str, str]) -> None:
 
 
 def _published(environment: dict[str, str]) -> tuple[str, str]:
-    from include.local.demo import MONTHS_BY_DEFAULT
+    from include.local.demo_window import MONTHS_BY_DEFAULT
     from include.sandbox.months import published_months
 
     state = json.loads((Path(environment["WANDLE_HOME"]) / "sandbox.json").read_text())
