@@ -54,11 +54,6 @@ def render(contracts: Mapping[str, Contract]) -> str:
     return HEADING + body
 
 
-def loaded(contract: Contract) -> list[Column]:
-    """The contract's columns that are in the raw table: not those that are dropped."""
-    return [column for column in contract.columns if column.personal != "drop"]
-
-
 def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract, Path]]:
     """Each contract with the staging model that reads its table, where there is one.
 
@@ -94,13 +89,13 @@ def synced_model(contract: Contract, text: str) -> str:
 
 def column_list(contract: Contract, indent: str = " " * 8) -> str:
     """The columns of the raw table, one a line, between the two marks."""
-    names = [column.name for column in loaded(contract)] + [name for name, _, _ in LINEAGE]
+    names = [column.name for column in contract.raw_columns()] + [name for name, _, _ in LINEAGE]
     lines = [BEGIN, *(f"{name}," for name in names[:-1]), names[-1], END]
     return "\n".join(indent + line for line in lines)
 
 
 def _table(contract: Contract) -> dict[str, Any]:
-    columns = [_column(column) for column in loaded(contract)]
+    columns = [_column(column) for column in contract.raw_columns()]
     columns += [
         {"name": name, "data_type": data_type, "description": description}
         for name, data_type, description in LINEAGE

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from include.sources.model import Contract
-from include.transform.sources import SQL_TYPES, STAGING, column_list, loaded
+from include.transform.sources import SQL_TYPES, STAGING, column_list
 
 MODEL = """\
 with
@@ -66,7 +66,7 @@ def _text(contract: Contract) -> str:
     text = MODEL.format(
         columns=column_list(contract),
         source=contract.name,
-        renamed="\n".join(f"        {column.name}," for column in loaded(contract)),
+        renamed="\n".join(f"        {column.name}," for column in contract.raw_columns()),
         period=_period_name(contract),
     )
     return text if contract.enabled else "{{ config(enabled=false) }}\n\n" + text
@@ -79,7 +79,7 @@ def _period_name(contract: Contract) -> str:
 
 def _described(contract: Contract, name: str) -> dict[str, Any]:
     columns: list[dict[str, Any]] = []
-    for column in loaded(contract):
+    for column in contract.raw_columns():
         said = {
             "name": column.name,
             "data_type": SQL_TYPES.get(column.type, column.type),
