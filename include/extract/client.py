@@ -48,6 +48,8 @@ class Answer:
     body: IO[bytes]
     sha256: str
     size: int
+    # Where the header `Link` says that the next page is.
+    next_link: str = ""
 
 
 class _Again(SourceUnavailable):
@@ -77,6 +79,7 @@ class Client:
         request: SentRequest,
         *,
         accept: frozenset[int] = frozenset(),
+        fail_at_once: tuple[str, ...] = (),
         check: Callable[[Answer], None],
     ) -> Answer:
         """Send `request` until it is answered with 200, or with a status in `accept`.
@@ -85,11 +88,12 @@ class Client:
         `check` looks at a 200 and raises `SourceUnavailable` where its body
         is cut short, which is tried again. Raises `SourceUnavailable` once
         the contract's `attempts` are used up, `SourceRejected` for a 4xx
-        that another attempt will not change, and whatever else `check` raises.
+        that another attempt will not change or a 429 whose body holds one of
+        the texts `fail_at_once`, and whatever else `check` raises.
         """
 
         def attempt() -> Answer:
-            answer = self._send(who, request, accept)
+            answer = self._send(who, request, accept, fail_at_once)
             if answer.status == requests.codes.ok:
                 check(answer)
                 answer.body.seek(0)
@@ -104,7 +108,13 @@ class Client:
         )
         return retrying(attempt)
 
-    def _send(self, who: str, request: SentRequest, accept: frozenset[int]) -> Answer:
+    def _send(
+        self,
+        who: str,
+        request: SentRequest,
+        accept: frozenset[int],
+        fail_at_once: tuple[str, ...],
+    ) -> Answer:
         self._limiter.try_acquire(self._extract.host)
         try:
             response = self._session.request(
@@ -117,31 +127,45 @@ class Client:
             )
         except requests.RequestException as error:
             raise _Again(
-                f"{who}: no answer from {request.url} ({type(error).__name__}). "
+                f"{who}: no answer from {request.address} ({type(error).__name__}). "
                 "The next retry may succeed."
             ) from error
         with response:
             if response.status_code in accept:
                 return _answer(response, SpooledTemporaryFile(), "", 0)
-            self._refuse(who, request, response)
+            self._refuse(who, request, response, fail_at_once)
             return self._read(who, request, response)
 
-    def _refuse(self, who: str, request: SentRequest, response: requests.Response) -> None:
+    def _refuse(
+        self,
+        who: str,
+        request: SentRequest,
+        response: requests.Response,
+        fail_at_once: tuple[str, ...],
+    ) -> None:
         status = response.status_code
         if status == requests.codes.ok:
             return
+        if status == requests.codes.too_many_requests:
+            said = _beginning(response) if fail_at_once else ""
+            text = next((text for text in fail_at_once if text in said), None)
+            if text:
+                raise SourceRejected(
+                    f"{who}: HTTP {status} from {request.address}, which says {text!r}. "
+                    "Run the task again once that limit is over."
+                )
         if status >= 500 or status in RETRYABLE_CLIENT_ERRORS:
             pause = _retry_after(response)
             if pause is not None and pause > LONGEST_RETRY_AFTER_SECONDS:
                 raise SourceRejected(
-                    f"{who}: HTTP {status} from {request.url}, which asks to wait "
+                    f"{who}: HTTP {status} from {request.address}, which asks to wait "
                     f"{pause:.0f} s. Run the task again after that."
                 )
             raise _Again(
-                f"{who}: HTTP {status} from {request.url}. The next retry may succeed.", pause
+                f"{who}: HTTP {status} from {request.address}. The next retry may succeed.", pause
             )
         raise SourceRejected(
-            f"{who}: HTTP {status} from {request.url}. Retrying will not help; "
+            f"{who}: HTTP {status} from {request.address}. Retrying will not help; "
             "check `request` in the source's contract."
         )
 
@@ -154,7 +178,7 @@ class Client:
                 size += body.write(chunk)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise _Again(
-                f"{who}: the answer from {request.url} broke off after {size} bytes "
+                f"{who}: the answer from {request.address} broke off after {size} bytes "
                 f"({type(error).__name__}). The next retry may succeed."
             ) from error
         body.seek(0)
@@ -186,7 +210,16 @@ def _answer(response: requests.Response, body: IO[bytes], sha256: str, size: int
         body=body,
         sha256=sha256,
         size=size,
+        next_link=response.links.get("next", {}).get("url", ""),
     )
+
+
+def _beginning(response: requests.Response) -> str:
+    """The first part of a body, as far as it can be read."""
+    try:
+        return next(response.iter_content(CHUNK_BYTES), b"").decode("utf-8", "replace")
+    except (requests.RequestException, HTTPError, OSError):
+        return ""
 
 
 def _retry_after(response: requests.Response) -> float | None:

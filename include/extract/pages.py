@@ -3,76 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
 
-from include.councils.model import Council, Ward
+from include.councils.model import Council
 from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
+from include.extract.asks import Ask, Parents, asks, context_of, request_of, split
 from include.extract.client import Answer, Client
-from include.extract.polygon import halves
+from include.extract.fetched import AlreadyLanded, Fetched, NotPublished, Page
+from include.extract.paging import Pager
+from include.extract.passes import until_two_agree
+from include.sources.asking import Archive, Extract
 from include.sources.model import Contract
-from include.sources.page import Answered, PageFacts, SentRequest
+from include.sources.page import Answered, LandedBefore, PageFacts, SentRequest
 from include.sources.partition import Partition
-from include.sources.records import BodyCutShort, read_records
-from include.sources.templates import fill
+from include.sources.records import BodyCutShort, count_records, read_records
+
+__all__ = ["AlreadyLanded", "Fetched", "NotPublished", "fetch_pages"]
 
 # A ward halved so often is some metres wide: a source that still refuses it is down.
 MOST_SPLITS = 12
-
-# Gives the value of one of the contract's parents for the given request values.
-ParentValue = Callable[[str, Mapping[str, Any]], str]
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A page that was fetched just now; `body` is positioned at its start."""
-
-    request: SentRequest
-    facts: PageFacts
-    body: IO[bytes]
-
-
-@dataclass(frozen=True)
-class AlreadyLanded:
-    """A page that need not be fetched again, and the request that it answers."""
-
-    request: SentRequest
-
-
-class NotPublished(Exception):
-    """The source does not have the period; `answered` is what it said."""
-
-    def __init__(self, answered: Answered) -> None:
-        super().__init__(f"HTTP {answered.status}")
-        self.answered = answered
-
-
-@dataclass(frozen=True)
-class _Ask:
-    label: str
-    values: Mapping[str, Any]
-
-
-def request_values(
-    contract: Contract, partition: Partition, council: Council | None, ward: Ward | None
-) -> dict[str, Any]:
-    """What placeholders stand for, but for the parents' values."""
-    values: dict[str, Any] = {"period": partition.period.first_day}
-    if council:
-        values |= {
-            "council.name": council.name,
-            "council.title": council.title,
-            "council.gss_code": council.gss_code,
-            "council.police_force": council.police_force,
-        }
-    if ward:
-        values |= {
-            "ward.code": ward.code,
-            "ward.name": ward.name,
-            "ward.police_neighbourhood": ward.police_neighbourhood,
-        }
-    return values
 
 
 def fetch_pages(
@@ -82,147 +32,230 @@ def fetch_pages(
     *,
     client: Client,
     base_url: str,
-    parent_value: ParentValue,
-    landed: Iterable[tuple[str, str]] = (),
-) -> Iterator[Fetched | AlreadyLanded]:
-    """Yield every page of the partition, in order.
+    parents: Parents,
+    way: str = "api",
+    landed: Iterable[LandedBefore] = (),
+) -> Iterator[Page]:
+    """Yield every page of the partition, in order, asked for by `way` at `base_url`.
 
-    The first ones are not fetched again, as long as label and request's digest
-    are those in `landed`.
+    The first ones are not fetched again, as long as label, request and what
+    it knew are those in `landed`.
 
     Raises `NotPublished` if the source says that it does not have the period,
-    `SourceRejected` naming every ward that it does not know, and what
+    `SourceRejected` naming every ward that it does not know,
+    `UnexpectedPayload` for pages that go round in a circle,
+    `SourceUnavailable` if they do not add up to the declared total, and what
     `Client.ask` raises.
     """
-    waiting = deque(_asks(contract, partition, council, parent_value))
-    have = deque(landed)
-    unknown: list[_Ask] = []
-    any_page = False
-    while waiting:
-        ask = waiting.popleft()
-        request = _request(contract, base_url, ask.values)
-        if have and have[0] == (ask.label, request.digest):
-            any_page = True
-            yield AlreadyLanded(request)
-            have.popleft()
+    fetch = _Fetch(contract, way, partition, client, base_url, deque(landed))
+    todo = asks(contract, way, partition, council, parents)
+    parts: list[Ask] = []
+    unknown: list[Ask] = []
+    while (ask := parts.pop() if parts else next(todo, None)) is not None:
+        if fetch.was_split(ask):
+            parts.extend(reversed(split(fetch.way, ask)))
             continue
-        if have and have[0][0].startswith(f"{ask.label}/"):
-            waiting.extendleft(reversed(_split(contract, ask)))
-            continue
-        have.clear()
-        who = f"{partition}, {ask.label}"
-        answer, records = _ask(who, contract, client, request)
-        if answer.status in contract.extract.answers.too_large:
-            if ask.label.count("/") == MOST_SPLITS:
+        try:
+            yield from fetch.pages(ask)
+        except _TooLarge as refused:
+            if ask.depth == MOST_SPLITS:
                 raise SourceUnavailable(
-                    f"{who}: HTTP {answer.status} even for a part this small from {request.url}. "
+                    f"{fetch.who(ask)}: {refused} even for a part this small. "
                     "The source seems to be down; the next retry may succeed."
-                )
-            waiting.extendleft(reversed(_split(contract, ask)))
-        elif answer.status in contract.extract.answers.unknown_ward:
+                ) from None
+            parts.extend(reversed(split(fetch.way, ask)))
+        except _UnknownWard:
             unknown.append(ask)
-        elif answer.status in contract.extract.answers.not_published:
-            said = Answered(
-                label=ask.label,
-                request=request,
-                status=answer.status,
-                fetched_at=answer.fetched_at,
-            )
-            if any_page:
-                raise SourceRejected(
-                    f"{who}: HTTP {answer.status}, after other parts of "
-                    "the period were served. Retrying will not help; has the source lost a part?"
-                )
-            raise NotPublished(said)
-        else:
-            any_page = True
-            yield Fetched(request, _facts(contract, ask, answer, records), answer.body)
     if unknown:
         raise SourceRejected(_unknown_wards(partition, unknown))
 
 
-def _asks(
-    contract: Contract,
-    partition: Partition,
-    council: Council | None,
-    parent_value: ParentValue,
-) -> Iterator[_Ask]:
-    if contract.extract.for_each == "ward":
-        wards: Iterable[Ward | None] = (
-            council.wards_on(partition.period.first_day) if council else ()
+class _TooLarge(Exception):
+    """The area holds too much."""
+
+
+class _UnknownWard(Exception):
+    """The API does not know the ward."""
+
+
+@dataclass
+class _Fetch:
+    contract: Contract
+    way_name: str
+    partition: Partition
+    client: Client
+    base_url: str
+    have: deque[LandedBefore]
+    any_page: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.contract.extract, Extract):
+            raise TypeError(f"{self.contract.name} is not asked by HTTP")
+        self.way = self.contract.extract.ways[self.way_name]
+        self.layout = self.contract.layout(self.way_name)
+        at_home = self.way.base_url if isinstance(self.way, Archive) else ""
+        self.live_url = at_home or self.contract.extract.base_url
+
+    def who(self, ask: Ask) -> str:
+        """What opens every message."""
+        return f"{self.partition}, {ask.label}"
+
+    def was_split(self, ask: Ask) -> bool:
+        """Whether the next page that is there already is of a part of it."""
+        return bool(self.way.split and self.have and self.have[0].label.startswith(f"{ask.label}/"))
+
+    def pages(self, ask: Ask) -> Iterator[Page]:
+        """Every page of one thing."""
+        paging = self.way.paging
+        if paging and paging.until_two_agree and not self._is_landed(ask):
+            self.have.clear()
+            yield from until_two_agree(self.who(ask), self.layout, lambda: self._one_pass(ask))
+            return
+        if paging and paging.total and not self._is_landed(ask):
+            # What was landed before may no longer add up with what comes now.
+            self.have.clear()
+        yield from self._in_order(ask)
+
+    def _one_pass(self, ask: Ask) -> Iterator[Fetched]:
+        return (page for page in self._in_order(ask) if isinstance(page, Fetched))
+
+    def _is_landed(self, ask: Ask) -> bool:
+        """Whether all pages of one thing are there already."""
+        pager, context = self._pager(ask), self._context(ask)
+        for page in self.have:
+            if (page.label, page.digest) != (pager.label, pager.request.digest_with(context)):
+                return False
+            pager.take(page.sha256, page.next, page.records)
+            if pager.done:
+                return True
+        return False
+
+    def _context(self, ask: Ask) -> dict[str, str]:
+        return context_of(self.contract, self.way_name, ask.values)
+
+    def _pager(self, ask: Ask) -> Pager:
+        first = request_of(self.way, self.base_url, ask.values)
+        urls = (self.live_url, self.base_url)
+        return Pager(self.who(ask), ask.label, self.way.paging, first, urls)
+
+    def _in_order(self, ask: Ask) -> Iterator[Page]:
+        pager, context = self._pager(ask), self._context(ask)
+        while not pager.done:
+            label, request = pager.label, pager.request
+            before = self.have[0] if self.have else None
+            known = (label, request.digest_with(context))
+            if before and (before.label, before.digest) == known:
+                self.have.popleft()
+                pager.take(before.sha256, before.next, before.records)
+                self.any_page = True
+                yield AlreadyLanded(request, context)
+                continue
+            self.have.clear()
+            read = self._ask(ask, pager, request, context)
+            facts = _facts(label, self.way_name, context, read)
+            pager.take(facts.sha256, facts.next, read.everything)
+            self.any_page = True
+            yield Fetched(request, facts, read.answer.body)
+
+    def _ask(self, ask: Ask, pager: Pager, request: SentRequest, context: dict[str, str]) -> _Read:
+        answers, who = self.way.answers, f"{self.partition}, {pager.label}"
+        read = _Read(self, who, pager, request, context)
+        meant = {*answers.not_published}
+        if pager.label == ask.label:
+            meant |= {*answers.too_large, *answers.unknown_ward}
+        read.answer = answer = self.client.ask(
+            who,
+            request,
+            accept=frozenset(meant),
+            fail_at_once=answers.fail_at_once,
+            check=read.check,
         )
-    else:
-        wards = (None,)
-    for ward in wards:
-        values = request_values(contract, partition, council, ward)
-        for name in contract.extract.parents:
-            values[name] = parent_value(name, values)
-        yield _Ask(ward.code if ward else str(partition.period), values)
-
-
-def _split(contract: Contract, ask: _Ask) -> list[_Ask]:
-    # The contract's own check: `too_large` needs `split`.
-    name = str(contract.extract.split)
-    return [
-        _Ask(f"{ask.label}/{number}", {**ask.values, name: piece})
-        for number, piece in enumerate(halves(ask.values[name]), start=1)
-    ]
-
-
-def _request(contract: Contract, base_url: str, values: Mapping[str, Any]) -> SentRequest:
-    request = contract.extract.request
-    return SentRequest(
-        method=request.method,
-        url=base_url + fill(request.path, values),
-        query={name: fill(text, values) for name, text in request.query.items()},
-        form={name: fill(text, values) for name, text in request.form.items()},
-    )
-
-
-def _ask(who: str, contract: Contract, client: Client, request: SentRequest) -> tuple[Answer, int]:
-    counted = 0
-
-    def check(answer: Answer) -> None:
-        nonlocal counted
-        try:
-            counted = sum(
-                len(chunk) for chunk in read_records(answer.body, answer.size, contract.format)
+        if answer.status not in meant:
+            return read
+        if answer.status in answers.too_large:
+            raise _TooLarge(f"HTTP {answer.status}")
+        if answer.status in answers.unknown_ward:
+            raise _UnknownWard
+        if self.any_page:
+            raise SourceRejected(
+                f"{who}: HTTP {answer.status}, after other parts of the period were served. "
+                "Retrying will not help; has the source lost a part?"
             )
+        raise NotPublished(
+            Answered(
+                label=pager.label,
+                request=request,
+                status=answer.status,
+                fetched_at=answer.fetched_at,
+            )
+        )
+
+
+class _Read:
+    """One answer: the records that are wanted, everything it holds, and what comes next."""
+
+    answer: Answer
+
+    def __init__(
+        self,
+        fetch: _Fetch,
+        who: str,
+        pager: Pager,
+        request: SentRequest,
+        context: dict[str, str],
+    ) -> None:
+        self.records = self.everything = 0
+        self.next = ""
+        self._who, self._request, self._context = who, request, context
+        self._fetch, self._pager = fetch, pager
+
+    def check(self, answer: Answer) -> None:
+        """Read it to its end. Raises `SourceUnavailable` or `UnexpectedPayload`."""
+        try:
+            self._count(answer)
         except BodyCutShort as error:
             raise SourceUnavailable(
-                f"{who}: the answer from {request.url} cannot be read: {error}. "
+                f"{self._who}: the answer from {self._request.address} cannot be read: {error}. "
                 "The next retry may succeed."
             ) from None
         except UnexpectedPayload as error:
             raise UnexpectedPayload(
-                f"{who}: {error} in the answer from {request.url}. Has the API changed, "
-                "or is `format.records` wrong in the contract?"
+                f"{self._who}: {error} in the answer from {self._request.address}. Has the API "
+                "changed, or is `format` or `paging` wrong in the contract?"
             ) from None
 
-    answers = contract.extract.answers
-    accept = frozenset((*answers.not_published, *answers.too_large, *answers.unknown_ward))
-    return client.ask(who, request, accept=accept, check=check), counted
+    def _count(self, answer: Answer) -> None:
+        layout, pager = self._fetch.layout, self._pager
+        chunks = read_records(answer.body, answer.size, layout, self._context)
+        self.records = self.everything = sum(len(chunk) for chunk in chunks)
+        if layout.select and self._fetch.way.paging:
+            self.everything = count_records(answer.body, answer.size, layout)
+        self.next = pager.next_after(answer, layout, self.everything)
+        pager.check_total(answer, self.everything, last=not self.next)
 
 
-def _facts(contract: Contract, ask: _Ask, answer: Answer, records: int) -> PageFacts:
-    needed = {column.request for column in contract.columns if column.request}
+def _facts(label: str, way: str, context: dict[str, str], read: _Read) -> PageFacts:
+    answer = read.answer
     return PageFacts(
-        label=ask.label,
-        context={name: str(ask.values[name]) for name in sorted(needed)},
+        label=label,
+        way=way,
+        next=read.next,
+        context=context,
         status=answer.status,
         headers=answer.headers,
         fetched_at=answer.fetched_at,
         sha256=answer.sha256,
         bytes=answer.size,
-        records=records,
+        records=read.records,
     )
 
 
-def _unknown_wards(partition: Partition, unknown: list[_Ask]) -> str:
-    names = ", ".join(f"{ask.label} ({ask.values['ward.name']})" for ask in unknown)
+def _unknown_wards(partition: Partition, unknown: list[Ask]) -> str:
+    wards = {ask.values["ward.code"]: ask.values["ward.name"] for ask in unknown}
+    names = ", ".join(f"{code} ({name})" for code, name in wards.items())
     council = unknown[0].values["council.name"]
     return (
-        f"{partition}: the API does not know {len(unknown)} of the wards in "
+        f"{partition}: the API does not know {len(wards)} of the wards in "
         f"include/councils/{council}.yaml: {names}. Fetch the present set with "
         f"`wandle new-council {council}`, and add it under `ward_sets`."
     )

@@ -1,21 +1,25 @@
-"""Fetch a partition from its API and land it in S3."""
+"""Fetch a partition from its API or database and land it in S3."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 
 from include.councils.model import UK, Council
 from include.councils.model import council as council_named
 from include.errors import PermanentError, SourceRejected
+from include.extract.asks import way_for
 from include.extract.client import Client
-from include.extract.pages import AlreadyLanded, NotPublished, fetch_pages
+from include.extract.database import fetch_rows
+from include.extract.fetched import AlreadyLanded, NotPublished, Page
+from include.extract.pages import fetch_pages
 from include.jobs.lake import Lake
 from include.jobs.parents import ParentLandings
 from include.landing.draft import Draft
 from include.landing.manifest import Manifest, Outcome
 from include.settings import Settings
+from include.sources.asking import Archive, DatabaseExtract, Extract
 from include.sources.model import Contract, contracts, rate_for
 from include.sources.page import Answered
 from include.sources.partition import Partition, Period
@@ -30,14 +34,16 @@ def extract(
     *,
     lake: Lake,
     run_id: str,
+    source_dsn: str | None = None,
     progress: Callable[[int], None] = lambda pages: None,
 ) -> str:
     """Land one partition and return the landing's id.
 
     An interrupted landing of the same run is resumed at the first page that
     is missing; otherwise everything is fetched anew. A young period that the
-    source does not have yet is landed as `not_published`. `progress` is told
-    the number of pages so far.
+    source does not have yet is landed as `not_published`. `source_dsn` is the
+    address of the database that the contract names, where it names one.
+    `progress` is told the number of pages so far.
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
     `UnexpectedPayload`, and `PermanentError` for a snapshot of another period
@@ -57,21 +63,27 @@ def extract(
     )
     if draft.landed:
         log.info("%s: resuming after %d pages", partition, len(draft.landed))
-    pages = fetch_pages(
-        contract,
-        partition,
-        place,
-        client=Client(contract.extract, rate_for(contract, contracts().values())),
-        base_url=Settings.read().api_url(contract.extract.base_url),
-        parent_value=parents.value,
-        landed=[(page.facts.label, page.request_digest) for page in draft.landed],
-    )
+    way = way_for(contract, partition.period, now.date())
+    landed = [stored.page for stored in draft.landed]
+    if isinstance(contract.extract, DatabaseExtract):
+        pages: Iterable[Page] = fetch_rows(contract, partition, dsn=source_dsn, landed=landed)
+    else:
+        pages = fetch_pages(
+            contract,
+            partition,
+            place,
+            client=Client(contract.extract, rate_for(contract, contracts().values())),
+            base_url=_base_url(contract.extract, way),
+            parents=parents,
+            way=way,
+            landed=landed,
+        )
     said: Answered | None = None
     done = 0
     try:
         for page in pages:
             if isinstance(page, AlreadyLanded):
-                draft.keep(page.request)
+                draft.keep(page.request, page.context)
             else:
                 draft.add(page.facts, page.request, page.body)
             done += 1
@@ -83,7 +95,7 @@ def extract(
         code_version=Settings.read().code_version,
         started_at=now,
         parents=parents.used,
-        outcome=_outcome(contract, partition, said, draft.records, now.date()),
+        outcome=_outcome(contract, way, partition, said, draft.records, now.date()),
         answered=said,
     )
     _report(partition, manifest)
@@ -107,19 +119,33 @@ def _refuse_past_snapshots(contract: Contract, partition: Partition, now: dateti
         )
 
 
+def _base_url(extract: Extract, way_name: str) -> str:
+    way = extract.ways[way_name]
+    elsewhere = way.base_url if isinstance(way, Archive) else ""
+    return Settings.read().api_url(elsewhere or extract.base_url)
+
+
 def _outcome(
-    contract: Contract, partition: Partition, said: Answered | None, records: int, today: date
+    contract: Contract,
+    way: str,
+    partition: Partition,
+    said: Answered | None,
+    records: int,
+    today: date,
 ) -> Outcome:
     young = contract.may_be_unpublished(partition.period, today)
     if said is None:
-        nothing = records == 0 and contract.extract.answers.empty_is_not_published
+        answers = (
+            contract.extract.ways[way].answers if isinstance(contract.extract, Extract) else None
+        )
+        nothing = records == 0 and answers is not None and answers.empty_is_not_published
         return "not_published" if nothing and young else "complete"
     if young:
         return "not_published"
     raise SourceRejected(
-        f"{partition}: HTTP {said.status} from {said.request.url}: the source does not have this "
-        f"period, which was due {contract.publication_lag_days} days after its end. Retrying will "
-        "not help; is it older than the source keeps, or was it withdrawn?"
+        f"{partition}: HTTP {said.status} from {said.request.address}: the source does not have "
+        f"this period, which was due {contract.publication_lag_days} days after its end. Retrying "
+        "will not help; is it older than the source keeps, or was it withdrawn?"
     )
 
 

@@ -11,6 +11,8 @@ from include.jobs.extract import extract
 from include.jobs.lake import Lake
 from include.jobs.load import load
 from include.landing.store import ROOT
+from include.settings import Settings
+from include.sources.asking import DatabaseExtract
 from include.sources.model import Contract, contracts
 from include.sources.partition import Partition
 
@@ -51,6 +53,7 @@ def ingest(
                     item["period"],
                     lake=lake,
                     run_id=RUN_ID,
+                    source_dsn=_source_dsn(contract),
                     progress=lambda pages, which=partition: progress(which, pages),  # type: ignore[misc]
                 )
                 if fetch
@@ -69,6 +72,12 @@ def ingest(
             yield Outcome(partition, entry, None)
         except PipelineError as error:
             yield Outcome(partition, None, error)
+
+
+def _source_dsn(contract: Contract) -> str | None:
+    if isinstance(contract.extract, DatabaseExtract):
+        return Settings.read().connection(contract.extract.connection)
+    return None
 
 
 def landed_partitions(

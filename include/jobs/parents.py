@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from include.councils.model import UK
 from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.landing.manifest import Manifest, ParentLanding
 from include.landing.reading import read_pages
 from include.landing.store import ROOT
+from include.sources.formats import Format
 from include.sources.model import Column, Contract, contract
 from include.sources.partition import Partition
 from include.sources.records import read_records
 from include.sources.templates import fill, placeholders
 
 Values = Mapping[str, Any]
+Row = tuple[Any, ...]
+Match = tuple[str, ...]
 
 
 class ParentLandings:
@@ -28,7 +32,7 @@ class ParentLandings:
         self._child = child
         self._council = council
         self._lake = lake
-        self._written: dict[str, dict[tuple[str, ...], list[str]]] = {}
+        self._found: dict[tuple[str, ...], dict[Match, list[Row]]] = {}
         self.used: dict[str, ParentLanding] = {}
 
     def value(self, name: str, values: Values) -> str:
@@ -38,22 +42,41 @@ class ParentLandings:
         record that matches.
         """
         parent = self._child.extract.parents[name]
-        if name not in self._written:
-            self._written[name] = self._read(name)
+        columns = list(placeholders(parent.each))
+        written = (
+            fill(parent.each, dict(zip(columns, row, strict=True)))
+            for row in self._matching(name, columns, values)
+        )
+        return parent.join.join(written)
+
+    def records(self, name: str, columns: list[str], values: Values) -> Iterator[Values]:
+        """These columns of the parent's matching records, each combination once.
+
+        A record that lacks one of them is left out. Raises as `value` does.
+        """
+        for row in dict.fromkeys(self._matching(name, columns, values)):
+            if None not in row:
+                yield dict(zip(columns, row, strict=True))
+
+    def _matching(self, name: str, columns: list[str], values: Values) -> list[Row]:
+        parent = self._child.extract.parents[name]
+        key = (name, *columns)
+        if key not in self._found:
+            self._found[key] = self._read(name, columns)
         wanted = tuple(fill(text, values) for text in parent.match.values())
-        found = self._written[name].get(wanted)
+        found = self._found[key].get(wanted)
         if not found:
             what = ", ".join(
                 f"{column} {text}" for column, text in zip(parent.match, wanted, strict=True)
             )
             raise PermanentError(
                 f"{self._child.name} {self._council}: the latest landing of {parent.source} "
-                f"({self.used[name].landing_id}) holds nothing for {what}. Fetch it again: "
-                f"`wandle ingest {parent.source} --council {self._council}`."
+                f"({self.used[name].landing_id}) holds nothing{' for ' if what else ''}{what}. "
+                f"Fetch it again: `wandle ingest {parent.source} --council {self._council}`."
             )
-        return parent.join.join(found)
+        return found
 
-    def _read(self, name: str) -> dict[tuple[str, ...], list[str]]:
+    def _read(self, name: str, columns: list[str]) -> dict[Match, list[Row]]:
         parent = self._child.extract.parents[name]
         source = contract(parent.source)
         partition, manifest = self._latest(source)
@@ -63,31 +86,32 @@ class ParentLandings:
             period=str(partition.period),
             landing_id=manifest.landing_id,
         )
-        needed = {*parent.match, *placeholders(parent.each)}
-        columns = [column for column in source.columns if column.name in needed]
-        written: dict[tuple[str, ...], list[str]] = {}
-        for row in self._rows(source, partition, manifest, columns):
-            key = tuple(str(row[column]) for column in parent.match)
-            written.setdefault(key, []).append(fill(parent.each, row))
-        return written
+        found: dict[Match, list[Row]] = {}
+        for row in self._rows(source, partition, manifest, {*parent.match, *columns}):
+            match = tuple(str(row[column]) for column in parent.match)
+            found.setdefault(match, []).append(tuple(row[column] for column in columns))
+        return found
 
     def _rows(
-        self, source: Contract, partition: Partition, manifest: Manifest, columns: list[Column]
+        self, source: Contract, partition: Partition, manifest: Manifest, needed: set[str]
     ) -> Iterator[dict[str, Any]]:
         for page, body in read_pages(self._lake.landings, partition, manifest):
+            layout = source.layout(page.way)
+            columns = [column for column in source.columns_of(page.way) if column.name in needed]
             position = 0
-            for chunk in read_records(body, page.bytes, source.format):
+            for chunk in read_records(body, page.bytes, layout, page.context):
                 for record in chunk:
                     position += 1
                     yield {
-                        column.name: _value(column, record, page.context, position)
+                        column.name: _value(column, layout, record, page.context, position)
                         for column in columns
                     }
 
     def _latest(self, source: Contract) -> tuple[Partition, Manifest]:
         landings = self._lake.landings
-        for text in reversed(landings.folders(f"{ROOT}{source.name}/{self._council}/")):
-            partition = Partition(source.name, self._council, source.parse_period(text))
+        council = UK if source.councils == "uk" else self._council
+        for text in reversed(landings.folders(f"{ROOT}{source.name}/{council}/")):
+            partition = Partition(source.name, council, source.parse_period(text))
             manifest = landings.newest_complete(partition)
             if manifest:
                 return partition, manifest
@@ -98,11 +122,20 @@ class ParentLandings:
         )
 
 
-def _value(column: Column, record: Any, context: Mapping[str, str], position: int) -> Any:
+def _value(
+    column: Column, layout: Format, record: Any, context: Mapping[str, str], position: int
+) -> Any:
+    """What a record says, as one value: None where it says nothing, or several things."""
     if column.request:
         return context[column.request]
     if column.position:
         return position
     for name in column.record_path:
         record = record.get(name) if isinstance(record, dict) else None
-    return record
+    if isinstance(record, list) and record and column.list_value in ("first", "last"):
+        record = record[0 if column.list_value == "first" else -1]
+    nothing = isinstance(record, list | dict) or record in (
+        *layout.null_values,
+        *column.null_values,
+    )
+    return None if nothing else record

@@ -30,7 +30,8 @@ def plan(
 
     `first` and `last`, both included, win over `interval`, whose *start* is
     the period's date: intervals that follow each other share no period. With
-    `lookback`, the contract's earlier periods come too. A snapshot is of the
+    `lookback`, the contract's earlier periods come too, as many as it says for
+    the run of a month's first day where the interval starts on one. A snapshot is of the
     current period alone, unless another is to be reloaded.
 
     Raises `UnknownName` for a council or period that cannot be, and
@@ -65,10 +66,11 @@ def _periods(
         start = contract.parse_period(first or str(last))
         end = contract.parse_period(last or str(first))
     elif interval and interval[0] < interval[1]:
-        start = Period.of(interval[0].astimezone(UTC).date(), contract.period)
+        first_day = interval[0].astimezone(UTC).date()
+        start = Period.of(first_day, contract.period)
         end = Period.of(interval[1].astimezone(UTC).date(), contract.period).previous
         end = max(start, end)
-        for _ in range(contract.lookback if lookback else 0):
+        for _ in range(_earlier(contract, first_day) if lookback else 0):
             start = start.previous
     else:
         raise PermanentError(
@@ -86,6 +88,12 @@ def _periods(
             f"{contract.name}: {end} has not begun; the current period is {current}. Correct `to`."
         )
     return start.until(end)
+
+
+def _earlier(contract: Contract, first_day: date) -> int:
+    """How many periods the run of this day looks back."""
+    of_month = contract.lookback_monthly if first_day.day == 1 else 0
+    return max(contract.lookback, of_month)
 
 
 def _current_only(

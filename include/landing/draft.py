@@ -6,7 +6,7 @@ import gzip
 import json
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import count
 from tempfile import SpooledTemporaryFile
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from include.landing.manifest import LandedPage, Manifest, Outcome, ParentLanding, totals_of
 from include.landing.store import MANIFEST, Landings, landing_prefix, new_landing_id, s3_errors
-from include.sources.page import Answered, PageFacts, SentRequest
+from include.sources.page import Answered, LandedBefore, PageFacts, SentRequest
 from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
@@ -27,12 +27,28 @@ FACTS = "wandle-facts"
 
 
 class _Stored(BaseModel):
-    """What travels with a page's object; its request can be made again from the contract."""
+    """What travels with a page's object; what it was asked with can be made again.
+
+    `facts` are without their context: a digest of it stands for it, as that of
+    the request does.
+    """
 
     facts: PageFacts
     stored_bytes: int
     contract_hash: str
     request_digest: str
+
+    @property
+    def page(self) -> LandedBefore:
+        """What the next attempt must know of it."""
+        facts = self.facts
+        return LandedBefore(
+            label=facts.label,
+            digest=self.request_digest,
+            next=facts.next,
+            records=facts.records,
+            sha256=facts.sha256,
+        )
 
 
 class Draft:
@@ -79,11 +95,11 @@ class Draft:
         landed = list(_stored_pages(landings, partition, landing_id, contract_hash))
         return cls(landings, partition, landing_id, contract_hash, landed)
 
-    def keep(self, request: SentRequest) -> LandedPage:
-        """Take over the next page that is already there; `request` is what it answers."""
+    def keep(self, request: SentRequest, context: Mapping[str, str]) -> LandedPage:
+        """Take over the next page that is already there, which answers `request`."""
         stored = self.landed.popleft()
         page = LandedPage(
-            **stored.facts.model_dump(),
+            **stored.facts.model_dump() | {"context": dict(context)},
             name=_page_name(len(self._pages) + 1),
             stored_bytes=stored.stored_bytes,
             request=request,
@@ -100,10 +116,10 @@ class Draft:
             with gzip.GzipFile("", "wb", COMPRESSION, packed, mtime=0) as file:
                 shutil.copyfileobj(body, file)
             stored = _Stored(
-                facts=facts,
+                facts=facts.model_copy(update={"context": {}}),
                 stored_bytes=packed.tell(),
                 contract_hash=self._contract_hash,
-                request_digest=request.digest,
+                request_digest=request.digest_with(facts.context),
             )
             packed.seek(0)
             with s3_errors(f"S3: writing {self._landings.address(key)}"):

@@ -72,7 +72,8 @@ class Manifest(BaseModel):
         digest = hashlib.sha256()
         for page in self.pages:
             context = "\x1f".join(f"{name}={value}" for name, value in sorted(page.context.items()))
-            digest.update(f"{page.sha256}\x1e{context}\n".encode())
+            way = "" if page.way == "api" else f"\x1e{page.way}"
+            digest.update(f"{page.sha256}\x1e{context}{way}\n".encode())
         return digest.hexdigest()
 
 

@@ -20,6 +20,11 @@ class SentRequest(BaseModel):
     form: dict[str, str] = Field(default_factory=dict)
 
     @property
+    def address(self) -> str:
+        """The URL without a query, in which a key could stand."""
+        return self.url.partition("?")[0]
+
+    @property
     def digest(self) -> str:
         """Equal for requests that ask for the same."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

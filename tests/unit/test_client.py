@@ -92,7 +92,8 @@ def test_pauses_grow_up_to_half_a_minute(api, pauses):
     with pytest.raises(SourceUnavailable):
         ask(client(attempts=10))
 
-    assert pauses == sorted(pauses[:6]) + pauses[6:]
+    # Each doubles, and up to a second of jitter comes on top.
+    assert all(0.5 * 2**number <= pause for number, pause in enumerate(pauses[:6]))
     assert 0.5 <= pauses[0] <= 1.6
     assert 16 <= pauses[6] <= 31
     assert max(pauses) <= 31

@@ -124,7 +124,7 @@ def test_an_interrupted_landing_gives_back_its_pages(landings):
     added = [add(landing, b"[1]", ward="Č"), add(landing, b"[2, 3]", 2)]
 
     resumed = draft(landings)
-    kept = [resumed.keep(REQUEST), resumed.keep(REQUEST)]
+    kept = [resumed.keep(REQUEST, {}), resumed.keep(REQUEST, {})]
 
     assert resumed.landing_id == landing.landing_id
     assert kept == added

@@ -13,7 +13,7 @@ from include.extract.client import Client
 from include.extract.pages import AlreadyLanded, Fetched, NotPublished, fetch_pages
 from include.extract.polygon import halves
 from include.sources.model import Contract, Rate
-from include.sources.page import SentRequest
+from include.sources.page import LandedBefore, SentRequest
 from tests.samples import BASE_URL, column, contract, council, extracting, partition
 
 SQUARE = "0.0,0.0:0.0,8.0:4.0,8.0:4.0,0.0"
@@ -55,7 +55,14 @@ def answers(api: Any, respond: Any) -> None:
     api.add_callback(responses.POST, URL, callback)
 
 
-def fetch(source: Contract = BY_WARD, landed: tuple[tuple[str, str], ...] = ()) -> list[Any]:
+class Parents:
+    """Every ward has the same polygon."""
+
+    def value(self, name: str, values: Any) -> str:
+        return SQUARE
+
+
+def fetch(source: Contract = BY_WARD, landed: tuple[LandedBefore, ...] = ()) -> list[Any]:
     return list(
         fetch_pages(
             source,
@@ -63,15 +70,17 @@ def fetch(source: Contract = BY_WARD, landed: tuple[tuple[str, str], ...] = ()) 
             council(*WARDS),
             client=Client(source.extract, Rate(per_second=1000, burst=1000)),
             base_url=BASE_URL,
-            parent_value=lambda name, values: SQUARE,
+            parents=Parents(),
             landed=landed,
         )
     )
 
 
-def asking(ward: str, polygon: str) -> str:
-    """The digest of a request."""
-    return SentRequest(method="POST", url=URL, form={"w": ward, "p": polygon}).digest
+def before(label: str, ward: str, polygon: str) -> LandedBefore:
+    """A page that an earlier attempt landed."""
+    request = SentRequest(method="POST", url=URL, form={"w": ward, "p": polygon})
+    digest = request.digest_with({"ward.code": ward})
+    return LandedBefore(label=label, digest=digest, next="", records=1, sha256=label)
 
 
 def labels(pages: list[Any]) -> list[str]:
@@ -154,7 +163,7 @@ def test_pages_that_are_there_already_are_not_asked_for(api):
     asked: list[str] = []
     answers(api, lambda form: asked.append(form["w"]) or (200, "[]"))  # type: ignore[func-returns-value]
 
-    pages = fetch(landed=((WARDS[0], asking(WARDS[0], SQUARE)),))
+    pages = fetch(landed=(before(WARDS[0], WARDS[0], SQUARE),))
 
     assert asked == [WARDS[1], WARDS[2]]
     assert isinstance(pages[0], AlreadyLanded)
@@ -165,7 +174,7 @@ def test_a_landed_part_tells_that_its_area_was_split(api):
     asked: list[str] = []
     answers(api, lambda form: asked.append(form["p"]) or (200, "[]"))  # type: ignore[func-returns-value]
 
-    pages = fetch(landed=((f"{WARDS[0]}/1", asking(WARDS[0], halves(SQUARE)[0])),))
+    pages = fetch(landed=(before(f"{WARDS[0]}/1", WARDS[0], halves(SQUARE)[0]),))
 
     assert SQUARE not in asked[:1]
     assert [type(page) for page in pages[:2]] == [AlreadyLanded, Fetched]
@@ -174,9 +183,9 @@ def test_a_landed_part_tells_that_its_area_was_split(api):
 
 def test_a_landed_page_that_answers_another_request_is_asked_for_again_and_those_after_it(api):
     answers(api, lambda form: (200, "[]"))
-    landed = tuple((ward, asking(ward, SQUARE)) for ward in WARDS)
+    landed = tuple(before(ward, ward, SQUARE) for ward in WARDS)
 
-    pages = fetch(landed=(landed[0], (WARDS[1], asking(WARDS[1], "elsewhere")), landed[2]))
+    pages = fetch(landed=(landed[0], before(WARDS[1], WARDS[1], "elsewhere"), landed[2]))
 
     assert [type(page) for page in pages] == [AlreadyLanded, Fetched, Fetched]
 

@@ -1,0 +1,245 @@
+"""The rows of one partition of a database, read in pages by their key, as JSON lines."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+import orjson
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from include.errors import PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
+from include.extract.fetched import AlreadyLanded, Fetched, Page
+from include.sources.asking import DatabaseExtract
+from include.sources.model import Contract
+from include.sources.page import LandedBefore, PageFacts, SentRequest
+from include.sources.partition import Partition
+
+IN_MEMORY_BYTES = 8 * 1024 * 1024
+ROWS_AT_A_TIME = 2_000
+CONNECT_SECONDS = 10
+SUCCESS = 200
+# A transaction that only reads, in which all pages see the same moment.
+READ_ONLY = "set transaction isolation level repeatable read, read only"
+# Errors in what the contract says, whose texts name columns and tables but no values.
+SAYS_NO_VALUES = (
+    psycopg.errors.SyntaxErrorOrAccessRuleViolation,
+    psycopg.errors.InvalidCatalogName,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+WRONG_LOGIN = "28"
+
+
+def fetch_rows(
+    contract: Contract,
+    partition: Partition,
+    *,
+    dsn: str | None,
+    landed: Iterable[LandedBefore] = (),
+) -> Iterator[Page]:
+    """Yield the rows of the partition in pages of `page_size`, ordered by the key.
+
+    The query may bind `period_start`, `period_end` (exclusive) and `council`;
+    one that does not bind the period gives the rows that changed in it, by
+    the column `changed`, or all rows.
+
+    The first pages are not read again, as long as label and request are
+    those in `landed`. A page is labelled with its first key, and the one
+    after it is asked for with its last.
+
+    Raises `SourceUnavailable` if the database does not answer or drops the
+    connection, `SourceRejected` if it refuses the query, `UnexpectedPayload`
+    for a key that is null or stands twice, and `PermanentError` without `dsn`.
+    """
+    extract = contract.extract
+    if not isinstance(extract, DatabaseExtract):
+        raise TypeError(f"{contract.name} is not read from a database")
+    if not dsn:
+        raise PermanentError(
+            f"{partition}: the address of the database {extract.connection!r} is not given. "
+            "Add the Airflow Connection of that name, or its variable for the command line."
+        )
+    have, after = deque(landed), ""
+    while have and have[0].digest == _request(extract, partition, after).digest_with({}):
+        before = have.popleft()
+        yield AlreadyLanded(_request(extract, partition, after), {})
+        if not before.next:
+            return
+        after = before.next
+    with _errors(partition, extract.connection), _connected(dsn) as connection:
+        more = True
+        while more:
+            request = _request(extract, partition, after)
+            page = _Page(partition, extract, after)
+            page.read(connection)
+            after, more = page.last_key, page.more
+            if page.records:
+                yield Fetched(request, page.facts(), page.body)
+
+
+@contextmanager
+def _connected(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(dsn, connect_timeout=CONNECT_SECONDS) as connection:
+        connection.execute("set time zone 'UTC'")
+        connection.commit()
+        connection.execute(READ_ONLY)
+        yield connection
+        connection.rollback()
+
+
+class _Page:
+    """Up to `page_size` rows with keys beyond `after`."""
+
+    def __init__(self, partition: Partition, extract: DatabaseExtract, after: str) -> None:
+        self.records = 0
+        self.first_key = self.last_key = ""
+        self.more = False
+        # Closed by its reader.
+        self.body: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+        self._partition, self._extract, self._after = partition, extract, after
+
+    def read(self, connection: psycopg.Connection[Any]) -> None:
+        """Read them, and one more: it tells whether there are others, and whether keys repeat."""
+        query, values = self._query()
+        with connection.cursor("page", row_factory=dict_row) as cursor:
+            cursor.itersize = ROWS_AT_A_TIME
+            for row in cursor.execute(query, values):
+                key = self._key(row)
+                if self.records == self._extract.page_size:
+                    self.more = True
+                    break
+                self.first_key = self.first_key or key
+                self.last_key = key
+                self._write(row)
+        self.body.seek(0)
+
+    def _query(self) -> tuple[sql.Composed, dict[str, Any]]:
+        extract, key = self._extract, sql.Identifier(self._extract.key)
+        conditions: list[sql.Composable] = [sql.SQL("true")]
+        if extract.changed and "%(period_start)s" not in extract.query:
+            changed = sql.Identifier(extract.changed)
+            conditions.append(
+                sql.SQL("{0} >= %(period_start)s and {0} < %(period_end)s").format(changed)
+            )
+        if self._after:
+            conditions.append(sql.SQL("{} > %(after)s").format(key))
+        query = sql.SQL(
+            "select * from ({query}) as asked where {conditions} order by {key} limit {limit}"
+        ).format(
+            # The contract's own text: whoever may change it may change everything.
+            query=sql.SQL(extract.query.rstrip("; \n")),
+            conditions=sql.SQL(" and ").join(conditions),
+            key=key,
+            limit=sql.Literal(extract.page_size + 1),
+        )
+        return query, _bound(self._partition) | {"after": self._after}
+
+    def _key(self, row: dict[str, Any]) -> str:
+        if self._extract.key not in row or row[self._extract.key] is None:
+            raise UnexpectedPayload(
+                f"{self._partition}: expected a value of the key {self._extract.key!r} in every "
+                "row, found null. Name a unique column under `key`."
+            )
+        key = _text(row[self._extract.key])
+        if self.records and key == self.last_key:
+            raise UnexpectedPayload(
+                f"{self._partition}: expected each value of the key {self._extract.key!r} once, "
+                "found one twice. Name a unique column under `key`, or make the query's rows "
+                "distinct."
+            )
+        return key
+
+    def _write(self, row: dict[str, Any]) -> None:
+        line = orjson.dumps(
+            {name: _value(value) for name, value in row.items()},
+            default=_text,
+            option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS,
+        )
+        self._digest.update(line)
+        self._bytes += self.body.write(line)
+        self.records += 1
+
+    def facts(self) -> PageFacts:
+        """What is known of it."""
+        return PageFacts(
+            label=self.first_key,
+            next=self.last_key if self.more else "",
+            status=SUCCESS,
+            fetched_at=datetime.now(UTC),
+            sha256=self._digest.hexdigest(),
+            bytes=self._bytes,
+            records=self.records,
+        )
+
+
+def _bound(partition: Partition) -> dict[str, Any]:
+    period = partition.period
+    return {
+        "period_start": datetime.combine(period.first_day, time(), UTC),
+        "period_end": datetime.combine(period.next.first_day, time(), UTC),
+        "council": partition.council,
+    }
+
+
+def _request(extract: DatabaseExtract, partition: Partition, after: str) -> SentRequest:
+    bound = {name: _text(value) for name, value in _bound(partition).items()}
+    return SentRequest(
+        method="SELECT",
+        url=f"database:{extract.connection}",
+        query=bound | ({"after": after} if after else {}),
+    )
+
+
+def _value(value: Any) -> Any:
+    """As JSON has it; numbers that it has not are text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return str(value)
+    return value
+
+
+def _text(value: Any) -> str:
+    """What has no JSON type: dates in ISO form, numeric and the rest as they are written."""
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+@contextmanager
+def _errors(partition: Partition, connection: str) -> Iterator[None]:
+    """Turn the database's failures into ours; no message of its own that may hold values."""
+    try:
+        yield
+    except SAYS_NO_VALUES as error:
+        raise SourceRejected(
+            f"{partition}: the database {connection!r} refuses the query: "
+            f"{error.diag.message_primary}. Retrying will not help; check `query`, `key` and "
+            "`changed` in the contract, and the rights of the connection."
+        ) from None
+    except psycopg.OperationalError as error:
+        if (error.sqlstate or "").startswith(WRONG_LOGIN):
+            raise SourceRejected(
+                f"{partition}: the database {connection!r} refuses the login. Check the "
+                "connection's user and password."
+            ) from None
+        raise SourceUnavailable(
+            f"{partition}: the database {connection!r} does not answer "
+            f"({type(error).__name__}). The next retry may succeed."
+        ) from None
+    except psycopg.Error as error:
+        raise SourceRejected(
+            f"{partition}: the database {connection!r} cannot answer the query "
+            f"({type(error).__name__}, {error.sqlstate or 'no SQLSTATE'}). Retrying will not "
+            "help; check the types of its columns."
+        ) from None
