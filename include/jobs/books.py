@@ -29,7 +29,7 @@ def public_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
         "landing": entry["landing_id"],
         "seconds": round(entry["seconds"], 3),
     }
-    rest = ("pages", "bytes", "run_id", "forced_by", "error", "started_at", "finished_at")
+    rest = ("rows", "pages", "bytes", "run_id", "forced_by", "error", "started_at", "finished_at")
     for name in rest:
         value = entry[name]
         shown[name] = value.isoformat() if isinstance(value, datetime) else value

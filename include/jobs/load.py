@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from include.sources.partition import Partition
 from include.warehouse import load as warehouse
 from include.warehouse.ledger import Entry, Landing
 from include.warehouse.prepare import PageBody
+from include.warehouse.pseudonyms import Pseudonyms
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,8 @@ def load(
     """
     partition = Partition(contract.name, council, contract.parse_period(period))
     started_at = datetime.now(UTC)
+    settings = Settings.read()
+    pseudonyms = _pseudonyms(contract, settings)
     manifest = _manifest(lake, partition, landing_id)
     entry = warehouse.load(
         contract,
@@ -53,8 +58,13 @@ def load(
         lambda: _pages(lake, partition, manifest),
         partition=partition,
         dsn=dsn,
-        entry=_entry(contract, partition, manifest, run_id, forced_by, started_at),
+        entry=dataclasses.replace(
+            _entry(contract, partition, manifest, run_id, forced_by, started_at),
+            rules_hash=_rules_hash(contract, pseudonyms),
+            code_version=settings.code_version,
+        ),
         forced=forced_by is not None,
+        pseudonyms=pseudonyms,
     )
     log.info(
         "%s: %s: %d records = %d loaded + %d quarantined + %d duplicates, %.1f s",
@@ -67,6 +77,19 @@ def load(
         entry.seconds,
     )
     return public_entry(vars(entry))
+
+
+def _pseudonyms(contract: Contract, settings: Settings) -> Pseudonyms | None:
+    if any(column.personal == "pseudonymise" for column in contract.columns):
+        return Pseudonyms(settings.need("pseudonym_key"))
+    return None
+
+
+def _rules_hash(contract: Contract, pseudonyms: Pseudonyms | None) -> str:
+    """With another key, the same landing gives other rows."""
+    if pseudonyms is None:
+        return contract.rules_hash
+    return hashlib.sha256(f"{contract.rules_hash} {pseudonyms.fingerprint}".encode()).hexdigest()
 
 
 def _manifest(lake: Lake, partition: Partition, landing_id: str | None) -> Manifest:
@@ -83,7 +106,7 @@ def _manifest(lake: Lake, partition: Partition, landing_id: str | None) -> Manif
 
 def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[PageBody]:
     for page, body in read_pages(lake.landings, partition, manifest):
-        yield PageBody(page.name, page.context, page.records, page.bytes, body)
+        yield PageBody(page.name, page.context, page.records, page.bytes, body, page.way)
 
 
 def _landing(partition: Partition, manifest: Manifest) -> Landing:
@@ -132,7 +155,7 @@ def _entry(
         pages_hash=manifest.pages_hash,
         rules_hash=contract.rules_hash,
         contract_hash=contract.contract_hash,
-        code_version=Settings.read().code_version,
+        code_version="",
         run_id=run_id,
         forced_by=forced_by,
         error=None,

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from include.errors import PermanentError
 from include.sources.model import Column, Contract
-from include.warehouse.hashing import Mask, canonical_json, hash_rows, hash_texts
-from include.warehouse.typed import Typed, full_match, typed
+from include.warehouse.hashing import hash_rows, hash_texts
+from include.warehouse.pseudonyms import Pseudonyms
+from include.warehouse.rules import broken_rules, difference, shown
+from include.warehouse.typed import Typed, typed
+from include.warehouse.values import Exploded, Nulls, explode, single, wrong_at
 
 EXTRA = "_extra"
 
-# A value that broke a rule is shown up to here; the whole record is kept beside it.
-SHOWN_CHARACTERS = 200
+# Where a field stands in a record.
+Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,12 @@ class Broken:
 class Batch:
     """Some thousand consecutive records as columns.
 
-    `arrays` are the contract's columns and `_extra`, as long as `records`;
-    `rows` are the two hash lanes of each, `keys` a hash of the contract's key.
+    `arrays` are the contract's columns and `_extra`; `rows` are the two hash
+    lanes of each row, `keys` a hash of the contract's key. A record is one
+    row, unless the contract makes one of each value of a list: then `source`
+    holds each row's record. `unknown` are the values of fields that the
+    contract does not name; `differences` says, by column and rule, what the
+    first record that breaks it has instead.
     """
 
     records: int
@@ -44,6 +52,9 @@ class Batch:
     rows: NDArray[np.uint64]
     keys: NDArray[np.uint64]
     broken: list[Broken]
+    source: NDArray[np.int64] | None
+    unknown: Mapping[Path, list[Any]]
+    differences: Mapping[tuple[str, str], str]
 
 
 @dataclass
@@ -52,20 +63,54 @@ class _Node:
 
     columns: list[Column] = field(default_factory=list)
     below: dict[str, _Node] = field(default_factory=dict)
+    # Nothing of it may get any further, known or not.
+    dropped: bool = False
+
+
+@dataclass
+class _Values:
+    """What a batch of records holds, before it gets its types; by row."""
+
+    of: Mapping[str, list[Any]]
+    extras: dict[int, dict[str, Any]] = field(default_factory=dict)
+    unknown: dict[Path, list[Any]] = field(default_factory=dict)
+    exploded: Exploded | None = None
 
 
 class Reader:
-    """Turns records into batches as one contract says."""
+    """Turns records into batches as one contract says, for one way of asking."""
 
-    def __init__(self, contract: Contract) -> None:
-        self._contract = contract
+    def __init__(
+        self, contract: Contract, way: str = "api", pseudonyms: Pseudonyms | None = None
+    ) -> None:
+        self._columns = contract.raw_columns(way)
+        self._key = contract.key
+        self._pseudonyms = pseudonyms
         self._tree = _Node()
-        for column in contract.columns:
+        for column in contract.columns_of(way):
             node = self._tree
             for name in column.record_path:
                 node = node.below.setdefault(name, _Node())
-            if column.record_path:
+            if not column.record_path:
+                continue
+            if column.personal == "drop":
+                node.dropped = True
+            else:
                 node.columns.append(column)
+        _drop_below(self._tree)
+        texts = contract.layout(way).null_values
+        nulls = {
+            column.name: Nulls(column, texts if column.record_path else ())
+            for column in self._columns
+        }
+        self._nulls = {name: found for name, found in nulls.items() if found}
+        lists = [
+            column
+            for column in self._columns
+            if column.list_separator or column.list_value != "quarantine"
+        ]
+        self._exploding = [column for column in lists if column.list_value == "explode"]
+        self._single = [column for column in lists if column.list_value != "explode"]
 
     def read(
         self,
@@ -74,130 +119,170 @@ class Reader:
         contexts: Sequence[Mapping[str, str]],
     ) -> Batch:
         """Read records, given each one's number in its page and its request's values."""
-        count = len(records)
+        values = self._values(records, positions, contexts)
+        source = values.exploded.source if values.exploded else None
+        count = len(records) if source is None else len(source)
+        columns = self._typed(values.of)
+        extra = _extra(values.extras, range(count) if source is None else source)
+        broken, differences = self._broken(records, values, columns, extra)
+        self._pseudonymise(columns)
+        hashed = {name: (column.hashes, column.nulls) for name, column in columns.items()}
+        hashed[EXTRA] = (extra.hashes, extra.nulls)
+        rows = hash_rows(hashed, count)
+        key = {name: hashed[name] for name in self._key}
+        return Batch(
+            records=len(records),
+            arrays={name: column.array for name, column in columns.items()} | {EXTRA: extra.array},
+            rows=rows,
+            keys=hash_rows(key, count)[:, 0] if key else rows[:, 1],
+            broken=broken,
+            source=source,
+            unknown=values.unknown,
+            differences=differences,
+        )
+
+    def _values(
+        self,
+        records: Sequence[Any],
+        positions: Sequence[int],
+        contexts: Sequence[Mapping[str, str]],
+    ) -> _Values:
         values: dict[str, list[Any]] = {}
-        for column in self._contract.columns:
+        for column in self._columns:
             if column.request:
                 # None from a landing older than the column.
                 values[column.name] = [context.get(column.request) for context in contexts]
             elif column.position:
                 values[column.name] = list(positions)
         objects = [record if type(record) is dict else None for record in records]
-        extras: dict[int, dict[str, Any]] = {}
-        _collect(self._tree, objects, values, extras, ())
+        found = _Values(values)
+        _collect(self._tree, objects, values, found, ())
+        if self._exploding:
+            exploded = explode(self._exploding, values, len(records))
+            if exploded:
+                return dataclasses.replace(found, of=exploded.values, exploded=exploded)
+        return found
+
+    def _typed(self, values: Mapping[str, list[Any]]) -> dict[str, Typed]:
+        joined: dict[str, list[int]] = {}
+        ready = dict(values)
+        for column in self._single:
+            ready[column.name], joined[column.name] = single(column, ready[column.name])
+        for name, nulls in self._nulls.items():
+            ready[name] = nulls.before(ready[name])
         columns = {
-            column.name: typed(values[column.name], column.type)
-            for column in self._contract.columns
+            column.name: typed(ready[column.name], column.type, column.zone)
+            for column in self._columns
         }
-        extra = _extra(extras, count)
-        broken = self._broken(records, values, columns, extra)
-        hashed = {name: (column.hashes, column.nulls) for name, column in columns.items()}
-        hashed[EXTRA] = (extra.hashes, extra.nulls)
-        rows = hash_rows(hashed, count)
-        key = {name: hashed[name] for name in self._contract.key}
-        return Batch(
-            records=count,
-            arrays={name: column.array for name, column in columns.items()} | {EXTRA: extra.array},
-            rows=rows,
-            keys=hash_rows(key, count)[:, 0] if key else rows[:, 1],
-            broken=broken,
-        )
+        for name, nulls in self._nulls.items():
+            columns[name] = nulls.after(columns[name])
+        for name, indexes in joined.items():
+            columns[name] = wrong_at(columns[name], indexes)
+        return columns
+
+    def _pseudonymise(self, columns: dict[str, Typed]) -> None:
+        for column in self._columns:
+            if column.personal == "pseudonymise":
+                if self._pseudonyms is None:
+                    raise PermanentError(
+                        f"column {column.name}: pseudonyms need a key, and none was given. "
+                        "Set WANDLE_PSEUDONYM_KEY."
+                    )
+                columns[column.name] = self._pseudonyms.replacing(columns[column.name])
 
     def _broken(
         self,
         records: Sequence[Any],
-        values: Mapping[str, list[Any]],
+        values: _Values,
         columns: Mapping[str, Typed],
         extra: Typed,
-    ) -> list[Broken]:
+    ) -> tuple[list[Broken], dict[tuple[str, str], str]]:
         found: dict[int, Broken] = {}
+        differences: dict[tuple[str, str], str] = {}
+        source = values.exploded.source if values.exploded else None
         not_objects = np.array([type(record) is not dict for record in records], dtype=bool)
         for index in map(int, np.flatnonzero(not_objects)):
-            found[index] = Broken(index, None, "object", _shown(records[index]))
-        for index in map(int, np.flatnonzero(extra.wrong)):
+            found[index] = Broken(index, None, "object", shown(records[index]))
+        for row in map(int, np.flatnonzero(extra.wrong)):
+            index = row if source is None else int(source[row])
             found.setdefault(index, Broken(index, EXTRA, "type", None))
-        for column in self._contract.columns:
-            for rule, mask in _rules(column, columns[column.name]):
-                for index in map(int, np.flatnonzero(mask)):
-                    if index not in found:
-                        value = None if column.personal else values[column.name][index]
-                        found[index] = Broken(index, column.name, rule, _shown(value))
-        return [found[index] for index in sorted(found)]
+        for index, name in (values.exploded.unequal if values.exploded else {}).items():
+            found.setdefault(index, Broken(index, name, "list", None))
+        for column in self._columns:
+            for rule, mask in broken_rules(column, columns[column.name]):
+                for row in map(int, np.flatnonzero(mask)):
+                    index = row if source is None else int(source[row])
+                    if index in found:
+                        continue
+                    value = values.of[column.name][row]
+                    hidden = column.personal != "no"
+                    found[index] = Broken(
+                        index, column.name, rule, None if hidden else shown(value)
+                    )
+                    if (column.name, rule) not in differences:
+                        said = difference(column, rule, records[index], value)
+                        differences[column.name, rule] = said
+        return [found[index] for index in sorted(found)], differences
 
 
-def _rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
-    """Each rule of the column with the mask of the values that break it, the type first."""
-    rules = [("type", values.wrong)]
-    if column.required:
-        rules.append(("required", values.nulls & ~values.wrong))
-    if column.allowed:
-        allowed = typed(list(column.allowed), column.type).array
-        inside = pc.is_in(values.array, value_set=allowed)
-        rules.append(("allowed", ~_true(inside) & ~values.nulls))
-    if column.pattern:
-        rules.append(("pattern", ~full_match(values.array, column.pattern)))
-    if column.minimum is not None:
-        rules.append(("minimum", _true(pc.less(_double(values.array), column.minimum))))
-    if column.maximum is not None:
-        rules.append(("maximum", _true(pc.greater(_double(values.array), column.maximum))))
-    return rules
-
-
-def _double(array: pa.Array) -> pa.Array:
-    return pc.cast(array, pa.float64(), safe=False)
-
-
-def _true(array: pa.Array) -> Mask:
-    return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False))
+def _drop_below(node: _Node) -> None:
+    for child in node.below.values():
+        child.dropped |= node.dropped
+        _drop_below(child)
 
 
 def _collect(
     node: _Node,
     objects: list[dict[str, Any] | None],
     values: dict[str, list[Any]],
-    extras: dict[int, dict[str, Any]],
-    path: tuple[str, ...],
+    left: _Values,
+    path: Path,
 ) -> None:
-    """Fill `values` column by column, and `extras` with what no column names, by record."""
+    """Fill `values` column by column, and `left` with what no column names, by record."""
     for name, child in node.below.items():
         found = [None if item is None else item.get(name) for item in objects]
         for column in child.columns:
             values[column.name] = found
         if child.below:
             inner = [item if type(item) is dict else None for item in found]
-            _collect(child, inner, values, extras, (*path, name))
-            if not child.columns:
-                for index, item in enumerate(found):
-                    if item is not None and inner[index] is None:
-                        _keep(extras, index, (*path, name), item)
+            _collect(child, inner, values, left, (*path, name))
+            if not child.columns and not child.dropped:
+                _keep_others(found, left, (*path, name))
+    if not node.dropped:
+        _keep_unknown(node, objects, left, path)
+
+
+def _keep_others(found: list[Any], left: _Values, path: Path) -> None:
+    """What stands where the contract expects an object to look into."""
+    for index, item in enumerate(found):
+        if item is not None and type(item) is not dict:
+            _keep(left, index, path, item)
+
+
+def _keep_unknown(
+    node: _Node, objects: list[dict[str, Any] | None], left: _Values, path: Path
+) -> None:
     known = node.below.keys()
     for index, item in enumerate(objects):
         if item is not None and not item.keys() <= known:
             for name in item.keys() - known:
-                _keep(extras, index, (*path, name), item[name])
+                _keep(left, index, (*path, name), item[name])
 
 
-def _keep(extras: dict[int, dict[str, Any]], index: int, path: tuple[str, ...], value: Any) -> None:
-    place = extras.setdefault(index, {})
+def _keep(left: _Values, index: int, path: Path, value: Any) -> None:
+    left.unknown.setdefault(path, []).append(value)
+    place = left.extras.setdefault(index, {})
     for name in path[:-1]:
         place = place.setdefault(name, {})
     place[path[-1]] = value
 
 
-def _extra(extras: Mapping[int, dict[str, Any]], count: int) -> Typed:
+def _extra(
+    extras: Mapping[int, dict[str, Any]], records: Sequence[int] | NDArray[np.int64]
+) -> Typed:
+    count = len(records)
     if extras:
-        return typed([extras.get(index) for index in range(count)], "jsonb")
+        return typed([extras.get(index) for index in records], "jsonb")
     nulls = np.ones(count, dtype=bool)
     array = pa.nulls(count, pa.string()).cast(pa.json_())
     return Typed(array, nulls, hash_texts([None]).repeat(count), ~nulls)
-
-
-def _shown(value: Any) -> str | None:
-    """A value as it can be stored and read: one line of JSON, cut."""
-    if value is None:
-        return None
-    try:
-        text = canonical_json(value)
-    except (TypeError, RecursionError):
-        return "nested too deeply to be shown"
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."

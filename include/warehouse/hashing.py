@@ -10,6 +10,7 @@ hash is the lane-wise sum over the rows, modulo 2^64.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -75,16 +76,21 @@ class Seen:
     def __init__(self) -> None:
         self._sorted = np.empty(0, dtype=np.uint64)
 
+    def holds(self, hashes: Hashes) -> Mask:
+        """For each hash, whether it came before in an earlier call; remembers nothing."""
+        if not len(self._sorted):
+            return np.zeros(len(hashes), dtype=bool)
+        place = np.searchsorted(self._sorted, hashes)
+        place[place == len(self._sorted)] = 0
+        return np.asarray(self._sorted[place] == hashes)
+
     def again(self, hashes: Hashes) -> Mask:
         """For each hash, whether it came before, here or in an earlier call; remembers them."""
         order = np.argsort(hashes, kind="stable")
         ordered = hashes[order]
         repeated = np.zeros(len(hashes), dtype=bool)
         repeated[1:] = ordered[1:] == ordered[:-1]
-        if len(self._sorted) and len(ordered):
-            place = np.searchsorted(self._sorted, ordered)
-            place[place == len(self._sorted)] = 0
-            repeated |= self._sorted[place] == ordered
+        repeated |= self.holds(ordered)
         result = np.empty(len(hashes), dtype=bool)
         result[order] = repeated
         # Stable sorting merges two sorted runs in linear time.
@@ -93,7 +99,10 @@ class Seen:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON whose text does not change on its way through jsonb: sorted keys, 1.0 as 1."""
+    """JSON whose text does not change on its way through jsonb: sorted keys, 1.0 as 1.
+
+    Raises `TypeError` or `ValueError` for what JSON cannot say, such as NaN.
+    """
     return orjson.dumps(_without_float_noise(value), option=orjson.OPT_SORT_KEYS).decode()
 
 
@@ -108,8 +117,10 @@ def _without_float_noise(value: Any) -> Any:
         return {name: _without_float_noise(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_without_float_noise(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("JSON has no NaN and no infinity")
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
     return value
 
 

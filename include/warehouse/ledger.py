@@ -23,7 +23,12 @@ _TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), date: pa.date3
 
 @dataclass(frozen=True)
 class Entry:
-    """One attempt to load a landing. `records` = `loaded` + `quarantined` + `duplicates`."""
+    """One attempt to load a landing. `records` = `loaded` + `quarantined` + `duplicates`.
+
+    These count the source's records; `rows` are those of the raw table, more
+    than `loaded` where the contract makes several of one record.
+    `filled_columns` hold a value in at least one of them; None if unknown.
+    """
 
     source: str
     council: str
@@ -48,6 +53,8 @@ class Entry:
     started_at: datetime
     finished_at: datetime
     seconds: float
+    rows: int = 0
+    filled_columns: list[str] | None = None
 
     def ended(self, status: Status, **changes: Any) -> Entry:
         """This entry with its end: status, time and what else is known by then."""
@@ -154,6 +161,8 @@ def _append(cursor: Cursor, table: str, row: Entry | Landing) -> None:
 def _arrow_type(name: str, value: Any) -> pa.DataType:
     if name == "parents":
         return pa.json_()
+    if name == "filled_columns":
+        return pa.list_(pa.string())
     if isinstance(value, datetime):
         return pa.timestamp("us", tz="UTC")
     return _TYPES.get(type(value), pa.string())

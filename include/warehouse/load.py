@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 from adbc_driver_postgresql.dbapi import Cursor
@@ -14,18 +12,17 @@ from adbc_driver_postgresql.dbapi import Cursor
 from include.errors import LoadRefused, PermanentError, PipelineError, ServiceUnavailable
 from include.sources.model import Contract
 from include.sources.partition import Partition
-from include.warehouse import ledger, quarantine, table
+from include.warehouse import checks, drift, ledger, quarantine, table
+from include.warehouse.ahead import Ahead
 from include.warehouse.connection import connect, rows
 from include.warehouse.ledger import Entry, Landing
 from include.warehouse.prepare import Counts, PageBody, prepare
+from include.warehouse.pseudonyms import Pseudonyms
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 # Another load of the same partition is waited for, up to here.
 LOCK_WAIT_SECONDS = 300
-# Batches that are prepared while an earlier one is being copied.
-AHEAD = 2
 
 
 def load(
@@ -37,6 +34,7 @@ def load(
     dsn: str,
     entry: Entry,
     forced: bool,
+    pseudonyms: Pseudonyms | None = None,
 ) -> Entry:
     """Load a landing, or find that it changes nothing, and write the ledger.
 
@@ -46,30 +44,34 @@ def load(
     but never the books, says no.
 
     Raises `LoadRefused` if a check says no, and whatever made it fail; then
-    nothing is changed but the ledger, which has it as `refused` or `failed`.
+    nothing is changed but the ledger, which has it as `refused` or `failed`,
+    and the list of unknown fields.
     """
+    counts = Counts()
     try:
         with connect(dsn) as connection:
             cursor = connection.cursor()
-            done = _Load(contract, partition, landing, entry, forced, cursor).run(pages)
+            loading = _Load(contract, partition, landing, entry, forced, cursor, counts)
+            done = loading.run(pages, pseudonyms)
             connection.commit()
             return done
     except LoadRefused as error:
-        _write_failure(dsn, landing, entry.ended("refused", error=str(error)))
+        _write_failure(dsn, landing, entry.ended("refused", error=str(error)), counts)
         raise
     except Exception as error:
         message = str(error) if isinstance(error, PipelineError) else type(error).__name__
-        _write_failure(dsn, landing, entry.ended("failed", error=message))
+        _write_failure(dsn, landing, entry.ended("failed", error=message), counts)
         raise
 
 
-def _write_failure(dsn: str, landing: Landing, entry: Entry) -> None:
+def _write_failure(dsn: str, landing: Landing, entry: Entry, counts: Counts) -> None:
     """In its own transaction, after the roll-back; the failure itself must not be masked."""
     try:
         with connect(dsn) as connection:
             cursor = connection.cursor()
             ledger.write_landing(cursor, landing)
             ledger.write_entry(cursor, entry)
+            drift.record(cursor, entry.source, entry.landing_id, counts.drift)
             connection.commit()
     except PipelineError as error:
         log.error("the ledger could not be written: %s", error)
@@ -86,6 +88,7 @@ class _Load:
         entry: Entry,
         forced: bool,
         cursor: Cursor,
+        counts: Counts,
     ) -> None:
         self._contract = contract
         self._partition = partition
@@ -93,34 +96,43 @@ class _Load:
         self._entry = entry
         self._forced = forced
         self._cursor = cursor
+        self._counts = counts
 
-    def run(self, pages: Callable[[], Iterable[PageBody]]) -> Entry:
+    def run(self, pages: Callable[[], Iterable[PageBody]], pseudonyms: Pseudonyms | None) -> Entry:
         """Everything up to the commit."""
         self._lock()
         self._require_table()
         ledger.write_landing(self._cursor, self._landing)
         if self._landing.outcome == "not_published":
             return self._write(self._entry.ended("not_published", records=0))
-        current = ledger.current_load(self._cursor, self._partition)
-        if current and current["loaded"] != self._rows_present():
+        previous = ledger.current_load(self._cursor, self._partition)
+        current = previous
+        if current and current["rows"] != self._rows_present():
             # Somebody emptied or edited the raw table: the ledger's word does not hold.
             current = None
         same = (self._landing.pages_hash, self._entry.rules_hash)
         if current and not self._forced and (current["pages_hash"], current["rules_hash"]) == same:
             return self._unchanged(current)
-        self._check_landing()
-        return self._replace(pages, current)
+        self._heed(checks.of_landing(self._contract, self._landing, previous))
+        entry = self._replace(pages, pseudonyms, current, previous)
+        drift.record(self._cursor, entry.source, entry.landing_id, self._counts.drift)
+        return entry
 
-    def _replace(self, pages: Callable[[], Iterable[PageBody]], current: Any) -> Entry:
-        counts = Counts()
+    def _replace(
+        self,
+        pages: Callable[[], Iterable[PageBody]],
+        pseudonyms: Pseudonyms | None,
+        current: Any,
+        previous: Any,
+    ) -> Entry:
+        counts = self._counts
         self._cursor.execute("savepoint before_replacing")
         self._cursor.execute(
             table.of_partition(self._contract, "delete"),
             (self._partition.council, self._partition.period.first_day),
         )
-        batches = prepare(
-            self._contract, self._partition, self._landing.landing_id, pages(), counts
-        )
+        landing_id = self._landing.landing_id
+        batches = prepare(self._contract, self._partition, landing_id, pages(), counts, pseudonyms)
         copied = self._copy(batches)
         self._balance(counts, copied)
         quarantine_hash = quarantine.content_of(counts.quarantine)
@@ -132,10 +144,9 @@ class _Load:
         ):
             self._cursor.execute("rollback to savepoint before_replacing")
             return self._unchanged(current)
-        self._check_quarantine(counts)
-        quarantine.replace(
-            self._cursor, self._partition, self._landing.landing_id, counts.quarantine
-        )
+        self._heed(checks.of_records(self._contract, counts))
+        self._heed(checks.of_columns(self._contract, counts, previous))
+        quarantine.replace(self._cursor, self._partition, landing_id, counts.quarantine)
         return self._write(
             self._entry.ended(
                 "loaded",
@@ -143,13 +154,15 @@ class _Load:
                 loaded=counts.loaded,
                 quarantined=len(counts.quarantine),
                 duplicates=counts.duplicates,
+                rows=counts.rows,
+                filled_columns=sorted(counts.filled),
                 content_hash=content[0],
                 quarantine_hash=quarantine_hash,
             )
         )
 
     def _copy(self, batches: Iterator[pa.RecordBatch]) -> int:
-        with _Ahead(batches) as ahead:
+        with Ahead(batches) as ahead:
             first = next(ahead, None)
             if first is None:
                 return 0
@@ -200,25 +213,9 @@ class _Load:
         )
         return int(found[0]["present"])
 
-    def _check_landing(self) -> None:
-        least = self._contract.checks.min_records
-        if self._landing.records < least:
-            self._refuse(
-                f"expected at least {least} records, found {self._landing.records} "
-                f"in landing {self._landing.landing_id}"
-            )
-
-    def _check_quarantine(self, counts: Counts) -> None:
-        bad, most = len(counts.quarantine), self._contract.checks.max_quarantined_share
-        if bad > most * counts.records:
-            first = counts.quarantine[0]
-            self._refuse(
-                f"{bad} of {counts.records} records break the contract, more than the share of "
-                f"{most:g} that it allows; the first is record {first.record_no}: "
-                f"{first.column or 'record'} breaks rule `{first.rule}`, found {first.value}"
-            )
-
-    def _refuse(self, why: str) -> None:
+    def _heed(self, why: str | None) -> None:
+        if why is None:
+            return
         if not self._forced:
             raise LoadRefused(
                 f"{self._partition}: {why}. Nothing was changed. If the source is right, run it "
@@ -229,69 +226,25 @@ class _Load:
         )
 
     def _balance(self, counts: Counts, copied: int) -> None:
-        accounted = copied + len(counts.quarantine) + counts.duplicates
-        if not counts.records == self._landing.records == accounted:
+        accounted = counts.loaded + len(counts.quarantine) + counts.duplicates
+        balanced = counts.records == self._landing.records == accounted
+        if not balanced or copied != counts.rows:
             raise PermanentError(
                 f"{self._partition}: the books do not balance: the manifest says "
-                f"{self._landing.records} records, {counts.records} were read, and {copied} copied "
-                f"+ {len(counts.quarantine)} quarantined + {counts.duplicates} duplicates make "
-                f"{accounted}. Nothing was changed. Please report this with landing "
+                f"{self._landing.records} records, {counts.records} were read, and "
+                f"{counts.loaded} loaded + {len(counts.quarantine)} quarantined + "
+                f"{counts.duplicates} duplicates make {accounted}; {copied} rows were copied, "
+                f"expected {counts.rows}. Nothing was changed. Please report this with landing "
                 f"{self._landing.landing_id}."
             )
 
     def _unchanged(self, current: Any) -> Entry:
-        kept = ("records", "loaded", "quarantined", "duplicates", "content_hash", "quarantine_hash")
+        kept = (
+            *("records", "loaded", "quarantined", "duplicates", "rows", "filled_columns"),
+            *("content_hash", "quarantine_hash"),
+        )
         return self._write(self._entry.ended("unchanged", **{name: current[name] for name in kept}))
 
     def _write(self, entry: Entry) -> Entry:
         ledger.write_entry(self._cursor, entry)
         return entry
-
-
-class _Ahead(Iterator[T]):
-    """Runs an iterator in a thread of its own, a few items ahead of its reader."""
-
-    _END = object()
-
-    def __init__(self, items: Iterator[T]) -> None:
-        self.failure: BaseException | None = None
-        self._items = items
-        self._queue: queue.Queue[Any] = queue.Queue(AHEAD)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
-
-    def __enter__(self) -> _Ahead[T]:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def __next__(self) -> T:
-        item = self._queue.get()
-        if item is not self._END:
-            return item  # type: ignore[no-any-return]
-        self._queue.put(item)
-        if self.failure is not None:
-            raise self.failure
-        raise StopIteration
-
-    def _run(self) -> None:
-        try:
-            for item in self._items:
-                if not self._put(item):
-                    return
-        except BaseException as error:
-            self.failure = error
-        finally:
-            self._put(self._END)
-
-    def _put(self, item: Any) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False

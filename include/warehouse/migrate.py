@@ -61,6 +61,8 @@ create table if not exists ops.load (
     started_at timestamptz not null,
     finished_at timestamptz not null,
     seconds double precision not null,
+    rows bigint not null default 0,
+    filled_columns text[],
     check (status not in ('loaded', 'unchanged') or records = loaded + quarantined + duplicates)
 );
 create index if not exists load_partition on ops.load (source, council, period, load_id desc);
@@ -78,6 +80,7 @@ create table if not exists ops.quarantine (
     value text,
     record bytea not null,
     found_at timestamptz not null,
+    responsible text not null default 'publisher' check (responsible in ('publisher', 'us')),
     primary key (source, council, period, record_no)
 );
 create table if not exists ops.schema_drift (
@@ -86,6 +89,8 @@ create table if not exists ops.schema_drift (
     first_seen timestamptz not null,
     landing_id text not null,
     samples jsonb not null,
+    type text not null default 'unknown',
+    way text not null default 'api',
     primary key (source, field)
 );
 create table if not exists ops.dbt_run (
@@ -97,9 +102,9 @@ create table if not exists ops.dbt_run (
     status text not null,
     nodes integer not null,
     failed integer not null,
-    error text
+    error text,
+    project_hash text
 );
-alter table ops.dbt_run add column if not exists project_hash text;
 create table if not exists ops.dbt_node (
     run_id text not null,
     invocation_id text not null references ops.dbt_run,
@@ -112,9 +117,27 @@ create table if not exists ops.dbt_node (
     message text,
     primary key (invocation_id, unique_id)
 );
+"""
+
+# What the tables of an earlier version lack: table, column, its definition, and its values there.
+OPS_COLUMNS = (
+    ("dbt_run", "project_hash", "text", ""),
+    ("load", "rows", "bigint not null default 0", "update ops.load set rows = loaded"),
+    ("load", "filled_columns", "text[]", ""),
+    (
+        "quarantine",
+        "responsible",
+        "text not null default 'publisher' check (responsible in ('publisher', 'us'))",
+        "",
+    ),
+    ("schema_drift", "type", "text not null default 'unknown'", ""),
+    ("schema_drift", "way", "text not null default 'api'", ""),
+)
+
+OPS_VIEWS = """
 create or replace view ops.quarantine_overview as
 select source, council, period, landing_id, record_no, page, page_record_no, column_name, rule,
-    found_at
+    found_at, responsible
 from ops.quarantine;
 comment on view ops.quarantine_overview is
     'Quarantine without values and records, which may be personal.';
@@ -171,7 +194,7 @@ def _migrate(
     _roles(connection, passwords, changed)
     _schemas(connection)
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
-    connection.execute(OPS_TABLES)
+    _ops(connection, changed)
     for contract in contracts:
         _raw_table(connection, contract, changed)
     connection.execute(GRANTS)
@@ -213,6 +236,26 @@ def _schemas(connection: psycopg.Connection) -> None:
         "alter default privileges for role wandle_transformer in schema marts "
         "grant select on tables to wandle_reader, wandle_portal"
     )
+
+
+def _ops(connection: psycopg.Connection, changed: list[str]) -> None:
+    connection.execute(OPS_TABLES)
+    for name, column, definition, fill in OPS_COLUMNS:
+        known = connection.execute(
+            "select 1 from pg_attribute where attrelid = to_regclass(%s) and attname = %s",
+            (f"ops.{name}", column),
+        ).fetchone()
+        if known:
+            continue
+        connection.execute(
+            sql.SQL("alter table {} add column {} {}").format(
+                sql.Identifier("ops", name), sql.Identifier(column), sql.SQL(definition)
+            )
+        )
+        if fill:
+            connection.execute(sql.SQL(fill))
+        changed.append(f"added ops.{name}.{column}")
+    connection.execute(OPS_VIEWS)
 
 
 def _raw_table(connection: psycopg.Connection, contract: Contract, changed: list[str]) -> None:
@@ -259,7 +302,7 @@ def _comments(connection: psycopg.Connection, contract: Contract, name: sql.Iden
     connection.execute(
         sql.SQL("comment on table {} is {}").format(name, sql.Literal(contract.description.strip()))
     )
-    notes = {column.name: column.description for column in contract.columns}
+    notes = {column.name: column.description for column in contract.raw_columns()}
     for column, note in {**notes, **table.LINEAGE_NOTES}.items():
         connection.execute(
             sql.SQL("comment on column {} is {}").format(

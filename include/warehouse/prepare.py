@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from include.errors import LandingDamaged
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.sources.records import STREAM_ABOVE_BYTES, read_records, record_texts
-from include.warehouse.batch import Batch, Broken, Reader
-from include.warehouse.hashing import ContentHash, Mask, Seen
+from include.warehouse.batch import EXTRA, Batch, Broken, Reader
+from include.warehouse.drift import Drift
+from include.warehouse.hashing import ContentHash, Mask
+from include.warehouse.pseudonyms import Pseudonyms
+from include.warehouse.repeats import Repeats
+from include.warehouse.rules import written
 from include.warehouse.table import LINEAGE
+from include.warehouse.withheld import Withholding
 
 BATCH_RECORDS = 50_000
 BATCH_BYTES = STREAM_ABOVE_BYTES
@@ -31,11 +35,15 @@ class PageBody:
     records: int
     size: int
     body: IO[bytes]
+    way: str = "api"
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A record that is not loaded: where it stands, which rule it broke, and its own bytes."""
+    """A record that is not loaded: where it stands, which rule it broke, and its own bytes.
+
+    Of personal data, only what is not personal. `responsible` is who must mend it.
+    """
 
     record_no: int
     page: str
@@ -44,17 +52,28 @@ class Quarantined:
     rule: str
     value: str | None
     record: bytes
+    responsible: str = "publisher"
 
 
 @dataclass
 class Counts:
-    """The books of a load: `records` must equal the sum of the other three."""
+    """The books of a load: `records` = `loaded` + quarantined + `duplicates`.
+
+    They count the source's records; `rows` are those of the raw table, more
+    than `loaded` where the contract makes a row of each value of a list.
+    `filled` are the columns that hold a value, `differences` what the contract
+    expects and records have instead, by column and rule.
+    """
 
     records: int = 0
     loaded: int = 0
     duplicates: int = 0
+    rows: int = 0
     content: ContentHash = field(default_factory=ContentHash)
     quarantine: list[Quarantined] = field(default_factory=list)
+    filled: set[str] = field(default_factory=set)
+    differences: dict[tuple[str, str], str] = field(default_factory=dict)
+    drift: Drift = field(default_factory=Drift)
 
 
 @dataclass
@@ -74,16 +93,23 @@ def prepare(
     landing_id: str,
     pages: Iterable[PageBody],
     counts: Counts,
+    pseudonyms: Pseudonyms | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield what is to be copied into the raw table; `counts` is complete at the end.
 
     Of records with the same key, the first is loaded; a later one is an exact
     duplicate if all its columns are equal too, else quarantined under rule
-    `key`. Raises `LandingDamaged` if a page holds not as many records as its
-    manifest says.
+    `key`. A record that becomes several rows is loaded if all of them can be,
+    and is a duplicate if all of them are.
+
+    Raises `LandingDamaged` if a page holds not as many records as its manifest
+    says, and `PermanentError` if pseudonyms are needed and not given.
     """
-    reader, keys, contents = Reader(contract), Seen(), Seen()
+    readers: dict[str, Reader] = {}
+    repeats = Repeats()
     for parts in _batches(contract, pages):
+        way = parts[0].page.way
+        reader = readers.get(way) or readers.setdefault(way, Reader(contract, way, pseudonyms))
         records = [record for part in parts for record in part.records]
         positions = [
             position
@@ -92,25 +118,41 @@ def prepare(
         ]
         contexts = [part.page.context for part in parts for _ in part.records]
         batch = reader.read(records, positions, contexts)
-        keep = np.ones(batch.records, dtype=bool)
-        keep[[broken.index for broken in batch.broken]] = False
-        conflicts = _without_repeats(batch, keep, keys, contents, counts)
+        keep, conflicts = repeats.left_out(batch)
         broken = sorted([*batch.broken, *conflicts], key=lambda item: item.index)
         counts.quarantine.extend(_quarantined(contract, parts, broken, counts.records))
-        counts.content.add(batch.rows[keep])
-        counts.loaded += int(keep.sum())
-        yield _record_batch(batch, partition, landing_id, counts.records, keep)
+        _count(contract, batch, keep, len(broken), counts, way)
+        yield _record_batch(batch, partition, landing_id, counts, keep)
         counts.records += batch.records
+
+
+def _count(
+    contract: Contract, batch: Batch, keep: Mask, broken: int, counts: Counts, way: str
+) -> None:
+    rows = int(keep.sum())
+    source = batch.source
+    loaded = rows if source is None else len(np.unique(source[keep]))
+    counts.content.add(batch.rows[keep])
+    counts.rows += rows
+    counts.loaded += loaded
+    counts.duplicates += batch.records - broken - loaded
+    for place, said in batch.differences.items():
+        counts.differences.setdefault(place, said)
+    counts.drift.add(contract, way, batch.unknown)
 
 
 def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Part]]:
     parts: list[_Part] = []
     records = size = 0
     for page in pages:
+        if parts and parts[0].page.way != page.way:
+            yield parts
+            parts, records, size = [], 0, 0
         position = 1
         whole = page.body.read() if page.size <= STREAM_ABOVE_BYTES else None
         page.body.seek(0)
-        for chunk in read_records(page.body, page.size, contract.format):
+        layout = contract.layout(page.way)
+        for chunk in read_records(page.body, page.size, layout, page.context):
             parts.append(_Part(page, chunk, position, whole))
             position += len(chunk)
             records += len(chunk)
@@ -127,22 +169,6 @@ def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Pa
         yield parts
 
 
-def _without_repeats(
-    batch: Batch, keep: Mask, keys: Seen, contents: Seen, counts: Counts
-) -> list[Broken]:
-    """Take repeated records out of `keep`; those that differ from the first are returned."""
-    candidates = np.flatnonzero(keep)
-    same_key = keys.again(batch.keys[candidates])
-    same_content = contents.again(batch.rows[candidates, 0])
-    # Two hashes must agree before a record is left out as a duplicate.
-    duplicates = candidates[same_key & same_content]
-    conflicts = candidates[same_key & ~same_content]
-    counts.duplicates += len(duplicates)
-    keep[duplicates] = False
-    keep[conflicts] = False
-    return [Broken(int(index), None, "key", None) for index in conflicts]
-
-
 def _quarantined(
     contract: Contract, parts: list[_Part], broken: list[Broken], before: int
 ) -> Iterator[Quarantined]:
@@ -152,11 +178,8 @@ def _quarantined(
         end = start + len(part.records)
         mine = [item for item in remaining if start <= item.index < end]
         positions = {item.index: part.first_position + item.index - start for item in mine}
-        texts = (
-            record_texts(part.body, contract.format, set(positions.values()))
-            if part.body is not None and mine
-            else {}
-        )
+        records = {positions[item.index]: part.records[item.index - start] for item in mine}
+        kept = _kept(contract, part, records) if mine else {}
         for item in mine:
             position = positions[item.index]
             yield Quarantined(
@@ -165,23 +188,52 @@ def _quarantined(
                 page_record_no=position,
                 column=item.column,
                 rule=item.rule,
-                value=item.value,
-                record=texts.get(position) or orjson.dumps(part.records[item.index - start]),
+                value=item.value if item.column or not contract.personal else None,
+                record=kept[position],
+                responsible=_responsible(contract, item),
             )
         remaining = remaining[len(mine) :]
         start = end
 
 
+def _kept(contract: Contract, part: _Part, records: Mapping[int, Any]) -> dict[int, bytes]:
+    """What quarantine keeps of these records of a part, by their position in its page."""
+    if contract.personal:
+        withholding = Withholding(contract.columns_of(part.page.way))
+        return {position: withholding.record(record) for position, record in records.items()}
+    layout = contract.layout(part.page.way)
+    texts = (
+        record_texts(part.body, layout, set(records), part.page.context)
+        if part.body is not None
+        else {}
+    )
+    return {
+        position: texts.get(position) or written(record) for position, record in records.items()
+    }
+
+
+def _responsible(contract: Contract, item: Broken) -> str:
+    """A record that is none, or that contradicts another, is the publisher's to mend."""
+    if item.column is None or item.column == EXTRA:
+        return "publisher"
+    return contract.column(item.column).responsible
+
+
 def _record_batch(
-    batch: Batch, partition: Partition, landing_id: str, before: int, keep: Mask
+    batch: Batch, partition: Partition, landing_id: str, counts: Counts, keep: Mask
 ) -> pa.RecordBatch:
-    count = batch.records
+    numbers = np.arange(batch.records) if batch.source is None else batch.source
+    count = len(numbers)
     lineage = (
         pa.repeat(pa.scalar(partition.council), count),
         pa.repeat(pa.scalar(partition.period.first_day), count),
         pa.repeat(pa.scalar(landing_id), count),
-        pa.array(np.arange(before + 1, before + count + 1)),
+        pa.array(numbers + (counts.records + 1)),
     )
     arrays = {**batch.arrays, **dict(zip(LINEAGE, lineage, strict=True))}
     whole = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-    return whole if keep.all() else whole.filter(pa.array(keep))
+    found = whole if keep.all() else whole.filter(pa.array(keep))
+    for name, array in zip(found.schema.names, found.columns, strict=True):
+        if name not in counts.filled and array.null_count < len(array):
+            counts.filled.add(name)
+    return found

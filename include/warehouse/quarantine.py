@@ -28,6 +28,7 @@ _SCHEMA = pa.schema(
         "value": pa.string(),
         "record": pa.binary(),
         "found_at": pa.timestamp("us", tz="UTC"),
+        "responsible": pa.string(),
     }
 )
 
@@ -53,6 +54,7 @@ def replace(
         [record.value for record in records],
         [record.record for record in records],
         [now] * len(records),
+        [record.responsible for record in records],
     ]
     arrays = [pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)]
     batch = pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)

@@ -38,7 +38,7 @@ def of_partition(contract: Contract, verb: str) -> str:
 def expected_columns(contract: Contract) -> dict[str, str]:
     """Every column of the raw table and its PostgreSQL type, in order."""
     return {
-        **{column.name: sql_type(column.type) for column in contract.columns},
+        **{column.name: sql_type(column.type) for column in contract.raw_columns()},
         EXTRA: "jsonb",
         **LINEAGE,
     }

@@ -6,6 +6,7 @@ an API's JSON; text must come as text. Nothing is rounded, cut or guessed.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,10 +29,11 @@ _DOUBLE = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 # There is no year 0, and a leap second would be moved to the next minute.
 _YEAR = "([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
 _DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
-_TIMESTAMP = (
-    rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}:[0-5][0-9](\.[0-9]{{1,6}})?"
-    r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
-)
+_LOCAL = rf"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-5][0-9](\.[0-9]{{1,6}})?)?"
+_ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})"
+_TIMESTAMP = f"^{_LOCAL}{_ZONE}$"
+_TIMESTAMP_WITHOUT_ZONE = f"^{_LOCAL}$"
+_WITHOUT_SECONDS = rf"^(.{{10}}T[0-9]{{2}}:[0-9]{{2}})({_ZONE}?)$"
 # An escaped NUL, not an escaped backslash before `u0000`.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # 10^s is exact as a double up to here.
@@ -41,12 +43,17 @@ _EXACT_INTEGER = 2**53
 
 @dataclass(frozen=True)
 class Typed:
-    """A column: its values, which are null, their hashes, and which were not of its type."""
+    """A column: its values, which are null, their hashes, and which were not of its type.
+
+    `unplaced` are the local times that the clocks of their zone never showed,
+    or showed twice: no moment is guessed for them.
+    """
 
     array: pa.Array
     nulls: Mask
     hashes: Hashes
     wrong: Mask
+    unplaced: Mask | None = None
 
 
 def sql_type(type_name: str) -> str:
@@ -54,8 +61,29 @@ def sql_type(type_name: str) -> str:
     return SQL_TYPES.get(type_name, type_name)
 
 
-def typed(values: list[Any], type_name: str) -> Typed:
-    """Turn Python values, as a JSON reader gives them, into a column of `type_name`."""
+def typed(values: list[Any], type_name: str, zone: str = "") -> Typed:
+    """Turn Python values, as a JSON reader gives them, into a column of `type_name`.
+
+    `zone` is that of moments whose text names none; without it they are wrong.
+    """
+    try:
+        return _typed(values, type_name, zone)
+    except UnicodeEncodeError:
+        # Half a surrogate pair is no character; no encoding of text has a place for it.
+        bad = np.array([not _is_text(value) for value in values], dtype=bool)
+        kept = [None if is_bad else value for is_bad, value in zip(bad, values, strict=True)]
+        column = _typed(kept, type_name, zone)
+        return dataclasses.replace(column, wrong=column.wrong | bad)
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        return not isinstance(value, str) or value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _typed(values: list[Any], type_name: str, zone: str) -> Typed:
     if type_name == "jsonb":
         return _jsonb(values)
     if type_name == "text":
@@ -64,6 +92,8 @@ def typed(values: list[Any], type_name: str) -> Typed:
     numeric = NUMERIC.fullmatch(type_name)
     if numeric:
         return _numeric(values, kinds, int(numeric[1]), int(numeric[2]))
+    if type_name == "timestamptz":
+        return _timestamptz(values, kinds, zone)
     return _READERS[type_name](values, kinds)
 
 
@@ -93,10 +123,10 @@ def _jsonb(values: list[Any]) -> Typed:
 
 
 def _json_text(value: Any) -> str | None:
-    """Canonical JSON, None where jsonb cannot hold it: with a NUL, or nested too deeply."""
+    """Canonical JSON, None where jsonb cannot hold it: with a NUL, NaN, or nested too deeply."""
     try:
         text = canonical_json(value)
-    except (TypeError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         return None
     return None if "\\u0000" in text and _NUL.search(text) else text
 
@@ -182,15 +212,27 @@ def _date(values: list[Any], kinds: set[type]) -> Typed:
     return _parsed(texts, wrong, _DATE, lambda text: text.str.to_date("%Y-%m-%d", strict=False))
 
 
-def _timestamptz(values: list[Any], kinds: set[type]) -> Typed:
+def _timestamptz(values: list[Any], kinds: set[type], zone: str) -> Typed:
     texts, wrong = _texts(values, kinds & {str}, only_text=values)
+    text = pl.Series(texts, dtype=pl.String).str.replace(" ", "T", literal=True)
+    placed = text.str.contains(_TIMESTAMP).fill_null(False)
+    series = _moments(_only(text, placed), "%#z", "UTC")
+    unplaced = None
+    if zone and not (placed | text.is_null()).all():
+        local = _moments(_only(text, text.str.contains(_TIMESTAMP_WITHOUT_ZONE)), "", None)
+        found = local.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
+        unplaced = (found.is_null() & local.is_not_null()).to_numpy()
+        series = series.zip_with(placed, found.dt.convert_time_zone("UTC"))
+    failed = (series.is_null() & text.is_not_null()).to_numpy()
+    if unplaced is not None:
+        failed &= ~unplaced
+    return dataclasses.replace(_of_words(series, wrong | failed), unplaced=unplaced)
 
-    def read(text: pl.Series) -> pl.Series:
-        return text.str.replace(" ", "T", literal=True).str.to_datetime(
-            "%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False
-        )
 
-    return _parsed(texts, wrong, _TIMESTAMP, read)
+def _moments(text: pl.Series, offset: str, zone: str | None) -> pl.Series:
+    whole = text.str.replace(_WITHOUT_SECONDS, "$1:00$2")
+    pattern = f"%Y-%m-%dT%H:%M:%S%.f{offset}"
+    return whole.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)
 
 
 _READERS: dict[str, Callable[[list[Any], set[type]], Typed]] = {
@@ -198,7 +240,6 @@ _READERS: dict[str, Callable[[list[Any], set[type]], Typed]] = {
     "double": _double,
     "boolean": _boolean,
     "date": _date,
-    "timestamptz": _timestamptz,
 }
 
 
@@ -231,8 +272,13 @@ def _as_text(value: Any, booleans: bool) -> str | None:
     if isinstance(value, int) and not booleans:
         return str(value)
     if isinstance(value, float) and not booleans and np.isfinite(value):
-        return format(Decimal(repr(value)), "f").removesuffix(".0")
+        return decimal_text(value)
     return None
+
+
+def decimal_text(value: float) -> str:
+    """A finite number in the fewest digits that tell it from every other, without an exponent."""
+    return format(Decimal(repr(value)), "f").removesuffix(".0")
 
 
 def _parsed(

@@ -1,0 +1,62 @@
+"""An iterator that runs ahead of its reader."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# Items that are made before they are asked for.
+AHEAD = 2
+
+
+class Ahead(Iterator[T]):
+    """Runs an iterator in a thread of its own, a few items ahead of its reader."""
+
+    _END = object()
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self.failure: BaseException | None = None
+        self._items = items
+        self._queue: queue.Queue[Any] = queue.Queue(AHEAD)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
+
+    def __enter__(self) -> Ahead[T]:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def __next__(self) -> T:
+        item = self._queue.get()
+        if item is not self._END:
+            return item  # type: ignore[no-any-return]
+        self._queue.put(item)
+        if self.failure is not None:
+            raise self.failure
+        raise StopIteration
+
+    def _run(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    return
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self._put(self._END)
+
+    def _put(self, item: Any) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False

@@ -1,0 +1,64 @@
+"""What must hold of a partition before its load is committed; each says why not, or None."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from include.sources.model import Contract
+from include.warehouse.ledger import Landing
+from include.warehouse.prepare import Counts
+
+
+def of_landing(
+    contract: Contract, landing: Landing, previous: Mapping[str, Any] | None
+) -> str | None:
+    """Whether a landing holds enough records, in itself and beside the partition's current load."""
+    least = contract.checks.min_records
+    if landing.records < least:
+        return (
+            f"expected at least {least} records, found {landing.records} "
+            f"in landing {landing.landing_id}"
+        )
+    share = contract.checks.min_share_of_previous
+    before = previous["records"] if previous else 0
+    if landing.records < share * before:
+        return (
+            f"expected at least {share:g} of the {before} records of the current load "
+            f"(landing {previous['landing_id'] if previous else ''}), found {landing.records} "
+            f"in landing {landing.landing_id}"
+        )
+    return None
+
+
+def of_records(contract: Contract, counts: Counts) -> str | None:
+    """Whether few enough records break the contract; else what is most often wrong with them."""
+    bad, most = len(counts.quarantine), contract.checks.max_quarantined_share
+    if bad <= most * counts.records:
+        return None
+    broken = Counter((item.column, item.rule) for item in counts.quarantine)
+    (column, rule), times = broken.most_common(1)[0]
+    first = next(item for item in counts.quarantine if (item.column, item.rule) == (column, rule))
+    said = counts.differences.get((column or "", rule), f"found {first.value}")
+    return (
+        f"{bad} of {counts.records} records break the contract, more than the share of "
+        f"{most:g} that it allows; {times} of them: {column or 'record'} breaks rule `{rule}`: "
+        f"{said} (first: record {first.record_no}, {first.page} number {first.page_record_no})"
+    )
+
+
+def of_columns(
+    contract: Contract, counts: Counts, previous: Mapping[str, Any] | None
+) -> str | None:
+    """Whether every column that holds a value in the current load holds one in the new."""
+    if contract.checks.null_columns_may_appear or not previous or not counts.rows:
+        return None
+    known = {column.name for column in contract.raw_columns()}
+    empty = (known & {*(previous["filled_columns"] or ())}) - counts.filled
+    if not empty:
+        return None
+    return (
+        f"no record has a value in {', '.join(sorted(empty))}, where those of the current load "
+        f"(landing {previous['landing_id']}) have"
+    )

@@ -1,0 +1,53 @@
+"""What may be kept of a record of personal data that is not loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from include.sources.model import Column
+
+WITHHELD = "(withheld)"
+
+
+@dataclass
+class _Place:
+    shown: bool = False
+    whole: bool = False
+    personal: bool = False
+    below: dict[str, _Place] = field(default_factory=dict)
+
+
+class Withholding:
+    """Keeps of a record what the contract names and does not call personal, and no more."""
+
+    def __init__(self, columns: Iterable[Column]) -> None:
+        self._root = _Place()
+        for column in columns:
+            place = self._root
+            for name in column.record_path:
+                place = place.below.setdefault(name, _Place())
+            place.personal |= column.personal != "no"
+            place.shown = True
+            place.whole |= column.type == "jsonb"
+
+    def record(self, record: Any) -> bytes:
+        """The record as JSON, with what is not to be seen replaced; ASCII only."""
+        return json.dumps(_seen(record, self._root) if type(record) is dict else WITHHELD).encode()
+
+
+def _seen(value: Any, place: _Place | None) -> Any:
+    if value is None:
+        return None
+    if place is None or place.personal:
+        return WITHHELD
+    if isinstance(value, dict) and place.below:
+        return {
+            name if name in place.below else WITHHELD: _seen(item, place.below.get(name))
+            for name, item in value.items()
+        }
+    if isinstance(value, dict | list) and not (place.whole and not place.below):
+        return WITHHELD
+    return value if place.shown else WITHHELD
