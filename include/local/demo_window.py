@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from include.councils.model import UK
 from include.councils.model import councils as every_council
 from include.errors import PermanentError, UnknownName
 from include.local.home import read_json
+from include.sandbox.app import recorded_apis
 from include.sandbox.months import published_months
+from include.sandbox.police import HOST as POLICE
 from include.sandbox.recorded import recorded_months
 from include.settings import Settings
 from include.sources.model import Contract, contracts
@@ -88,7 +91,8 @@ def choose_window(
 ) -> Window:
     """What is asked for, by default all that the recorded payloads hold of the known councils.
 
-    On generated data or live, the last three published months. Raises
+    On generated data or live, and where no months were recorded, the last
+    three published months. Raises
     `UnknownName`, or `PermanentError` if that is nothing.
     """
     known = list(every_council())
@@ -97,8 +101,8 @@ def choose_window(
             raise PermanentError(f"demo: {name!r} is no council. Known: {', '.join(known)}.")
     names = councils or known
     as_of = _as_of(settings, today)
-    if settings.payloads and not settings.live:
-        recorded = recorded_months(settings.payloads)
+    recorded = _recorded_months(settings)
+    if recorded is not None:
         names = [name for name in names if name in recorded]
         months = sorted({month for name in names for month in recorded[name]})
         where = f"{settings.payloads} holds"
@@ -106,7 +110,7 @@ def choose_window(
         months = sorted(published_months(as_of)[:MONTHS_BY_DEFAULT])
         where = "the source has"
     start, end = (first or (months[0] if months else "")), (last or (months[-1] if months else ""))
-    if settings.payloads and not settings.live:
+    if recorded is not None:
         months = [month for month in months if start <= month <= end]
     if not names or not months:
         raise PermanentError(
@@ -117,6 +121,13 @@ def choose_window(
     if window.first > window.last:
         raise PermanentError(f"demo: {start} is after {end}. Correct FROM and TO.")
     return window
+
+
+def _recorded_months(settings: Settings) -> dict[str, Any] | None:
+    """By council, what the payload directory holds; None where months are generated or live."""
+    if settings.live or not settings.payloads or POLICE not in recorded_apis(settings.payloads):
+        return None
+    return recorded_months(settings.payloads)
 
 
 def _as_of(settings: Settings, today: date) -> date:

@@ -119,10 +119,10 @@ def _services(settings: Settings) -> Iterator[Finding]:
 
 def _payloads(settings: Settings) -> Iterator[Finding]:
     if settings.payloads:
-        from include.sandbox.recorded import police_folder
+        from include.sandbox.app import recorded_apis
 
         try:
-            police_folder(settings.payloads)
+            recorded_apis(settings.payloads)
         except PermanentError as error:
             yield Finding(str(error), "Set WANDLE_PAYLOADS to such a folder, or unset it.")
 

@@ -164,9 +164,9 @@ def _migrate_warehouse(settings: Settings) -> None:
 
 def _refuse_wrong_payloads(settings: Settings) -> None:
     if settings.payloads and not settings.live:
-        from include.sandbox.recorded import police_folder
+        from include.sandbox.app import recorded_apis
 
-        police_folder(settings.payloads)
+        recorded_apis(settings.payloads)
 
 
 def _refuse_taken_ports(settings: Settings) -> None:

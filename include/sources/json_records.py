@@ -10,10 +10,11 @@ import ijson
 import orjson
 
 from include.errors import UnexpectedPayload
-from include.sources.body import BOM, BodyCutShort, parsed, without_bom
+from include.sources.body import BOM, BodyCutShort, parsed, without_bom, written
 from include.sources.formats import Format
 
-_ABSENT = object()
+# The part of a path that goes through every field of an object, or every item of a list.
+EVERY = "*"
 
 
 def whole(body: bytes, layout: Format) -> list[Any]:
@@ -22,6 +23,8 @@ def whole(body: bytes, layout: Format) -> list[Any]:
         raise BodyCutShort("it is empty (0 bytes)")
     found = parsed(without_bom(body))
     names = [name for name in layout.records.split(".") if name]
+    if EVERY in names:
+        return list(_gathered(found, names, {}, layout))
     for number, name in enumerate(names, start=1):
         if not isinstance(found, dict) or (
             name not in found and not (layout.one_or_many and number == len(names))
@@ -37,6 +40,27 @@ def _listed(layout: Format, found: Any) -> list[Any]:
     if layout.one_or_many and (found is None or isinstance(found, dict)):
         return [] if found is None else [found]
     raise UnexpectedPayload(_no_list(layout, found))
+
+
+def _gathered(
+    found: Any, names: list[str], inherited: dict[str, Any], layout: Format
+) -> Iterator[Any]:
+    """The records below every branch, with the fields that they inherit from those above."""
+    if isinstance(found, dict):
+        own = {name: found[name] for name in layout.inherit if name in found}
+        inherited = inherited | own
+    if not names:
+        for record in _listed(layout, found):
+            yield inherited | record if isinstance(record, dict) else record
+        return
+    name, *rest = names
+    if name == EVERY and isinstance(found, dict | list):
+        for branch in found.values() if isinstance(found, dict) else found:
+            yield from _gathered(branch, rest, inherited, layout)
+    elif isinstance(found, dict) and (name in found or (layout.one_or_many and not rest)):
+        yield from _gathered(found.get(name), rest, inherited, layout)
+    else:
+        raise UnexpectedPayload(_no_list(layout, found))
 
 
 def _rows(layout: Format, found: Any) -> list[Any]:
@@ -119,8 +143,8 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
 
 def texts(body: bytes, layout: Format) -> Iterator[bytes]:
     """The bytes of each record, in order, of a body that has been read."""
-    if layout.kind == "columnar":
-        yield from (orjson.dumps(record) for record in whole(body, layout))
+    if layout.kind == "columnar" or EVERY in layout.records.split("."):
+        yield from map(written, whole(body, layout))
         return
     body = without_bom(body)
     place = _start_of_records(body, layout)

@@ -41,7 +41,7 @@ def read_records(
     wanted = _wanted(layout, context)
     if layout.kind in ("csv", "jsonl"):
         found: Iterator[Any] = (record for record, _ in _lines(body, layout, wanted))
-    elif size > STREAM_ABOVE_BYTES and layout.kind == "json":
+    elif size > STREAM_ABOVE_BYTES and layout.kind == "json" and "*" not in layout.records:
         found = json_records.streamed(body, layout)
         found = filter(wanted.is_record, found) if wanted else found
     else:
@@ -68,7 +68,8 @@ def record_texts(
     """The bytes of single records as they stand in a body, by their number in it, from 1.
 
     The body must be one that `read_records` has read with the same `context`.
-    A record of a columnar body stands nowhere, and is written as JSON.
+    A record of a columnar body stands nowhere, and one that inherits not as it is: both are
+    written as JSON.
     """
     wanted = _wanted(layout, context)
     if layout.kind in ("csv", "jsonl"):
