@@ -24,6 +24,8 @@ IN_MEMORY_BYTES = 8 * 1024 * 1024
 COMPRESSION = 1
 # What is known of a page travels with it, so that an interrupted landing can be resumed.
 FACTS = "wandle-facts"
+# S3 metadata values are header values, at most 2 KB in all.
+LONGEST_FACTS = 1_900
 
 
 class _Stored(BaseModel):
@@ -129,7 +131,7 @@ class Draft:
                     key,
                     ExtraArgs={
                         "ContentType": "application/gzip",
-                        "Metadata": {FACTS: _ascii(stored)},
+                        "Metadata": _metadata(stored),
                     },
                 )
         page = LandedPage(
@@ -186,9 +188,10 @@ def _page_name(number: int) -> str:
     return f"{number:04}.json.gz"
 
 
-def _ascii(stored: _Stored) -> str:
-    # S3 metadata values are header values, at most 2 KB in all.
-    return json.dumps(stored.model_dump(mode="json"), ensure_ascii=True)
+def _metadata(stored: _Stored) -> dict[str, str]:
+    """What travels with the object; nothing if it is too long, and the page not resumed."""
+    facts = json.dumps(stored.model_dump(mode="json"), ensure_ascii=True)
+    return {FACTS: facts} if len(facts) <= LONGEST_FACTS else {}
 
 
 def _stored_pages(

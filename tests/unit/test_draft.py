@@ -124,11 +124,29 @@ def test_an_interrupted_landing_gives_back_its_pages(landings):
     added = [add(landing, b"[1]", ward="Č"), add(landing, b"[2, 3]", 2)]
 
     resumed = draft(landings)
-    kept = [resumed.keep(REQUEST, {}), resumed.keep(REQUEST, {})]
+    kept = [resumed.keep(REQUEST, {"ward": "Č"}), resumed.keep(REQUEST, {})]
 
     assert resumed.landing_id == landing.landing_id
     assert kept == added
     assert resumed.records == 3
+
+
+def test_what_a_request_knew_may_be_longer_than_s3_lets_metadata_be(landings):
+    landing = draft(landings)
+    stations = ",".join(f"station {number}" for number in range(1000))
+
+    added = add(landing, stations=stations)
+
+    assert draft(landings).keep(REQUEST, {"stations": stations}) == added
+
+
+def test_a_page_whose_next_cursor_is_too_long_to_be_kept_is_not_resumed(landings):
+    landing = draft(landings)
+    add(landing)
+    long = facts(b"[2]", 1).model_copy(update={"next": "x" * 3000})
+    landing.add(long, REQUEST, io.BytesIO(b"[2]"))
+
+    assert len(draft(landings).landed) == 1
 
 
 @pytest.mark.parametrize(
