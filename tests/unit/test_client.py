@@ -165,6 +165,42 @@ def test_a_pause_that_would_hold_the_slot_too_long_fails_at_once(api, pauses):
     assert pauses == []
 
 
+def test_a_429_that_says_not_today_fails_at_once_and_is_quoted(api, pauses):
+    body = '{"error":true,"reason":"Daily API request limit exceeded. Please try again tomorrow."}'
+    call = api.get(URL, status=429, body=body)
+
+    with pytest.raises(
+        SourceRejected, match=r"HTTP 429 .* says 'Daily API request limit exceeded'"
+    ):
+        client().ask(
+            WHO,
+            REQUEST,
+            fail_at_once=("Hourly", "Daily API request limit exceeded"),
+            check=lambda answer: None,
+        )
+
+    assert (call.call_count, pauses) == (1, [])
+
+
+def test_a_429_that_says_something_else_is_asked_again(api, pauses):
+    api.get(URL, status=429, body='{"reason":"Minutely API request limit exceeded."}')
+    api.get(URL, body=b"[]")
+
+    client().ask(WHO, REQUEST, fail_at_once=("Daily",), check=lambda answer: None)
+
+    assert len(pauses) == 1
+
+
+def test_an_address_is_told_without_its_query(api, pauses):
+    api.get(f"{URL}?key=secret", status=404)
+    linked = REQUEST.model_copy(update={"url": f"{URL}?key=secret", "query": {}})
+
+    with pytest.raises(SourceRejected) as caught:
+        client().ask(WHO, linked, check=lambda answer: None)
+
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "failure",
     [requests.ConnectionError("refused"), requests.ReadTimeout("slow"), requests.ConnectTimeout()],

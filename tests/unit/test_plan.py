@@ -183,3 +183,17 @@ def test_a_source_of_no_council_is_planned_for_the_country():
 def test_a_source_of_no_council_refuses_one():
     with pytest.raises(PermanentError, match="belongs to no council, and was asked for 'sutton'"):
         plan(OF_NO_COUNCIL, today=TODAY, councils=["sutton"], first="2017-01")
+
+
+@pytest.mark.parametrize(
+    ("day", "earlier"), [(1, 95), (2, 10)], ids=["the first of a month", "any other day"]
+)
+def test_the_run_of_a_months_first_day_looks_back_further(day, earlier):
+    source = contract(period="day", lookback=10, lookback_monthly=95)
+    interval = (at(2026, 11, day), at(2026, 11, day + 1))
+
+    found = periods(source, interval=interval, lookback=True)
+
+    assert len(found) == 1 + earlier
+    assert found[-1] == f"2026-11-{day:02}"
+    assert periods(source, interval=interval) == [f"2026-11-{day:02}"]
