@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 import psycopg
 from psycopg import sql
 
-from include.errors import PermanentError, ServiceUnavailable
+from include.errors import ServiceUnavailable
 from include.sources.model import Contract
 from include.warehouse import table
+from include.warehouse.evolve import evolve
 
 OWNER = "wandle_owner"
 LOGINS = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader")
@@ -196,7 +197,7 @@ def _migrate(
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
     _ops(connection, changed)
     for contract in contracts:
-        _raw_table(connection, contract, changed)
+        evolve(connection, contract, OWNER, changed)
     connection.execute(GRANTS)
     return changed
 
@@ -256,56 +257,3 @@ def _ops(connection: psycopg.Connection, changed: list[str]) -> None:
             connection.execute(sql.SQL(fill))
         changed.append(f"added ops.{name}.{column}")
     connection.execute(OPS_VIEWS)
-
-
-def _raw_table(connection: psycopg.Connection, contract: Contract, changed: list[str]) -> None:
-    name = sql.Identifier(table.SCHEMA, contract.name)
-    expected = table.expected_columns(contract)
-    found = _columns(connection, contract)
-    if not found:
-        columns = sql.SQL(", ").join(_column(item, kind) for item, kind in expected.items())
-        connection.execute(sql.SQL("create table {} ({})").format(name, columns))
-        connection.execute(
-            sql.SQL("create index {} on {} (_council, _period)").format(
-                sql.Identifier(f"{contract.name}_partition"), name
-            )
-        )
-        changed.append(f"created raw.{contract.name}")
-    else:
-        for column, kind in expected.items():
-            if column not in found:
-                connection.execute(
-                    sql.SQL("alter table {} add column {}").format(name, _column(column, kind))
-                )
-                changed.append(f"added raw.{contract.name}.{column}")
-        left = table.differences(contract, _columns(connection, contract))
-        if left:
-            raise PermanentError(
-                f"wandle migrate: raw.{contract.name}: {'; '.join(left)}. Nothing was changed. "
-                "Give the column its old type again, or the new one another name."
-            )
-    _comments(connection, contract, name)
-
-
-def _column(name: str, kind: str) -> sql.Composable:
-    needed = sql.SQL(" not null" if name in table.LINEAGE else "")
-    return sql.SQL("{} {}{}").format(sql.Identifier(name), sql.SQL(kind), needed)
-
-
-def _columns(connection: psycopg.Connection, contract: Contract) -> dict[str, str]:
-    query = table.COLUMNS_QUERY.replace("$1", "%s")
-    found = connection.execute(query, (f"{table.SCHEMA}.{contract.name}",))
-    return {row[0]: row[1] for row in found}
-
-
-def _comments(connection: psycopg.Connection, contract: Contract, name: sql.Identifier) -> None:
-    connection.execute(
-        sql.SQL("comment on table {} is {}").format(name, sql.Literal(contract.description.strip()))
-    )
-    notes = {column.name: column.description for column in contract.raw_columns()}
-    for column, note in {**notes, **table.LINEAGE_NOTES}.items():
-        connection.execute(
-            sql.SQL("comment on column {} is {}").format(
-                sql.Identifier(table.SCHEMA, contract.name, column), sql.Literal(note)
-            )
-        )
