@@ -425,6 +425,48 @@ def new_council(
 
 
 @app.command()
+def drift(
+    source: Annotated[str | None, typer.Argument(help="A source; all if left out.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The fields that records have and their contract does not name, as a patch for it.
+
+    Examples: `wandle drift`, `wandle drift --json | jq '.[].field'`
+    """
+    from include.jobs import drift as job
+
+    if source:
+        source_named(source)
+    found = job.unknown_fields(Settings.read().need("loader_dsn"), source)
+    if as_json:
+        _print_json(found)
+    elif found:
+        typer.echo(job.patches(found), nl=False)
+    else:
+        _say("No record has a field that its contract does not name.")
+
+
+@app.command()
+def validate() -> None:
+    """Check contracts, councils, dbt's sources and tables against each other.
+
+    Works without a database, too. Exit code 1 if something does not fit.
+
+    Example: `wandle validate`
+    """
+    from include.jobs import validate as job
+
+    found = job.validate(Settings.read().loader_dsn)
+    for difference in found.differences:
+        console.print(f"[red]•[/red] {difference}", highlight=False, soft_wrap=True)
+    _say(f"Compared {', '.join(found.looked_at)}: {len(found.differences)} differences.")
+    if found.without_database:
+        _say(f"The database was not looked at: {found.without_database}")
+    if found.differences:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor() -> None:
     """What is missing on this machine, and how to mend it."""
     from include.local import platform

@@ -87,15 +87,11 @@ def _sample(value: Any) -> Any:
 
 
 def field_name(path: Sequence[str]) -> str:
-    """A path as it is listed: dotted, and plain text whatever the source calls its fields."""
-    name = ".".join(path)
-    if not name.isascii() or not name.isprintable():
-        name = json.dumps(name)[1:-1] if not _is_plain(name) else name
-    return name[:NAME_CHARACTERS]
-
-
-def _is_plain(name: str) -> bool:
-    return name.isprintable()  # half a surrogate pair and NUL are not
+    """A path as it is listed: dotted, with a backslash where that is not the whole story."""
+    parts = (part.replace("\\", "\\\\").replace(".", "\\.") for part in path)
+    # Neither half a surrogate pair nor NUL is printable.
+    plain = (part if part.isprintable() else json.dumps(part)[1:-1] for part in parts)
+    return ".".join(plain)[:NAME_CHARACTERS]
 
 
 def type_of(values: Sequence[Any], in_texts: bool = False) -> str:

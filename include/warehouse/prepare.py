@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.errors import LandingDamaged
+from include.sources.body import written
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.sources.records import STREAM_ABOVE_BYTES, read_records, record_texts
@@ -18,7 +19,6 @@ from include.warehouse.drift import Drift
 from include.warehouse.hashing import ContentHash, Mask
 from include.warehouse.pseudonyms import Pseudonyms
 from include.warehouse.repeats import Repeats
-from include.warehouse.rules import written
 from include.warehouse.table import LINEAGE
 from include.warehouse.withheld import Withholding
 

@@ -73,14 +73,6 @@ def _as_ascii(value: Any) -> str:
         return "nested too deeply to be shown"
 
 
-def written(record: Any) -> bytes:
-    """A record as JSON where its own bytes are not at hand; ASCII only."""
-    try:
-        return json.dumps(record, separators=(",", ":")).encode()
-    except RecursionError:
-        return b'"nested too deeply to be written"'
-
-
 def difference(column: Column, rule: str, record: Any, value: Any) -> str:
     """What the contract expects of a column, and what a record has, without personal values."""
     place = ".".join(column.record_path)
