@@ -29,12 +29,9 @@ CONNECT_SECONDS = 10
 SUCCESS = 200
 # A transaction that only reads, in which all pages see the same moment.
 READ_ONLY = "set transaction isolation level repeatable read, read only"
-# Errors in what the contract says, whose texts name columns and tables but no values.
-SAYS_NO_VALUES = (
-    psycopg.errors.SyntaxErrorOrAccessRuleViolation,
-    psycopg.errors.InvalidCatalogName,
-    psycopg.errors.ReadOnlySqlTransaction,
-)
+# SQLSTATEs of what the contract or a right is wrong about; their texts name columns and tables
+# but no values: syntax and access rules, no such database, a statement that writes.
+SAYS_NO_VALUES = ("42", "3D", "25006")
 WRONG_LOGIN = "28"
 
 
@@ -75,6 +72,7 @@ def fetch_rows(
             return
         after = before.next
     with _errors(partition, extract.connection), _connected(dsn) as connection:
+        _refuse_null_keys(partition, extract, connection)
         more = True
         while more:
             request = _request(extract, partition, after)
@@ -110,7 +108,7 @@ class _Page:
 
     def read(self, connection: psycopg.Connection[Any]) -> None:
         """Read them, and one more: it tells whether there are others, and whether keys repeat."""
-        query, values = self._query()
+        query, values = _query(self._partition, self._extract, self._after)
         with connection.cursor("page", row_factory=dict_row) as cursor:
             cursor.itersize = ROWS_AT_A_TIME
             for row in cursor.execute(query, values):
@@ -123,33 +121,7 @@ class _Page:
                 self._write(row)
         self.body.seek(0)
 
-    def _query(self) -> tuple[sql.Composed, dict[str, Any]]:
-        extract, key = self._extract, sql.Identifier(self._extract.key)
-        conditions: list[sql.Composable] = [sql.SQL("true")]
-        if extract.changed and "%(period_start)s" not in extract.query:
-            changed = sql.Identifier(extract.changed)
-            conditions.append(
-                sql.SQL("{0} >= %(period_start)s and {0} < %(period_end)s").format(changed)
-            )
-        if self._after:
-            conditions.append(sql.SQL("{} > %(after)s").format(key))
-        query = sql.SQL(
-            "select * from ({query}) as asked where {conditions} order by {key} limit {limit}"
-        ).format(
-            # The contract's own text: whoever may change it may change everything.
-            query=sql.SQL(extract.query.rstrip("; \n")),
-            conditions=sql.SQL(" and ").join(conditions),
-            key=key,
-            limit=sql.Literal(extract.page_size + 1),
-        )
-        return query, _bound(self._partition) | {"after": self._after}
-
     def _key(self, row: dict[str, Any]) -> str:
-        if self._extract.key not in row or row[self._extract.key] is None:
-            raise UnexpectedPayload(
-                f"{self._partition}: expected a value of the key {self._extract.key!r} in every "
-                "row, found null. Name a unique column under `key`."
-            )
         key = _text(row[self._extract.key])
         if self.records and key == self.last_key:
             raise UnexpectedPayload(
@@ -179,6 +151,42 @@ class _Page:
             sha256=self._digest.hexdigest(),
             bytes=self._bytes,
             records=self.records,
+        )
+
+
+def _rows(extract: DatabaseExtract) -> sql.Composed:
+    """The query, as a table, and the condition that its rows are of the period."""
+    condition: sql.Composable = sql.SQL("true")
+    if extract.changed and "%(period_start)s" not in extract.query:
+        changed = sql.Identifier(extract.changed)
+        condition = sql.SQL("{0} >= %(period_start)s and {0} < %(period_end)s").format(changed)
+    # The contract's own text: whoever may change it may change everything.
+    query = sql.SQL(extract.query.rstrip("; \n"))
+    return sql.SQL("({}) as asked where {}").format(query, condition)
+
+
+def _query(
+    partition: Partition, extract: DatabaseExtract, after: str
+) -> tuple[sql.Composed, dict[str, Any]]:
+    key = sql.Identifier(extract.key)
+    beyond = sql.SQL(" and {} > %(after)s").format(key) if after else sql.SQL("")
+    query = sql.SQL("select * from {rows}{beyond} order by {key} limit {limit}").format(
+        rows=_rows(extract), beyond=beyond, key=key, limit=sql.Literal(extract.page_size + 1)
+    )
+    return query, _bound(partition) | {"after": after}
+
+
+def _refuse_null_keys(
+    partition: Partition, extract: DatabaseExtract, connection: psycopg.Connection[Any]
+) -> None:
+    """A null is beyond no key: its row would be on no page but the first."""
+    query = sql.SQL("select 1 from {rows} and {key} is null limit 1").format(
+        rows=_rows(extract), key=sql.Identifier(extract.key)
+    )
+    if connection.execute(query, _bound(partition)).fetchone():
+        raise UnexpectedPayload(
+            f"{partition}: expected a value of the key {extract.key!r} in every row, found null. "
+            "Name a unique column under `key`."
         )
 
 
@@ -221,12 +229,6 @@ def _errors(partition: Partition, connection: str) -> Iterator[None]:
     """Turn the database's failures into ours; no message of its own that may hold values."""
     try:
         yield
-    except SAYS_NO_VALUES as error:
-        raise SourceRejected(
-            f"{partition}: the database {connection!r} refuses the query: "
-            f"{error.diag.message_primary}. Retrying will not help; check `query`, `key` and "
-            "`changed` in the contract, and the rights of the connection."
-        ) from None
     except psycopg.OperationalError as error:
         if (error.sqlstate or "").startswith(WRONG_LOGIN):
             raise SourceRejected(
@@ -238,8 +240,11 @@ def _errors(partition: Partition, connection: str) -> Iterator[None]:
             f"({type(error).__name__}). The next retry may succeed."
         ) from None
     except psycopg.Error as error:
+        state = error.sqlstate or ""
+        told = error.diag.message_primary if state.startswith(SAYS_NO_VALUES) else ""
         raise SourceRejected(
-            f"{partition}: the database {connection!r} cannot answer the query "
-            f"({type(error).__name__}, {error.sqlstate or 'no SQLSTATE'}). Retrying will not "
-            "help; check the types of its columns."
+            f"{partition}: the database {connection!r} refuses the query: "
+            f"{told or type(error).__name__} (SQLSTATE {state or 'unknown'}). Retrying will not "
+            "help; check `query`, `key` and `changed` in the contract, and the rights of the "
+            "connection."
         ) from None
