@@ -53,3 +53,11 @@ def at(found: Any, path: str) -> Any:
     for name in filter(None, path.split(".")):
         found = found.get(name) if isinstance(found, dict) else None
     return found
+
+
+def written(record: Any) -> bytes:
+    """A record as JSON where its own bytes are not at hand; ASCII only."""
+    try:
+        return json.dumps(record, separators=(",", ":")).encode()
+    except RecursionError:
+        return b'"nested too deeply to be written"'

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 import ijson
-import orjson
 
 from include.errors import UnexpectedPayload
 from include.sources.body import BOM, BodyCutShort, parsed, without_bom, written

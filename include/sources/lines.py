@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -57,7 +57,7 @@ def _header(rows: _Rows) -> list[str]:
     if raw.lstrip().startswith(b"<"):
         raise BodyCutShort("it is a page of HTML or XML instead of CSV")
     header = [name.strip() for name in fields or ()]
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if not header or twice:
         raise UnexpectedPayload(
             f"expected a header line that names each field once, found {', '.join(twice)!r} twice"
