@@ -1,0 +1,432 @@
+"""Whatever a body holds: every record is accounted for, or one clear error and nothing changed.
+
+Thousands of mutated bodies go through the parsing, the validation and the
+books; some dozens of the same go the whole way, from a server through S3 into
+PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from include.errors import PipelineError
+from include.jobs.extract import extract
+from include.jobs.load import load
+from include.sources.model import Contract
+from include.sources.records import BodyCutShort, read_records
+from include.warehouse.migrate import migrate
+from include.warehouse.prepare import Counts, PageBody, prepare
+from tests.integration.conftest import Warehouse
+from tests.integration.fixture_server import FixtureServer, serving_fixture
+from tests.samples import column, contract, extracting, partition
+
+MANY = 2000
+TEN_MEGABYTES = 10 * 1024 * 1024
+
+COLUMNS = (
+    column("id", "integer", required=True, minimum=0),
+    column("name", pattern="[a-z ]*"),
+    column("state", allowed=["open", "closed"]),
+    column("level", "numeric(9,3)", null_values=[32768.47]),
+    column("flow", "double"),
+    column("wet", "boolean"),
+    column("day", "date"),
+    column("at", "timestamptz", zone="Europe/London"),
+    column("more", "jsonb"),
+    column("street", path="place.street.name"),
+    column("label", list_value="first", list_separator="|"),
+    column("reading", "numeric(9,3)", list_value="explode", list_separator="|"),
+)
+
+
+def of_kind(kind: str, **changes: Any) -> Contract:
+    """The contract for bodies of a kind."""
+    layout = {"kind": kind, "records": "data.items" if kind in ("json", "columnar") else ""}
+    return contract(
+        *COLUMNS,
+        **{
+            "name": f"mutated_{kind}",
+            "format": layout | ({"null_values": [""]} if kind == "csv" else {}),
+            "key": ["id"],
+            "extract": extracting(attempts=1),
+            **changes,
+        },
+    )
+
+
+KINDS = ("json", "jsonl", "csv", "columnar")
+CONTRACTS = {kind: of_kind(kind) for kind in KINDS}
+
+
+def record(number: int) -> dict[str, Any]:
+    """A record that keeps the contract."""
+    return {
+        "id": number,
+        "name": "at the mill",
+        "state": "open",
+        "level": 0.854,
+        "flow": 1.5,
+        "wet": True,
+        "day": "2017-05-03",
+        "at": "2017-05-03T10:15:00",
+        "more": {"a": [1, {"b": None}]},
+        "place": {"street": {"name": "High Street", "id": 3}},
+        "label": "one",
+        "reading": 0.26,
+        "unknown": "kept",
+    }
+
+
+def written(kind: str, records: list[Any]) -> bytes:
+    """Records as a body of a kind; NaN and lone surrogates as careless servers send them."""
+    if kind == "json":
+        return text({"data": {"items": records}})
+    if kind == "jsonl":
+        return b"".join(text(item) + b"\n" for item in records)
+    named = [item for item in records if isinstance(item, dict)]
+    names = sorted({name for item in named for name in item})
+    if kind == "columnar":
+        return text({"data": {"items": {n: [item.get(n) for item in named] for n in names}}})
+    lines = [names, *([cell(item.get(name)) for name in names] for item in named)]
+    return b"".join(b",".join(map(quoted, line)) + b"\r\n" for line in lines)
+
+
+def text(value: Any) -> bytes:
+    # Deeper than what the standard library writes is put in as text.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+        return "|".join(map(str, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def quoted(value: str) -> bytes:
+    found = value.encode("utf-8", "surrogatepass")
+    return b'"' + found.replace(b'"', b'""') + b'"' if set(found) & set(b',"\r\n') else found
+
+
+# --- mutations -------------------------------------------------------------------------------
+
+ODD = st.sampled_from(
+    [
+        *(None, True, False, 0, -1, 1.0, 2.5, 1e308, -0.0, 2**31, 2**53 + 1, 2**63, 2**64, 10**40),
+        *(float("nan"), float("inf"), -float("inf"), 0.1234567, 123456789.5, 32768.47),
+        *("", " ", "NaN", "null", "1e5", "0x1F", "1,5", "0.260|0.267", "a|b", "|", "open "),
+        *("2017-02-30", "2017-03-26T01:30:00", "2017-10-29T01:30:00", "9999999-01-01", "24:00"),
+        *("\x00", "a\x00b", "\ud800", "\udfff x", "\u202e", "\ufeff", "é", "😀", "x" * 5000),
+        *([], [None], [1, 2], ["a", "b"], [[1], [2]], [0.1, "b", {}], {}, {"a": {"b": []}}),
+    ]
+)
+NAMES = st.sampled_from(
+    [*record(1), "place.street", "id\x00", "\ud800", "", "Id", "x" * 200, "_extra", "_council"]
+)
+Change = Callable[[list[Any]], None]
+
+
+def at(records: list[Any], place: int) -> dict[str, Any]:
+    """One of the records that are objects."""
+    objects = [item for item in records if isinstance(item, dict)]
+    return objects[place % len(objects)] if objects else {}
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Change:
+    """One thing that goes wrong with the records."""
+    kind = draw(
+        st.sampled_from(
+            ["drop", "retype", "retype", "retype", "nest", "twice", "conflict", "no record", "add"]
+        )
+    )
+    place, name, value = draw(st.integers(0, 7)), draw(NAMES), draw(ODD)
+
+    def change(records: list[Any]) -> None:
+        found = at(records, place)
+        match kind:
+            case "drop":
+                found.pop(name, None)
+            case "retype" | "add":
+                found[name] = value
+            case "nest":
+                found[name] = {"value": found.get(name), "more": [found.get(name)]}
+            case "twice":
+                records.append(copy.deepcopy(found))
+            case "conflict":
+                records.insert(0, {**found, name: value})
+            case "no record":
+                records.insert(place % (len(records) + 1), value)
+
+    return change
+
+
+@st.composite
+def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
+    """One thing that goes wrong with the bytes of a body, mostly nothing."""
+    kind = draw(
+        st.sampled_from(
+            [
+                *["none"] * 8,
+                *("truncated", "truncated", "empty", "BOM", "latin", "NUL", "flipped"),
+                *("doubled", "deep", "html", "huge number", "blanks", "CR"),
+            ]
+        )
+    )
+    share, byte = draw(st.floats(0, 1)), draw(st.integers(0, 255))
+
+    def damage(body: bytes) -> bytes:
+        place = int(share * len(body))
+        match kind:
+            case "truncated":
+                return body[:place]
+            case "empty":
+                return b""
+            case "BOM":
+                return b"\xef\xbb\xbf" + body
+            case "latin":
+                return body.replace(b"mill", b"m\xfchle\xff", 1)
+            case "NUL":
+                return body[:place] + b"\x00" + body[place:]
+            case "flipped":
+                return body[:place] + bytes([byte]) + body[place + 1 :]
+            case "doubled":
+                return body + body
+            case "deep":
+                return body.replace(b'"High Street"', b"[" * 2000 + b"]" * 2000, 1)
+            case "html":
+                return b"<html><body>502 Bad Gateway</body></html>"
+            case "huge number":
+                return body.replace(b"1.5", b"1" * 5000, 1)
+            case "blanks":
+                return b" \n" + body + b"\n\n \n"
+            case "CR":
+                return body.replace(b"\r\n", b"\r")
+        return body
+
+    return damage
+
+
+@dataclass(frozen=True)
+class Case:
+    """A source of some kind, and the bodies that it serves."""
+
+    kind: str
+    bodies: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{body[:400]!r}... ({len(body)} bytes)" for body in self.bodies)
+        return f"Case({self.kind}, {shown})"
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Bodies of one landing, each changed and damaged."""
+    kind = draw(st.sampled_from(KINDS))
+    bodies = []
+    for page in range(draw(st.integers(1, 2))):
+        records: list[Any] = [record(page * 5 + number) for number in range(draw(st.integers(0, 5)))]
+        for change in draw(st.lists(changes(), max_size=4)):
+            change(records)
+        bodies.append(draw(damages())(written(kind, records)))
+    return Case(kind, tuple(bodies))
+
+
+def one(kind: str, **changed: Any) -> Case:
+    """Two records, of which one has a changed field."""
+    return Case(kind, (written(kind, [record(1) | changed, record(2)]),))
+
+
+def deep(levels: int) -> Case:
+    body = written("json", [record(1), record(2)])
+    return Case("json", (body.replace(b'"High Street"', b"[" * levels + b"]" * levels, 1),))
+
+
+HUGE = [
+    *(one(kind, name="x" * TEN_MEGABYTES) for kind in KINDS),
+    one("json", unknown="x" * TEN_MEGABYTES),
+    one("json", more={"a": "x" * TEN_MEGABYTES}),
+    one("json", label=["x" * TEN_MEGABYTES, "b"]),
+    one("json", id="9" * TEN_MEGABYTES),
+    Case("json", (b"[" * TEN_MEGABYTES,)),
+    Case("json", (b'"' + b"x" * (2 * TEN_MEGABYTES),)),
+    Case("jsonl", (b"x" * TEN_MEGABYTES,)),
+    Case("csv", (b"x," * TEN_MEGABYTES,)),
+    deep(900),
+    deep(20_000),
+    deep(400_000),
+]
+
+
+# --- parsing, validation and the books -------------------------------------------------------
+
+
+def landed(source: Contract, case: Case) -> list[PageBody] | None:
+    """The pages that an extract would land; None if it would refuse one of them."""
+    pages = []
+    for number, body in enumerate(case.bodies, start=1):
+        stream = io.BytesIO(body)
+        try:
+            found = sum(map(len, read_records(stream, len(body), source.format, {})))
+        except (BodyCutShort, PipelineError) as error:
+            assert str(error)
+            return None
+        stream.seek(0)
+        pages.append(PageBody(f"{number:04}.json.gz", {}, found, len(body), stream))
+    return pages
+
+
+def assert_balanced(source: Contract, case: Case) -> str:
+    """That the books of a case balance, and what became of it."""
+    pages = landed(source, case)
+    if pages is None:
+        return "refused"
+    counts = Counts()
+    batches = list(prepare(source, partition(source.name), "landing", pages, counts))
+
+    assert counts.records == sum(page.records for page in pages)
+    assert counts.records == counts.loaded + len(counts.quarantine) + counts.duplicates
+    assert counts.rows == sum(batch.num_rows for batch in batches)
+    numbers = {number for batch in batches for number in batch.column("_record_no").to_pylist()}
+    assert len(numbers) == counts.loaded
+    assert numbers.isdisjoint(item.record_no for item in counts.quarantine)
+    for item in counts.quarantine:
+        assert item.record
+        assert item.rule
+    for batch in batches:
+        assert_postgresql_takes(batch)
+    return "quarantined" if counts.quarantine else "loaded"
+
+
+def assert_postgresql_takes(batch: pa.RecordBatch) -> None:
+    """No text that PostgreSQL has no room for: COPY would fail as a whole."""
+    for array in batch.columns:
+        storage = array.storage if isinstance(array, pa.ExtensionArray) else array
+        if pa.types.is_string(storage.type) or pa.types.is_large_string(storage.type):
+            storage.validate(full=True)
+            assert not any(value and "\x00" in value for value in storage.to_pylist())
+
+
+SEEN: dict[str, int] = {}
+
+
+@settings(max_examples=MANY, database=None, suppress_health_check=list(HealthCheck))
+@given(case=cases())
+@example(case=Case("json", (b'{"data":{"items":[{"id":1,"more":"\\ud800"},{"id":NaN}]}}',)))
+@example(case=Case("json", (b'{"data":{"items":[{"id":1,"id":2},{"id":1e400}]}}',)))
+@example(case=Case("csv", (b"id,name\r\n1,a\r\n2,b,c\r\n3\r\n4,\"open\r\n",)))
+@example(case=Case("csv", (b"id,id\n1,2\n",)))
+def test_every_record_of_a_mutated_body_is_accounted_for(case):
+    became = assert_balanced(CONTRACTS[case.kind], case)
+
+    SEEN[became] = SEEN.get(became, 0) + 1
+
+
+def test_the_mutations_above_are_thousands_and_of_every_kind():
+    assert sum(SEEN.values()) >= MANY
+    assert min(SEEN.get(became, 0) for became in ("loaded", "quarantined", "refused")) >= MANY / 30
+
+
+@pytest.mark.parametrize("case", HUGE, ids=range(len(HUGE)))
+def test_every_record_of_a_huge_body_is_accounted_for(case):
+    assert_balanced(CONTRACTS[case.kind], case)
+
+
+def test_books_that_do_not_balance_are_noticed():
+    source = CONTRACTS["json"]
+    body = written("json", [record(1), record(2)])
+    short = PageBody("0001.json.gz", {}, 3, len(body), io.BytesIO(body))
+
+    with pytest.raises(PipelineError, match="expected 3 records as the manifest says, found 2"):
+        list(prepare(source, partition(source.name), "landing", [short], Counts()))
+
+
+# --- the whole way ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def database(new_database) -> Warehouse:
+    found: Warehouse = new_database()
+    migrate(found.admin, list(CONTRACTS.values()), {})
+    return found
+
+
+@pytest.fixture
+def api(deployment, monkeypatch) -> Iterator[FixtureServer]:
+    server = FixtureServer()
+    with serving_fixture(server) as url:
+        monkeypatch.setenv("WANDLE_SANDBOX_URL", url)
+        yield server
+
+
+def state_of(database: Warehouse, source: Contract) -> list[Any]:
+    """What a failure must not change."""
+    return [
+        database.query(f"select * from raw.{source.name} order by _record_no"),
+        database.query(
+            "select record_no, rule, record from ops.quarantine "
+            f"where source = '{source.name}' order by record_no"
+        ),
+    ]
+
+
+def ingest(source: Contract, case: Case, api: FixtureServer, lake: Any, dsn: str) -> dict[str, Any]:
+    """Fetch and load the case as one partition."""
+    api.on("/gauges$", case.bodies[0])
+    landing_id = extract(source, "kingston", "2017-05", lake=lake, run_id=f"run {len(api.asked)}")
+    where = {"lake": lake, "dsn": dsn, "run_id": "run", "landing_id": landing_id}
+    return load(source, "kingston", "2017-05", **where)
+
+
+@pytest.fixture
+def whole_way(api, lake, database) -> Callable[[Case], str]:
+    """Take a case from the server to the warehouse, and say what became of it."""
+
+    def go(case: Case) -> str:
+        source, dsn = CONTRACTS[case.kind], database.dsn()
+        before = state_of(database, source)
+        try:
+            entry = ingest(source, case, api, lake, dsn)
+        except PipelineError as error:
+            assert len(str(error)) > 20
+            assert state_of(database, source) == before
+            return "refused"
+        books = (entry["loaded"], entry["quarantined"], entry["duplicates"])
+        assert sum(books) == entry["records"]
+        raw = f"from raw.{source.name}"
+        kept = f"from ops.quarantine where source = '{source.name}'"
+        if entry["status"] == "loaded":
+            assert database.value(f"select count(distinct _record_no) {raw}") == books[0]
+            assert database.value(f"select count(*) {kept}") == books[1]
+        return str(entry["status"])
+
+    return go
+
+
+def test_some_dozens_of_mutated_bodies_go_the_whole_way(whole_way):
+    became: list[str] = []
+
+    @settings(max_examples=60, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=cases())
+    def mutated(case: Case) -> None:
+        became.append(whole_way(case))
+
+    mutated()
+
+    assert {"loaded", "refused"} <= set(became)
+
+
+@pytest.mark.parametrize("case", HUGE, ids=range(len(HUGE)))
+def test_huge_bodies_go_the_whole_way(whole_way, case):
+    whole_way(case)
