@@ -85,6 +85,7 @@ class Reader:
     ) -> None:
         self._columns = contract.raw_columns(way)
         self._key = contract.key
+        self._personal = contract.personal
         self._pseudonyms = pseudonyms
         self._tree = _Node()
         for column in contract.columns_of(way):
@@ -215,12 +216,15 @@ class Reader:
                     if index in found:
                         continue
                     value = values.of[column.name][row]
-                    hidden = column.personal != "no"
+                    # What stands in a wrong place may be personal wherever anything is.
+                    hidden = column.personal != "no" or (
+                        self._personal and isinstance(value, dict | list)
+                    )
                     found[index] = Broken(
                         index, column.name, rule, None if hidden else shown(value)
                     )
                     if (column.name, rule) not in differences:
-                        said = difference(column, rule, records[index], value)
+                        said = difference(column, rule, records[index], value, hidden)
                         differences[column.name, rule] = said
         return [found[index] for index in sorted(found)], differences
 

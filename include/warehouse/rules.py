@@ -73,13 +73,13 @@ def _as_ascii(value: Any) -> str:
         return "nested too deeply to be shown"
 
 
-def difference(column: Column, rule: str, record: Any, value: Any) -> str:
-    """What the contract expects of a column, and what a record has, without personal values."""
+def difference(column: Column, rule: str, record: Any, value: Any, hidden: bool) -> str:
+    """What the contract expects of a column, and what a record has; its value unless `hidden`."""
     place = ".".join(column.record_path)
     where = f"`{place}`" if place else "the request"
     if rule == "required" and value is None:
         return f"expected {column.type} at {where}, found {_instead(column.record_path, record)}"
-    if column.personal != "no":
+    if hidden:
         return f"expected {_expected(column, rule)} at {where}, found {_kind(value)}"
     return f"expected {_expected(column, rule)} at {where}, found {_kind(value)} {shown(value)}"
 

@@ -36,6 +36,8 @@ _TIMESTAMP_WITHOUT_ZONE = f"^{_LOCAL}$"
 _WITHOUT_SECONDS = rf"^(.{{10}}T[0-9]{{2}}:[0-9]{{2}})({_ZONE}?)$"
 # An escaped NUL, not an escaped backslash before `u0000`.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+# Nobody knows how clocks will be put after that; the library's tables end there.
+_LAST_KNOWN_YEAR = 2099
 # 10^s is exact as a double up to here.
 _EXACT_SCALE = 22
 _EXACT_INTEGER = 2**53
@@ -220,7 +222,8 @@ def _timestamptz(values: list[Any], kinds: set[type], zone: str) -> Typed:
     unplaced = None
     if zone and not (placed | text.is_null()).all():
         local = _moments(_only(text, text.str.contains(_TIMESTAMP_WITHOUT_ZONE)), "", None)
-        found = local.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
+        known = _only(local, local.dt.year() <= _LAST_KNOWN_YEAR) if zone != "UTC" else local
+        found = known.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
         unplaced = (found.is_null() & local.is_not_null()).to_numpy()
         series = series.zip_with(placed, found.dt.convert_time_zone("UTC"))
     failed = (series.is_null() & text.is_not_null()).to_numpy()

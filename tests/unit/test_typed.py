@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
@@ -233,6 +234,11 @@ def test_one_value_written_in_many_ways_has_one_hash(type_name, ways):
         ("text", 1),
         ("text", "a\0b"),
         ("text", ["a"]),
+        ("text", "a\ud800"),
+        ("jsonb", "a\udcff"),
+        ("jsonb", {"a\ud800": 1}),
+        ("jsonb", {"a": [math.nan]}),
+        ("jsonb", math.inf),
         ("jsonb", {"a": "b\0c"}),
         ("jsonb", {"a\0": 1}),
     ],
@@ -296,3 +302,72 @@ def test_a_pattern_holds_for_the_whole_text_and_null_passes():
     array = typed(["abc", "abcd", "xabc", None, "abc\n", "ABC"], "text").array
 
     assert full_match(array, "abc|x").tolist() == [True, False, False, True, False, False]
+
+
+LONDON = "Europe/London"
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2025-01-10T00:00", "2025-01-10T00:00Z"),
+        ("2025-07-10 13:30:15.5", "2025-07-10T12:30:15.5Z"),
+        ("2025-07-10T13:30:00Z", "2025-07-10T13:30Z"),
+        ("2025-07-10T13:30+02:00", "2025-07-10T11:30Z"),
+        ("2026-03-29T00:59:59", "2026-03-29T00:59:59Z"),
+        ("2026-03-29T02:00", "2026-03-29T01:00Z"),
+        ("2026-10-25T00:59", "2026-10-24T23:59Z"),
+        ("2026-10-25T02:00", "2026-10-25T02:00Z"),
+    ],
+)
+def test_a_time_without_a_zone_is_one_of_the_columns_zone(text, moment):
+    column = typed([text, None], "timestamptz", LONDON)
+
+    assert column.array.to_pylist() == [datetime.fromisoformat(moment), None]
+    assert not column.wrong.any()
+
+
+@pytest.mark.parametrize("text", ["2026-03-29T01:30", "2026-10-25T01:30:00", "2101-07-01T00:00"])
+def test_no_moment_is_guessed_for_a_local_time_that_clocks_never_show_or_show_twice(text):
+    column = typed([text, "2026-01-01T00:00", text], "timestamptz", LONDON)
+
+    assert column.unplaced is not None
+    assert column.unplaced.tolist() == [True, False, True]
+    assert column.wrong.tolist() == [False] * 3
+    assert column.nulls.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("text", ["2026-01-01", "2026-01-01T25:00", "2026-13-01T00:00", "", "now"])
+def test_what_is_no_time_stays_wrong_in_a_column_with_a_zone(text):
+    column = typed([text], "timestamptz", LONDON)
+
+    assert (column.wrong.tolist(), column.nulls.tolist()) == ([True], [True])
+
+
+@given(
+    st.lists(st.none() | st.datetimes(datetime(1902, 1, 1), datetime(2100, 1, 1)), max_size=6),
+    st.sampled_from([LONDON, "UTC", "Australia/Lord_Howe", "America/New_York"]),
+)
+def test_a_local_time_is_read_as_the_slow_reference_reads_it(moments, zone):
+    column = typed([m and m.isoformat() for m in moments], "timestamptz", zone)
+
+    for number, moment in enumerate(moments):
+        unplaced = column.unplaced is not None and bool(column.unplaced[number])
+        found = column.array[number].as_py()
+        if moment is None or unplaced:
+            assert found is None
+            continue
+        here = [moment.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1)]
+        assert [item.astimezone(UTC) for item in here] == [found, found]
+    assert not column.wrong.any()
+
+
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)), st.sampled_from([LONDON]))
+@example(datetime(2026, 3, 29, 1, 0), LONDON)
+@example(datetime(2026, 10, 25, 1, 59, 59), LONDON)
+def test_a_time_is_unplaced_exactly_if_its_zone_has_not_one_moment_for_it(moment, zone):
+    column = typed([moment.isoformat()], "timestamptz", zone)
+
+    offsets = {moment.replace(tzinfo=ZoneInfo(zone), fold=fold).utcoffset() for fold in (0, 1)}
+    assert column.unplaced is not None
+    assert bool(column.unplaced[0]) == (len(offsets) > 1)
