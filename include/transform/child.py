@@ -57,7 +57,8 @@ class Session:
                 "depends_on": list(node.depends_on.nodes),
             }
             for node in self._manifest.nodes.values()
-            if getattr(node.config, "materialized", None) != "ephemeral"
+            # A test of a model that is switched off stays in the manifest, switched off too.
+            if node.config.enabled and getattr(node.config, "materialized", None) != "ephemeral"
         ]
 
     def build(self, selectors: list[str]) -> list[dict[str, Any]]:
