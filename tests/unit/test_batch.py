@@ -105,7 +105,7 @@ BREAKS = {
     "minimum": (GOOD | {"id": -1}, ("id", "minimum", "-1")),
     "maximum": (GOOD | {"id": 10}, ("id", "maximum", "10")),
     "pattern": (GOOD | {"kind": "Bike"}, ("kind", "pattern", '"Bike"')),
-    "nested": (GOOD | {"place": {"latitude": [1]}}, ("latitude", "type", "[1]")),
+    "nested": (GOOD | {"place": {"latitude": [1]}}, ("latitude", "type", None)),
     "below": (GOOD | {"place": {"latitude": -91}}, ("latitude", "minimum", "-91")),
     "personal": (GOOD | {"secret": 77}, ("secret", "maximum", None)),
     "personal, type": (GOOD | {"secret": "x"}, ("secret", "type", None)),
