@@ -57,6 +57,12 @@ class Sample:
         for record in self.records:
             for path, value in _leaves(record):
                 values.setdefault(path, []).append(value)
+        # What is an object in one record and a list in another is one column.
+        whole = {path for path, found in values.items() if any(map(_is_list, found))}
+        for path in [path for path in values if _above(path) & whole]:
+            for outer in _above(path) & whole:
+                values[outer].append({})
+            del values[path]
         return [_field(path, found, len(self.records)) for path, found in values.items()]
 
     def key(self, fields: list[Field]) -> list[str]:
@@ -183,6 +189,15 @@ def _leaves(record: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield here, value
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _above(path: str) -> set[str]:
+    parts = path.split(".")
+    return {".".join(parts[:count]) for count in range(1, len(parts))}
+
+
 def _scalars(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     for name, inner in value.items():
         here = f"{path}.{name}" if path else name
@@ -237,6 +252,8 @@ def _type(value: Any) -> str:
 
 
 def _type_of_text(text: str) -> str:
+    if text in ("true", "false"):
+        return "boolean"
     if INTEGER.fullmatch(text):
         return "integer"
     if NUMBER.fullmatch(text) and not re.match(r"-?0\d", text):

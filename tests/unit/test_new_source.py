@@ -117,6 +117,22 @@ def test_csv_with_a_byte_order_mark_is_read_by_its_header(places):
     assert found.key == ("id",)
 
 
+def test_what_is_an_object_once_and_a_list_once_is_one_column(places):
+    one, many = {"Item": {"title": "a"}}, {"Item": [{"title": "b"}, {"title": "c"}]}
+
+    found = written(places, [{"no": "1", "Items": one}, {"no": "2", "Items": many}, {"no": "3"}])
+
+    assert [(column.name, column.type) for column in found.columns] == [
+        ("no", "integer"),
+        ("item", "jsonb"),
+    ]
+    assert found.column("item").path == "Items.Item"
+
+
+def test_truth_written_as_text_is_a_boolean(places):
+    assert written(places, [{"ok": "true"}, {"ok": "false"}]).column("ok").type == "boolean"
+
+
 def test_json_lines_are_read(places):
     assert written(places, b'{"id": 1}\n{"id": 2}\n').format.kind == "jsonl"
 
