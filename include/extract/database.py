@@ -7,20 +7,20 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 import orjson
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
 from include.errors import PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.fetched import AlreadyLanded, Fetched, Page
+from include.extract.keyset import as_text, page_query, page_request, refuse_null_keys
 from include.sources.asking import DatabaseExtract
 from include.sources.model import Contract
-from include.sources.page import LandedBefore, PageFacts, SentRequest
+from include.sources.page import LandedBefore, PageFacts
 from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
@@ -65,17 +65,17 @@ def fetch_rows(
             "Add the Airflow Connection of that name, or its variable for the command line."
         )
     have, after = deque(landed), ""
-    while have and have[0].digest == _request(extract, partition, after).digest_with({}):
+    while have and have[0].digest == page_request(extract, partition, after).digest_with({}):
         before = have.popleft()
-        yield AlreadyLanded(_request(extract, partition, after), {})
+        yield AlreadyLanded(page_request(extract, partition, after), {})
         if not before.next:
             return
         after = before.next
     with _errors(partition, extract.connection), _connected(dsn) as connection:
-        _refuse_null_keys(partition, extract, connection)
+        refuse_null_keys(partition, extract, connection)
         more = True
         while more:
-            request = _request(extract, partition, after)
+            request = page_request(extract, partition, after)
             page = _Page(partition, extract, after)
             page.read(connection)
             after, more = page.last_key, page.more
@@ -108,7 +108,7 @@ class _Page:
 
     def read(self, connection: psycopg.Connection[Any]) -> None:
         """Read them, and one more: it tells whether there are others, and whether keys repeat."""
-        query, values = _query(self._partition, self._extract, self._after)
+        query, values = page_query(self._partition, self._extract, self._after)
         with connection.cursor("page", row_factory=dict_row) as cursor:
             cursor.itersize = ROWS_AT_A_TIME
             for row in cursor.execute(query, values):
@@ -122,7 +122,7 @@ class _Page:
         self.body.seek(0)
 
     def _key(self, row: dict[str, Any]) -> str:
-        key = _text(row[self._extract.key])
+        key = as_text(row[self._extract.key])
         if self.records and key == self.last_key:
             raise UnexpectedPayload(
                 f"{self._partition}: expected each value of the key {self._extract.key!r} once, "
@@ -134,7 +134,7 @@ class _Page:
     def _write(self, row: dict[str, Any]) -> None:
         line = orjson.dumps(
             {name: _value(value) for name, value in row.items()},
-            default=_text,
+            default=as_text,
             option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS,
         )
         self._digest.update(line)
@@ -154,60 +154,6 @@ class _Page:
         )
 
 
-def _rows(extract: DatabaseExtract) -> sql.Composed:
-    """The query, as a table, and the condition that its rows are of the period."""
-    condition: sql.Composable = sql.SQL("true")
-    if extract.changed and "%(period_start)s" not in extract.query:
-        changed = sql.Identifier(extract.changed)
-        condition = sql.SQL("{0} >= %(period_start)s and {0} < %(period_end)s").format(changed)
-    # The contract's own text: whoever may change it may change everything.
-    query = sql.SQL(extract.query.rstrip("; \n"))
-    return sql.SQL("({}) as asked where {}").format(query, condition)
-
-
-def _query(
-    partition: Partition, extract: DatabaseExtract, after: str
-) -> tuple[sql.Composed, dict[str, Any]]:
-    key = sql.Identifier(extract.key)
-    beyond = sql.SQL(" and {} > %(after)s").format(key) if after else sql.SQL("")
-    query = sql.SQL("select * from {rows}{beyond} order by {key} limit {limit}").format(
-        rows=_rows(extract), beyond=beyond, key=key, limit=sql.Literal(extract.page_size + 1)
-    )
-    return query, _bound(partition) | {"after": after}
-
-
-def _refuse_null_keys(
-    partition: Partition, extract: DatabaseExtract, connection: psycopg.Connection[Any]
-) -> None:
-    """A null is beyond no key: its row would be on no page but the first."""
-    query = sql.SQL("select 1 from {rows} and {key} is null limit 1").format(
-        rows=_rows(extract), key=sql.Identifier(extract.key)
-    )
-    if connection.execute(query, _bound(partition)).fetchone():
-        raise UnexpectedPayload(
-            f"{partition}: expected a value of the key {extract.key!r} in every row, found null. "
-            "Name a unique column under `key`."
-        )
-
-
-def _bound(partition: Partition) -> dict[str, Any]:
-    period = partition.period
-    return {
-        "period_start": datetime.combine(period.first_day, time(), UTC),
-        "period_end": datetime.combine(period.next.first_day, time(), UTC),
-        "council": partition.council,
-    }
-
-
-def _request(extract: DatabaseExtract, partition: Partition, after: str) -> SentRequest:
-    bound = {name: _text(value) for name, value in _bound(partition).items()}
-    return SentRequest(
-        method="SELECT",
-        url=f"database:{extract.connection}",
-        query=bound | ({"after": after} if after else {}),
-    )
-
-
 def _value(value: Any) -> Any:
     """As JSON has it; numbers that it has not are text."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -215,13 +161,6 @@ def _value(value: Any) -> Any:
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return str(value)
     return value
-
-
-def _text(value: Any) -> str:
-    """What has no JSON type: dates in ISO form, numeric and the rest as they are written."""
-    if isinstance(value, bytes | memoryview):
-        return bytes(value).hex()
-    return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
 @contextmanager

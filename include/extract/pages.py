@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from include.councils.model import Council
-from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
+from include.errors import SourceRejected, SourceUnavailable
 from include.extract.asks import Ask, Parents, asks, context_of, request_of, split
-from include.extract.client import Answer, Client
+from include.extract.client import Client
 from include.extract.fetched import AlreadyLanded, Fetched, NotPublished, Page
 from include.extract.paging import Pager
 from include.extract.passes import until_two_agree
+from include.extract.reading import Reading
 from include.sources.asking import Archive, Extract
 from include.sources.model import Contract
-from include.sources.page import Answered, LandedBefore, PageFacts, SentRequest
+from include.sources.page import Answered, LandedBefore
 from include.sources.partition import Partition
-from include.sources.records import BodyCutShort, count_records, read_records
 
 __all__ = ["AlreadyLanded", "Fetched", "NotPublished", "fetch_pages"]
 
@@ -151,21 +151,21 @@ class _Fetch:
                 yield AlreadyLanded(request, context)
                 continue
             self.have.clear()
-            read = self._ask(ask, pager, request, context)
-            facts = _facts(label, self.way_name, context, read)
+            read = self._ask(ask, pager, context)
+            facts = read.facts(self.way_name)
             pager.take(facts.sha256, facts.next, read.everything)
             self.any_page = True
             yield Fetched(request, facts, read.answer.body)
 
-    def _ask(self, ask: Ask, pager: Pager, request: SentRequest, context: dict[str, str]) -> _Read:
+    def _ask(self, ask: Ask, pager: Pager, context: dict[str, str]) -> Reading:
         answers, who = self.way.answers, f"{self.partition}, {pager.label}"
-        read = _Read(self, who, pager, request, context)
+        read = Reading(who, pager, self.layout, context)
         meant = {*answers.not_published}
         if pager.label == ask.label:
             meant |= {*answers.too_large, *answers.unknown_ward}
         read.answer = answer = self.client.ask(
             who,
-            request,
+            read.request,
             accept=frozenset(meant),
             fail_at_once=answers.fail_at_once,
             check=read.check,
@@ -184,70 +184,11 @@ class _Fetch:
         raise NotPublished(
             Answered(
                 label=pager.label,
-                request=request,
+                request=read.request,
                 status=answer.status,
                 fetched_at=answer.fetched_at,
             )
         )
-
-
-class _Read:
-    """One answer: the records that are wanted, everything it holds, and what comes next."""
-
-    answer: Answer
-
-    def __init__(
-        self,
-        fetch: _Fetch,
-        who: str,
-        pager: Pager,
-        request: SentRequest,
-        context: dict[str, str],
-    ) -> None:
-        self.records = self.everything = 0
-        self.next = ""
-        self._who, self._request, self._context = who, request, context
-        self._fetch, self._pager = fetch, pager
-
-    def check(self, answer: Answer) -> None:
-        """Read it to its end. Raises `SourceUnavailable` or `UnexpectedPayload`."""
-        try:
-            self._count(answer)
-        except BodyCutShort as error:
-            raise SourceUnavailable(
-                f"{self._who}: the answer from {self._request.address} cannot be read: {error}. "
-                "The next retry may succeed."
-            ) from None
-        except UnexpectedPayload as error:
-            raise UnexpectedPayload(
-                f"{self._who}: {error} in the answer from {self._request.address}. Has the API "
-                "changed, or is `format` or `paging` wrong in the contract?"
-            ) from None
-
-    def _count(self, answer: Answer) -> None:
-        layout, pager = self._fetch.layout, self._pager
-        chunks = read_records(answer.body, answer.size, layout, self._context)
-        self.records = self.everything = sum(len(chunk) for chunk in chunks)
-        if layout.select and self._fetch.way.paging:
-            self.everything = count_records(answer.body, answer.size, layout)
-        self.next = pager.next_after(answer, layout, self.everything)
-        pager.check_total(answer, self.everything, last=not self.next)
-
-
-def _facts(label: str, way: str, context: dict[str, str], read: _Read) -> PageFacts:
-    answer = read.answer
-    return PageFacts(
-        label=label,
-        way=way,
-        next=read.next,
-        context=context,
-        status=answer.status,
-        headers=answer.headers,
-        fetched_at=answer.fetched_at,
-        sha256=answer.sha256,
-        bytes=answer.size,
-        records=read.records,
-    )
 
 
 def _unknown_wards(partition: Partition, unknown: list[Ask]) -> str:

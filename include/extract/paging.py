@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 from include.errors import SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer
 from include.sources.asking import Paging
-from include.sources.formats import Format
 from include.sources.page import SentRequest
 from include.sources.records import value_in
 
@@ -18,8 +17,8 @@ HEADER = "header"
 class Pager:
     """The pages of one thing that is asked for.
 
-    `first` is its request, but for paging; `live_url` is what the API calls
-    its own `base_url`, as links in its answers do.
+    `first` is its request, but for paging; `urls` are what the API calls its
+    own base URL, as links in its answers do, and where it is asked.
     """
 
     def __init__(
@@ -36,6 +35,11 @@ class Pager:
         self._state = ""
         self._bodies: dict[str, int] = {}
         self._states: dict[str, int] = {}
+
+    @property
+    def pages(self) -> bool:
+        """Whether there can be more than one page."""
+        return self._paging is not None
 
     @property
     def label(self) -> str:
@@ -57,7 +61,7 @@ class Pager:
             added[paging.parameter] = self._state
         return self._first.model_copy(update={"query": {**self._first.query, **added}})
 
-    def next_after(self, answer: Answer, layout: Format, records: int) -> str:
+    def next_after(self, answer: Answer, records: int) -> str:
         """What the page after this one is asked with; empty if there is none.
 
         `records` are all that the page holds. Raises `UnexpectedPayload` for

@@ -118,6 +118,14 @@ class Contract(Definition):
             wanted = next((column for column in self.columns if column.request), None)
             if wanted:
                 raise ValueError(f"column {wanted.name!r}: a database has no `request`")
+            keys = {
+                column.path or column.name for column in self.columns if column.personal != "no"
+            }
+            if self.extract.key in keys:
+                raise ValueError(
+                    f"`extract.key` names {self.extract.key!r}, which is personal: keys stand in "
+                    "manifests and logs"
+                )
             return
         for way in self.extract.ways.values():
             if self.councils == "uk" and way.for_each in ("ward", "point"):

@@ -273,3 +273,14 @@ def test_the_moment_is_utc_whatever_the_servers_zone(lake, bucket, source):
     found = rows(bucket, landed(lake, source))
 
     assert found[0]["opened"] == datetime(2026, 11, 2, tzinfo=UTC).isoformat()
+
+
+def test_a_comment_at_the_end_of_a_query_does_no_harm(lake, source):
+    assert landed(lake, source, query=QUERY + "-- the day's").totals.records == 8
+
+
+def test_a_personal_key_is_refused_for_it_would_stand_in_manifests():
+    asked = {"kind": "database", "connection": "cases", "query": QUERY, "key": "email"}
+
+    with pytest.raises(ValueError, match="'email', which is personal"):
+        contract(column("email", personal="pseudonymise"), retention_days=1, extract=asked)
