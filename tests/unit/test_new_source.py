@@ -160,7 +160,7 @@ def test_an_answer_without_records_is_refused(body):
 def test_a_source_that_exists_is_not_overwritten(places):
     written(places, ANSWER)
 
-    with pytest.raises(PermanentError, match="exists. Edit it"):
+    with pytest.raises(PermanentError, match="Edit it, or choose"):
         written(places, ANSWER)
 
 
