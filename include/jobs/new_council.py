@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,8 +61,11 @@ class Box(NamedTuple):
 
     @property
     def radius_km(self) -> float:
-        """Of a circle around the middle that holds the box's edges."""
-        return max(0.5, round((self.north - self.south) / 2 * KM_PER_DEGREE, 1))
+        """Of a circle around the middle that holds the whole box."""
+        up = (self.north - self.south) / 2 * KM_PER_DEGREE
+        across = (self.east - self.west) / 2 * KM_PER_DEGREE
+        across *= math.cos(math.radians((self.north + self.south) / 2))
+        return round(math.hypot(up, across), 1)
 
 
 def new_council(
