@@ -67,12 +67,17 @@ def _above(path: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
 
 
 def _add_samples(samples: list[Any], values: Iterable[Any]) -> None:
+    """Fill up to `SAMPLES`; after that, only a value of another kind takes the last place."""
+    kinds = set(map(type, samples))
     for value in values:
-        if len(samples) >= SAMPLES:
-            return
+        full = len(samples) >= SAMPLES
+        if full and type(value) in kinds:
+            continue
         cut = _sample(value)
-        if cut not in samples:
-            samples.append(cut)
+        if cut in samples or (full and type(cut) in kinds):
+            continue
+        samples[SAMPLES - 1 :] = [cut]
+        kinds.add(type(cut))
 
 
 def _sample(value: Any) -> Any:
@@ -141,12 +146,11 @@ def record(cursor: Cursor, source: str, landing_id: str, drift: Drift) -> None:
         first_seen, landing, samples = datetime.now(UTC), landing_id, found.samples
         type_name = found.type
         if before:
-            type_name = wider(before["type"], found.type)
-            if type_name == before["type"]:
-                continue
             first_seen, landing = before["first_seen"], before["landing_id"]
-            samples = before["samples"]
+            samples, type_name = [*before["samples"]], wider(before["type"], found.type)
             _add_samples(samples, found.samples)
+            if (samples, type_name) == (before["samples"], before["type"]):
+                continue
             cursor.execute(
                 "delete from ops.schema_drift where source = $1 and field = $2", (source, name)
             )

@@ -103,8 +103,10 @@ def migrated(new_database) -> Warehouse:
 def warehouse(migrated) -> Iterator[Warehouse]:
     """The migrated database, without a row."""
     yield migrated
-    tables = ", ".join(f"raw.{name}" for name in (GAUGES.name, *contracts()))
-    migrated.query(f"truncate ops.landing, ops.load, ops.quarantine, {tables} restart identity")
+    ops = ("landing", "load", "quarantine", "schema_drift")
+    raw = (GAUGES.name, *contracts())
+    tables = [*(f"ops.{name}" for name in ops), *(f"raw.{name}" for name in raw)]
+    migrated.query(f"truncate {', '.join(tables)} restart identity")
 
 
 @dataclass

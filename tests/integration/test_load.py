@@ -23,6 +23,7 @@ from include.jobs import load as job
 from include.jobs.load import load
 from include.warehouse import load as warehouse_load
 from include.warehouse import prepare as preparing
+from include.warehouse.migrate import migrate
 from tests.integration.landings import land, prefix_of
 from tests.samples import body_of, column, contract
 
@@ -587,3 +588,175 @@ def test_readers_never_see_a_partial_partition(lake, warehouse, loading, monkeyp
 
     assert seen <= {(400, 1), (600, 1)}
     assert (600, 1) in seen
+
+
+SHARED = contract(
+    column("id", "integer", required=True),
+    column("note"),
+    key=["id"],
+    checks={"min_share_of_previous": 0.5, "max_quarantined_share": 0.2},
+)
+
+
+def test_far_fewer_records_than_the_current_load_are_refused_unless_forced(
+    lake, warehouse, loading
+):
+    land(lake, SHARED, records(1, 2, 3, 4))
+    loading(SHARED)
+    land(lake, SHARED, records(1))
+
+    with pytest.raises(LoadRefused, match=r"at least 0.5 of the 4 records of the current load"):
+        loading(SHARED)
+    assert ids(warehouse) == [1, 2, 3, 4]
+    entry = loading(SHARED, forced_by="someone")
+
+    assert (entry["status"], entry["forced_by"], ids(warehouse)) == ("loaded", "someone", [1])
+    land(lake, SHARED, records(1, 2))
+    assert loading(SHARED)["status"] == "loaded"
+
+
+def test_fewer_records_are_compared_with_what_was_loaded_although_the_table_was_emptied(
+    lake, warehouse, loading
+):
+    land(lake, SHARED, records(1, 2, 3, 4))
+    loading(SHARED)
+    warehouse.query("truncate raw.gauges")
+    land(lake, SHARED, records(1))
+
+    with pytest.raises(LoadRefused, match="of the 4 records"):
+        loading(SHARED)
+
+
+def test_a_column_that_turns_null_everywhere_is_refused_unless_forced(lake, warehouse, loading):
+    land(lake, SHARED, records(1, 2))
+    loading(SHARED)
+    land(lake, SHARED, [{"id": 1, "remark": "n1"}, {"id": 2, "remark": "n2"}])
+
+    with pytest.raises(LoadRefused, match=r"no record has a value in note, where those of"):
+        loading(SHARED)
+    assert warehouse.query("select note from raw.gauges order by id") == [("n1",), ("n2",)]
+    assert warehouse.query("select field, samples from ops.schema_drift") == [
+        ("remark", ["n1", "n2"])
+    ]
+    assert loading(SHARED, forced_by="someone")["status"] == "loaded"
+
+    land(lake, SHARED, [{"id": 1}, {"id": 3}])
+    assert loading(SHARED)["status"] == "loaded"
+
+
+def test_a_null_column_passes_where_the_contract_lets_it_or_nothing_was_there(
+    lake, warehouse, loading
+):
+    lenient = SHARED.model_copy(
+        update={"checks": SHARED.checks.model_copy(update={"null_columns_may_appear": True})}
+    )
+    land(lake, lenient, records(1, 2))
+    loading(lenient)
+    land(lake, lenient, [{"id": 1}, {"id": 2}])
+    assert loading(lenient)["status"] == "loaded"
+    land(lake, SHARED, [{"id": 1}, {"id": 3}], council="sutton")
+    assert loading(SHARED, "sutton")["status"] == "loaded"
+
+
+def test_a_column_that_is_new_may_be_null(lake, new_database):
+    database = new_database()
+    migrate(database.admin, [SHARED], {})
+    where = {"lake": lake, "dsn": database.dsn(), "run_id": "run"}
+    land(lake, SHARED, records(1))
+    load(SHARED, "kingston", "2017-05", **where)
+    newer = contract(
+        column("id", "integer", required=True), column("note"), column("depth"), key=["id"]
+    )
+    migrate(database.admin, [newer], {})
+    land(lake, newer, records(1, 2))
+
+    assert load(newer, "kingston", "2017-05", **where)["status"] == "loaded"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda r: {"ID": r["id"]}, r"6 of them: id breaks rule `required`: expected integer at "
+                                    r"`id`, found a record with ID"),
+        (lambda r: r | {"id": None}, r"expected integer at `id`, found null"),
+        (lambda r: r | {"id": f"A{r['id']}"}, r"id breaks rule `type`: expected integer at `id`, "
+                                              r"found text \"A1\" \(first: record 1,"),
+        (lambda r: r | {"id": {"no": 1}}, r"expected integer at `id`, found an object"),
+    ],
+)  # fmt: skip
+def test_a_required_field_that_is_gone_or_another_type_is_refused_and_named(
+    lake, warehouse, loading, spoil, said
+):
+    land(lake, SHARED, records(9))
+    loading(SHARED)
+    land(lake, SHARED, [spoil(record) for record in records(1, 2, 3, 4, 5, 6)])
+
+    with pytest.raises(LoadRefused, match=said):
+        loading(SHARED)
+
+    assert ids(warehouse) == [9]
+    assert warehouse.query(LEDGER)[0][0] == "refused"
+
+
+EXPLODING = contract(
+    column("id", "integer", list_value="explode", list_separator="|"), column("note")
+)
+
+
+def test_the_books_count_records_and_say_how_many_rows_they_became(lake, warehouse, loading):
+    land(lake, EXPLODING, [{"id": [1, 2], "note": "a"}, {"id": "3|4|5"}, {"id": 6}, {"id": "x|7"}])
+
+    entry = loading(EXPLODING)
+
+    assert (entry["records"], entry["loaded"], entry["quarantined"], entry["rows"]) == (4, 3, 1, 6)
+    assert warehouse.query(
+        "select count(*), count(distinct _record_no) from raw.gauges"
+    ) == [(6, 3)]  # fmt: skip
+    again = loading(EXPLODING)
+    assert (again["status"], again["rows"]) == ("unchanged", 6)
+
+
+PERSONAL = contract(
+    column("id", "integer", required=True),
+    column("note", personal="pseudonymise"),
+    key=["id"],
+    retention_days=30,
+)
+
+
+def test_a_source_with_pseudonyms_needs_the_key_and_loads_anew_with_another(
+    lake, warehouse, loading, monkeypatch
+):
+    land(lake, PERSONAL, records(1, 2))
+    with pytest.raises(PermanentError, match="WANDLE_PSEUDONYM_KEY is not set"):
+        loading(PERSONAL)
+
+    monkeypatch.setenv("WANDLE_PSEUDONYM_KEY", "a1" * 32)
+    first = loading(PERSONAL)
+    assert loading(PERSONAL)["status"] == "unchanged"
+    noted = warehouse.query("select note from raw.gauges order by id")
+    monkeypatch.setenv("WANDLE_PSEUDONYM_KEY", "b2" * 32)
+    second = loading(PERSONAL)
+
+    assert second["status"] == "loaded"
+    assert second["content_hash"] != first["content_hash"]
+    assert warehouse.query("select note from raw.gauges order by id") != noted
+    assert all(len(note) == 64 for (note,) in noted)
+
+
+def test_quarantine_says_who_must_mend_a_record(lake, warehouse, loading):
+    ours = contract(
+        column("id", "integer"),
+        column("note", pattern="n.", responsible="us"),
+        checks={"max_quarantined_share": 1},
+    )
+    land(lake, ours, [*records(1), {"id": "x"}, {"id": 2, "note": "long"}])
+
+    loading(ours)
+
+    assert warehouse.query(
+        "select column_name, responsible from ops.quarantine order by record_no"
+    ) == [("id", "publisher"), ("note", "us")]
+    assert warehouse.query(
+        "select responsible from ops.quarantine_overview order by 1", "wandle_portal"
+    ) == [("publisher",), ("us",)]

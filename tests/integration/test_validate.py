@@ -1,0 +1,130 @@
+"""`wandle validate`: contracts, councils, dbt's sources and tables, compared with each other."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from include.jobs import validate as job
+from include.jobs.validate import validate
+from include.sources.model import contracts
+from include.transform.project import FOLDER
+from include.warehouse.migrate import migrate
+
+
+@pytest.fixture
+def database(new_database):
+    found = new_database()
+    migrate(found.admin, contracts().values(), {})
+    return found
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A copy of dbt's models that a test may spoil."""
+    shutil.copytree(FOLDER / "models", tmp_path / "dbt_project" / "models")
+    return tmp_path / "dbt_project"
+
+
+def change(project: Path, old: str, new: str) -> None:
+    file = project / "models" / "staging" / "_sources.yml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def test_what_is_checked_in_fits_together(database):
+    found = validate(database.dsn())
+
+    assert found.differences == ()
+    assert found.without_database == ""
+    assert "the database's tables" in found.looked_at
+
+
+def test_without_a_database_the_rest_is_compared_and_it_says_so():
+    found = validate("")
+
+    assert found.differences == ()
+    assert "WANDLE_LOADER_DSN" in found.without_database
+
+
+def test_a_database_that_does_not_answer_is_said_not_to_be_looked_at():
+    found = validate("postgresql://wandle_loader@127.0.0.1:1/warehouse")
+
+    assert found.differences == ()
+    assert "PostgreSQL" in found.without_database
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("name: ward_code", "name: ward", "column ward_code (text) is missing"),
+        ("name: ward_code", "name: ward", "column ward is not in the contract"),
+        ("data_type: bigint", "data_type: integer", "is integer, expected bigint"),
+        ("  - name: police_street_crime", "  - name: crimes", "table crimes has no contract"),
+        ("  - name: police_street_crime", "  - name: crimes", "no source table for police_street"),
+    ],
+)
+def test_each_difference_in_dbts_sources_is_named(project, old, new, said):
+    change(project, old, new)
+
+    assert any(said in line for line in validate("", project=project).differences)
+
+
+def test_a_table_in_two_source_files_is_named(project):
+    shutil.copytree(project / "models" / "staging", project / "models" / "other")
+
+    assert any("stands in" in line for line in validate("", project=project).differences)
+
+
+def test_each_difference_in_the_database_is_named(database):
+    database.query("alter table raw.police_street_crime drop column category cascade")
+    database.query("alter table raw.police_street_crime alter column month type varchar(7)")
+    database.query("drop table raw.police_ward_boundaries cascade")
+    database.query("create table raw.forgotten (a int)")
+
+    said = validate(database.dsn()).differences
+
+    assert set(said) == {
+        "database: table raw.police_street_crime: column category (text) is missing; "
+        "run `wandle migrate`",
+        "database: table raw.police_street_crime: column month is character varying(7), "
+        "expected text; run `wandle migrate`",
+        "database: table raw.police_ward_boundaries is missing; run `wandle migrate`",
+        "database: table raw.forgotten has no contract include/sources/forgotten.yaml",
+    }
+
+
+def test_a_database_that_was_never_migrated_is_named(new_database):
+    database = new_database()
+
+    said = validate(database.dsn()).differences
+
+    assert any("raw.police_street_crime is missing" in line for line in said)
+
+
+def test_a_wrong_contract_is_a_difference(monkeypatch):
+    def wrong() -> None:
+        raise job.WrongDefinition("x.yaml: field `nam`: no such field; is it misspelt?")
+
+    monkeypatch.setattr(job, "every_contract", wrong)
+
+    found = validate("")
+
+    assert found.differences == ("x.yaml: field `nam`: no such field; is it misspelt?",)
+
+
+def test_a_council_without_what_a_contract_asks_for_is_named(monkeypatch):
+    known = {
+        name: item.model_copy(update={"points": (), "ward_sets": ()})
+        for name, item in job.councils().items()
+    }
+    monkeypatch.setattr(job, "councils", lambda: known)
+
+    said = validate("").differences
+
+    for name in known:
+        assert any(f"{name}.yaml: no `ward_sets`" in line for line in said)
+        assert any(f"{name}.yaml: no `points`" in line for line in said)
