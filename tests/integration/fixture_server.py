@@ -77,8 +77,10 @@ class FixtureServer:
 def _reply(answer: Any) -> Reply | Answering:
     if isinstance(answer, bytes):
         return Reply(answer)
-    return answer if isinstance(answer, Reply) or callable(answer) else Reply(
-        json.dumps(answer).encode()
+    return (
+        answer
+        if isinstance(answer, Reply) or callable(answer)
+        else Reply(json.dumps(answer).encode())
     )
 
 
