@@ -172,50 +172,29 @@ def changes(draw: st.DrawFn) -> Change:
     return change
 
 
+DAMAGES: dict[str, Callable[[bytes, int, int], bytes]] = {
+    "none": lambda body, place, byte: body,
+    "truncated": lambda body, place, byte: body[:place],
+    "empty": lambda body, place, byte: b"",
+    "BOM": lambda body, place, byte: b"\xef\xbb\xbf" + body,
+    "latin": lambda body, place, byte: body.replace(b"mill", b"m\xfchle\xff", 1),
+    "NUL": lambda body, place, byte: body[:place] + b"\x00" + body[place:],
+    "flipped": lambda body, place, byte: body[:place] + bytes([byte]) + body[place + 1 :],
+    "doubled": lambda body, place, byte: body + body,
+    "deep": lambda body, place, byte: body.replace(b'"High Street"', b"[" * 2000 + b"]" * 2000, 1),
+    "html": lambda body, place, byte: b"<html><body>502 Bad Gateway</body></html>",
+    "huge number": lambda body, place, byte: body.replace(b"1.5", b"1" * 5000, 1),
+    "blanks": lambda body, place, byte: b" \n" + body + b"\n\n \n",
+    "CR": lambda body, place, byte: body.replace(b"\r\n", b"\r"),
+}
+
+
 @st.composite
 def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
     """One thing that goes wrong with the bytes of a body, mostly nothing."""
-    kind = draw(
-        st.sampled_from(
-            [
-                *["none"] * 8,
-                *("truncated", "truncated", "empty", "BOM", "latin", "NUL", "flipped"),
-                *("doubled", "deep", "html", "huge number", "blanks", "CR"),
-            ]
-        )
-    )
+    damage = DAMAGES[draw(st.sampled_from(["none"] * 8 + ["truncated", *DAMAGES]))]
     share, byte = draw(st.floats(0, 1)), draw(st.integers(0, 255))
-
-    def damage(body: bytes) -> bytes:
-        place = int(share * len(body))
-        match kind:
-            case "truncated":
-                return body[:place]
-            case "empty":
-                return b""
-            case "BOM":
-                return b"\xef\xbb\xbf" + body
-            case "latin":
-                return body.replace(b"mill", b"m\xfchle\xff", 1)
-            case "NUL":
-                return body[:place] + b"\x00" + body[place:]
-            case "flipped":
-                return body[:place] + bytes([byte]) + body[place + 1 :]
-            case "doubled":
-                return body + body
-            case "deep":
-                return body.replace(b'"High Street"', b"[" * 2000 + b"]" * 2000, 1)
-            case "html":
-                return b"<html><body>502 Bad Gateway</body></html>"
-            case "huge number":
-                return body.replace(b"1.5", b"1" * 5000, 1)
-            case "blanks":
-                return b" \n" + body + b"\n\n \n"
-            case "CR":
-                return body.replace(b"\r\n", b"\r")
-        return body
-
-    return damage
+    return lambda body: damage(body, int(share * len(body)), byte)
 
 
 @dataclass(frozen=True)
@@ -236,7 +215,9 @@ def cases(draw: st.DrawFn) -> Case:
     kind = draw(st.sampled_from(KINDS))
     bodies = []
     for page in range(draw(st.integers(1, 2))):
-        records: list[Any] = [record(page * 5 + number) for number in range(draw(st.integers(0, 5)))]
+        records: list[Any] = [
+            record(page * 5 + number) for number in range(draw(st.integers(0, 5)))
+        ]
         for change in draw(st.lists(changes(), max_size=4)):
             change(records)
         bodies.append(draw(damages())(written(kind, records)))
@@ -279,8 +260,7 @@ def landed(source: Contract, case: Case) -> list[PageBody] | None:
         stream = io.BytesIO(body)
         try:
             found = sum(map(len, read_records(stream, len(body), source.format, {})))
-        except (BodyCutShort, PipelineError) as error:
-            assert str(error)
+        except (BodyCutShort, PipelineError):
             return None
         stream.seek(0)
         pages.append(PageBody(f"{number:04}.json.gz", {}, found, len(body), stream))
@@ -325,7 +305,7 @@ SEEN: dict[str, int] = {}
 @given(case=cases())
 @example(case=Case("json", (b'{"data":{"items":[{"id":1,"more":"\\ud800"},{"id":NaN}]}}',)))
 @example(case=Case("json", (b'{"data":{"items":[{"id":1,"id":2},{"id":1e400}]}}',)))
-@example(case=Case("csv", (b"id,name\r\n1,a\r\n2,b,c\r\n3\r\n4,\"open\r\n",)))
+@example(case=Case("csv", (b'id,name\r\n1,a\r\n2,b,c\r\n3\r\n4,"open\r\n',)))
 @example(case=Case("csv", (b"id,id\n1,2\n",)))
 def test_every_record_of_a_mutated_body_is_accounted_for(case):
     became = assert_balanced(CONTRACTS[case.kind], case)
@@ -396,10 +376,13 @@ def whole_way(api, lake, database) -> Callable[[Case], str]:
     def go(case: Case) -> str:
         source, dsn = CONTRACTS[case.kind], database.dsn()
         before = state_of(database, source)
+        refused = None
         try:
             entry = ingest(source, case, api, lake, dsn)
         except PipelineError as error:
-            assert len(str(error)) > 20
+            refused = str(error)
+        if refused is not None:
+            assert source.name in refused
             assert state_of(database, source) == before
             return "refused"
         books = (entry["loaded"], entry["quarantined"], entry["duplicates"])
