@@ -259,7 +259,10 @@ def quarantine(as_json: JsonOption = False) -> None:
     if as_json:
         _print_json(found)
         return
-    columns = ("source", "council", "period", "record_no", "page", "column", "rule", "value")
+    columns = (
+        *("source", "council", "period", "record_no", "page"),
+        *("column", "rule", "value", "responsible"),
+    )
     table = Table(*columns, box=None)
     for row in found:
         table.add_row(*("" if row[name] is None else escape(str(row[name])) for name in columns))

@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from include.cli import app
 from include.jobs import validate as job
 from include.jobs.validate import validate
 from include.sources.model import contracts
@@ -128,3 +130,40 @@ def test_a_council_without_what_a_contract_asks_for_is_named(monkeypatch):
     for name in known:
         assert any(f"{name}.yaml: no `ward_sets`" in line for line in said)
         assert any(f"{name}.yaml: no `points`" in line for line in said)
+
+
+@pytest.mark.usefixtures("deployment")
+def test_the_command_names_each_difference_and_fails(database, monkeypatch):
+    monkeypatch.setenv("WANDLE_LOADER_DSN", database.dsn())
+    good = CliRunner().invoke(app, ["validate"])
+    database.query("create table raw.forgotten (a int)")
+
+    bad = CliRunner().invoke(app, ["validate"])
+
+    assert (good.exit_code, bad.exit_code) == (0, 1)
+    assert "0 differences" in good.stdout
+    assert "table raw.forgotten has no contract" in bad.stdout
+
+
+@pytest.mark.usefixtures("deployment")
+def test_the_command_works_without_a_database():
+    found = CliRunner().invoke(app, ["validate"])
+
+    assert found.exit_code == 0
+    assert "The database was not looked at" in found.stdout
+
+
+@pytest.mark.usefixtures("deployment")
+def test_the_drift_command_prints_a_patch_or_says_that_there_is_none(database, monkeypatch):
+    monkeypatch.setenv("WANDLE_LOADER_DSN", database.dsn())
+    none = CliRunner().invoke(app, ["drift"])
+    database.query(
+        "insert into ops.schema_drift values "
+        "('police_street_crime', 'new', now(), 'L', '[1]', 'integer', 'api')"
+    )
+
+    patch = CliRunner().invoke(app, ["drift", "police_street_crime"])
+
+    assert none.stdout.startswith("No record has a field")
+    assert patch.stdout.startswith("# Add to include/sources/police_street_crime.yaml")
+    assert "type: integer" in patch.stdout
