@@ -55,6 +55,9 @@ def somewhere(wards: int) -> Council:
             "title": "Somewhere",
             "gss_code": "E09000001",
             "police_force": "kent",
+            "latitude": 51.4,
+            "longitude": -0.3,
+            "radius_km": 5,
             "ward_sets": [{"from": "2013-01-01", "wards": named}],
         }
     )

@@ -290,7 +290,15 @@ def test_national_gauges_are_asked_for_by_an_option_or_the_state_file(tmp_path):
 
 def test_one_more_council_changes_nothing_for_the_others():
     more = Council.model_validate(
-        {"name": "a", "title": "A", "gss_code": "E06000001", "police_force": "kent"}
+        {
+            "name": "a",
+            "title": "A",
+            "gss_code": "E06000001",
+            "police_force": "kent",
+            "latitude": 51.4,
+            "longitude": -0.3,
+            "radius_km": 5,
+        }
     )
     moment = Moment(7, AS_OF)
 
