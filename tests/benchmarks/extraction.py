@@ -195,7 +195,7 @@ def _free_port() -> int:
 def _wait(url: str) -> None:
     for _ in range(200):
         try:
-            with urllib.request.urlopen(url):  # noqa: S310, our own address
+            with urllib.request.urlopen(url):
                 return
         except OSError:
             time.sleep(0.1)
