@@ -94,7 +94,10 @@ class Seen:
 
 def canonical_json(value: Any) -> str:
     """JSON whose text does not change on its way through jsonb: sorted keys, 1.0 as 1."""
-    return orjson.dumps(_without_float_noise(value), option=orjson.OPT_SORT_KEYS).decode()
+    written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    if b".0" in written:
+        written = orjson.dumps(_without_float_noise(value), option=orjson.OPT_SORT_KEYS)
+    return written.decode()
 
 
 def hash_multiset(texts: Iterable[bytes]) -> str:
