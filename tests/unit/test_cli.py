@@ -71,7 +71,7 @@ def test_a_wrong_name_is_one_message_and_exit_code_1(wandle, arguments, said):
     assert "Traceback" not in err + out
 
 
-@pytest.mark.parametrize("arguments", [("ledger",), ("quarantine",), ("migrate",), ("sandbox",)])
+@pytest.mark.parametrize("arguments", [("ledger",), ("quarantine",), ("migrate",)])
 def test_without_a_platform_the_command_that_makes_one_is_named(wandle, arguments):
     code, _, err = wandle(*arguments)
 
