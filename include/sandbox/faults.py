@@ -1,7 +1,7 @@
 """Faults on demand, as middleware: what real APIs do on their bad days. Off unless asked for.
 
-One request asks for a fault by the header `X-Wandle-Fault: <fault>`, with a
-number of seconds where it takes one: `slow=70`, `429-retry-after-seconds=2`.
+One request asks for a fault by the header `X-Wandle-Fault: <fault>`, with what it
+takes: seconds, a field or a page: `slow=70`, `wrong-type=value`, `missing-page=3`.
 
 Requests of a client that cannot be touched are matched by rules in
 `faults.json` beside the sandbox's state file, read again whenever it changes:
@@ -11,8 +11,8 @@ Requests of a client that cannot be touched are matched by rules in
 
 `path` is a regular expression searched in the request's path; `form` holds
 form fields or query parameters with the values that they must have; `times`
-is how often the rule strikes (always, if left out); `seconds` is as above.
-The first rule that matches and is not used up strikes.
+is how often the rule strikes (always, if left out); `seconds`, `field` and `page`
+are as above. The first rule that matches and is not used up strikes.
 
 | fault | the client sees |
 |---|---|
@@ -20,78 +20,54 @@ The first rule that matches and is not used up strikes.
 | `429-retry-after-seconds` | 429 with `Retry-After: <seconds>` (1 by default) |
 | `429-retry-after-date` | 429 with the same as an HTTP date |
 | `500` | 500 with an HTML body |
+| `502` | 502 with an HTML body |
 | `503` | 503, plain text |
+| `503-html` | 503 with an HTML body |
 | `404` | 404, plain text |
 | `slow` | the right answer, `seconds` later (5 by default) |
 | `cut` | the connection ends in the middle of the body |
 | `truncated` | a complete 200 whose JSON ends in the middle |
 | `empty` | 200 with a body of zero bytes |
 | `empty-list` | 200 with `[]` |
+| `wrong-type` | the right JSON, but each value of `field` (the records' first) is an object |
+| `extra-field` | the right JSON, but each record has one `field` more |
+| `missing-page` | page `page` (2) is left out: from it on, each page is the one after it |
+| `duplicate-page` | the page before `page` (2) comes again: from it on, each is the one before |
+
+Pages are those of `_limit` and `_offset`, of `limit` and `offset`, or of `page`.
+The last two strike no page before `page`; with `times` 1 they strike one answer
+and the pages after it are right again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import ValidationError
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from include.sandbox.clock import file_version
+from include.sandbox.fault_rules import PAGES_LATER, REWRITES, RULES, Fault, Rule, rule_of_header
+from include.sandbox.rewriting import other_page
 
 HEADER = "X-Wandle-Fault"
-Fault = Literal[
-    "429", "429-retry-after-seconds", "429-retry-after-date", "500", "503", "404",
-    "slow", "cut", "truncated", "empty", "empty-list",
-]  # fmt: skip
 DEFAULT_SECONDS = {"slow": 5.0}
+HTML_STATUS = {
+    "500": (500, "Internal Server Error"),
+    "502": (502, "Bad Gateway"),
+    "503-html": (503, "Service Unavailable"),
+}
 
 log = logging.getLogger("wandle.sandbox")
-
-
-class Match(BaseModel):
-    """Which requests a rule strikes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    path: str = ""
-    form: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("path")
-    @classmethod
-    def _is_a_regular_expression(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"expected a regular expression: {error}") from error
-        return value
-
-    def fits(self, path: str, fields: dict[str, str]) -> bool:
-        """Whether a request to `path` with these fields is meant."""
-        return bool(re.search(self.path, path)) and self.form.items() <= fields.items()
-
-
-class Rule(BaseModel):
-    """One rule of `faults.json`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    match: Match = Match()
-    fault: Fault
-    times: int | None = Field(default=None, ge=0)
-    seconds: float | None = Field(default=None, ge=0)
-
-
-RULES = TypeAdapter(list[Rule])
 
 
 class Faults:
@@ -110,7 +86,7 @@ class Faults:
         asked = Headers(scope=scope).get(HEADER)
         self._read_rules()
         if asked is not None:
-            rule = _rule_of_header(asked)
+            rule = rule_of_header(asked)
             if rule is None:
                 known = ", ".join(get_args(Fault))
                 wrong = f"{HEADER}: no such fault {asked!r}. Known: {known}."
@@ -122,7 +98,7 @@ class Faults:
             rule = self._strike(scope, body)
         else:
             rule = None
-        if rule is None:
+        if rule is None or not rule.reaches(scope["query_string"]):
             await self.app(scope, receive, send)
         else:
             await self._answer(rule, scope, receive, send)
@@ -144,7 +120,8 @@ class Faults:
         query = scope["query_string"].decode("latin-1")
         fields = dict(parse_qsl(f"{query}&{body.decode('latin-1')}"))
         for rule in self._rules:
-            if rule.times != 0 and rule.match.fits(scope["path"], fields):
+            struck = rule.match.fits(scope["path"], fields) and rule.reaches(scope["query_string"])
+            if rule.times != 0 and struck:
                 if rule.times is not None:
                     rule.times -= 1
                 return rule
@@ -154,16 +131,20 @@ class Faults:
         if rule.fault == "slow":
             await asyncio.sleep(_seconds(rule))
             await self.app(scope, receive, send)
+        elif rule.fault in PAGES_LATER:
+            query = other_page(scope["query_string"], PAGES_LATER[rule.fault])
+            await self.app({**scope, "query_string": query}, receive, send)
+        elif rule.fault in REWRITES:
+            status, headers, body = await self._collect(scope, receive)
+            content = REWRITES[rule.fault](body, rule.field)
+            await _send_whole(send, status, headers, content)
         elif rule.fault in ("cut", "truncated"):
             status, headers, body = await self._collect(scope, receive)
             half = body[: len(body) // 2]
             length = len(body) if rule.fault == "cut" else len(half)
-            headers = [item for item in headers if item[0] != b"content-length"]
-            headers.append((b"content-length", str(length).encode()))
-            await send({"type": "http.response.start", "status": status, "headers": headers})
             # Left unfinished, a server can only close the connection.
             unfinished = rule.fault == "cut"
-            await send({"type": "http.response.body", "body": half, "more_body": unfinished})
+            await _send_whole(send, status, headers, half, length=length, unfinished=unfinished)
         else:
             await _faulty_response(rule)(scope, receive, send)
 
@@ -183,12 +164,20 @@ class Faults:
         return status, headers, b"".join(parts)
 
 
-def _rule_of_header(text: str) -> Rule | None:
-    name, _, seconds = text.strip().partition("=")
-    try:
-        return Rule.model_validate({"fault": name, "seconds": seconds or None})
-    except ValidationError:
-        return None
+async def _send_whole(
+    send: Send,
+    status: int,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes,
+    *,
+    length: int | None = None,
+    unfinished: bool = False,
+) -> None:
+    kept = [item for item in headers if item[0] != b"content-length"]
+    size = len(body) if length is None else length
+    kept.append((b"content-length", str(size).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": kept})
+    await send({"type": "http.response.body", "body": body, "more_body": unfinished})
 
 
 def _seconds(rule: Rule) -> float:
@@ -210,9 +199,10 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 def _faulty_response(rule: Rule) -> Response:
     match rule.fault:
-        case "500":
-            page = "<html><body><h1>500 Internal Server Error</h1></body></html>"
-            return HTMLResponse(page, status_code=500)
+        case "500" | "502" | "503-html" as fault:
+            status, words = HTML_STATUS[fault]
+            page = f"<html><body><h1>{status} {words}</h1></body></html>"
+            return HTMLResponse(page, status_code=status)
         case "503":
             return PlainTextResponse("Service unavailable", status_code=503)
         case "404":
