@@ -1,15 +1,16 @@
 """Which day the sandbox believes it is, and from which seed its data grow.
 
 The state file, `{"seed": 7, "as_of": "2026-11-21"}`, is read again whenever it
-changes, so the day can be moved while the sandbox runs.
+changes, so the day can be moved while the sandbox runs. `"national": true` in it
+asks for gauges all over the country, instead of those around the councils alone.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from include.errors import PermanentError
@@ -36,14 +37,22 @@ class Moment:
 
     seed: int
     as_of: date
+    national: bool = False
+
+    @property
+    def now(self) -> datetime:
+        """The last second of the day, UTC: what has happened on it, has happened."""
+        midnight = datetime(self.as_of.year, self.as_of.month, self.as_of.day, tzinfo=UTC)
+        return midnight + timedelta(days=1, seconds=-1)
 
 
 def read_state(state: Path) -> Moment:
     """The moment that a state file tells. Raises `WrongState`."""
     try:
         content = json.loads(state.read_text(encoding="utf-8"))
-        return Moment(int(content["seed"]), date.fromisoformat(content["as_of"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        national = bool(content.get("national", False))
+        return Moment(int(content["seed"]), date.fromisoformat(content["as_of"]), national)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrongState(
             f'sandbox: {state}: expected {{"seed": <number>, "as_of": "YYYY-MM-DD"}}, '
             f"found {type(error).__name__}: {error}. Correct the file."
@@ -53,8 +62,11 @@ def read_state(state: Path) -> Moment:
 class Clock:
     """The present moment; a state file, where there is one, overrules what it starts with."""
 
-    def __init__(self, seed: int, as_of: date, state: Path | None = None) -> None:
+    def __init__(
+        self, seed: int, as_of: date, state: Path | None = None, *, national: bool = False
+    ) -> None:
         self._moment = Moment(seed, as_of)
+        self._national = national
         self._state = state
         self._version: tuple[int, int, int] | None = None
 
@@ -72,4 +84,4 @@ class Clock:
                     self._moment = read_state(self._state)
                 except WrongState as error:
                     log.warning("%s Until then it is %s.", error, self._moment.as_of)
-        return self._moment
+        return replace(self._moment, national=True) if self._national else self._moment

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import shapely
 
-from include.errors import PermanentError
 from include.sandbox.area import Area
 from include.sandbox.boundaries import Boundaries, placeholder, read_boundaries
 from include.sandbox.crimes import minified
+from include.sandbox.payloads import LAYOUT, WrongPayloads
 from include.sandbox.police import Answer, NotHeld
 from include.sandbox.vocabulary import ALL_CRIME, CATEGORIES, outcome_code
 
@@ -32,8 +32,13 @@ WARD_FILE = re.compile(r"(?P<ward>[A-Z]\d{8})(?:_(?P<part>\d+))?\.json")
 log = logging.getLogger("wandle.sandbox")
 
 
-class WrongPayloads(PermanentError):
-    """A payload directory does not have the layout that the sandbox reads."""
+def holds_police(payloads: Path) -> bool:
+    """Whether a directory, or its `police`, holds a recorded body."""
+    try:
+        police_folder(payloads)
+    except WrongPayloads:
+        return False
+    return True
 
 
 def police_folder(payloads: Path) -> Path:
@@ -44,12 +49,7 @@ def police_folder(payloads: Path) -> Path:
     for folder in (payloads / "police", payloads):
         if any(True for _ in _bodies(folder / "crimes")):
             return folder
-    raise WrongPayloads(
-        f"sandbox: {payloads} holds no recorded police data. Expected "
-        "police/crimes/<council>/<YYYY-MM>/<ward code>.json and "
-        "police/boundaries/<council GSS code>.json below it, or it to be that police folder. "
-        "Correct WANDLE_PAYLOADS, or leave it out for generated data."
-    )
+    raise WrongPayloads(f"sandbox: {payloads} holds no recorded police data. Expected {LAYOUT}")
 
 
 def recorded_months(payloads: Path) -> dict[str, list[str]]:

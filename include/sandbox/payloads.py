@@ -1,0 +1,54 @@
+"""Which APIs a payload directory holds recordings of, and which of its files are whole answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from include.errors import PermanentError
+
+# What whoever recorded a file says in its name when it is less than the answer was.
+CUT = re.compile(r"_(excerpt|trimmed|items)(_|\.)")
+RECORDED_ON = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{4}Z)?)?)?")
+
+LAYOUT = (
+    "police/crimes/<council>/<YYYY-MM>/<ward code>.json and "
+    "police/boundaries/<council GSS code>.json below it, ea/*.json, open_meteo/*.json or "
+    "gov_uk/*.json, or it to be that police folder. "
+    "Correct WANDLE_PAYLOADS, or leave it out for generated data."
+)
+
+
+class WrongPayloads(PermanentError):
+    """A payload directory does not have the layout that the sandbox reads."""
+
+
+def whole_answers(folder: Path) -> Iterator[tuple[Path, bytes, Any]]:
+    """Path, bytes and content of each whole JSON body of a folder, the newest recording first.
+
+    The newest is told by the last date in the file's name. Raises
+    `WrongPayloads` for a file that is not JSON.
+    """
+    paths = [path for path in folder.glob("*.json") if not CUT.search(path.name)]
+    for path in sorted(paths, key=_recorded_on, reverse=True):
+        body = path.read_bytes()
+        try:
+            content = json.loads(body)
+        except ValueError as error:
+            raise WrongPayloads(
+                f"sandbox: {path} is not JSON: {error}. Record it again, or take it away."
+            ) from error
+        yield path, body, content
+
+
+def holds_answers(folder: Path) -> bool:
+    """Whether a folder has a whole JSON body in it."""
+    return any(not CUT.search(path.name) for path in folder.glob("*.json"))
+
+
+def _recorded_on(path: Path) -> tuple[str, str]:
+    found = [match[0] for match in RECORDED_ON.finditer(path.stem)]
+    return (found[-1] if found else ""), path.name
