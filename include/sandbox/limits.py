@@ -1,14 +1,24 @@
-"""Rate limiting as middleware: a token bucket for each client address."""
+"""Rate limiting as middleware, for each client address: a token bucket, windows, a queue."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from datetime import datetime
 
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FORGET_ABOVE_CLIENTS = 1_000
+
+WINDOW_FORMATS = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y-%m-%d")
+WINDOW_REASONS = (
+    "Minutely API request limit exceeded. Please try again in one minute.",
+    "Hourly API request limit exceeded. Please try again in the next hour.",
+    "Daily API request limit exceeded. Please try again tomorrow.",
+)
+MOST_AT_ONCE = 6
 
 
 class RateLimit:
@@ -55,3 +65,84 @@ class RateLimit:
             for address, bucket in self._buckets.items()
             if now - bucket[1] < refilled_after
         }
+
+
+class Windows:
+    """Counts weighted calls of a client in each minute, hour and day; over a limit, 429.
+
+    The counters clear at the full minute, the full hour and 00:00 UTC. Body
+    and status are those of open-meteo.com, which sends no Retry-After: the
+    reason alone says how long to wait. However much a call weighs, it is let
+    through while the limit is not reached. A refused call costs nothing.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: tuple[int, int, int],
+        weigh: Callable[[Scope], float],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.app = app
+        self.limits = limits
+        self.weigh = weigh
+        self.clock = clock
+        self._spent: dict[tuple[str, str], float] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        windows = self._windows(scope)
+        for window, limit, reason in zip(windows, self.limits, WINDOW_REASONS, strict=True):
+            if self._spent.get(window, 0) >= limit:
+                await _refusal(reason)(scope, receive, send)
+                return
+
+        async def count(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                self._spend(windows, self.weigh(scope))
+            await send(message)
+
+        await self.app(scope, receive, count)
+
+    def _windows(self, scope: Scope) -> list[tuple[str, str]]:
+        now, client = self.clock(), scope.get("client")
+        return [(client[0] if client else "", now.strftime(form)) for form in WINDOW_FORMATS]
+
+    def _spend(self, windows: list[tuple[str, str]], weight: float) -> None:
+        # What was counted in windows that are over is forgotten.
+        current = {moment for _, moment in windows}
+        self._spent = {key: spent for key, spent in self._spent.items() if key[1] in current}
+        for window in windows:
+            self._spent[window] = self._spent.get(window, 0) + weight
+
+
+class OneAtATime:
+    """Lets one request of a client through at a time; up to five more wait, the next gets 429."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        address = scope["client"][0] if scope.get("client") else ""
+        lock, count = self._turns.get(address, (asyncio.Lock(), 0))
+        if count >= MOST_AT_ONCE:
+            await _refusal("Too many concurrent requests")(scope, receive, send)
+            return
+        self._turns[address] = lock, count + 1
+        try:
+            async with lock:
+                await self.app(scope, receive, send)
+        finally:
+            lock, count = self._turns.pop(address)
+            if count > 1:
+                self._turns[address] = lock, count - 1
+
+
+def _refusal(reason: str) -> ASGIApp:
+    return JSONResponse({"error": True, "reason": reason}, status_code=429)
