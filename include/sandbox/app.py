@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -13,11 +14,39 @@ from starlette.routing import Route
 from include.councils.model import councils
 from include.sandbox.clock import Clock
 from include.sandbox.generated import GeneratedPolice
-from include.sandbox.police import HOST, PoliceData, police_mount
-from include.sandbox.recorded import RecordedPolice
+from include.sandbox.holidays import HOST as HOLIDAYS
+from include.sandbox.holidays import holidays_mount, recorded_holidays
+from include.sandbox.payloads import LAYOUT, WrongPayloads
+from include.sandbox.police import HOST as POLICE
+from include.sandbox.police import PoliceData, police_mount
+from include.sandbox.recorded import RecordedPolice, holds_police
+from include.sandbox.river_data import RecordedRivers, river_data
+from include.sandbox.rivers import HOST as RIVERS
+from include.sandbox.rivers import river_mount
+from include.sandbox.weather import HOST as WEATHER
+from include.sandbox.weather import weather_mount
+from include.sandbox.weather_recorded import RecordedWeather
 
 FAULTS_FILE = "faults.json"
 FORCE_OF_LONDON = "metropolitan"
+
+# Weighted calls a minute, an hour and a day, as open-meteo.com allows them.
+WEATHER_LIMITS = (600, 5_000, 10_000)
+
+RECORDED: dict[str, Callable[[Path], bool]] = {
+    POLICE: holds_police,
+    RIVERS: RecordedRivers.held,
+    WEATHER: RecordedWeather.held,
+    HOLIDAYS: recorded_holidays,
+}
+
+
+def recorded_apis(payloads: Path) -> list[str]:
+    """The hosts whose answers a payload directory holds. Raises `WrongPayloads` if it is none."""
+    found = [host for host, is_held in RECORDED.items() if is_held(payloads)]
+    if not found:
+        raise WrongPayloads(f"sandbox: {payloads} holds no recorded answers. Expected {LAYOUT}")
+    return found
 
 
 def create_app(
@@ -29,29 +58,38 @@ def create_app(
     rate_per_second: float = 15,
     burst: int = 30,
     state: Path | None = None,
+    national: bool = False,
+    weather_limits: tuple[int, int, int] = WEATHER_LIMITS,
+    wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Starlette:
     """The app, over generated data, or over the recorded bodies below `payloads`.
 
-    `cap` is the most crimes of one answer; `rate_per_second` and `burst` are
-    what one client address may ask. A `state` file, where there is one,
-    overrules `seed` and `as_of`, also while the app runs; `faults.json`
-    beside it switches faults on (`include/sandbox/faults.py`). Raises
-    `WrongPayloads` for a directory without recorded bodies.
+    An API of which `payloads` holds nothing is generated. `cap` is the most
+    crimes of one answer; `rate_per_second` and `burst` are what one client
+    address may ask of the police; `weather_limits` are weighted calls a
+    minute, an hour and a day, by `wall_clock`; `national` asks for gauges all
+    over the country. A `state` file, where there is one, overrules `seed` and
+    `as_of`, also while the app runs; `faults.json` beside it switches faults
+    on (`include/sandbox/faults.py`). Raises `WrongPayloads` for a directory
+    without recorded bodies.
     """
-    clock = Clock(seed, as_of, state)
+    clock = Clock(seed, as_of, state, national=national)
+    recorded = [] if payloads is None else recorded_apis(payloads)
+    faults = state.parent / FAULTS_FILE if state else None
     police: PoliceData = (
-        GeneratedPolice(clock, councils())
-        if payloads is None
-        else RecordedPolice(payloads, _force_of)
+        RecordedPolice(payloads, _force_of)
+        if payloads is not None and POLICE in recorded
+        else GeneratedPolice(clock, councils())
     )
+    weather = RecordedWeather(payloads if WEATHER in recorded else None)
+    rivers = river_data(clock, councils(), payloads)
     mounts = [
-        police_mount(
-            police,
-            cap=cap,
-            rate_per_second=rate_per_second,
-            burst=burst,
-            faults=state.parent / FAULTS_FILE if state else None,
-        )
+        police_mount(police, cap=cap, rate_per_second=rate_per_second, burst=burst, faults=faults),
+        river_mount(rivers, faults=faults),
+        weather_mount(
+            weather, moment=clock.now, windows=weather_limits, clock=wall_clock, faults=faults
+        ),
+        holidays_mount(payloads, moment=clock.now, faults=faults),
     ]
 
     async def health(request: Request) -> JSONResponse:
@@ -59,7 +97,8 @@ def create_app(
             {
                 "mode": "generated" if payloads is None else "recorded",
                 "as_of": clock.now().as_of.isoformat(),
-                "apis": [HOST],
+                "apis": list(RECORDED),
+                "recorded": recorded,
             }
         )
 

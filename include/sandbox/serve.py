@@ -33,6 +33,7 @@ def serve(
     cap: int = 10_000,
     rate_per_second: float = 15,
     burst: int = 30,
+    national: bool = False,
 ) -> None:
     """Answer until SIGINT or SIGTERM; the arguments are those of `create_app`.
 
@@ -46,6 +47,7 @@ def serve(
         rate_per_second=rate_per_second,
         burst=burst,
         state=state,
+        national=national,
     )
     config = uvicorn.Config(app, access_log=False, log_level="warning", server_header=False)
     with _listen(host, port) as listener, suppress(KeyboardInterrupt):
@@ -72,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--as-of", type=date.fromisoformat, help="YYYY-MM-DD: what day it is")
     parser.add_argument("--state", type=Path, help="file with seed and as_of, followed")
     parser.add_argument("--payloads", type=Path, help="serve the recorded bodies below it")
+    parser.add_argument("--national", action="store_true", help="gauges all over the country")
     parser.add_argument("--cap", type=int, default=10_000, help="most crimes of one answer")
     parser.add_argument("--rate", type=float, default=15, help="requests a second and client")
     parser.add_argument("--burst", type=int, default=30, help="requests at once and client")
@@ -91,6 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
             cap=options.cap,
             rate_per_second=options.rate,
             burst=options.burst,
+            national=options.national,
         )
     except PipelineError as error:
         print(error, file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import json
 import os
@@ -22,41 +21,19 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from include.sandbox.app import create_app
 from include.sandbox.limits import RateLimit
+from tests.sandbox_client import Client, make
 
-AS_OF = date(2026, 11, 21)
 API = "/data.police.uk/api"
 STREET = f"{API}/crimes-street/all-crime"
 EVERYWHERE = "50,-2:50,2:53,2:53,-2"
+HOSTS = [
+    "data.police.uk",
+    "environment.data.gov.uk",
+    "archive-api.open-meteo.com",
+    "www.gov.uk",
+]
 CHECKOUT = Path(__file__).parents[2]
-
-
-class Client:
-    """Asks an ASGI app without a network."""
-
-    def __init__(self, app: Starlette, address: str = "192.0.2.1") -> None:
-        self.app = app
-        self.address = address
-
-    def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, client=(self.address, 1))
-            async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
-                return await client.request(method, path, **arguments)
-
-        return asyncio.run(ask())
-
-    def get(self, path: str, **arguments: Any) -> httpx.Response:
-        return self.request("GET", path, **arguments)
-
-    def post(self, path: str, **arguments: Any) -> httpx.Response:
-        return self.request("POST", path, **arguments)
-
-
-def make(**arguments: Any) -> Client:
-    generous = {"seed": 7, "as_of": AS_OF, "rate_per_second": 1e6, "burst": 1_000_000}
-    return Client(create_app(**{**generous, **arguments}))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +50,8 @@ def test_health_says_what_is_served(client):
     assert client.get("/health").json() == {
         "mode": "generated",
         "as_of": "2026-11-21",
-        "apis": ["data.police.uk"],
+        "apis": HOSTS,
+        "recorded": [],
     }
 
 
