@@ -103,7 +103,10 @@ def canonical_json(value: Any) -> str:
 
     Raises `TypeError` or `ValueError` for what JSON cannot say, such as NaN.
     """
-    return orjson.dumps(_without_float_noise(value), option=orjson.OPT_SORT_KEYS).decode()
+    written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    if b".0" in written:
+        written = orjson.dumps(_without_float_noise(value), option=orjson.OPT_SORT_KEYS)
+    return written.decode()
 
 
 def hash_multiset(texts: Iterable[bytes]) -> str:

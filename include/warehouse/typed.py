@@ -185,7 +185,8 @@ def _numeric_from_doubles(values: list[Any], precision: int, scale: int) -> Type
     series = pl.Series(values, dtype=pl.Float64)
     nulls = series.is_null().to_numpy()
     doubles = series.fill_null(0.0).to_numpy()
-    unscaled = np.rint(doubles * 10.0**scale)
+    with np.errstate(over="ignore"):  # what becomes infinite is over the limit
+        unscaled = np.rint(doubles * 10.0**scale)
     limit = min(10.0**precision, _EXACT_INTEGER)
     if not (np.abs(unscaled) < limit).all() or not (unscaled / 10.0**scale == doubles).all():
         return None

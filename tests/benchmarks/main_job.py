@@ -35,7 +35,7 @@ def main() -> None:
         "wandle ingest and transform, platform already up": lambda env: _by_hand(env, window),
     }
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(RUNS):
+    for number in range(int(sys.argv[1]) if len(sys.argv) > 1 else RUNS):
         for name, work in contenders.items():
             seconds[name].append(_timed(work, payloads, warm=name.startswith("wandle")))
             sys.stdout.write(f"run {number + 1}: {name}: {seconds[name][-1]:.1f} s\n")
