@@ -9,7 +9,7 @@ from airflow.sdk import Asset, CronDataIntervalTimetable, CronTriggerTimetable
 from airflow.sdk.exceptions import ParamValidationError
 
 from include.councils.model import councils
-from include.sources.model import contracts
+from include.sources.model import contracts, every_contract
 
 CONTRACTS = list(contracts().values())
 CRIME = "ingest_police_street_crime"
@@ -161,3 +161,20 @@ def test_transform_is_staging_then_marts_then_docs_and_freshness_blocks_nothing(
         "publish": set(),
         "freshness": set(),
     }
+
+
+def test_a_source_that_is_switched_off_has_no_dag(dag_bag):
+    off = [name for name, contract in every_contract().items() if not contract.enabled]
+
+    assert off
+    assert [name for name in off if f"ingest_{name}" in dag_bag.dags] == []
+
+
+def test_a_source_that_needs_another_says_so_on_its_page(dag_bag):
+    children = [contract for contract in CONTRACTS if contract.extract.parents]
+
+    assert len(children) >= 2
+    for child in children:
+        page = dag_bag.dags[f"ingest_{child.name}"].doc_md
+        for parent in child.extract.parents.values():
+            assert f"a landing of `{parent.source}`" in page
