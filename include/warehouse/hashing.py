@@ -104,7 +104,8 @@ def canonical_json(value: Any) -> str:
     Raises `TypeError` or `ValueError` for what JSON cannot say, such as NaN.
     """
     written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    if b".0" in written:
+    # NaN is written as null: looked at closely, it is refused.
+    if b".0" in written or b"null" in written:
         written = orjson.dumps(_without_float_noise(value), option=orjson.OPT_SORT_KEYS)
     return written.decode()
 
