@@ -365,7 +365,9 @@ def reading(gauge: str, moment: str, value: float = 0.5) -> dict[str, Any]:
 def test_08_rows_arrive_late_and_some_never(api, ingest, warehouse):
     punctual = [reading("A", f"2026-11-19T{hour:02}:00:00Z") for hour in range(24)]
     late = [reading("B", "2026-11-19T00:00:01Z"), reading("B", "2026-11-19T00:22:00Z")]
-    gauges = [{"@id": f"http://x/{name}", "stationReference": name} for name in "ABC"]
+    gauges = [
+        {"@id": f"http://x/{name}", "stationReference": name, "notation": name} for name in "ABC"
+    ]
     api.on(STATION, {"items": gauges})
     api.on("/stations/A/readings$", {"items": punctual})
     api.on("/stations/B/readings$", {"items": []}, {"items": late})
@@ -480,7 +482,9 @@ def test_12_no_data_has_four_faces(api, ingest, warehouse, answer, period, expec
 
 
 def test_12_an_interrupted_harvest_is_refused(api, ingest, warehouse):
-    whole = [{"@id": f"http://x/{n}", "stationReference": str(n)} for n in range(100)]
+    whole = [
+        {"@id": f"http://x/{n}", "stationReference": str(n), "notation": str(n)} for n in range(100)
+    ]
     api.on(STATION, {"items": whole}, {"items": whole[:12]})
     ingest(STATIONS, TODAY)
 
@@ -502,7 +506,7 @@ def test_13_a_503_means_too_big_here_and_try_later_there(served, ingest, warehou
     assert split["loaded"] == whole["loaded"]
     assert paused == []
 
-    gauges = {"items": [{"@id": "http://x/A", "stationReference": "A"}]}
+    gauges = {"items": [{"@id": "http://x/A", "stationReference": "A", "notation": "A"}]}
     elsewhere = served(FixtureServer().on(STATION, Reply(b"busy", 503), gauges))
     assert ingest(STATIONS, TODAY)["loaded"] == 1
     assert len(elsewhere.asked) == 2
