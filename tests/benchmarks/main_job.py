@@ -58,7 +58,7 @@ def _timed(work: Callable[[dict[str, str]], None], payloads: Path | None, *, war
 
 def _demo(environment: dict[str, str], window: tuple[str, str]) -> None:
     options = ("--from", window[0], "--to", window[1]) if window[0] else ()
-    _run(environment, "demo", *options)
+    _run(environment, "demo", "--source", "police_street_crime", *options)
 
 
 def _by_hand(environment: dict[str, str], window: tuple[str, str]) -> None:
