@@ -15,6 +15,7 @@ from include.sandbox.months import published_months
 from include.sandbox.police import HOST as POLICE
 from include.sandbox.recorded import recorded_months
 from include.settings import Settings
+from include.sources.asking import Extract
 from include.sources.model import Contract, contracts
 from include.sources.partition import Period
 
@@ -25,12 +26,16 @@ DAYS_BY_DEFAULT = 14
 
 @dataclass(frozen=True)
 class Window:
-    """What the main job is asked for: months, and the days that are out by now."""
+    """What the main job is asked for: months, and the days that are out by now.
+
+    `replayed` is the API whose recorded months they are, empty on generated data.
+    """
 
     councils: tuple[str, ...]
     first: Period
     last: Period
     as_of: date
+    replayed: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ class Asked:
 def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
     """Each source, those that are named and what they need, or all; parents before children.
 
-    Raises `UnknownName` for a source that cannot be.
+    Where recorded months are replayed, all means those of that API. Raises
+    `UnknownName` for a source that cannot be.
     """
     known = contracts()
     wanted: dict[str, Asked] = {}
@@ -69,7 +75,12 @@ def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
             add(parent)
         wanted.setdefault(name, asked)
 
-    for name in sources or known:
+    of_replayed = [
+        name
+        for name, contract in known.items()
+        if isinstance(contract.extract, Extract) and contract.extract.host == window.replayed
+    ]
+    for name in sources or of_replayed or known:
         add(name)
     return list(wanted.values())
 
@@ -117,7 +128,13 @@ def choose_window(
             f"demo: {where} nothing for {', '.join(councils or known)} in {start or 'any month'} "
             f"to {end or 'any month'}. Correct COUNCILS, FROM, TO or WANDLE_PAYLOADS."
         )
-    window = Window(tuple(names), Period.parse(start, "month"), Period.parse(end, "month"), as_of)
+    window = Window(
+        councils=tuple(names),
+        first=Period.parse(start, "month"),
+        last=Period.parse(end, "month"),
+        as_of=as_of,
+        replayed=POLICE if recorded is not None else "",
+    )
     if window.first > window.last:
         raise PermanentError(f"demo: {start} is after {end}. Correct FROM and TO.")
     return window

@@ -15,8 +15,6 @@ from tests.acceptance.conftest import Wandle
 
 YEAR = [f"2017-{month:02}" for month in range(1, 13)]
 CRIMES = "police_street_crime"
-# The other sources have no recorded year; what they need comes along.
-POLICE = ("--source", CRIMES)
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -34,7 +32,7 @@ def expected(payloads: Path) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def year(wandle: Wandle) -> str:
     """The whole year, from nothing, as `make demo` runs it; what it printed."""
-    return wandle.ok("demo", *POLICE, "--from", "2017-01", "--to", "2017-12")
+    return wandle.ok("demo", "--from", "2017-01", "--to", "2017-12")
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def test_the_summary_shows_partitions_marts_and_the_way_in(year):
 def test_a_second_run_changes_nothing(year, wandle):
     before = hashes(wandle)
 
-    wandle.ok("demo", *POLICE, "--from", "2017-01", "--to", "2017-12")
+    wandle.ok("demo", "--from", "2017-01", "--to", "2017-12")
 
     assert {entry["status"] for entry in wandle.ledger()} == {"unchanged"}
     assert hashes(wandle) == before
@@ -116,7 +114,7 @@ def test_one_failing_partition_holds_back_no_other_and_the_run_is_red(year, wand
     faults.write_text(json.dumps([broken]))
     before = {entry["landing"] for entry in crimes(wandle.ledger("--history"))}
 
-    done = wandle.run("demo", *POLICE, "--from", "2017-04", "--to", "2017-06")
+    done = wandle.run("demo", "--from", "2017-04", "--to", "2017-06")
     faults.unlink()
 
     assert done.returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import date, timedelta
 
 import pytest
@@ -27,6 +28,23 @@ def asked() -> dict[str, Asked]:
 
 def test_every_source_that_is_enabled_is_asked(asked):
     assert set(asked) == set(contracts())
+
+
+def test_replaying_recorded_months_asks_the_sources_of_that_api_alone():
+    replayed = dataclasses.replace(WINDOW, replayed="data.police.uk")
+
+    asked = asked_of_sources(replayed, None)
+
+    assert len(asked) == 2
+    assert {item.contract.publisher for item in asked} == {"data.police.uk"}
+
+
+def test_sources_that_are_named_are_asked_whatever_is_replayed():
+    replayed = dataclasses.replace(WINDOW, replayed="data.police.uk")
+
+    asked = asked_of_sources(replayed, ["bank_holidays"])
+
+    assert [item.contract.name for item in asked] == ["bank_holidays"]
 
 
 def test_parents_come_before_their_children(asked):
