@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from include.sources.page import Answered, LandedBefore
 from include.sources.partition import Partition
 
 __all__ = ["AlreadyLanded", "Fetched", "NotPublished", "fetch_pages"]
+
+KM_PER_DEGREE = 111.2
 
 # A ward halved so often is some metres wide: a source that still refuses it is down.
 MOST_SPLITS = 12
@@ -194,9 +197,19 @@ class _Fetch:
 def _unknown_wards(partition: Partition, unknown: list[Ask]) -> str:
     wards = {ask.values["ward.code"]: ask.values["ward.name"] for ask in unknown}
     names = ", ".join(f"{code} ({name})" for code, name in wards.items())
-    council = unknown[0].values["council.name"]
+    values = unknown[0].values
+    council = values["council.name"]
+    north = values["council.radius_km"] / KM_PER_DEGREE
+    east = north / math.cos(math.radians(values["council.latitude"]))
+    box = ",".join(
+        f"{values['council.latitude'] + sign * north:.3f},"
+        f"{values['council.longitude'] + sign * east:.3f}"
+        for sign in (-1, 1)
+    )
     return (
         f"{partition}: the API does not know {len(wards)} of the wards in "
         f"include/councils/{council}.yaml: {names}. Fetch the present set with "
-        f"`wandle new-council {council}`, and add it under `ward_sets`."
+        f"`wandle new-council {council}_now --title '{values['council.title']}' "
+        f"--gss {values['council.gss_code']} --box {box}`, and move its set to the `ward_sets` "
+        f"of {council}.yaml."
     )
