@@ -245,7 +245,7 @@ def test_another_mode_restarts_the_sandbox_and_nothing_else(settings, said, tmp_
 def test_a_payload_folder_without_payloads_is_refused_before_anything_stops(settings, said):
     before = pids(settings)
 
-    with pytest.raises(Exception, match="holds no recorded police data"):
+    with pytest.raises(Exception, match="holds no recorded answers"):
         up(settings.model_copy(update={"payloads": Path("/usr/lib")}))
 
     assert pids(settings) == before
