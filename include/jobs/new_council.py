@@ -17,6 +17,7 @@ from include.councils.model import FOLDER, Council, councils
 from include.definitions import NAME_PATTERN
 from include.errors import PermanentError, SourceUnavailable, UnknownName
 from include.extract.client import Answer, Client
+from include.extract.pages import KM_PER_DEGREE
 from include.settings import Settings
 from include.sources.asking import Extract
 from include.sources.page import SentRequest
@@ -31,7 +32,6 @@ API = Extract.model_validate(
 )
 # A neighbourhood that is a ward has its GSS code as its id, or at its beginning.
 WARD = re.compile(r"(E05\d{6})\w*")
-KM_PER_DEGREE = 111.2
 
 
 class Box(NamedTuple):
