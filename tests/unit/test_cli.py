@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from include import cli
@@ -92,9 +93,16 @@ def test_an_unknown_command_is_a_usage_error(wandle):
 
 
 def test_every_promised_command_is_there():
-    names = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
+    assert set(get_command(cli.app).commands) >= COMMANDS
 
-    assert names >= COMMANDS
+
+def test_every_command_stands_in_a_group_of_the_help():
+    without = [
+        name for name, command in get_command(cli.app).commands.items()
+        if not command.rich_help_panel
+    ]  # fmt: skip
+
+    assert without == []
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS - {"status", "doctor", "sources", "councils"}))

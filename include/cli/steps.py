@@ -1,0 +1,160 @@
+"""The steps of the pipeline: fetch, load, load again, transform."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from include.cli.terminal import (
+    CouncilOption,
+    ForceOption,
+    check_names,
+    console,
+    print_entries,
+    say,
+    trouble,
+)
+from include.errors import PermanentError
+from include.settings import Settings
+from include.sources.model import Contract
+from include.sources.model import contract as source_named
+
+commands = typer.Typer()
+
+
+@commands.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="A source, see `wandle sources`.")],
+    council: CouncilOption = None,
+    period: Annotated[
+        str, typer.Option("--period", "-p", help="YYYY-MM or YYYY-MM-DD; not for a snapshot.")
+    ] = "",
+    last: Annotated[str, typer.Option("--to", help="Last period of a window.")] = "",
+    force: ForceOption = False,
+) -> None:
+    """Fetch partitions from the API into S3 and load them, without Airflow.
+
+    Examples:
+
+    `wandle ingest SOURCE` (a snapshot)
+
+    `wandle ingest SOURCE --council sutton --period 2017-05`
+
+    `wandle ingest SOURCE --period 2017-01 --to 2017-12`
+    """
+    from include.jobs.plan import plan
+
+    contract = source_named(source)
+    now = datetime.now(UTC)
+    if not period and not contract.snapshot:
+        raise PermanentError(
+            f"ingest: {source} is fetched by the {contract.period}. Say which: `--period ...`."
+        )
+    partitions = plan(
+        contract,
+        today=now.date(),
+        councils=council,
+        first=period or None,
+        last=last or None,
+        interval=(now, now),
+    )
+    _ingest([(contract, item) for item in partitions], force=force, fetch=True)
+
+
+@commands.command()
+def reload(
+    source: Annotated[str | None, typer.Argument(help="A source, see `wandle sources`.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every source.")] = False,
+    council: Annotated[str | None, typer.Option("--council", "-c", help="One council.")] = None,
+    period: Annotated[str | None, typer.Option("--period", "-p", help="One period.")] = None,
+    force: ForceOption = False,
+) -> None:
+    """Load partitions again from S3; no API is asked.
+
+    Examples:
+
+    `wandle reload --all`
+
+    `wandle reload SOURCE --council sutton --period 2017-05`
+    """
+    from include.jobs.ingest import landed_partitions
+    from include.jobs.lake import lake_of
+
+    if bool(source) == everything:
+        raise typer.BadParameter("name one source, or give --all")
+    check_names(source, council, period)
+    found = landed_partitions(lake_of(Settings.read()), source, council, period)
+    if not found:
+        raise PermanentError("reload: S3 holds no landing of that. See `wandle ledger`.")
+    _ingest(found, force=force, fetch=False)
+
+
+@commands.command()
+def transform() -> None:
+    """Build the dbt models, layer by layer, and publish the dbt docs.
+
+    Example: `wandle transform`
+    """
+    from include.jobs.lake import lake_of
+    from include.jobs.transform import transform as run
+
+    settings = Settings.read()
+    built = run(
+        dsn=settings.need("transformer_dsn"),
+        lake=lake_of(settings),
+        run_id=f"wandle transform {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        home=settings.home / "dbt",
+        report=say,
+    )
+    console.print_json(data=built, default=str)
+
+
+def _ingest(partitions: list[tuple[Contract, dict[str, str]]], *, force: bool, fetch: bool) -> None:
+    from include.jobs.ingest import ingest as run
+    from include.jobs.lake import lake_of
+
+    settings = Settings.read()
+    lake, dsn = lake_of(settings), settings.need("loader_dsn")
+    failed = 0
+    entries: list[dict[str, Any]] = []
+    with console.status("") as spinner:
+        for contract, items in _by_source(partitions):
+            outcomes = run(
+                contract,
+                items,
+                lake=lake,
+                dsn=dsn,
+                forced_by=getpass.getuser() if force else None,
+                fetch=fetch,
+                progress=lambda which, pages: spinner.update(f"{which}: {pages} pages"),
+            )
+            for number, outcome in enumerate(outcomes, start=1):
+                spinner.update(f"{contract.name}: {number} of {len(items)} partitions")
+                if outcome.entry is not None:
+                    entries.append(outcome.entry)
+                else:
+                    failed += 1
+                    trouble.print(
+                        f"[red]failed[/red] {escape(str(outcome.error))}",
+                        highlight=False,
+                        soft_wrap=True,
+                    )
+    print_entries(entries)
+    if failed:
+        raise PermanentError(
+            f"{failed} of {len(partitions)} partitions failed, see above; the others are in place."
+        )
+
+
+def _by_source(
+    partitions: list[tuple[Contract, dict[str, str]]],
+) -> Iterable[tuple[Contract, list[dict[str, str]]]]:
+    grouped: dict[str, tuple[Contract, list[dict[str, str]]]] = {}
+    for contract, item in partitions:
+        grouped.setdefault(contract.name, (contract, []))[1].append(item)
+    return grouped.values()

@@ -1,0 +1,53 @@
+"""What the commands share: the terminal, and options that mean the same everywhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from include.local.tables import entries_table
+from include.sources.model import contract as source_named
+
+# Piped into a file or another command, a table keeps its columns whole.
+console = Console() if sys.stdout.isatty() else Console(width=200)
+trouble = Console(stderr=True)
+
+CouncilOption = Annotated[
+    list[str] | None,
+    typer.Option("--council", "-c", help="A council; repeat it for more. All if left out."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Load although unchanged, or although a check refuses.")
+]
+
+
+def check_names(source: str | None, council: str | None, period: str | None) -> None:
+    from include.councils.model import UK
+    from include.councils.model import council as council_named
+
+    if source:
+        contract = source_named(source)
+        if period:
+            contract.parse_period(period)
+    if council and council != UK:
+        council_named(council)
+
+
+def print_entries(entries: list[dict[str, Any]]) -> None:
+    if not entries:
+        say("The ledger is empty.")
+        return
+    console.print(entries_table(entries))
+
+
+def print_json(found: Any) -> None:
+    typer.echo(json.dumps(found, indent=1, default=str))
+
+
+def say(message: str) -> None:
+    console.print(message, highlight=False, soft_wrap=True)
