@@ -66,9 +66,10 @@ test-acceptance: $(INSTALLED) ## The main job on recorded payloads (RECORDED_PAY
 test-browser: $(INSTALLED) ## The UI in a real browser (needs Chromium)
 	$(BIN)/pytest tests/browser
 
-bench: $(INSTALLED) ## Measure the main job with and without Airflow (RUNS=3), and extraction
-	$(BIN)/python -m tests.benchmarks.main_job $(RUNS)
-	$(BIN)/python -m tests.benchmarks.extraction
+bench: $(INSTALLED) ## Measure loading against COPY and others (CASES="first_load", RUNS=3, RECORDS=1000000)
+	$(BIN)/python -m tests.benchmarks $(CASES) $(if $(RUNS),--runs $(RUNS)) $(if $(RECORDS),--records $(RECORDS))
+	$(if $(CASES),,$(BIN)/python -m tests.benchmarks.main_job $(RUNS))
+	$(if $(CASES),,$(BIN)/python -m tests.benchmarks.extraction)
 
 lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

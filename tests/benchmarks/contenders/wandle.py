@@ -1,0 +1,31 @@
+"""Ours: gzip pages in S3, verified, validated, quarantined, committed with a ledger row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.benchmarks.contenders import Task
+
+
+def ready(task: Task) -> Callable[[], None]:
+    """Load the landing by the one load path."""
+    from include.jobs.lake import lake_of
+    from include.jobs.load import load
+    from include.settings import Settings
+    from tests.benchmarks.contracts import contract_of
+
+    settings = Settings.read()
+    lake, contract = lake_of(settings), contract_of(task.contract)
+
+    def work() -> None:
+        load(
+            contract,
+            task.council,
+            task.period,
+            lake=lake,
+            dsn=settings.need("loader_dsn"),
+            run_id="bench",
+            landing_id=task.landing_id,
+        )
+
+    return work

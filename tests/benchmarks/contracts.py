@@ -1,0 +1,19 @@
+"""The contracts that are measured, by name; `<name>/<variant>` is a variant of one."""
+
+from __future__ import annotations
+
+from include.sources.model import Contract, every_contract
+
+
+def contract_of(name: str) -> Contract:
+    """A contract, as it is or as a variant.
+
+    `any_share` takes as many broken records as there are.
+    """
+    source, _, variant = name.partition("/")
+    found = every_contract()[source]
+    if variant == "any_share":
+        return found.model_copy(
+            update={"checks": found.checks.model_copy(update={"max_quarantined_share": 1.0})}
+        )
+    return found

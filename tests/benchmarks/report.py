@@ -1,0 +1,42 @@
+"""What was measured, as a table and in `bench.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Row = dict[str, Any]
+
+
+def write(target: Path, rows: Sequence[Row]) -> None:
+    """Add rows to those of other benchmarks; earlier ones of the same case are replaced."""
+    before = json.loads(target.read_text()) if target.exists() else []
+    mine = {row["case"] for row in rows}
+    kept = [row for row in before if row["case"] not in mine]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps([*kept, *rows], indent=1) + "\n")
+
+
+def show(console: Console, rows: Sequence[Row]) -> None:
+    """One line a contender."""
+    table = Table("case", "contender")
+    for head in ("records", "median s", "runs", "rows/s", "to copy", "peak MB", "CPU s"):
+        table.add_column(head, justify="right")
+    for row in rows:
+        table.add_row(
+            row["case"],
+            row["contender"],
+            f"{row['records']:,}",
+            f"{row['seconds_median']:.2f}",
+            str(len(row["runs"])),
+            f"{row['records'] / row['seconds_median']:,.0f}",
+            f"{row['ratio_to_copy']:.2f}" if row["ratio_to_copy"] else "",
+            f"{row['peak_rss_mb']:.0f}",
+            f"{row['cpu_seconds']:.1f}",
+        )
+    console.print(table)
