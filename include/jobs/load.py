@@ -15,6 +15,7 @@ from include.jobs.books import public_entry
 from include.jobs.lake import Lake
 from include.landing.manifest import Manifest
 from include.landing.reading import read_pages
+from include.landing.store import landing_prefix
 from include.settings import Settings
 from include.sources.model import Contract
 from include.sources.partition import Partition
@@ -45,13 +46,24 @@ def load(
 
     Raises `LoadRefused` if a check says no, `LandingDamaged` if S3 does not
     hold what the manifest says, `TableOutdated`, or `ServiceUnavailable`
-    (retryable). Then nothing is changed but the ledger.
+    (retryable). Then nothing is changed but the ledger, whose entry names the
+    landing, if one was found.
     """
     partition = Partition(contract.name, council, contract.parse_period(period))
-    started_at = datetime.now(UTC)
     settings = Settings.read()
-    pseudonyms = _pseudonyms(contract, settings)
-    manifest = _manifest(lake, partition, landing_id)
+    begun = _entry(contract, partition, run_id, forced_by, settings.code_version)
+    looked_at = landing_id or ""
+    try:
+        pseudonyms = _pseudonyms(contract, settings)
+        for looked_at in [landing_id] if landing_id else lake.landings.finished(partition):
+            manifest = lake.landings.manifest(partition, looked_at)
+            if landing_id or manifest.outcome == "complete":
+                break
+        else:
+            raise _nothing_landed(partition)
+    except Exception as error:
+        warehouse.write_failure(dsn, dataclasses.replace(begun, landing_id=looked_at), error)
+        raise
     entry = warehouse.load(
         contract,
         _landing(partition, manifest),
@@ -59,9 +71,13 @@ def load(
         partition=partition,
         dsn=dsn,
         entry=dataclasses.replace(
-            _entry(contract, partition, manifest, run_id, forced_by, started_at),
+            begun,
+            landing_id=manifest.landing_id,
+            records=manifest.totals.records,
+            pages=manifest.totals.pages,
+            bytes=manifest.totals.bytes,
+            pages_hash=manifest.pages_hash,
             rules_hash=_rules_hash(contract, pseudonyms),
-            code_version=settings.code_version,
         ),
         forced=forced_by is not None,
         pseudonyms=pseudonyms,
@@ -92,21 +108,18 @@ def _rules_hash(contract: Contract, pseudonyms: Pseudonyms | None) -> str:
     return hashlib.sha256(f"{contract.rules_hash} {pseudonyms.fingerprint}".encode()).hexdigest()
 
 
-def _manifest(lake: Lake, partition: Partition, landing_id: str | None) -> Manifest:
-    if landing_id:
-        return lake.landings.manifest(partition, landing_id)
-    newest = lake.landings.newest_complete(partition)
-    if newest is None:
-        raise PermanentError(
-            f"{partition}: S3 holds no finished landing of it. Fetch it first: `wandle ingest "
-            f"{partition.source} --council {partition.council} --period {partition.period}`."
-        )
-    return newest
+def _nothing_landed(partition: Partition) -> PermanentError:
+    return PermanentError(
+        f"{partition}: S3 holds no finished landing of it. Fetch it first: `wandle ingest "
+        f"{partition.source} --council {partition.council} --period {partition.period}`."
+    )
 
 
 def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[PageBody]:
+    prefix = lake.landings.address(landing_prefix(partition, manifest.landing_id))
     for page, body in read_pages(lake.landings, partition, manifest):
-        yield PageBody(page.name, page.context, page.records, page.bytes, body, page.way)
+        address = prefix + page.name
+        yield PageBody(page.name, page.context, page.records, page.bytes, body, page.way, address)
 
 
 def _landing(partition: Partition, manifest: Manifest) -> Landing:
@@ -130,36 +143,32 @@ def _landing(partition: Partition, manifest: Manifest) -> Landing:
 
 
 def _entry(
-    contract: Contract,
-    partition: Partition,
-    manifest: Manifest,
-    run_id: str,
-    forced_by: str | None,
-    started_at: datetime,
+    contract: Contract, partition: Partition, run_id: str, forced_by: str | None, code_version: str
 ) -> Entry:
-    """The attempt as it begins: `failed` until it ends otherwise."""
+    """The attempt as it begins, before its landing is known: `failed` until it ends otherwise."""
+    now = datetime.now(UTC)
     return Entry(
         source=partition.source,
         council=partition.council,
         period=partition.period.first_day,
-        landing_id=manifest.landing_id,
+        landing_id="",
         status="failed",
-        records=manifest.totals.records,
+        records=0,
         loaded=0,
         quarantined=0,
         duplicates=0,
-        pages=manifest.totals.pages,
-        bytes=manifest.totals.bytes,
+        pages=0,
+        bytes=0,
         content_hash=None,
         quarantine_hash=None,
-        pages_hash=manifest.pages_hash,
+        pages_hash="",
         rules_hash=contract.rules_hash,
         contract_hash=contract.contract_hash,
-        code_version="",
+        code_version=code_version,
         run_id=run_id,
         forced_by=forced_by,
         error=None,
-        started_at=started_at,
-        finished_at=started_at,
+        started_at=now,
+        finished_at=now,
         seconds=0.0,
     )

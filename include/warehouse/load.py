@@ -15,7 +15,7 @@ from include.sources.partition import Partition
 from include.warehouse import checks, drift, ledger, quarantine, table
 from include.warehouse.ahead import Ahead
 from include.warehouse.connection import connect, rows
-from include.warehouse.ledger import Entry, Landing
+from include.warehouse.ledger import Entry, Landing, Status
 from include.warehouse.prepare import Counts, PageBody, prepare
 from include.warehouse.pseudonyms import Pseudonyms
 
@@ -55,26 +55,36 @@ def load(
             done = loading.run(pages, pseudonyms)
             connection.commit()
             return done
-    except LoadRefused as error:
-        _write_failure(dsn, landing, entry.ended("refused", error=str(error)), counts)
-        raise
     except Exception as error:
-        message = str(error) if isinstance(error, PipelineError) else type(error).__name__
-        _write_failure(dsn, landing, entry.ended("failed", error=message), counts)
+        write_failure(dsn, entry, error, landing, counts)
         raise
 
 
-def _write_failure(dsn: str, landing: Landing, entry: Entry, counts: Counts) -> None:
-    """In its own transaction, after the roll-back; the failure itself must not be masked."""
+def write_failure(
+    dsn: str,
+    entry: Entry,
+    error: Exception,
+    landing: Landing | None = None,
+    counts: Counts | None = None,
+) -> None:
+    """Write that an attempt was `refused` or `failed`, and why, in a transaction of its own.
+
+    `landing` is left out if its manifest could not be read. A ledger that
+    cannot be written is logged: `error` itself must not be masked.
+    """
+    status: Status = "refused" if isinstance(error, LoadRefused) else "failed"
+    message = str(error) if isinstance(error, PipelineError) else type(error).__name__
     try:
         with connect(dsn) as connection:
             cursor = connection.cursor()
-            ledger.write_landing(cursor, landing)
-            ledger.write_entry(cursor, entry)
-            drift.record(cursor, entry.source, entry.landing_id, counts.drift)
+            if landing is not None:
+                ledger.write_landing(cursor, landing)
+            ledger.write_entry(cursor, entry.ended(status, error=message))
+            if counts is not None:
+                drift.record(cursor, entry.source, entry.landing_id, counts.drift)
             connection.commit()
-    except PipelineError as error:
-        log.error("the ledger could not be written: %s", error)
+    except PipelineError as failure:
+        log.error("the ledger could not be written: %s", failure)
 
 
 class _Load:

@@ -28,7 +28,10 @@ BATCH_BYTES = STREAM_ABOVE_BYTES
 
 @dataclass(frozen=True)
 class PageBody:
-    """A landed page: its name, what its request added, and its body as received, verified."""
+    """A landed page: its name, what its request added, and its body as received, verified.
+
+    `address` is where it lies, as people write it.
+    """
 
     name: str
     context: Mapping[str, str]
@@ -36,6 +39,7 @@ class PageBody:
     size: int
     body: IO[bytes]
     way: str = "api"
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,8 +166,8 @@ def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Pa
                 parts, records, size = [], 0, 0
         if position - 1 != page.records:
             raise LandingDamaged(
-                f"{page.name}: expected {page.records} records as the manifest says, found "
-                f"{position - 1}. Nothing was changed. Fetch the partition again."
+                f"{page.address or page.name}: expected {page.records} records as the manifest "
+                f"says, found {position - 1}. Nothing was changed. Fetch the partition again."
             )
     if records:
         yield parts

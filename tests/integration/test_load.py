@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import threading
 import time
@@ -13,7 +12,6 @@ import psycopg
 import pytest
 
 from include.errors import (
-    LandingDamaged,
     LoadRefused,
     PermanentError,
     ServiceUnavailable,
@@ -24,7 +22,7 @@ from include.jobs.load import load
 from include.warehouse import load as warehouse_load
 from include.warehouse import prepare as preparing
 from include.warehouse.migrate import migrate
-from tests.integration.landings import land, prefix_of
+from tests.integration.landings import land
 from tests.samples import body_of, column, contract
 
 GAUGES = contract()
@@ -303,112 +301,6 @@ def test_after_not_published_the_loaded_data_are_still_known_as_unchanged(lake, 
 def test_nothing_landed_is_named_with_the_command(loading):
     with pytest.raises(PermanentError, match="wandle ingest gauges --council kingston --period"):
         loading()
-
-
-# --- damage ----------------------------------------------------------------------------------
-
-
-def damage_flip(bucket: Any, manifest: Any) -> str:
-    key = prefix_of(manifest) + "0002.json.gz"
-    bucket.put(key, gzip.compress(body_of(records(4))))
-    return key
-
-
-def damage_truncate(bucket: Any, manifest: Any) -> str:
-    key = prefix_of(manifest) + "0002.json.gz"
-    bucket.put(key, bucket.body(key)[:-5])
-    return key
-
-
-def damage_not_gzip(bucket: Any, manifest: Any) -> str:
-    key = prefix_of(manifest) + "0001.json.gz"
-    bucket.put(key, b"[]")
-    return key
-
-
-def damage_missing(bucket: Any, manifest: Any) -> str:
-    key = prefix_of(manifest) + "0001.json.gz"
-    bucket.lake.s3.delete_object(Bucket=bucket.lake.bucket, Key=key)
-    return key
-
-
-def edited(bucket: Any, manifest: Any, **changes: Any) -> str:
-    key = prefix_of(manifest) + "manifest.json"
-    bucket.put(key, json.dumps(json.loads(bucket.body(key)) | changes).encode())
-    return key
-
-
-def damage_counts(bucket: Any, manifest: Any) -> str:
-    pages = [page.model_dump(mode="json") for page in manifest.pages]
-    pages[0]["records"] += 1
-    totals = manifest.totals.model_dump() | {"records": manifest.totals.records + 1}
-    edited(bucket, manifest, pages=pages, totals=totals)
-    return "0001.json.gz"
-
-
-def damage_totals(bucket: Any, manifest: Any) -> str:
-    return edited(bucket, manifest, totals=manifest.totals.model_dump() | {"records": 99})
-
-
-def damage_newer(bucket: Any, manifest: Any) -> str:
-    return edited(bucket, manifest, format=2, signature="?")
-
-
-def damage_other(bucket: Any, manifest: Any) -> str:
-    return edited(bucket, manifest, council="sutton")
-
-
-def damage_no_json(bucket: Any, manifest: Any) -> str:
-    key = prefix_of(manifest) + "manifest.json"
-    bucket.put(key, bucket.body(key)[:-20])
-    return key
-
-
-DAMAGE = [
-    damage_flip, damage_truncate, damage_not_gzip, damage_missing, damage_counts,
-    damage_totals, damage_newer, damage_other, damage_no_json,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("damage", DAMAGE, ids=lambda item: item.__name__)
-def test_a_damaged_landing_is_named_and_changes_nothing(lake, bucket, warehouse, loading, damage):
-    land(lake, GAUGES, records(1))
-    loading()
-    manifest = land(lake, GAUGES, records(2), records(3))
-    key = damage(bucket, manifest)
-
-    with pytest.raises(LandingDamaged) as caught:
-        loading(landing_id=manifest.landing_id)
-
-    assert key in str(caught.value)
-    assert ids(warehouse) == [1]
-    assert warehouse.value("select count(*) from ops.load where status = 'loaded'") == 1
-
-
-@pytest.mark.parametrize("damage", DAMAGE[:5], ids=lambda item: item.__name__)
-def test_a_damaged_page_is_in_the_ledger_as_failed(lake, bucket, warehouse, loading, damage):
-    manifest = land(lake, GAUGES, records(2), records(3))
-    key = damage(bucket, manifest)
-
-    with pytest.raises(LandingDamaged):
-        loading()
-
-    status, error = warehouse.query("select status, error from ops.load")[0]
-    assert status == "failed"
-    assert key in error
-
-
-def test_a_landing_without_a_manifest_is_never_loaded(lake, bucket, warehouse, loading):
-    manifest = land(lake, GAUGES, records(2))
-    key = prefix_of(manifest) + "manifest.json"
-    lake.s3.delete_object(Bucket=lake.bucket, Key=key)
-
-    with pytest.raises(PermanentError, match="holds no finished landing"):
-        loading()
-    with pytest.raises(LandingDamaged, match=key):
-        loading(landing_id=manifest.landing_id)
-
-    assert ids(warehouse) == []
 
 
 # --- failures --------------------------------------------------------------------------------
