@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -92,6 +93,34 @@ def reload(
     if not found:
         raise PermanentError("reload: S3 holds no landing of that. See `wandle ledger`.")
     _ingest(found, force=force, fetch=False)
+
+
+@commands.command()
+def replay(
+    source: Annotated[str | None, typer.Option("--source", "-s", help="One source.")] = None,
+    council: Annotated[str | None, typer.Option("--council", "-c", help="One council.")] = None,
+    period: Annotated[str | None, typer.Option("--period", "-p", help="One period.")] = None,
+) -> None:
+    """Load again from S3, after a contract was mended, what is in quarantine or was refused.
+
+    Examples:
+
+    `wandle replay`
+
+    `wandle replay --source police_street_crime --council sutton`
+    """
+    from include.jobs import replay as job
+
+    check_names(source, council, period)
+    found = [
+        (source_named(place["source"]), {name: place[name] for name in ("council", "period")})
+        for place in job.plan(Settings.read().need("loader_dsn"), source, most=sys.maxsize)
+        if council in (None, place["council"]) and period in (None, place["period"])
+    ]
+    if not found:
+        say("Nothing of that is in quarantine, and no landing of it waits for a mended contract.")
+        return
+    _ingest(found, force=False, fetch=False)
 
 
 @commands.command()

@@ -101,6 +101,11 @@ def _pseudonyms(contract: Contract, settings: Settings) -> Pseudonyms | None:
     return None
 
 
+def rules_hash_of(contract: Contract, settings: Settings) -> str:
+    """What a load of today would say its rules are. Raises `WrongSetting` without a key."""
+    return _rules_hash(contract, _pseudonyms(contract, settings))
+
+
 def _rules_hash(contract: Contract, pseudonyms: Pseudonyms | None) -> str:
     """With another key, the same landing gives other rows."""
     if pseudonyms is None:

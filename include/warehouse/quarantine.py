@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -72,3 +72,9 @@ def listed(cursor: Cursor) -> list[dict[str, Any]]:
         cursor,
         "select * from ops.quarantine order by source, council, period, record_no",
     )
+
+
+def partitions(cursor: Cursor) -> set[tuple[str, str, date]]:
+    """The partitions that have records in quarantine: source, council, first day."""
+    found = rows(cursor, "select distinct source, council, period from ops.quarantine")
+    return {(row["source"], row["council"], row["period"]) for row in found}

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,6 +17,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+
+from tests.dags.running import Run
 
 CHECKOUT = Path(__file__).parents[2]
 BUCKET = "wandle-test"
@@ -49,7 +51,10 @@ def pytest_unconfigure() -> None:
 def dag_bag() -> Any:
     """The DAGs, parsed as Airflow parses them."""
     from airflow.dag_processing.dagbag import DagBag
+    from airflow.utils.db import initdb
 
+    # A DagBag looks a DAG up in the metadata database, too.
+    initdb()
     return DagBag(dag_folder=CHECKOUT / "dags")
 
 
@@ -58,14 +63,25 @@ def metadata(dag_bag) -> Any:
     """Airflow's metadata database, with the DAGs in it."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import sync_bag_to_db
-    from airflow.utils.db import initdb
     from airflow.utils.session import create_session
 
-    initdb()
     with create_session() as session:
         DagBundlesManager().sync_bundles_to_db(session=session)
     sync_bag_to_db(dag_bag, "dags-folder", None)
     return create_session
+
+
+@pytest.fixture(scope="module")
+def start(metadata, services) -> Callable[..., Run]:
+    """Runs a DAG in this process, by Airflow's own `dag.test()`."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    def run(dag_id: str, conf: dict[str, Any]) -> Run:
+        # Parsed anew, as for every task of Airflow: a run in this process writes its parameters
+        # into the DAG.
+        return Run(DagBag(dag_folder=CHECKOUT / "dags").get_dag(dag_id), conf, metadata)
+
+    return run
 
 
 @dataclass

@@ -15,7 +15,7 @@ from include.sources.model import contracts
 
 DAGS = Path(__file__).parents[2] / "dags"
 FILES = sorted(DAGS.glob("*.py"))
-EXPECTED = {f"ingest_{name}" for name in contracts()} | {"transform"}
+EXPECTED = {f"ingest_{name}" for name in contracts()} | {"transform", "replay_quarantine"}
 
 # What costs time or opens connections, and belongs inside the tasks.
 HEAVY = (

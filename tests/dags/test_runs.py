@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import StringIO
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-DAGS = Path(__file__).parents[2] / "dags"
+from tests.dags.running import Run
+
 WARDS = "ingest_police_ward_boundaries"
 CRIME = "ingest_police_street_crime"
 SUMMER = {"councils": ["kingston"], "from": "2026-06", "to": "2026-08"}
@@ -24,47 +21,6 @@ CONTENT = """
     WHERE source = 'police_street_crime' AND content_hash IS NOT NULL
     ORDER BY council, period, load_id DESC
 """
-
-
-class Run:
-    """A finished run: its state, those of its tasks by name and partition, and what it said."""
-
-    def __init__(self, dag: Any, conf: dict[str, Any], create_session: Any) -> None:
-        with redirect_stdout(StringIO()) as said:
-            run = dag.test(logical_date=None, run_conf=conf)
-        self.run_id, self.state, self.said = run.run_id, str(run.state), said.getvalue()
-        self.states: dict[str, str] = {}
-        self.tries: dict[str, int] = {}
-        for ti in run.get_task_instances():
-            name = ti.task_id.removeprefix("partition.")
-            name += f" {ti.rendered_map_index}" if ti.map_index >= 0 else ""
-            self.states[name], self.tries[name] = str(ti.state), ti.try_number
-        self.announced = _announced(create_session, self.run_id)
-
-
-def _announced(create_session: Any, run_id: str) -> list[str]:
-    from airflow.models.asset import AssetEvent, AssetModel
-    from sqlalchemy import select
-
-    of_run = (
-        select(AssetModel.name)
-        .join(AssetEvent, AssetEvent.asset_id == AssetModel.id)
-        .where(AssetEvent.source_run_id == run_id)
-    )
-    with create_session() as session:
-        return list(session.scalars(of_run))
-
-
-@pytest.fixture(scope="module")
-def start(metadata, services) -> Callable[..., Run]:
-    from airflow.dag_processing.dagbag import DagBag
-
-    def run(dag_id: str, conf: dict[str, Any]) -> Run:
-        # Parsed anew, as for every task of Airflow: a run in this process writes its parameters
-        # into the DAG.
-        return Run(DagBag(dag_folder=DAGS).get_dag(dag_id), conf, metadata)
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from include.councils.model import council
 from include.extract import client as asking
 from include.jobs import lake as lakes
 from include.sandbox.app import create_app
+from include.sources.model import contracts
 from tests.integration.conftest import AS_OF, serving
 
 SHARED = Path(__file__).parents[3] / "shared" / "payloads"
@@ -228,3 +229,30 @@ def test_a_recorded_month_arrives_whole(wandle, monkeypatch):
     assert month is not None
     assert entry["records"] == month["records"]
     assert entry["quarantined"] == 0
+
+
+def test_replay_empties_the_quarantine_once_the_contract_is_mended(wandle, recording, monkeypatch):
+    shipped = contracts()["police_street_crime"]
+    columns = tuple(
+        column.model_copy(update={"pattern": "[c-z-]+"}) if column.name == "category" else column
+        for column in shipped.columns
+    )
+    checks = shipped.checks.model_copy(update={"max_quarantined_share": 1})
+    broken = shipped.model_copy(update={"columns": columns, "checks": checks})
+    served = recording()
+    wandle("ingest", "police_ward_boundaries", "-c", "sutton")
+    with monkeypatch.context() as patch:
+        patch.setitem(contracts(), shipped.name, broken)
+        wandle("ingest", "police_street_crime", "-c", "sutton", "-p", "2017-05")
+        unmended = wandle("replay")
+    served.__exit__(None, None, None)
+    waiting = len(json.loads(wandle("quarantine", "--json")[1]))
+
+    code, out, _ = wandle("replay", "--source", "police_street_crime")
+
+    assert (unmended[0], waiting) == (0, 18)
+    assert "unchanged" in unmended[1]
+    assert code == 0
+    assert "loaded" in out
+    assert json.loads(wandle("quarantine", "--json")[1]) == []
+    assert "Nothing of that is in quarantine" in wandle("replay")[1]

@@ -16,7 +16,7 @@ from include import cli
 
 COMMANDS = {
     "up", "down", "status", "demo", "migrate", "ingest", "reload", "transform", "ledger",
-    "quarantine", "sources", "councils", "sandbox", "env", "doctor",
+    "quarantine", "sources", "councils", "sandbox", "env", "doctor", "replay",
 }  # fmt: skip
 
 
