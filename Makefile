@@ -6,6 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Where the installed requirements are written down: a changed lock installs anew.
 INSTALLED := $(VENV)/.installed
+# The same and what it is compared with, for `make bench` alone.
+BENCH_VENV := .venv-bench
+BENCH_BIN := $(BENCH_VENV)/bin
+BENCH_INSTALLED := $(BENCH_VENV)/.installed
 
 # What the demo is asked for: `make demo COUNCILS="sutton" FROM=2017-01 TO=2017-03`.
 COUNCILS ?=
@@ -66,15 +70,23 @@ test-acceptance: $(INSTALLED) ## The main job on recorded payloads (RECORDED_PAY
 test-browser: $(INSTALLED) ## The UI in a real browser (needs Chromium)
 	$(BIN)/pytest tests/browser
 
-bench: $(INSTALLED) ## Measure loading against COPY and others (CASES="first_load", RUNS=3, RECORDS=1000000)
-	$(BIN)/python -m tests.benchmarks $(CASES) $(if $(RUNS),--runs $(RUNS)) $(if $(RECORDS),--records $(RECORDS))
-	$(if $(CASES),,$(BIN)/python -m tests.benchmarks.main_job $(RUNS))
-	$(if $(CASES),,$(BIN)/python -m tests.benchmarks.extraction)
+$(BENCH_INSTALLED): $(INSTALLED) requirements-bench.txt
+	@test -x $(BENCH_BIN)/python || $(PYTHON) -m venv --without-pip $(BENCH_VENV)
+	@echo "Installing into $(BENCH_VENV)"
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BENCH_BIN)/python --require-hashes \
+	  requirements.txt requirements-local.txt requirements-bench.txt
+	@$(BIN)/uv pip install --quiet --python $(BENCH_BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+bench: $(BENCH_INSTALLED) ## Measure loading against COPY and others (CASES="first_load", RUNS=3, RECORDS=1000000)
+	$(BENCH_BIN)/python -m tests.benchmarks $(CASES) $(if $(RUNS),--runs $(RUNS)) $(if $(RECORDS),--records $(RECORDS)) $(if $(CHECK),--check)
 
 lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements.txt
 	$(BIN)/uv pip compile --group local --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-local.txt
+	$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o requirements-bench.txt
 
 .PHONY: help install demo up down status check lint format test test-acceptance test-browser bench lock
