@@ -2,62 +2,137 @@
 
 from __future__ import annotations
 
-import statistics
+import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.status import Status
 
-from include.settings import Settings
-from tests.benchmarks import readings
-from tests.benchmarks.cases import CASES, Bench
-from tests.benchmarks.contracts import contract_of
-from tests.benchmarks.measuring import Entry, measure
+from include.settings import CHECKOUT, Settings
+from tests.benchmarks import crime_cases, extraction, main_job, parallel_cases, reading_cases
+from tests.benchmarks.bars import bars
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.measuring import Entry, Row, measure, rows_of
 from tests.benchmarks.platform import platform
-from tests.benchmarks.report import Row, show, write
+from tests.benchmarks.report import show, show_bars, write
 
-WIDTH = 130  # where no terminal says
-app = typer.Typer(add_completion=False)
-EPILOG = (
-    'Examples: `make bench`; `make bench CASES="first_load" RUNS=5`; `make bench RECORDS=100000`.'
+WIDTH = 140  # where no terminal says
+LOADING = {**reading_cases.CASES, **crime_cases.CASES, **parallel_cases.CASES}
+APART = {
+    "extraction": "extraction from the sandbox, by source",
+    "main_job": "the main job through Airflow and without it",
+}
+CASES = LOADING | APART
+OTHERS = list(reading_cases.OTHERS)
+EPILOG = """
+Examples:
+
+make bench  (everything, about 25 minutes on two cores)
+
+make bench CASES="first_load replace" RUNS=5
+
+make bench CASES="first_load" RECORDS=100000 CHECK=1
+
+.venv-bench/bin/python -m tests.benchmarks first_load --against "pg-bulk-ingest"
+
+.venv-bench/bin/python -m tests.benchmarks replace reload_volatile --against nobody
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+
+
+@app.command(
+    epilog=EPILOG,
+    help="Measure CASES (all, if none is named), print tables and write `bench.json` into the "
+    "state folder.\n\n" + "\n".join(f"- `{name}`: {says}" for name, says in CASES.items()),
 )
-
-
-@app.command(epilog=EPILOG)
 def bench(
-    cases: Annotated[list[str] | None, typer.Argument(help=f"Any of: {', '.join(CASES)}.")] = None,
-    runs: Annotated[int, typer.Option(min=1, help="How often each contender runs.")] = 3,
-    records: Annotated[int, typer.Option(min=100, help="Generated readings.")] = 1_000_000,
+    cases: Annotated[list[str] | None, typer.Argument(show_default=False)] = None,
+    runs: Annotated[int, typer.Option(min=1, help="How often; slow ones a third of it.")] = 3,
+    records: Annotated[int, typer.Option(min=1_000, help="Generated readings.")] = 1_000_000,
+    against: Annotated[
+        list[str], typer.Option(help=f"Whom else in `first_load`: {', '.join(OTHERS)}; `nobody`.")
+    ] = OTHERS,
+    payloads: Annotated[
+        Path | None, typer.Option(envvar="RECORDED_PAYLOADS", help="The recorded payloads.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option(help="Fail if a bar is not met, or none measured.")
+    ] = False,
 ) -> None:
-    """Measure CASES (all, if none is named), print a table and write `bench.json`."""
+    """Measure, tell and judge."""
     chosen = cases or list(CASES)
     if unknown := set(chosen) - set(CASES):
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(CASES)}")
     target = Settings.read().home / "bench.json"
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    payloads = payloads or _payloads()
     rows: list[Row] = []
+    with console.status("starting") as status:
+        if set(chosen) & set(LOADING):
+            for entries in _loading(chosen, runs, records, against, payloads, status):
+                rows += rows_of(entries)
+                write(target, rows)
+    if rows:
+        show(console, rows)
+    if "extraction" in chosen:
+        write(target, extraction.main())
+    if "main_job" in chosen:
+        write(target, main_job.main(max(1, runs // 3), payloads))
+    console.print(f"written to {target}")
+    judged = bars(rows)
+    show_bars(console, judged)
+    met = [bar.met for bar in judged if bar.met is not None]
+    if check and not (met and all(met)):
+        raise typer.Exit(1)
+
+
+def _loading(
+    chosen: list[str],
+    runs: int,
+    records: int,
+    against: list[str],
+    payloads: Path | None,
+    status: Status,
+) -> Iterator[list[Entry]]:
+    """Yield what was measured, by kind of data."""
+    outer = dict(os.environ)
     with (
         tempfile.TemporaryDirectory(prefix="wandle-bench-data-") as folder,
-        platform([contract_of(readings.SOURCE)]) as settings,
-        console.status("starting") as status,
+        platform([reading_cases.CONTRACT, crime_cases.CONTRACT]) as settings,
     ):
-        for case in chosen:
-            status.update(f"{case}: making its data")
-            entries = CASES[case](Bench(settings, Path(folder), records, runs))
-            measure(entries, lambda text, case=case: status.update(f"{case}: {text}"))  # type: ignore[misc]
-            rows += _rows(case, entries)
-            show(console, rows)
-            write(target, rows)
-    console.print(f"written to {target}")
+        here = Bench(settings, Path(folder), records, runs)
+        for name, kind in (
+            ("readings", reading_cases),
+            ("crimes", crime_cases),
+            ("partitions", parallel_cases),
+        ):
+            if not set(chosen) & set(kind.CASES):
+                continue
+            status.update(f"{name}: making the data")
+            if kind is reading_cases:
+                entries = reading_cases.ReadingCases(here, against).entries(chosen)
+            elif kind is crime_cases:
+                if payloads is None:
+                    status.console.print("crimes: no recorded payloads (RECORDED_PAYLOADS)")
+                    continue
+                entries = crime_cases.entries(here, payloads)
+            else:
+                entries = parallel_cases.entries(here)
+            measure(entries, status.update)
+            yield entries
+    os.environ.clear()
+    os.environ.update(outer)
 
 
-def _rows(case: str, entries: list[Entry]) -> list[Row]:
-    copy = next((entry for entry in entries if entry.task.contender == "copy"), None)
-    seconds = copy and statistics.median(each.seconds for each in copy.measured) / copy.records
-    return [entry.row(case, seconds) for entry in entries]
+def _payloads() -> Path | None:
+    folder = CHECKOUT.parent / "shared" / "payloads"
+    return folder if (folder / crime_cases.ARCHIVE).is_file() else None
 
 
 if __name__ == "__main__":

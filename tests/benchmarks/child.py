@@ -1,7 +1,8 @@
-"""Run one contender in a process of its own, so that its peak memory is its own.
+"""Run contenders in processes of their own, so that peak memory is a contender's own.
 
-Reads a `Task` as JSON from its argument and prints what was measured as JSON.
-Imports and clients are made before the clock starts, connections after.
+A child reads `Task`s as JSON from its argument, makes them ready, says so, and
+waits for a line before it does them. Imports and clients are made before the
+clock starts, connections after.
 """
 
 from __future__ import annotations
@@ -13,38 +14,101 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
+
 from tests.benchmarks.contenders import Task
+
+READY = "ready"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One load: wall-clock and processor seconds, and peak resident memory in MB."""
+    """What children took: wall-clock and processor seconds, and peak resident memory in MB.
+
+    `machine_cpu_seconds` is what the whole machine spent meanwhile: PostgreSQL
+    and S3, too, and whatever else ran.
+    """
 
     seconds: float
     cpu_seconds: float
     peak_rss_mb: float
+    machine_cpu_seconds: float = 0.0
 
 
 def run(task: Task) -> Measured:
-    """Measure in a new process. Raises `SystemExit` with what it wrote if it failed."""
-    command = [sys.executable, "-m", "tests.benchmarks.child", json.dumps(asdict(task))]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"bench: {task.contender} failed:\n{done.stdout}{done.stderr}")
-    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+    """Measure one task in a new process. Raises `SystemExit` with what it wrote if it failed."""
+    return run_at_once([[task]])
+
+
+def run_at_once(shares: Sequence[Sequence[Task]]) -> Measured:
+    """Measure from the start to the end of all; each share in a process of its own."""
+    children = [_start(share) for share in shares]
+    for child in children:
+        _answer(child, READY)
+    spent, began = _machine_cpu_seconds(), time.perf_counter()
+    for child in children:
+        assert child.stdin
+        child.stdin.write("\n")
+        child.stdin.flush()
+    answers = [json.loads(_answer(child, "{")) for child in children]
+    seconds, spent = time.perf_counter() - began, _machine_cpu_seconds() - spent
+    for child in children:
+        child.communicate()
+    if len(answers) == 1:
+        seconds = answers[0]["seconds"]
+    return Measured(
+        seconds,
+        sum(answer["cpu_seconds"] for answer in answers),
+        max(answer["peak_rss_mb"] for answer in answers),
+        spent,
+    )
+
+
+def _start(tasks: Sequence[Task]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.benchmarks.child"]
+    return subprocess.Popen(
+        [*command, json.dumps([asdict(task) for task in tasks])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _answer(child: subprocess.Popen[str], opening: str) -> str:
+    """Its next line that opens so. Raises `SystemExit` with what it wrote if it ends before."""
+    written = []
+    assert child.stdout
+    for line in child.stdout:
+        if line.startswith(opening):
+            return line
+        written.append(line)
+    raise SystemExit(f"bench: {' '.join(map(str, child.args))} failed:\n{''.join(written)}")  # type: ignore[arg-type]
 
 
 def main() -> None:
-    """Load once, here."""
-    task = Task(**json.loads(sys.argv[1]))
-    work = importlib.import_module(f"tests.benchmarks.contenders.{task.contender}").ready(task)
+    """Do the tasks, here."""
+    works = [
+        importlib.import_module(f"tests.benchmarks.contenders.{task.contender}").ready(task)
+        for task in (Task(**fields) for fields in json.loads(sys.argv[1]))
+    ]
+    sys.stdout.write(READY + "\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
     cpu, began = _cpu_seconds(), time.perf_counter()
-    work()
+    for work in works:
+        work()
     seconds, cpu = time.perf_counter() - began, _cpu_seconds() - cpu
-    sys.stdout.write(json.dumps(asdict(Measured(seconds, cpu, _peak_rss_mb()))) + "\n")
+    sys.stdout.write("\n" + json.dumps(asdict(Measured(seconds, cpu, _peak_rss_mb()))) + "\n")
+
+
+def _machine_cpu_seconds() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def _cpu_seconds() -> float:

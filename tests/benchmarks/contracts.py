@@ -8,7 +8,8 @@ from include.sources.model import Contract, every_contract
 def contract_of(name: str) -> Contract:
     """A contract, as it is or as a variant.
 
-    `any_share` takes as many broken records as there are.
+    `any_share` takes as many broken records as there are; `ward_in_record`
+    finds in each record what its request knew.
     """
     source, _, variant = name.partition("/")
     found = every_contract()[source]
@@ -16,4 +17,7 @@ def contract_of(name: str) -> Contract:
         return found.model_copy(
             update={"checks": found.checks.model_copy(update={"max_quarantined_share": 1.0})}
         )
+    if variant == "ward_in_record":
+        columns = tuple(column.model_copy(update={"request": ""}) for column in found.columns)
+        return found.model_copy(update={"columns": columns})
     return found

@@ -3,12 +3,11 @@
 The sandbox runs in a process of its own, with its rate limit off; what is
 landed goes to an S3 server on the loopback address. Each case is fetched three
 times, the sources in turn; the time that the sandbox takes to answer is in it.
-Run it by `make bench`. Rows are added to `bench.json` in the state folder.
+Run it by `make bench CASES=extraction`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from include.settings import CHECKOUT, Settings
+from tests.benchmarks.measuring import Row
 
 RUNS = 3
 COUNCIL = "kingston"
@@ -49,16 +49,15 @@ class Fetched:
     requests: int
 
 
-def main() -> None:
-    """Measure every case, print a table, and add the rows to `bench.json`."""
-    target = Settings.read().home / "bench.json"
+def main() -> list[Row]:
+    """Measure every case, print a table, and return rows of `bench.json`."""
     today = datetime.now(UTC).date()
     with tempfile.TemporaryDirectory(prefix="wandle-bench-") as home, _services(today) as urls:
         _set_environment(Path(home), urls)
         measured = _measure(today)
     rows = [_row(case, runs) for case, runs in measured.items()]
-    _write(target, rows)
     _print(rows, measured)
+    return rows
 
 
 def _cases(today: date) -> dict[str, tuple[str, str, str]]:
@@ -121,7 +120,7 @@ def _fetch(source: str, council: str, period: str, run_id: str) -> Fetched:
     return Fetched(seconds, totals.records, totals.bytes, requests)
 
 
-def _row(case: str, runs: list[Fetched]) -> dict[str, object]:
+def _row(case: str, runs: list[Fetched]) -> Row:
     median = statistics.median(run.seconds for run in runs)
     last = runs[-1]
     return {
@@ -137,17 +136,7 @@ def _row(case: str, runs: list[Fetched]) -> dict[str, object]:
     }
 
 
-def _write(target: Path, rows: list[dict[str, object]]) -> None:
-    """Add the rows to those of other benchmarks; earlier ones of the same case are replaced."""
-    before = json.loads(target.read_text()) if target.exists() else []
-    mine = {row["case"] for row in rows}
-    kept = [row for row in before if row["case"] not in mine]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps([*kept, *rows], indent=1) + "\n")
-    sys.stdout.write(f"written to {target}\n")
-
-
-def _print(rows: list[dict[str, object]], measured: dict[str, list[Fetched]]) -> None:
+def _print(rows: list[Row], measured: dict[str, list[Fetched]]) -> None:
     heads = ("records", "requests", "median s", "records/s", "MB/s", "requests/record")
     names = ("records", "requests", "seconds_median", "records_per_second")
     names += ("megabytes_per_second", "requests_per_record")
@@ -215,7 +204,3 @@ def _set_environment(home: Path, urls: tuple[str, str]) -> None:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "eu-west-2",
     }
-
-
-if __name__ == "__main__":
-    main()

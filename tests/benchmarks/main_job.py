@@ -2,7 +2,7 @@
 
 Each runs in a state folder of its own, from nothing, in turn; the recorded
 year 2017 where its payloads are there, else three generated months. Run it by
-`make bench`. Results go to `bench.json` in the state folder.
+`make bench CASES=main_job`.
 """
 
 from __future__ import annotations
@@ -18,29 +18,28 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from include.settings import CHECKOUT, Settings
+from include.settings import CHECKOUT
+from tests.benchmarks.measuring import Row
 
 WANDLE = str(Path(sys.executable).with_name("wandle"))
 PORT_BASE = 18_280
-RUNS = 3
 FOREIGN = ("WANDLE_", "AIRFLOW", "AWS_")
 
 
-def main() -> None:
-    """Measure, print a table of medians and ratios, and write `bench.json`."""
-    payloads = _payloads()
+def main(runs: int, payloads: Path | None) -> list[Row]:
+    """Measure, print medians and ratios, and return them as rows of `bench.json`."""
     window = ("2017-01", "2017-12") if payloads else ("", "")
     contenders: dict[str, Callable[[dict[str, str]], None]] = {
         "airflow, platform start included": lambda env: _demo(env, window),
         "wandle ingest and transform, platform already up": lambda env: _by_hand(env, window),
     }
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(int(sys.argv[1]) if len(sys.argv) > 1 else RUNS):
+    for number in range(runs):
         for name, work in contenders.items():
             seconds[name].append(_timed(work, payloads, warm=name.startswith("wandle")))
             sys.stdout.write(f"run {number + 1}: {name}: {seconds[name][-1]:.1f} s\n")
             sys.stdout.flush()
-    _report(seconds)
+    return _report(seconds)
 
 
 def _timed(work: Callable[[dict[str, str]], None], payloads: Path | None, *, warm: bool) -> float:
@@ -93,12 +92,7 @@ def _environment(home: Path, payloads: Path | None) -> dict[str, str]:
     return inherited | own
 
 
-def _payloads() -> Path | None:
-    folder = CHECKOUT.parent / "shared" / "payloads"
-    return folder if (folder / "police" / "crimes").is_dir() else None
-
-
-def _report(seconds: dict[str, list[float]]) -> None:
+def _report(seconds: dict[str, list[float]]) -> list[Row]:
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     reference = medians["wandle ingest and transform, platform already up"]
     rows = [
@@ -111,15 +105,8 @@ def _report(seconds: dict[str, list[float]]) -> None:
         }
         for name, median in medians.items()
     ]
-    target = Settings.read().home / "bench.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(rows, indent=1) + "\n")
     for row in rows:
         sys.stdout.write(
             f"{row['contender']:<52} {row['seconds_median']:>7} s  x {row['ratio_to_ingest']}\n"
         )
-    sys.stdout.write(f"written to {target}\n")
-
-
-if __name__ == "__main__":
-    main()
+    return rows

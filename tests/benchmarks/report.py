@@ -1,16 +1,16 @@
-"""What was measured, as a table and in `bench.json`."""
+"""What was measured, as tables and in `bench.json`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-Row = dict[str, Any]
+from tests.benchmarks.bars import Bar
+from tests.benchmarks.measuring import Row
 
 
 def write(target: Path, rows: Sequence[Row]) -> None:
@@ -25,7 +25,16 @@ def write(target: Path, rows: Sequence[Row]) -> None:
 def show(console: Console, rows: Sequence[Row]) -> None:
     """One line a contender."""
     table = Table("case", "contender")
-    for head in ("records", "median s", "runs", "rows/s", "to copy", "peak MB", "CPU s"):
+    for head in (
+        "records",
+        "median s",
+        "runs",
+        "rows/s",
+        "to copy",
+        "peak MB",
+        "CPU s",
+        "all CPU s",
+    ):
         table.add_column(head, justify="right")
     for row in rows:
         table.add_row(
@@ -38,5 +47,16 @@ def show(console: Console, rows: Sequence[Row]) -> None:
             f"{row['ratio_to_copy']:.2f}" if row["ratio_to_copy"] else "",
             f"{row['peak_rss_mb']:.0f}",
             f"{row['cpu_seconds']:.1f}",
+            f"{row['machine_cpu_seconds']:.1f}",
         )
+    console.print(table)
+
+
+def show_bars(console: Console, bars: Sequence[Bar]) -> None:
+    """One line a bar."""
+    table = Table("bar", "found", "")
+    for bar in bars:
+        found = "" if bar.found is None else f"{bar.found:.2f}"
+        said = {True: "met", False: "NOT MET", None: "not measured"}[bar.met]
+        table.add_row(bar.says, found, said)
     console.print(table)

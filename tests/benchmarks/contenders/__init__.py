@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Where those make their tables that do not take the raw table as it is.
+SCHEMA = "bench"
+
 
 @dataclass(frozen=True)
 class Task:
     """What a contender loads: a landing in S3, or the same rows made ready beforehand.
 
-    `rows` are the expected rows; `csv` and `arrow` files hold them typed, in
-    the raw table's columns. Settings come from `WANDLE_HOME`.
+    The files `csv` and `arrow` hold them typed, in the raw table's columns.
+    Settings come from `WANDLE_HOME`.
     """
 
     contender: str
