@@ -69,6 +69,8 @@ def bench(
     chosen = cases or list(CASES)
     if unknown := set(chosen) - set(CASES):
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(CASES)}")
+    if unknown := set(against) - {*OTHERS, "nobody"}:
+        raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(OTHERS)}, nobody")
     target = Settings.read().home / "bench.json"
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     payloads = payloads or _payloads()
@@ -86,7 +88,8 @@ def bench(
         write(target, main_job.main(max(1, runs // 3), payloads))
     console.print(f"written to {target}")
     judged = bars(rows)
-    show_bars(console, judged)
+    if rows:
+        show_bars(console, judged)
     met = [bar.met for bar in judged if bar.met is not None]
     if check and not (met and all(met)):
         raise typer.Exit(1)

@@ -30,8 +30,8 @@ def bars(measured: Sequence[Row]) -> list[Bar]:
         _at_least("rows a second, of copy's", 1.0, rows, OURS, ("first_load", FLOOR)),
         _at_least("replacing, of copy's", 0.7, rows, ("replace", "wandle"), ("first_load", FLOOR)),
         _at_least("rows a second, of ready Arrow's", 0.65, rows, OURS, ("first_load", "adbc")),
-        _at_least("times dlt's default", 15, rows, OURS, ("first_load", "dlt, default")),
-        _at_least("times dlt's Arrow path", 4, rows, OURS, ("first_load", "dlt, Arrow")),
+        _at_least("times dlt's default", 15, rows, OURS, ("first_load", "dlt default")),
+        _at_least("times dlt's Arrow path", 4, rows, OURS, ("first_load", "dlt Arrow")),
         _at_most("unchanged, of a first load", 0.1, rows, ("reload_unchanged", "wandle"), OURS),
         _at_most(
             "other bytes only, of a first load", 1.0, rows, ("reload_volatile", "wandle"), OURS
