@@ -67,6 +67,9 @@ test: $(INSTALLED) ## Unit, DAG and integration tests
 test-acceptance: $(INSTALLED) ## The main job on recorded payloads (RECORDED_PAYLOADS=<dir>)
 	$(BIN)/pytest tests/acceptance
 
+test-aws: $(INSTALLED) ## An environment on AWS: moto's server, PostgreSQL with TLS (Debian's)
+	$(BIN)/pytest tests/aws
+
 test-browser: $(INSTALLED) ## The UI in a real browser (needs Chromium)
 	$(BIN)/pytest tests/browser
 
@@ -89,4 +92,4 @@ lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o requirements-bench.txt
 
-.PHONY: help install demo up down status check lint format test test-acceptance test-browser bench lock
+.PHONY: help install demo up down status check lint format test test-acceptance test-aws test-browser bench lock

@@ -7,7 +7,7 @@ import subprocess
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -15,6 +15,19 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import PermanentError
+
+if TYPE_CHECKING:
+    import boto3
+
+# What may be left unset on AWS: the secret that holds it, below `wandle/<environment>/`.
+IN_SECRETS = {
+    "loader_dsn": "connections/wandle_loader",
+    "transformer_dsn": "connections/wandle_transformer",
+    "portal_dsn": "connections/wandle_portal",
+    "reader_dsn": "connections/wandle_reader",
+    "pseudonym_key": "pseudonym_key",
+    "oidc_client_secret": "oidc_client_secret",
+}
 
 S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
 
@@ -77,6 +90,21 @@ class Settings(BaseSettings):
 
     pseudonym_key: str = Field(default="", alias="WANDLE_PSEUDONYM_KEY", repr=False)
 
+    environment: str = Field(default="", alias="WANDLE_ENVIRONMENT", pattern=r"^[a-z0-9-]*$")
+    job_role: str = Field(default="", alias="WANDLE_JOB_ROLE")
+    database: str = Field(default="", alias="WANDLE_DATABASE", pattern=r"^([^:/@]+:\d+)?$")
+    database_ca: str = Field(default="", alias="WANDLE_DATABASE_CA")
+    admin_secret: str = Field(default="", alias="WANDLE_ADMIN_SECRET")
+    serverless: str = Field(default="", alias="WANDLE_SERVERLESS")
+
+    oidc_issuer: str = Field(default="", alias="WANDLE_OIDC_ISSUER")
+    oidc_client_id: str = Field(default="", alias="WANDLE_OIDC_CLIENT_ID")
+    oidc_client_secret: str = Field(default="", alias="WANDLE_OIDC_CLIENT_SECRET", repr=False)
+    oidc_groups_claim: str = Field(default="groups", alias="WANDLE_OIDC_GROUPS_CLAIM")
+    oidc_viewers: str = Field(default="", alias="WANDLE_OIDC_VIEWERS")
+    oidc_operators: str = Field(default="", alias="WANDLE_OIDC_OPERATORS")
+    oidc_admins: str = Field(default="", alias="WANDLE_OIDC_ADMINS")
+
     airflow_url: str = Field(default="", alias="AIRFLOW_URL")
     airflow_user: str = Field(default="", alias="AIRFLOW_USER")
     airflow_password: str = Field(default="", alias="AIRFLOW_PASSWORD", repr=False)
@@ -109,8 +137,14 @@ class Settings(BaseSettings):
             raise WrongSetting(f"settings: {wrong}. Correct the variable and try again.") from None
 
     def need(self, field: str) -> str:
-        """The value of `field`. Raises `WrongSetting` with the variable's name if it is empty."""
+        """The value of `field`, on AWS from its secret where the variable is not set.
+
+        Raises `WrongSetting` with the variable's name if there is none, and
+        the errors of `include.aws.secrets`.
+        """
         value = getattr(self, field)
+        if not value and self.environment and field in IN_SECRETS:
+            return self._from_secret(field)
         if not value:
             variable = type(self).model_fields[field].alias
             raise WrongSetting(
@@ -118,6 +152,32 @@ class Settings(BaseSettings):
                 f"this machine, or set it to your deployment's."
             )
         return str(value)
+
+    def _from_secret(self, field: str) -> str:
+        from include.aws.secrets import Secrets, dsn_of_connection
+
+        secrets = Secrets(self.session("secrets"), self.environment)
+        value = secrets.need(IN_SECRETS[field])
+        return dsn_of_connection(value) if field.endswith("_dsn") else value
+
+    def session(self, job: str) -> boto3.Session:
+        """What a job asks AWS as: its own role where `WANDLE_JOB_ROLE` names one, as it is else."""
+        import boto3
+
+        from include.aws.roles import session_as
+
+        if not self.job_role:
+            return boto3.Session(region_name=self.region)
+        return session_as(self.role_of(job), self.region)
+
+    def role_of(self, job: str) -> str:
+        """The ARN of a job's role. Raises `WrongSetting` if the pattern has no place for it."""
+        if "{job}" not in self.job_role:
+            raise WrongSetting(
+                f"settings: WANDLE_JOB_ROLE is {self.job_role!r}; expected an ARN with {{job}} in "
+                "the place of the job's name. docs/deploy.md has an example."
+            )
+        return self.job_role.replace("{job}", job)
 
     def connection(self, name: str) -> str:
         """The DSN of a database that is a source, from `WANDLE_CONNECTION_<NAME>`.

@@ -87,15 +87,16 @@ class Site:
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
         from botocore.config import Config
 
+        from include.jobs.lake import Lake
         from include.transform import docs
 
         timeouts = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
         hook = S3Hook(CONNECTION, config=timeouts)
-        bucket = hook.service_config["bucket_name"]
-        name = docs.current(hook.conn, bucket)
+        lake = Lake(hook.conn, hook.service_config["bucket_name"]).as_job("portal")
+        name = docs.current(lake.s3, lake.bucket)
         if self._page is not None and self._page.name == name:
             return self._page
-        body = docs.read(hook.conn, bucket, name)
+        body = docs.read(lake.s3, lake.bucket, name)
         return Page(name, body, gzip.compress(body, 6))
 
 

@@ -109,12 +109,27 @@ def validate() -> None:
 
 
 @commands.command()
-def migrate() -> None:
+def migrate(
+    rotate: Annotated[
+        list[str] | None,
+        typer.Option("--rotate", help="On AWS: a role that gets a new password; repeat it."),
+    ] = None,
+) -> None:
     """Bring roles and tables of the warehouse to what the contracts say.
 
-    Example: `wandle migrate`
+    On AWS (WANDLE_ENVIRONMENT is set), it also fills the environment's secrets
+    and makes the database of Airflow's metadata.
+
+    Examples: `wandle migrate`, `wandle migrate --rotate wandle_loader`
     """
+    from include.jobs.environment import migrate_environment
     from include.jobs.migrate import migrate as run
 
-    changed = run(Settings.read().need("admin_dsn"), {})
+    settings = Settings.read()
+    if settings.environment:
+        changed = migrate_environment(settings, rotate=rotate or ())
+    elif rotate:
+        raise PermanentError("migrate: --rotate is for AWS, and WANDLE_ENVIRONMENT is not set.")
+    else:
+        changed = run(settings.need("admin_dsn"), {})
     say("\n".join(changed) or "Nothing to change: the database is as the contracts say.")

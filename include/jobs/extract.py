@@ -50,6 +50,7 @@ def extract(
     than the current one.
     """
     now = datetime.now(UTC)
+    lake = lake.as_job(f"extract-{contract.name}")
     place = _council(contract, council)
     partition = Partition(contract.name, council, contract.parse_period(period))
     _refuse_past_snapshots(contract, partition, now)

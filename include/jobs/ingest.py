@@ -84,6 +84,7 @@ def landed_partitions(
     lake: Lake, source: str | None = None, council: str | None = None, period: str | None = None
 ) -> list[tuple[Contract, dict[str, str]]]:
     """Every partition that S3 holds a landing of, parents before their children."""
+    lake = lake.as_job("load")
     found = []
     for contract in _parents_first():
         if source and contract.name != source:

@@ -30,6 +30,19 @@ class Lake:
     s3: BaseClient
     bucket: str
 
+    def as_job(self, job: str) -> Lake:
+        """The same bucket with the rights of a job's own role, where settings name roles.
+
+        Raises `PermanentError` if the role may not be assumed.
+        """
+        settings = Settings.read()
+        if not settings.job_role:
+            return self
+        s3 = settings.session(job).client(
+            "s3", endpoint_url=self.s3.meta.endpoint_url, config=S3_CONFIG
+        )
+        return Lake(s3, self.bucket)
+
     @property
     def landings(self) -> Landings:
         """The landings in this bucket."""

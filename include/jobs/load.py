@@ -55,6 +55,7 @@ def load(
     looked_at = landing_id or ""
     try:
         pseudonyms = _pseudonyms(contract, settings)
+        lake = lake.as_job("load")
         for looked_at in [landing_id] if landing_id else lake.landings.finished(partition):
             manifest = lake.landings.manifest(partition, looked_at)
             if landing_id or manifest.outcome == "complete":

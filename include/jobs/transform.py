@@ -95,6 +95,7 @@ def _dbt(dsn: str, home: Path | None, progress: Report) -> Iterator[tuple[Dbt, H
 
 
 def _publish(dbt: Dbt, lake: Lake) -> str:
+    lake = lake.as_job("transform")
     return docs.publish(lake.s3, lake.bucket, dbt.docs(), datetime.now(UTC))
 
 

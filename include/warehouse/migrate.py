@@ -213,11 +213,19 @@ def _roles(
             connection.execute(sql.SQL("create role {} {}").format(name, login))
             changed.append(f"created role {role}")
         if role in passwords:
-            connection.execute(
-                sql.SQL("alter role {} password {}").format(name, sql.Literal(passwords[role]))
-            )
+            set_password(connection, role, passwords[role])
     for role in (OWNER, "wandle_transformer"):
         connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
+
+
+def set_password(connection: psycopg.Connection, role: str, password: str) -> None:
+    """Give a role its password. What is sent is its hash: a statement can end up in a log."""
+    hashed = connection.pgconn.encrypt_password(
+        password.encode(), role.encode(), b"scram-sha-256"
+    ).decode()
+    connection.execute(
+        sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(hashed))
+    )
 
 
 def _schemas(connection: psycopg.Connection) -> None:

@@ -1,0 +1,1 @@
+"""What Wandle asks of AWS beside S3: roles, secrets, metrics."""

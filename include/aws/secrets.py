@@ -1,0 +1,106 @@
+"""Secrets Manager: what an environment keeps there, and PostgreSQL addresses made of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import boto3
+from botocore.exceptions import ClientError
+
+from include.aws.failures import CONFIG, aws_errors, code_of
+from include.errors import PermanentError
+
+CONNECTIONS = "connections"
+MEND = "Does `terraform apply` make it, and may this role read it? `wandle doctor --aws` tells."
+
+
+class Secrets:
+    """The secrets of one environment, `wandle/<environment>/...`, as one session may use them."""
+
+    def __init__(self, session: boto3.Session, environment: str) -> None:
+        self._client = session.client("secretsmanager", config=CONFIG)
+        self.prefix = f"wandle/{environment}"
+
+    def read(self, name: str) -> str | None:
+        """The value of `wandle/<environment>/<name>`; None while it was given none."""
+        return self.read_any(f"{self.prefix}/{name}")
+
+    def need(self, name: str) -> str:
+        """The value. Raises `PermanentError` if it was given none."""
+        value = self.read(name)
+        if value is None:
+            raise PermanentError(
+                f"AWS: the secret {self.prefix}/{name} has no value yet. Run `wandle migrate` on "
+                "the environment; docs/deploy.md tells which of them a person fills."
+            )
+        return value
+
+    def read_any(self, secret: str) -> str | None:
+        """The value of a secret by its full name or ARN; None while it was given none.
+
+        Raises `PermanentError` if there is no such secret or it may not be
+        read, `ServiceUnavailable` if Secrets Manager does not answer.
+        """
+        with aws_errors(f"AWS: reading the secret {secret}", MEND):
+            try:
+                return str(self._client.get_secret_value(SecretId=secret)["SecretString"])
+            except ClientError as error:
+                # A secret without a value answers as one that is not there.
+                if code_of(error) != "ResourceNotFoundException":
+                    raise
+                self._client.describe_secret(SecretId=secret)
+                return None
+
+    def write(self, name: str, value: str) -> None:
+        """Give a secret that exists a value. Raises as `read_any` does."""
+        secret = f"{self.prefix}/{name}"
+        with aws_errors(f"AWS: writing the secret {secret}", MEND):
+            self._client.put_secret_value(SecretId=secret, SecretString=value)
+
+
+def dsn(
+    server: str, database: str, user: str, password: str, ca: str = "", scheme: str = "postgresql"
+) -> str:
+    """A PostgreSQL address. With `ca`, a certificate file, the server must prove who it is."""
+    query = urlencode({"sslmode": "verify-full", "sslrootcert": ca}, safe="/") if ca else ""
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    return f"{scheme}://{login}@{server}/{database}{'?' if query else ''}{query}"
+
+
+def connection(server: str, database: str, user: str, password: str, ca: str) -> dict[str, Any]:
+    """An Airflow connection to PostgreSQL, as its secrets backend takes it."""
+    host, _, port = server.partition(":")
+    query = {"sslmode": "verify-full", "sslrootcert": ca} if ca else {}
+    return {
+        "conn_type": "postgres",
+        "host": host,
+        "port": int(port or 5432),
+        "schema": database,
+        "login": user,
+        "password": password,
+        "extra": {"sqlalchemy_query": query},
+    }
+
+
+def dsn_of_connection(secret: str) -> str:
+    """The address that an Airflow connection to PostgreSQL stands for.
+
+    Raises `PermanentError`, without the value, if it is none.
+    """
+    try:
+        found = json.loads(secret)
+        query = found["extra"]["sqlalchemy_query"]
+        server = f"{found['host']}:{found['port']}"
+        return dsn(
+            server,
+            found["schema"],
+            found["login"],
+            found["password"],
+            query.get("sslrootcert", ""),
+        )
+    except (ValueError, KeyError, TypeError):
+        raise PermanentError(
+            "AWS: the secret of a connection is not what `wandle migrate` writes. Run it again."
+        ) from None

