@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import (
     Asset,
     AssetAlias,
+    CronTriggerTimetable,
     ExceptionRetryPolicy,
     Param,
     RetryAction,
@@ -136,6 +137,35 @@ def replay_quarantine() -> None:
     replay.expand_kwargs(partitions) >> [announce(partitions), reconcile(partitions)]
 
 
+@dag(
+    description="How long ago each source was looked at: on AWS as metrics, which alarms watch",
+    doc_md="""\
+### Freshness
+
+Once an hour: when each source was last looked at with success, by council, from the ledger. In an
+environment on AWS the figures are put to CloudWatch (namespace `Wandle`: `FreshnessHours`, `Late`,
+`Heartbeat`; docs/deploy.md tells what they mean). It blocks nothing and is green although a source
+is late: the alarms and the log say so.
+""",
+    tags=["operate"],
+    schedule=CronTriggerTimetable("15 * * * *", timezone="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULTS | {"execution_timeout": BOOKKEEPING_TIMEOUT},
+)
+def freshness_watch() -> None:
+    """Make the DAG `freshness_watch`."""
+
+    @task
+    def measure() -> list[dict[str, Any]]:
+        """When each source was last looked at, and whether it is late."""
+        from include.jobs.freshness import watch
+
+        return watch(dsn=_dsn("wandle_transformer"))
+
+    measure()
+
+
 def _refuse_unknown_parameters(dag_run: Any, known: list[str]) -> None:
     """Refuse what Airflow lets through: a misspelt parameter."""
     for name in dag_run.conf or {}:
@@ -174,3 +204,4 @@ def _lake() -> Lake:
 
 
 replay_quarantine()
+freshness_watch()

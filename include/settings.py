@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     oidc_issuer: str = Field(default="", alias="WANDLE_OIDC_ISSUER")
     oidc_client_id: str = Field(default="", alias="WANDLE_OIDC_CLIENT_ID")
     oidc_client_secret: str = Field(default="", alias="WANDLE_OIDC_CLIENT_SECRET", repr=False)
+    oidc_scopes: str = Field(default="openid email profile", alias="WANDLE_OIDC_SCOPES")
     oidc_groups_claim: str = Field(default="groups", alias="WANDLE_OIDC_GROUPS_CLAIM")
     oidc_viewers: str = Field(default="", alias="WANDLE_OIDC_VIEWERS")
     oidc_operators: str = Field(default="", alias="WANDLE_OIDC_OPERATORS")

@@ -236,7 +236,7 @@ def open_schedules(settings: Settings) -> None:
     Raises `AirflowRefused` with the first import error, if there is one.
     """
     api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
-    names = [f"ingest_{name}" for name in contracts()] + ["transform"]
+    names = [f"ingest_{name}" for name in contracts()] + ["transform", "freshness_watch"]
     api.wait_for_dags(names, DAGS_SECONDS)
     for name in names:
         api.unpause(name)

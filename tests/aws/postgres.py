@@ -75,7 +75,7 @@ def tls_server() -> Iterator[TlsServer]:
     with tempfile.TemporaryDirectory(prefix="wandle-tls-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         ca = _certificates(folder)
-        port = _free_port()
+        port = free_port()
         _own(folder)
         _run(folder, binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust")
         (folder / "data" / "pg_hba.conf").write_text(HBA, encoding="utf-8")
@@ -136,7 +136,8 @@ def _run(folder: Path, *command: object) -> None:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on just now."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])

@@ -1,0 +1,109 @@
+"""The login of an environment: Airflow's FAB auth manager asks the council's identity provider.
+
+Read by the API server, from `[fab] config_file`. Airflow takes a missing file for an empty one;
+what is in this one fails loudly where a setting is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from airflow.providers.fab.auth_manager.security_manager.override import (
+    FabAirflowSecurityManagerOverride,
+)
+from flask_appbuilder.const import AUTH_OAUTH
+
+from include.errors import PermanentError
+from include.settings import Settings
+
+log = logging.getLogger(__name__)
+settings = Settings.read()
+
+# Airflow's Viewer may not read what plugins show; `[fab] custom_roles` makes this one, which may.
+DOCS_ROLE = "DbtDocs"
+GROUPS = {
+    "Viewer": settings.oidc_viewers,
+    "Op": settings.oidc_operators,
+    "Admin": settings.oidc_admins,
+}
+
+
+def roles_of_groups(groups: dict[str, str]) -> dict[str, list[str]]:
+    """Group -> Airflow's roles, from role -> groups with commas between.
+
+    Raises `PermanentError` if no group is given at all: nobody could log in.
+    """
+    mapped: dict[str, list[str]] = {}
+    for role, names in groups.items():
+        for name in filter(None, (name.strip() for name in names.split(","))):
+            mapped.setdefault(name, []).extend([role, DOCS_ROLE] if role == "Viewer" else [role])
+    if not mapped:
+        raise PermanentError(
+            "login: no group may log in. Set WANDLE_OIDC_VIEWERS, WANDLE_OIDC_OPERATORS and "
+            "WANDLE_OIDC_ADMINS to groups of your identity provider."
+        )
+    return mapped
+
+
+class Login(FabAirflowSecurityManagerOverride):
+    """Who has a group that is known gets its roles at each login; who has none is not let in."""
+
+    def get_oauth_user_info(self, provider: str, resp: dict[str, Any]) -> dict[str, Any]:
+        """The person, from the ID token, whose signature and nonce are verified by then."""
+        claims = dict(resp["userinfo"])
+        if settings.oidc_groups_claim not in claims:
+            more = self.oauth_remotes[provider].userinfo(token=resp)
+            if more["sub"] != claims["sub"]:
+                raise PermanentError("login: the user info is of another person than the token.")
+            claims = {**more, **claims}
+        groups = claims.get(settings.oidc_groups_claim) or []
+        return {
+            "username": claims.get("preferred_username") or claims.get("email") or claims["sub"],
+            "email": claims.get("email", ""),
+            "first_name": claims.get("given_name", ""),
+            "last_name": claims.get("family_name", ""),
+            "role_keys": [groups] if isinstance(groups, str) else [str(name) for name in groups],
+        }
+
+    def auth_user_oauth(self, userinfo: dict[str, Any], rotate_session_id: bool = True) -> Any:
+        """The user, or None where no group gives a role: then an earlier one is withdrawn too."""
+        if self._oauth_calculate_user_roles(userinfo):
+            return super().auth_user_oauth(userinfo, rotate_session_id)
+        known = self.find_user(username=userinfo["username"])
+        if known:
+            known.roles = []
+            self.update_user(known)
+        log.warning("login: %s has no group that may log in", userinfo["username"])
+        return None
+
+    def _oauth_calculate_user_roles(self, userinfo: dict[str, Any]) -> list[Any]:
+        """Of the groups alone: FAB adds the role of whoever registers."""
+        return list(self.get_roles_from_keys(userinfo["role_keys"]))
+
+
+SECURITY_MANAGER_CLASS = Login
+AUTH_TYPE = AUTH_OAUTH
+AUTH_ROLES_MAPPING = roles_of_groups(GROUPS)
+AUTH_ROLES_SYNC_AT_LOGIN = True
+AUTH_USER_REGISTRATION = True
+WTF_CSRF_ENABLED = True
+OAUTH_PROVIDERS = [
+    {
+        "name": "oidc",
+        "icon": "fa-key",
+        "token_key": "access_token",
+        "remote_app": {
+            "client_id": settings.need("oidc_client_id"),
+            "client_secret": settings.need("oidc_client_secret"),
+            "server_metadata_url": (
+                f"{settings.need('oidc_issuer').rstrip('/')}/.well-known/openid-configuration"
+            ),
+            "client_kwargs": {
+                "scope": settings.oidc_scopes,
+                "code_challenge_method": "S256",
+                "timeout": 20,
+            },
+        },
+    }
+]
