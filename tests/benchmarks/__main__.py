@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -66,6 +66,8 @@ def bench(
     ] = False,
 ) -> None:
     """Measure, tell and judge."""
+    # Ended from outside, it takes its services along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended from outside"))
     chosen = cases or list(CASES)
     if unknown := set(chosen) - set(CASES):
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(CASES)}")
@@ -104,7 +106,6 @@ def _loading(
     status: Status,
 ) -> Iterator[list[Entry]]:
     """Yield what was measured, by kind of data."""
-    outer = dict(os.environ)
     with (
         tempfile.TemporaryDirectory(prefix="wandle-bench-data-") as folder,
         platform([reading_cases.CONTRACT, crime_cases.CONTRACT]) as settings,
@@ -129,8 +130,6 @@ def _loading(
                 entries = parallel_cases.entries(here)
             measure(entries, status.update)
             yield entries
-    os.environ.clear()
-    os.environ.update(outer)
 
 
 def _payloads() -> Path | None:

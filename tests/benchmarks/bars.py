@@ -81,4 +81,4 @@ def _memory(says: str, rows: Rows, ours: tuple[str, str], bound: Callable[[Row],
     if ours not in rows:
         return Bar(f"{says}", None, None)
     found, most = float(rows[ours]["peak_rss_mb"]), bound(rows[ours])
-    return Bar(f"{says}: at most {most:.0f}", found, found <= most)
+    return Bar(f"{says}: at most {most:.1f}", found, found <= most)

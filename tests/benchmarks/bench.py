@@ -57,15 +57,16 @@ class Bench:
         )
 
     def made_ready(self, task: Task) -> Task:
-        """Load a landing, and keep its rows as CSV and as Arrow batches."""
+        """Load a landing, and keep its rows as CSV."""
         contract = contract_of(task.contract)
         self.loaded_with(task)
-        name = f"{contract.name}-{task.landing_id}"
-        return replace(
-            task,
-            csv=csv_of(self.settings, contract.name, self.folder / f"{name}.csv"),
-            arrow=arrow_of(self.lake, task, self.folder / f"{name}.arrow"),
-        )
+        target = self.folder / f"{contract.name}-{task.landing_id}.csv"
+        return replace(task, csv=csv_of(self.settings, contract.name, target))
+
+    def as_arrow(self, task: Task) -> Task:
+        """Keep the rows of a landing as Arrow batches."""
+        target = self.folder / f"{task.landing_id}.arrow"
+        return replace(task, arrow=arrow_of(self.lake, task, target))
 
     def same_rows(self, rows: str, who: str, contract: Contract, table: str) -> Callable[[], None]:
         """A check that `who` loaded the same `rows` as the first that was asked.

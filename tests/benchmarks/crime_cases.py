@@ -27,7 +27,7 @@ Response = tuple[str, list[dict[str, object]], bytes]
 def entries(bench: Bench, payloads: Path) -> list[Entry]:
     """Copy, ready Arrow batches, and ours: from the pages as recorded, and from few pages."""
     many, few = _landed(bench, payloads / ARCHIVE)
-    task = bench.made_ready(many)
+    task = bench.as_arrow(bench.made_ready(many))
     table = f"raw.{CONTRACT.name}"
     bench.same_rows("crimes", "the reference", CONTRACT, table)()
     rows = bench.expected["crimes"][0]

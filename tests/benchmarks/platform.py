@@ -25,8 +25,9 @@ FOREIGN = ("WANDLE_", "AIRFLOW", "AWS_")
 def platform(contracts: Iterable[Contract]) -> Iterator[Settings]:
     """The settings of a fresh platform with the raw tables of `contracts`; gone afterwards.
 
-    The environment of this process says so too, so that child processes find it.
+    Until then the environment of this process says so too, for its children.
     """
+    outer = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="wandle-bench-", ignore_cleanup_errors=True) as home:
         for name in [name for name in os.environ if name.startswith(FOREIGN)]:
             del os.environ[name]
@@ -47,6 +48,8 @@ def platform(contracts: Iterable[Contract]) -> Iterator[Settings]:
         finally:
             processes.stop(settings.home, ["s3"], signal.SIGTERM, 10)
             postgres.stop(settings)
+            os.environ.clear()
+            os.environ.update(outer)
 
 
 def run_sql(settings: Settings, *statements: str) -> list[tuple[object, ...]]:

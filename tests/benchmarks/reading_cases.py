@@ -54,6 +54,7 @@ class ReadingCases:
         return found
 
     def _first_load(self) -> list[Entry]:
+        self._task = self._bench.as_arrow(self._task)
         slow_runs = max(1, self._bench.runs // 3)
         return [
             self._first("adbc", "adbc"),

@@ -1,0 +1,109 @@
+"""What `make bench` makes, keeps and judges."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.benchmarks import readings
+from tests.benchmarks.bars import bars
+from tests.benchmarks.report import write
+
+
+def row(case: str, contender: str, seconds: float, records: int = 1_000, peak: float = 100) -> dict:
+    return {
+        "case": case,
+        "contender": contender,
+        "records": records,
+        "seconds_median": seconds,
+        "peak_rss_mb": peak,
+    }
+
+
+def judged(*rows: dict) -> dict[str, bool | None]:
+    return {bar.says: bar.met for bar in bars(rows)}
+
+
+@pytest.mark.parametrize(
+    ("says", "ours", "other", "met_at", "missed_at"),
+    [
+        ("rows a second, of copy's", "first_load wandle", "first_load copy", 10, 10.1),
+        ("replacing, of copy's", "replace wandle", "first_load copy", 14, 14.5),
+        ("rows a second, of ready Arrow's", "first_load wandle", "first_load adbc", 15, 16),
+        ("times dlt's default", "first_load wandle", "first_load dlt default", 0.6, 0.7),
+        ("times dlt's Arrow path", "first_load wandle", "first_load dlt Arrow", 2.5, 2.6),
+        ("unchanged", "reload_unchanged wandle", "first_load wandle", 1, 1.1),
+        ("other bytes only", "reload_volatile wandle", "first_load wandle", 10, 10.1),
+        ("small pages", "small_pages wandle", "first_load wandle", 15, 15.1),
+        (
+            "recorded small pages",
+            "crimes wandle, as recorded",
+            "crimes wandle, few pages",
+            *(15, 15.1),
+        ),
+    ],
+)
+def test_a_bar_is_met_up_to_its_bound_and_not_beyond(says, ours, other, met_at, missed_at):
+    against = row(*other.split(" ", 1), seconds=10)
+
+    met = judged(row(*ours.split(" ", 1), seconds=met_at), against)
+    missed = judged(row(*ours.split(" ", 1), seconds=missed_at), against)
+
+    name = next(name for name in met if name.startswith(says))
+    assert (met[name], missed[name]) == (True, False)
+
+
+def test_bars_compare_seconds_a_record_not_seconds():
+    fewer = judged(row("first_load", "wandle", 5, records=500), row("first_load", "copy", 9))
+
+    assert fewer["rows a second, of copy's: at least 1.0"] is False
+
+
+@pytest.mark.parametrize(("peak", "met"), [(552, True), (553, False)])
+def test_ten_times_the_records_may_take_sixteen_bytes_each(peak, met):
+    found = judged(row("ten_times", "wandle", 1, records=10_000_000, peak=peak))
+
+    assert found["peak memory of ten times the records, MB: at most 552.6"] is met
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed():
+    assert set(judged().values()) == {None}
+
+
+def test_results_of_other_cases_stay_in_the_file(tmp_path):
+    target = tmp_path / "state" / "bench.json"
+
+    write(target, [row("first_load", "copy", 1), row("main_job", "airflow", 1)])
+    write(target, [row("first_load", "copy", 2)])
+
+    kept = {(each["case"], each["seconds_median"]) for each in json.loads(target.read_text())}
+    assert kept == {("main_job", 1), ("first_load", 2)}
+
+
+def test_the_same_readings_are_generated_again():
+    assert list(readings.pages(25, 10)) == list(readings.pages(25, 10))
+    assert [count for _, count in readings.pages(25, 10)] == [10, 10, 5]
+
+
+def test_a_record_is_as_large_as_the_api_s():
+    bodies = [body for body, _ in readings.pages(1_000, 500)]
+
+    assert 270_000 < sum(map(len, bodies)) < 300_000
+
+
+@pytest.mark.parametrize(
+    ("variant", "different"),
+    [
+        (readings.Variant(comment="Other."), 0),
+        (readings.Variant(changed_step=100), 10),
+        (readings.Variant(broken_step=100), 10),
+    ],
+)
+def test_a_variant_differs_in_one_record_of_a_hundred_or_in_none(variant, different):
+    [(plain, _)] = readings.pages(1_000, 1_000)
+    [(varied, _)] = readings.pages(1_000, 1_000, variant=variant)
+
+    records, others = json.loads(plain)["items"], json.loads(varied)["items"]
+    assert varied != plain
+    assert sum(a != b for a, b in zip(records, others, strict=True)) == different
