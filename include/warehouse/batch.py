@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,11 @@ from numpy.typing import NDArray
 
 from include.errors import PermanentError
 from include.sources.model import Column, Contract
-from include.warehouse.hashing import hash_rows, hash_texts
+from include.warehouse.hashing import hash_rows
 from include.warehouse.pseudonyms import Pseudonyms
+from include.warehouse.reading import Typed
 from include.warehouse.rules import broken_rules, difference, shown
-from include.warehouse.typed import Typed, typed
+from include.warehouse.typed import typed
 from include.warehouse.values import Exploded, Nulls, explode, single, wrong_at
 
 EXTRA = "_extra"
@@ -117,9 +120,10 @@ class Reader:
         self,
         records: Sequence[Any],
         positions: Sequence[int],
-        contexts: Sequence[Mapping[str, str]],
+        contexts: Sequence[tuple[Mapping[str, str], int]],
     ) -> Batch:
-        """Read records, given each one's number in its page and its request's values."""
+        """Read records, given each one's number in its page, and the values of their requests:
+        those of the first so many records, those of the next, and so on."""
         values = self._values(records, positions, contexts)
         source = values.exploded.source if values.exploded else None
         count = len(records) if source is None else len(source)
@@ -146,18 +150,21 @@ class Reader:
         self,
         records: Sequence[Any],
         positions: Sequence[int],
-        contexts: Sequence[Mapping[str, str]],
+        contexts: Sequence[tuple[Mapping[str, str], int]],
     ) -> _Values:
         values: dict[str, list[Any]] = {}
         for column in self._columns:
             if column.request:
                 # None from a landing older than the column.
-                values[column.name] = [context.get(column.request) for context in contexts]
+                values[column.name] = [
+                    value
+                    for context, count in contexts
+                    for value in repeat(context.get(column.request), count)
+                ]
             elif column.position:
                 values[column.name] = list(positions)
-        objects = [record if type(record) is dict else None for record in records]
         found = _Values(values)
-        _collect(self._tree, objects, values, found, ())
+        _collect(self._tree, _objects(records), values, found, ())
         if self._exploding:
             exploded = explode(self._exploding, values, len(records))
             if exploded:
@@ -198,17 +205,9 @@ class Reader:
         columns: Mapping[str, Typed],
         extra: Typed,
     ) -> tuple[list[Broken], dict[tuple[str, str], str]]:
-        found: dict[int, Broken] = {}
+        found = _broken_as_a_whole(records, values, extra)
         differences: dict[tuple[str, str], str] = {}
         source = values.exploded.source if values.exploded else None
-        not_objects = np.array([type(record) is not dict for record in records], dtype=bool)
-        for index in map(int, np.flatnonzero(not_objects)):
-            found[index] = Broken(index, None, "object", shown(records[index]))
-        for row in map(int, np.flatnonzero(extra.wrong)):
-            index = row if source is None else int(source[row])
-            found.setdefault(index, Broken(index, EXTRA, "type", None))
-        for index, name in (values.exploded.unequal if values.exploded else {}).items():
-            found.setdefault(index, Broken(index, name, "list", None))
         for column in self._columns:
             for rule, mask in broken_rules(column, columns[column.name]):
                 for row in map(int, np.flatnonzero(mask)):
@@ -229,6 +228,22 @@ class Reader:
         return [found[index] for index in sorted(found)], differences
 
 
+def _broken_as_a_whole(records: Sequence[Any], values: _Values, extra: Typed) -> dict[int, Broken]:
+    """By their place, the records that are none, or cannot be kept or taken apart."""
+    found: dict[int, Broken] = {}
+    if set(map(type, records)) - {dict}:
+        for index, record in enumerate(records):
+            if type(record) is not dict:
+                found[index] = Broken(index, None, "object", shown(record))
+    exploded = values.exploded
+    for row in map(int, np.flatnonzero(extra.wrong)):
+        index = int(exploded.source[row]) if exploded else row
+        found.setdefault(index, Broken(index, EXTRA, "type", None))
+    for index, name in (exploded.unequal if exploded else {}).items():
+        found.setdefault(index, Broken(index, name, "list", None))
+    return found
+
+
 def _drop_below(node: _Node) -> None:
     for child in node.below.values():
         child.dropped |= node.dropped
@@ -237,34 +252,51 @@ def _drop_below(node: _Node) -> None:
 
 def _collect(
     node: _Node,
-    objects: list[dict[str, Any] | None],
+    objects: Sequence[dict[str, Any] | None],
     values: dict[str, list[Any]],
     left: _Values,
     path: Path,
 ) -> None:
     """Fill `values` column by column, and `left` with what no column names, by record."""
+    names = set().union(*filter(None, objects))
+    nothing = [None] * len(objects)
     for name, child in node.below.items():
-        found = [None if item is None else item.get(name) for item in objects]
+        found = _field(name, objects) if name in names else nothing
         for column in child.columns:
             values[column.name] = found
         if child.below:
-            inner = [item if type(item) is dict else None for item in found]
-            _collect(child, inner, values, left, (*path, name))
+            _collect(child, _objects(found), values, left, (*path, name))
             if not child.columns and not child.dropped:
                 _keep_others(found, left, (*path, name))
-    if not node.dropped:
+    if not node.dropped and not names <= node.below.keys():
         _keep_unknown(node, objects, left, path)
+
+
+def _objects(values: Sequence[Any]) -> Sequence[dict[str, Any] | None]:
+    """The values that are objects, None in place of any other."""
+    if set(map(type, values)) <= {dict, type(None)}:
+        return values
+    return [value if type(value) is dict else None for value in values]
+
+
+def _field(name: str, objects: Sequence[dict[str, Any] | None]) -> list[Any]:
+    try:
+        return list(map(itemgetter(name), objects))  # type: ignore[arg-type]
+    except (KeyError, TypeError):  # not every one has it, or is one
+        return [None if item is None else item.get(name) for item in objects]
 
 
 def _keep_others(found: list[Any], left: _Values, path: Path) -> None:
     """What stands where the contract expects an object to look into."""
+    if set(map(type, found)) <= {dict, type(None)}:
+        return
     for index, item in enumerate(found):
         if item is not None and type(item) is not dict:
             _keep(left, index, path, item)
 
 
 def _keep_unknown(
-    node: _Node, objects: list[dict[str, Any] | None], left: _Values, path: Path
+    node: _Node, objects: Sequence[dict[str, Any] | None], left: _Values, path: Path
 ) -> None:
     known = node.below.keys()
     for index, item in enumerate(objects):
@@ -289,4 +321,4 @@ def _extra(
         return typed([extras.get(index) for index in records], "jsonb")
     nulls = np.ones(count, dtype=bool)
     array = pa.nulls(count, pa.string()).cast(pa.json_())
-    return Typed(array, nulls, hash_texts([None]).repeat(count), ~nulls)
+    return Typed(array, nulls, np.zeros(count, dtype=np.uint64), ~nulls)

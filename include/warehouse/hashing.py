@@ -28,11 +28,12 @@ _LANES = (b"wandle lane 1:", b"wandle lane 2:")
 def hash_texts(values: Sequence[str | None]) -> Hashes:
     """The hash of each text, 0 for null."""
     digest = xxhash.xxh3_64_intdigest
-    return np.fromiter(
-        (0 if value is None else digest(value.encode()) for value in values),
-        dtype=np.uint64,
-        count=len(values),
-    )
+    hashes: Iterable[int]
+    if None in values:
+        hashes = (0 if value is None else digest(value.encode()) for value in values)
+    else:
+        hashes = map(digest, map(str.encode, values))  # type: ignore[arg-type]
+    return np.fromiter(hashes, dtype=np.uint64, count=len(values))
 
 
 def hash_words(words: NDArray[Any]) -> Hashes:
@@ -46,13 +47,17 @@ def hash_rows(columns: Mapping[str, tuple[Hashes, Mask]], count: int) -> NDArray
     `columns` maps a column's name to its values' hashes and to the mask of
     those that are null.
     """
-    rows = np.zeros((count, 2), dtype=np.uint64)
+    lanes = np.zeros((len(_LANES), count), dtype=np.uint64)
     for name, (hashes, nulls) in columns.items():
-        for lane, label in enumerate(_LANES):
+        some_null = nulls.any()
+        if some_null and nulls.all():
+            continue
+        for lane, label in zip(lanes, _LANES, strict=True):
             mixed = _mix(hashes ^ np.uint64(xxhash.xxh3_64_intdigest(label + name.encode())))
-            mixed[nulls] = 0
-            rows[:, lane] += mixed
-    return np.stack([_mix(rows[:, 0]), _mix(rows[:, 1])], axis=1)
+            if some_null:
+                mixed[nulls] = 0
+            lane += mixed
+    return _mix(lanes).T
 
 
 class ContentHash:
@@ -71,31 +76,57 @@ class ContentHash:
 
 
 class Seen:
-    """Which 64-bit hashes have come before, at 8 bytes each."""
+    """Which 64-bit hashes have come before, at 8 bytes each.
+
+    They are kept in sorted runs, each at least twice as long as the next, so
+    that what is added is merged a few times only.
+    """
 
     def __init__(self) -> None:
-        self._sorted = np.empty(0, dtype=np.uint64)
+        self._runs: list[Hashes] = []
+        self._unsorted: list[Hashes] = []
 
     def holds(self, hashes: Hashes) -> Mask:
         """For each hash, whether it came before in an earlier call; remembers nothing."""
-        if not len(self._sorted):
-            return np.zeros(len(hashes), dtype=bool)
-        place = np.searchsorted(self._sorted, hashes)
-        place[place == len(self._sorted)] = 0
-        return np.asarray(self._sorted[place] == hashes)
+        self._settle()
+        found = np.zeros(len(hashes), dtype=bool)
+        for run in self._runs:
+            place = np.searchsorted(run, hashes)
+            place[place == len(run)] = 0
+            found |= run[place] == hashes
+        return found
 
     def again(self, hashes: Hashes) -> Mask:
         """For each hash, whether it came before, here or in an earlier call; remembers them."""
-        order = np.argsort(hashes, kind="stable")
-        ordered = hashes[order]
-        repeated = np.zeros(len(hashes), dtype=bool)
-        repeated[1:] = ordered[1:] == ordered[:-1]
-        repeated |= self.holds(ordered)
-        result = np.empty(len(hashes), dtype=bool)
-        result[order] = repeated
-        # Stable sorting merges two sorted runs in linear time.
-        self._sorted = np.sort(np.concatenate([self._sorted, ordered[~repeated]]), kind="stable")
+        ordered = np.sort(hashes)
+        before = self.holds(ordered)
+        result = np.zeros(len(hashes), dtype=bool)
+        if (ordered[1:] == ordered[:-1]).any() or before.any():
+            order = np.argsort(hashes, kind="stable")
+            before[1:] |= ordered[1:] == ordered[:-1]
+            result[order] = before
+            ordered = ordered[~before]
+        self._remember(ordered)
         return result
+
+    def add(self, hashes: Hashes) -> None:
+        """Remember hashes, some of which may have come before; they are sorted when asked for."""
+        self._unsorted.append(hashes)
+
+    def _settle(self) -> None:
+        if self._unsorted:
+            hashes = np.concatenate(self._unsorted)
+            self._unsorted.clear()
+            hashes.sort()
+            self._remember(hashes)
+
+    def _remember(self, run: Hashes) -> None:
+        if not len(run):
+            return
+        while self._runs and len(self._runs[-1]) < 2 * len(run):
+            run = np.concatenate([self._runs.pop(), run])
+            run.sort(kind="stable")  # two sorted runs are merged in linear time
+        self._runs.append(run)
 
 
 def canonical_json(value: Any) -> str:
@@ -129,11 +160,12 @@ def _without_float_noise(value: Any) -> Any:
 
 
 def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014)."""
-    words = words + np.uint64(0x9E3779B97F4A7C15)
-    words ^= words >> np.uint64(30)
+    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014), in place."""
+    words += np.uint64(0x9E3779B97F4A7C15)
+    shifted = words >> np.uint64(30)
+    words ^= shifted
     words *= np.uint64(0xBF58476D1CE4E5B9)
-    words ^= words >> np.uint64(27)
+    words ^= np.right_shift(words, np.uint64(27), out=shifted)
     words *= np.uint64(0x94D049BB133111EB)
-    words ^= words >> np.uint64(31)
+    words ^= np.right_shift(words, np.uint64(31), out=shifted)
     return words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import IO, Any
 
 import numpy as np
@@ -90,6 +91,11 @@ class _Part:
     # Kept while the batch is read, to give back a quarantined record's own bytes.
     body: bytes | None
 
+    @property
+    def positions(self) -> range:
+        """The records' numbers in their page."""
+        return range(self.first_position, self.first_position + len(self.records))
+
 
 def prepare(
     contract: Contract,
@@ -114,13 +120,9 @@ def prepare(
     for parts in _batches(contract, pages):
         way = parts[0].page.way
         reader = readers.get(way) or readers.setdefault(way, Reader(contract, way, pseudonyms))
-        records = [record for part in parts for record in part.records]
-        positions = [
-            position
-            for part in parts
-            for position in range(part.first_position, part.first_position + len(part.records))
-        ]
-        contexts = [part.page.context for part in parts for _ in part.records]
+        records = list(chain.from_iterable(part.records for part in parts))
+        positions = list(chain.from_iterable(part.positions for part in parts))
+        contexts = [(part.page.context, len(part.records)) for part in parts]
         batch = reader.read(records, positions, contexts)
         keep, conflicts = repeats.left_out(batch)
         broken = sorted([*batch.broken, *conflicts], key=lambda item: item.index)

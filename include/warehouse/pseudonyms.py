@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from include.errors import PermanentError
 from include.warehouse.hashing import hash_texts
-from include.warehouse.typed import Typed
+from include.warehouse.reading import Typed
 
 SHORTEST_KEY = 32
 

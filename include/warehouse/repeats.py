@@ -30,7 +30,11 @@ class Repeats:
         keep[[broken.index for broken in batch.broken]] = False
         candidates = np.flatnonzero(keep)
         same_key = self._keys.again(batch.keys[candidates])
-        same_content = self._contents.again(batch.rows[candidates, 0])
+        contents = np.ascontiguousarray(batch.rows[candidates, 0])
+        if not same_key.any():
+            self._contents.add(contents)
+            return keep, []
+        same_content = self._contents.again(contents)
         # Two hashes must agree before a record is left out as a duplicate.
         keep[candidates[same_key]] = False
         return keep, [_conflict(index) for index in candidates[same_key & ~same_content]]

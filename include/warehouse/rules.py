@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from include.sources.model import Column
 from include.warehouse.hashing import Mask, canonical_json
-from include.warehouse.typed import Typed, full_match, typed
+from include.warehouse.reading import Typed
+from include.warehouse.typed import full_match, typed
 
 # A value that broke a rule is shown up to here; the whole record is kept beside it.
 SHOWN_CHARACTERS = 200

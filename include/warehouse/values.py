@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from include.sources.model import Column
 from include.warehouse.hashing import Mask
-from include.warehouse.typed import Typed, decimal_text, typed
+from include.warehouse.reading import Typed, decimal_text
+from include.warehouse.typed import typed
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 

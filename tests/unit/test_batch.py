@@ -41,7 +41,7 @@ RECORDS = VALUES | st.fixed_dictionaries(
 
 def read(*records: Any, source: Any = CRIME) -> Batch:
     context = {"council.name": "Kingston"}
-    return Reader(source).read(records, range(1, len(records) + 1), [context] * len(records))
+    return Reader(source).read(records, range(1, len(records) + 1), [(context, len(records))])
 
 
 def left_over(record: Any, known: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def test_values_of_the_request_and_positions_become_columns():
 
 
 def test_a_landing_older_than_a_column_of_the_request_reads_as_null():
-    batch = Reader(CRIME).read([{"id": 1}], [1], [{}])
+    batch = Reader(CRIME).read([{"id": 1}], [1], [({}, 1)])
 
     assert batch.arrays["ward"].to_pylist() == [None]
 

@@ -14,7 +14,7 @@ from tests.samples import column, contract
 
 def read(source: Any, *values: Any, way: str = "api") -> Batch:
     records = [value if isinstance(value, dict) else {"a": value} for value in values]
-    return Reader(source, way).read(records, range(1, len(records) + 1), [{}] * len(records))
+    return Reader(source, way).read(records, range(1, len(records) + 1), [({}, len(records))])
 
 
 def values_of(batch: Batch, name: str = "a") -> list[Any]:
@@ -85,7 +85,7 @@ def test_null_values_of_the_format_hold_for_every_column_of_the_record_and_no_ot
         format={"null_values": ["", "-"]},
     )
     batch = Reader(source).read([{"a": "", "b": "-"}, {"a": "1", "b": "x"}], [1, 2],
-                                [{"council.name": ""}] * 2)  # fmt: skip
+                                [({"council.name": ""}, 2)])  # fmt: skip
 
     assert values_of(batch) == [None, 1]
     assert values_of(batch, "b") == [None, "x"]

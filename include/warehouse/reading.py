@@ -1,0 +1,137 @@
+"""What every reader of a column is made of: the column itself, texts, and how they are parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from include.warehouse.hashing import Hashes, Mask, hash_words
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A column: its values, which are null, their hashes, and which were not of its type.
+
+    `unplaced` are the local times that the clocks of their zone never showed,
+    or showed twice: no moment is guessed for them.
+    """
+
+    array: pa.Array
+    nulls: Mask
+    hashes: Hashes
+    wrong: Mask
+    unplaced: Mask | None = None
+
+
+def taken(column: Typed, places: NDArray[np.int64]) -> Typed:
+    """The column's values at these places, in this order."""
+    return Typed(
+        column.array.take(pa.array(places)),
+        column.nulls[places],
+        column.hashes[places],
+        column.wrong[places],
+        None if column.unplaced is None else column.unplaced[places],
+    )
+
+
+def replaced(column: Typed, places: NDArray[np.int64], other: Typed) -> Typed:
+    """The column with the values of another in these places."""
+    both = Typed(
+        pa.concat_arrays([column.array, other.array]),
+        np.concatenate([column.nulls, other.nulls]),
+        np.concatenate([column.hashes, other.hashes]),
+        np.concatenate([column.wrong, other.wrong]),
+    )
+    order = np.arange(len(column.nulls))
+    order[places] = len(order) + np.arange(len(places))
+    return taken(both, order)
+
+
+def texts_of(
+    values: list[Any],
+    kinds: set[type],
+    *,
+    booleans: bool = False,
+    only_text: list[Any] | None = None,
+) -> tuple[list[str | None], Mask]:
+    """Every value as text, None for those that have no text form in a column of scalars."""
+    if only_text is not None:
+        texts = [value if isinstance(value, str) else None for value in only_text]
+    elif kinds <= {str}:
+        return values, none_wrong(values)
+    else:
+        texts = [_as_text(value, booleans) for value in values]
+    wrong = np.array(
+        [text is None and value is not None for text, value in zip(texts, values, strict=True)],
+        dtype=bool,
+    )
+    return texts, wrong
+
+
+def _as_text(value: Any, booleans: bool) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower() if booleans else None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not booleans:
+        return str(value)
+    if isinstance(value, float) and not booleans and np.isfinite(value):
+        return decimal_text(value)
+    return None
+
+
+def decimal_text(value: float) -> str:
+    """A finite number in the fewest digits that tell it from every other, without an exponent."""
+    return format(Decimal(repr(value)), "f").removesuffix(".0")
+
+
+def parsed(
+    texts: list[str | None], wrong: Mask, pattern: str, read: Callable[[pl.Series], pl.Series]
+) -> Typed:
+    text = pl.Series(texts, dtype=pl.String)
+    fits = text.str.contains(pattern).fill_null(True)
+    series = read(only(text, fits))
+    failed = (series.is_null() & text.is_not_null()).to_numpy()
+    return of_words(series, wrong | failed)
+
+
+def only(series: pl.Series, keep: pl.Series) -> pl.Series:
+    """The series with null wherever `keep` is not true."""
+    return series.zip_with(keep.fill_null(False), pl.Series([None], dtype=series.dtype))
+
+
+def of_words(series: pl.Series, wrong: Mask) -> Typed:
+    """A column whose values are fixed-width, from its polars series."""
+    array = series.to_arrow()
+    nulls = series.is_null().to_numpy()
+    if isinstance(series.dtype, pl.Decimal):
+        limbs = np.frombuffer(array.buffers()[1], dtype=np.int64)
+        limbs = limbs.reshape(-1, 2)[array.offset : array.offset + len(array)]
+        return Typed(array, nulls, hash_limbs(limbs, nulls), wrong)
+    words = series.to_physical()
+    if words.dtype == pl.Float64:
+        # -0.0 + 0.0 is 0.0: the two zeros are one value.
+        numbers = (words.fill_null(0.0).to_numpy() + 0.0).view(np.int64)
+    else:
+        numbers = words.cast(pl.Int64).fill_null(0).to_numpy()
+    return Typed(array, nulls, hash_words(np.ascontiguousarray(numbers)), wrong)
+
+
+def hash_limbs(limbs: NDArray[np.int64], nulls: Mask) -> Hashes:
+    # Below 2^63 the high word only repeats the sign: such a value hashes as its low word.
+    low, high = limbs[:, 0], limbs[:, 1]
+    hashes = hash_words(np.ascontiguousarray(low)).copy()
+    wide = (high != low >> 63) & ~nulls
+    hashes[wide] ^= hash_words(np.ascontiguousarray(high))[wide] * np.uint64(0x9E3779B97F4A7C15)
+    return hashes
+
+
+def none_wrong(values: list[Any]) -> Mask:
+    return np.zeros(len(values), dtype=bool)
