@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from tempfile import SpooledTemporaryFile
-from typing import IO
+from tempfile import TemporaryFile
+from typing import IO, Any
 
-from include.errors import LandingDamaged
+from include.errors import LandingDamaged, ServiceUnavailable
 from include.landing.manifest import LandedPage, Manifest
 from include.landing.store import Landings, landing_prefix, s3_errors
 from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
+# Of zlib: with gzip's header and checksum.
+GZIP = 16 + zlib.MAX_WBITS
 # Pages that are downloaded and verified ahead of the one that is being read.
 AHEAD = 4
 
@@ -62,35 +64,86 @@ def _next(
 
 def _verified(landings: Landings, key: str, page: LandedPage) -> IO[bytes]:
     address = landings.address(key)
-    digest, size = hashlib.sha256(), 0
-    body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
+    unpack = _in_memory if page.bytes <= IN_MEMORY_BYTES else _on_disk
     with s3_errors(f"S3: reading {address}"):
-        stored = landings.s3.get_object(Bucket=landings.bucket, Key=key)["Body"]
+        answer = landings.s3.get_object(Bucket=landings.bucket, Key=key)
+        stored = _Arriving(answer["Body"])
         try:
-            with _unpacked(stored, address) as file:
-                while chunk := file.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                    size += body.write(chunk)
+            body, size, digest = unpack(stored, page.bytes)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            _refuse_if_cut(stored, answer, address)
+            raise LandingDamaged(
+                f"{address}: not readable as gzip ({error}). Nothing was changed. Restore this "
+                "version of the object, or fetch the partition again."
+            ) from error
         finally:
             stored.close()
-    if (digest.hexdigest(), size) != (page.sha256, page.bytes):
+    if (digest, size) != (page.sha256, page.bytes):
         body.close()
         raise LandingDamaged(
             f"{address}: expected {page.bytes} bytes with sha256 {page.sha256[:12]}..., found "
-            f"{size} bytes with {digest.hexdigest()[:12]}.... Nothing was changed. Restore this "
+            f"{size} bytes with {digest[:12]}.... Nothing was changed. Restore this "
             "version of the object, or fetch the partition again."
         )
-    body.seek(0)
     return body
 
 
-@contextmanager
-def _unpacked(stored: IO[bytes], address: str) -> Iterator[gzip.GzipFile]:
+def _in_memory(stored: _Arriving, expected: int) -> tuple[IO[bytes], int, str]:
+    """The body, its size and its SHA-256; of a body that is larger than expected, the beginning."""
+    unpacker = zlib.decompressobj(GZIP)
+    body = unpacker.decompress(stored.read(), expected + 1)
+    if len(body) <= expected and not unpacker.eof:
+        raise EOFError("it ends too early")
+    if unpacker.unused_data:
+        raise gzip.BadGzipFile("something stands after its end")
+    return io.BytesIO(body), len(body), hashlib.sha256(body).hexdigest()
+
+
+def _on_disk(stored: _Arriving, expected: int) -> tuple[IO[bytes], int, str]:
+    """The same through a temporary file."""
+    digest, size = hashlib.sha256(), 0
+    body = TemporaryFile()  # noqa: SIM115, closed by its reader
     try:
         with gzip.GzipFile(fileobj=stored, mode="rb") as file:
-            yield file
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise LandingDamaged(
-            f"{address}: not readable as gzip ({error}). Nothing was changed. Restore this "
-            "version of the object, or fetch the partition again."
-        ) from error
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+                size += body.write(chunk)
+    except BaseException:
+        body.close()
+        raise
+    body.seek(0)
+    return body, size, digest.hexdigest()
+
+
+class _Arriving(io.RawIOBase):
+    """A body as it arrives, and how much of it has."""
+
+    def __init__(self, stored: IO[bytes]) -> None:
+        self.arrived = 0
+        self._stored = stored
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, none at the end."""
+        data = self._stored.read(None if size < 0 else size)  # type: ignore[arg-type]
+        self.arrived += len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the connection, or give it back."""
+        self._stored.close()
+        super().close()
+
+
+def _refuse_if_cut(stored: _Arriving, answer: Mapping[str, Any], address: str) -> None:
+    """Raise `ServiceUnavailable` if less arrives than S3 holds.
+
+    An answer that was cut in its head says no length.
+    """
+    length = answer.get("ContentLength")
+    while stored.read(CHUNK_BYTES):
+        pass
+    if length is None or stored.arrived < length:
+        raise ServiceUnavailable(
+            f"S3: reading {address}: the answer broke off after {stored.arrived} of "
+            f"{length or 'unknown'} bytes. The next retry may succeed."
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # Another load of the same partition is waited for, up to here.
 LOCK_WAIT_SECONDS = 300
+
+NOT_OF_THIS_TRANSACTION = " and xmin <> (select pg_current_xact_id()::xid)"
 
 
 def load(
@@ -52,7 +54,11 @@ def load(
         with connect(dsn) as connection:
             cursor = connection.cursor()
             loading = _Load(contract, partition, landing, entry, forced, cursor, counts)
-            done = loading.run(pages, pseudonyms)
+            try:
+                done = loading.run(pages, pseudonyms)
+            except _SameContent as same:
+                connection.rollback()
+                done = loading.unchanged(same.current)
             connection.commit()
             return done
     except Exception as error:
@@ -87,6 +93,13 @@ def write_failure(
         log.error("the ledger could not be written: %s", failure)
 
 
+class _SameContent(Exception):
+    """What was copied is what is there already."""
+
+    def __init__(self, current: Mapping[str, Any]) -> None:
+        self.current = current
+
+
 class _Load:
     """One load, within one transaction."""
 
@@ -117,14 +130,22 @@ class _Load:
             return self._write(self._entry.ended("not_published", records=0))
         previous = ledger.current_load(self._cursor, self._partition)
         current = previous
-        if current and current["rows"] != self._rows_present():
+        present = self._rows_present()
+        if current and current["rows"] != present:
             # Somebody emptied or edited the raw table: the ledger's word does not hold.
             current = None
         same = (self._landing.pages_hash, self._entry.rules_hash)
         if current and not self._forced and (current["pages_hash"], current["rules_hash"]) == same:
             return self._unchanged(current)
         self._heed(checks.of_landing(self._contract, self._landing, previous))
-        entry = self._replace(pages, pseudonyms, current, previous)
+        entry = self._replace(pages, pseudonyms, current, previous, present)
+        drift.record(self._cursor, entry.source, entry.landing_id, self._counts.drift)
+        return entry
+
+    def unchanged(self, current: Mapping[str, Any]) -> Entry:
+        """The same after a roll-back, which the lock outlives."""
+        ledger.write_landing(self._cursor, self._landing)
+        entry = self._unchanged(current)
         drift.record(self._cursor, entry.source, entry.landing_id, self._counts.drift)
         return entry
 
@@ -134,13 +155,9 @@ class _Load:
         pseudonyms: Pseudonyms | None,
         current: Any,
         previous: Any,
+        present: int,
     ) -> Entry:
         counts = self._counts
-        self._cursor.execute("savepoint before_replacing")
-        self._cursor.execute(
-            table.of_partition(self._contract, "delete"),
-            (self._partition.council, self._partition.period.first_day),
-        )
         landing_id = self._landing.landing_id
         batches = prepare(self._contract, self._partition, landing_id, pages(), counts, pseudonyms)
         copied = self._copy(batches)
@@ -152,10 +169,15 @@ class _Load:
             and not self._forced
             and content == (current["content_hash"], current["quarantine_hash"])
         ):
-            self._cursor.execute("rollback to savepoint before_replacing")
-            return self._unchanged(current)
+            raise _SameContent(current)
         self._heed(checks.of_records(self._contract, counts))
         self._heed(checks.of_columns(self._contract, counts, previous))
+        if present:
+            # Only now: content that turns out to be the same is spared it.
+            self._cursor.execute(
+                table.of_partition(self._contract, "delete") + NOT_OF_THIS_TRANSACTION,
+                (self._partition.council, self._partition.period.first_day),
+            )
         quarantine.replace(self._cursor, self._partition, landing_id, counts.quarantine)
         return self._write(
             self._entry.ended(
@@ -200,7 +222,7 @@ class _Load:
             "select set_config('application_name', $1, true)", (f"wandle load {self._partition}",)
         )
         try:
-            self._cursor.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", (name,))
+            self._cursor.execute("select pg_advisory_lock(hashtextextended($1, 0))", (name,))
         except Exception as error:
             if getattr(error, "sqlstate", None) == "55P03":
                 raise ServiceUnavailable(
