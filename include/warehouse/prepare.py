@@ -23,7 +23,7 @@ from include.warehouse.repeats import Repeats
 from include.warehouse.table import LINEAGE
 from include.warehouse.withheld import Withholding
 
-BATCH_RECORDS = 50_000
+BATCH_RECORDS = 20_000
 BATCH_BYTES = STREAM_ABOVE_BYTES
 
 
