@@ -14,15 +14,27 @@ from rich.console import Console
 from rich.status import Status
 
 from include.settings import CHECKOUT, Settings
-from tests.benchmarks import crime_cases, extraction, main_job, parallel_cases, reading_cases
+from tests.benchmarks import (
+    crime_cases,
+    extract_cases,
+    extraction,
+    main_job,
+    parallel_cases,
+    reading_cases,
+)
 from tests.benchmarks.bars import bars
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.measuring import Entry, Row, measure, rows_of
 from tests.benchmarks.platform import platform
-from tests.benchmarks.report import show, show_bars, write
+from tests.benchmarks.report import show, show_bars, write, write_markdown
 
 WIDTH = 140  # where no terminal says
-LOADING = {**reading_cases.CASES, **crime_cases.CASES, **parallel_cases.CASES}
+LOADING = {
+    **reading_cases.CASES,
+    **crime_cases.CASES,
+    **parallel_cases.CASES,
+    **extract_cases.CASES,
+}
 APART = {
     "extraction": "extraction from the sandbox, by source",
     "main_job": "the main job through Airflow and without it",
@@ -75,11 +87,11 @@ def bench(
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(OTHERS)}, nobody")
     target = Settings.read().home / "bench.json"
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    payloads = payloads or _payloads()
+    payloads = payloads or CHECKOUT.parent / "shared" / "payloads"
     rows: list[Row] = []
     with console.status("starting") as status:
         if set(chosen) & set(LOADING):
-            for entries in _loading(chosen, runs, records, against, payloads, status):
+            for entries in _measured(chosen, runs, records, against, payloads, status):
                 rows += rows_of(entries)
                 write(target, rows)
     if rows:
@@ -88,21 +100,22 @@ def bench(
         write(target, extraction.main())
     if "main_job" in chosen:
         write(target, main_job.main(max(1, runs // 3), payloads))
-    console.print(f"written to {target}")
     judged = bars(rows)
     if rows:
         show_bars(console, judged)
+        write_markdown(target.with_suffix(".md"), rows, judged)
+    console.print(f"written to {target}, and as tables to {target.with_suffix('.md')}")
     met = [bar.met for bar in judged if bar.met is not None]
     if check and not (met and all(met)):
         raise typer.Exit(1)
 
 
-def _loading(
+def _measured(
     chosen: list[str],
     runs: int,
     records: int,
     against: list[str],
-    payloads: Path | None,
+    payloads: Path,
     status: Status,
 ) -> Iterator[list[Entry]]:
     """Yield what was measured, by kind of data."""
@@ -111,30 +124,24 @@ def _loading(
         platform([reading_cases.CONTRACT, crime_cases.CONTRACT]) as settings,
     ):
         here = Bench(settings, Path(folder), records, runs)
-        for name, kind in (
-            ("readings", reading_cases),
-            ("crimes", crime_cases),
-            ("partitions", parallel_cases),
-        ):
+        made = {
+            reading_cases: lambda: reading_cases.ReadingCases(here, against).entries(chosen),
+            crime_cases: lambda: crime_cases.entries(here, payloads),
+            parallel_cases: lambda: parallel_cases.entries(here),
+            extract_cases: lambda: extract_cases.entries(here),
+        }
+        for kind, make in made.items():
             if not set(chosen) & set(kind.CASES):
                 continue
-            status.update(f"{name}: making the data")
-            if kind is reading_cases:
-                entries = reading_cases.ReadingCases(here, against).entries(chosen)
-            elif kind is crime_cases:
-                if payloads is None:
-                    status.console.print("crimes: no recorded payloads (RECORDED_PAYLOADS)")
-                    continue
-                entries = crime_cases.entries(here, payloads)
-            else:
-                entries = parallel_cases.entries(here)
+            status.update(f"{', '.join(kind.CASES)}: making the data")
+            entries = make()
+            if not entries:
+                status.console.print(
+                    f"crimes: not measured: no {crime_cases.ARCHIVE} in {payloads}"
+                )
+                continue
             measure(entries, status.update)
             yield entries
-
-
-def _payloads() -> Path | None:
-    folder = CHECKOUT.parent / "shared" / "payloads"
-    return folder if (folder / crime_cases.ARCHIVE).is_file() else None
 
 
 if __name__ == "__main__":

@@ -17,12 +17,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import psutil
 
 from tests.benchmarks.contenders import Task
 
 READY = "ready"
+
+Child: TypeAlias = "subprocess.Popen[str]"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,15 @@ def run(task: Task) -> Measured:
 def run_at_once(shares: Sequence[Sequence[Task]]) -> Measured:
     """Measure from the start to the end of all; each share in a process of its own."""
     children = [_start(share) for share in shares]
+    try:
+        return _measured(children)
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
+
+
+def _measured(children: Sequence[Child]) -> Measured:
     for child in children:
         _answer(child, READY)
     spent, began = _machine_cpu_seconds(), time.perf_counter()
@@ -56,19 +68,15 @@ def run_at_once(shares: Sequence[Sequence[Task]]) -> Measured:
         child.stdin.flush()
     answers = [json.loads(_answer(child, "{")) for child in children]
     seconds, spent = time.perf_counter() - began, _machine_cpu_seconds() - spent
-    for child in children:
-        child.communicate()
-    if len(answers) == 1:
-        seconds = answers[0]["seconds"]
     return Measured(
-        seconds,
+        seconds if len(answers) > 1 else answers[0]["seconds"],
         sum(answer["cpu_seconds"] for answer in answers),
         max(answer["peak_rss_mb"] for answer in answers),
         spent,
     )
 
 
-def _start(tasks: Sequence[Task]) -> subprocess.Popen[str]:
+def _start(tasks: Sequence[Task]) -> Child:
     command = [sys.executable, "-m", "tests.benchmarks.child"]
     return subprocess.Popen(
         [*command, json.dumps([asdict(task) for task in tasks])],
@@ -79,7 +87,7 @@ def _start(tasks: Sequence[Task]) -> subprocess.Popen[str]:
     )
 
 
-def _answer(child: subprocess.Popen[str], opening: str) -> str:
+def _answer(child: Child, opening: str) -> str:
     """Its next line that opens so. Raises `SystemExit` with what it wrote if it ends before."""
     written = []
     assert child.stdout

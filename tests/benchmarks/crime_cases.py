@@ -21,11 +21,16 @@ CONTRACT = contract_of("police_street_crime")
 COUNCIL, MONTH = "london", "2017-01"
 FEW_PAGES_RESPONSES = 200
 
-Response = tuple[str, list[dict[str, object]], bytes]
+Response = tuple[str, int, bytes]
 
 
 def entries(bench: Bench, payloads: Path) -> list[Entry]:
-    """Copy, ready Arrow batches, and ours: from the pages as recorded, and from few pages."""
+    """Copy, ready Arrow batches, and ours: from the pages as recorded, and from few pages.
+
+    None where the archive is not in `payloads`.
+    """
+    if not (payloads / ARCHIVE).is_file():
+        return []
     many, few = _landed(bench, payloads / ARCHIVE)
     task = bench.as_arrow(bench.made_ready(many))
     table = f"raw.{CONTRACT.name}"
@@ -46,9 +51,9 @@ def entries(bench: Bench, payloads: Path) -> list[Entry]:
 
 
 def _landed(bench: Bench, archive: Path) -> tuple[Task, Task]:
-    responses = list(_responses(archive))
+    responses = _responses(archive)
     where = (COUNCIL, MONTH)
-    bodies = ((body, len(records)) for _, records, body in responses)
+    bodies = ((body, records) for _, records, body in responses)
     wards = ({"ward.code": ward, "ward.name": ward} for ward, _, _ in responses)
     many = land(bench.lake, CONTRACT, *where, bodies, wards)
     few = land(bench.lake, CONTRACT, *where, _few(responses))
@@ -58,22 +63,25 @@ def _landed(bench: Bench, archive: Path) -> tuple[Task, Task]:
     )
 
 
-def _responses(archive: Path) -> Iterator[Response]:
-    """Yield the ward, the records and the body of each response, in order of their names."""
+def _responses(archive: Path) -> list[Response]:
+    """The ward, number of records and body of each response, in order of their names."""
+    found: dict[str, bytes] = {}
     with tarfile.open(archive) as tar:
-        members = [member for member in tar if member.isfile() and member.name.endswith(".json")]
-        for member in sorted(members, key=lambda member: member.name):
+        for member in tar:
             file = tar.extractfile(member)
-            assert file
-            body = file.read()
-            yield Path(member.name).stem.partition("_")[0], json.loads(body), body
+            if file and member.name.endswith(".json"):
+                found[member.name] = file.read()
+    return [
+        (Path(name).stem.partition("_")[0], len(json.loads(body)), body)
+        for name, body in sorted(found.items())
+    ]
 
 
 def _few(responses: list[Response]) -> Iterator[tuple[bytes, int]]:
     for first in range(0, len(responses), FEW_PAGES_RESPONSES):
         records = [
             {"ward_code": ward, "ward_name": ward, **record}
-            for ward, found, _ in responses[first : first + FEW_PAGES_RESPONSES]
-            for record in found
+            for ward, _, body in responses[first : first + FEW_PAGES_RESPONSES]
+            for record in json.loads(body)
         ]
         yield json.dumps(records, separators=(",", ":")).encode(), len(records)

@@ -71,5 +71,5 @@ def measure(entries: Sequence[Entry], progress: Callable[[str], None]) -> None:
 
 def rows_of(entries: Sequence[Entry]) -> list[Row]:
     """Each entry against the first floor among them: a copy of the same kind of rows."""
-    floor = next((entry for entry in entries if entry.contender == FLOOR), None)
+    floor = next((entry for entry in entries if entry.contender.startswith(FLOOR)), None)
     return [entry.row(floor) for entry in entries]

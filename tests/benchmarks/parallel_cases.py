@@ -22,21 +22,35 @@ def entries(bench: Bench) -> list[Entry]:
     """`copy` as well as ours, because it shows what PostgreSQL can take."""
     tasks = [_task(bench, number) for number in range(PARTITIONS)]
     records = bench.records // PARTITIONS * PARTITIONS
-    counts = [count for count in (1, 2, 4, 8) if count <= 2 * (os.cpu_count() or 1)]
     before: Step = lambda: bench.empty(CONTRACT)  # noqa: E731
     found = []
-    for processes in counts:
+    for processes in process_counts():
         for contender in ("copy", "wandle"):
             name = f"{contender}, {processes} at once"
             work = [replace(task, contender=contender) for task in tasks]
-            shares = [work[number::processes] for number in range(processes)]
             after = bench.same_rows("days", name, CONTRACT, f"raw.{CONTRACT.name}")
+            shares = shares_of(work, processes)
             found.append(Entry("parallel", name, shares, records, bench.runs, before, after))
     return found
 
 
+def process_counts() -> list[int]:
+    """How many processes are tried: up to two for each core."""
+    return [count for count in (1, 2, 4, 8) if count <= 2 * (os.cpu_count() or 1)]
+
+
+def shares_of(work: list[Task], processes: int) -> list[list[Task]]:
+    """The work, dealt out."""
+    return [work[number::processes] for number in range(processes)]
+
+
+def day_after(number: int) -> str:
+    """A day so many after that of the generated readings."""
+    return str(date.fromisoformat(readings.DAY) + timedelta(days=number))
+
+
 def _task(bench: Bench, number: int) -> Task:
-    day = str(date.fromisoformat(readings.DAY) + timedelta(days=number))
+    day = day_after(number)
     pages = readings.pages(bench.records // PARTITIONS, readings.PAGE_RECORDS, day)
     landing_id = land(bench.lake, CONTRACT, readings.COUNCIL, day, pages)
     return bench.made_ready(Task("wandle", CONTRACT.name, readings.COUNCIL, day, landing_id))

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 
 from include.local import postgres, processes, services
-from include.local.home import PORT_OFFSETS
+from include.local.home import HOST, PORT_OFFSETS, port
 from include.local.state import ROLES, prepare, read_secrets
 from include.settings import Settings
 from include.sources.model import Contract
 from include.warehouse.migrate import migrate
 
+API = "sandbox"
 FOREIGN = ("WANDLE_", "AIRFLOW", "AWS_")
 
 
@@ -46,10 +49,27 @@ def platform(contracts: Iterable[Contract]) -> Iterator[Settings]:
             )
             yield settings
         finally:
-            processes.stop(settings.home, ["s3"], signal.SIGTERM, 10)
+            processes.stop(settings.home, ["s3", API], signal.SIGTERM, 10)
             postgres.stop(settings)
             os.environ.clear()
             os.environ.update(outer)
+
+
+def serve(settings: Settings, folder: Path) -> str:
+    """Serve the files of a folder, in the sandbox's place; returns the address."""
+    listens = port(settings.port_base, API)
+    rclone = str(Path(sys.executable).with_name("rclone"))
+    command = (rclone, "serve", "http", str(folder), "--addr", f"{HOST}:{listens}", "--config", "")
+    service = processes.Service(
+        name=API,
+        command=command,
+        environment=processes.inherited_environment(),
+        address=f"http://{HOST}:{listens}",
+        answers=lambda _: services.accepts_connections(listens),
+        port=listens,
+    )
+    processes.start(settings.home, service)
+    return service.address
 
 
 def run_sql(settings: Settings, *statements: str) -> list[tuple[object, ...]]:

@@ -53,10 +53,29 @@ def show(console: Console, rows: Sequence[Row]) -> None:
 
 
 def show_bars(console: Console, bars: Sequence[Bar]) -> None:
-    """One line a bar."""
+    """One line for each bar that was measured."""
     table = Table("bar", "found", "")
     for bar in bars:
-        found = "" if bar.found is None else f"{bar.found:.2f}"
-        said = {True: "met", False: "NOT MET", None: "not measured"}[bar.met]
-        table.add_row(bar.says, found, said)
+        if bar.found is not None:
+            table.add_row(bar.says, f"{bar.found:.2f}", "met" if bar.met else "NOT MET")
     console.print(table)
+    if missing := sum(bar.found is None for bar in bars):
+        console.print(f"{missing} of {len(bars)} bars were not measured")
+
+
+def write_markdown(target: Path, rows: Sequence[Row], bars: Sequence[Bar]) -> None:
+    """The same as tables for `docs/performance.md`: ratios, not times."""
+    lines = [
+        "| case | contender | rows a second, of copy's | runs | peak MB |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        ratio = f"{row['ratio_to_copy']:.2f}" if row["ratio_to_copy"] else ""
+        peak = f"{row['peak_rss_mb']:.0f}"
+        cells = (row["case"], row["contender"], ratio, str(len(row["runs"])), peak)
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| bar | found | |", "|---|---|---|"]
+    for bar in bars:
+        if bar.found is not None:
+            lines.append(f"| {bar.says} | {bar.found:.2f} | {'met' if bar.met else 'not met'} |")
+    target.write_text("\n".join(lines) + "\n")

@@ -16,14 +16,15 @@ SCHEMA = "bench"
 class Task:
     """What a contender loads: a landing in S3, or the same rows made ready beforehand.
 
-    The files `csv` and `arrow` hold them typed, in the raw table's columns.
-    Settings come from `WANDLE_HOME`.
+    The files `csv` and `arrow` hold them typed, in the raw table's columns;
+    `api` answers for the one that fetches. Settings come from `WANDLE_HOME`.
     """
 
     contender: str
     contract: str
     council: str
     period: str
-    landing_id: str
+    landing_id: str = ""
     csv: str = ""
     arrow: str = ""
+    api: str = ""
