@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from include.cli.terminal import CouncilOption, console, say
@@ -122,8 +123,22 @@ def env() -> None:
 
 
 @commands.command()
-def doctor() -> None:
-    """What is missing on this machine, and how to mend it."""
+def doctor(
+    aws: Annotated[bool, typer.Option("--aws", help="Look at the environment on AWS.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="With --aws, one part: bucket, roles, secrets, instance, database."),
+    ] = None,
+) -> None:
+    """What is missing on this machine, or in an environment on AWS, and how to mend it.
+
+    Exit code 1 if something is.
+
+    Examples: `wandle doctor`, `wandle doctor --aws`, `wandle doctor --aws --only bucket`
+    """
+    if aws:
+        _aws_doctor(only or [])
+        return
     from include.local import platform
 
     findings = platform.doctor(Settings.read())
@@ -132,3 +147,18 @@ def doctor() -> None:
     if findings:
         raise typer.Exit(1)
     say("Nothing is missing.")
+
+
+def _aws_doctor(only: list[str]) -> None:
+    from include.jobs.aws_doctor import aws_doctor
+
+    red = 0
+    for check in aws_doctor(Settings.read(), only):
+        red += not check.well
+        sign = "[green]✓[/green]" if check.well else "[red]✗[/red]"
+        rest = escape(f": {check.problem} {check.mend}") if check.problem else ""
+        console.print(f"{sign} {escape(check.name)}{rest}", highlight=False, soft_wrap=True)
+    if red:
+        say(f"{red} checks are red.")
+        raise typer.Exit(1)
+    say("All is well.")

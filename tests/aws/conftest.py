@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,13 @@ class Aws:
     """The environment's AWS, as an administrator sees it."""
 
     url: str
+    clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         """A client with every right."""
-        return boto3.client(service, region_name=REGION)
+        if service not in self.clients:
+            self.clients[service] = boto3.client(service, region_name=REGION)
+        return self.clients[service]
 
     def secret(self, name: str) -> str | None:
         """What a secret of the environment holds."""

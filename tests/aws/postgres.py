@@ -49,6 +49,23 @@ class TlsServer:
         """What it wrote down, every statement with it."""
         return (self.sockets / "log").read_text(encoding="utf-8", errors="replace")
 
+    @contextmanager
+    def plain_connections_allowed(self) -> Iterator[None]:
+        """Drop the insistence on TLS for a while."""
+        file = self.sockets / "data" / "pg_hba.conf"
+        file.write_text(HBA.replace("hostssl", "host"), encoding="utf-8")
+        try:
+            self._reload()
+            yield
+        finally:
+            file.write_text(HBA, encoding="utf-8")
+            self._reload()
+
+    def _reload(self) -> None:
+        with psycopg.connect(self.root, autocommit=True) as connection:
+            connection.execute("select pg_reload_conf()")
+        time.sleep(0.3)  # until the postmaster has read it
+
     def empty(self) -> None:
         """As RDS hands it over: the warehouse's database, owned by an admin who is no superuser."""
         with psycopg.connect(self.root, autocommit=True) as connection:
