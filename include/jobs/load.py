@@ -145,6 +145,8 @@ def _landing(partition: Partition, manifest: Manifest) -> Landing:
         started_at=manifest.started_at,
         finished_at=manifest.finished_at,
         parents=json.dumps({name: dict(item) for name, item in manifest.parents.items()}),
+        replaces=manifest.replaces,
+        erased=manifest.erased,
     )
 
 

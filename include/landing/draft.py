@@ -154,6 +154,8 @@ class Draft:
         parents: dict[str, ParentLanding],
         outcome: Outcome = "complete",
         answered: Answered | None = None,
+        replaces: str | None = None,
+        erased: int = 0,
     ) -> Manifest:
         """Write the manifest; from here on the landing exists and never changes."""
         pages = tuple(self._pages)
@@ -172,6 +174,8 @@ class Draft:
             answered=answered,
             pages=pages,
             totals=totals_of(pages),
+            replaces=replaces,
+            erased=erased,
         )
         key = landing_prefix(self._partition, self.landing_id) + MANIFEST
         with s3_errors(f"S3: writing {self._landings.address(key)}"):

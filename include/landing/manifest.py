@@ -46,7 +46,11 @@ class Totals(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Written last: a landing without one was interrupted and is never loaded."""
+    """Written last: a landing without one was interrupted and is never loaded.
+
+    `replaces` is the landing of the same partition that this one stands for:
+    the same pages, without the `erased` records.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,6 +69,8 @@ class Manifest(BaseModel):
     answered: Answered | None = None
     pages: tuple[LandedPage, ...]
     totals: Totals
+    replaces: str | None = None
+    erased: int = 0
 
     @property
     def pages_hash(self) -> str:

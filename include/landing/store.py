@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ROOT = "landing/"
 MANIFEST = "manifest.json"
 TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
+# An interrupted landing that is older is not gone on with.
+RESUMED_WITHIN = timedelta(days=1)
 
 # S3's answers that mean "not now"; others will not change by themselves.
 RETRYABLE_CODES = {
@@ -119,7 +121,7 @@ class Landings:
         """The id of an interrupted landing of this run, younger than a day."""
         mine = f"-{run_hash(run_id)}"
         for name, finished in reversed(self.ids(partition).items()):
-            if not finished and name.endswith(mine) and now - began_at(name) < timedelta(days=1):
+            if not finished and name.endswith(mine) and now - began_at(name) < RESUMED_WITHIN:
                 return name
         return None
 

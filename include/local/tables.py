@@ -16,6 +16,7 @@ STATUS_COLOURS = {
     "not_published": "yellow",
     "refused": "red",
     "failed": "red",
+    "expired": "yellow",
 }
 
 

@@ -83,7 +83,8 @@ class Contract(Definition):
     retention_days: int = Field(
         default=0,
         ge=0,
-        description="Days to keep superseded landings; for personal data, everything. 0: for ever.",
+        description="Days to keep superseded landings; of personal data everything, counted from "
+        "the period's end. 0: for ever.",
     )
 
     extract: Annotated[
@@ -171,6 +172,10 @@ class Contract(Definition):
     def personal(self) -> bool:
         """Whether its records say something of living persons."""
         return any(column.personal != "no" for column in self.columns)
+
+    def is_past_limit(self, period: Period, today: date) -> bool:
+        """Whether nothing may be kept of a period any more, because its data are personal."""
+        return self.personal and today > period.last_day + timedelta(days=self.retention_days)
 
     def column(self, name: str) -> Column:
         """One column by name."""

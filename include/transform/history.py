@@ -40,7 +40,9 @@ newest as (
             %(below)s::text is not null
             or not exists (
                 select from ops.load
-                where load.status = 'loaded' and load.finished_at > attempts.started_at
+                where
+                    load.status in ('loaded', 'expired')
+                    and load.finished_at > attempts.started_at
             )
         )
     order by node.unique_id, attempts.started_at desc

@@ -32,7 +32,11 @@ DISABLED = "{{ config(enabled=false) }}\n\n"
 SQL_TYPES = {"integer": "bigint", "double": "double precision"}
 
 LINEAGE = (
-    ("_extra", "jsonb", "Fields of the record that the contract does not name."),
+    (
+        "_extra",
+        "jsonb",
+        "Fields that the contract does not name; none of personal data.",
+    ),
     ("_council", "text", "The council that was asked for."),
     ("_period", "date", "First day of the period that was asked for."),
     ("_landing_id", "text", "The landing in S3 that the row was loaded from."),

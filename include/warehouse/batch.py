@@ -128,7 +128,9 @@ class Reader:
         source = values.exploded.source if values.exploded else None
         count = len(records) if source is None else len(source)
         columns = self._typed(values.of)
-        extra = _extra(values.extras, range(count) if source is None else source)
+        # Where something is personal, what the contract does not name may be personal too.
+        extras = {} if self._personal else values.extras
+        extra = _extra(extras, range(count) if source is None else source)
         broken, differences = self._broken(records, values, columns, extra)
         self._pseudonymise(columns)
         hashed = {name: (column.hashes, column.nulls) for name, column in columns.items()}

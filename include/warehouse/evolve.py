@@ -10,6 +10,7 @@ from psycopg import sql
 from include.errors import PermanentError
 from include.sources.model import Column, Contract
 from include.warehouse import table, views
+from include.warehouse.batch import EXTRA
 from include.warehouse.typed import sql_type
 
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
@@ -24,7 +25,7 @@ def evolve(
 
     A column that the contract names anew is added, one whose type became wider
     is widened, with the views on it made again; one that it no longer names
-    stays, and one that it drops as personal is emptied. Raises
+    stays, and what it drops as personal is emptied. Raises
     `PermanentError`, with the way out, for a change that could lose data.
     """
     name = sql.Identifier(table.SCHEMA, contract.name)
@@ -174,17 +175,19 @@ def _empty_dropped(
     changed: list[str],
 ) -> None:
     """What a contract drops as personal must not stay from the time when it did not."""
-    for column in contract.columns:
-        if column.personal != "drop" or column.name not in found:
+    dropped = [column.name for column in contract.columns if column.personal == "drop"]
+    # Of personal data, unknown fields are kept in the landing alone.
+    for column in [*dropped, EXTRA] if contract.personal else []:
+        if column not in found:
             continue
         emptied = connection.execute(
             sql.SQL("update {table} set {column} = null where {column} is not null").format(
                 table=sql.Identifier(table.SCHEMA, contract.name),
-                column=sql.Identifier(column.name),
+                column=sql.Identifier(column),
             )
         )
         if emptied.rowcount:
-            changed.append(f"emptied raw.{contract.name}.{column.name}, which is dropped")
+            changed.append(f"emptied raw.{contract.name}.{column}, which is dropped")
 
 
 def _column(name: str, kind: str) -> sql.Composable:

@@ -14,7 +14,7 @@ from adbc_driver_postgresql.dbapi import Cursor
 from include.sources.partition import Partition
 from include.warehouse.connection import rows
 
-Status = Literal["loaded", "unchanged", "not_published", "refused", "failed"]
+Status = Literal["loaded", "unchanged", "not_published", "refused", "failed", "expired"]
 # After these, the raw table holds what the newest landing held when it was looked at.
 GOOD = ("loaded", "unchanged", "not_published")
 
@@ -87,6 +87,8 @@ class Landing:
     started_at: datetime
     finished_at: datetime
     parents: str
+    replaces: str | None = None
+    erased: int = 0
 
 
 def write_entry(cursor: Cursor, entry: Entry) -> None:
@@ -114,12 +116,12 @@ def current_load(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | No
     found = rows(
         cursor,
         "select * from ops.load where source = $1 and council = $2 and period = $3 "
-        "and status in ('loaded', 'unchanged') order by load_id desc limit 1",
+        "and status in ('loaded', 'unchanged', 'expired') order by load_id desc limit 1",
         partition.source,
         partition.council,
         partition.period.first_day,
     )
-    return found[0] if found else None
+    return found[0] if found and found[0]["status"] != "expired" else None
 
 
 def newest_entries(cursor: Cursor) -> list[dict[str, Any]]:
@@ -178,7 +180,7 @@ def newer_than_marts(cursor: Cursor) -> bool:
         cursor,
         """
         select coalesce(
-            (select max(finished_at) from ops.load where status = 'loaded')
+            (select max(finished_at) from ops.load where status in ('loaded', 'expired'))
             > coalesce(
                 (
                     select max(staging.started_at)

@@ -216,7 +216,7 @@ class _Load:
                 raise
 
     def _lock(self) -> None:
-        name = f"{table.SCHEMA}.{self._partition}"
+        name = table.lock_name(self._partition)
         self._cursor.execute(f"set local lock_timeout = '{LOCK_WAIT_SECONDS}s'")
         self._cursor.execute(
             "select set_config('application_name', $1, true)", (f"wandle load {self._partition}",)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from include.errors import TableOutdated
 from include.sources.model import Contract
+from include.sources.partition import Partition
 from include.warehouse.batch import EXTRA
 from include.warehouse.typed import sql_type
 
@@ -19,12 +20,17 @@ LINEAGE = {
     "_record_no": "bigint",
 }
 LINEAGE_NOTES = {
-    EXTRA: "Fields of the record that the contract does not name.",
+    EXTRA: "Fields that the contract does not name; none of personal data.",
     "_council": "The council that was asked for.",
     "_period": "First day of the period that was asked for.",
     "_landing_id": "The landing in S3 that the row was loaded from.",
     "_record_no": "The record's number in that landing, from 1.",
 }
+
+
+def lock_name(partition: Partition) -> str:
+    """What the advisory lock is named after that whoever changes a partition holds."""
+    return f"{SCHEMA}.{partition}"
 
 
 def of_partition(contract: Contract, verb: str) -> str:

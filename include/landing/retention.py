@@ -1,0 +1,121 @@
+"""Which landings are kept no longer, and why. Decides; deletes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from include.landing.manifest import Outcome
+from include.landing.store import RESUMED_WITHIN, began_at
+from include.landing.stored import Ref, Stored, reference
+from include.sources.model import Contract
+from include.sources.partition import Partition
+
+Reason = Literal["superseded", "interrupted", "expired", "erased"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A landing in S3 and what its manifest says of it.
+
+    `outcome` is None of an unfinished one, and `damaged` where the manifest
+    cannot be read: such a landing stays, and stands for no other.
+    """
+
+    stored: Stored
+    outcome: Outcome | Literal["damaged"] | None
+    parents: tuple[Ref, ...] = ()
+    replaces: str | None = None
+
+
+def no_longer_kept(
+    found: Iterable[Known],
+    contracts: Mapping[str, Contract],
+    *,
+    now: datetime,
+    pointed_at: Callable[[Partition], Collection[str]],
+    removed: Collection[Ref] = (),
+) -> dict[Ref, Reason]:
+    """The landings that go, each with the reason.
+
+    - `expired`: the data are personal, and the period lies further back than
+      the contract's `retention_days`. Everything of the partition goes.
+    - `interrupted`: it has no manifest, and is too old to be resumed, or its
+      removal (among `removed`) was broken off.
+    - `superseded`: there is a newer one, and it is older than the contract's
+      `retention_days`; but not the newest complete landing of its partition,
+      nor one that the database (`pointed_at`, the ids of a partition) or the
+      manifest of a landing that stays points to. Who points to a landing that
+      was replaced points to its replacement.
+    """
+    going: dict[Ref, Reason] = {}
+    candidates: dict[Ref, Known] = {}
+    staying: list[Known] = []
+    for partition, landings in _by_partition(found).items():
+        contract = contracts.get(partition.source)
+        old = _superseded(landings, contract, now)
+        pointed = pointed_at(partition) if old else ()
+        for known in landings:
+            reason = _own_reason(known, contract, now, removed)
+            if reason:
+                going[known.stored.ref] = reason
+            elif known.stored.landing_id in old and known.stored.landing_id not in pointed:
+                candidates[known.stored.ref] = known
+            else:
+                staying.append(known)
+    _keep_what_is_pointed_at(staying, candidates)
+    return going | dict.fromkeys(candidates, "superseded")
+
+
+def _by_partition(found: Iterable[Known]) -> dict[Partition, list[Known]]:
+    grouped: dict[Partition, list[Known]] = {}
+    for known in found:
+        grouped.setdefault(known.stored.partition, []).append(known)
+    return grouped
+
+
+def _own_reason(
+    known: Known, contract: Contract | None, now: datetime, removed: Collection[Ref]
+) -> Reason | None:
+    stored = known.stored
+    if known.outcome is None:
+        too_old = now - began_at(stored.landing_id) >= RESUMED_WITHIN
+        return "interrupted" if too_old or stored.ref in removed else None
+    if contract and contract.is_past_limit(stored.partition.period, now.date()):
+        return "expired"
+    return None
+
+
+def _superseded(landings: list[Known], contract: Contract | None, now: datetime) -> set[str]:
+    """The ids of finished landings that are old, and neither the newest nor the newest complete."""
+    if contract is None or not contract.retention_days:
+        return set()
+    limit = timedelta(days=contract.retention_days)
+    finished = {
+        known.stored.landing_id: known.outcome
+        for known in landings
+        if known.outcome in ("complete", "not_published")
+    }
+    complete = [name for name, outcome in finished.items() if outcome == "complete"]
+    needed = {max(finished, default=None), max(complete, default=None)}
+    return {name for name in finished if name not in needed and now - began_at(name) > limit}
+
+
+def _keep_what_is_pointed_at(staying: list[Known], candidates: dict[Ref, Known]) -> None:
+    """Take out of `candidates` all that those point to that stay, and what these point to."""
+    replacements = {
+        reference(known.stored.partition, known.replaces): known.stored.ref
+        for known in (*staying, *candidates.values())
+        if known.replaces
+    }
+    waiting = list(staying)
+    while waiting:
+        for ref in waiting.pop().parents:
+            pointed: Ref | None = ref
+            while pointed is not None:
+                kept = candidates.pop(pointed, None)
+                if kept:
+                    waiting.append(kept)
+                pointed = replacements.get(pointed)

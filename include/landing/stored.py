@@ -1,0 +1,157 @@
+"""What S3 holds, landing by landing, and how a landing is removed from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from include.errors import PermanentError, UnknownName
+from include.landing.store import MANIFEST, ROOT, Landings, landing_prefix, s3_errors
+from include.sources.partition import Partition, Period
+
+# Of one request that deletes.
+MOST_AT_ONCE = 1_000
+_KEY = re.compile(
+    rf"{ROOT}(?P<source>[^/]+)/(?P<council>[^/]+)/(?P<period>[^/]+)/"
+    r"(?P<landing_id>\d{8}T\d{12}Z-[^/]+)/(?P<name>.+)"
+)
+# Source, council, period, landing id.
+Ref = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A landing as it lies in S3; unfinished while it has no manifest. `bytes` are those stored."""
+
+    partition: Partition
+    landing_id: str
+    finished: bool
+    objects: int
+    bytes: int
+
+    @property
+    def ref(self) -> Ref:
+        """What names it among all landings."""
+        return reference(self.partition, self.landing_id)
+
+
+def reference(partition: Partition, landing_id: str) -> Ref:
+    """What names a landing among all landings."""
+    return (partition.source, partition.council, str(partition.period), landing_id)
+
+
+def stored_landings(landings: Landings, source: str | None = None) -> list[Stored]:
+    """Every landing, finished or not, of one source or of all, in order of key.
+
+    An object that lies where no landing does is passed over.
+    """
+    found: dict[Ref, tuple[bool, int, int]] = {}
+    prefix = f"{ROOT}{source}/" if source else ROOT
+    for key, size in _objects(landings, prefix):
+        match = _KEY.fullmatch(key)
+        if match:
+            ref = (match["source"], match["council"], match["period"], match["landing_id"])
+            finished, objects, total = found.get(ref, (False, 0, 0))
+            finished |= match["name"] == MANIFEST
+            found[ref] = (finished, objects + 1, total + size)
+    return [
+        Stored(Partition(ref[0], ref[1], period), ref[3], *counted)
+        for ref, counted in found.items()
+        if (period := _period(ref[2])) is not None
+    ]
+
+
+def _period(text: str) -> Period | None:
+    try:
+        return Period.parse(text, "day" if text.count("-") == 2 else "month")
+    except UnknownName:
+        return None
+
+
+def _objects(landings: Landings, prefix: str) -> Iterator[tuple[str, int]]:
+    with s3_errors(f"S3: listing {landings.address(prefix)}"):
+        pages = landings.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=landings.bucket, Prefix=prefix
+        )
+        for page in pages:
+            for item in page.get("Contents", ()):
+                yield item["Key"], item["Size"]
+
+
+def remove(
+    landings: Landings, partition: Partition, landing_id: str, *, every_version: bool
+) -> None:
+    """Remove a landing: its manifest first, so that a half-removed one is never loaded.
+
+    Without `every_version`, a bucket that keeps versions keeps these. May be
+    called again after it was broken off: what is there is there to be seen to
+    the end. Raises `PermanentError` without the right to delete, and
+    `ServiceUnavailable` (retryable).
+    """
+    prefix = landing_prefix(partition, landing_id)
+    present = [{"Key": key} for key in landings.keys(prefix)]
+    if every_version:
+        remove_old_versions(landings, prefix)
+        # By version, so that no marker hides what is left if this is broken off.
+        present = _versions(landings, prefix)[0] or present
+    _delete(landings, prefix, sorted(present, key=lambda item: item["Key"] != prefix + MANIFEST))
+
+
+def remove_old_versions(landings: Landings, prefix: str) -> int:
+    """Delete every version below `prefix` but those that stand there now; how many they were.
+
+    Markers of deletion go last: without its marker an old version would stand
+    there again. A store without versions has none.
+    """
+    _, old, markers = _versions(landings, prefix)
+    _delete(landings, prefix, old)
+    _delete(landings, prefix, markers)
+    return len(old)
+
+
+_Versions = list[dict[str, str]]
+
+
+def _versions(landings: Landings, prefix: str) -> tuple[_Versions, _Versions, _Versions]:
+    """What stands there now, what stood there before, and markers of deletion."""
+    now: _Versions = []
+    old: _Versions = []
+    markers: _Versions = []
+    with s3_errors(f"S3: listing versions of {landings.address(prefix)}"):
+        try:
+            pages = landings.s3.get_paginator("list_object_versions").paginate(
+                Bucket=landings.bucket, Prefix=prefix
+            )
+            for page in pages:
+                for item in page.get("Versions", ()):
+                    (now if item["IsLatest"] else old).append(_version(item))
+                markers += map(_version, page.get("DeleteMarkers", ()))
+        except ClientError as error:
+            # `rclone serve s3`, for one, knows no versions.
+            if error.response.get("Error", {}).get("Code") != "NotImplemented":
+                raise
+    return now, old, markers
+
+
+def _version(item: dict[str, Any]) -> dict[str, str]:
+    return {"Key": item["Key"], "VersionId": item["VersionId"]}
+
+
+def _delete(landings: Landings, prefix: str, objects: Iterable[dict[str, str]]) -> None:
+    doing = f"S3: deleting below {landings.address(prefix)}"
+    waiting = iter(objects)
+    while some := list(islice(waiting, MOST_AT_ONCE)):
+        with s3_errors(doing):
+            answer = landings.s3.delete_objects(
+                Bucket=landings.bucket, Delete={"Objects": some, "Quiet": True}
+            )
+        for error in answer.get("Errors", ()):
+            raise PermanentError(
+                f"{doing}: {error['Key']}: {error['Code']}. Check this role's rights to delete "
+                "objects and their versions, then run it again."
+            )

@@ -1,0 +1,207 @@
+"""The tables of `ops`: ledger, quarantine, drift, removals, and what dbt did."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+TABLES = """
+create table if not exists ops.landing (
+    source text not null,
+    council text not null,
+    period date not null,
+    landing_id text not null,
+    outcome text not null check (outcome in ('complete', 'not_published')),
+    run_id text not null,
+    code_version text not null,
+    contract_hash text not null,
+    pages_hash text not null,
+    pages bigint not null,
+    records bigint not null,
+    bytes bigint not null,
+    started_at timestamptz not null,
+    finished_at timestamptz not null,
+    parents jsonb not null,
+    replaces text,
+    erased bigint not null default 0,
+    primary key (source, council, period, landing_id)
+);
+create table if not exists ops.load (
+    load_id bigint generated always as identity primary key,
+    source text not null,
+    council text not null,
+    period date not null,
+    landing_id text not null,
+    status text not null constraint load_status_check check (
+        status in ('loaded', 'unchanged', 'not_published', 'refused', 'failed', 'expired')
+    ),
+    records bigint not null,
+    loaded bigint not null,
+    quarantined bigint not null,
+    duplicates bigint not null,
+    pages bigint not null,
+    bytes bigint not null,
+    content_hash text,
+    quarantine_hash text,
+    pages_hash text not null,
+    rules_hash text not null,
+    contract_hash text not null,
+    code_version text not null,
+    run_id text not null,
+    forced_by text,
+    error text,
+    started_at timestamptz not null,
+    finished_at timestamptz not null,
+    seconds double precision not null,
+    rows bigint not null default 0,
+    filled_columns text[],
+    check (status not in ('loaded', 'unchanged') or records = loaded + quarantined + duplicates)
+);
+create index if not exists load_partition on ops.load (source, council, period, load_id desc);
+create index if not exists load_run on ops.load (source, run_id);
+create table if not exists ops.quarantine (
+    source text not null,
+    council text not null,
+    period date not null,
+    landing_id text not null,
+    record_no bigint not null,
+    page text not null,
+    page_record_no bigint not null,
+    column_name text,
+    rule text not null,
+    value text,
+    record bytea not null,
+    found_at timestamptz not null,
+    responsible text not null default 'publisher' check (responsible in ('publisher', 'us')),
+    primary key (source, council, period, record_no)
+);
+create table if not exists ops.schema_drift (
+    source text not null,
+    field text not null,
+    first_seen timestamptz not null,
+    landing_id text not null,
+    samples jsonb not null,
+    type text not null default 'unknown',
+    way text not null default 'api',
+    primary key (source, field)
+);
+create table if not exists ops.removal (
+    source text not null,
+    council text not null,
+    period date not null,
+    landing_id text not null,
+    reason text not null check (reason in ('superseded', 'interrupted', 'expired', 'erased')),
+    objects bigint not null,
+    bytes bigint not null,
+    removed_at timestamptz not null,
+    replaced_by text,
+    records_erased bigint not null default 0,
+    subject text,
+    primary key (source, council, period, landing_id)
+);
+create table if not exists ops.dbt_run (
+    run_id text not null,
+    invocation_id text primary key,
+    layer text not null,
+    started_at timestamptz not null,
+    finished_at timestamptz,
+    status text not null,
+    nodes integer not null,
+    failed integer not null,
+    error text,
+    project_hash text
+);
+create table if not exists ops.dbt_node (
+    run_id text not null,
+    invocation_id text not null references ops.dbt_run,
+    unique_id text not null,
+    resource_type text not null,
+    status text not null,
+    execution_seconds double precision,
+    rows_affected bigint,
+    failures bigint,
+    message text,
+    primary key (invocation_id, unique_id)
+);
+"""
+
+# What the tables of an earlier version lack: table, column, its definition, and its values there.
+COLUMNS = (
+    ("dbt_run", "project_hash", "text", ""),
+    ("load", "rows", "bigint not null default 0", "update ops.load set rows = loaded"),
+    ("load", "filled_columns", "text[]", ""),
+    (
+        "quarantine",
+        "responsible",
+        "text not null default 'publisher' check (responsible in ('publisher', 'us'))",
+        "",
+    ),
+    ("schema_drift", "type", "text not null default 'unknown'", ""),
+    ("schema_drift", "way", "text not null default 'api'", ""),
+    ("landing", "replaces", "text", ""),
+    ("landing", "erased", "bigint not null default 0", ""),
+)
+
+VIEWS = """
+create or replace view ops.quarantine_overview as
+select source, council, period, landing_id, record_no, page, page_record_no, column_name, rule,
+    found_at, responsible
+from ops.quarantine;
+comment on view ops.quarantine_overview is
+    'Quarantine without values and records, which may be personal.';
+comment on table ops.load is 'The ledger: one row per attempt to load a landing.';
+comment on table ops.removal is
+    'Landings that S3 holds no longer, and why; who was erased only as a keyed hash.';
+"""
+
+GRANTS = """
+grant usage on schema raw to wandle_loader, wandle_transformer;
+grant usage on schema ops to wandle_loader, wandle_transformer, wandle_portal;
+grant select, insert, delete on all tables in schema raw to wandle_loader;
+grant select, insert, delete on ops.landing, ops.load, ops.quarantine, ops.schema_drift
+    to wandle_loader;
+grant select, insert on ops.removal to wandle_loader;
+grant select on all tables in schema raw to wandle_transformer;
+grant select on ops.load to wandle_transformer;
+grant select, insert, update, delete on ops.dbt_run, ops.dbt_node to wandle_transformer;
+grant select on ops.landing, ops.load, ops.dbt_run, ops.dbt_node, ops.quarantine_overview
+    to wandle_portal;
+"""
+
+
+def make(connection: psycopg.Connection, changed: list[str]) -> None:
+    """Make the tables, add what those of an earlier version lack, and say what was added."""
+    connection.execute(TABLES)
+    for name, column, definition, fill in COLUMNS:
+        known = connection.execute(
+            "select 1 from pg_attribute where attrelid = to_regclass(%s) and attname = %s",
+            (f"ops.{name}", column),
+        ).fetchone()
+        if known:
+            continue
+        connection.execute(
+            sql.SQL("alter table {} add column {} {}").format(
+                sql.Identifier("ops", name), sql.Identifier(column), sql.SQL(definition)
+            )
+        )
+        if fill:
+            connection.execute(sql.SQL(fill))
+        changed.append(f"added ops.{name}.{column}")
+    _statuses(connection, changed)
+    connection.execute(VIEWS)
+
+
+def _statuses(connection: psycopg.Connection, changed: list[str]) -> None:
+    """Let the ledger of an earlier version take the statuses that it does not know."""
+    found = connection.execute(
+        "select pg_get_constraintdef(oid) from pg_constraint "
+        "where conrelid = 'ops.load'::regclass and conname = 'load_status_check'"
+    ).fetchone()
+    if found and "'expired'" in found[0]:
+        return
+    connection.execute(
+        "alter table ops.load drop constraint if exists load_status_check, "
+        "add constraint load_status_check check (status in "
+        "('loaded', 'unchanged', 'not_published', 'refused', 'failed', 'expired'))"
+    )
+    changed.append("let ops.load say `expired`")

@@ -1,0 +1,467 @@
+"""Housekeeping on a real database and bucket: what goes, what stays, and what is broken off."""
+
+from __future__ import annotations
+
+import io
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+
+from include.errors import PermanentError, ServiceUnavailable
+from include.jobs import housekeeping as job
+from include.jobs.housekeeping import housekeeping, summary
+from include.jobs.lake import S3_CONFIG, Lake
+from include.jobs.load import load
+from include.landing import stored
+from include.landing.draft import Draft
+from include.landing.manifest import Manifest, ParentLanding
+from include.sources.model import Contract
+from include.sources.partition import Partition
+from include.warehouse import removal, table
+from include.warehouse.removal import held
+from tests.integration.landings import prefix_of
+from tests.samples import REQUEST, body_of, column, contract, facts
+
+NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
+GAUGES = contract(retention_days=10)
+# Under the same name, so that the same table will do.
+PERSONAL = contract(
+    column("id", "integer", required=True),
+    column("note", personal="keep"),
+    key=["id"],
+    retention_days=40,
+)
+COUNCIL, PERIOD, OLD_PERIOD = "kingston", "2026-11", "2026-08"
+
+
+@pytest.fixture(params=["versions", "rclone"])
+def lake(request) -> Lake:
+    """A bucket that keeps versions, as on AWS, and one on a folder, as on one machine."""
+    if request.param == "versions":
+        found: Lake = request.getfixturevalue("bucket").lake
+        found.s3.put_bucket_versioning(
+            Bucket=found.bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+        return found
+    request.getfixturevalue("deployment")
+    folder: Lake = request.getfixturevalue("folder_lake")
+    return folder
+
+
+@pytest.fixture
+def folder_lake(tmp_path) -> Iterator[Lake]:
+    """`rclone serve s3`, the S3 of one machine."""
+    (tmp_path / "wandle").mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = Path(sys.executable).with_name("rclone")
+    server = subprocess.Popen(
+        [program, "serve", "s3", tmp_path, "--addr", f"127.0.0.1:{port}", "--config", "",
+         "--auth-key", "test,test", "--vfs-cache-mode", "off", "--log-level", "CRITICAL"]
+    )  # fmt: skip
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name="eu-west-2",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=S3_CONFIG,
+    )
+    try:
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield Lake(s3, "wandle")
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def land(
+    lake: Lake,
+    days_ago: float,
+    *records: dict[str, Any],
+    finished: bool = True,
+    source: Contract = GAUGES,
+    period: str = PERIOD,
+    parents: dict[str, ParentLanding] | None = None,
+) -> Manifest | str:
+    """A landing whose fetch began so many days ago; the prefix of one that has no manifest."""
+    where = Partition(source.name, COUNCIL, source.parse_period(period))
+    began = NOW - timedelta(days=days_ago)
+    draft = Draft.open(lake.landings, where, run_id=f"{days_ago}", contract_hash="", now=began)
+    body = body_of(list(records))
+    draft.add(facts(body, len(records)), REQUEST, io.BytesIO(body))
+    if not finished:
+        return draft.landing_id
+    return draft.finish(run_id="run", code_version="test", started_at=began, parents=parents or {})
+
+
+def record(number: int) -> dict[str, Any]:
+    return {"id": number, "note": f"n{number}"}
+
+
+@pytest.fixture
+def clean(lake, warehouse):
+    """Runs housekeeping at a fixed time: the landings' ids by reason."""
+
+    def run(delete: bool = True, *contracts: Contract, now: datetime = NOW) -> dict[str, list[str]]:
+        by_name = {item.name: item for item in contracts or (GAUGES,)}
+        found = housekeeping(
+            lake=lake, dsn=warehouse.dsn(), delete=delete, contracts=by_name, now=now
+        )
+        reasons: dict[str, list[str]] = {}
+        for item in found:
+            reasons.setdefault(item["reason"], []).append(item["landing"])
+        return reasons
+
+    return run
+
+
+@pytest.fixture
+def loading(lake, warehouse):
+    def run(manifest: Manifest, source: Contract = GAUGES) -> dict[str, Any]:
+        return load(
+            source,
+            COUNCIL,
+            manifest.period,
+            lake=lake,
+            dsn=warehouse.dsn(),
+            run_id="run",
+            landing_id=manifest.landing_id,
+        )
+
+    return run
+
+
+def held_ids(lake: Lake) -> set[str]:
+    return {item.landing_id for item in stored.stored_landings(lake.landings)}
+
+
+def versions(lake: Lake, landing_id: str) -> int:
+    """How many versions and markers S3 still keeps of a landing's objects."""
+    found = lake.s3.list_object_versions(Bucket=lake.bucket)
+    items = [*found.get("Versions", ()), *found.get("DeleteMarkers", ())]
+    return sum(f"/{landing_id}/" in item["Key"] for item in items)
+
+
+def keeps_versions(lake: Lake) -> bool:
+    return bool(lake.s3.get_bucket_versioning(Bucket=lake.bucket).get("Status"))
+
+
+def test_what_is_superseded_and_interrupted_goes_and_is_written_down(
+    lake, warehouse, clean, loading
+):
+    old, newest = land(lake, 30, record(1)), land(lake, 1, record(2))
+    left = land(lake, 2, record(3), finished=False)
+    for manifest in (old, newest):
+        loading(manifest)
+
+    assert clean() == {"superseded": [old.landing_id], "interrupted": [left]}
+
+    assert held_ids(lake) == {newest.landing_id}
+    assert warehouse.query(
+        "select landing_id, reason, objects, bytes > 0, removed_at from ops.removal order by 1"
+    ) == [
+        (old.landing_id, "superseded", 2, True, NOW),
+        (left, "interrupted", 1, True, NOW),
+    ]
+    assert clean() == {}
+
+
+def test_a_dry_run_says_the_same_and_deletes_nothing(lake, warehouse, clean):
+    old = land(lake, 30, record(1))
+    land(lake, 1, record(2))
+    before = held_ids(lake)
+
+    assert clean(False) == {"superseded": [old.landing_id]}
+
+    assert held_ids(lake) == before
+    assert warehouse.value("select count(*) from ops.removal") == 0
+    assert clean(False) == clean(True)
+
+
+def test_a_landing_that_rows_were_loaded_from_stays(lake, clean, loading):
+    loaded = land(lake, 30, record(1))
+    loading(loaded)
+    same = land(lake, 20, record(1))
+    newest = land(lake, 1, record(1))
+    assert [loading(manifest)["status"] for manifest in (same, newest)] == ["unchanged"] * 2
+
+    assert clean() == {"superseded": [same.landing_id]}
+
+
+def test_a_landing_that_only_quarantine_points_to_stays(lake, warehouse, clean, loading):
+    loaded = land(lake, 30, {"id": None})
+    loading(loaded)
+    land(lake, 1, record(1))
+
+    assert warehouse.value("select count(*) from raw.gauges") == 0
+    assert clean() == {}
+
+
+@pytest.mark.parametrize("in_ledger", [True, False])
+def test_a_landing_that_a_child_was_made_with_stays(lake, warehouse, clean, loading, in_ledger):
+    parent = land(lake, 30, record(1))
+    land(lake, 29, record(2))
+    land(lake, 1, record(3))
+    pointer = ParentLanding(
+        source="gauges", council=COUNCIL, period=PERIOD, landing_id=parent.landing_id
+    )
+    child = land(lake, 5, record(4), period="2026-10", parents={"gauge": pointer})
+    if in_ledger:
+        loading(child)
+
+    gone = clean()
+
+    assert parent.landing_id in held_ids(lake)
+    assert len(gone["superseded"]) == 1
+
+
+def test_public_landings_stay_restorable_where_the_bucket_keeps_versions(lake, clean):
+    old = land(lake, 30, record(1))
+    land(lake, 1, record(2))
+
+    clean()
+
+    assert old.landing_id not in held_ids(lake)
+    if keeps_versions(lake):
+        assert versions(lake, old.landing_id) == 4
+
+
+def test_a_reload_after_housekeeping_gives_the_same_content(lake, warehouse, clean, loading):
+    for days_ago in (30, 20):
+        loading(land(lake, days_ago, record(days_ago)))
+    entry = loading(land(lake, 1, record(1), record(2)))
+    clean()
+    warehouse.query("truncate raw.gauges")
+
+    again = load(GAUGES, COUNCIL, PERIOD, lake=lake, dsn=warehouse.dsn(), run_id="run")
+
+    assert (again["status"], again["content_hash"]) == ("loaded", entry["content_hash"])
+
+
+def test_personal_data_past_their_limit_go_from_everywhere_at_once(lake, warehouse, clean, loading):
+    first = land(lake, 60, record(1), {"id": None, "note": "Jo Bloggs"}, period=OLD_PERIOD)
+    loading(first, PERSONAL)
+    second = land(lake, 50, record(1), record(2), period=OLD_PERIOD)
+    young = land(lake, 1, record(7))
+    loading(young, PERSONAL)
+
+    gone = clean(True, PERSONAL)
+
+    assert gone == {"expired": [first.landing_id, second.landing_id]}
+    assert held_ids(lake) == {young.landing_id}
+    assert warehouse.query("select id from raw.gauges") == [(7,)]
+    assert warehouse.value("select count(*) from ops.quarantine") == 0
+    if keeps_versions(lake):
+        assert versions(lake, first.landing_id) + versions(lake, second.landing_id) == 0
+        assert versions(lake, young.landing_id) == 2
+
+
+def test_the_ledger_says_that_personal_data_are_gone_and_no_more(lake, warehouse, clean, loading):
+    loading(land(lake, 60, record(1), period=OLD_PERIOD), PERSONAL)
+    clean(True, PERSONAL)
+    clean(True, PERSONAL)
+
+    entries = warehouse.query("select status, rows, records, error from ops.load order by load_id")
+
+    assert entries == [("loaded", 1, 1, None), ("expired", 0, 0, None)]
+    assert warehouse.value("select count(*) from ops.removal where reason = 'expired'") == 1
+
+
+def test_personal_rows_whose_landing_is_lost_go_all_the_same(lake, warehouse, clean, loading):
+    manifest = land(lake, 60, record(1), {"id": None}, period=OLD_PERIOD)
+    loading(manifest, PERSONAL)
+    where = Partition("gauges", COUNCIL, PERSONAL.parse_period(OLD_PERIOD))
+    stored.remove(lake.landings, where, manifest.landing_id, every_version=True)
+
+    assert clean(False, PERSONAL) == {"expired": [""]}
+    assert clean(True, PERSONAL) == {"expired": [""]}
+    assert clean(True, PERSONAL) == {}
+
+    assert warehouse.value("select count(*) from raw.gauges") == 0
+    assert warehouse.value("select count(*) from ops.quarantine") == 0
+
+
+def test_a_partition_that_was_emptied_can_be_loaded_again(lake, warehouse, clean, loading):
+    loading(land(lake, 60, record(1), period=OLD_PERIOD), PERSONAL)
+    clean(True, PERSONAL)
+
+    again = land(lake, 0.1, record(1), period=OLD_PERIOD)
+
+    assert loading(again, PERSONAL)["status"] == "loaded"
+    assert clean(True, PERSONAL) == {"expired": [again.landing_id]}
+
+
+def _after(count: int, function: Any) -> Any:
+    """The function, until it was called so often: then it is as if the process were killed."""
+    calls = []
+
+    def run(*arguments: Any, **named: Any) -> Any:
+        if len(calls) == count:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return function(*arguments, **named)
+
+    return run
+
+
+POINTS = [
+    (removal, "record", 0),
+    (job, "remove", 0),
+    (job, "remove", 1),
+    (stored, "_delete", 0),
+    (stored, "_delete", 1),
+    (stored, "_delete", 2),
+    (stored, "_delete", 3),
+    (stored, "remove_old_versions", 1),
+]
+
+
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: f"{point[1]} {point[2]}")
+def test_broken_off_anywhere_the_next_run_goes_on(
+    lake, warehouse, clean, loading, monkeypatch, point
+):
+    where, name, count = point
+    first = land(lake, 60, record(1), {"id": None}, period=OLD_PERIOD)
+    loading(first, PERSONAL)
+    second = land(lake, 50, record(2), period=OLD_PERIOD)
+    with monkeypatch.context() as patched:
+        patched.setattr(where, name, _after(count, getattr(where, name)))
+        with pytest.raises(KeyboardInterrupt):
+            clean(True, PERSONAL)
+
+    clean(True, PERSONAL)
+
+    assert held_ids(lake) == set()
+    assert warehouse.query("select landing_id, reason from ops.removal order by 1") == [
+        (first.landing_id, "expired"),
+        (second.landing_id, "expired"),
+    ]
+    assert warehouse.query("select status from ops.load order by load_id") == [
+        ("loaded",),
+        ("expired",),
+    ]
+    if keeps_versions(lake):
+        assert versions(lake, first.landing_id) + versions(lake, second.landing_id) == 0
+
+
+def test_a_half_removed_landing_has_no_manifest_and_goes_at_once(lake, clean, monkeypatch):
+    old = land(lake, 30, record(1))
+    land(lake, 1, record(2))
+    monkeypatch.setattr(stored, "MOST_AT_ONCE", 1)
+    delete_objects = lake.s3.delete_objects
+    monkeypatch.setattr(lake.s3, "delete_objects", _after(1, delete_objects))
+    with pytest.raises(KeyboardInterrupt):
+        clean()
+    monkeypatch.undo()
+
+    assert not any(key.endswith("manifest.json") for key in lake.landings.keys(prefix_of(old)))
+    assert clean() == {"interrupted": [old.landing_id]}
+
+
+def test_what_is_being_loaded_is_left_for_the_next_run(lake, warehouse, clean, monkeypatch):
+    monkeypatch.setattr(removal, "LOCK_WAIT_SECONDS", 1)
+    old = land(lake, 30, record(1))
+    land(lake, 1, record(2))
+    where = Partition("gauges", COUNCIL, GAUGES.parse_period(PERIOD))
+    with psycopg.connect(warehouse.dsn()) as loading_it:
+        loading_it.execute(
+            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (table.lock_name(where),)
+        )
+
+        with pytest.raises(ServiceUnavailable, match=r"1 partitions are left: gauges kingston"):
+            clean()
+
+    assert old.landing_id in held_ids(lake)
+    assert clean() == {"superseded": [old.landing_id]}
+
+
+def test_no_load_of_a_partition_begins_while_it_is_removed_from(lake, warehouse, loading):
+    from include.warehouse import load as warehouse_load
+
+    newest = land(lake, 1, record(2))
+    where = Partition("gauges", COUNCIL, GAUGES.parse_period(PERIOD))
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        held(warehouse.dsn(), where) as connection,
+    ):
+        connection.commit()
+        patched.setattr(warehouse_load, "LOCK_WAIT_SECONDS", 1)
+        with pytest.raises(ServiceUnavailable, match="another load"):
+            loading(newest)
+
+    assert loading(newest)["status"] == "loaded"
+
+
+def test_what_came_to_be_pointed_at_meanwhile_stays(lake, clean, loading, monkeypatch):
+    old, newest = land(lake, 30, record(1)), land(lake, 1, record(2))
+    loading(newest)
+    holding = removal.held
+
+    def loaded_before(dsn: str, partition: Partition) -> Any:
+        loading(old)
+        return holding(dsn, partition)
+
+    monkeypatch.setattr(removal, "held", loaded_before)
+
+    assert clean() == {}
+    assert old.landing_id in held_ids(lake)
+
+
+def test_a_role_that_may_not_delete_is_told_so(lake, warehouse, clean, monkeypatch):
+    old = land(lake, 30, record(1))
+    land(lake, 1, record(2))
+    refused = {"Errors": [{"Key": "k", "Code": "AccessDenied"}]}
+    monkeypatch.setattr(lake.s3, "delete_objects", lambda **_: refused)
+
+    with pytest.raises(PermanentError, match=r"k: AccessDenied\. Check this role's rights"):
+        clean()
+
+    assert old.landing_id in held_ids(lake)
+
+
+def test_a_damaged_manifest_keeps_its_landing(lake, clean):
+    damaged = land(lake, 30, record(1))
+    newest = land(lake, 1, record(2))
+    lake.s3.put_object(Bucket=lake.bucket, Key=f"{prefix_of(damaged)}manifest.json", Body=b"{}")
+
+    assert clean() == {}
+    assert held_ids(lake) == {damaged.landing_id, newest.landing_id}
+
+
+def test_objects_that_are_no_landing_are_not_touched(lake, clean):
+    strays = ("landing/readme.txt", "landing/gauges/kingston/2026-11/notes/a.txt", "docs/a.html")
+    for key in strays:
+        lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=b"x")
+
+    assert clean() == {}
+    found = lake.s3.list_objects_v2(Bucket=lake.bucket)["Contents"]
+    assert {item["Key"] for item in found} == set(strays)
+
+
+def test_the_summary_counts_by_source_and_reason():
+    listed = [
+        {"source": "a", "reason": "superseded", "bytes": 2},
+        {"source": "a", "reason": "superseded", "bytes": 3},
+        {"source": "b", "reason": "expired", "bytes": 4},
+    ]
+
+    assert summary(listed) == {
+        "a": {"superseded": 2, "bytes": 5},
+        "b": {"expired": 1, "bytes": 4},
+    }
