@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -173,6 +176,39 @@ def bucket(deployment, s3) -> Iterator[CountedLake]:
 def lake(bucket) -> Lake:
     """The same bucket, as jobs take it."""
     return bucket.lake
+
+
+@pytest.fixture
+def folder_lake(deployment, tmp_path) -> Iterator[Lake]:
+    """`rclone serve s3`, the S3 of one machine."""
+    (tmp_path / "wandle").mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = Path(sys.executable).with_name("rclone")
+    server = subprocess.Popen(
+        [program, "serve", "s3", tmp_path, "--addr", f"127.0.0.1:{port}", "--config", "",
+         "--auth-key", "test,test", "--vfs-cache-mode", "off", "--log-level", "CRITICAL"]
+    )  # fmt: skip
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name="eu-west-2",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=S3_CONFIG,
+    )
+    try:
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield Lake(s3, "wandle")
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
 
 
 @contextmanager

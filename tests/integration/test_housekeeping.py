@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import io
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import boto3
 import psycopg
 import pytest
 
 from include.errors import PermanentError, ServiceUnavailable
 from include.jobs import housekeeping as job
 from include.jobs.housekeeping import housekeeping, summary
-from include.jobs.lake import S3_CONFIG, Lake
+from include.jobs.lake import Lake
 from include.jobs.load import load
 from include.landing import stored
 from include.landing.draft import Draft
@@ -43,51 +36,20 @@ PERSONAL = contract(
 COUNCIL, PERIOD, OLD_PERIOD = "kingston", "2026-11", "2026-08"
 
 
-@pytest.fixture(params=["versions", "rclone"])
+@pytest.fixture
 def lake(request) -> Lake:
-    """A bucket that keeps versions, as on AWS, and one on a folder, as on one machine."""
-    if request.param == "versions":
+    """A bucket that keeps versions, as on AWS; or one on a folder, as on one machine."""
+    if getattr(request, "param", "versions") == "versions":
         found: Lake = request.getfixturevalue("bucket").lake
         found.s3.put_bucket_versioning(
             Bucket=found.bucket, VersioningConfiguration={"Status": "Enabled"}
         )
         return found
-    request.getfixturevalue("deployment")
     folder: Lake = request.getfixturevalue("folder_lake")
     return folder
 
 
-@pytest.fixture
-def folder_lake(tmp_path) -> Iterator[Lake]:
-    """`rclone serve s3`, the S3 of one machine."""
-    (tmp_path / "wandle").mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = Path(sys.executable).with_name("rclone")
-    server = subprocess.Popen(
-        [program, "serve", "s3", tmp_path, "--addr", f"127.0.0.1:{port}", "--config", "",
-         "--auth-key", "test,test", "--vfs-cache-mode", "off", "--log-level", "CRITICAL"]
-    )  # fmt: skip
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="eu-west-2",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=S3_CONFIG,
-    )
-    try:
-        for _ in range(100):
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield Lake(s3, "wandle")
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
+on_both = pytest.mark.parametrize("lake", ["versions", "rclone"], indirect=True)
 
 
 def land(
@@ -162,6 +124,7 @@ def keeps_versions(lake: Lake) -> bool:
     return bool(lake.s3.get_bucket_versioning(Bucket=lake.bucket).get("Status"))
 
 
+@on_both
 def test_what_is_superseded_and_interrupted_goes_and_is_written_down(
     lake, warehouse, clean, loading
 ):
@@ -231,6 +194,7 @@ def test_a_landing_that_a_child_was_made_with_stays(lake, warehouse, clean, load
     assert len(gone["superseded"]) == 1
 
 
+@on_both
 def test_public_landings_stay_restorable_where_the_bucket_keeps_versions(lake, clean):
     old = land(lake, 30, record(1))
     land(lake, 1, record(2))
@@ -254,6 +218,7 @@ def test_a_reload_after_housekeeping_gives_the_same_content(lake, warehouse, cle
     assert (again["status"], again["content_hash"]) == ("loaded", entry["content_hash"])
 
 
+@on_both
 def test_personal_data_past_their_limit_go_from_everywhere_at_once(lake, warehouse, clean, loading):
     first = land(lake, 60, record(1), {"id": None, "note": "Jo Bloggs"}, period=OLD_PERIOD)
     loading(first, PERSONAL)
@@ -332,7 +297,12 @@ POINTS = [
 ]
 
 
-@pytest.mark.parametrize("point", POINTS, ids=lambda point: f"{point[1]} {point[2]}")
+@pytest.mark.parametrize(
+    ("lake", "point"),
+    [*(("versions", point) for point in POINTS), *(("rclone", point) for point in POINTS[1:5])],
+    indirect=["lake"],
+    ids=lambda found: found if isinstance(found, str) else f"{found[1]} {found[2]}",
+)
 def test_broken_off_anywhere_the_next_run_goes_on(
     lake, warehouse, clean, loading, monkeypatch, point
 ):
@@ -360,6 +330,7 @@ def test_broken_off_anywhere_the_next_run_goes_on(
         assert versions(lake, first.landing_id) + versions(lake, second.landing_id) == 0
 
 
+@on_both
 def test_a_half_removed_landing_has_no_manifest_and_goes_at_once(lake, clean, monkeypatch):
     old = land(lake, 30, record(1))
     land(lake, 1, record(2))
