@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 EVERY_SOURCE = "(every source)"
 # Stands for whichever raw tables a replay has changed.
 REPLAYED = AssetAlias("replayed raw tables")
+# Likewise, where personal data have passed their limit.
+EMPTIED = AssetAlias("raw tables with less personal data")
 
 DEFAULTS = {
     "owner": "data-team",
@@ -166,6 +168,60 @@ def freshness_watch() -> None:
     measure()
 
 
+@dag(
+    description="Delete superseded and interrupted landings, and personal data past their limit",
+    doc_md="""\
+### Housekeeping
+
+Each day: deletes the landings that are kept no longer. How long a source is kept is said in its
+contract, `retention_days`.
+
+- *superseded*: there is a newer landing, and this one is older than the limit; never the newest
+  complete one of its partition, nor one that rows, quarantined records, the newest good load or
+  another landing's manifest point to
+- *interrupted*: it has no manifest and is too old to be resumed
+- *expired*: its period's data are personal and past the limit; rows and quarantine go too, and
+  the ledger says `expired`
+
+`ops.removal` keeps what was deleted and why. **Trigger** with *dry run* to have it in the log only.
+""",
+    tags=["operate"],
+    schedule=CronTriggerTimetable("30 5 * * *", timezone="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    params={
+        "dry_run": Param(
+            False,
+            title="Dry run",
+            description="Say in the log what would be deleted, and delete nothing.",
+            type="boolean",
+        ),
+    },
+    default_args=DEFAULTS,
+)
+def housekeeping() -> None:
+    """Make the DAG `housekeeping`."""
+
+    @task(outlets=[EMPTIED])
+    def clean(
+        params: Any = None, dag_run: Any = None, outlet_events: Any = None
+    ) -> dict[str, dict[str, int]]:
+        """Delete what is kept no longer: landings and bytes, by source and reason."""
+        from include.jobs import housekeeping as job
+
+        _refuse_unknown_parameters(dag_run, ["dry_run"])
+        delete = not params["dry_run"]
+        counts = job.summary(
+            job.housekeeping(lake=_lake(), dsn=_dsn("wandle_loader"), delete=delete)
+        )
+        for source in sorted(counts):
+            if delete and "expired" in counts[source]:
+                outlet_events[EMPTIED].add(Asset(f"raw.{source}"))
+        return counts
+
+    clean()
+
+
 def _refuse_unknown_parameters(dag_run: Any, known: list[str]) -> None:
     """Refuse what Airflow lets through: a misspelt parameter."""
     for name in dag_run.conf or {}:
@@ -205,3 +261,4 @@ def _lake() -> Lake:
 
 replay_quarantine()
 freshness_watch()
+housekeeping()

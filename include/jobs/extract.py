@@ -47,13 +47,14 @@ def extract(
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
     `UnexpectedPayload`, and `PermanentError` for a snapshot of another period
-    than the current one.
+    than the current one, and for personal data that must not be kept.
     """
     now = datetime.now(UTC)
     lake = lake.as_job(f"extract-{contract.name}")
     place = _council(contract, council)
     partition = Partition(contract.name, council, contract.parse_period(period))
     _refuse_past_snapshots(contract, partition, now)
+    _refuse_past_limit(contract, partition, now)
     parents = ParentLandings(contract, council, lake)
     draft = Draft.open(
         lake.landings,
@@ -117,6 +118,14 @@ def _refuse_past_snapshots(contract: Contract, partition: Partition, now: dateti
         raise PermanentError(
             f"{partition}: is a snapshot: the API answers for {current} only. "
             "Ask for that period, or reload this one from S3."
+        )
+
+
+def _refuse_past_limit(contract: Contract, partition: Partition, now: datetime) -> None:
+    if contract.is_past_limit(partition.period, now.date()):
+        raise PermanentError(
+            f"{partition}: its data are personal and are kept for {contract.retention_days} days, "
+            "which are over. Ask for a later period."
         )
 
 

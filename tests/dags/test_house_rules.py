@@ -15,7 +15,7 @@ from include.sources.model import contracts
 
 DAGS = Path(__file__).parents[2] / "dags"
 FILES = sorted(DAGS.glob("*.py"))
-OTHERS = {"transform", "replay_quarantine", "freshness_watch"}
+OTHERS = {"transform", "replay_quarantine", "freshness_watch", "housekeeping"}
 EXPECTED = {f"ingest_{name}" for name in contracts()} | OTHERS
 
 # What costs time or opens connections, and belongs inside the tasks.

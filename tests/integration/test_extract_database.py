@@ -13,7 +13,7 @@ import pytest
 from include.errors import PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract import database
 from include.jobs.extract import extract
-from include.sources.model import Contract
+from include.sources.model import Column, Contract
 from include.sources.partition import Partition
 from tests.samples import column, contract
 
@@ -277,6 +277,19 @@ def test_the_moment_is_utc_whatever_the_servers_zone(lake, bucket, source):
 
 def test_a_comment_at_the_end_of_a_query_does_no_harm(lake, source):
     assert landed(lake, source, query=QUERY + "-- the day's").totals.records == 8
+
+
+def test_personal_data_that_must_not_be_kept_are_not_fetched(lake, source):
+    asked = described()
+    personal = asked.model_copy(
+        update={
+            "columns": (*asked.columns, Column.model_validate(column("note", personal="keep"))),
+            "retention_days": 30,
+        }
+    )
+
+    with pytest.raises(PermanentError, match="are kept for 30 days, which are over"):
+        extract(personal, COUNCIL, "2026-01-02", lake=lake, run_id="r", source_dsn=source.admin)
 
 
 def test_a_personal_key_is_refused_for_it_would_stand_in_manifests():

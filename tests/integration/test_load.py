@@ -92,6 +92,16 @@ def test_unknown_fields_are_kept_as_jsonb(lake, warehouse, loading):
     assert warehouse.value("select _extra -> 'new' ->> 'a' from raw.gauges") == '[1.5, null, "é"]'
 
 
+def test_unknown_fields_of_personal_data_are_named_and_not_kept(lake, warehouse, loading):
+    personal = contract(column("id", "integer"), column("note", personal="keep"), retention_days=9)
+    land(lake, personal, records(1, phone="020 7946 0000"))
+
+    loading(personal)
+
+    assert warehouse.query("select id, _extra from raw.gauges") == [(1, None)]
+    assert warehouse.query("select field, samples from ops.schema_drift") == [("phone", [])]
+
+
 def test_the_same_pages_again_are_unchanged_and_not_read(lake, bucket, warehouse, loading):
     land(lake, GAUGES, records(1, 2))
     first = loading()

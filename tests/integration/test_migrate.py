@@ -287,6 +287,19 @@ def test_what_a_contract_begins_to_drop_as_personal_is_emptied(empty):
     assert migrate(empty.admin, [drops], {}) == []
 
 
+def test_unknown_fields_of_what_is_personal_by_now_are_emptied(empty):
+    migrate(empty.admin, [OLD], {})
+    empty.query(
+        "insert into raw.gauges (id, _extra, _council, _period, _landing_id, _record_no) "
+        "values (5, '{\"phone\": \"020 7946 0000\"}', 'k', '2017-05-01', 'L', 1)"
+    )
+    personal = contract(column("id", "integer"), column("note", personal="keep"), retention_days=9)
+
+    assert migrate(empty.admin, [personal], {}) == ["emptied raw.gauges._extra, which is dropped"]
+    assert empty.query("select id, _extra from raw.gauges") == [(5, None)]
+    assert migrate(empty.admin, [personal], {}) == []
+
+
 def test_a_column_that_is_dropped_is_not_made(empty):
     drops = contract(column("id", "integer"), column("phone", personal="drop"), retention_days=30)
     migrate(empty.admin, [drops], {})
@@ -311,6 +324,17 @@ def test_the_books_of_an_earlier_version_are_brought_up_to_date(empty):
 
     assert changed == [f"added ops.{name}.{column_name}" for name, column_name, *_ in before]
     assert empty.query("select rows, filled_columns from ops.load") == [(2, None)]
+    assert migrate(empty.admin, [OLD], {}) == []
+
+
+def test_the_ledger_of_an_earlier_version_learns_its_new_statuses(empty):
+    migrate(empty.admin, [OLD], {})
+    empty.query("alter table ops.load drop constraint load_status_check")
+    empty.query(
+        "alter table ops.load add constraint load_status_check check (status in ('loaded'))"
+    )
+
+    assert migrate(empty.admin, [OLD], {}) == ["let ops.load say `expired`"]
     assert migrate(empty.admin, [OLD], {}) == []
 
 
