@@ -25,6 +25,11 @@ CRIME = contract(
     retention_days=30,
 )
 NAMES = ["id", "kind", "place", "outcome", "secret", "latitude", "street", "name", "new"]
+# The same, and nothing of it personal.
+PUBLIC = CRIME.model_copy(
+    update={"columns": tuple(c.model_copy(update={"personal": "no"}) for c in CRIME.columns)}
+)
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 12) | st.sampled_from(["a", "B", "51.5", "9", ""]),
     lambda inner: (
@@ -71,13 +76,21 @@ KNOWN: dict[str, Any] = {
 
 @given(st.lists(RECORDS, max_size=6))
 def test_what_no_column_names_is_kept_where_it_stood(records):
-    batch = read(*records)
+    batch = read(*records, source=PUBLIC)
 
     found = [None if text is None else json.loads(text) for text in batch.arrays[EXTRA].to_pylist()]
     assert found == [
         (left_over(record, KNOWN) or None) if isinstance(record, dict) else None
         for record in records
     ]
+
+
+@given(st.lists(RECORDS, max_size=6))
+def test_of_personal_data_what_no_column_names_is_known_and_not_kept(records):
+    batch, public = read(*records), read(*records, source=PUBLIC)
+
+    assert batch.arrays[EXTRA].null_count == len(records)
+    assert batch.unknown == public.unknown
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=6))
@@ -109,7 +122,6 @@ BREAKS = {
     "below": (GOOD | {"place": {"latitude": -91}}, ("latitude", "minimum", "-91")),
     "personal": (GOOD | {"secret": 77}, ("secret", "maximum", None)),
     "personal, type": (GOOD | {"secret": "x"}, ("secret", "type", None)),
-    "extra": (GOOD | {"new": "a\0b"}, (EXTRA, "type", None)),
     "long": (GOOD | {"kind": "A" * 500}, ("kind", "pattern", '"' + "A" * 199 + "...")),
     "the first": (GOOD | {"id": 10, "kind": "Bike"}, ("id", "maximum", "10")),
 }
@@ -120,6 +132,15 @@ def test_the_first_rule_that_a_record_breaks_is_named(record, expected):
     broken = read(GOOD, record, GOOD).broken
 
     assert [(item.index, item.column, item.rule, item.value) for item in broken] == [(1, *expected)]
+
+
+def test_an_unknown_field_that_no_jsonb_can_hold_breaks_a_rule_where_it_would_be_kept():
+    bad = GOOD | {"new": "a\0b"}
+
+    broken = read(GOOD, bad, source=PUBLIC).broken
+
+    assert [(item.index, item.column, item.rule) for item in broken] == [(1, EXTRA, "type")]
+    assert read(GOOD, bad).broken == []
 
 
 @pytest.mark.parametrize(
