@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     oidc_operators: str = Field(default="", alias="WANDLE_OIDC_OPERATORS")
     oidc_admins: str = Field(default="", alias="WANDLE_OIDC_ADMINS")
 
+    backup_days: int | None = Field(default=None, ge=0, alias="WANDLE_BACKUP_DAYS")
+
     airflow_url: str = Field(default="", alias="AIRFLOW_URL")
     airflow_user: str = Field(default="", alias="AIRFLOW_USER")
     airflow_password: str = Field(default="", alias="AIRFLOW_PASSWORD", repr=False)

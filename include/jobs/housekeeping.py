@@ -59,6 +59,7 @@ def housekeeping(
     """
     contracts = every_contract() if contracts is None else contracts
     now = now or datetime.now(UTC)
+    lake = lake.as_job("housekeeping")
     going = _going(lake, dsn, contracts, now)
     left: list[str] = []
     listed: list[dict[str, Any]] = []

@@ -146,7 +146,7 @@ def texts(body: bytes, layout: Format) -> Iterator[bytes]:
         yield from map(written, whole(body, layout))
         return
     body = without_bom(body)
-    place = _start_of_records(body, layout)
+    place = start_of_records(body, layout)
     if layout.one_or_many and body[place : place + 1] == b"{":
         start, end = _value_at(body, place)
         yield body[start:end]
@@ -157,7 +157,7 @@ def texts(body: bytes, layout: Format) -> Iterator[bytes]:
         yield body[start:place]
 
 
-def _start_of_records(body: bytes, layout: Format) -> int:
+def start_of_records(body: bytes, layout: Format) -> int:
     """Where the list, or the single record, begins."""
     place = _bracket(body, 0)
     for wanted in filter(None, layout.records.split(".")):

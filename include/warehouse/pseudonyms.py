@@ -39,9 +39,13 @@ class Pseudonyms:
         """The pseudonym of one text."""
         known = self._known.get(text)
         if known is None:
-            known = hmac.digest(self._key, text.encode(), "sha256").hex()
+            known = self.of_bytes(text.encode())
             self._known[text] = known
         return known
+
+    def of_bytes(self, content: bytes) -> str:
+        """The pseudonym of bytes, which is not remembered."""
+        return hmac.digest(self._key, content, "sha256").hex()
 
     def replacing(self, column: Typed) -> Typed:
         """A column of texts with pseudonyms in their place; null stays null."""

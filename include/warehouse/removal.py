@@ -80,7 +80,7 @@ def removals(cursor: Cursor) -> list[dict[str, Any]]:
 
 
 def pointed_at(cursor: Cursor, contract: Contract, partition: Partition) -> set[str]:
-    """The landings that a raw row or a quarantined record of the partition was loaded from."""
+    """The landings that the partition's rows, quarantine and newest good load point to."""
     place = (partition.council, partition.period.first_day)
     found = rows(
         cursor,
@@ -91,7 +91,8 @@ def pointed_at(cursor: Cursor, contract: Contract, partition: Partition) -> set[
     if has_table(cursor, contract):
         query = "select distinct _landing_id as landing_id"
         found += rows(cursor, table.of_partition(contract, query), *place)
-    return {row["landing_id"] for row in found}
+    current = ledger.current_load(cursor, partition)
+    return {row["landing_id"] for row in (*found, *([current] if current else ()))}
 
 
 def has_table(cursor: Cursor, contract: Contract) -> bool:
@@ -191,4 +192,14 @@ def record(cursor: Cursor, removals: Iterable[Removal]) -> None:
             "removed_at, replaced_by, records_erased, subject) values ($1, $2, $3, $4, $5, $6, $7, "
             "$8, nullif($9, ''), $10, nullif($11, '')) on conflict do nothing",
             astuple(removal),
+        )
+
+
+def forget_samples(cursor: Cursor, source: str, values: Iterable[str]) -> None:
+    """Delete what is listed of unknown fields whose samples hold one of these values."""
+    for value in values:
+        cursor.execute(
+            "delete from ops.schema_drift where source = $1 and exists (select from "
+            "jsonb_path_query(samples, '$.**') as item where position($2 in item #>> '{}') > 0)",
+            (source, value),
         )

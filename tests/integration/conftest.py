@@ -211,6 +211,19 @@ def folder_lake(deployment, tmp_path) -> Iterator[Lake]:
         server.wait(timeout=20)
 
 
+@pytest.fixture
+def kept_lake(request) -> Lake:
+    """A bucket that keeps versions, as on AWS; or one on a folder, as on one machine."""
+    if getattr(request, "param", "versions") == "versions":
+        found: Lake = request.getfixturevalue("bucket").lake
+        found.s3.put_bucket_versioning(
+            Bucket=found.bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+        return found
+    folder: Lake = request.getfixturevalue("folder_lake")
+    return folder
+
+
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """An ASGI app on a free port of the loopback address."""

@@ -6,6 +6,8 @@ import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from include.jobs.lake import Lake
 from include.landing.draft import Draft
 from include.landing.manifest import Manifest, Outcome
@@ -55,4 +57,20 @@ def prefix_of(manifest: Manifest) -> str:
     return f"landing/{manifest.source}/{manifest.council}/{manifest.period}/{manifest.landing_id}/"
 
 
-__all__ = ["land", "landing_prefix", "later", "prefix_of"]
+def killed_after(count: int, function: Any) -> Any:
+    """The function, until it was called so often: then it is as if the process were killed."""
+    calls = []
+
+    def run(*arguments: Any, **named: Any) -> Any:
+        if len(calls) == count:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return function(*arguments, **named)
+
+    return run
+
+
+# A bucket that keeps versions, as on AWS, and one on a folder, as on one machine.
+on_both = pytest.mark.parametrize("kept_lake", ["versions", "rclone"], indirect=True)
+
+__all__ = ["killed_after", "land", "landing_prefix", "later", "on_both", "prefix_of"]

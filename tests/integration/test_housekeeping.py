@@ -21,7 +21,7 @@ from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import removal, table
 from include.warehouse.removal import held
-from tests.integration.landings import prefix_of
+from tests.integration.landings import killed_after, on_both, prefix_of
 from tests.samples import REQUEST, body_of, column, contract, facts
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -37,19 +37,8 @@ COUNCIL, PERIOD, OLD_PERIOD = "kingston", "2026-11", "2026-08"
 
 
 @pytest.fixture
-def lake(request) -> Lake:
-    """A bucket that keeps versions, as on AWS; or one on a folder, as on one machine."""
-    if getattr(request, "param", "versions") == "versions":
-        found: Lake = request.getfixturevalue("bucket").lake
-        found.s3.put_bucket_versioning(
-            Bucket=found.bucket, VersioningConfiguration={"Status": "Enabled"}
-        )
-        return found
-    folder: Lake = request.getfixturevalue("folder_lake")
-    return folder
-
-
-on_both = pytest.mark.parametrize("lake", ["versions", "rclone"], indirect=True)
+def lake(kept_lake) -> Lake:
+    return kept_lake
 
 
 def land(
@@ -167,6 +156,17 @@ def test_a_landing_that_rows_were_loaded_from_stays(lake, clean, loading):
     assert clean() == {"superseded": [same.landing_id]}
 
 
+def test_a_landing_that_the_newest_good_load_points_to_stays(lake, clean, loading):
+    loaded = land(lake, 30, record(1))
+    same = land(lake, 20, record(1))
+    older = land(lake, 15, record(2))
+    land(lake, 1, record(2))
+    for manifest in (loaded, same):
+        loading(manifest)
+
+    assert clean() == {"superseded": [older.landing_id]}
+
+
 def test_a_landing_that_only_quarantine_points_to_stays(lake, warehouse, clean, loading):
     loaded = land(lake, 30, {"id": None})
     loading(loaded)
@@ -272,19 +272,6 @@ def test_a_partition_that_was_emptied_can_be_loaded_again(lake, warehouse, clean
     assert clean(True, PERSONAL) == {"expired": [again.landing_id]}
 
 
-def _after(count: int, function: Any) -> Any:
-    """The function, until it was called so often: then it is as if the process were killed."""
-    calls = []
-
-    def run(*arguments: Any, **named: Any) -> Any:
-        if len(calls) == count:
-            raise KeyboardInterrupt
-        calls.append(1)
-        return function(*arguments, **named)
-
-    return run
-
-
 POINTS = [
     (removal, "record", 0),
     (job, "remove", 0),
@@ -298,9 +285,9 @@ POINTS = [
 
 
 @pytest.mark.parametrize(
-    ("lake", "point"),
+    ("kept_lake", "point"),
     [*(("versions", point) for point in POINTS), *(("rclone", point) for point in POINTS[1:5])],
-    indirect=["lake"],
+    indirect=["kept_lake"],
     ids=lambda found: found if isinstance(found, str) else f"{found[1]} {found[2]}",
 )
 def test_broken_off_anywhere_the_next_run_goes_on(
@@ -311,7 +298,7 @@ def test_broken_off_anywhere_the_next_run_goes_on(
     loading(first, PERSONAL)
     second = land(lake, 50, record(2), period=OLD_PERIOD)
     with monkeypatch.context() as patched:
-        patched.setattr(where, name, _after(count, getattr(where, name)))
+        patched.setattr(where, name, killed_after(count, getattr(where, name)))
         with pytest.raises(KeyboardInterrupt):
             clean(True, PERSONAL)
 
@@ -336,7 +323,7 @@ def test_a_half_removed_landing_has_no_manifest_and_goes_at_once(lake, clean, mo
     land(lake, 1, record(2))
     monkeypatch.setattr(stored, "MOST_AT_ONCE", 1)
     delete_objects = lake.s3.delete_objects
-    monkeypatch.setattr(lake.s3, "delete_objects", _after(1, delete_objects))
+    monkeypatch.setattr(lake.s3, "delete_objects", killed_after(1, delete_objects))
     with pytest.raises(KeyboardInterrupt):
         clean()
     monkeypatch.undo()

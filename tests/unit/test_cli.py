@@ -17,7 +17,7 @@ from include import cli
 COMMANDS = {
     "up", "down", "status", "demo", "migrate", "ingest", "reload", "transform", "ledger",
     "quarantine", "sources", "councils", "sandbox", "env", "doctor", "replay",
-    "housekeeping",
+    "housekeeping", "erase",
 }  # fmt: skip
 
 
