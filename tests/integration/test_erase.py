@@ -235,7 +235,6 @@ def test_rows_of_an_older_landing_that_the_newer_did_not_change_come_from_the_ne
     assert loading()["status"] == "unchanged"
 
 
-
 def test_the_replacement_of_an_old_landing_does_not_become_the_newest(lake, loading, erasing):
     land(lake, 30, [person(1), person(2, JO)])
     new = land(lake, 2, [person(1), person(5)])
