@@ -107,7 +107,7 @@ def replay(
 
     `wandle replay`
 
-    `wandle replay --source police_street_crime --council sutton`
+    `wandle replay --source SOURCE --council sutton`
     """
     from include.jobs import replay as job
 
