@@ -75,12 +75,24 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
 
 
 @task(map_index_template=PARTITION_LABEL)
-def extract(source: str, council: str, period: str, params: Any = None, ti: Any = None) -> str:
-    """Land one partition in S3: the landing's id."""
+def extract(
+    source: str,
+    council: str,
+    period: str,
+    params: Any = None,
+    ti: Any = None,
+    dag_run: Any = None,
+) -> str:
+    """Land one partition in S3, or wait for the function that does: the landing's id."""
     from include.jobs import extract as job
+    from include.jobs import serverless
 
     if params["mode"] == RELOAD:
         raise AirflowSkipException("reloading from S3: the API is not asked")
+    if dag_run.run_type == "scheduled" and serverless.is_serverless(contract(source)):
+        return serverless.wait_for_landing(
+            contract(source), council, period, lake=_lake(), since=dag_run.run_after
+        )
     return job.extract(
         contract(source),
         council,

@@ -1,0 +1,53 @@
+"""Sources that a function extracts: their scheduled runs wait for its landing, then load it."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from include.errors import ServiceUnavailable
+from include.jobs.lake import Lake
+from include.landing.store import began_at
+from include.settings import Settings
+from include.sources.model import Contract
+from include.sources.partition import Partition
+
+# A function may run for 15 minutes, and its schedule may call it again when it failed.
+WAIT_SECONDS = 1_800.0
+POLL_SECONDS = 15.0
+# The two schedules go by two clocks.
+EARLY = timedelta(minutes=5)
+
+
+def is_serverless(contract: Contract) -> bool:
+    """Whether `WANDLE_SERVERLESS` names the source."""
+    return contract.name in {name.strip() for name in Settings.read().serverless.split(",")}
+
+
+def wait_for_landing(
+    contract: Contract,
+    council: str,
+    period: str,
+    *,
+    lake: Lake,
+    since: datetime,
+    seconds: float = WAIT_SECONDS,
+    poll_seconds: float = POLL_SECONDS,
+) -> str:
+    """The id of the partition's finished landing that was begun at `since` or later.
+
+    Raises `ServiceUnavailable` if there is none after `seconds`.
+    """
+    partition = Partition(contract.name, council, contract.parse_period(period))
+    landings = lake.as_job("load").landings
+    end = time.monotonic() + seconds
+    while True:
+        newest = next(iter(landings.finished(partition)), None)
+        if newest and began_at(newest) >= since - EARLY:
+            return newest
+        if time.monotonic() >= end:
+            raise ServiceUnavailable(
+                f"{partition}: the function has landed nothing since {since:%Y-%m-%d %H:%M} UTC. "
+                "Its log says why; a run of this DAG by hand fetches without it."
+            )
+        time.sleep(poll_seconds)
