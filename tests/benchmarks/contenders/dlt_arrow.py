@@ -1,4 +1,4 @@
-"""dlt given Arrow tables, one a page, which it hands to COPY as CSV files."""
+"""dlt given Arrow tables, one a page, which it hands to ADBC as Parquet: faster than as CSV."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from include.warehouse.table import expected_columns
 from tests.benchmarks.contenders import Task
-from tests.benchmarks.contenders.dlt_pipeline import hints, pipeline
+from tests.benchmarks.contenders.dlt_pipeline import hints, pipeline, warm_up
 from tests.benchmarks.contenders.rows import COLUMNS, Landed
 from tests.benchmarks.contracts import contract_of
 from tests.benchmarks.readings import SOURCE
 
-FILE_FORMAT = "csv"
+FILE_FORMAT = "parquet"
 TYPES = {
     "text": pa.string(),
     "bigint": pa.int64(),
@@ -38,7 +38,8 @@ def ready(task: Task) -> Callable[[], None]:
             yield pa.table(arrays, schema=schema)
 
     resource = dlt.resource(tables, name=SOURCE, columns=hints(), write_disposition="append")
-    made = pipeline(task)
+    warm_up(task, pa.table({"number": [1]}), FILE_FORMAT)
+    made = pipeline(task.contender)
 
     def work() -> None:
         made.run(resource, loader_file_format=FILE_FORMAT).raise_on_failed_jobs()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.benchmarks.contenders import Task
-from tests.benchmarks.contenders.dlt_pipeline import hints, pipeline
+from tests.benchmarks.contenders.dlt_pipeline import hints, pipeline, warm_up
 from tests.benchmarks.contenders.rows import COLUMNS, Landed
 from tests.benchmarks.readings import SOURCE
 
@@ -22,7 +22,8 @@ def ready(task: Task) -> Callable[[], None]:
             yield [dict(zip(COLUMNS, row, strict=True)) for row in page]
 
     resource = dlt.resource(pages, name=SOURCE, columns=hints(), write_disposition="append")
-    made = pipeline(task)
+    warm_up(task, [{"number": 1}])
+    made = pipeline(task.contender)
 
     def work() -> None:
         made.run(resource).raise_on_failed_jobs()
