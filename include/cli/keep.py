@@ -69,13 +69,14 @@ def erase(
     """
     from include.jobs import erase as job
     from include.jobs.lake import lake_of
+    from include.jobs.look_for import find
     from include.sources.subject import Subject
 
     contract, settings = source_named(source), Settings.read()
     subject = Subject(contract, _key(key))
     lake = lake_of(settings)
     if not yes:
-        found = job.find(contract, subject, lake=lake)
+        found = find(contract, subject, lake=lake)
     else:
         found = job.erase(
             contract,

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from include.errors import PermanentError, ServiceUnavailable
+from include.errors import ServiceUnavailable
 from include.jobs.lake import Lake
 from include.jobs.load import load
+from include.jobs.look_for import Found, cut, find
 from include.landing.manifest import LandedPage, Manifest
-from include.landing.reading import read_pages
 from include.landing.replacing import replace_landing
 from include.landing.store import RESUMED_WITHIN, ROOT, began_at
 from include.landing.stored import Stored, remove, remove_old_versions, stored_landings
 from include.settings import Settings
-from include.sources.cutting import Cut, cut_records
 from include.sources.model import Contract, contracts
 from include.sources.partition import Partition
 from include.sources.subject import Subject
@@ -30,87 +28,6 @@ from include.warehouse.pseudonyms import Pseudonyms
 from include.warehouse.removal import Removal
 
 log = logging.getLogger(__name__)
-
-Place = tuple[Partition, str]
-
-
-@dataclass(frozen=True)
-class Holds:
-    """A finished landing that holds records of the subject, and how many."""
-
-    partition: Partition
-    manifest: Manifest
-    records: int
-
-
-@dataclass(frozen=True)
-class Found:
-    """What S3 holds of a subject.
-
-    `replaced` are landings that another stands for, by an earlier erasure;
-    `being_written` are not finished, and were not looked into.
-    """
-
-    holds: list[Holds] = field(default_factory=list)
-    replaced: dict[Place, Manifest] = field(default_factory=dict)
-    stored: dict[Place, Stored] = field(default_factory=dict)
-    being_written: list[Stored] = field(default_factory=list)
-
-    @property
-    def pending(self) -> list[tuple[Stored, Manifest]]:
-        """The landings that are to be removed, with what replaces each."""
-        return [
-            (self.stored[place], manifest)
-            for place, manifest in self.replaced.items()
-            if place in self.stored
-        ]
-
-    def stands_for(self, place: Place) -> str:
-        """The id of the landing that stands for this one at last."""
-        while place in self.replaced:
-            place = (place[0], self.replaced[place].landing_id)
-        return place[1]
-
-
-def find(contract: Contract, subject: Subject, *, lake: Lake) -> Found:
-    """Look through every landing of the source; nothing is changed.
-
-    Raises `LandingDamaged` for a landing that cannot be read, and
-    `PermanentError` for one whose records cannot be cut out.
-    """
-    found = Found()
-    now = datetime.now(UTC)
-    lake = lake.as_job("housekeeping")
-    for stored in stored_landings(lake.landings, contract.name):
-        partition, landing_id = stored.partition, stored.landing_id
-        if not stored.finished:
-            if now - began_at(landing_id) < RESUMED_WITHIN:
-                found.being_written.append(stored)
-            continue
-        found.stored[partition, landing_id] = stored
-        manifest = lake.landings.manifest(partition, landing_id)
-        if manifest.replaces:
-            found.replaced[partition, manifest.replaces] = manifest
-        records = 0
-        for page, body in read_pages(lake.landings, partition, manifest):
-            records += _cut(contract, subject, partition, page, body.read()).lost
-        if records:
-            found.holds.append(Holds(partition, manifest, records))
-    return found
-
-
-def _cut(
-    contract: Contract, subject: Subject, partition: Partition, page: LandedPage, body: bytes
-) -> Cut:
-    try:
-        return cut_records(
-            body, contract.layout(page.way), subject.is_of(page.way), dict(page.context)
-        )
-    except PermanentError as error:
-        raise PermanentError(
-            f"{partition}: {page.name}: {error}. Nothing was changed. Delete this landing as a "
-            "whole, or the partition, and fetch it again without them."
-        ) from None
 
 
 def erase(
@@ -154,13 +71,13 @@ def erase(
         rebuild()
     for stored, replacement in found.pending:
         _remove(contract, stored, replacement, keeper, dsn)
-    being_written = _clear_up(contract, subject, keeper, dsn)
-    if being_written:
-        names = ", ".join(f"{one.partition} {one.landing_id}" for one in being_written)
+    not_seen = _clear_up(contract, subject, found, keeper, dsn)
+    if not_seen:
+        names = ", ".join(f"{one.partition} {one.landing_id}" for one in not_seen)
         raise ServiceUnavailable(
-            f"erase: everything that is finished is done, but these landings are being written or "
-            f"were interrupted, and may hold the subject: {names}. Run it again when they are "
-            "finished, or older than a day."
+            "erase: all that was there is done, but these landings came meanwhile, are being "
+            f"written or were interrupted, and may hold the subject: {names}. Run it again when "
+            "they are finished, or older than a day."
         )
     return found
 
@@ -169,8 +86,8 @@ def _shortened(
     contract: Contract, subject: Subject, partition: Partition
 ) -> Callable[[LandedPage, bytes], tuple[bytes, int]]:
     def shortened(page: LandedPage, body: bytes) -> tuple[bytes, int]:
-        cut = _cut(contract, subject, partition, page, body)
-        return cut.body, cut.left
+        found = cut(contract, subject, partition, page, body)
+        return found.body, found.left
 
     return shortened
 
@@ -226,12 +143,15 @@ def _remove(
     log.info("%s: erased from landing %s", partition, stored.landing_id)
 
 
-def _clear_up(contract: Contract, subject: Subject, lake: Lake, dsn: str) -> list[Stored]:
+def _clear_up(
+    contract: Contract, subject: Subject, found: Found, lake: Lake, dsn: str
+) -> list[Stored]:
     """Delete what interrupted runs left, old versions, and samples of unknown fields.
 
-    Returns the landings that are not finished and not abandoned either.
+    Returns the landings that were not looked into: new ones, and those being written.
     """
-    being_written = []
+    seen = {*found.stored, *((place[0], one.landing_id) for place, one in found.replaced.items())}
+    not_seen = []
     now = datetime.now(UTC)
     with connect(dsn) as connection, connection.cursor() as cursor:
         removed = {
@@ -246,14 +166,15 @@ def _clear_up(contract: Contract, subject: Subject, lake: Lake, dsn: str) -> lis
         is_removed = (where.council, where.period.first_day, stored.landing_id) in removed
         too_old = now - began_at(stored.landing_id) >= RESUMED_WITHIN
         if stored.finished:
-            continue
-        if is_removed or too_old:
+            if (where, stored.landing_id) not in seen:
+                not_seen.append(stored)
+        elif is_removed or too_old:
             with removal.held(dsn, where):
                 remove(lake.landings, where, stored.landing_id, every_version=True)
         else:
-            being_written.append(stored)
+            not_seen.append(stored)
     remove_old_versions(lake.landings, f"{ROOT}{contract.name}/")
-    return being_written
+    return not_seen
 
 
 def what_remains(contract: Contract, backup_days: int | None, now: datetime) -> list[str]:

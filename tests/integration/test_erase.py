@@ -12,9 +12,10 @@ import pytest
 
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
 from include.jobs import erase as job
-from include.jobs.erase import erase, find, what_remains
+from include.jobs.erase import erase, what_remains
 from include.jobs.lake import Lake
 from include.jobs.load import load
+from include.jobs.look_for import find
 from include.landing import replacing, stored
 from include.landing.draft import Draft
 from include.landing.manifest import Manifest
@@ -409,6 +410,24 @@ def test_a_landing_that_is_being_written_is_named_and_the_rest_is_done(
 
     assert ids(warehouse) == [1]
     assert len(list(lake.landings.keys(prefix_of_draft(draft)))) == 1
+
+
+def test_a_landing_that_came_meanwhile_is_named_and_not_passed_over(lake, warehouse, loading):
+    land(lake, 2, [person(1), person(2, JO)])
+    loading()
+    came: list[Manifest] = []
+
+    with pytest.raises(ServiceUnavailable, match="came meanwhile") as told:
+        erase(
+            PEOPLE,
+            Subject(PEOPLE, {"note": JO}),
+            lake=lake,
+            dsn=warehouse.dsn(),
+            by="somebody",
+            rebuild=lambda: came.append(land(lake, 1, [person(2, JO)])),
+        )
+
+    assert came[0].landing_id in str(told.value)
 
 
 def prefix_of_draft(draft: Draft) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from include.errors import PermanentError, ServiceUnavailable
 from include.jobs import housekeeping as job
@@ -48,10 +51,11 @@ def land(
     finished: bool = True,
     source: Contract = GAUGES,
     period: str = PERIOD,
+    council: str = COUNCIL,
     parents: dict[str, ParentLanding] | None = None,
 ) -> Manifest | str:
     """A landing whose fetch began so many days ago; the prefix of one that has no manifest."""
-    where = Partition(source.name, COUNCIL, source.parse_period(period))
+    where = Partition(source.name, council, source.parse_period(period))
     began = NOW - timedelta(days=days_ago)
     draft = Draft.open(lake.landings, where, run_id=f"{days_ago}", contract_hash="", now=began)
     body = body_of(list(records))
@@ -379,6 +383,56 @@ def test_what_came_to_be_pointed_at_meanwhile_stays(lake, clean, loading, monkey
 
     assert clean() == {}
     assert old.landing_id in held_ids(lake)
+
+
+# A landing: how many days ago, what it holds, whether it was finished, and loaded.
+HISTORY = st.lists(
+    st.tuples(
+        st.sampled_from([0.5, 3, 9, 11, 15, 20, 30, 60]),
+        st.sampled_from([[1], [1, 2], [None, 1], []]),
+        st.sampled_from([True, True, True, False]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda one: one[0],
+)
+_councils = itertools.count()
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=HISTORY)
+def test_after_any_history_what_is_needed_is_there_and_nothing_else(lake, warehouse, history):
+    council = f"council_{next(_councils)}"
+    landed = {}
+    for days_ago, ids, finished, loaded in sorted(history, reverse=True):
+        found = land(lake, days_ago, *map(record, ids), finished=finished, council=council)
+        landing_id = found.landing_id if isinstance(found, Manifest) else found
+        landed[landing_id] = (days_ago, finished)
+        if finished and loaded:
+            load(GAUGES, council, PERIOD, lake=lake, dsn=warehouse.dsn(), run_id="run",
+                 landing_id=landing_id)  # fmt: skip
+    of_council = f"where council = '{council}'"
+    before = warehouse.query(
+        f"select landing_id from ops.load {of_council} order by load_id desc limit 1"
+    )
+    pointed = {
+        *(row[0] for row in before),
+        *(row[0] for row in warehouse.query(f"select landing_id from ops.quarantine {of_council}")),
+        *(row[0] for row in warehouse.query(
+            f"select _landing_id from raw.gauges where _council = '{council}'"
+        )),
+    }  # fmt: skip
+
+    housekeeping(lake=lake, dsn=warehouse.dsn(), delete=True, contracts={"gauges": GAUGES}, now=NOW)
+
+    newest = max((name for name, (_, finished) in landed.items() if finished), default=None)
+    assert {item.landing_id for item in stored.stored_landings(lake.landings)
+            if item.partition.council == council} == {
+        name
+        for name, (days_ago, finished) in landed.items()
+        if (name in pointed or name == newest or days_ago <= 10 if finished else days_ago < 1)
+    }  # fmt: skip
 
 
 def test_a_role_that_may_not_delete_is_told_so(lake, warehouse, clean, monkeypatch):
