@@ -61,8 +61,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 @app.command(
     epilog=EPILOG,
-    help="Measure CASES (all but `main_job`, if none is named), print tables and write `bench.json` into the "
-    "state folder.\n\n" + "\n".join(f"- `{name}`: {says}" for name, says in CASES.items()),
+    help="Measure CASES (all but `main_job`, if none is named), print tables and write "
+    "`bench.json` into the state folder.\n\n"
+    + "\n".join(f"- `{name}`: {says}" for name, says in CASES.items()),
 )
 def bench(
     cases: Annotated[list[str] | None, typer.Argument(show_default=False)] = None,
