@@ -55,6 +55,9 @@ lint: $(INSTALLED) ## Check Python, SQL, contracts and layers; change nothing
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests
 	$(BIN)/wandle sync --check
+	$(BIN)/shellcheck --external-sources .github/deploy/*.sh .ci/run
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jactionlint
+	$(BIN)/zizmor --offline --quiet .github
 
 format: $(INSTALLED) ## Rewrite Python and SQL in house style
 	$(BIN)/ruff check --fix .

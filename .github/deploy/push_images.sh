@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Build both images, push them under the commit's name, print `name=digest` for each.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+version=${GITHUB_SHA::12}
+
+aws ecr get-login-password | docker login --username AWS --password-stdin "${REGISTRY:?}" >&2
+
+push() { # push NAME REPOSITORY TARGET
+  local image="$REGISTRY/$2:$version"
+  # A tag cannot be overwritten: a second run of the same commit takes what is there.
+  if ! docker pull --quiet "$image" >&2; then
+    docker build --target "$3" --build-arg "CODE_VERSION=$version" --tag "$image" . >&2
+    docker push --quiet "$image" >&2
+  fi
+  echo "$1=$(docker image inspect --format '{{index .RepoDigests 0}}' "$image" | sed 's/.*@//')"
+}
+
+push wandle wandle airflow
+push extract wandle-extract extract
