@@ -12,7 +12,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from include.cli import define, keep, look, platform, steps
+from include.cli import define, evidence, keep, look, platform, steps
 from include.cli.terminal import trouble
 from include.errors import PipelineError
 
@@ -30,6 +30,7 @@ GROUPS = (
     ("The platform on this machine", platform.commands),
     ("The pipeline, step by step", steps.commands),
     ("Look into it", look.commands),
+    ("Look into it", evidence.commands),
     ("What is kept", keep.commands),
     ("Define sources and councils", define.commands),
 )

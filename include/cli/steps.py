@@ -6,7 +6,7 @@ import getpass
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -17,6 +17,7 @@ from include.cli.terminal import (
     check_names,
     console,
     print_entries,
+    progress,
     say,
     trouble,
 )
@@ -144,14 +145,14 @@ def transform() -> None:
 
 
 def _ingest(partitions: list[tuple[Contract, dict[str, str]]], *, force: bool, fetch: bool) -> None:
+    from include.jobs.ingest import Outcome
     from include.jobs.ingest import ingest as run
     from include.jobs.lake import lake_of
 
     settings = Settings.read()
     lake, dsn = lake_of(settings), settings.need("loader_dsn")
-    failed = 0
-    entries: list[dict[str, Any]] = []
-    with console.status("") as spinner:
+    seen: list[Outcome] = []
+    with progress() as advance:
         for contract, items in _by_source(partitions):
             outcomes = run(
                 contract,
@@ -160,20 +161,15 @@ def _ingest(partitions: list[tuple[Contract, dict[str, str]]], *, force: bool, f
                 dsn=dsn,
                 forced_by=getpass.getuser() if force else None,
                 fetch=fetch,
-                progress=lambda which, pages: spinner.update(f"{which}: {pages} pages"),
+                progress=lambda doing: advance(doing, len(seen) + 1, len(partitions)),
             )
-            for number, outcome in enumerate(outcomes, start=1):
-                spinner.update(f"{contract.name}: {number} of {len(items)} partitions")
-                if outcome.entry is not None:
-                    entries.append(outcome.entry)
-                else:
-                    failed += 1
-                    trouble.print(
-                        f"[red]failed[/red] {escape(str(outcome.error))}",
-                        highlight=False,
-                        soft_wrap=True,
-                    )
-    print_entries(entries)
+            for outcome in outcomes:
+                seen.append(outcome)
+                if outcome.error is not None:
+                    said = f"[red]failed[/red] {escape(str(outcome.error))}"
+                    trouble.print(said, highlight=False, soft_wrap=True)
+    print_entries([outcome.entry for outcome in seen if outcome.entry is not None])
+    failed = sum(outcome.error is not None for outcome in seen)
     if failed:
         raise PermanentError(
             f"{failed} of {len(partitions)} partitions failed, see above; the others are in place."

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from include.local.tables import entries_table
 from include.sources.model import contract as source_named
@@ -24,6 +35,22 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Load although unchanged, or although a check refuses.")
 ]
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on the terminal; call what it gives with what is done now, its number and how many."""
+    columns = (
+        *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
+        *(TimeElapsedColumn(), TimeRemainingColumn()),
+    )
+    with Progress(*columns, console=trouble, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def advance(doing: str, number: int, total: int) -> None:
+            bar.update(task, description=doing, completed=number - 1, total=total)
+
+        yield advance
 
 
 def check_names(source: str | None, council: str | None, period: str | None) -> None:

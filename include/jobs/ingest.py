@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from include.errors import PipelineError
+from include.errors import LoadRefused, PipelineError
 from include.jobs.extract import extract
 from include.jobs.lake import Lake
 from include.jobs.load import load
@@ -15,6 +17,10 @@ from include.settings import Settings
 from include.sources.asking import DatabaseExtract
 from include.sources.model import Contract, contracts
 from include.sources.partition import Partition
+from include.warehouse import held
+from include.warehouse.connection import connect
+
+log = logging.getLogger(__name__)
 
 # One id for every call, so that an interrupted `wandle ingest` is resumed by the next.
 RUN_ID = "wandle ingest"
@@ -22,7 +28,11 @@ RUN_ID = "wandle ingest"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one partition went: its ledger entry, or why there is none."""
+    """How one partition went: its ledger entry, or why there is none.
+
+    Both, if the newest landing was refused and what the partition had lost was
+    loaded instead.
+    """
 
     partition: Partition
     entry: dict[str, Any] | None
@@ -37,41 +47,62 @@ def ingest(
     dsn: str,
     forced_by: str | None = None,
     fetch: bool = True,
-    progress: Callable[[Partition, int], None] = lambda partition, pages: None,
+    progress: Callable[[str], None] = lambda doing: None,
 ) -> Iterable[Outcome]:
     """Yield the outcome of each partition; one that fails holds back no other.
 
-    Without `fetch`, the newest landing in S3 is loaded and no API is asked.
+    Without `fetch`, the newest landing in S3 is loaded and no API is asked. If
+    a check refuses it and the raw table has lost what it held, that is loaded
+    again, so that a rebuilt table holds what it held.
     """
     for item in partitions:
         partition = Partition(contract.name, item["council"], contract.parse_period(item["period"]))
+        progress(str(partition))
+        loading = partial(
+            load,
+            contract,
+            item["council"],
+            item["period"],
+            lake=lake,
+            dsn=dsn,
+            run_id=RUN_ID,
+            forced_by=forced_by,
+        )
         try:
-            landing_id = (
-                extract(
-                    contract,
-                    item["council"],
-                    item["period"],
-                    lake=lake,
-                    run_id=RUN_ID,
-                    source_dsn=_source_dsn(contract),
-                    progress=lambda pages, which=partition: progress(which, pages),  # type: ignore[misc]
-                )
-                if fetch
-                else None
-            )
-            entry = load(
-                contract,
-                item["council"],
-                item["period"],
-                lake=lake,
-                dsn=dsn,
-                run_id=RUN_ID,
-                landing_id=landing_id,
-                forced_by=forced_by,
-            )
-            yield Outcome(partition, entry, None)
+            landing_id = _fetch(contract, partition, lake, progress) if fetch else None
+            yield Outcome(partition, loading(landing_id=landing_id), None)
+        except LoadRefused as refusal:
+            restored = None if fetch else _restored(contract, partition, dsn, loading)
+            yield Outcome(partition, restored, refusal)
         except PipelineError as error:
             yield Outcome(partition, None, error)
+
+
+def _fetch(
+    contract: Contract, partition: Partition, lake: Lake, progress: Callable[[str], None]
+) -> str:
+    return extract(
+        contract,
+        partition.council,
+        str(partition.period),
+        lake=lake,
+        run_id=RUN_ID,
+        source_dsn=_source_dsn(contract),
+        progress=lambda pages: progress(f"{partition}: {pages} pages"),
+    )
+
+
+def _restored(
+    contract: Contract, partition: Partition, dsn: str, loading: Callable[..., dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The entry of the load that brought back what the raw table had lost; None if nothing did."""
+    try:
+        with connect(dsn) as connection, connection.cursor() as cursor:
+            landing_id = held.lost(cursor, contract, partition)
+        return loading(landing_id=landing_id) if landing_id else None
+    except PipelineError as error:
+        log.error("%s: what the raw table held could not be loaded again: %s", partition, error)
+        return None
 
 
 def _source_dsn(contract: Contract) -> str | None:

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 
+# Where a whole number may stand as a float, or NaN, which is written as null: looked at closely.
+_FLOAT_NOISE = (b".0", b"null", b"e+1")
 _LANES = (b"wandle lane 1:", b"wandle lane 2:")
 
 
@@ -135,8 +137,7 @@ def canonical_json(value: Any) -> str:
     Raises `TypeError` or `ValueError` for what JSON cannot say, such as NaN.
     """
     written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    # NaN is written as null: looked at closely, it is refused.
-    if b".0" in written or b"null" in written:
+    if any(mark in written for mark in _FLOAT_NOISE):
         written = orjson.dumps(_without_float_noise(value), option=orjson.OPT_SORT_KEYS)
     return written.decode()
 
@@ -155,7 +156,8 @@ def _without_float_noise(value: Any) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError("JSON has no NaN and no infinity")
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+        # jsonb writes the digits of a whole number, which are read as an integer up to here.
+        return int(value) if value.is_integer() and -(2**63) <= value < 2**64 else value
     return value
 
 

@@ -124,6 +124,19 @@ def current_load(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | No
     return found[0] if found and found[0]["status"] != "expired" else None
 
 
+def newest_attempt(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | None:
+    """The newest entry of a partition, however it ended."""
+    found = rows(
+        cursor,
+        "select * from ops.load where source = $1 and council = $2 and period = $3 "
+        "order by load_id desc limit 1",
+        partition.source,
+        partition.council,
+        partition.period.first_day,
+    )
+    return found[0] if found else None
+
+
 def newest_entries(cursor: Cursor) -> list[dict[str, Any]]:
     """The newest entry of each partition, in order of source, council and period."""
     return rows(

@@ -120,6 +120,8 @@ class _Load:
         self._forced = forced
         self._cursor = cursor
         self._counts = counts
+        # The partition's current load is of these pages by these rules.
+        self._accepted = False
 
     def run(self, pages: Callable[[], Iterable[PageBody]], pseudonyms: Pseudonyms | None) -> Entry:
         """Everything up to the commit."""
@@ -135,7 +137,11 @@ class _Load:
             # Somebody emptied or edited the raw table: the ledger's word does not hold.
             current = None
         same = (self._landing.pages_hash, self._entry.rules_hash)
-        if current and not self._forced and (current["pages_hash"], current["rules_hash"]) == same:
+        self._accepted = previous is not None and same == (
+            previous["pages_hash"],
+            previous["rules_hash"],
+        )
+        if current and self._accepted and not self._forced:
             return self._unchanged(current)
         self._heed(checks.of_landing(self._contract, self._landing, previous))
         entry = self._replace(pages, pseudonyms, current, previous, present)
@@ -246,7 +252,8 @@ class _Load:
         return int(found[0]["present"])
 
     def _heed(self, why: str | None) -> None:
-        if why is None:
+        # What the checks, or somebody with `force`, have let in is not asked again.
+        if why is None or self._accepted:
             return
         if not self._forced:
             raise LoadRefused(

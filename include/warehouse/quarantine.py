@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -63,7 +63,12 @@ def replace(
 
 def content_of(records: Sequence[Quarantined]) -> str:
     """A hash over rules and records, whatever their order and numbers."""
-    return hash_multiset(f"{item.column}\0{item.rule}\0".encode() + item.record for item in records)
+    return content_of_rows((item.column, item.rule, item.record) for item in records)
+
+
+def content_of_rows(rows: Iterable[tuple[str | None, str, bytes]]) -> str:
+    """The same from column, rule and record of each."""
+    return hash_multiset(f"{column}\0{rule}\0".encode() + record for column, rule, record in rows)
 
 
 def listed(cursor: Cursor) -> list[dict[str, Any]]:
