@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from include.cli.terminal import JsonOption, check_names, console, print_json, progress, say
+from include.cli.terminal import JsonOption, check_names, print_json, progress, say
 from include.settings import Settings
 
 commands = typer.Typer()
@@ -56,7 +56,7 @@ def verify(
         print_json(dataclasses.asdict(found))
     else:
         for difference in found.differences:
-            console.print(f"[red]•[/red] {escape(str(difference))}", highlight=False)
+            say(f"[red]•[/red] {escape(str(difference))}")
         for note in found.passed_over:
             say(f"Passed over: {escape(note)}")
         say(f"Compared {found.partitions} partitions: {len(found.differences)} differences.")

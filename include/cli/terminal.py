@@ -44,7 +44,9 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
         *(TimeElapsedColumn(), TimeRemainingColumn()),
     )
-    with Progress(*columns, console=trouble, transient=True) as bar:
+    with Progress(
+        *columns, console=trouble, transient=True, disable=not trouble.is_terminal
+    ) as bar:
         task = bar.add_task("", total=None)
 
         def advance(doing: str, number: int, total: int) -> None:

@@ -25,6 +25,9 @@ import pytest
 import uvicorn
 from moto import mock_aws
 
+from include import cli
+from include.extract import client as asking
+from include.jobs import lake as lakes
 from include.jobs.lake import S3_CONFIG, Lake
 from include.sandbox.app import create_app
 from include.sources.model import contracts
@@ -255,6 +258,29 @@ def deployment(monkeypatch, tmp_path, request) -> None:
     monkeypatch.setenv("WANDLE_CODE_VERSION", "test")
     if "generated" in request.fixturenames:
         monkeypatch.setenv("WANDLE_SANDBOX_URL", request.getfixturevalue("generated"))
+
+
+@pytest.fixture
+def wandle(monkeypatch, capsys, bucket, warehouse):
+    """Runs the command line on the bucket and the warehouse; exit code, output and errors."""
+    monkeypatch.setenv("WANDLE_BUCKET", bucket.lake.bucket)
+    monkeypatch.setenv("WANDLE_LOADER_DSN", warehouse.dsn())
+    monkeypatch.setattr(lakes, "lake_of", lambda settings: bucket.lake)
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
+    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["wandle", *arguments])
+        try:
+            cli.main()
+            code: Any = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
 
 
 @pytest.fixture

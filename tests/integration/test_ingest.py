@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from include import cli
 from include.councils.model import council
-from include.extract import client as asking
-from include.jobs import lake as lakes
 from include.sandbox.app import create_app
 from include.sources.model import contracts
 from tests.integration.conftest import AS_OF, serving
@@ -24,29 +20,6 @@ KEYS = [
     "source", "council", "period", "records", "loaded", "quarantined", "duplicates", "status",
     "content_hash", "landing", "seconds",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def wandle(monkeypatch, capsys, bucket, warehouse):
-    """Runs the command line; exit code, output and errors."""
-    monkeypatch.setenv("WANDLE_BUCKET", bucket.lake.bucket)
-    monkeypatch.setenv("WANDLE_LOADER_DSN", warehouse.dsn())
-    monkeypatch.setattr(lakes, "lake_of", lambda settings: bucket.lake)
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["wandle", *arguments])
-        try:
-            cli.main()
-            code: Any = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

@@ -283,7 +283,7 @@ records = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=40, deadline=None,
+    max_examples=25, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(found=st.lists(records, min_size=1, max_size=8))

@@ -18,6 +18,7 @@ COMMANDS = {
     "up", "down", "status", "demo", "migrate", "ingest", "reload", "transform", "ledger",
     "quarantine", "sources", "councils", "sandbox", "env", "doctor", "replay",
     "housekeeping", "erase",
+    "verify",
 }  # fmt: skip
 
 
@@ -60,6 +61,8 @@ WRONG_NAMES = [
     (("reload", "police_street_crime", "-c", "croydon"), "'croydon' is no council"),
     (("reload", "police_street_crime", "-p", "May"), "'May' is no month"),
     (("reload", "[/red]"), "'[/red]' is no source"),
+    (("replay", "-s", "crimes"), "'crimes' is no source"),
+    (("verify", "-s", "police_street_crime", "-p", "May"), "'May' is no month"),
 ]
 
 
@@ -73,7 +76,9 @@ def test_a_wrong_name_is_one_message_and_exit_code_1(wandle, arguments, said):
     assert "Traceback" not in err + out
 
 
-@pytest.mark.parametrize("arguments", [("ledger",), ("quarantine",), ("migrate",)])
+@pytest.mark.parametrize(
+    "arguments", [("ledger",), ("quarantine",), ("migrate",), ("replay",), ("verify",)]
+)
 def test_without_a_platform_the_command_that_makes_one_is_named(wandle, arguments):
     code, _, err = wandle(*arguments)
 
