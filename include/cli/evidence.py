@@ -42,10 +42,11 @@ def verify(
 
     check_names(source, council, period)
     settings = Settings.read()
+    dsn = settings.need("loader_dsn")
     with progress() as advance:
         found = job.verify(
             lake=lake_of(settings),
-            dsn=settings.need("loader_dsn"),
+            dsn=dsn,
             source=source,
             council=council,
             period=period,
@@ -62,3 +63,49 @@ def verify(
         say(f"Compared {found.partitions} partitions: {len(found.differences)} differences.")
     if found.differences:
         raise typer.Exit(1)
+
+
+@commands.command()
+def explain(
+    table: Annotated[str, typer.Argument(help="`raw.<source>`, or `marts.ward_crime_monthly`.")],
+    key: Annotated[
+        list[str] | None, typer.Option("--key", "-k", help="NAME=VALUE of the row; repeat it.")
+    ] = None,
+    most: Annotated[int, typer.Option("--limit", min=1, max=100, help="Rows to lead back.")] = 3,
+    personal: Annotated[
+        bool,
+        typer.Option("--personal", help="Show personal values; needs the key for pseudonyms."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Where a row comes from: landing, page, request, and the record's own bytes in S3.
+
+    Of a mart's row, the raw rows that it counts are led back. Personal values
+    are withheld.
+
+    Examples:
+
+    `wandle explain raw.police_street_crime --key ward_code=E05000555 --key id=54730441`
+
+    `wandle explain marts.ward_crime_monthly -k ward_code=E05000555 -k month=2017-05 -k
+    category=drugs`
+    """
+    from include.cli.origins import as_objects, show
+    from include.jobs import explain as job
+    from include.jobs.lake import lake_of
+
+    wanted = {}
+    for text in key or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{text!r}: write it as NAME=VALUE")
+        wanted[name] = value
+    settings = Settings.read()
+    settings.need("loader_dsn")
+    found = job.explain(
+        table, wanted, lake=lake_of(settings), settings=settings, most=most, personal=personal
+    )
+    if as_json:
+        print_json(as_objects(found))
+    else:
+        show(found)

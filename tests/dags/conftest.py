@@ -89,6 +89,7 @@ class World:
     """What a DAG works with: a warehouse, a bucket, an API that can be made to fail."""
 
     admin_dsn: str
+    s3_url: str
     faults_file: Path
     faults: list[dict[str, Any]] = field(default_factory=list)
 
@@ -108,6 +109,27 @@ class World:
 
         with psycopg.connect(self.admin_dsn) as connection:
             return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+
+    @property
+    def settings(self) -> Any:
+        """What the command line would be told of it."""
+        from include.settings import Settings
+
+        return Settings(
+            _env_file=None,
+            WANDLE_BUCKET=BUCKET,
+            WANDLE_TRANSFORMER_DSN=self.admin_dsn.replace("postgres@", "wandle_transformer@"),
+            AWS_ENDPOINT_URL_S3=self.s3_url,
+            AWS_ACCESS_KEY_ID="test",
+            AWS_SECRET_ACCESS_KEY="test",
+        )
+
+    @property
+    def lake(self) -> Any:
+        """The bucket, as the command line reaches it."""
+        from include.jobs.lake import lake_of
+
+        return lake_of(self.settings)
 
     def _write(self) -> None:
         new = self.faults_file.with_suffix(".new")
@@ -135,7 +157,7 @@ def services(tmp_path_factory) -> Iterator[World]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            yield World(admin, folder / "faults.json")
+            yield World(admin, s3, folder / "faults.json")
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
+from include.errors import PermanentError
+from include.jobs.explain import explain
 from tests.dags.running import Run
 
 WARDS = "ingest_police_ward_boundaries"
@@ -172,3 +175,33 @@ def test_transform_builds_the_marts_from_what_was_loaded_and_publishes_the_docs(
         "staging",
         "marts",
     }
+
+
+def test_a_row_of_a_mart_leads_back_to_the_records_in_s3_that_it_counts(start, world, whole):
+    start("transform", {})
+    ((ward, month, category, crimes),) = world.query(
+        "SELECT ward_code, month::text, category, crimes FROM marts.ward_crime_monthly "
+        "WHERE council = 'kingston' ORDER BY crimes DESC, ward_code, category LIMIT 1"
+    )
+    wanted = {"ward_code": ward, "month": month[:7], "category": category}
+
+    found = explain(
+        "marts.ward_crime_monthly", wanted, lake=world.lake, settings=world.settings, most=100
+    )
+
+    records = [json.loads(origin.record) for origin in found.origins]
+    assert found.mart_row["crimes"] == found.found == len(records) == crimes > 1
+    assert {(record["category"], record["month"]) for record in records} == {(category, month[:7])}
+    assert {origin.page.context["ward.code"] for origin in found.origins} == {ward}
+    assert sum(found.landings.values()) == crimes
+    assert {origin.page.request.method for origin in found.origins} == {"POST"}
+
+
+def test_a_row_of_a_mart_must_be_named_by_all_that_tells_it_apart(start, world, whole):
+    with pytest.raises(PermanentError, match="Add `--key` for council, month, category"):
+        explain(
+            "marts.ward_crime_monthly",
+            {"ward_code": "E05013928"},
+            lake=world.lake,
+            settings=world.settings,
+        )

@@ -17,8 +17,7 @@ from include import cli
 COMMANDS = {
     "up", "down", "status", "demo", "migrate", "ingest", "reload", "transform", "ledger",
     "quarantine", "sources", "councils", "sandbox", "env", "doctor", "replay",
-    "housekeeping", "erase",
-    "verify",
+    "housekeeping", "erase", "verify", "explain",
 }  # fmt: skip
 
 
@@ -77,7 +76,15 @@ def test_a_wrong_name_is_one_message_and_exit_code_1(wandle, arguments, said):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("ledger",), ("quarantine",), ("migrate",), ("replay",), ("verify",)]
+    "arguments",
+    [
+        ("ledger",),
+        ("quarantine",),
+        ("migrate",),
+        ("replay",),
+        ("verify",),
+        ("explain", "raw.police_street_crime", "-k", "id=1"),
+    ],
 )
 def test_without_a_platform_the_command_that_makes_one_is_named(wandle, arguments):
     code, _, err = wandle(*arguments)

@@ -1,0 +1,96 @@
+"""Where rows come from, as people and machines read it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import typer
+from rich.markup import escape
+
+from include.cli.terminal import say
+from include.jobs.explain import Explained, Origin
+from include.sources.page import SentRequest
+
+# A polygon has thousands of points: JSON has them all.
+LONGEST_VALUE = 100
+
+
+def show(found: Explained) -> None:
+    """Print the facts of each row, and its record as it stands."""
+    if found.mart_row is not None and found.landings is not None:
+        say(f"mart       {_fields(found.mart_row)}")
+        for landing_id, records in found.landings.items():
+            say(f"           {records} raw rows of landing {landing_id}")
+    for number, origin in enumerate(found.origins, start=1):
+        say(f"\n{number} of {found.found}  raw.{escape(str(origin.partition))}")
+        for label, text in _facts(origin):
+            say(f"{label:<11}{escape(text)}")
+        typer.echo(origin.record)
+
+
+def as_objects(found: Explained) -> dict[str, Any]:
+    """The same for machines; `record_base64` has the bytes, `record` their text."""
+    return {
+        "found": found.found,
+        "mart_row": found.mart_row,
+        "landings": found.landings,
+        "rows": [_as_object(origin) for origin in found.origins],
+    }
+
+
+def _as_object(origin: Origin) -> dict[str, Any]:
+    manifest, page = origin.manifest, origin.page
+    return {
+        "source": origin.partition.source,
+        "council": origin.partition.council,
+        "period": str(origin.partition.period),
+        "row": origin.row,
+        "landing": manifest.landing_id,
+        "run_id": manifest.run_id,
+        "code_version": manifest.code_version,
+        "parents": {name: parent.model_dump() for name, parent in manifest.parents.items()},
+        "object": origin.address,
+        "sha256": page.sha256,
+        "page": origin.page_no,
+        "page_record_no": origin.page_record_no,
+        "context": page.context,
+        "request": page.request.model_dump(),
+        "status": page.status,
+        "fetched_at": page.fetched_at,
+        "record": origin.record.decode("utf-8", "backslashreplace"),
+        "record_base64": base64.b64encode(origin.record).decode(),
+        "record_is_whole": origin.whole,
+    }
+
+
+def _facts(origin: Origin) -> list[tuple[str, str]]:
+    manifest, page = origin.manifest, origin.page
+    facts = [
+        ("row", _fields(origin.row)),
+        ("landing", f"{manifest.landing_id}, by {manifest.run_id}, code {manifest.code_version}"),
+        ("object", origin.address),
+        ("", f"page {origin.page_no} of {len(manifest.pages)}, sha256 {page.sha256}, verified"),
+        ("request", _request(page.request)),
+        ("", f"answered {page.status} at {page.fetched_at:%Y-%m-%d %H:%M:%S} UTC"),
+    ]
+    facts += [("context", _fields(page.context))] if page.context else []
+    for name, parent in manifest.parents.items():
+        where = f"{parent.source} {parent.council} {parent.period}"
+        facts.append((f"{name}", f"from {where}, landing {parent.landing_id}"))
+    how = "" if origin.whole else ", not byte for byte"
+    facts.append(("record", f"{origin.page_record_no} of the page's {page.records}{how}:"))
+    return facts
+
+
+def _request(request: SentRequest) -> str:
+    sent = _fields({**request.query, **request.form})
+    return f"{request.method} {request.url}{'  ' if sent else ''}{sent}"
+
+
+def _fields(values: dict[str, Any]) -> str:
+    return " ".join(f"{name}={_short(str(value))}" for name, value in values.items())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."

@@ -1,0 +1,122 @@
+"""Find single rows: in a raw table by its columns, in a mart by what tells its rows apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adbc_driver_manager import Error as AdbcError
+from adbc_driver_postgresql.dbapi import Cursor
+
+from include.errors import PermanentError
+from include.sources.model import Contract
+from include.warehouse import table
+from include.warehouse.connection import rows
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A mart whose rows count rows of an intermediate model, which lead back to a raw table.
+
+    `grain` are the columns that both share, with their SQL types.
+    """
+
+    name: str
+    model: str
+    source: str
+    grain: Mapping[str, str]
+
+
+MARTS = {
+    mart.name: mart
+    for mart in (
+        Mart(
+            "ward_crime_monthly",
+            "int_police__crimes",
+            "police_street_crime",
+            {"council": "text", "ward_code": "text", "month": "date", "category": "text"},
+        ),
+    )
+}
+
+
+def raw_rows(
+    cursor: Cursor, contract: Contract, wanted: Mapping[str, str], most: int
+) -> tuple[int, list[dict[str, Any]]]:
+    """How many rows of a raw table have these values, and the first of them.
+
+    Raises `PermanentError` for a column that there is not, and for a value
+    that its type cannot hold.
+    """
+    types = table.expected_columns(contract)
+    where = _where(f"raw.{contract.name}", types, wanted)
+    values = tuple(wanted.values())
+    of_table = f"from {table.SCHEMA}.{contract.name} where {where}"
+    query = f"select * {of_table} order by _council, _period, _landing_id, _record_no limit {most}"
+    return _count(cursor, of_table, wanted, values), rows(cursor, query, *values)
+
+
+def mart_row(cursor: Cursor, mart: Mart, wanted: Mapping[str, str]) -> dict[str, Any]:
+    """The one row of a mart. Raises `PermanentError` if there is none, or more than one."""
+    name = f"marts.{mart.name}"
+    if not rows(cursor, "select to_regclass($1) is not null as there", name)[0]["there"]:
+        raise PermanentError(f"explain: {name} is not built yet. Build it: `wandle transform`.")
+    of_mart = f"from {name} where {_where(name, mart.grain, wanted)}"
+    values = tuple(wanted.values())
+    found = _count(cursor, of_mart, wanted, values)
+    if found != 1:
+        missing = ", ".join(column for column in mart.grain if column not in wanted)
+        more = f"Add `--key` for {missing}." if missing else "Is the value right?"
+        raise PermanentError(f"explain: {found} rows of {name} are like that, expected 1. {more}")
+    return rows(cursor, f"select * {of_mart}", *values)[0]
+
+
+def rows_of_mart(
+    cursor: Cursor, mart: Mart, row: Mapping[str, Any], most: int
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """The raw rows that a mart's row counts: how many of each landing, and where the first stand.
+
+    Each is `council`, `landing_id` and `record_no`.
+    """
+    where = _where(mart.name, mart.grain, {name: "" for name in mart.grain})
+    values = tuple(str(row[name]) for name in mart.grain)
+    of_model = f"from intermediate.{mart.model} where {where}"
+    landings = rows(
+        cursor,
+        f"select landing_id, count(*) as records {of_model} group by landing_id order by 1",
+        *values,
+    )
+    first = rows(
+        cursor,
+        f"select council, landing_id, record_no {of_model} "
+        f"order by landing_id, record_no limit {most}",
+        *values,
+    )
+    return {item["landing_id"]: item["records"] for item in landings}, first
+
+
+def _where(name: str, types: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """Compares each wanted column with `$1`, `$2`, ...; the names are those of `types`."""
+    for column in wanted:
+        if column not in types:
+            raise PermanentError(
+                f"explain: {name} has no column {column!r}. It has {', '.join(types)}."
+            )
+    return " and ".join(
+        f"{column} = $%d::text::{types[column]}" % number
+        for number, column in enumerate(wanted, start=1)
+    )
+
+
+def _count(cursor: Cursor, of_table: str, wanted: Mapping[str, str], values: Sequence[str]) -> int:
+    try:
+        return int(rows(cursor, f"select count(*) as found {of_table}", *values)[0]["found"])
+    except AdbcError as error:
+        # Class 22: a value that is none of its column's type.
+        if (error.sqlstate or "").startswith("22"):
+            names = ", ".join(wanted)
+            raise PermanentError(
+                f"explain: a value of `--key` is none of its column's type ({names}). Correct it."
+            ) from None
+        raise
