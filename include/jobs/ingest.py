@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from include.errors import LoadRefused, PipelineError
+from include.errors import LandingDamaged, LoadRefused, PipelineError, UnknownName
 from include.jobs.extract import extract
 from include.jobs.lake import Lake
 from include.jobs.load import load
@@ -127,10 +127,23 @@ def landed_partitions(
             for text in lake.landings.folders(f"{prefix}{name}/"):
                 if period and text != period:
                     continue
-                partition = Partition(contract.name, name, contract.parse_period(text))
-                if lake.landings.newest_complete(partition):
+                if _is_landed(lake, contract, name, text):
                     found.append((contract, {"council": name, "period": text}))
     return found
+
+
+def _is_landed(lake: Lake, contract: Contract, council: str, period: str) -> bool:
+    """Whether there is something to load; a damaged manifest is, and fails by itself."""
+    try:
+        partition = Partition(contract.name, council, contract.parse_period(period))
+        return lake.landings.newest_complete(partition) is not None
+    except UnknownName:
+        log.warning(
+            "%s%s/%s/%s/: passed over: no %s", ROOT, contract.name, council, period, contract.period
+        )
+        return False
+    except LandingDamaged:
+        return True
 
 
 def _parents_first() -> list[Contract]:

@@ -13,7 +13,7 @@ from include.local import case_system
 from include.sandbox.app import create_app
 from include.sources.model import contracts
 from tests.integration.conftest import AS_OF, GAUGES, serving
-from tests.integration.landings import land
+from tests.integration.landings import land, prefix_of
 from tests.samples import contract
 
 # A snapshot, one of no council, a child of a snapshot, one of every day, and a database's.
@@ -134,6 +134,22 @@ def test_what_was_lost_is_restored_where_the_newest_landing_is_refused(
     assert warehouse.query("select distinct _landing_id, count(*) from raw.gauges group by 1") == [
         (held.landing_id, 4)
     ]
+
+
+def test_what_is_damaged_or_strange_in_s3_holds_back_no_other(
+    wandle, bucket, lake, warehouse, gauges
+):
+    land(lake, gauges, [{"id": 1}])
+    damaged = land(lake, gauges, [{"id": 2}], council="sutton")
+    bucket.put(prefix_of(damaged) + "manifest.json", b"{")
+    bucket.put("landing/gauges/sutton/May/x/manifest.json", b"{}")
+
+    code, _, err = wandle("reload", "--all")
+
+    assert code == 1
+    assert "not a manifest" in err
+    assert "1 of 2 partitions failed" in err
+    assert warehouse.query("select id from raw.gauges") == [(1,)]
 
 
 def test_what_was_forced_in_once_is_rebuilt_without_being_forced_again(
