@@ -1,7 +1,7 @@
 """The login of an environment: Airflow's FAB auth manager asks the council's identity provider.
 
-Read by the API server, from `[fab] config_file`. Airflow takes a missing file for an empty one;
-what is in this one fails loudly where a setting is missing.
+Read by the API server, from `[fab] config_file`. Where no identity provider is named, Airflow's own
+users may log in, whom `airflow users create` makes: at first there are none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from airflow.providers.fab.auth_manager.security_manager.override import (
     FabAirflowSecurityManagerOverride,
 )
-from flask_appbuilder.const import AUTH_OAUTH
+from flask_appbuilder.const import AUTH_DB, AUTH_OAUTH
 
 from include.errors import PermanentError
 from include.settings import Settings
@@ -82,28 +82,31 @@ class Login(FabAirflowSecurityManagerOverride):
         return list(self.get_roles_from_keys(userinfo["role_keys"]))
 
 
-SECURITY_MANAGER_CLASS = Login
-AUTH_TYPE = AUTH_OAUTH
-AUTH_ROLES_MAPPING = roles_of_groups(GROUPS)
-AUTH_ROLES_SYNC_AT_LOGIN = True
-AUTH_USER_REGISTRATION = True
 WTF_CSRF_ENABLED = True
-OAUTH_PROVIDERS = [
-    {
-        "name": "oidc",
-        "icon": "fa-key",
-        "token_key": "access_token",
-        "remote_app": {
-            "client_id": settings.need("oidc_client_id"),
-            "client_secret": settings.need("oidc_client_secret"),
-            "server_metadata_url": (
-                f"{settings.need('oidc_issuer').rstrip('/')}/.well-known/openid-configuration"
-            ),
-            "client_kwargs": {
-                "scope": settings.oidc_scopes,
-                "code_challenge_method": "S256",
-                "timeout": 20,
+if not settings.oidc_issuer:
+    AUTH_TYPE = AUTH_DB
+else:
+    SECURITY_MANAGER_CLASS = Login
+    AUTH_TYPE = AUTH_OAUTH
+    AUTH_ROLES_MAPPING = roles_of_groups(GROUPS)
+    AUTH_ROLES_SYNC_AT_LOGIN = True
+    AUTH_USER_REGISTRATION = True
+    OAUTH_PROVIDERS = [
+        {
+            "name": "oidc",
+            "icon": "fa-key",
+            "token_key": "access_token",
+            "remote_app": {
+                "client_id": settings.need("oidc_client_id"),
+                "client_secret": settings.need("oidc_client_secret"),
+                "server_metadata_url": (
+                    f"{settings.oidc_issuer.rstrip('/')}/.well-known/openid-configuration"
+                ),
+                "client_kwargs": {
+                    "scope": settings.oidc_scopes,
+                    "code_challenge_method": "S256",
+                    "timeout": 20,
+                },
             },
-        },
-    }
-]
+        }
+    ]

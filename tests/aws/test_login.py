@@ -254,17 +254,45 @@ def test_no_token_and_no_secret_is_in_the_log(airflow, people):
     assert "access_token" not in log
 
 
-def test_without_a_group_that_may_log_in_the_server_does_not_start(tmp_path):
-    done = subprocess.run(
-        (sys.executable, str(CHECKOUT / "config/webserver_config.py")),
-        env={**os.environ, "AIRFLOW_HOME": str(tmp_path), "WANDLE_HOME": str(tmp_path)},
+def started_with(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Airflow reading the login's configuration."""
+    read = (
+        "from flask import Flask; app = Flask('a'); "
+        f"app.config.from_pyfile('{CHECKOUT / 'config/webserver_config.py'}'); "
+        "print(app.config['AUTH_TYPE'], app.config.get('AUTH_USER_REGISTRATION'))"
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("WANDLE_", "AIRFLOW"))}
+    return subprocess.run(
+        (sys.executable, "-c", read),
+        env={**kept, "AIRFLOW_HOME": str(tmp_path), "WANDLE_HOME": str(tmp_path), **variables},
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
     )
 
+
+def test_without_a_group_that_may_log_in_the_server_does_not_start(tmp_path):
+    done = started_with(tmp_path, WANDLE_OIDC_ISSUER="https://login.example.org")
+
     assert done.returncode != 0
     assert "no group may log in" in done.stderr
+
+
+def test_without_a_client_the_server_does_not_start(tmp_path):
+    done = started_with(
+        tmp_path, WANDLE_OIDC_ISSUER="https://login.example.org", WANDLE_OIDC_ADMINS="admins"
+    )
+
+    assert done.returncode != 0
+    assert "WANDLE_OIDC_CLIENT_ID is not set" in done.stderr
+
+
+def test_without_an_identity_provider_only_airflow_s_own_users_log_in_and_none_signs_up(tmp_path):
+    from flask_appbuilder.const import AUTH_DB
+
+    done = started_with(tmp_path)
+
+    assert done.stdout.split()[-2:] == [str(AUTH_DB), "None"], done.stderr
 
 
 def _publish_docs(moto_url: str, page: Path) -> None:
