@@ -13,13 +13,16 @@ import pytest
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
 from include.jobs import erase as job
 from include.jobs.erase import erase, what_remains
+from include.jobs.housekeeping import housekeeping
 from include.jobs.lake import Lake
 from include.jobs.load import load
 from include.jobs.look_for import find
+from include.jobs.verify import verify
 from include.landing import replacing, stored
 from include.landing.draft import Draft
 from include.landing.manifest import Manifest
 from include.landing.replacing import replacement_id
+from include.sources.model import contracts
 from include.sources.partition import Partition
 from include.sources.subject import Subject
 from include.warehouse import removal
@@ -175,6 +178,30 @@ def test_the_books_of_the_replacement_balance_and_say_what_was_erased(
     assert warehouse.query(entries) == [("loaded", 3, 3, None), ("loaded", 1, 1, "somebody")]
     # From now on nothing has changed.
     assert loading()["status"] == "unchanged"
+
+
+def test_verify_finds_nothing_amiss_after_erasing_and_housekeeping(
+    lake, warehouse, loading, erasing, monkeypatch
+):
+    monkeypatch.setitem(contracts(), PEOPLE.name, PEOPLE)
+
+    def amiss() -> list[Any]:
+        how = {"lake": lake, "dsn": warehouse.dsn(), "source": PEOPLE.name, "deep": True}
+        return verify(**how).differences
+
+    for hours_ago in (3000, 2000, 2):
+        loading(land(lake, hours_ago, [person(1), person(hours_ago), person(5, JO)]))
+    assert amiss() == []
+
+    erasing()
+    assert amiss() == []
+
+    shorter = PEOPLE.model_copy(update={"retention_days": 30})
+    gone = housekeeping(
+        lake=lake, dsn=warehouse.dsn(), delete=True, contracts={PEOPLE.name: shorter}
+    )
+    assert len(gone) == 2
+    assert amiss() == []
 
 
 def test_the_record_of_an_erasure_holds_a_keyed_hash_and_no_value(
@@ -496,8 +523,6 @@ def test_it_is_said_what_still_holds_them_and_until_when():
 
 
 def test_children_that_were_asked_for_by_its_values_are_named():
-    from include.sources.model import contracts
-
     parents = {p.source: c.name for c in contracts().values() for p in c.extract.parents.values()}
     parent, child = next(iter(parents.items()))
 
