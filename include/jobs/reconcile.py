@@ -52,11 +52,13 @@ def reconcile(
 def anything_loaded(
     contract: Contract, landings: Sequence[str | None], *, dsn: str, run_id: str
 ) -> bool:
-    """Whether one of these landings changed the raw table in this run."""
-    return any(
-        entry["status"] == "loaded" and entry["landing"] in landings
-        for entry in _entries(contract, dsn, run_id)
-    )
+    """Whether one of these landings changed the raw table in this run.
+
+    An attempt that was killed after its commit counts: the next one finds
+    the landing unchanged.
+    """
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        return not ledger.loaded_in_run(cursor, contract.name, run_id).isdisjoint(landings)
 
 
 def _failure(partition: dict[str, str], entry: dict[str, Any] | None) -> str:

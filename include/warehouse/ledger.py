@@ -162,6 +162,18 @@ def entries_of_run(cursor: Cursor, source: str, run_id: str) -> list[dict[str, A
     )
 
 
+def loaded_in_run(cursor: Cursor, source: str, run_id: str) -> set[str]:
+    """The landings that attempts of a run have loaded, whatever later ones found."""
+    found = rows(
+        cursor,
+        "select distinct landing_id from ops.load "
+        "where source = $1 and run_id = $2 and status = 'loaded'",
+        source,
+        run_id,
+    )
+    return {row["landing_id"] for row in found}
+
+
 def _append(cursor: Cursor, table: str, row: Entry | Landing) -> None:
     values = dataclasses.asdict(row)
     arrays = [pa.array([value], _arrow_type(name, value)) for name, value in values.items()]

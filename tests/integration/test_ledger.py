@@ -134,3 +134,14 @@ def test_only_what_was_loaded_counts_as_new(warehouse, loaded, again, expected):
     found = anything_loaded(GAUGES, [entry["landing"], None], dsn=warehouse.dsn(), run_id=run_id)
 
     assert found is expected
+
+
+def test_what_a_killed_attempt_of_the_run_had_loaded_still_counts_as_new(lake, warehouse, loaded):
+    entry = loaded(GAUGES, [{"id": 1}])
+    again = load(
+        GAUGES, "kingston", "2017-05", landing_id=entry["landing"], run_id="run",
+        lake=lake, dsn=warehouse.dsn(),
+    )  # fmt: skip
+
+    assert again["status"] == "unchanged"
+    assert anything_loaded(GAUGES, [entry["landing"]], dsn=warehouse.dsn(), run_id="run")

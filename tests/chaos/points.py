@@ -1,0 +1,148 @@
+"""The named points of a job at which it can be struck: wrapped from outside, nothing built in.
+
+All lie at the borders of our code: pages and manifest as the draft writes
+them, requests as they leave the S3 client, statements as they reach the
+PostgreSQL driver. So no point moves when the code between them is written anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from adbc_driver_manager.dbapi import Connection, Cursor
+
+from include.landing.draft import Draft
+
+Strike = Callable[[], None]
+
+EXTRACT_POINTS = (
+    "after page", "half page", "before manifest", "half manifest", "after manifest",
+)  # fmt: skip
+LOAD_POINTS = (
+    "before download", "after delete", "mid copy", "after copy", "before commit", "after commit",
+)  # fmt: skip
+
+
+def kill() -> None:
+    """End this process at once; nothing is closed, nothing is written any more."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(point: str, number: int, strike: Strike, s3: Any) -> None:
+    """Let `strike` be called the `number`-th time that the job comes to `point`."""
+    at = _at(number, strike)
+    {
+        "after page": lambda: _wrap(Draft, "add", after=at),
+        "half page": lambda: _on_request(s3, "PUT", ".json.gz", _halving(number, strike)),
+        "before manifest": lambda: _wrap(Draft, "finish", before=at),
+        "half manifest": lambda: _on_request(s3, "PUT", "manifest.json", _halving(number, strike)),
+        "after manifest": lambda: _wrap(Draft, "finish", after=at),
+        "before download": lambda: _on_request(s3, "GET", ".json.gz", lambda _: at()),
+        "after delete": lambda: _wrap(Cursor, "execute", after=at, only=_deletes),
+        "mid copy": lambda: _feed(at),
+        "after copy": lambda: _wrap(Cursor, "adbc_ingest", after=at, only=_copies),
+        "before commit": lambda: _wrap(Connection, "commit", before=at),
+        "after commit": lambda: _wrap(Connection, "commit", after=at),
+    }[point]()
+
+
+def _at(number: int, strike: Strike) -> Strike:
+    counter = itertools.count(1)
+
+    def count() -> None:
+        if next(counter) == number:
+            strike()
+
+    return count
+
+
+def _deletes(statement: Any, *_: Any, **__: Any) -> bool:
+    return str(statement).lstrip().lower().startswith("delete from raw.")
+
+
+def _copies(*_: Any, db_schema_name: str = "", **__: Any) -> bool:
+    return db_schema_name == "raw"
+
+
+def _wrap(
+    owner: type,
+    name: str,
+    *,
+    before: Strike = lambda: None,
+    after: Strike = lambda: None,
+    only: Callable[..., bool] = lambda *_, **__: True,
+) -> None:
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(self: Any, *arguments: Any, **named: Any) -> Any:
+        meant = only(*arguments, **named)
+        if meant:
+            before()
+        result = original(self, *arguments, **named)
+        if meant:
+            after()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _feed(sent: Strike) -> None:
+    """Call `sent` after each batch that has gone to the server, in the middle of a COPY."""
+    original = Cursor.adbc_ingest
+
+    @functools.wraps(original)
+    def ingest(self: Cursor, table: str, data: Any, *arguments: Any, **named: Any) -> int:
+        if not _copies(**named):
+            return original(self, table, data, *arguments, **named)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in data:
+                yield batch
+                sent()
+
+        reader = pa.RecordBatchReader.from_batches(data.schema, batches())
+        return original(self, table, reader, *arguments, **named)
+
+    Cursor.adbc_ingest = ingest  # type: ignore[method-assign]
+
+
+def _on_request(s3: Any, method: str, ending: str, do: Callable[[Any], None]) -> None:
+    def sending(request: Any, **_: Any) -> None:
+        if request.method == method and urlsplit(request.url).path.endswith(ending):
+            do(request)
+
+    s3.meta.events.register("before-send.s3", sending)
+
+
+def _halving(number: int, strike: Strike) -> Callable[[Any], None]:
+    """Send half of the `number`-th request by hand, then strike."""
+    counter = itertools.count(1)
+
+    def send(request: Any) -> None:
+        if next(counter) == number:
+            _send_half(request)
+            strike()
+
+    return send
+
+
+def _send_half(request: Any) -> None:
+    url = urlsplit(request.url)
+    body = request.body if isinstance(request.body, bytes) else request.body.read()
+    headers = {"Host": url.netloc, **request.headers, "Content-Length": str(len(body))}
+    headers.pop("Expect", None)
+    lines = [f"PUT {url.path}?{url.query} HTTP/1.1"]
+    for name, value in headers.items():
+        lines.append(f"{name}: {value.decode() if isinstance(value, bytes) else value}")
+    head = "\r\n".join([*lines, "", ""]).encode()
+    connection = socket.create_connection((url.hostname or "", url.port or 80))
+    connection.sendall(head + body[: len(body) // 2])
