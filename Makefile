@@ -73,6 +73,9 @@ test-acceptance: $(INSTALLED) ## The main job on recorded payloads (RECORDED_PAY
 test-aws: $(INSTALLED) ## An environment on AWS: moto's server, PostgreSQL with TLS (Debian's)
 	$(BIN)/pytest tests/aws
 
+test-chaos: $(INSTALLED) ## Kill jobs at random and compare with undisturbed runs (KILLS=200, CHAOS_SEED=)
+	$(if $(KILLS),KILLS=$(KILLS)) $(if $(CHAOS_SEED),CHAOS_SEED=$(CHAOS_SEED)) $(BIN)/pytest tests/chaos --capture=no
+
 test-browser: $(INSTALLED) ## The UI in a real browser (needs Chromium)
 	$(BIN)/pytest tests/browser
 
@@ -95,4 +98,4 @@ lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o requirements-bench.txt
 
-.PHONY: help install demo up down status check lint format test test-acceptance test-aws test-browser bench lock
+.PHONY: help install demo up down status check lint format test test-acceptance test-aws test-chaos test-browser bench lock

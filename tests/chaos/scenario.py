@@ -16,13 +16,17 @@ MOST_RETRIES = 3
 
 @dataclass(frozen=True)
 class Disturbance:
-    """What goes wrong with a job: a point that it is killed at, or a service meanwhile."""
+    """What goes wrong with a job: a point that it is killed at, or a service meanwhile.
+
+    `again` strikes the first retry, if that comes to its point.
+    """
 
     job: str
     fault: Fault | None = None
     disturb: Callable[[World], None] | None = None
     before: Callable[[World], None] | None = None
     kill_after_seconds: float | None = None
+    again: Fault | None = None
     flaw: str | None = None
     # How the struck attempt must end; a kill by the clock may come too late.
     ends: tuple[str, ...] = ("killed",)
@@ -36,6 +40,7 @@ class Outcome:
     landing_id: str = ""
     asked_again: int = 0
     retries: int = 0
+    kills: int = 0
     entry: dict[str, Any] = field(default_factory=dict)
 
 
@@ -103,7 +108,7 @@ def _struck(
         assert struck.how != "failed" or struck.retryable, struck
     finally:
         world.mend()
-    outcome = Outcome(struck)
+    outcome = Outcome(struck, kills=int(struck.how == "killed"))
     if disturbance.job == "load" and not _running(world):
         world.start_postgresql()
     check()
@@ -112,7 +117,10 @@ def _struck(
     while ended.how != "done":
         outcome.retries += 1
         assert outcome.retries <= MOST_RETRIES, f"{disturbance}: {ended}"
-        ended = world.attempt(disturbance.job, run_id, landing_id=landing_id)
+        again = disturbance.again if outcome.retries == 1 else None
+        ended = world.attempt(disturbance.job, run_id, again, landing_id=landing_id)
+        outcome.kills += ended.how == "killed"
+        check()
     outcome.asked_again = sum("crimes-street" in path for path in world.asked)
     answer = ended.answer
     outcome.entry = {"landing": answer} if isinstance(answer, str) else answer
