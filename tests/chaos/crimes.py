@@ -22,12 +22,13 @@ def write_state(payloads: Path, state: str) -> None:
     (payloads / "police" / "boundaries").mkdir(exist_ok=True)
     for number, ward in enumerate(WARDS):
         new = folder / f"{ward}.new"
-        new.write_text(json.dumps(_records(state, number)))
+        new.write_text(json.dumps(records_of(state, number)))
         new.replace(folder / f"{ward}.json")
 
 
-def _records(state: str, ward: int) -> list[dict[str, Any]]:
-    records = [_crime(state, ward * 1000 + number) for number in range(STATES[state] + ward)]
+def records_of(state: str, ward: int) -> list[dict[str, Any]]:
+    """The records of the ward with this number; two wards hold some that are not right."""
+    records = [crime(state, ward * 1000 + number) for number in range(STATES[state] + ward)]
     if ward == 3:
         records[5]["category"] = f"Not a slug, {state}"
         records.append(records[0])
@@ -37,7 +38,8 @@ def _records(state: str, ward: int) -> list[dict[str, Any]]:
     return records
 
 
-def _crime(state: str, number: int) -> dict[str, Any]:
+def crime(state: str, number: int) -> dict[str, Any]:
+    """One record, as the police's API writes it."""
     known = number % 3 == 0
     return {
         "id": number,

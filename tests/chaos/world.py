@@ -37,6 +37,7 @@ from tests.chaos.child import Fault, Work, run
 from tests.chaos.crimes import COUNCIL, PERIOD, SOURCE, STATES, write_state
 from tests.chaos.proxy import Proxy
 from tests.integration.conftest import serving
+from tests.integration.models import build_models_of
 
 CRIME = contract(SOURCE)
 PARTITION = Partition(SOURCE, COUNCIL, CRIME.parse_period(PERIOD))
@@ -213,15 +214,7 @@ class World:
 
     def marts(self) -> dict[str, Any]:
         """Build every model that comes of the partition, and what each mart then holds."""
-        changed, models = {f"source.wandle.raw.{SOURCE}"}, []
-        waiting = [node for node in self.dbt.nodes() if node.resource_type == "model"]
-        while found := [node for node in waiting if changed.intersection(node.depends_on)]:
-            models += found
-            changed = {node.unique_id for node in found}
-            waiting = [node for node in waiting if node not in models]
-        results = self.dbt.build(models)
-        assert len(results) == len(models) >= 4, models
-        assert all(result.good for result in results), results
+        build_models_of(self.dbt, SOURCE)
         tables = self.query("select tablename from pg_tables where schemaname = 'marts' order by 1")
         assert tables, "dbt made no mart"
         return {
