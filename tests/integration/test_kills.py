@@ -113,7 +113,7 @@ def test_after_all_that_the_marts_are_those_of_undisturbed_runs(chaos):
 @pytest.mark.parametrize(
     ("flaw", "disturbance"),
     [
-        ("the delete is committed alone", Disturbance("load", Fault("mid copy", 2))),
+        ("the delete is committed alone", Disturbance("load", Fault("before commit", 2))),
         (
             "the rows are committed before the ledger",
             Disturbance("load", Fault("before commit", 2)),
