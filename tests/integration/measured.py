@@ -1,0 +1,51 @@
+"""Extract and load in a process of its own, which says how much memory it has taken at most."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+from typing import Any
+
+from include.jobs.extract import extract
+from include.jobs.lake import lake_of
+from include.jobs.load import load
+from include.settings import Settings
+from include.sources import records
+from include.warehouse import prepare
+from tests.samples import contract
+
+FORKING = multiprocessing.get_context("forkserver")
+FORKING.set_forkserver_preload(["tests.integration.measured"])
+
+
+def peak_megabytes(
+    environment: dict[str, str], run_id: str, *, whole: bool = False
+) -> tuple[dict[str, Any], float]:
+    """Fetch and load the gauges of one partition: its ledger entry, and the peak in MB.
+
+    `whole` reads a page at once instead of as a stream, to be found out.
+    """
+    mine, theirs = FORKING.Pipe()
+    process = FORKING.Process(target=_work, args=(environment, run_id, whole, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        entry, kilobytes = mine.recv()
+    finally:
+        process.join(60)
+        process.kill()
+    return entry, kilobytes / 1024
+
+
+def _work(environment: dict[str, str], run_id: str, whole: bool, pipe: Any) -> None:
+    os.environ.update(environment)
+    if whole:
+        records.STREAM_ABOVE_BYTES = prepare.STREAM_ABOVE_BYTES = 10**9
+    settings = Settings.read()
+    where = {"lake": lake_of(settings), "run_id": run_id}
+    gauges = contract()
+    landing_id = extract(gauges, "kingston", "2017-05", **where)  # type: ignore[arg-type]
+    dsn = settings.need("loader_dsn")
+    entry = load(gauges, "kingston", "2017-05", dsn=dsn, landing_id=landing_id, **where)  # type: ignore[arg-type]
+    pipe.send((entry, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))

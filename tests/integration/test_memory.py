@@ -1,0 +1,67 @@
+"""Memory stays flat: what a partition takes does not grow with its size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.integration.fixture_server import FixtureServer, Reply, serving_fixture
+from tests.integration.measured import peak_megabytes
+
+NOTE = "n" * 220
+SMALL, LARGE = 80_000, 240_000
+# What the promise allows besides: 16 bytes a record, to know it again.
+BYTES_A_RECORD = 16
+SLACK_MEGABYTES = 16
+
+
+def body_of(records: int) -> bytes:
+    return b"[%s]" % b",".join(
+        b'{"id":%d,"note":"%s"}' % (number, NOTE.encode()) for number in range(records)
+    )
+
+
+@pytest.fixture
+def environment(warehouse, deployment) -> Iterator[dict[str, str]]:
+    """A bucket outside this process, and the API's address, to be filled in."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    variables = {
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "WANDLE_BUCKET": "memory",
+        "WANDLE_LOADER_DSN": warehouse.dsn(),
+        "WANDLE_CODE_VERSION": "test",
+    }
+    s3 = boto3.client(
+        "s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1",
+        aws_access_key_id="test", aws_secret_access_key="test",
+    )  # fmt: skip
+    s3.create_bucket(Bucket="memory")
+    yield variables
+    server.stop()
+
+
+def test_one_page_three_times_as_large_takes_hardly_more_memory(environment):
+    api = FixtureServer()
+
+    def peak(records: int, *, whole: bool = False) -> float:
+        api.on("/gauges$", Reply(body_of(records)))
+        known = environment | {"WANDLE_SANDBOX_URL": url}
+        entry, megabytes = peak_megabytes(known, f"{records} {whole}", whole=whole)
+        assert entry["records"] == entry["loaded"] + entry["quarantined"] == records
+        return megabytes
+
+    with serving_fixture(api) as url:
+        small, large = peak(SMALL), peak(LARGE)
+        read_at_once = peak(LARGE, whole=True)
+
+    allowed = SLACK_MEGABYTES + BYTES_A_RECORD * (LARGE - SMALL) / 1e6
+    assert large - small < allowed
+    assert read_at_once - small > 2 * allowed, "memory that is taken is not measured"
