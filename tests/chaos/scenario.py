@@ -59,13 +59,15 @@ def suffer(world: World, disturbance: Disturbance, run_id: str) -> Outcome:
         outcome.landing_id = outcome.entry["landing"]
         load(world, run_id, outcome.landing_id)
     else:
-        landed = world.attempt("extract", run_id)
-        assert landed.how == "done", landed
+        landing_id = world.landing_of[state]
         outcome = _struck(
-            world, disturbance, run_id, landed.answer,
+            world,
+            disturbance,
+            run_id,
+            landing_id,
             lambda: world.check_between(before, state, run_id),
-        )  # fmt: skip
-        outcome.landing_id = landed.answer
+        )
+        outcome.landing_id = landing_id
     world.check_after(state, run_id, outcome.landing_id)
     return outcome
 

@@ -96,6 +96,7 @@ class World:
     asked: list[str]
     dbt: Dbt
     references: dict[str, Undisturbed] = field(default_factory=dict)
+    landing_of: dict[str, str] = field(default_factory=dict)
     marts_of: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     # --- doing ---
@@ -231,7 +232,8 @@ class World:
         """Make the references: both states, loaded in turn, without any fault."""
         for number, state in enumerate(("B", "A", "B")):
             ended = self.ingest(state, f"{run_id} {number}")
-            manifest = self.lake.landings.manifest(PARTITION, ended.answer["landing"])
+            self.landing_of[state] = ended.answer["landing"]
+            manifest = self.lake.landings.manifest(PARTITION, self.landing_of[state])
             ((status, books),) = self.ledger(f"{run_id} {number}")
             assert status == "loaded"
             self.references[state] = Undisturbed(

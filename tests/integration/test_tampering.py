@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
+from include.jobs.ingest import ingest, landed_partitions
 from include.jobs.load import load
+from include.sources.model import contract as shipped
 from tests.integration.landings import land, prefix_of
 from tests.samples import body_of, contract
 
 GAUGES = contract()
+CRIME, COUNCILS = shipped("police_street_crime"), ("kingston", "sutton")
 PAGES = ([{"id": 2, "note": "b"}], [{"id": 3, "note": "c"}, {"id": "spoilt"}])
 
 
@@ -237,6 +240,23 @@ def test_a_landing_without_a_manifest_is_never_loaded(lake, bucket, warehouse, l
 
     assert warehouse.query("select * from raw.gauges") == []
     assert warehouse.query("select status, landing_id from ops.load") == [("failed", "")]
+
+
+def test_a_damaged_landing_holds_back_no_other_partition_of_a_reload(lake, bucket, warehouse):
+    crime = [{"id": 1, "category": "burglary", "month": "2017-05", "persistent_id": ""}]
+    ward = {"ward.code": "E05000400", "ward.name": "Alexandra"}
+    damaged, _ = (land(lake, CRIME, crime, council=name, context=ward) for name in COUNCILS)
+    key = truncated_manifest(bucket, damaged)
+
+    found = [where for _, where in landed_partitions(lake)]
+    first, second = ingest(CRIME, found, lake=lake, dsn=warehouse.dsn(), fetch=False)
+
+    assert [where["council"] for where in found] == list(COUNCILS)
+    assert key in str(first.error)
+    assert second.entry is not None
+    assert warehouse.query("select council, status from ops.load order by council") == [
+        ("kingston", "failed"), ("sutton", "loaded"),
+    ]  # fmt: skip
 
 
 def test_an_unreachable_bucket_is_in_the_ledger_as_failed(lake, warehouse, loading, monkeypatch):
