@@ -12,6 +12,7 @@ import pytest
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
 from include.jobs.ingest import ingest, landed_partitions
 from include.jobs.load import load
+from include.landing.manifest import FORMAT
 from include.sources.model import contract as shipped
 from tests.integration.landings import land, prefix_of
 from tests.samples import body_of, contract
@@ -120,11 +121,11 @@ def totals_that_lie(bucket: Any, manifest: Any) -> str:
 
 
 def newer_format(bucket: Any, manifest: Any) -> str:
-    return rewritten(bucket, manifest, format=2, signature="?")
+    return rewritten(bucket, manifest, format=FORMAT + 1, signature="?")
 
 
 def newer_format_of_the_same_fields(bucket: Any, manifest: Any) -> str:
-    return rewritten(bucket, manifest, format=2)
+    return rewritten(bucket, manifest, format=FORMAT + 1)
 
 
 def manifest_of_another_partition(bucket: Any, manifest: Any) -> str:
