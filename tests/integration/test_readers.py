@@ -23,7 +23,7 @@ from tests.integration.readers import LONGEST_WAIT_SECONDS, Seen, reading
 CRIME = shipped("police_street_crime")
 WARD = {"ward.code": "E05000401", "ward.name": "Berrylands"}
 RELOADS = 100
-SIZES = {"A": 300, "B": 450}
+SIZES = {"A": 120, "B": 180}
 
 RAW = "select count(*), count(distinct _landing_id) from raw.police_street_crime"
 NOBODYS = "select count(*), count(distinct _landing_id) from raw.police_ward_boundaries"
@@ -59,11 +59,11 @@ def modelled(new_database, migrated, dbt_of):
 @pytest.fixture
 def crimes(lake, modelled, dbt_of, monkeypatch) -> dict[str, str]:
     """Two landings of one partition by name, the first of them loaded and in the marts."""
-    monkeypatch.setattr(preparing, "BATCH_RECORDS", 50)
+    monkeypatch.setattr(preparing, "BATCH_RECORDS", 20)
     landings = {}
     for state, size in SIZES.items():
         records = [crime(state, number) for number in range(size)]
-        pages = [records[begin : begin + 50] for begin in range(0, size, 50)]
+        pages = [records[begin : begin + 30] for begin in range(0, size, 30)]
         landings[state] = land(lake, CRIME, *pages, context=WARD).landing_id
     reload(lake, modelled, landings["A"])
     build_models_of(dbt_of(modelled), CRIME.name)
@@ -79,12 +79,15 @@ def reload(lake: Any, database: Any, landing_id: str) -> None:
 
 
 def unnoticed(seen: dict[str, Seen], at_least: int) -> None:
-    """No reader met an error, or waited longer than one that reads what nobody touches."""
+    """No reader met an error, as it does after a second's wait for a lock, or had to wait at all.
+
+    What the machine takes for itself, a reader of what nobody touches shows.
+    """
     assert {name: each.error for name, each in seen.items() if each.error} == {}
     idle = seen["nobody's table"].slowest_seconds
     for name, each in seen.items():
         assert each.reads >= at_least, name
-        assert each.slowest_seconds < LONGEST_WAIT_SECONDS + idle, name
+        assert each.slowest_seconds < LONGEST_WAIT_SECONDS + 3 * idle, (name, each, idle)
 
 
 def readers_of(database: Any) -> dict[str, tuple[str, str]]:
@@ -100,6 +103,7 @@ def readers_of(database: Any) -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.timeout(900)
 def test_readers_of_raw_staging_and_marts_never_notice_a_hundred_reloads(lake, modelled, crimes):
     with reading(**readers_of(modelled)) as seen:
         for number in range(RELOADS):
@@ -143,7 +147,7 @@ def test_a_long_read_of_a_mart_makes_its_build_wait_and_no_other_reader(
 
 def test_a_reader_that_would_see_half_a_load_is_found_out(lake, modelled, crimes):
     with reading(**readers_of(modelled)) as seen:
-        modelled.query(f"delete from raw.{CRIME.name} where _record_no > 100")
+        modelled.query(f"delete from raw.{CRIME.name} where _record_no > 50")
         reload(lake, modelled, crimes["A"])
 
     assert not seen["raw"].answers <= {(size, 1) for size in SIZES.values()}
