@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.child import run
+from tests.benchmarks.child import run, run_at_once
 from tests.benchmarks.contenders import Task
 from tests.benchmarks.measuring import measure, rows_of
 from tests.benchmarks.platform import platform, run_sql
@@ -81,6 +81,26 @@ def test_a_contender_that_fails_is_told_with_what_it_wrote(first_loads):
 
     with pytest.raises(SystemExit, match=r"nowhere\.csv"):
         run(task)
+
+
+def test_peak_memory_is_that_of_the_contender_alone(first_loads):
+    entry = first_loads["copy"]
+    ballast = bytearray(b"x") * 300_000_000
+
+    entry.before()
+    measured = run(entry.shares[0][0])
+
+    assert len(ballast) > 1_000_000 * measured.peak_rss_mb > 1_000_000
+
+
+def test_processes_at_once_are_measured_from_the_first_start_to_the_last_end(bench, first_loads):
+    entry = first_loads["copy"]
+    entry.before()
+
+    measured = run_at_once([entry.shares[0], entry.shares[0]])
+
+    assert run_sql(bench.settings, f"select count(*) from {TABLE}") == [(2 * RECORDS,)]
+    assert measured.seconds > 0
 
 
 def test_reloads_end_as_their_cases_say_and_are_told_against_copy(cases):
