@@ -16,7 +16,7 @@ from include.landing.manifest import LandedPage, Manifest
 from include.landing.store import Landings, landing_prefix, s3_errors
 from include.sources.partition import Partition
 
-IN_MEMORY_BYTES = 16 * 1024 * 1024
+IN_MEMORY_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 # Of zlib: with gzip's header and checksum.
 GZIP = 16 + zlib.MAX_WBITS

@@ -83,47 +83,12 @@ def _rows(layout: Format, found: Any) -> list[Any]:
     return [dict(zip(arrays, values, strict=True)) for values in zip(*arrays.values(), strict=True)]
 
 
-def streamed(body: IO[bytes], layout: Format) -> Iterator[Any]:
-    """The records of a large body, one after the other."""
-    prefix = f"{layout.records}.item" if layout.records else "item"
-    _skip_bom(body)
-    found = False
-    try:
-        for record in ijson.items(body, prefix, use_float=True):
-            found = True
-            yield record
-        if not found:
-            yield from _single(body, layout)
-    except ijson.JSONError as error:
-        raise BodyCutShort(f"it is not complete JSON: {error}") from None
-    except UnicodeDecodeError as error:
-        raise UnexpectedPayload(f"it is not UTF-8: {error.reason}") from None
-
-
-def _single(body: IO[bytes], layout: Format) -> Iterator[Any]:
-    """What stands where no list with records was found: an empty one, one record, or nothing."""
-    _skip_bom(body)
-    first = next(
-        (event for prefix, event, _ in ijson.parse(body) if prefix == layout.records), None
-    )
-    if first == "start_array" or (layout.one_or_many and first in ("null", None)):
-        return
-    if not (layout.one_or_many and first == "start_map"):
-        raise UnexpectedPayload(_no_list(layout, "none in a body this large"))
-    _skip_bom(body)
-    yield from ijson.items(body, layout.records, use_float=True)
-
-
 def streamed_value(body: IO[bytes], path: str) -> Any:
     """One value of a large body; None where there is none."""
-    _skip_bom(body)
-    return next(iter(ijson.items(body, path, use_float=True)), None)
-
-
-def _skip_bom(body: IO[bytes]) -> None:
     body.seek(0)
     if body.read(len(BOM)) != BOM:
         body.seek(0)
+    return next(iter(ijson.items(body, path, use_float=True)), None)
 
 
 def _no_list(layout: Format, found: Any) -> str:
@@ -155,6 +120,25 @@ def texts(body: bytes, layout: Format) -> Iterator[bytes]:
     while True:
         start, place = _value_at(body, place)
         yield body[start:place]
+
+
+def start_of_list(head: bytes, layout: Format) -> int | None:
+    """Where in the beginning of a body its list of records begins, behind the bracket."""
+    try:
+        place = start_of_records(head, layout)
+    except ValueError:
+        return None
+    return place + 1 if head[place : place + 1] == b"[" else None
+
+
+def end_of_list(text: bytes) -> int | None:
+    """Where the list ends whose first value stands at the beginning of a text."""
+    depth = 1
+    for token in _TOKEN.finditer(text):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
+        if not depth:
+            return token.start()
+    return None
 
 
 def start_of_records(body: bytes, layout: Format) -> int:

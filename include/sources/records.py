@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import IO, Any
 
 from include.sources import json_records, lines
 from include.sources.body import BodyCutShort, at, parsed, without_bom
 from include.sources.formats import Format
+from include.sources.pieces import pieces
 from include.sources.selected import Wanted
 
 __all__ = [
     "STREAM_ABOVE_BYTES",
     "BodyCutShort",
+    "Chunk",
     "count_records",
+    "read_chunks",
     "read_records",
     "record_texts",
     "value_in",
 ]
 
-# Above this a body is parsed as a stream: `orjson.loads` of 300 MB peaks at 1.3 GB, ijson at 13 MB.
-STREAM_ABOVE_BYTES = 16 * 1024 * 1024
+# Above this a body is read in pieces: `orjson.loads` takes up to 12 times its size meanwhile.
+STREAM_ABOVE_BYTES = 8 * 1024 * 1024
 CHUNK_RECORDS = 20_000
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive records of a body; `own` gives the bytes of each as it stands there, in order."""
+
+    records: list[Any]
+    own: Callable[[], Iterable[bytes]]
+
+    def texts(self, numbers: Collection[int]) -> dict[int, bytes]:
+        """The bytes of single records, by their number in the chunk, from 1."""
+        last = max(numbers, default=0)
+        found = enumerate(islice(self.own(), last), start=1)
+        return {number: text for number, text in found if number in numbers}
 
 
 def read_records(
@@ -38,18 +57,51 @@ def read_records(
     Raises `BodyCutShort` if the body is not well-formed to its end, and
     `UnexpectedPayload` if it is, but holds no records where `layout` says.
     """
-    wanted = _wanted(layout, context)
+    return (chunk.records for chunk in read_chunks(body, size, layout, context))
+
+
+def read_chunks(
+    body: IO[bytes], size: int, layout: Format, context: Mapping[str, str] | None = None
+) -> Iterator[Chunk]:
+    """The same, with the bytes that the records stand in.
+
+    A record of a columnar body stands nowhere, and one that inherits not as it is: both are
+    written as JSON.
+    """
+    wanted = Wanted(layout.select, context or {}) if layout.select else None
     if layout.kind in ("csv", "jsonl"):
-        found: Iterator[Any] = (record for record, _ in _lines(body, layout, wanted))
-    elif size > STREAM_ABOVE_BYTES and layout.kind == "json" and "*" not in layout.records:
-        found = json_records.streamed(body, layout)
-        found = filter(wanted.is_record, found) if wanted else found
-    else:
-        records = json_records.whole(body.read(), layout)
-        yield [record for record in records if wanted.is_record(record)] if wanted else records
+        yield from _chunks_of_lines(_lines(body, layout, wanted))
         return
-    for first in found:
-        yield [first, *islice(found, CHUNK_RECORDS - 1)]
+    if size > STREAM_ABOVE_BYTES and layout.kind == "json" and "*" not in layout.records:
+        for records, text, found_in in pieces(body, layout):
+            yield from _chunks_of_json(records, text, found_in, wanted)
+        return
+    text = body.read()
+    yield from _chunks_of_json(json_records.whole(text, layout), text, layout, wanted)
+
+
+def _chunks_of_lines(found: Iterator[lines.Line]) -> Iterator[Chunk]:
+    while some := list(islice(found, CHUNK_RECORDS)):
+        records, texts = map(list, zip(*some, strict=True))
+        yield Chunk(records, lambda texts=texts: texts)  # type: ignore[misc]
+
+
+def _chunks_of_json(
+    records: list[Any], text: bytes, layout: Format, wanted: Wanted | None
+) -> Iterator[Chunk]:
+    def own(start: int = 0) -> Iterator[bytes]:
+        texts = json_records.texts(text, layout)
+        if wanted:
+            texts = (item for item in texts if wanted.is_record(parsed(item)))
+        return islice(texts, start, None)
+
+    if wanted:
+        records = [record for record in records if wanted.is_record(record)]
+    if len(records) <= CHUNK_RECORDS:
+        yield Chunk(records, own)
+        return
+    for start in range(0, len(records), CHUNK_RECORDS):
+        yield Chunk(records[start : start + CHUNK_RECORDS], partial(own, start))
 
 
 def count_records(body: IO[bytes], size: int, layout: Format) -> int:
@@ -65,25 +117,15 @@ def record_texts(
     numbers: Collection[int],
     context: Mapping[str, str] | None = None,
 ) -> dict[int, bytes]:
-    """The bytes of single records as they stand in a body, by their number in it, from 1.
-
-    The body must be one that `read_records` has read with the same `context`.
-    A record of a columnar body stands nowhere, and one that inherits not as it is: both are
-    written as JSON.
-    """
-    wanted = _wanted(layout, context)
-    if layout.kind in ("csv", "jsonl"):
-        texts: Iterator[bytes] = (text for _, text in _lines(io.BytesIO(body), layout, wanted))
-    else:
-        texts = json_records.texts(body, layout)
-        if wanted:
-            texts = (text for text in texts if wanted.is_record(parsed(text)))
-    last = max(numbers, default=0)
-    return {
-        number: text
-        for number, text in enumerate(islice(texts, last), start=1)
-        if number in numbers
-    }
+    """The bytes of single records as they stand in a body, by their number in it, from 1."""
+    found: dict[int, bytes] = {}
+    before = 0
+    for chunk in read_chunks(io.BytesIO(body), len(body), layout, context):
+        end = before + len(chunk.records)
+        texts = chunk.texts({number - before for number in numbers if before < number <= end})
+        found |= {number + before: text for number, text in texts.items()}
+        before = end
+    return found
 
 
 def value_in(body: IO[bytes], size: int, path: str) -> Any:
@@ -92,10 +134,6 @@ def value_in(body: IO[bytes], size: int, path: str) -> Any:
     if size > STREAM_ABOVE_BYTES:
         return json_records.streamed_value(body, path)
     return at(parsed(without_bom(body.read())), path)
-
-
-def _wanted(layout: Format, context: Mapping[str, str] | None) -> Wanted | None:
-    return Wanted(layout.select, context or {}) if layout.select else None
 
 
 def _lines(body: IO[bytes], layout: Format, wanted: Wanted | None) -> Iterator[lines.Line]:

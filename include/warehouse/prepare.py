@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from include.errors import LandingDamaged
-from include.sources.body import written
 from include.sources.model import Contract
 from include.sources.partition import Partition
-from include.sources.records import STREAM_ABOVE_BYTES, read_records, record_texts
+from include.sources.pieces import PIECE_BYTES
+from include.sources.records import STREAM_ABOVE_BYTES, Chunk, read_chunks
 from include.warehouse.batch import EXTRA, Batch, Broken, Reader
 from include.warehouse.drift import Drift
 from include.warehouse.hashing import ContentHash, Mask
@@ -86,10 +86,14 @@ class _Part:
     """Consecutive records of one page."""
 
     page: PageBody
-    records: list[Any]
+    # Kept while the batch is read, to give back a quarantined record's own bytes, too.
+    chunk: Chunk
     first_position: int
-    # Kept while the batch is read, to give back a quarantined record's own bytes.
-    body: bytes | None
+
+    @property
+    def records(self) -> list[Any]:
+        """The records themselves."""
+        return self.chunk.records
 
     @property
     def positions(self) -> range:
@@ -155,14 +159,12 @@ def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Pa
             yield parts
             parts, records, size = [], 0, 0
         position = 1
-        whole = page.body.read() if page.size <= STREAM_ABOVE_BYTES else None
-        page.body.seek(0)
         layout = contract.layout(page.way)
-        for chunk in read_records(page.body, page.size, layout, page.context):
-            parts.append(_Part(page, chunk, position, whole))
-            position += len(chunk)
-            records += len(chunk)
-            size += page.size if whole is not None else BATCH_BYTES
+        for chunk in read_chunks(page.body, page.size, layout, page.context):
+            parts.append(_Part(page, chunk, position))
+            position += len(chunk.records)
+            records += len(chunk.records)
+            size += page.size if page.size <= STREAM_ABOVE_BYTES else PIECE_BYTES
             if records >= BATCH_RECORDS or size >= BATCH_BYTES:
                 yield parts
                 parts, records, size = [], 0, 0
@@ -207,15 +209,9 @@ def _kept(contract: Contract, part: _Part, records: Mapping[int, Any]) -> dict[i
     if contract.personal:
         withholding = Withholding(contract.columns_of(part.page.way))
         return {position: withholding.record(record) for position, record in records.items()}
-    layout = contract.layout(part.page.way)
-    texts = (
-        record_texts(part.body, layout, set(records), part.page.context)
-        if part.body is not None
-        else {}
-    )
-    return {
-        position: texts.get(position) or written(record) for position, record in records.items()
-    }
+    before = part.first_position - 1
+    texts = part.chunk.texts({position - before for position in records})
+    return {position: texts[position - before] for position in records}
 
 
 def _responsible(contract: Contract, item: Broken) -> str:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import UnexpectedPayload
-from include.sources import records
+from include.sources import pieces, records
 from include.sources.body import BOM
 from include.sources.formats import Format
 from include.sources.records import (
@@ -129,6 +129,7 @@ def test_a_body_that_is_nested_too_deeply_is_told_apart_from_one_that_is_cut_sho
 )
 def test_memory_stays_flat_however_large_a_body_is(monkeypatch, layout, head, row, tail):
     monkeypatch.setattr(records, "CHUNK_RECORDS", 1000)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 64 * 1024)
     body = io.BytesIO(head + row % (b"y" * 200) * 50_000 + tail)
     tracemalloc.start()
 
