@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import LandingDamaged
+from include.sources import pieces
 from include.sources import records as reading
 from include.warehouse import prepare as preparing
 from include.warehouse.prepare import Counts, PageBody, prepare
@@ -234,3 +235,17 @@ def test_bodies_are_read_one_at_a_time():
             page.body.close()
 
     assert run(pages())[0].loaded == 3
+
+
+def test_quarantine_keeps_a_records_own_bytes_out_of_a_body_read_in_pieces(monkeypatch):
+    monkeypatch.setattr(reading, "STREAM_ABOVE_BYTES", 10)
+    monkeypatch.setattr(preparing, "STREAM_ABOVE_BYTES", 10)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 64)
+    good = b'{"id":100,"kind":"good"}'
+    bad = [b'{ "id" :NaN, "kind":"x"}', b'{"id":"one",  "kind":"a"}']
+
+    counts, rows = run([page_body(b"[" + b", ".join([good, *bad] * 20) + b"]", 60)])
+
+    assert [item.record for item in counts.quarantine] == bad * 20
+    assert [item.page_record_no for item in counts.quarantine[:2]] == [2, 3]
+    assert (len(rows), counts.duplicates) == (1, 19)

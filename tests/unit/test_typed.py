@@ -371,3 +371,19 @@ def test_a_time_is_unplaced_exactly_if_its_zone_has_not_one_moment_for_it(moment
     offsets = {moment.replace(tzinfo=ZoneInfo(zone), fold=fold).utcoffset() for fold in (0, 1)}
     assert column.unplaced is not None
     assert bool(column.unplaced[0]) == (len(offsets) > 1)
+
+
+@pytest.mark.parametrize("type_name", [*REFERENCE, "jsonb"])
+@given(values=st.lists(st.none() | UNICODE | DECIMALS | DATES | TIMES, min_size=1, max_size=4))
+def test_values_that_come_often_are_read_as_they_are_alone(type_name, values):
+    often = typed(values * 8, type_name, "Europe/London")
+    once = typed(values, type_name, "Europe/London")
+
+    assert often.array.to_pylist() == once.array.to_pylist() * 8
+    assert often.array.type == once.array.type
+    assert often.wrong.tolist() == once.wrong.tolist() * 8
+    assert often.nulls.tolist() == once.nulls.tolist() * 8
+    hashes = [0 if null else int(item) for item, null in zip(once.hashes, once.nulls, strict=True)]
+    assert [
+        0 if null else int(item) for item, null in zip(often.hashes, often.nulls, strict=True)
+    ] == hashes * 8
