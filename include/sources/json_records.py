@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import IO, Any
 
 import ijson
@@ -139,6 +140,53 @@ def end_of_list(text: bytes) -> int | None:
         if not depth:
             return token.start()
     return None
+
+
+# Between two objects of a list; elsewhere only within strings, and lists in records.
+_BETWEEN = re.compile(rb"\}\s*,\s*\{")
+
+
+def some_texts(
+    body: bytes, layout: Format, records: Sequence[Any], numbers: Collection[int]
+) -> dict[int, bytes]:
+    """The bytes of some records by their number, from 1, given all records of the body."""
+    found = _between_objects(body, layout, records, numbers)
+    if found is None:
+        all_texts = enumerate(islice(texts(body, layout), max(numbers, default=0)), start=1)
+        found = {number: text for number, text in all_texts if number in numbers}
+    return found
+
+
+def _between_objects(
+    body: bytes, layout: Format, records: Sequence[Any], numbers: Collection[int]
+) -> dict[int, bytes] | None:
+    """The same where as many objects seem to stand in the body, and those are the records."""
+    if layout.kind == "columnar" or EVERY in layout.records.split("."):
+        return None
+    body = without_bom(body)
+    start = start_of_list(body, layout)
+    if start is None:
+        return None
+    cuts = [(match.start() + 1, match.end() - 1) for match in _BETWEEN.finditer(body, start)]
+    if len(cuts) != len(records) - 1:
+        return None
+    found = {}
+    for number in numbers:
+        begin = cuts[number - 2][1] if number > 1 else start
+        if number == len(records):
+            found[number] = slice(*_value_at(body, begin))
+        else:
+            found[number] = slice(begin, cuts[number - 1][0])
+    given = {number: body[place].strip() for number, place in found.items()}
+    same = all(repr(_read(text)) == repr(records[number - 1]) for number, text in given.items())
+    return given if same else None
+
+
+def _read(text: bytes) -> Any:
+    try:
+        return parsed(text)
+    except BodyCutShort:
+        return BodyCutShort
 
 
 def start_of_records(body: bytes, layout: Format) -> int:

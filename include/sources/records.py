@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -33,16 +33,11 @@ CHUNK_RECORDS = 20_000
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive records of a body; `own` gives the bytes of each as it stands there, in order."""
+    """Consecutive records of a body; `texts` gives the bytes of single ones as they stand there,
+    by their number in the chunk, from 1."""
 
     records: list[Any]
-    own: Callable[[], Iterable[bytes]]
-
-    def texts(self, numbers: Collection[int]) -> dict[int, bytes]:
-        """The bytes of single records, by their number in the chunk, from 1."""
-        last = max(numbers, default=0)
-        found = enumerate(islice(self.own(), last), start=1)
-        return {number: text for number, text in found if number in numbers}
+    texts: Callable[[Collection[int]], dict[int, bytes]]
 
 
 def read_records(
@@ -83,25 +78,39 @@ def read_chunks(
 def _chunks_of_lines(found: Iterator[lines.Line]) -> Iterator[Chunk]:
     while some := list(islice(found, CHUNK_RECORDS)):
         records, texts = map(list, zip(*some, strict=True))
-        yield Chunk(records, lambda texts=texts: texts)  # type: ignore[misc]
+        yield Chunk(records, partial(_at, texts))
+
+
+def _at(texts: Sequence[bytes], numbers: Collection[int]) -> dict[int, bytes]:
+    return {number: texts[number - 1] for number in numbers}
 
 
 def _chunks_of_json(
     records: list[Any], text: bytes, layout: Format, wanted: Wanted | None
 ) -> Iterator[Chunk]:
-    def own(start: int = 0) -> Iterator[bytes]:
-        texts = json_records.texts(text, layout)
-        if wanted:
-            texts = (item for item in texts if wanted.is_record(parsed(item)))
-        return islice(texts, start, None)
-
+    places: Sequence[int] = range(1, len(records) + 1)
     if wanted:
-        records = [record for record in records if wanted.is_record(record)]
-    if len(records) <= CHUNK_RECORDS:
-        yield Chunk(records, own)
-        return
-    for start in range(0, len(records), CHUNK_RECORDS):
-        yield Chunk(records[start : start + CHUNK_RECORDS], partial(own, start))
+        places = [place for place in places if wanted.is_record(records[place - 1])]
+    for start in range(0, len(places), CHUNK_RECORDS):
+        some = places[start : start + CHUNK_RECORDS]
+        whole = len(some) == len(records)
+        yield Chunk(
+            records if whole else [records[place - 1] for place in some],
+            partial(_in_json, text, layout, records, some),
+        )
+
+
+def _in_json(
+    body: bytes,
+    layout: Format,
+    records: Sequence[Any],
+    places: Sequence[int],
+    numbers: Collection[int],
+) -> dict[int, bytes]:
+    found = json_records.some_texts(
+        body, layout, records, {places[number - 1] for number in numbers}
+    )
+    return {number: found[places[number - 1]] for number in numbers}
 
 
 def count_records(body: IO[bytes], size: int, layout: Format) -> int:
