@@ -18,7 +18,7 @@ from include.sources.model import Column, Contract
 from include.warehouse.hashing import hash_rows
 from include.warehouse.pseudonyms import Pseudonyms
 from include.warehouse.reading import Typed
-from include.warehouse.rules import broken_rules, difference, shown
+from include.warehouse.rules import broken_rules, difference, require_patterns, shown
 from include.warehouse.typed import typed
 from include.warehouse.values import Exploded, Nulls, explode, single, wrong_at
 
@@ -87,6 +87,7 @@ class Reader:
         self, contract: Contract, way: str = "api", pseudonyms: Pseudonyms | None = None
     ) -> None:
         self._columns = contract.raw_columns(way)
+        require_patterns(self._columns)
         self._key = contract.key
         self._personal = contract.personal
         self._pseudonyms = pseudonyms

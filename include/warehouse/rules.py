@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.errors import PermanentError
 from include.sources.model import Column
 from include.warehouse.hashing import Mask, canonical_json
 from include.warehouse.reading import Typed
@@ -43,6 +44,23 @@ def broken_rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
     if column.maximum is not None:
         rules.append(("maximum", _true(pc.greater(_double(values.array), column.maximum))))
     return rules
+
+
+def require_patterns(columns: Iterable[Column]) -> None:
+    """Raise `PermanentError` for a pattern that the engine which matches it does not know.
+
+    That is RE2, which has neither look-around nor back-references.
+    """
+    for column in columns:
+        if not column.pattern:
+            continue
+        try:
+            full_match(pa.array([""]), column.pattern)
+        except pa.ArrowInvalid as error:
+            raise PermanentError(
+                f"column {column.name}: the pattern {column.pattern!r} is none of RE2, which "
+                f"knows no look-around and no back-references: {error}. Change the contract."
+            ) from error
 
 
 def _double(array: pa.Array) -> pa.Array:

@@ -42,6 +42,8 @@ class Nulls:
         found = self._found
         if not self._like_booleans:
             try:
+                if found.isdisjoint(values):
+                    return values
                 return [None if value in found else value for value in values]
             except TypeError:  # lists and objects cannot be looked up
                 pass
@@ -84,9 +86,10 @@ def lists(column: Column, values: Sequence[Any]) -> dict[int, list[Any]]:
     """Which values are lists, or texts joined by the column's separator, and what is in them."""
     separator = column.list_separator
     found: dict[int, list[Any]] = {}
-    if list in set(map(type, values)):
+    kinds = set(map(type, values))
+    if list in kinds:
         found = {index: value for index, value in enumerate(values) if type(value) is list}
-    if separator:
+    if separator and str in kinds:
         for index, value in enumerate(values):
             if type(value) is str and separator in value:
                 found[index] = value.split(separator)

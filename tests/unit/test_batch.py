@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.errors import PermanentError
+from include.sources.model import every_contract
 from include.warehouse.batch import EXTRA, Batch, Reader
 from tests.samples import column, contract
 
@@ -207,3 +209,19 @@ def test_no_records_are_an_empty_batch():
 
     assert batch.records == 0
     assert all(len(array) == 0 for array in batch.arrays.values())
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)b", r"(a)\1", "(?<!x)y"])
+def test_a_pattern_that_the_matching_engine_does_not_know_is_refused_before_a_record_is_read(
+    pattern,
+):
+    with pytest.raises(PermanentError, match=r"column a: .*RE2.* Change the contract"):
+        Reader(contract(column("a", pattern=pattern)))
+
+
+def test_every_contracts_patterns_are_known_to_it():
+    found = every_contract()
+
+    assert any(column.pattern for item in found.values() for column in item.columns)
+    for item in found.values():
+        Reader(item)
