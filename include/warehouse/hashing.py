@@ -25,6 +25,7 @@ Mask = NDArray[np.bool_]
 # Where a whole number may stand as a float, or NaN, which is written as null: looked at closely.
 _FLOAT_NOISE = (b".0", b"null", b"e+1")
 _LANES = (b"wandle lane 1:", b"wandle lane 2:")
+_MARKED_BITS = 24
 
 
 def hash_texts(values: Sequence[str | None]) -> Hashes:
@@ -81,16 +82,24 @@ class Seen:
     """Which 64-bit hashes have come before, at 8 bytes each.
 
     They are kept in sorted runs, each at least twice as long as the next, so
-    that what is added is merged a few times only.
+    that what is added is merged a few times only. Most hashes are told to be
+    new by their first bits alone, which are marked in 16 MB.
     """
 
     def __init__(self) -> None:
         self._runs: list[Hashes] = []
+        self._marked = np.zeros(1 << _MARKED_BITS, dtype=bool)
         self._unsorted: list[Hashes] = []
 
     def holds(self, hashes: Hashes) -> Mask:
         """For each hash, whether it came before in an earlier call; remembers nothing."""
         self._settle()
+        found = self._marked[_first_bits(hashes)]
+        if found.any():
+            found[found] = self._in_runs(hashes[found])
+        return found
+
+    def _in_runs(self, hashes: Hashes) -> Mask:
         found = np.zeros(len(hashes), dtype=bool)
         for run in self._runs:
             place = np.searchsorted(run, hashes)
@@ -125,10 +134,15 @@ class Seen:
     def _remember(self, run: Hashes) -> None:
         if not len(run):
             return
+        self._marked[_first_bits(run)] = True
         while self._runs and len(self._runs[-1]) < 2 * len(run):
             run = np.concatenate([self._runs.pop(), run])
             run.sort(kind="stable")  # two sorted runs are merged in linear time
         self._runs.append(run)
+
+
+def _first_bits(hashes: Hashes) -> NDArray[np.uint64]:
+    return hashes >> np.uint64(64 - _MARKED_BITS)
 
 
 def canonical_json(value: Any) -> str:

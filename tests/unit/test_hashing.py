@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.warehouse import hashing
 from include.warehouse.hashing import ContentHash, Seen, canonical_json, hash_multiset, hash_rows
 from include.warehouse.typed import typed
 
@@ -124,9 +125,18 @@ def test_no_rows_hash_to_zero():
 HASHES = st.lists(st.lists(st.integers(0, 12) | st.integers(0, 2**64 - 1), max_size=12), max_size=6)
 
 
-@given(HASHES)
-def test_seen_agrees_with_a_set(batches):
-    seen, known = Seen(), set()
+@pytest.mark.parametrize("bits", [2, 24])
+@given(batches=HASHES, some=HASHES)
+def test_seen_agrees_with_a_set(bits, batches, some):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashing, "_MARKED_BITS", bits)
+        agree(Seen(), batches, some)
+
+
+def agree(seen: Seen, batches: list[list[int]], some: list[list[int]]) -> None:
+    known = {item for added in some for item in added}
+    for added in some:
+        seen.add(np.array(added, dtype=np.uint64))
 
     for batch in batches:
         expected = []
