@@ -19,6 +19,8 @@ from include.sources.formats import Format
 PIECE_BYTES = 1024 * 1024
 # The first step back from the end of what has been read, to look for the end of a record.
 STEP_BYTES = 512
+# So many closing brackets at the end of a body are tried before it is read token by token.
+LAST_BRACKETS = 4
 
 # Records, the JSON that they stand in, and how that is laid out.
 Piece = tuple[list[Any], bytes, Format]
@@ -43,41 +45,60 @@ def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
         return
     rest, yielded = head[start:], False
     while True:
-        found = _first_piece(rest)
-        if found is None:
-            more = body.read(max(PIECE_BYTES, len(rest)))
-            if not more:
-                raise BodyCutShort("it is not complete JSON: its list has no end")
-            rest += more
-            continue
-        records, text, end, is_last = found
-        if yielded and not records:
-            raise BodyCutShort("it is not complete JSON: a comma stands before the end of its list")
-        rest, yielded = rest[end:], True
-        if records:
+        found = _up_to_a_record(rest)
+        if found is not None:
+            records, text, end = found
             yield records, text, _LIST
-        if is_last:
+            rest, yielded = rest[end:], True
+            continue
+        more = body.read(max(PIECE_BYTES, len(rest)))
+        if not more:
             break
+        rest += more
+    records, text, end = _up_to_the_end(rest)
+    if records:
+        yield records, text, _LIST
+    elif yielded:
+        raise BodyCutShort("it is not complete JSON: a comma stands before the end of its list")
     # What stands around the list must be JSON with it, and nothing must take its place.
-    if json_records.whole(head[:start] + b"]" + rest + body.read(), layout):
+    if json_records.whole(head[:start] + b"]" + rest[end:], layout):
         raise UnexpectedPayload(f"expected one list of records at {layout.records!r}, found two")
 
 
-def _first_piece(rest: bytes) -> tuple[list[Any], bytes, int, bool] | None:
-    """Records from the beginning of a text, their list, where the next begins, and whether there
-    is none; None if more of the text is needed."""
+def _up_to_a_record(rest: bytes) -> tuple[list[Any], bytes, int] | None:
+    """Records from the beginning of a text, the list of them, and where the next one begins; None
+    if none is seen to end there."""
     step, place = 0, rest.rfind(b"},")
     while place >= 0 and step < len(rest):
         if _OPENS.match(rest, place + 2):
-            text = b"[%b]" % rest[: place + 1]
-            try:
-                return parsed(text), text, place + 2, False
-            except BodyCutShort:
-                pass  # it ends within a record
+            found = _as_list(rest[: place + 1])
+            if found is not None:
+                return *found, place + 2
         step = max(STEP_BYTES, 2 * step)
         place = rest.rfind(b"},", 0, max(0, len(rest) - step))
-    end = json_records.end_of_list(rest)
+    return None
+
+
+def _up_to_the_end(rest: bytes) -> tuple[list[Any], bytes, int]:
+    """The last records, the list of them, and where their list has ended."""
+    place = len(rest)
+    for _ in range(LAST_BRACKETS):
+        place = rest.rfind(b"]", 0, place)
+        if place < 0:
+            break
+        found = _as_list(rest[:place])
+        if found is not None:
+            return *found, place + 1
+    end = json_records.end_of_list(rest) if place >= 0 else None
     if end is None:
-        return None
+        raise BodyCutShort("it is not complete JSON: its list has no end")
     text = b"[%b]" % rest[:end]
-    return parsed(text), text, end + 1, True
+    return parsed(text), text, end + 1
+
+
+def _as_list(items: bytes) -> tuple[list[Any], bytes] | None:
+    text = b"[%b]" % items
+    try:
+        return parsed(text), text
+    except BodyCutShort:
+        return None
