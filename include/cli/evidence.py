@@ -33,7 +33,7 @@ def verify(
 
     `wandle verify`
 
-    `wandle verify --source police_street_crime --council sutton --deep`
+    `wandle verify --source <source> --council sutton --deep`
 
     `wandle verify --json | jq '.differences[].kind'`
     """
@@ -85,7 +85,7 @@ def explain(
 
     Examples:
 
-    `wandle explain raw.police_street_crime --key ward_code=E05000555 --key id=54730441`
+    `wandle explain raw.<source> --key id=54730441`
 
     `wandle explain marts.ward_crime_monthly -k ward_code=E05000555 -k month=2017-05 -k
     category=drugs`

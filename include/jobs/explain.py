@@ -15,6 +15,7 @@ from include.settings import Settings
 from include.sources.model import Contract, contract
 from include.sources.partition import Partition, Period
 from include.sources.records import read_records, record_texts
+from include.transform.counted import counted_marts
 from include.warehouse import lookup
 from include.warehouse.batch import EXTRA
 from include.warehouse.connection import connect
@@ -92,16 +93,17 @@ def explain(
                 "(`wandle quarantine`), or its partition not loaded (`wandle ledger`)?"
             )
         return Explained(found, [_origin(source, row, lake, personal) for row in rows])
-    mart = lookup.MARTS.get(name.removeprefix(MARTS))
+    marts = counted_marts()
+    mart = marts.get(name.removeprefix(MARTS))
     if mart is None or not name.startswith(MARTS):
-        known = ", ".join(f"{MARTS}{known}" for known in lookup.MARTS)
+        known = ", ".join(f"{MARTS}{known}" for known in marts)
         raise PermanentError(
             f"explain: {name} cannot be led back. Choose raw.<source> (`wandle sources`), {known}."
         )
     source = contract(mart.source)
     with connect(settings.need("transformer_dsn")) as connection, connection.cursor() as cursor:
-        row = lookup.mart_row(cursor, mart, _whole_months(wanted))
-        landings, places = lookup.rows_of_mart(cursor, mart, row, most)
+        row = lookup.mart_row(cursor, mart.name, mart.grain, _whole_months(wanted))
+        landings, places = lookup.rows_of_model(cursor, mart.model, mart.grain, row, most)
         rows = [_row_at(cursor, source, place) for place in places]
     origins = [_origin(source, found_row, lake, personal) for found_row in rows]
     return Explained(sum(landings.values()), origins, row, landings)

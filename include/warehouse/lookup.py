@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from adbc_driver_manager import Error as AdbcError
@@ -13,32 +12,6 @@ from include.errors import PermanentError
 from include.sources.model import Contract
 from include.warehouse import table
 from include.warehouse.connection import rows
-
-
-@dataclass(frozen=True)
-class Mart:
-    """A mart whose rows count rows of an intermediate model, which lead back to a raw table.
-
-    `grain` are the columns that both share, with their SQL types.
-    """
-
-    name: str
-    model: str
-    source: str
-    grain: Mapping[str, str]
-
-
-MARTS = {
-    mart.name: mart
-    for mart in (
-        Mart(
-            "ward_crime_monthly",
-            "int_police__crimes",
-            "police_street_crime",
-            {"council": "text", "ward_code": "text", "month": "date", "category": "text"},
-        ),
-    )
-}
 
 
 def raw_rows(
@@ -57,31 +30,36 @@ def raw_rows(
     return _count(cursor, of_table, wanted, values), rows(cursor, query, *values)
 
 
-def mart_row(cursor: Cursor, mart: Mart, wanted: Mapping[str, str]) -> dict[str, Any]:
-    """The one row of a mart. Raises `PermanentError` if there is none, or more than one."""
-    name = f"marts.{mart.name}"
+def mart_row(
+    cursor: Cursor, mart: str, grain: Mapping[str, str], wanted: Mapping[str, str]
+) -> dict[str, Any]:
+    """The one row of a mart. Raises `PermanentError` if there is none, or more than one.
+
+    `grain` are the columns that tell its rows apart, with their SQL types.
+    """
+    name = f"marts.{mart}"
     if not rows(cursor, "select to_regclass($1) is not null as there", name)[0]["there"]:
         raise PermanentError(f"explain: {name} is not built yet. Build it: `wandle transform`.")
-    of_mart = f"from {name} where {_where(name, mart.grain, wanted)}"
+    of_mart = f"from {name} where {_where(name, grain, wanted)}"
     values = tuple(wanted.values())
     found = _count(cursor, of_mart, wanted, values)
     if found != 1:
-        missing = ", ".join(column for column in mart.grain if column not in wanted)
+        missing = ", ".join(column for column in grain if column not in wanted)
         more = f"Add `--key` for {missing}." if missing else "Is the value right?"
         raise PermanentError(f"explain: {found} rows of {name} are like that, expected 1. {more}")
     return rows(cursor, f"select * {of_mart}", *values)[0]
 
 
-def rows_of_mart(
-    cursor: Cursor, mart: Mart, row: Mapping[str, Any], most: int
+def rows_of_model(
+    cursor: Cursor, model: str, grain: Mapping[str, str], row: Mapping[str, Any], most: int
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """The raw rows that a mart's row counts: how many of each landing, and where the first stand.
+    """The rows of an intermediate model with a mart row's grain: how many, where the first stand.
 
-    Each is `council`, `landing_id` and `record_no`.
+    They are counted by landing; each place is `council`, `landing_id` and `record_no`.
     """
-    where = _where(mart.name, mart.grain, {name: "" for name in mart.grain})
-    values = tuple(str(row[name]) for name in mart.grain)
-    of_model = f"from intermediate.{mart.model} where {where}"
+    where = _where(model, grain, grain)
+    values = tuple(str(row[name]) for name in grain)
+    of_model = f"from intermediate.{model} where {where}"
     landings = rows(
         cursor,
         f"select landing_id, count(*) as records {of_model} group by landing_id order by 1",
