@@ -54,6 +54,12 @@ host_is_new() { # a new image or setting replaces the host: wait until that is o
   return 1
 }
 
+asleep() { # by its nightly stop: the morning's host starts with what was applied
+  [ "$(aws autoscaling describe-auto-scaling-groups --output text \
+    --auto-scaling-group-names "wandle-$environment-host" \
+    --query 'AutoScalingGroups[0].DesiredCapacity')" = 0 ]
+}
+
 apply() { # apply WANDLE EXTRACT
   local images
   mapfile -t images < <(digests "$1" "$2")
@@ -61,7 +67,12 @@ apply() { # apply WANDLE EXTRACT
 }
 
 release() { # release WANDLE EXTRACT; each step by itself: `set -e` sleeps inside an `if`
-  apply "$1" "$2" && host_is_new &&
+  apply "$1" "$2" || return
+  if asleep; then
+    echo "release: $environment sleeps; nothing was tried on its host"
+    return
+  fi
+  host_is_new &&
     on_host "wandle-compose run --rm migrate" &&
     on_host "wandle-compose up --detach --wait" &&
     on_host "wandle-compose exec -T scheduler wandle doctor --aws" &&

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,8 @@ esac
 AWS = """#!/usr/bin/env bash
 echo "aws $*" >>"$CALLS"
 case $2 in
-describe-auto-scaling-groups) echo i-1 ;;
+describe-auto-scaling-groups)
+  case "$*" in *DesiredCapacity*) echo "${CAPACITY:-1}" ;; *) echo i-1 ;; esac ;;
 describe-instance-refreshes) echo Successful ;;
 send-command)
   case "$*" in *"$BREAKS"*) echo bad ;; *) echo good ;; esac ;;
@@ -121,6 +123,15 @@ def test_a_step_that_fails_brings_back_what_ran_before_and_is_red(deployment, st
     assert f"going back to {OLD}" in done.stderr
 
 
+def test_an_environment_that_sleeps_is_applied_and_not_tried(deployment):
+    done = deployment.run("release.sh", "dev", NEW, "", CAPACITY="0")
+
+    assert done.returncode == 0, done.stderr
+    assert deployment.applied == [NEW]
+    assert not any("send-command" in line for line in deployment.calls)
+    assert "dev sleeps" in done.stdout
+
+
 def test_a_first_release_that_fails_has_nothing_to_go_back_to(deployment):
     Path(deployment.variables["STATE"]).write_text('{"values": {}}', encoding="utf-8")
 
@@ -162,3 +173,29 @@ def test_every_action_is_pinned_by_commit_and_no_workflow_has_rights_by_default(
         assert [item for item in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", item)] == []
         assert "\npermissions: {}\n" in text
         assert "secrets." not in text, "no key is stored in GitHub"
+
+
+CARELESS = """
+name: careless
+on: pull_request_target
+jobs:
+  build:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/checkout@v4
+      - run: echo "${{ github.event.pull_request.title }}"
+      - run: echo "${{ steps.none.outputs.nothing }}"
+"""
+
+
+@pytest.mark.parametrize("program", [("zizmor", "--offline", "--quiet"), ("jactionlint",)])
+def test_the_checks_of_workflows_say_no_to_a_careless_one(tmp_path, program):
+    careless = tmp_path / ".github" / "workflows" / "careless.yml"
+    careless.parent.mkdir(parents=True)
+    careless.write_text(CARELESS, encoding="utf-8")
+    command = (str(Path(sys.executable).parent / program[0]), *program[1:], str(careless))
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    assert done.returncode != 0
+    assert "injection" in done.stdout + done.stderr
