@@ -1,0 +1,47 @@
+# What the host and the Lambdas are told (docs/deploy.md, "Settings of the host"). Nothing in it is secret.
+
+locals {
+  settings_of_functions = {
+    WANDLE_ENVIRONMENT = local.environment
+    WANDLE_BUCKET      = module.lake.bucket
+    WANDLE_LIVE        = "1"
+  }
+
+  settings = merge(local.settings_of_functions, local.settings_of_login, {
+    AWS_REGION         = var.region
+    WANDLE_JOB_ROLE    = module.identity.job_role
+    WANDLE_DATABASE    = module.warehouse.address
+    WANDLE_DATABASE_CA = "/etc/wandle/rds-ca.pem"
+    WANDLE_SERVERLESS  = join(",", var.serverless_sources)
+    PGSSLMODE          = "verify-full"
+    PGSSLROOTCERT      = "/etc/wandle/rds-ca.pem"
+
+    AIRFLOW__SECRETS__BACKEND = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
+    AIRFLOW__SECRETS__BACKEND_KWARGS = jsonencode({
+      connections_prefix = "wandle/${local.environment}/connections"
+      variables_prefix   = null
+      config_prefix      = "wandle/${local.environment}/config"
+      region_name        = var.region
+      role_arn           = replace(module.identity.job_role, "{job}", "secrets")
+    })
+
+    AIRFLOW__API__BASE_URL                   = var.public == null ? "http://localhost:8080" : "https://${var.public.hostname}"
+    AIRFLOW__LOGGING__REMOTE_LOGGING         = "True"
+    AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER = "s3://${module.lake.bucket}/logs"
+    AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID     = "wandle_logs"
+    # No key in it: the role that may write the logs.
+    AIRFLOW_CONN_WANDLE_LOGS = jsonencode({
+      conn_type = "aws"
+      extra     = { region_name = var.region, role_arn = replace(module.identity.job_role, "{job}", "logs") }
+    })
+  })
+
+  settings_of_login = var.login == null ? {} : {
+    WANDLE_OIDC_ISSUER       = var.login.issuer
+    WANDLE_OIDC_CLIENT_ID    = var.login.client_id
+    WANDLE_OIDC_GROUPS_CLAIM = var.login.groups_claim
+    WANDLE_OIDC_VIEWERS      = var.login.viewers
+    WANDLE_OIDC_OPERATORS    = var.login.operators
+    WANDLE_OIDC_ADMINS       = var.login.admins
+  }
+}

@@ -1,0 +1,179 @@
+# The statements of each job. Where a resource is *, AWS knows no resource for the action, and a
+# condition narrows it; tests/infra lists each with its reason.
+
+locals {
+  use_key_for_s3 = {
+    Sid       = "UseKeyForS3"
+    Effect    = "Allow"
+    Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+    Resource  = var.key_arn
+    Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+  }
+
+  read_with_key_for_s3 = merge(local.use_key_for_s3, { Sid = "ReadWithKeyForS3", Action = ["kms:Decrypt"] })
+
+  use_key_for_secrets = {
+    Sid       = "UseKeyForSecrets"
+    Effect    = "Allow"
+    Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+    Resource  = var.key_arn
+    Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
+  }
+
+  read_secrets = {
+    Sid      = "ReadSecrets"
+    Effect   = "Allow"
+    Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+    Resource = "${local.arn.secret}/*"
+  }
+
+  # Listing, then reading, of the zones that a job looks at.
+  zones_read = merge(
+    { for source in keys(local.contracts) : "extract-${source}" => [for name in concat([source], local.parents[source]) : "landing/${name}/"] },
+    {
+      load         = ["landing/"]
+      transform    = ["docs/", "published/"]
+      portal       = ["docs/", "published/"]
+      housekeeping = ["landing/"]
+      logs         = ["logs/"]
+    },
+  )
+
+  reading = {
+    for job, zones in local.zones_read : job => [
+      {
+        Sid       = "ListZones"
+        Effect    = "Allow"
+        Action    = ["s3:ListBucket"]
+        Resource  = var.bucket_arn
+        Condition = { StringLike = { "s3:prefix" = [for zone in zones : "${zone}*"] } }
+      },
+      {
+        Sid      = "ReadZones"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = [for zone in zones : "${var.bucket_arn}/${zone}*"]
+      },
+    ]
+  }
+
+  jobs_of_sources = {
+    for source in keys(local.contracts) : "extract-${source}" => {
+      description = "Fetches ${source} and lands it"
+      statements = concat(local.reading["extract-${source}"], [local.use_key_for_s3, {
+        Sid      = "WriteOwnLandings"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+        Resource = ["${var.bucket_arn}/landing/${source}/*"]
+      }])
+    }
+  }
+
+  jobs_of_all = {
+    load = {
+      description = "Reads landings to load, replay and verify them"
+      statements  = concat(local.reading.load, [local.read_with_key_for_s3])
+    }
+
+    transform = {
+      description = "Publishes dbt's docs and the open data"
+      statements = concat(local.reading.transform, [local.use_key_for_s3, {
+        Sid      = "WritePublished"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"]
+        Resource = ["${var.bucket_arn}/docs/*", "${var.bucket_arn}/published/*"]
+      }])
+    }
+
+    portal = {
+      description = "Shows dbt's docs and the open data in the Airflow UI"
+      statements  = concat(local.reading.portal, [local.read_with_key_for_s3])
+    }
+
+    housekeeping = {
+      description = "Deletes landings: retention and erasure"
+      statements = concat(local.reading.housekeeping, [local.use_key_for_s3, {
+        Sid      = "DeleteLandings"
+        Effect   = "Allow"
+        Action   = ["s3:DeleteObject"]
+        Resource = ["${var.bucket_arn}/landing/*"]
+      }])
+    }
+
+    logs = {
+      description = "Keeps Airflow's task logs in the bucket"
+      statements = concat(local.reading.logs, [local.use_key_for_s3, {
+        Sid      = "WriteLogs"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+        Resource = ["${var.bucket_arn}/logs/*"]
+      }])
+    }
+
+    watch = {
+      description = "Puts the metrics of freshness"
+      statements = [{
+        Sid       = "PutWandleMetrics"
+        Effect    = "Allow"
+        Action    = ["cloudwatch:PutMetricData"]
+        Resource  = "*"
+        Condition = { StringEquals = { "cloudwatch:namespace" = "Wandle" } }
+      }]
+    }
+
+    secrets = {
+      description = "Reads Airflow's connections and settings"
+      statements  = [local.read_secrets, merge(local.use_key_for_secrets, { Action = ["kms:Decrypt"] })]
+    }
+
+    migrate = {
+      description = "Fills secrets and makes roles and tables of the database"
+      statements = [local.read_secrets, local.use_key_for_secrets, {
+        Sid      = "FillSecrets"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:PutSecretValue"]
+        Resource = "${local.arn.secret}/*"
+      }]
+    }
+
+    doctor = {
+      description = "Looks whether the environment is as it should be"
+      statements = [
+        {
+          Sid    = "LookAtBucket"
+          Effect = "Allow"
+          Action = [
+            "s3:ListBucket", "s3:GetBucketLocation", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus", "s3:GetBucketVersioning",
+            "s3:GetBucketPublicAccessBlock", "s3:GetBucketOwnershipControls", "s3:GetBucketLogging",
+            "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
+          ]
+          Resource = var.bucket_arn
+        },
+        {
+          Sid      = "LookAtSecrets"
+          Effect   = "Allow"
+          Action   = ["secretsmanager:DescribeSecret"]
+          Resource = "${local.arn.secret}/*"
+        },
+        {
+          Sid      = "LookAtDatabase"
+          Effect   = "Allow"
+          Action   = ["rds:DescribeDBInstances"]
+          Resource = local.arn.server
+        },
+        {
+          Sid      = "LookAtParameters"
+          Effect   = "Allow"
+          Action   = ["rds:DescribeDBParameters"]
+          Resource = "arn:${var.partition}:rds:${var.region}:${var.account_id}:pg:${local.name}-*"
+        },
+        {
+          Sid      = "LookAtRoles"
+          Effect   = "Allow"
+          Action   = ["iam:GetRole"]
+          Resource = "${local.arn.role}-*"
+        },
+      ]
+    }
+  }
+}

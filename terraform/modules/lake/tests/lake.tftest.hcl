@@ -1,0 +1,112 @@
+mock_provider "aws" {}
+
+variables {
+  environment = "dev"
+  account_id  = "123456789012"
+  region      = "eu-west-2"
+  key_arn     = "arn:aws:kms:eu-west-2:123456789012:key/1"
+}
+
+run "keeps_the_public_out_of_both_buckets" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for block in [aws_s3_bucket_public_access_block.lake, aws_s3_bucket_public_access_block.access_logs] :
+      block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets
+    ])
+    error_message = "All four blocks of public access must be on."
+  }
+
+  assert {
+    condition = alltrue([
+      for controls in [aws_s3_bucket_ownership_controls.lake, aws_s3_bucket_ownership_controls.access_logs] :
+      controls.rule[0].object_ownership == "BucketOwnerEnforced"
+    ])
+    error_message = "Objects belong to the bucket's owner; access lists are off."
+  }
+}
+
+run "answers_tls_alone" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for policy in [aws_s3_bucket_policy.lake.policy, aws_s3_bucket_policy.access_logs.policy] : anytrue([
+        for statement in jsondecode(policy).Statement :
+        statement.Effect == "Deny" && try(statement.Condition.Bool["aws:SecureTransport"], "") == "false"
+      ])
+    ])
+    error_message = "Both buckets must refuse whoever comes without TLS."
+  }
+}
+
+run "keeps_every_version_under_the_key" {
+  command = plan
+
+  assert {
+    condition     = aws_s3_bucket_versioning.lake.versioning_configuration[0].status == "Enabled"
+    error_message = "A landing that was overwritten or deleted must be recoverable."
+  }
+
+  assert {
+    condition     = one(aws_s3_bucket_server_side_encryption_configuration.lake.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == var.key_arn
+    error_message = "The lake is encrypted with the environment's key."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_logging.lake.target_prefix == "lake/"
+    error_message = "Every access is logged."
+  }
+}
+
+run "never_expires_a_landing" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for rule in aws_s3_bucket_lifecycle_configuration.lake.rule :
+      length(rule.expiration) == 0 && length(rule.transition) == 1
+      if rule.id == "landing"
+    ])
+    error_message = "Only `housekeeping` may delete landings: it knows the contracts and writes down what went."
+  }
+
+  assert {
+    condition = anytrue([
+      for rule in aws_s3_bucket_lifecycle_configuration.lake.rule :
+      length(rule.abort_incomplete_multipart_upload) > 0 && one(rule.noncurrent_version_expiration[*].noncurrent_days) == 30
+      if rule.id == "every-zone"
+    ])
+    error_message = "Incomplete uploads end, and what was erased is gone after a month."
+  }
+}
+
+run "is_not_destroyed_with_data_in_it" {
+  command = plan
+
+  assert {
+    condition     = !aws_s3_bucket.lake.force_destroy && !aws_s3_bucket.access_logs.force_destroy
+    error_message = "Protected by default: a bucket with objects in it stays."
+  }
+}
+
+run "refuses_to_keep_erased_data_for_longer_than_promised" {
+  command = plan
+
+  variables {
+    deleted_days = 60
+  }
+
+  expect_failures = [var.deleted_days]
+}
+
+run "refuses_to_archive_what_is_still_reloaded" {
+  command = plan
+
+  variables {
+    landing_archive_days = 7
+  }
+
+  expect_failures = [var.landing_archive_days]
+}

@@ -1,0 +1,167 @@
+# A light source extracted by a Lambda, on the contract's own schedule; its DAG then only loads. The
+# very same job, with a role that may write the source's own landings alone.
+
+locals {
+  name = "wandle-${var.environment}-lambda-${var.source_name}"
+  # EventBridge wants one of the two days to be ?.
+  schedule = "cron(${join(" ", slice(split(" ", var.cron), 0, 4))} ? *)"
+
+  function_arn = "arn:${var.partition}:lambda:${var.region}:${var.account_id}:function:${local.name}"
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  # checkov:skip=CKV_AWS_338:A number of the environment: a year in prod
+  name              = "/wandle/${var.environment}/lambda/${var.source_name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.key_arn
+}
+
+resource "aws_lambda_function" "this" {
+  # checkov:skip=CKV_AWS_117:It needs nothing inside the VPC, and in it would need ec2:CreateNetworkInterface on everything
+  # checkov:skip=CKV_AWS_272:Code signing is for zip packages; an image is pinned by its digest
+  function_name = local.name
+  description   = "Fetches ${var.source_name} and lands it"
+  role          = aws_iam_role.this.arn
+  package_type  = "Image"
+  image_uri     = var.image
+  architectures = [var.architecture]
+  memory_size   = var.memory_mb
+  timeout       = 900
+  # One fetch at a time: the API's rate limit is kept within a process.
+  reserved_concurrent_executions = 1
+  kms_key_arn                    = var.key_arn
+
+  environment {
+    variables = var.settings
+  }
+
+  logging_config {
+    log_format = "JSON"
+    log_group  = aws_cloudwatch_log_group.this.name
+  }
+
+  dead_letter_config {
+    target_arn = var.alerts_topic_arn
+  }
+
+  tracing_config {
+    mode = "Active"
+  }
+
+  depends_on = [aws_iam_role_policy.this]
+}
+
+resource "aws_lambda_function_event_invoke_config" "this" {
+  function_name                = aws_lambda_function.this.function_name
+  maximum_retry_attempts       = 2
+  maximum_event_age_in_seconds = 21600
+}
+
+resource "aws_iam_role" "this" {
+  name                 = local.name
+  description          = "Fetches ${var.source_name} and lands it, as a Lambda"
+  permissions_boundary = var.boundary_arn
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "FunctionOfThisAccount"
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "this" {
+  name = "extract"
+  role = aws_iam_role.this.name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(var.statements, [
+      {
+        Sid      = "WriteFunctionLogs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:/wandle/${var.environment}/lambda/${var.source_name}:*"
+      },
+      {
+        Sid      = "TellOfFailure"
+        Effect   = "Allow"
+        Action   = ["sns:Publish"]
+        Resource = var.alerts_topic_arn
+      },
+      {
+        Sid      = "EncryptTellingOfFailure"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource = var.key_arn
+        Condition = {
+          StringEquals = { "kms:ViaService" = ["sns.${var.region}.amazonaws.com", "lambda.${var.region}.amazonaws.com"] }
+        }
+      },
+      {
+        Sid      = "WriteTraces"
+        Effect   = "Allow"
+        Action   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+        Resource = "*"
+      },
+    ])
+  })
+}
+
+resource "aws_iam_role" "schedule" {
+  name                 = "${local.name}-schedule"
+  description          = "Starts the Lambda of ${var.source_name}"
+  permissions_boundary = var.boundary_arn
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "SchedulesOfThisAccount"
+      Effect    = "Allow"
+      Principal = { Service = "scheduler.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "schedule" {
+  name = "start"
+  role = aws_iam_role.schedule.name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid      = "StartFunction"
+      Effect   = "Allow"
+      Action   = ["lambda:InvokeFunction"]
+      Resource = local.function_arn
+    }]
+  })
+}
+
+resource "aws_scheduler_schedule" "this" {
+  name                         = local.name
+  description                  = "As the contract of ${var.source_name} says"
+  schedule_expression          = local.schedule
+  schedule_expression_timezone = "UTC"
+  kms_key_arn                  = var.key_arn
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = aws_lambda_function.this.arn
+    role_arn = aws_iam_role.schedule.arn
+    input    = jsonencode({ source = var.source_name, scheduled_time = "<aws.scheduler.scheduled-time>" })
+
+    retry_policy {
+      maximum_retry_attempts       = 3
+      maximum_event_age_in_seconds = 3600
+    }
+  }
+}

@@ -1,0 +1,101 @@
+"""The folders of `terraform/`, and Terraform run in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+TERRAFORM = Path(__file__).parents[2] / "terraform"
+MODULES = sorted(path for path in (TERRAFORM / "modules").iterdir() if path.is_dir())
+ENVIRONMENTS = sorted(path for path in (TERRAFORM / "environments").iterdir() if path.is_dir())
+ROOTS = [TERRAFORM / "bootstrap", *ENVIRONMENTS]
+FOLDERS = [TERRAFORM / "bootstrap", *MODULES, *ENVIRONMENTS]
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-2"
+STATE_BUCKET = f"wandle-state-{ACCOUNT}"
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+# What docs/deploy.md says must be set.
+VARIABLES = {
+    "bootstrap": {"github_repository": "rbk-lbs/wandle"},
+    "dev": {"alert_email": "data@example.gov.uk", "image_digest": DIGEST},
+    "prod": {"alert_email": "data@example.gov.uk", "image_digest": DIGEST},
+}
+# All that can be switched on.
+EVERYTHING: dict[str, Any] = {
+    "workers": 2,
+    "serverless_sources": ["bank_holidays", "weather_hourly"],
+    "extract_image_digest": DIGEST,
+    "public": {
+        "hostname": "wandle.example.gov.uk",
+        "certificate_arn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1",
+        "allowed_cidrs": ["192.0.2.0/24"],
+    },
+    "login": {
+        "issuer": "https://login.example.gov.uk",
+        "client_id": "wandle",
+        "admins": "wandle-admins",
+    },
+}
+
+
+class Terraform:
+    """Terraform in one root folder, with its working files and, for bootstrap, its state aside."""
+
+    def __init__(self, folder: Path, aside: Path, more: dict[str, Any] | None = None) -> None:
+        self.folder = folder
+        self.aside = aside
+        aside.mkdir(parents=True, exist_ok=True)
+        self.variables = {**VARIABLES[folder.name], **(more or {})}
+        self.environ = {**os.environ, "TF_DATA_DIR": str(aside / "data"), "TF_IN_AUTOMATION": "1"}
+
+    def run(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+        """Run it and return what it said. Fails the test unless it ended with one of `codes`."""
+        done = subprocess.run(
+            ("terraform", *arguments),
+            cwd=self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode in codes, f"{self.folder.name} {arguments}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+        return done
+
+    def init(self) -> None:
+        """Ready the folder, with the state in the bucket of bootstrap (its own: in a file)."""
+        backend = [] if self.folder.name == "bootstrap" else [
+            f"-backend-config={name}={value}"
+            for name, value in {"bucket": STATE_BUCKET, "region": REGION, "use_path_style": "true"}.items()
+        ]
+        self.run("init", "-input=false", "-no-color", "-lockfile=readonly", *backend)
+
+    def _told(self, more: dict[str, Any]) -> list[str]:
+        file = self.aside / "given.tfvars.json"
+        file.write_text(json.dumps({**self.variables, **more}))
+        state = [f"-state={self.aside / 'terraform.tfstate'}"] if self.folder.name == "bootstrap" else []
+        return ["-input=false", "-no-color", f"-var-file={file}", *state]
+
+    def apply(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        return self.run("apply", "-auto-approve", *self._told(more), *arguments)
+
+    def destroy(self, codes: tuple[int, ...] = (0,), **more: Any) -> subprocess.CompletedProcess[str]:
+        return self.run("destroy", "-auto-approve", *self._told(more), codes=codes)
+
+    def refused(self, **more: Any) -> str:
+        """What Terraform says when it refuses to plan with these variables."""
+        return self.run("plan", *self._told(more), codes=(1,)).stderr
+
+    def plan(self, **more: Any) -> dict[str, Any]:
+        """The plan, as `terraform show -json` says it."""
+        file = self.aside / "plan"
+        self.run("plan", f"-out={file}", *self._told(more))
+        return json.loads(self.run("show", "-json", str(file)).stdout)
+
+    def outputs(self) -> dict[str, Any]:
+        state = [f"-state={self.aside / 'terraform.tfstate'}"] if self.folder.name == "bootstrap" else []
+        found = json.loads(self.run("output", "-json", *state).stdout)
+        return {name: output["value"] for name, output in found.items()}
