@@ -90,6 +90,33 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.txt
 bench: $(BENCH_INSTALLED) ## Measure loading against COPY and others (CASES="first_load", RUNS=3, RECORDS=1000000)
 	$(BENCH_BIN)/python -m tests.benchmarks $(CASES) $(if $(RUNS),--runs $(RUNS)) $(if $(RECORDS),--records $(RECORDS)) $(if $(CHECK),--check)
 
+# Where the AWS provider cannot be downloaded: a command that runs Terraform with it (`TF_OFFLINE=<path>`),
+# and, given --moto, with a stand-in for AWS.
+TF_OFFLINE ?=
+TERRAFORM := $(if $(TF_OFFLINE),$(abspath $(TF_OFFLINE)) )terraform
+WITH_AWS := $(if $(TF_OFFLINE),$(abspath $(TF_OFFLINE)) --moto)
+TERRAFORM_FOLDERS := terraform/bootstrap terraform/environments/dev terraform/environments/prod $(wildcard terraform/modules/*)
+CHECKOV := checkov@3.3.30
+
+terraform-test: $(INSTALLED) ## Terraform: format, validate, tests, checkov, IAM (needs terraform, no account)
+	@command -v terraform >/dev/null || \
+	  { echo "Terraform 1.11 or newer is missing: https://developer.hashicorp.com/terraform/install"; exit 1; }
+	$(TERRAFORM) fmt -check -recursive terraform
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(TERRAFORM_FOLDERS)
+	LOG_LEVEL=ERROR $(BIN)/uv tool run --quiet --python $(BIN)/python $(CHECKOV) --directory terraform \
+	  --framework terraform --skip-download --compact --quiet
+	$(WITH_AWS) $(BIN)/pytest tests/infra --ignore tests/infra/apply
+
+$(TERRAFORM_FOLDERS):
+	@cd $@ && $(TERRAFORM) init -backend=false -input=false -no-color >.terraform.log 2>&1 || { cat .terraform.log; exit 1; }
+	@cd $@ && $(TERRAFORM) validate -no-color && $(TERRAFORM) test -no-color
+
+terraform-apply-offline: $(INSTALLED) ## Terraform: apply both environments to a stand-in for AWS, use and destroy them
+	$(WITH_AWS) $(BIN)/pytest tests/infra/apply
+
+terraform-docs: $(INSTALLED) ## Write the tables of inputs and outputs in terraform's READMEs
+	$(BIN)/python terraform/tables.py
+
 lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements.txt
@@ -98,4 +125,5 @@ lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o requirements-bench.txt
 
-.PHONY: help install demo up down status check lint format test test-acceptance test-aws test-chaos test-browser bench lock
+.PHONY: help install demo up down status check lint format test test-acceptance test-aws test-chaos test-browser bench lock \
+  terraform-test terraform-apply-offline terraform-docs $(TERRAFORM_FOLDERS)

@@ -15,7 +15,12 @@ from tests.infra.folders import EVERYTHING, REGION, STATE_BUCKET, TERRAFORM, Ter
 
 # What has to be made before a plan knows every policy: those ARNs are AWS's to give.
 GIVES_ARNS = {
-    "bootstrap": ["aws_kms_key.this", "aws_ecr_repository.this", "aws_iam_policy.boundary", "aws_iam_openid_connect_provider.github"],
+    "bootstrap": [
+        "aws_kms_key.this",
+        "aws_ecr_repository.this",
+        "aws_iam_policy.boundary",
+        "aws_iam_openid_connect_provider.github",
+    ],
     "dev": ["module.key"],
     "prod": ["module.key"],
 }

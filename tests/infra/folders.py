@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -52,37 +53,55 @@ class Terraform:
         self.variables = {**VARIABLES[folder.name], **(more or {})}
         self.environ = {**os.environ, "TF_DATA_DIR": str(aside / "data"), "TF_IN_AUTOMATION": "1"}
 
-    def run(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, codes: tuple[int, ...] = (0,)
+    ) -> subprocess.CompletedProcess[str]:
         """Run it and return what it said. Fails the test unless it ended with one of `codes`."""
         done = subprocess.run(
-            ("terraform", *arguments),
+            (str(shutil.which("terraform")), *arguments),
             cwd=self.folder,
             env=self.environ,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
         )
-        assert done.returncode in codes, f"{self.folder.name} {arguments}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+        assert done.returncode in codes, (
+            f"{self.folder.name} {arguments}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+        )
         return done
 
     def init(self) -> None:
         """Ready the folder, with the state in the bucket of bootstrap (its own: in a file)."""
-        backend = [] if self.folder.name == "bootstrap" else [
-            f"-backend-config={name}={value}"
-            for name, value in {"bucket": STATE_BUCKET, "region": REGION, "use_path_style": "true"}.items()
-        ]
+        backend = (
+            []
+            if self.folder.name == "bootstrap"
+            else [
+                f"-backend-config={name}={value}"
+                for name, value in {
+                    "bucket": STATE_BUCKET,
+                    "region": REGION,
+                    "use_path_style": "true",
+                }.items()
+            ]
+        )
         self.run("init", "-input=false", "-no-color", "-lockfile=readonly", *backend)
 
     def _told(self, more: dict[str, Any]) -> list[str]:
         file = self.aside / "given.tfvars.json"
         file.write_text(json.dumps({**self.variables, **more}))
-        state = [f"-state={self.aside / 'terraform.tfstate'}"] if self.folder.name == "bootstrap" else []
+        state = (
+            [f"-state={self.aside / 'terraform.tfstate'}"]
+            if self.folder.name == "bootstrap"
+            else []
+        )
         return ["-input=false", "-no-color", f"-var-file={file}", *state]
 
     def apply(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         return self.run("apply", "-auto-approve", *self._told(more), *arguments)
 
-    def destroy(self, codes: tuple[int, ...] = (0,), **more: Any) -> subprocess.CompletedProcess[str]:
+    def destroy(
+        self, codes: tuple[int, ...] = (0,), **more: Any
+    ) -> subprocess.CompletedProcess[str]:
         return self.run("destroy", "-auto-approve", *self._told(more), codes=codes)
 
     def refused(self, **more: Any) -> str:
@@ -96,6 +115,10 @@ class Terraform:
         return json.loads(self.run("show", "-json", str(file)).stdout)
 
     def outputs(self) -> dict[str, Any]:
-        state = [f"-state={self.aside / 'terraform.tfstate'}"] if self.folder.name == "bootstrap" else []
+        state = (
+            [f"-state={self.aside / 'terraform.tfstate'}"]
+            if self.folder.name == "bootstrap"
+            else []
+        )
         found = json.loads(self.run("output", "-json", *state).stdout)
         return {name: output["value"] for name, output in found.items()}

@@ -63,9 +63,7 @@ class Statement:
 
 def allows(statements: Iterable[Statement], request: Request) -> bool:
     """Whether some statement allows the request and none denies it."""
-    effects = {
-        statement.body["Effect"] for statement in statements if statement.matches(request)
-    }
+    effects = {statement.body["Effect"] for statement in statements if statement.matches(request)}
     return effects == {"Allow"}
 
 

@@ -27,18 +27,18 @@ REASONS = {
     "AlarmsOfThisAccount": KEY_POLICY + " A condition names the account.",
     "TlsOnly": "A denial: the more it is about, the better.",
     "Tls12OrNewer": "A denial: the more it is about, the better.",
-    "EndpointForThisAccount": "An endpoint grants nothing; it lets nobody of another account through.",
+    "EndpointForThisAccount": "An endpoint grants nothing; no other account gets through.",
     "EndpointForOwnBuckets": "An endpoint grants nothing; it lets through to own buckets alone.",
     "EndpointForLayersAndPackages": "Buckets of AWS: image layers and Amazon Linux's packages.",
     # who deploys
-    "LookAtSetUp": "Looking only; a plan must see what it does not know yet. Neither data nor secrets.",
+    "LookAtSetUp": "Looking only, at what a plan cannot know yet. Neither data nor secrets.",
     "LookAtBuckets": "s3:GetBucket* is how a bucket is set up; none of these reads an object.",
     "FindAmazonLinux": "Public parameters of AWS: which image is the newest.",
-    "BuildNetworkAndHosts": "What a VPC is made of gets its number when it is made; one region, and "
+    "BuildNetworkAndHosts": "What a VPC is made of gets its number when made; one region, and "
     "LeaveOthersAlone denies what another environment's tag is on.",
     "LeaveOthersAlone": "A denial: the more it is about, the better.",
     "BuildNamed": "All of a service, on resources that are named after the environment.",
-    "BuildSecretsWithoutReading": "RDS makes the admin's secret in the deployer's name; no value is read.",
+    "BuildSecretsWithoutReading": "RDS makes the admin's secret as the deployer; no value is read.",
     "MakeKeys": "A key has no number yet when it is made; a condition names its tag.",
     "ManageOwnKeys": "A key's ARN is its number; a condition names its tag.",
     "MakeServiceLinkedRoles": "AWS's own roles for three services that a condition names.",

@@ -1,0 +1,189 @@
+"""Both environments applied, used and destroyed, with only the documented variables set."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+
+from include.jobs.environment import migrate_environment
+from include.jobs.extract import extract
+from include.jobs.lake import lake_of
+from include.jobs.load import load
+from include.settings import Settings
+from include.sources.model import contract
+from tests.aws.postgres import ADMIN, TlsServer, tls_server
+from tests.infra.apply.inventory import inventory
+from tests.infra.folders import STATE_BUCKET, TERRAFORM, Terraform
+from tests.infra.policies import Request, allows, read, resources_of
+from tests.integration.conftest import AS_OF, serving
+
+# What the stand-in forgets, so that a second plan would change it: by address, and why.
+FORGOTTEN: dict[str, str] = {}
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.fixture(scope="module")
+def environments(aws: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Terraform]:
+    """`terraform apply` of bootstrap, then of both environments, as docs/deploy.md says."""
+    bootstrap = Terraform(TERRAFORM / "bootstrap", tmp_path_factory.mktemp("bootstrap"))
+    bootstrap.init()
+    bootstrap.apply()
+    assert bootstrap.outputs()["state_bucket"] == STATE_BUCKET
+
+    def applied(name: str) -> Terraform:
+        root = Terraform(TERRAFORM / "environments" / name, tmp_path_factory.mktemp(name))
+        root.init()
+        root.apply()
+        return root
+
+    names = ("dev", "prod")
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(names, pool.map(applied, names), strict=True))
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[TlsServer]:
+    """In RDS's place: a real PostgreSQL that takes TLS alone."""
+    with tls_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["dev", "prod"])
+def host(request, environments, postgres, monkeypatch, tmp_path) -> Settings:
+    """The settings that the host gives its containers, with a server that answers."""
+    outputs = environments[request.param].outputs()
+    postgres.empty()
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId=outputs["admin_secret_arn"],
+        SecretString=json.dumps({"username": ADMIN, "password": postgres.password}),
+    )
+    told = {
+        **outputs["settings"],
+        "WANDLE_ADMIN_SECRET": outputs["admin_secret_arn"],
+        "WANDLE_DATABASE": postgres.address,
+        "WANDLE_DATABASE_CA": str(postgres.ca),
+        "PGSSLROOTCERT": str(postgres.ca),
+        "WANDLE_HOME": str(tmp_path),
+        "WANDLE_LIVE": "",
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    with serving(create_sandbox()) as url:
+        monkeypatch.setenv("WANDLE_SANDBOX_URL", url)
+        yield Settings.read()
+
+
+def create_sandbox() -> Any:
+    from include.sandbox.app import create_app
+
+    return create_app(seed=7, as_of=AS_OF, rate_per_second=1e6, burst=1_000_000)
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_a_second_plan_changes_nothing(environments, name):
+    plan = environments[name].plan()
+
+    changes = {
+        change["address"]: change["change"]["actions"]
+        for change in plan["resource_changes"]
+        if change["change"]["actions"] not in (["no-op"], ["read"])
+    }
+
+    assert len(plan["resource_changes"]) > 100
+    unexplained = {
+        address: actions
+        for address, actions in changes.items()
+        if not any(re.fullmatch(pattern, address) for pattern in FORGOTTEN)
+    }
+    assert unexplained == {}
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_migrate_may_read_this_databases_admin_secret_alone(environments, name):
+    own = environments[name].outputs()["admin_secret_arn"]
+    others = environments[{"dev": "prod", "prod": "dev"}[name]].outputs()["admin_secret_arn"]
+    address = "module.identity.aws_iam_role_policy.admin_secret"
+    statements = next(
+        read(address, resource["values"]["policy"])
+        for resource in resources_of(environments[name].plan())
+        if resource["address"] == address
+    )
+
+    assert allows(statements, Request("secretsmanager:GetSecretValue", own))
+    assert not allows(statements, Request("secretsmanager:GetSecretValue", others))
+
+
+def test_extract_and_load_work_on_what_was_applied(host):
+    changed = migrate_environment(host)
+    lake = lake_of(host)
+    weather = contract("weather_hourly")
+
+    landing = extract(weather, "kingston", "2026-06-01", lake=lake, run_id="first")
+    entry = load(
+        weather,
+        "kingston",
+        "2026-06-01",
+        lake=lake,
+        dsn=host.need("loader_dsn"),
+        run_id="first",
+        landing_id=landing,
+    )
+
+    assert any("wandle_loader" in line for line in changed)
+    assert entry["status"] == "loaded"
+    assert entry["loaded"] >= 24
+    body = lake.s3.list_objects_v2(Bucket=host.bucket, Prefix="landing/weather_hourly/")
+    assert body["KeyCount"] >= 2
+
+
+def test_no_secret_is_in_a_state(environments, host):
+    migrate_environment(host)
+    loader = boto3.client("secretsmanager").get_secret_value(
+        SecretId=f"wandle/{host.environment}/connections/wandle_loader"
+    )["SecretString"]
+    password = json.loads(loader)["password"]
+
+    state = (
+        boto3.client("s3")
+        .get_object(Bucket=STATE_BUCKET, Key=f"wandle/{host.environment}.tfstate")["Body"]
+        .read()
+        .decode()
+    )
+
+    assert len(password) > 20
+    assert "wandle_loader" in state
+    assert password not in state
+
+
+def test_destroying_dev_leaves_nothing(environments):
+    kinds = {item.rsplit(" ", 1)[0] for item in inventory("dev")}
+    assert len(kinds) >= 22, f"the inventory sees what is there: {sorted(kinds)}"
+
+    environments["dev"].destroy()
+
+    assert inventory("dev") == set()
+
+
+def test_destroying_prod_is_refused_and_changes_nothing(environments):
+    before = inventory("prod")
+
+    said = environments["prod"].destroy(codes=(1,))
+
+    assert "This environment is protected" in said.stdout + said.stderr
+    assert len(before) > 60
+    assert inventory("prod") == before
+
+
+def test_once_unprotected_prod_leaves_its_final_snapshot_alone(environments):
+    environments["prod"].apply(protected=False)
+
+    environments["prod"].destroy(protected=False)
+
+    assert inventory("prod") == {"snapshot wandle-prod-final"}
