@@ -40,6 +40,11 @@ variable "environments" {
     condition     = length(var.environments) > 0 && alltrue([for name in var.environments : can(regex("^[a-z][a-z0-9]{1,9}$", name))])
     error_message = "environments must be 2 to 10 small letters or digits each and begin with a letter, such as dev and prod."
   }
+
+  validation {
+    condition     = length(setintersection(var.environments, ["deploy", "plan", "boundary", "state"])) == 0
+    error_message = "environments must not be deploy, plan, boundary or state: those names are bootstrap's own."
+  }
 }
 
 variable "github_thumbprints" {

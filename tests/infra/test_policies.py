@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -150,6 +151,25 @@ def test_every_statement_says_in_a_word_what_it_is_for(policies):
     ]
 
     assert not nameless
+
+
+def test_every_policy_is_as_short_as_iam_demands(plans):
+    """IAM's quotas, which count no white space; the stand-in for AWS does not know them."""
+    quotas = {
+        ("aws_iam_policy", "policy"): 6144,
+        ("aws_iam_role_policy", "policy"): 10_240,
+        ("aws_iam_role", "assume_role_policy"): 2048,
+    }
+    lengths = {
+        (resource["address"], attribute): (len(re.sub(r"\s", "", text)), quotas[kind, attribute])
+        for plan in plans.values()
+        for resource in resources_of(plan)
+        for kind, attribute in quotas
+        if resource["type"] == kind and (text := resource["values"].get(attribute))
+    }
+
+    assert len(lengths) > 60
+    assert {where: sizes for where, sizes in lengths.items() if sizes[0] > sizes[1]} == {}
 
 
 def test_only_the_one_policy_that_rds_must_name_first_is_unknown_to_a_plan(plans):

@@ -85,10 +85,11 @@ resource "aws_db_instance" "this" {
   parameter_group_name        = aws_db_parameter_group.this.name
   auto_minor_version_upgrade  = true
   allow_major_version_upgrade = false
-  maintenance_window          = "sun:01:00-sun:02:00"
+  maintenance_window          = "mon:08:30-mon:09:30"
 
-  backup_retention_period   = var.backup_days
-  backup_window             = "23:00-23:45"
+  backup_retention_period = var.backup_days
+  # After the night's runs, and when an environment that sleeps at night is up.
+  backup_window             = "07:30-08:15"
   copy_tags_to_snapshot     = true
   delete_automated_backups  = true
   deletion_protection       = var.protected
