@@ -9,7 +9,8 @@ locals {
         Sid    = "BoundaryObjects"
         Effect = "Allow"
         Action = [
-          "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListBucket",
+          "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion",
+          "s3:AbortMultipartUpload", "s3:ListBucket", "s3:ListBucketVersions",
           "s3:GetBucketLocation", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus", "s3:GetBucketVersioning",
           "s3:GetBucketPublicAccessBlock", "s3:GetBucketOwnershipControls", "s3:GetBucketLogging",
           "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",

@@ -133,14 +133,24 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
         [put(env, docs), get(env, landed), get(env, logs), delete(env, docs), *never],
     )
     found["housekeeping"] = (
-        [delete(env, landed), get(env, landed), listing(env, "landing/x/"), *writes],
         [
+            delete(env, landed),
+            get(env, landed),
             put(env, landed),
+            listing(env, "landing/x/"),
+            Request("s3:DeleteObjectVersion", bucket(env, landed)),
+            Request("s3:ListBucketVersions", bucket(env), {**TLS, "s3:prefix": "landing/x/"}),
+            *writes,
+        ],
+        [
+            Request("s3:DeleteObjectVersion", bucket(env, docs)),
+            Request("s3:ListBucketVersions", bucket(env), {**TLS, "s3:prefix": "docs/"}),
+            put(env, docs),
             delete(env, docs),
             delete(env, published),
             delete(env, logs),
             get(env, logs),
-            *never,
+            *(request for request in never if request.action != "s3:DeleteObjectVersion"),
         ],
     )
     found["logs"] = (

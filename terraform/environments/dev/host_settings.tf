@@ -12,6 +12,7 @@ locals {
     WANDLE_JOB_ROLE    = module.identity.job_role
     WANDLE_DATABASE    = module.warehouse.address
     WANDLE_DATABASE_CA = "/etc/wandle/rds-ca.pem"
+    WANDLE_BACKUP_DAYS = local.numbers.database_backup_days
     WANDLE_SERVERLESS  = join(",", var.serverless_sources)
     PGSSLMODE          = "verify-full"
     PGSSLROOTCERT      = "/etc/wandle/rds-ca.pem"
@@ -25,6 +26,7 @@ locals {
       role_arn           = replace(module.identity.job_role, "{job}", "secrets")
     })
 
+    AIRFLOW__FAB__COOKIE_SECURE              = var.public == null ? "False" : "True"
     AIRFLOW__API__BASE_URL                   = var.public == null ? "http://localhost:8080" : "https://${var.public.hostname}"
     AIRFLOW__LOGGING__REMOTE_LOGGING         = "True"
     AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER = "s3://${module.lake.bucket}/logs"
@@ -39,6 +41,7 @@ locals {
   settings_of_login = var.login == null ? {} : {
     WANDLE_OIDC_ISSUER       = var.login.issuer
     WANDLE_OIDC_CLIENT_ID    = var.login.client_id
+    WANDLE_OIDC_SCOPES       = var.login.scopes
     WANDLE_OIDC_GROUPS_CLAIM = var.login.groups_claim
     WANDLE_OIDC_VIEWERS      = var.login.viewers
     WANDLE_OIDC_OPERATORS    = var.login.operators

@@ -81,6 +81,7 @@ variable "login" {
   type = object({
     issuer       = string
     client_id    = string
+    scopes       = optional(string, "openid email profile")
     groups_claim = optional(string, "groups")
     viewers      = optional(string, "")
     operators    = optional(string, "")

@@ -92,12 +92,23 @@ locals {
 
     housekeeping = {
       description = "Deletes landings: retention and erasure"
-      statements = concat(local.reading.housekeeping, [local.use_key_for_s3, {
-        Sid      = "DeleteLandings"
-        Effect   = "Allow"
-        Action   = ["s3:DeleteObject"]
-        Resource = ["${var.bucket_arn}/landing/*"]
-      }])
+      statements = concat(local.reading.housekeeping, [
+        local.use_key_for_s3,
+        {
+          # Erasing rewrites a landing without the person, and must not leave the old one behind.
+          Sid      = "ReplaceAndDeleteLandings"
+          Effect   = "Allow"
+          Action   = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion"]
+          Resource = ["${var.bucket_arn}/landing/*"]
+        },
+        {
+          Sid       = "ListOldVersions"
+          Effect    = "Allow"
+          Action    = ["s3:ListBucketVersions"]
+          Resource  = var.bucket_arn
+          Condition = { StringLike = { "s3:prefix" = ["landing/*"] } }
+        },
+      ])
     }
 
     logs = {

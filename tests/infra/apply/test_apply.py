@@ -33,10 +33,6 @@ FORGOTTEN = {
         {"tag_specifications", "default_version", "latest_version"},
         "moto answers the template's own tags among those of what it launches",
     ),
-    "module.airflow_host.aws_autoscaling_group.this": (
-        {"launch_template"},
-        "the launch template's version, which follows from the template's change",
-    ),
     "module.airflow_host.aws_vpc_security_group_egress_rule.warehouse": (
         {"description"},
         "moto drops the description of a rule about another group",
