@@ -103,9 +103,20 @@ resource "aws_autoscaling_group" "this" {
   target_group_arns         = each.key == "host" ? local.target_groups : []
 
   launch_template {
-    id = aws_launch_template.this[each.key].id
-    # A host that is made gets the newest; one that runs is brought there by the deployment.
-    version = "$Latest"
+    id      = aws_launch_template.this[each.key].id
+    version = aws_launch_template.this[each.key].latest_version
+  }
+
+  # A new image or setting replaces the hosts, one at a time. There must not be two schedulers' hosts
+  # at once on a stack of one: the old one goes first.
+  instance_refresh {
+    strategy = "Rolling"
+
+    preferences {
+      min_healthy_percentage = 0
+      max_healthy_percentage = 100
+      instance_warmup        = 900
+    }
   }
 
   dynamic "tag" {
