@@ -20,6 +20,7 @@ locals {
       image            = var.image
       admin_secret_arn = var.admin_secret_arn
       settings         = var.settings
+      listen           = var.public == null && var.workers == 0 ? "127.0.0.1" : "0.0.0.0"
       host             = var.workers == 0 ? "" : one(aws_lb.internal[*].dns_name)
     })
   }

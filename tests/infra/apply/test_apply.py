@@ -243,7 +243,7 @@ def test_destroying_prod_is_refused_and_changes_nothing(environments):
 
 
 def test_once_unprotected_prod_leaves_its_final_snapshot_alone(environments):
-    # Without a refresh: else what the stand-in forgot of the launch template would replace the host.
+    # Without a refresh: what the stand-in forgot of the launch template would replace the host.
     environments["prod"].apply("-refresh=false", protected=False)
 
     environments["prod"].destroy(protected=False)

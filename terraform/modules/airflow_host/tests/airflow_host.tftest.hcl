@@ -95,6 +95,15 @@ run "runs_the_image_by_digest" {
   }
 }
 
+run "listens_to_itself_alone_without_a_balancer" {
+  command = plan
+
+  assert {
+    condition     = strcontains(local.user_data["host"], "WANDLE_LISTEN='127.0.0.1'")
+    error_message = "Without a balancer nobody but Session Manager gets to Airflow."
+  }
+}
+
 run "sleeps_if_it_is_told_when" {
   command = plan
 
