@@ -17,6 +17,9 @@ SOURCES ?=
 FROM ?=
 TO ?=
 
+# What runs docker-compose.yaml.
+COMPOSE ?= docker compose
+
 help: ## List what you can do here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
 
@@ -54,6 +57,7 @@ lint: $(INSTALLED) ## Check Python, SQL, contracts and layers; change nothing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/wandle sync --check
 	$(BIN)/shellcheck --external-sources .github/deploy/*.sh .ci/run
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jactionlint
@@ -90,6 +94,13 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.txt
 bench: $(BENCH_INSTALLED) ## Measure loading against COPY and others (CASES="first_load", RUNS=3, RECORDS=1000000)
 	$(BENCH_BIN)/python -m tests.benchmarks $(CASES) $(if $(RUNS),--runs $(RUNS)) $(if $(RECORDS),--records $(RECORDS)) $(if $(CHECK),--check)
 
+test-containers: $(INSTALLED) ## The platform in containers (COMPOSE="docker compose"; slow)
+	COMPOSE="$(COMPOSE)" $(BIN)/pytest $(or $(TESTS),tests/containers)
+
+compose-demo: ## Run the main job in containers, and leave them up
+	COMPOSE_PROFILES=sandbox WANDLE_LIVE= $(COMPOSE) up --detach --build
+	COMPOSE_PROFILES=sandbox,demo WANDLE_LIVE= $(COMPOSE) run --rm demo
+
 # Where the AWS provider cannot be downloaded: a command that runs Terraform with it (`TF_OFFLINE=<path>`),
 # and, given --moto, with a stand-in for AWS.
 TF_OFFLINE ?=
@@ -124,6 +135,8 @@ lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-local.txt
 	$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o requirements-bench.txt
+	$(BIN)/uv pip compile --group extract --universal --python-version 3.12 --generate-hashes \
+	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
 
-.PHONY: help install demo up down status check lint format test test-acceptance test-aws test-chaos test-browser bench lock \
+.PHONY: help install demo up down status check lint format test test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
   terraform-test terraform-apply-offline terraform-docs $(TERRAFORM_FOLDERS)

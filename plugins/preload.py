@@ -1,15 +1,17 @@
-"""Import what every task needs once, in the scheduler, before it forks the tasks' processes.
+"""Import what every task needs once, before the tasks' processes are forked.
 
-The LocalExecutor forks a process per task. Without this each of them spends
-about a second of processor time on the same imports. Only third-party modules
-that start no thread (a fork does not copy threads), and nothing of `include`:
-an edited job must be what the next task runs.
+The LocalExecutor forks a process per task from the scheduler, a Celery worker
+from itself. Without this each of them spends about a second of processor time
+on the same imports. Only third-party modules that start no thread (a fork does
+not copy threads), and nothing of `include`: an edited job must be what the
+next task runs.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 from airflow.configuration import conf
 from airflow.listeners import hookimpl
@@ -37,6 +39,15 @@ MODULES = (
     "tenacity",
     "yaml",
 )
+
+
+def __getattr__(name: str) -> dict[str, Any]:
+    """`CELERY_CONFIG`, which `[celery] celery_config_options` names; only there is Celery read."""
+    if name != "CELERY_CONFIG":
+        raise AttributeError(name)
+    from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CONFIG
+
+    return {**DEFAULT_CELERY_CONFIG, "imports": MODULES}
 
 
 class Preload:

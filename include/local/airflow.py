@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from dotenv import dotenv_values
 
 from include.local import processes
 from include.local.airflow_api import AirflowApi
@@ -21,7 +22,7 @@ from include.local.home import HOST, port, write_private
 from include.local.postgres import airflow_migrated_for, note_airflow_migrated
 from include.local.processes import PlatformFailed, Service
 from include.local.services import python_environment
-from include.local.state import as_variables, read_secrets, source_connections
+from include.local.state import as_variables, read_secrets, server_of, source_connections
 from include.settings import CHECKOUT, Settings
 from include.sources.model import contracts
 
@@ -50,77 +51,67 @@ HEALTH_NAMES = {
 }
 
 
+# What Airflow is told in every environment; here and in docker-compose.yaml stands the rest.
+SHARED = Path(__file__).with_name("airflow.env")
+
+
 def airflow_environment(settings: Settings) -> dict[str, str]:
     """Every variable that makes Airflow the platform's: its settings, and those of the jobs."""
-    environment = as_variables(settings, FOR_TASKS) | _connections(settings)
+    environment = shared_environment() | as_variables(settings, FOR_TASKS)
     environment["AIRFLOW_HOME"] = str(settings.home / "airflow")
-    environment["OPENBLAS_NUM_THREADS"] = "1"  # threads would not survive the fork of a task
     if settings.live:
         environment["WANDLE_LIVE"] = "1"
     if "code_version" in settings.model_fields_set:
         environment["WANDLE_CODE_VERSION"] = settings.code_version
-    for section, options in _configuration(settings).items():
-        for option, value in options.items():
-            environment[f"AIRFLOW__{section}__{option}".upper()] = value
+    for name, connection in connections(settings).items():
+        environment[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)
+    for found in (_configuration(settings), secret_configuration(settings)):
+        for section, options in found.items():
+            for option, value in options.items():
+                environment[f"AIRFLOW__{section}__{option}".upper()] = value
     return environment
 
 
+def shared_environment() -> dict[str, str]:
+    """What Airflow is told in every environment."""
+    return {name: value or "" for name, value in dotenv_values(SHARED).items()}
+
+
 def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
-    secrets = read_secrets(settings.home)
     url = settings.need("airflow_url")
     folder = settings.home / "airflow"
-    server = f"{HOST}:{port(settings.port_base, 'postgresql')}"
-    database = f"airflow:{secrets['airflow_database']}@{server}/airflow"
     return {
         "core": {
             "executor": "LocalExecutor",
             "parallelism": "8",
             "dags_folder": str(CHECKOUT / "dags"),
             "plugins_folder": str(CHECKOUT / "plugins"),
-            "load_examples": "False",
-            "dags_are_paused_at_creation": "True",
-            "fernet_key": secrets["airflow_fernet_key"],
             "execution_api_server_url": f"{url}/execution/",
-            "hostname_callable": "socket.gethostname",
-            "simple_auth_manager_users": f"{settings.airflow_user}:admin",
             "simple_auth_manager_passwords_file": str(folder / "passwords.json"),
-            "simple_auth_manager_all_admins": "False",
-        },
-        "database": {
-            "sql_alchemy_conn": f"postgresql+psycopg2://{database}",
-            "sql_alchemy_conn_async": f"postgresql+asyncpg://{database}",
-            # `up` migrates before it starts what needs the tables; the API server starts beside it.
-            "check_migrations": "False",
         },
         "api": {
             "host": HOST,
             "port": str(port(settings.port_base, "airflow")),
             "base_url": url,
-            "workers": "1",
-            "secret_key": secrets["airflow_api_secret_key"],
         },
-        "api_auth": {"jwt_secret": secrets["airflow_jwt_secret"]},
-        "scheduler": {
-            "scheduler_idle_sleep_time": "0.2",
-            # A scheduler that was killed leaves tasks behind: they are found within a minute.
-            "orphaned_tasks_check_interval": "30",
-            "task_instance_heartbeat_timeout": "60",
-        },
-        # When a task's process ends between two looks, its slot stays taken for a whole
-        # heartbeat interval: at the default of 5 s that was two thirds of a run's time.
-        "workers": {"min_heartbeat_interval": "1", "max_failed_heartbeats": "20"},
-        "dag_processor": {
-            "refresh_interval": "10",
-            "bundle_refresh_check_interval": "1",
-        },
-        "logging": {
-            "base_log_folder": str(folder / "logs"),
-            "colored_console_log": "False",
-        },
+        "logging": {"base_log_folder": str(folder / "logs")},
     }
 
 
-def _connections(settings: Settings) -> dict[str, str]:
+def secret_configuration(settings: Settings) -> dict[str, dict[str, str]]:
+    """The options of Airflow that are secret, by section."""
+    secrets = read_secrets(settings.home)
+    database = f"airflow:{secrets['airflow_database']}@{server_of(settings)}/airflow"
+    return {
+        "core": {"fernet_key": secrets["airflow_fernet_key"]},
+        "database": {"sql_alchemy_conn": f"postgresql+psycopg2://{database}"},
+        "api": {"secret_key": secrets["airflow_api_secret_key"]},
+        "api_auth": {"jwt_secret": secrets["airflow_jwt_secret"]},
+    }
+
+
+def connections(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The connections that the tasks take, by name."""
     s3 = {
         "conn_type": "aws",
         "login": settings.need("s3_access_key"),
@@ -131,17 +122,11 @@ def _connections(settings: Settings) -> dict[str, str]:
             "service_config": {"s3": {"bucket_name": settings.bucket}},
         },
     }
-    databases = {
-        f"AIRFLOW_CONN_{name.upper()}": json.dumps(_postgres_connection(dsn))
-        for name, dsn in source_connections(settings).items()
+    databases = source_connections(settings) | {
+        "wandle_loader": settings.loader_dsn,
+        "wandle_transformer": settings.transformer_dsn,
     }
-    return databases | {
-        "AIRFLOW_CONN_WANDLE_LOADER": json.dumps(_postgres_connection(settings.loader_dsn)),
-        "AIRFLOW_CONN_WANDLE_TRANSFORMER": json.dumps(
-            _postgres_connection(settings.transformer_dsn)
-        ),
-        "AIRFLOW_CONN_WANDLE_S3": json.dumps(s3),
-    }
+    return {name: _postgres_connection(dsn) for name, dsn in databases.items()} | {"wandle_s3": s3}
 
 
 def _postgres_connection(dsn: str) -> dict[str, Any]:

@@ -47,21 +47,33 @@ def demo(
         window = choose_window(settings, councils, first, last, began.date())
         asked = asked_of_sources(window, sources)
         platform.up(settings, report=report)
-        settings = prepare(settings)
-        api = AirflowApi(
-            settings.need("airflow_url"), settings.airflow_user, settings.airflow_password
-        )
-        up_at = time.monotonic()
-        report(f"The main job, through Airflow: {_told(window, asked)}")
-        with _progress(console) as progress:
-            ingest_all(api, asked, progress)
-            _wait_for_marts(api, settings, progress)
-        show_summary(
-            settings,
-            [entry for entry in ledger_entries(settings.loader_dsn) if _shown(entry, asked)],
-            seconds=time.monotonic() - up_at,
-            console=console,
-        )
+        local = prepare(settings)
+        run(local, window, asked, url=local.need("airflow_url"), console=console)
+        report("\nThe platform stays up: `wandle status`, `wandle ledger`, `make down` to stop it.")
+
+
+def run(
+    settings: Settings, window: Window, asked: list[Asked], *, url: str, console: Console
+) -> None:
+    """Run the main job on a platform that is up, show what came of it, and the way in at `url`.
+
+    Raises `DemoFailed` with the failing task's own error.
+    """
+    began = time.monotonic()
+    api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
+    console.print(
+        f"The main job, through Airflow: {_told(window, asked)}", highlight=False, soft_wrap=True
+    )
+    with _progress(console) as progress:
+        ingest_all(api, asked, progress)
+        _wait_for_marts(api, settings, progress)
+    show_summary(
+        settings,
+        [entry for entry in ledger_entries(settings.loader_dsn) if _shown(entry, asked)],
+        seconds=time.monotonic() - began,
+        url=url,
+        console=console,
+    )
 
 
 def _told(window: Window, asked: list[Asked]) -> str:

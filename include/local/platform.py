@@ -48,7 +48,7 @@ def up(settings: Settings, *, report: Report = print) -> None:
             run(launch.ensure, services.s3(local))
             run(launch.ensure_sandbox)
             launch.ensure_postgres()
-            run(_migrate_warehouse, local)
+            run(migrate_warehouse, local)
             run(case_system.create, local)
             api_server, *others = airflow.services(local)
             run(launch.ensure, api_server)  # the slowest: it need not wait for the tables
@@ -154,7 +154,8 @@ def _parallel() -> Iterator[tuple[Callable[..., None], Event]]:
             raise
 
 
-def _migrate_warehouse(settings: Settings) -> None:
+def migrate_warehouse(settings: Settings) -> None:
+    """Bring the warehouse to the contracts, with the passwords of the state folder."""
     from include.jobs.migrate import migrate
 
     generated = read_secrets(settings.home)

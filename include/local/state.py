@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from include.local.home import HOST, port, read_json, write_private
+from include.local.home import HOST, PORT_OFFSETS, port, read_json, write_private
 from include.settings import Settings, connection_variable
 from include.sources.asking import DatabaseExtract
 from include.sources.model import every_contract
@@ -29,7 +31,29 @@ ROLES = {
 SUPERUSER = "wandle_admin"
 
 
-def _password() -> str:
+@dataclass(frozen=True)
+class Addresses:
+    """Where the services of one platform answer."""
+
+    airflow: str
+    s3: str
+    sandbox: str
+    postgresql: str
+
+    @classmethod
+    def of_this_machine(cls, port_base: int) -> Addresses:
+        """Those of the platform without containers."""
+        server = {name: f"{HOST}:{port(port_base, name)}" for name in PORT_OFFSETS}
+        return cls(
+            airflow=f"http://{server['airflow']}",
+            s3=f"http://{server['s3']}",
+            sandbox=f"http://{server['sandbox']}",
+            postgresql=server["postgresql"],
+        )
+
+
+def generated_password() -> str:
+    """A password nobody has chosen, of 192 bits."""
     return secrets.token_urlsafe(24)
 
 
@@ -38,14 +62,14 @@ def _fernet_key() -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
-    SUPERUSER: _password,
-    **dict.fromkeys(ROLES.values(), _password),
-    CASES_ROLE: _password,
+    SUPERUSER: generated_password,
+    **dict.fromkeys(ROLES.values(), generated_password),
+    CASES_ROLE: generated_password,
     "pseudonym_key": lambda: secrets.token_hex(32),
-    "airflow_database": _password,
+    "airflow_database": generated_password,
     "airflow_admin": lambda: secrets.token_urlsafe(12),
     "airflow_fernet_key": _fernet_key,
-    "airflow_api_secret_key": _password,
+    "airflow_api_secret_key": generated_password,
     "airflow_jwt_secret": lambda: secrets.token_urlsafe(48),
     "s3_access_key": lambda: f"WANDLE{secrets.token_hex(7).upper()}",
     "s3_secret_key": lambda: secrets.token_urlsafe(30),
@@ -64,17 +88,26 @@ def prepare(settings: Settings) -> Settings:
     for folder in ("run", "logs", "s3", "airflow"):
         (home / folder).mkdir(exist_ok=True)
     (home / "s3" / settings.bucket).mkdir(exist_ok=True)
+    make_secrets(home, GENERATED)
+    local = with_addresses(settings, Addresses.of_this_machine(settings.port_base))
+    write_settings_file(local, home, IN_SETTINGS_FILE)
+    begin_sandbox(home)
+    return local
+
+
+def make_secrets(home: Path, wanted: Mapping[str, Callable[[], str]]) -> None:
+    """Generate the secrets that a state folder lacks; those that it has stay."""
     generated = read_secrets(home)
-    missing = {name: make() for name, make in GENERATED.items() if name not in generated}
+    missing = {name: make() for name, make in wanted.items() if name not in generated}
     if missing:
-        generated |= missing
-        write_private(home / "secrets.json", json.dumps(generated, indent=1) + "\n")
-    local = _with_addresses(settings, generated)
-    _write_settings_file(local)
+        write_private(home / "secrets.json", json.dumps(generated | missing, indent=1) + "\n")
+
+
+def begin_sandbox(home: Path) -> None:
+    """Give the sandbox a seed and today's date, if it has none yet."""
     if read_json(home / "sandbox.json") is None:
         today = datetime.now(UTC).date()
         _write_sandbox(home, {"seed": secrets.randbelow(2**31), "as_of": today.isoformat()})
-    return local
 
 
 def read_secrets(home: Path) -> dict[str, str]:
@@ -93,18 +126,19 @@ def _write_sandbox(home: Path, sandbox: dict[str, Any]) -> None:
     write_private(home / "sandbox.json", json.dumps(sandbox) + "\n")
 
 
-def _with_addresses(settings: Settings, generated: dict[str, str]) -> Settings:
-    base = settings.port_base
-    server = f"{HOST}:{port(base, 'postgresql')}/{DATABASE}"
+def with_addresses(settings: Settings, addresses: Addresses) -> Settings:
+    """The settings of the platform at `addresses`, with the secrets of its state folder."""
+    generated = read_secrets(settings.home)
+    server = f"{addresses.postgresql}/{DATABASE}"
     roles = {"admin_dsn": SUPERUSER} | ROLES
     return settings.model_copy(
         update={field: f"postgresql://{r}:{generated[r]}@{server}" for field, r in roles.items()}
         | {
-            "sandbox_url": "" if settings.live else f"http://{HOST}:{port(base, 'sandbox')}",
-            "s3_endpoint": f"http://{HOST}:{port(base, 's3')}",
+            "sandbox_url": "" if settings.live else addresses.sandbox,
+            "s3_endpoint": addresses.s3,
             "s3_access_key": generated["s3_access_key"],
             "s3_secret_key": generated["s3_secret_key"],
-            "airflow_url": f"http://{HOST}:{port(base, 'airflow')}",
+            "airflow_url": addresses.airflow,
             "airflow_user": AIRFLOW_USER,
             "airflow_password": generated["airflow_admin"],
             "pseudonym_key": generated["pseudonym_key"],
@@ -115,12 +149,17 @@ def _with_addresses(settings: Settings, generated: dict[str, str]) -> Settings:
 def source_connections(settings: Settings) -> dict[str, str]:
     """The DSN of each database that a contract reads, by the connection's name."""
     password = read_secrets(settings.home)[CASES_ROLE]
-    server = f"{HOST}:{port(settings.port_base, 'postgresql')}"
+    server = server_of(settings)
     return {
         contract.extract.connection: f"postgresql://{CASES_ROLE}:{password}@{server}/{CASES_DATABASE}"
         for contract in every_contract().values()
         if isinstance(contract.extract, DatabaseExtract)
     }
+
+
+def server_of(settings: Settings) -> str:
+    """Host and port of the platform's PostgreSQL."""
+    return urlsplit(settings.need("admin_dsn")).netloc.rpartition("@")[2]
 
 
 IN_SETTINGS_FILE = (
@@ -150,9 +189,10 @@ def as_variables(settings: Settings, fields: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def _write_settings_file(local: Settings) -> None:
-    path = local.home / "wandle.env"
-    variables = as_variables(local, IN_SETTINGS_FILE)
+def write_settings_file(local: Settings, home: Path, fields: tuple[str, ...]) -> None:
+    """Write settings where any process with this `WANDLE_HOME` reads them, if they have changed."""
+    path = home / "wandle.env"
+    variables = as_variables(local, fields)
     for name, dsn in source_connections(local).items():
         variables[connection_variable(name)] = dsn
     lines = [f"{name}={value}" for name, value in variables.items()]

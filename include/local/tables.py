@@ -36,9 +36,9 @@ def entries_table(entries: list[dict[str, Any]]) -> Table:
 
 
 def show_summary(
-    settings: Settings, entries: list[dict[str, Any]], *, seconds: float, console: Console
+    settings: Settings, entries: list[dict[str, Any]], *, seconds: float, url: str, console: Console
 ) -> None:
-    """Print the books of the partitions, the marts' row counts, and where to look next."""
+    """Print the books of the partitions, the marts' row counts, and the way in at `url`."""
     console.print()
     console.print(entries_table(entries))
     lines = [
@@ -54,11 +54,9 @@ def show_summary(
             for mart, count in mart_counts(settings.need("reader_dsn")).items()
         ),
         "",
-        f"Airflow   {settings.airflow_url}",
-        f"dbt docs  {settings.airflow_url}/dbt-docs/",
+        f"Airflow   {url}",
+        f"dbt docs  {url}/dbt-docs/",
         f"Login     {settings.airflow_user} / {settings.airflow_password}",
-        "",
-        "The platform stays up: `wandle status`, `wandle ledger`, and `make down` to stop it.",
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)

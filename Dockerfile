@@ -1,0 +1,91 @@
+# Two images of one commit: `airflow` (the default: all of the platform's own processes) and
+# `extract` (one extraction as a function, without a shell or package manager).
+
+# To pin a base by its digest: --build-arg AIRFLOW_DIGEST=@sha256:...
+ARG AIRFLOW_VERSION=3.3.2
+ARG AIRFLOW_DIGEST=
+ARG PYTHON_VERSION=3.12-slim-bookworm
+ARG EXTRACT_BASE=gcr.io/distroless/cc-debian12:nonroot
+
+# ---- exactly the packages of requirements.txt, in the environment of the official image
+FROM docker.io/apache/airflow:slim-${AIRFLOW_VERSION}-python3.12${AIRFLOW_DIGEST} AS packages
+RUN --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
+    UV_NO_CACHE=1 uv pip sync --quiet --compile-bytecode --require-hashes /tmp/requirements.txt
+
+# ---- the code, compiled, with dbt's manifest: a project that does not parse makes no image
+FROM packages AS code
+WORKDIR /home/airflow/code
+COPY --chown=50000:0 include include
+COPY --chown=50000:0 dags dags
+COPY --chown=50000:0 plugins plugins
+COPY --chown=50000:0 dbt_project dbt_project
+RUN WANDLE_DBT_HOST=none WANDLE_DBT_PORT=5432 WANDLE_DBT_USER=none WANDLE_DBT_DATABASE=warehouse \
+    DBT_ENV_SECRET_WANDLE_PASSWORD=none \
+    dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project --log-path /tmp/logs \
+ && rm -f dbt_project/target/partial_parse.msgpack \
+ && python -m compileall -q include dags plugins \
+ && chmod -R a+rX .
+
+# ---- Airflow with Wandle in it; the code is root's, so that no process can change it
+FROM packages AS airflow
+ARG CODE_VERSION=0.1.0
+USER 0
+COPY --from=code --chown=0:0 /home/airflow/code /opt/airflow
+COPY --chown=0:0 docker-compose*.yaml /opt/airflow/
+RUN printf '#!/bin/sh\nexec python -m include.cli "$@"\n' > /usr/local/bin/wandle \
+ && chmod 755 /usr/local/bin/wandle \
+ && touch /opt/airflow/airflow.cfg \
+ && install -d -o airflow -g 0 -m 770 /wandle /admin /volumes/home /volumes/redis /volumes/s3 \
+      /volumes/sandbox \
+ && install -d -o airflow -g 0 -m 1777 /volumes/postgres
+USER 50000
+ENV PYTHONPATH=/opt/airflow \
+    WANDLE_HOME=/wandle \
+    WANDLE_CODE_VERSION=${CODE_VERSION} \
+    CONNECTION_CHECK_MAX_COUNT=0
+LABEL org.opencontainers.image.title="Wandle" \
+      org.opencontainers.image.description="Public-API data to S3, to PostgreSQL, to dbt marts" \
+      org.opencontainers.image.version="${CODE_VERSION}" \
+      org.opencontainers.image.revision="${CODE_VERSION}"
+HEALTHCHECK --interval=30s --timeout=20s --start-period=120s --retries=3 \
+    CMD ["python", "-m", "include.local.health"]
+
+# ---- Python, the packages of one extraction and the libraries they need, and nothing else
+FROM docker.io/library/python:${PYTHON_VERSION} AS function
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+WORKDIR /function
+COPY include include
+RUN --mount=type=bind,source=requirements-extract.txt,target=/tmp/requirements.txt \
+    pip install --quiet --no-cache-dir --no-compile --require-hashes --target . -r /tmp/requirements.txt \
+ && python -m compileall -q . \
+ && rm -rf /usr/local/lib/python3.12/{ensurepip,idlelib,test,tkinter,site-packages} \
+ && mkdir -p /root-of-image/usr/local/bin \
+ && cp -a /usr/local/lib /root-of-image/usr/local/ \
+ && cp -L /usr/local/bin/python3.12 /root-of-image/usr/local/bin/python3 \
+ && find /usr/local /function -name '*.so*' -type f -print0 \
+      | xargs -0 ldd /usr/local/bin/python3.12 2>/dev/null \
+      | awk '$2 == "=>" && $3 ~ "^/(usr/)?lib" {print $3} $1 ~ "^/lib.*ld-linux" {print $1}' \
+      | sort -u | xargs -I '{}' cp --parents -L '{}' /root-of-image/ \
+ && cp --parents -rL /etc/ssl/certs/ca-certificates.crt /usr/share/zoneinfo /root-of-image/
+
+# hadolint ignore=DL3006
+FROM ${EXTRACT_BASE} AS extract
+ARG CODE_VERSION=0.1.0
+COPY --from=function /root-of-image /
+COPY --from=function /function /function
+WORKDIR /function
+USER 65532:65532
+ENV PATH=/usr/local/bin \
+    PYTHONPATH=/function \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    WANDLE_HOME=/tmp \
+    WANDLE_CODE_VERSION=${CODE_VERSION}
+LABEL org.opencontainers.image.title="Wandle extract" \
+      org.opencontainers.image.description="One extraction: public API to S3 landing" \
+      org.opencontainers.image.version="${CODE_VERSION}" \
+      org.opencontainers.image.revision="${CODE_VERSION}"
+ENTRYPOINT ["/usr/local/bin/python3", "-m", "awslambdaric"]
+CMD ["include.jobs.extract_function.handler"]
+
+# ---- what `docker build .` makes
+FROM airflow

@@ -1,0 +1,138 @@
+"""The platform in containers: what is made before its services start, and the main job on it.
+
+Each volume of docker-compose.yaml is mounted below `/volumes` in the service
+`prepare`, which puts there what the service of that volume needs, and no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from include.errors import PipelineError
+from include.local import airflow, case_system, postgres
+from include.local.airflow_api import AirflowApi
+from include.local.home import write_private
+from include.local.state import (
+    GENERATED,
+    IN_SETTINGS_FILE,
+    SUPERUSER,
+    Addresses,
+    begin_sandbox,
+    generated_password,
+    make_secrets,
+    read_secrets,
+    with_addresses,
+    write_settings_file,
+)
+from include.settings import Settings
+
+VOLUMES = Path("/volumes")
+ADDRESSES = Addresses(
+    airflow="http://api-server:8080",
+    s3="http://s3:9000",
+    sandbox="http://sandbox:8082",
+    postgresql="postgres:5432",
+)
+OF_CONTAINERS = {"broker": generated_password, "flower": generated_password}
+
+
+def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
+    """Generate what is not there yet, and give each service its share. Twice changes nothing.
+
+    `settings.home`, the volume `admin`, keeps everything; Airflow's containers
+    get the settings and connections of its tasks, never the superuser's.
+    """
+    make_secrets(settings.home, GENERATED | OF_CONTAINERS)
+    begin_sandbox(settings.home)
+    local = with_addresses(settings, ADDRESSES)
+    secrets = read_secrets(settings.home)
+    write_settings_file(local, settings.home, IN_SETTINGS_FILE)
+    _give_airflow(local, volumes / "home", secrets)
+
+    keys = f'"{secrets["s3_access_key"]},{secrets["s3_secret_key"]}"'
+    write_private(volumes / "s3" / "keys", keys)
+    (volumes / "s3" / "buckets" / settings.bucket).mkdir(parents=True, exist_ok=True)
+    write_private(volumes / "redis" / "password", secrets["broker"])
+    write_private(volumes / "redis" / "redis.conf", f"requirepass {secrets['broker']}\n")
+    # Its server is another user, so this one is open, in a volume that nobody else mounts.
+    (volumes / "postgres" / "password").write_text(secrets[SUPERUSER], encoding="utf-8")
+    begin_sandbox(volumes / "sandbox")
+
+
+def _give_airflow(local: Settings, home: Path, secrets: dict[str, str]) -> None:
+    write_settings_file(local, home, tuple(f for f in IN_SETTINGS_FILE if f != "admin_dsn"))
+    connections = airflow.connections(local)
+    write_private(home / "connections.json", json.dumps(connections, indent=1) + "\n")
+    options = airflow.secret_configuration(local) | {
+        "celery": {
+            "broker_url": f"redis://:{secrets['broker']}@redis:6379/0",
+            "flower_basic_auth": f"{local.airflow_user}:{secrets['flower']}",
+        }
+    }
+    named = {name: value for section in options.values() for name, value in section.items()}
+    write_private(home / "config.json", json.dumps(named, indent=1) + "\n")
+    airflow.write_login(local.model_copy(update={"home": home}))
+
+
+def migrate(settings: Settings) -> None:
+    """Make the databases and roles, and bring all of them to what this image expects."""
+    from include.local.platform import migrate_warehouse
+
+    local = with_addresses(settings, ADDRESSES)
+    postgres.create_databases(local)
+    migrate_warehouse(local)
+    airflow.migrate_metadata(local)
+    if not local.live:
+        case_system.create(local)
+
+
+def demo(settings: Settings, asked_for: argparse.Namespace, console: Console) -> None:
+    """Run the main job on the platform that is up. Raises as `include.local.demo.run` does."""
+    from include.local import demo as running
+    from include.local.demo_window import asked_of_sources, choose_window
+
+    # The sandbox's date lies in its own volume.
+    of_sandbox = settings.model_copy(update={"home": VOLUMES / "sandbox"})
+    window = choose_window(
+        of_sandbox, None, asked_for.first, asked_for.last, datetime.now(UTC).date()
+    )
+    asked = asked_of_sources(window, asked_for.source)
+    api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
+    names = [f"ingest_{item.contract.name}" for item in asked] + [running.TRANSFORM]
+    api.wait_for_dags(names, airflow.DAGS_SECONDS)
+    for name in names:
+        api.unpause(name)
+    running.run(settings, window, asked, url=asked_for.url, console=console)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the service of docker-compose.yaml is for; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m include.local.containers", description=__doc__)
+    parser.add_argument("step", choices=("prepare", "migrate", "demo"))
+    parser.add_argument("--from", dest="first", default="", help="demo: first month, YYYY-MM")
+    parser.add_argument("--to", dest="last", default="", help="demo: last month, YYYY-MM")
+    parser.add_argument("--source", action="append", default=[], help="demo: a source; repeat it")
+    parser.add_argument("--url", default="", help="demo: where people reach Airflow")
+    options = parser.parse_args(arguments)
+    try:
+        settings = Settings.read()
+        if options.step == "prepare":
+            prepare(settings)
+        elif options.step == "migrate":
+            migrate(settings)
+        else:
+            demo(settings, options, Console(width=200))
+    except PipelineError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Whether one process of the platform is well, asked from inside its container.
+
+`python -m include.local.health scheduler`; without a name, that of the
+container's first process. Exit code 1 and a sentence if it is not.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+TIMEOUT_SECONDS = 10
+# The scheduler's beat is due every 5 seconds, the others' within 10.
+MOST_SECONDS_SILENT = 45
+
+HOME = Path("/wandle")
+AIRFLOW = "http://{host}:8080/api/v2/monitor/health"
+# The first request to the tasks' API builds it, which takes seconds.
+FOR_TASKS = "http://127.0.0.1:8080/execution/health"
+SANDBOX = "http://127.0.0.1:8082/health"
+FLOWER = "http://127.0.0.1:5555/healthcheck"
+JOBS = {
+    "scheduler": "scheduler",
+    "dag-processor": "dag_processor",
+    "triggerer": "triggerer",
+}
+
+
+def trouble(process: str) -> str:
+    """What is wrong with a process; empty if it is well."""
+    try:
+        if process == "api-server":
+            _asked(FOR_TASKS)
+            return _database(json.loads(_asked(AIRFLOW.format(host="127.0.0.1"))))
+        if process in ("sandbox", "flower"):
+            _asked(SANDBOX if process == "sandbox" else FLOWER)
+            return ""
+        if process in JOBS:
+            health = json.loads(_asked(AIRFLOW.format(host="api-server")))
+            return _silent(health, JOBS[process])
+        if process == "worker":
+            return _worker()
+    except (OSError, ValueError, KeyError) as error:
+        return f"{process}: {type(error).__name__}: {error}"
+    return f"{process!r} is no process of the platform"
+
+
+def _asked(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        body: bytes = answer.read()
+        return body
+
+
+def _database(health: Any) -> str:
+    status = health["metadatabase"]["status"]
+    return "" if status == "healthy" else f"api-server: its database is {status}"
+
+
+def _silent(health: Any, job: str) -> str:
+    """Each of these writes its heartbeat into the database; none of them listens."""
+    beat = health[job][f"latest_{job}_heartbeat"]
+    if beat is None:
+        return f"{job}: no heartbeat yet"
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(beat)).total_seconds()
+    return "" if seconds < MOST_SECONDS_SILENT else f"{job}: silent for {seconds:.0f} s"
+
+
+def _worker() -> str:
+    """Ask the worker over the broker, without importing Airflow, which would take seconds."""
+    from celery import Celery
+
+    config = json.loads((HOME / "config.json").read_text(encoding="utf-8"))
+    name = f"celery@{socket.gethostname()}"
+    app = Celery(broker=config["broker_url"])
+    answers = app.control.ping(destination=[name], timeout=TIMEOUT_SECONDS / 2)
+    return "" if answers else f"{name}: no answer"
+
+
+def _first_process() -> str:
+    words = Path("/proc/1/cmdline").read_text(encoding="utf-8").split("\0")
+    words = ["sandbox" if word == "include.sandbox.serve" else word for word in words]
+    known = (*JOBS, "api-server", "worker", "flower", "sandbox")
+    return next((name for name in known if name in words), "")
+
+
+def main() -> int:
+    """The exit code of a health check."""
+    process = sys.argv[1] if len(sys.argv) > 1 else _first_process()
+    found = trouble(process)
+    if found:
+        sys.stderr.write(f"{found}\n")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

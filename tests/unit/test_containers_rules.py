@@ -1,0 +1,155 @@
+"""House rules of docker-compose*.yaml and the Dockerfile, each shown to fail where it should."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from include.settings import CHECKOUT
+
+Service = dict[str, Any]
+
+# Containers that may be what the rule forbids: service -> reason. There is none.
+MAY_BE_ROOT: dict[str, str] = {}
+MAY_WRITE_ITS_ROOT: dict[str, str] = {}
+ONE_OFF = {"prepare", "migrate", "demo"}
+
+
+def runs_as_root(name: str, service: Service) -> bool:
+    user = str(service.get("user", "root")).split(":")[0]
+    return user in ("", "0", "root") and name not in MAY_BE_ROOT
+
+
+def writes_its_root(name: str, service: Service) -> bool:
+    return not service.get("read_only") and name not in MAY_WRITE_ITS_ROOT
+
+
+def keeps_capabilities(name: str, service: Service) -> bool:
+    gained = service.get("cap_add") or service.get("privileged")
+    return service.get("cap_drop") != ["ALL"] or bool(gained)
+
+
+def may_gain_privileges(name: str, service: Service) -> bool:
+    return "no-new-privileges:true" not in service.get("security_opt", [])
+
+
+def is_reached_from_outside(name: str, service: Service) -> bool:
+    return not all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def has_no_limits(name: str, service: Service) -> bool:
+    return not (service.get("mem_limit") and service.get("pids_limit"))
+
+
+def fills_the_disk_with_logs(name: str, service: Service) -> bool:
+    return "max-size" not in service.get("logging", {}).get("options", {})
+
+
+def is_not_checked(name: str, service: Service) -> bool:
+    return name not in ONE_OFF and "test" not in service.get("healthcheck", {})
+
+
+def mounts_the_host(name: str, service: Service) -> bool:
+    sources = [str(volume).split(":")[0] for volume in service.get("volumes", [])]
+    return any(source.startswith((".", "/", "~")) for source in sources)
+
+
+def floats(name: str, service: Service) -> bool:
+    """An image without a version, or with the moving one; ours is built from this checkout."""
+    default = re.sub(r"\$\{[A-Z_]+:-(.*)\}", r"\1", service["image"])
+    return "build" not in service and not re.search(r":[0-9][^:/]*$", default)
+
+
+RULES: list[tuple[Callable[[str, Service], bool], Service]] = [
+    (runs_as_root, {"user": "0:0"}),
+    (writes_its_root, {"read_only": False}),
+    (keeps_capabilities, {"cap_add": ["NET_ADMIN"]}),
+    (may_gain_privileges, {"security_opt": []}),
+    (is_reached_from_outside, {"ports": ["5432:5432"]}),
+    (has_no_limits, {"mem_limit": None}),
+    (fills_the_disk_with_logs, {"logging": {"driver": "json-file"}}),
+    (is_not_checked, {"healthcheck": {}}),
+    (mounts_the_host, {"volumes": ["/var/run/docker.sock:/var/run/docker.sock"]}),
+    (floats, {"image": "docker.io/library/redis:latest"}),
+]
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Service]:
+    content = yaml.safe_load((CHECKOUT / "docker-compose.yaml").read_text())
+    found: dict[str, Service] = content["services"]
+    assert len(found) == 13
+    return found
+
+
+@pytest.mark.parametrize(
+    ("broken", "mistake"), RULES, ids=lambda item: getattr(item, "__name__", "")
+)
+def test_no_container_breaks_a_rule(services, broken, mistake):
+    assert [name for name, service in services.items() if broken(name, service)] == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "mistake"), RULES, ids=lambda item: getattr(item, "__name__", "")
+)
+def test_a_container_that_breaks_the_rule_is_found(services, broken, mistake):
+    service = copy.deepcopy(services["redis"]) | mistake
+
+    assert broken("redis", service)
+
+
+def test_every_volume_is_named(services):
+    content = yaml.safe_load((CHECKOUT / "docker-compose.yaml").read_text())
+    used = {
+        str(volume).split(":")[0]
+        for service in services.values()
+        for volume in service.get("volumes", [])
+    }
+
+    assert used == set(content["volumes"])
+
+
+def test_only_the_services_that_make_databases_reach_the_superusers_volume(services):
+    holders = {
+        name
+        for name, service in services.items()
+        if any(str(volume).startswith("admin:") for volume in service.get("volumes", []))
+    }
+
+    assert holders == {"prepare", "migrate"}
+
+
+def test_live_editing_mounts_the_source_read_only_into_every_container_of_ours(services):
+    edit = yaml.safe_load((CHECKOUT / "docker-compose.edit.yaml").read_text())["services"]
+    ours = {name for name, service in services.items() if "build" in service}
+
+    assert set(edit) == ours - {"flower"}
+    for service in edit.values():
+        assert len(service["volumes"]) == 4
+        assert all(volume.endswith(":ro") for volume in service["volumes"])
+
+
+def test_the_image_is_ours_by_version_and_never_roots():
+    lines = (CHECKOUT / "Dockerfile").read_text().splitlines()
+    version = re.search(r'^version = "(.*)"', (CHECKOUT / "pyproject.toml").read_text(), re.M)
+    last_users = [line.split()[1] for line in lines if line.startswith("USER ")]
+
+    assert version is not None
+    assert lines.count(f"ARG CODE_VERSION={version[1]}") == 2
+    assert last_users == ["0", "50000", "65532:65532"]
+    airflow = re.search(r'"apache-airflow==(.*)"', (CHECKOUT / "pyproject.toml").read_text())
+    assert airflow is not None
+    assert f"ARG AIRFLOW_VERSION={airflow[1]}" in lines
+
+
+def test_nothing_but_code_and_locks_is_sent_to_the_builder():
+    lines = (CHECKOUT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+
+    assert rules[0] == "*"
+    assert not [rule for rule in rules if rule.startswith("!.") or "env" in rule]
