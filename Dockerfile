@@ -18,12 +18,13 @@ WORKDIR /home/airflow/code
 COPY --chown=50000:0 include include
 COPY --chown=50000:0 dags dags
 COPY --chown=50000:0 plugins plugins
+COPY --chown=50000:0 config config
 COPY --chown=50000:0 dbt_project dbt_project
 RUN WANDLE_DBT_HOST=none WANDLE_DBT_PORT=5432 WANDLE_DBT_USER=none WANDLE_DBT_DATABASE=warehouse \
     DBT_ENV_SECRET_WANDLE_PASSWORD=none \
     dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project --log-path /tmp/logs \
  && rm -f dbt_project/target/partial_parse.msgpack \
- && python -m compileall -q include dags plugins \
+ && python -m compileall -q include dags plugins config \
  && chmod -R a+rX .
 
 # ---- Airflow with Wandle in it; the code is root's, so that no process can change it
@@ -76,6 +77,7 @@ COPY --from=function /function /function
 WORKDIR /function
 USER 65532:65532
 ENV PATH=/usr/local/bin \
+    LD_LIBRARY_PATH=/usr/local/lib \
     PYTHONPATH=/function \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     WANDLE_HOME=/tmp \

@@ -19,6 +19,7 @@ from include.local import airflow, case_system, postgres
 from include.local.airflow_api import AirflowApi
 from include.local.home import write_private
 from include.local.state import (
+    AIRFLOW_USER,
     GENERATED,
     IN_SETTINGS_FILE,
     SUPERUSER,
@@ -39,7 +40,14 @@ ADDRESSES = Addresses(
     sandbox="http://sandbox:8082",
     postgresql="postgres:5432",
 )
-OF_CONTAINERS = {"broker": generated_password, "flower": generated_password}
+OF_BROKER = {"broker": generated_password, "flower": generated_password}
+# What Airflow's secret options are called in a secrets backend, as docs/deploy.md has it.
+CONFIG_NAMES = {
+    "core": "fernet_key",
+    "database": "sql_alchemy_conn",
+    "api": "api_secret_key",
+    "api_auth": "jwt_secret",
+}
 
 
 def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
@@ -48,35 +56,43 @@ def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
     `settings.home`, the volume `admin`, keeps everything; Airflow's containers
     get the settings and connections of its tasks, never the superuser's.
     """
-    make_secrets(settings.home, GENERATED | OF_CONTAINERS)
+    prepare_broker(settings, volumes)
+    make_secrets(settings.home, GENERATED)
     begin_sandbox(settings.home)
     local = with_addresses(settings, ADDRESSES)
     secrets = read_secrets(settings.home)
     write_settings_file(local, settings.home, IN_SETTINGS_FILE)
-    _give_airflow(local, volumes / "home", secrets)
+    _give_airflow(local, volumes / "home")
 
     keys = f'"{secrets["s3_access_key"]},{secrets["s3_secret_key"]}"'
     write_private(volumes / "s3" / "keys", keys)
     (volumes / "s3" / "buckets" / settings.bucket).mkdir(parents=True, exist_ok=True)
-    write_private(volumes / "redis" / "password", secrets["broker"])
-    write_private(volumes / "redis" / "redis.conf", f"requirepass {secrets['broker']}\n")
     # Its server is another user, so this one is open, in a volume that nobody else mounts.
     (volumes / "postgres" / "password").write_text(secrets[SUPERUSER], encoding="utf-8")
     begin_sandbox(volumes / "sandbox")
 
 
-def _give_airflow(local: Settings, home: Path, secrets: dict[str, str]) -> None:
+def prepare_broker(settings: Settings, volumes: Path = VOLUMES) -> None:
+    """Generate the passwords of the broker and of Flower: all that a host on AWS keeps itself."""
+    make_secrets(settings.home, OF_BROKER)
+    secrets = read_secrets(settings.home)
+    home, redis = volumes / "home", volumes / "redis"
+    write_private(redis / "password", secrets["broker"])
+    write_private(redis / "redis.conf", f"requirepass {secrets['broker']}\n")
+    write_private(home / "broker_url", f"redis://:{secrets['broker']}@redis:6379/0")
+    write_private(home / "flower_basic_auth", f"{AIRFLOW_USER}:{secrets['flower']}")
+
+
+def _give_airflow(local: Settings, home: Path) -> None:
     write_settings_file(local, home, tuple(f for f in IN_SETTINGS_FILE if f != "admin_dsn"))
-    connections = airflow.connections(local)
-    write_private(home / "connections.json", json.dumps(connections, indent=1) + "\n")
-    options = airflow.secret_configuration(local) | {
-        "celery": {
-            "broker_url": f"redis://:{secrets['broker']}@redis:6379/0",
-            "flower_basic_auth": f"{local.airflow_user}:{secrets['flower']}",
-        }
+    write_private(home / "connections.json", json.dumps(airflow.connections(local)) + "\n")
+    options = airflow.secret_configuration(local)
+    named = {
+        CONFIG_NAMES[section]: value
+        for section, option in options.items()
+        for value in option.values()
     }
-    named = {name: value for section in options.values() for name, value in section.items()}
-    write_private(home / "config.json", json.dumps(named, indent=1) + "\n")
+    write_private(home / "config.json", json.dumps(named) + "\n")
     airflow.write_login(local.model_copy(update={"home": home}))
 
 
@@ -114,7 +130,7 @@ def demo(settings: Settings, asked_for: argparse.Namespace, console: Console) ->
 def main(arguments: list[str] | None = None) -> int:
     """Do what the service of docker-compose.yaml is for; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m include.local.containers", description=__doc__)
-    parser.add_argument("step", choices=("prepare", "migrate", "demo"))
+    parser.add_argument("step", choices=("prepare", "broker", "migrate", "demo"))
     parser.add_argument("--from", dest="first", default="", help="demo: first month, YYYY-MM")
     parser.add_argument("--to", dest="last", default="", help="demo: last month, YYYY-MM")
     parser.add_argument("--source", action="append", default=[], help="demo: a source; repeat it")
@@ -124,6 +140,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.read()
         if options.step == "prepare":
             prepare(settings)
+        elif options.step == "broker":
+            prepare_broker(settings)
         elif options.step == "migrate":
             migrate(settings)
         else:

@@ -74,9 +74,8 @@ def _worker() -> str:
     """Ask the worker over the broker, without importing Airflow, which would take seconds."""
     from celery import Celery
 
-    config = json.loads((HOME / "config.json").read_text(encoding="utf-8"))
     name = f"celery@{socket.gethostname()}"
-    app = Celery(broker=config["broker_url"])
+    app = Celery(broker=(HOME / "broker_url").read_text(encoding="utf-8"))
     answers = app.control.ping(destination=[name], timeout=TIMEOUT_SECONDS / 2)
     return "" if answers else f"{name}: no answer"
 

@@ -153,3 +153,20 @@ def test_nothing_but_code_and_locks_is_sent_to_the_builder():
 
     assert rules[0] == "*"
     assert not [rule for rule in rules if rule.startswith("!.") or "env" in rule]
+
+
+def test_a_host_on_aws_runs_neither_database_nor_bucket_and_mounts_only_certificates(services):
+    class Tagged(yaml.SafeLoader):
+        """Compose's own tags, whose content is what counts here."""
+
+    Tagged.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
+    aws = yaml.load((CHECKOUT / "docker-compose.aws.yaml").read_text(), Tagged)["services"]  # noqa: S506
+
+    left_out = {name for name, service in aws.items() if service.get("profiles") == ["not-on-aws"]}
+    assert left_out == {"postgres", "s3", "sandbox", "demo"}
+    told = {name: service for name, service in aws.items() if "environment" in service}
+    assert set(told) == set(services) - left_out - {"prepare", "redis"}
+    for name, service in told.items():
+        assert service["volumes"] == ["/etc/wandle:/etc/wandle:ro"]
+        admin = service["environment"]["WANDLE_ADMIN_SECRET"]
+        assert bool(admin) == (name == "migrate")

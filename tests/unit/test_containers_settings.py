@@ -34,8 +34,8 @@ DIFFERENCES = {
     "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "no Celery embedded",
     "AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS": "no Celery embedded",
     "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "no Celery embedded",
-    "AIRFLOW__CELERY__BROKER_URL_SECRET": "no Celery embedded",
-    "AIRFLOW__CELERY__FLOWER_BASIC_AUTH_SECRET": "no Celery embedded",
+    "AIRFLOW__CELERY__BROKER_URL_CMD": "no Celery embedded",
+    "AIRFLOW__CELERY__FLOWER_BASIC_AUTH_CMD": "no Celery embedded",
     "AIRFLOW__SECRETS__BACKEND": "embedded, secrets are variables of processes of one user",
     "AIRFLOW__SECRETS__BACKEND_KWARGS": "where that backend finds them",
 }
