@@ -48,7 +48,7 @@ LABEL org.opencontainers.image.title="Wandle" \
       org.opencontainers.image.description="Public-API data to S3, to PostgreSQL, to dbt marts" \
       org.opencontainers.image.version="${CODE_VERSION}" \
       org.opencontainers.image.revision="${CODE_VERSION}"
-HEALTHCHECK --interval=30s --timeout=20s --start-period=120s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=20s --start-period=300s --retries=3 \
     CMD ["python", "-m", "include.local.health"]
 
 # ---- Python, the packages of one extraction and the libraries they need, and nothing else
