@@ -170,3 +170,28 @@ def test_a_host_on_aws_runs_neither_database_nor_bucket_and_mounts_only_certific
         assert service["volumes"] == ["/etc/wandle:/etc/wandle:ro"]
         admin = service["environment"]["WANDLE_ADMIN_SECRET"]
         assert bool(admin) == (name == "migrate")
+
+
+def test_the_editors_container_installs_what_make_installs():
+    text = (CHECKOUT / ".devcontainer" / "devcontainer.json").read_text()
+    content = yaml.safe_load(re.sub(r"^\s*//.*$", "", text, flags=re.M))
+
+    assert content["postCreateCommand"] == "make install"
+    assert content["remoteUser"] != "root"
+
+
+def test_kubernetes_is_told_what_compose_tells_airflow(services):
+    values = yaml.safe_load((CHECKOUT / "docs" / "kubernetes-values.yaml").read_text())
+    told = {item["name"]: item["value"] for item in values["env"]}
+    worker = services["worker"]["environment"]
+
+    assert {name for name in told if name.startswith("AIRFLOW__")} == {
+        "AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS",
+        "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER",
+        "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT",
+    }
+    for name, value in told.items():
+        if name.startswith("AIRFLOW__"):
+            assert worker[name] == value
+    assert values["securityContexts"]["pod"]["runAsNonRoot"] is True
+    assert "wandle-airflow" in values["extraEnvFrom"]
