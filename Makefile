@@ -99,7 +99,7 @@ test-containers: $(INSTALLED) ## The platform in containers (COMPOSE="docker com
 
 compose-demo: ## Run the main job in containers, and leave them up
 	COMPOSE_PROFILES=sandbox WANDLE_LIVE= $(COMPOSE) up --detach --build
-	COMPOSE_PROFILES=sandbox,demo WANDLE_LIVE= $(COMPOSE) run --rm demo
+	COMPOSE_PROFILES=sandbox,demo WANDLE_LIVE= $(COMPOSE) run --rm --no-deps demo
 
 # Where the AWS provider cannot be downloaded: a command that runs Terraform with it (`TF_OFFLINE=<path>`),
 # and, given --moto, with a stand-in for AWS.
