@@ -99,7 +99,17 @@ class Stack:
     def demo(self, *options: str) -> list[str]:
         """The command that runs the main job and ends with it."""
         step = ("python", "-m", "include.local.containers", "demo")
-        return ["run", "--rm", "--no-deps", "-T", "demo", *step, "--source", "police_street_crime", *options]
+        return [
+            "run",
+            "--rm",
+            "--no-deps",
+            "-T",
+            "demo",
+            *step,
+            "--source",
+            "police_street_crime",
+            *options,
+        ]
 
 
 @pytest.fixture(scope="session")
