@@ -212,12 +212,8 @@ def test_the_doctor_finds_all_that_was_applied_well(host):
     wrong = {name for name, check in checks.items() if not check.well}
 
     assert len(checks) > 40
-    assert wrong == {
-        # The server that answers here is not the one that RDS's stand-in speaks of,
-        "instance: is the one that settings name",
-        # whose parameters it does not keep.
-        "instance: forces TLS",
-    }
+    # The server that answers here is not the one that RDS's stand-in speaks of.
+    assert wrong == {"instance: is the one that settings name"}
 
 
 def test_no_secret_is_in_a_state(environments, host):
