@@ -33,7 +33,7 @@ ARG CODE_VERSION=0.1.0
 USER 0
 COPY --from=code --chown=0:0 /home/airflow/code /opt/airflow
 COPY --chown=0:0 docker-compose*.yaml /opt/airflow/
-RUN printf '#!/bin/sh\nexec python -m include.cli "$@"\n' > /usr/local/bin/wandle \
+RUN printf '#!/usr/bin/env python\nfrom include.cli import main\nmain()\n' > /usr/local/bin/wandle \
  && chmod 755 /usr/local/bin/wandle \
  && touch /opt/airflow/airflow.cfg \
  && install -d -o airflow -g 0 -m 770 /wandle /admin /volumes/home /volumes/redis /volumes/s3 \

@@ -52,3 +52,7 @@ def test_the_image_holds_the_manifest_of_dbt_and_packages_that_fit(stack: Stack)
 
     assert "model.wandle.ward_crime_monthly" in nodes
     assert "No broken requirements found" in stack.inside("worker", "python", "-m", "pip", "check")
+
+
+def test_the_command_line_works_in_a_container(stack: Stack):
+    assert stack.ledger() == []
