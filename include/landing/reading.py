@@ -6,10 +6,10 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO
 
 from include.errors import LandingDamaged, ServiceUnavailable
 from include.landing.manifest import LandedPage, Manifest
@@ -20,8 +20,10 @@ IN_MEMORY_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 # Of zlib: with gzip's header and checksum.
 GZIP = 16 + zlib.MAX_WBITS
-# Pages that are downloaded and verified ahead of the one that is being read.
+# Pages that are downloaded at once, and how many, or how many bytes of them, are held ready.
 AHEAD = 4
+PAGES_READY = 64
+BYTES_READY = 8 * 1024 * 1024
 
 
 def read_pages(
@@ -38,7 +40,7 @@ def read_pages(
         try:
             for page in manifest.pages:
                 waiting.append((page, pool.submit(_verified, landings, prefix + page.name, page)))
-                if len(waiting) > AHEAD:
+                while _enough(waiting):
                     yield from _next(waiting)
             while waiting:
                 yield from _next(waiting)
@@ -54,6 +56,12 @@ def read_page(
     return _verified(landings, landing_prefix(partition, manifest.landing_id) + page.name, page)
 
 
+def _enough(waiting: Sequence[tuple[LandedPage, Future[IO[bytes]]]]) -> bool:
+    if len(waiting) <= AHEAD:
+        return False
+    return len(waiting) > PAGES_READY or sum(page.bytes for page, _ in waiting) > BYTES_READY
+
+
 def _next(
     waiting: list[tuple[LandedPage, Future[IO[bytes]]]],
 ) -> Iterator[tuple[LandedPage, IO[bytes]]]:
@@ -64,14 +72,15 @@ def _next(
 
 def _verified(landings: Landings, key: str, page: LandedPage) -> IO[bytes]:
     address = landings.address(key)
-    unpack = _in_memory if page.bytes <= IN_MEMORY_BYTES else _on_disk
+    small = page.bytes <= IN_MEMORY_BYTES
+    unpack = _in_memory if small else _on_disk
+    opened, length = landings.stored(key) if small else landings.arriving(key)
     with s3_errors(f"S3: reading {address}"):
-        answer = landings.s3.get_object(Bucket=landings.bucket, Key=key)
-        stored = _Arriving(answer["Body"])
+        stored = _Arriving(opened)
         try:
             body, size, digest = unpack(stored, page.bytes)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            _refuse_if_cut(stored, answer, address)
+            _refuse_if_cut(stored, length, address)
             raise LandingDamaged(
                 f"{address}: not readable as gzip ({error}). Nothing was changed. Restore this "
                 "version of the object, or fetch the partition again."
@@ -134,12 +143,8 @@ class _Arriving(io.RawIOBase):
         super().close()
 
 
-def _refuse_if_cut(stored: _Arriving, answer: Mapping[str, Any], address: str) -> None:
-    """Raise `ServiceUnavailable` if less arrives than S3 holds.
-
-    An answer that was cut in its head says no length.
-    """
-    length = answer.get("ContentLength")
+def _refuse_if_cut(stored: _Arriving, length: int | None, address: str) -> None:
+    """Raise `ServiceUnavailable` if less arrives than the `length` that S3 said it holds."""
     while stored.read(CHUNK_BYTES):
         pass
     if length is None or stored.arrived < length:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
+from include.landing.fast import FastReader
 from include.landing.manifest import Manifest, read_manifest
 from include.sources.partition import Partition
 
@@ -89,10 +91,28 @@ class Landings:
     def __init__(self, s3: BaseClient, bucket: str) -> None:
         self.s3 = s3
         self.bucket = bucket
+        self._fast: FastReader | None = None
 
     def address(self, key: str) -> str:
         """A key as people write it."""
         return f"s3://{self.bucket}/{key}"
+
+    def stored(self, key: str) -> tuple[IO[bytes], int | None]:
+        """The bytes of a small object as stored, and how many S3 says they are.
+
+        Fewer may come, if the answer breaks off. Raises as `s3_errors` says.
+        """
+        self._fast = self._fast or FastReader(self.s3, self.bucket)
+        if (body := self._fast.read(key)) is not None:
+            return io.BytesIO(body), len(body)
+        return self.arriving(key)
+
+    def arriving(self, key: str) -> tuple[IO[bytes], int | None]:
+        """The same of an object of any size, which is downloaded as it is read."""
+        with s3_errors(f"S3: reading {self.address(key)}"):
+            answer = self.s3.get_object(Bucket=self.bucket, Key=key)
+        # An answer that was cut in its head says no length.
+        return answer["Body"], answer.get("ContentLength")
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below `prefix`, in order."""

@@ -1,8 +1,9 @@
 """The named points of a job at which it can be struck: wrapped from outside, nothing built in.
 
 All lie at the borders of our code: pages and manifest as the draft writes
-them, requests as they leave the S3 client, statements as they reach the
-PostgreSQL driver. So no point moves when the code between them is written anew.
+them, pages as they are asked of S3, requests as they leave its client,
+statements as they reach the PostgreSQL driver. So no point moves when the code
+between them is written anew.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pyarrow as pa
 from adbc_driver_manager.dbapi import Connection, Cursor
 
 from include.landing.draft import Draft
+from include.landing.store import Landings
 
 Strike = Callable[[], None]
 
@@ -45,7 +47,7 @@ def arm(point: str, number: int, strike: Strike, s3: Any) -> None:
         "before manifest": lambda: _wrap(Draft, "finish", before=at),
         "half manifest": lambda: _on_request(s3, "PUT", "manifest.json", _halving(number, strike)),
         "after manifest": lambda: _wrap(Draft, "finish", after=at),
-        "before download": lambda: _on_request(s3, "GET", ".json.gz", lambda _: at()),
+        "before download": lambda: _wrap(Landings, "stored", before=at),
         "after delete": lambda: _wrap(Cursor, "execute", after=at, only=_deletes),
         "mid copy": lambda: _feed(at),
         "after copy": lambda: _wrap(Cursor, "adbc_ingest", after=at, only=_copies),

@@ -12,6 +12,7 @@ from tests.chaos.world import STATES, Ended, World
 
 # An attempt may fail once more, as when a server that was restarted is not quite there yet.
 MOST_RETRIES = 3
+EVERY_TIME = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -157,11 +158,15 @@ def stopping(mode: str, point: str) -> Disturbance:
 
 
 def cutting_downloads(after_bytes: int) -> Disturbance:
-    """The connection to S3 ends in the middle of a page."""
-    return Disturbance(
-        "load", before=lambda world: world.proxy.disturb(Rules(cut_get_after=after_bytes)),
-        ends=("failed",),
-    )  # fmt: skip
+    """The connection to S3 ends in the middle of every page, however often it is asked for."""
+    rules = Rules(cut_get_after=after_bytes, times=EVERY_TIME)
+    return Disturbance("load", before=lambda world: world.proxy.disturb(rules), ends=("failed",))
+
+
+def cutting_one_download(after_bytes: int) -> Disturbance:
+    """The same once: the page is asked for again, and the load goes on."""
+    rules = Rules(cut_get_after=after_bytes)
+    return Disturbance("load", before=lambda world: world.proxy.disturb(rules), ends=("done",))
 
 
 def cutting_uploads(after_bytes: int, path: str = ".json.gz") -> Disturbance:

@@ -23,12 +23,13 @@ import boto3
 import psycopg
 import pytest
 import uvicorn
-from moto import mock_aws
+from moto.server import ThreadedMotoServer
 
 from include import cli
 from include.extract import client as asking
 from include.jobs import lake as lakes
 from include.jobs.lake import S3_CONFIG, Lake
+from include.landing.fast import FastReader
 from include.sandbox.app import create_app
 from include.sources.model import contracts
 from include.warehouse.migrate import LOGINS, migrate
@@ -148,19 +149,23 @@ class CountedLake:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[Any]:
-    """A client of moto's S3, in this process."""
-    with mock_aws():
-        yield boto3.client(
-            "s3",
-            region_name="eu-west-2",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=S3_CONFIG,
-        )
+    """A client of moto's S3, served over HTTP as any S3 is."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="eu-west-2",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=S3_CONFIG,
+    )
+    server.stop()
 
 
 @pytest.fixture
-def bucket(deployment, s3) -> Iterator[CountedLake]:
+def bucket(deployment, s3, monkeypatch) -> Iterator[CountedLake]:
     """An empty bucket."""
     name = f"wandle-{next(_numbers)}"
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
@@ -170,6 +175,15 @@ def bucket(deployment, s3) -> Iterator[CountedLake]:
         counted.calls[model.name] += 1
         counted.keys.append((model.name, params.get("Key", "")))
 
+    def read(reader: FastReader, key: str) -> Any:
+        body = read_fast(reader, key)
+        if body is not None:
+            counted.calls["GetObject"] += 1
+            counted.keys.append(("GetObject", key))
+        return body
+
+    read_fast = FastReader.read
+    monkeypatch.setattr(FastReader, "read", read)
     s3.meta.events.register("before-parameter-build.s3", count, unique_id=name)
     yield counted
     s3.meta.events.unregister("before-parameter-build.s3", unique_id=name)

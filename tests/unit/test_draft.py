@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
-from moto import mock_aws
+from moto.server import ThreadedMotoServer
 
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
 from include.landing.draft import Draft
@@ -23,14 +23,22 @@ from tests.samples import REQUEST, facts, partition
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 WHERE = partition()
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
 @pytest.fixture(scope="module")
 def s3():
-    with mock_aws():
-        yield boto3.client(
-            "s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
-        )
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+    )
+    server.stop()
 
 
 @pytest.fixture
