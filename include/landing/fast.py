@@ -8,12 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from obstore.store import S3Store
-
 if TYPE_CHECKING:
     from botocore.client import BaseClient
     from obstore import Bytes
-    from obstore.store import ClientConfig, S3Credential
+    from obstore.store import ClientConfig, S3Credential, S3Store
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +49,8 @@ class FastReader:
 
 
 def _store_of(s3: BaseClient, bucket: str) -> S3Store | None:
+    from obstore.store import S3Store
+
     # The client library has no public way to what a client signs with and trusts.
     credentials = s3._get_credentials()
     trusted = s3._endpoint.http_session._verify

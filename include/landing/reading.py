@@ -18,6 +18,8 @@ from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
+# As stored: beside the work on a larger one, what boto3 takes is little, and less memory.
+SMALL_BYTES = 64 * 1024
 # Of zlib: with gzip's header and checksum.
 GZIP = 16 + zlib.MAX_WBITS
 # Pages that are downloaded at once, and how many, or how many bytes of them, are held ready.
@@ -72,8 +74,8 @@ def _next(
 
 def _verified(landings: Landings, key: str, page: LandedPage) -> IO[bytes]:
     address = landings.address(key)
-    small = page.bytes <= IN_MEMORY_BYTES
-    unpack = _in_memory if small else _on_disk
+    unpack = _in_memory if page.bytes <= IN_MEMORY_BYTES else _on_disk
+    small = page.stored_bytes <= SMALL_BYTES
     opened, length = landings.stored(key) if small else landings.arriving(key)
     with s3_errors(f"S3: reading {address}"):
         stored = _Arriving(opened)
