@@ -19,7 +19,7 @@ from include.warehouse.hashing import hash_rows
 from include.warehouse.pseudonyms import Pseudonyms
 from include.warehouse.reading import Typed
 from include.warehouse.rules import broken_rules, difference, require_patterns, shown
-from include.warehouse.typed import typed
+from include.warehouse.typed import nothing, typed
 from include.warehouse.values import Exploded, Nulls, explode, single, wrong_at
 
 EXTRA = "_extra"
@@ -319,9 +319,6 @@ def _keep(left: _Values, index: int, path: Path, value: Any) -> None:
 def _extra(
     extras: Mapping[int, dict[str, Any]], records: Sequence[int] | NDArray[np.int64]
 ) -> Typed:
-    count = len(records)
     if extras:
         return typed([extras.get(index) for index in records], "jsonb")
-    nulls = np.ones(count, dtype=bool)
-    array = pa.nulls(count, pa.string()).cast(pa.json_())
-    return Typed(array, nulls, np.zeros(count, dtype=np.uint64), ~nulls)
+    return nothing("jsonb", len(records))

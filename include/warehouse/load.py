@@ -14,7 +14,9 @@ from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import checks, drift, ledger, quarantine, table
 from include.warehouse.ahead import Ahead
+from include.warehouse.alike import alike
 from include.warehouse.connection import connect, rows
+from include.warehouse.heap import keep_freed_memory
 from include.warehouse.ledger import Entry, Landing, Status
 from include.warehouse.prepare import Counts, PageBody, prepare
 from include.warehouse.pseudonyms import Pseudonyms
@@ -49,6 +51,7 @@ def load(
     nothing is changed but the ledger, which has it as `refused` or `failed`,
     and the list of unknown fields.
     """
+    keep_freed_memory()
     counts = Counts()
     try:
         with connect(dsn) as connection:
@@ -200,26 +203,19 @@ class _Load:
         )
 
     def _copy(self, batches: Iterator[pa.RecordBatch]) -> int:
+        copied = 0
         with Ahead(batches) as ahead:
-            first = next(ahead, None)
-            if first is None:
-                return 0
-
-            def all_batches() -> Iterator[pa.RecordBatch]:
-                yield first
-                yield from ahead
-
             try:
-                reader = pa.RecordBatchReader.from_batches(first.schema, all_batches())
-                copied = self._cursor.adbc_ingest(
-                    self._contract.name, reader, mode="append", db_schema_name=table.SCHEMA
-                )
-                return int(copied)
+                for columns in alike(ahead):
+                    copied += self._cursor.adbc_ingest(
+                        self._contract.name, columns, mode="append", db_schema_name=table.SCHEMA
+                    )
             except Exception:
                 # What broke the batches is the cause; what COPY says of it is not.
                 if ahead.failure is not None:
                     raise ahead.failure from None
                 raise
+        return copied
 
     def _lock(self) -> None:
         name = table.lock_name(self._partition)

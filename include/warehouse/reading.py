@@ -30,7 +30,7 @@ class Typed:
     unplaced: Mask | None = None
 
 
-def taken(column: Typed, places: NDArray[np.int64]) -> Typed:
+def taken(column: Typed, places: NDArray[np.integer[Any]]) -> Typed:
     """The column's values at these places, in this order."""
     return Typed(
         column.array.take(pa.array(places)),

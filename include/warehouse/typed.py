@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,26 +60,36 @@ def _is_text(value: Any) -> bool:
 
 
 def _typed(values: list[Any], type_name: str, zone: str) -> Typed:
+    if values.count(None) == len(values):
+        return nothing(type_name, len(values))
     kinds = set(map(type, values)) - {type(None)}
     # Equal texts are one value; 1, 1.0 and True are not.
-    distinct = _few(values) if kinds <= {str} else None
+    distinct = _few(values) if kinds == {str} else None
     if distinct is None:
         return _read(values, kinds, type_name, zone)
-    column = _read(distinct, kinds, type_name, zone)
-    if len(distinct) == 1:
-        return taken(column, np.zeros(len(values), dtype=np.int64))
-    place = {value: number for number, value in enumerate(distinct)}
-    places = np.fromiter(map(place.__getitem__, values), dtype=np.int64, count=len(values))
-    return taken(column, places)
+    column = _read(distinct.dictionary.to_pylist(), kinds, type_name, zone)
+    return taken(column, distinct.indices.to_numpy())
 
 
-def _few(values: list[Any]) -> list[Any] | None:
-    """The values that differ, or None if those are many."""
-    sample = values[:_SAMPLE]
+def nothing(type_name: str, count: int) -> Typed:
+    """A column without a value."""
+    nulls = np.ones(count, dtype=bool)
+    array = pa.nulls(count, _arrow_type(type_name))
+    return Typed(array, nulls, np.zeros(count, dtype=np.uint64), ~nulls)
+
+
+@cache
+def _arrow_type(type_name: str) -> pa.DataType:
+    return _read([None], set(), type_name, "").array.type
+
+
+def _few(texts: list[str | None]) -> pa.DictionaryArray | None:
+    """The texts, each different one once, or None if those are many."""
+    sample = texts[:_SAMPLE]
     if len(set(sample)) > len(sample) * _FEW:
         return None
-    distinct = list(set(values))
-    return distinct if distinct and len(distinct) <= len(values) * _FEW else None
+    encoded = pa.array(texts, pa.string()).dictionary_encode(null_encoding="encode")
+    return encoded if len(encoded.dictionary) <= len(texts) * _FEW else None
 
 
 def _read(values: list[Any], kinds: set[type], type_name: str, zone: str) -> Typed:
