@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import shutil
 from collections import deque
@@ -12,6 +11,7 @@ from itertools import count
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
+from isal import igzip
 from pydantic import BaseModel, ValidationError
 
 from include.landing.manifest import LandedPage, Manifest, Outcome, ParentLanding, totals_of
@@ -20,8 +20,8 @@ from include.sources.page import Answered, LandedBefore, PageFacts, SentRequest
 from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
-# Level 1 writes at four times the speed of the default for a seventh more bytes.
-COMPRESSION = 1
+# Of igzip, whose highest costs seven times as much for a hundredth fewer bytes.
+COMPRESSION = 2
 # What is known of a page travels with it, so that an interrupted landing can be resumed.
 FACTS = "wandle-facts"
 # S3 metadata values are header values, at most 2 KB in all.
@@ -115,7 +115,9 @@ class Draft:
         key = landing_prefix(self._partition, self.landing_id) + name
         with body, SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as packed:
             # No name and no time inside, so that the same body gives the same object.
-            with gzip.GzipFile("", "wb", COMPRESSION, packed, mtime=0) as file:
+            with igzip.IGzipFile(  # type: ignore[no-untyped-call]
+                "", "wb", COMPRESSION, packed, mtime=0
+            ) as file:
                 shutil.copyfileobj(body, file)
             stored = _Stored(
                 facts=facts.model_copy(update={"context": {}}),

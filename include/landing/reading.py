@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, cast
+
+from isal import igzip, isal_zlib
 
 from include.errors import LandingDamaged, ServiceUnavailable
 from include.landing.manifest import LandedPage, Manifest
@@ -20,8 +21,9 @@ IN_MEMORY_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 # As stored: beside the work on a larger one, what boto3 takes is little, and less memory.
 SMALL_BYTES = 64 * 1024
-# Of zlib: with gzip's header and checksum.
-GZIP = 16 + zlib.MAX_WBITS
+# With gzip's header and checksum.
+GZIP = 16 + isal_zlib.MAX_WBITS
+NO_GZIP = (gzip.BadGzipFile, EOFError, cast(type[Exception], isal_zlib.error))
 # Pages that are downloaded at once, and how many, or how many bytes of them, are held ready.
 AHEAD = 4
 PAGES_READY = 64
@@ -81,7 +83,7 @@ def _verified(landings: Landings, key: str, page: LandedPage) -> IO[bytes]:
         stored = _Arriving(opened)
         try:
             body, size, digest = unpack(stored, page.bytes)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        except NO_GZIP as error:
             _refuse_if_cut(stored, length, address)
             raise LandingDamaged(
                 f"{address}: not readable as gzip ({error}). Nothing was changed. Restore this "
@@ -101,7 +103,7 @@ def _verified(landings: Landings, key: str, page: LandedPage) -> IO[bytes]:
 
 def _in_memory(stored: _Arriving, expected: int) -> tuple[IO[bytes], int, str]:
     """The body, its size and its SHA-256; of a body that is larger than expected, the beginning."""
-    unpacker = zlib.decompressobj(GZIP)
+    unpacker = isal_zlib.decompressobj(GZIP)
     body = unpacker.decompress(stored.read(), expected + 1)
     if len(body) <= expected and not unpacker.eof:
         raise EOFError("it ends too early")
@@ -115,7 +117,7 @@ def _on_disk(stored: _Arriving, expected: int) -> tuple[IO[bytes], int, str]:
     digest, size = hashlib.sha256(), 0
     body = TemporaryFile()  # noqa: SIM115, closed by its reader
     try:
-        with gzip.GzipFile(fileobj=stored, mode="rb") as file:
+        with igzip.IGzipFile(fileobj=stored, mode="rb") as file:  # type: ignore[no-untyped-call]
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
                 size += body.write(chunk)

@@ -16,7 +16,7 @@ from include.warehouse import checks, drift, ledger, quarantine, table
 from include.warehouse.ahead import Ahead
 from include.warehouse.alike import alike
 from include.warehouse.connection import connect, rows
-from include.warehouse.heap import keep_freed_memory
+from include.warehouse.heap import keep_freed_memory, rare_searches
 from include.warehouse.ledger import Entry, Landing, Status
 from include.warehouse.prepare import Counts, PageBody, prepare
 from include.warehouse.pseudonyms import Pseudonyms
@@ -204,7 +204,7 @@ class _Load:
 
     def _copy(self, batches: Iterator[pa.RecordBatch]) -> int:
         copied = 0
-        with Ahead(batches) as ahead:
+        with rare_searches(), Ahead(batches) as ahead:
             try:
                 for columns in alike(ahead):
                     copied += self._cursor.adbc_ingest(

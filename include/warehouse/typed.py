@@ -60,7 +60,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _typed(values: list[Any], type_name: str, zone: str) -> Typed:
-    if values.count(None) == len(values):
+    if not values or (values[0] is None and values.count(None) == len(values)):
         return nothing(type_name, len(values))
     kinds = set(map(type, values)) - {type(None)}
     # Equal texts are one value; 1, 1.0 and True are not.
