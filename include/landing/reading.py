@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from tempfile import TemporaryFile
 from typing import IO, cast
 
-from isal import igzip, isal_zlib
+from isal import isal_zlib
 
 from include.errors import LandingDamaged, ServiceUnavailable
 from include.landing.manifest import LandedPage, Manifest
@@ -114,13 +114,18 @@ def _in_memory(stored: _Arriving, expected: int) -> tuple[IO[bytes], int, str]:
 
 def _on_disk(stored: _Arriving, expected: int) -> tuple[IO[bytes], int, str]:
     """The same through a temporary file."""
-    digest, size = hashlib.sha256(), 0
+    unpacker, digest, size = isal_zlib.decompressobj(GZIP), hashlib.sha256(), 0
     body = TemporaryFile()  # noqa: SIM115, closed by its reader
     try:
-        with igzip.IGzipFile(fileobj=stored, mode="rb") as file:  # type: ignore[no-untyped-call]
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
-                size += body.write(chunk)
+        while size <= expected and not unpacker.eof:
+            packed = unpacker.unconsumed_tail or stored.read(CHUNK_BYTES)
+            if not packed:
+                raise EOFError("it ends too early")
+            chunk = unpacker.decompress(packed, CHUNK_BYTES)
+            digest.update(chunk)
+            size += body.write(chunk)
+        if unpacker.eof and (unpacker.unused_data or stored.read(1)):
+            raise gzip.BadGzipFile("something stands after its end")
     except BaseException:
         body.close()
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import itemgetter
@@ -120,7 +120,7 @@ class Reader:
     def read(
         self,
         records: Sequence[Any],
-        positions: Sequence[int],
+        positions: Iterable[int],
         contexts: Sequence[tuple[Mapping[str, str], int]],
     ) -> Batch:
         """Read records, given each one's number in its page, and the values of their requests:
@@ -152,10 +152,11 @@ class Reader:
     def _values(
         self,
         records: Sequence[Any],
-        positions: Sequence[int],
+        positions: Iterable[int],
         contexts: Sequence[tuple[Mapping[str, str], int]],
     ) -> _Values:
         values: dict[str, list[Any]] = {}
+        numbers = list(positions) if any(column.position for column in self._columns) else []
         for column in self._columns:
             if column.request:
                 # None from a landing older than the column.
@@ -165,7 +166,7 @@ class Reader:
                     for value in repeat(context.get(column.request), count)
                 ]
             elif column.position:
-                values[column.name] = list(positions)
+                values[column.name] = numbers
         found = _Values(values)
         _collect(self._tree, _objects(records), values, found, ())
         if self._exploding:

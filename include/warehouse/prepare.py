@@ -125,7 +125,7 @@ def prepare(
         way = parts[0].page.way
         reader = readers.get(way) or readers.setdefault(way, Reader(contract, way, pseudonyms))
         records = list(chain.from_iterable(part.records for part in parts))
-        positions = list(chain.from_iterable(part.positions for part in parts))
+        positions = chain.from_iterable(part.positions for part in parts)
         contexts = [(part.page.context, len(part.records)) for part in parts]
         batch = reader.read(records, positions, contexts)
         keep, conflicts = repeats.left_out(batch)

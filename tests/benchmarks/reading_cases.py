@@ -25,6 +25,7 @@ CASES = {
 # What others do on a first load: module, where its table is, and whether it is slow.
 OTHERS = {
     "dlt Arrow": ("dlt_arrow", SCHEMA, False),
+    "dlt Arrow by ADBC": ("dlt_arrow_adbc", SCHEMA, False),
     "pg-bulk-ingest": ("bulk_ingest", SCHEMA, False),
     "dlt default": ("dlt_default", SCHEMA, True),
     "S3ToSqlOperator": ("s3_to_sql", "raw", True),

@@ -19,7 +19,12 @@ from tests.benchmarks.reading_cases import CONTRACT, OTHERS, ReadingCases
 RECORDS = 2_000
 TABLE = f"raw.{CONTRACT.name}"
 # What `make bench` alone installs: there, each run compares what they loaded.
-NEEDS = {"dlt_arrow": "dlt", "dlt_default": "dlt", "bulk_ingest": "pg_bulk_ingest"}
+NEEDS = {
+    "dlt_arrow": "dlt",
+    "dlt_arrow_adbc": "dlt",
+    "dlt_default": "dlt",
+    "bulk_ingest": "pg_bulk_ingest",
+}
 
 
 @pytest.fixture(scope="module")

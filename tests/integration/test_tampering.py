@@ -12,6 +12,7 @@ import pytest
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
 from include.jobs.ingest import ingest, landed_partitions
 from include.jobs.load import load
+from include.landing import reading
 from include.landing.manifest import FORMAT
 from include.sources.model import contract as shipped
 from tests.integration.landings import land, prefix_of
@@ -83,6 +84,10 @@ def truncated_page(bucket: Any, manifest: Any) -> str:
     return changed(bucket, manifest, "0002.json.gz", lambda body: body[:-5])
 
 
+def page_with_more_behind_it(bucket: Any, manifest: Any) -> str:
+    return changed(bucket, manifest, "0002.json.gz", lambda body: body + body)
+
+
 def page_that_is_not_packed(bucket: Any, manifest: Any) -> str:
     return changed(bucket, manifest, "0002.json.gz", gzip.decompress)
 
@@ -152,8 +157,8 @@ def vanished_manifest(bucket: Any, manifest: Any) -> str:
 
 PAGES_DAMAGED = [
     flipped_byte, flipped_byte_of_the_record, flipped_byte_at_the_beginning_of_much,
-    truncated_page, page_that_is_not_packed, page_of_another_landing, vanished_page,
-    counts_that_lie, sizes_that_lie,
+    truncated_page, page_with_more_behind_it, page_that_is_not_packed, page_of_another_landing,
+    vanished_page, counts_that_lie, sizes_that_lie,
 ]  # fmt: skip
 MANIFESTS_DAMAGED = [
     page_left_out_of_the_manifest, totals_that_lie, newer_format, newer_format_of_the_same_fields,
@@ -192,6 +197,32 @@ def test_a_damaged_landing_is_refused_by_name_and_changes_nothing(
     assert f"s3://{lake.bucket}/{key}" in str(caught.value)
     assert everything(warehouse) == before
     assert [len(rows) for rows in before] == [1, 1]
+
+
+@pytest.mark.parametrize("damage", PAGES_DAMAGED, ids=lambda item: item.__name__)
+def test_a_damaged_page_too_large_for_memory_is_refused_by_name(
+    lake, bucket, loading, damage, monkeypatch
+):
+    monkeypatch.setattr(reading, "IN_MEMORY_BYTES", 10)
+    manifest = land(lake, GAUGES, *PAGES)
+    key = damage(bucket, manifest)
+
+    with pytest.raises(LandingDamaged, match=key):
+        loading()
+
+
+def test_a_page_too_large_for_memory_is_loaded_like_any_other(
+    lake, warehouse, loading, monkeypatch
+):
+    land(lake, GAUGES, *PAGES)
+    content = loading()["content_hash"]
+    warehouse.query("truncate raw.gauges")
+    monkeypatch.setattr(reading, "IN_MEMORY_BYTES", 10)
+    monkeypatch.setattr(reading, "CHUNK_BYTES", 3)
+
+    again = loading()
+
+    assert (again["status"], again["content_hash"]) == ("loaded", content)
 
 
 @pytest.mark.parametrize(
