@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 # Above this a body is read in pieces: `orjson.loads` takes up to 12 times its size meanwhile.
-STREAM_ABOVE_BYTES = 8 * 1024 * 1024
+STREAM_ABOVE_BYTES = 4 * 1024 * 1024
 CHUNK_RECORDS = 20_000
 
 
