@@ -183,10 +183,7 @@ class _Load:
         self._heed(checks.of_columns(self._contract, counts, previous))
         if present:
             # Only now: content that turns out to be the same is spared it.
-            self._cursor.execute(
-                table.of_partition(self._contract, "delete") + NOT_OF_THIS_TRANSACTION,
-                (self._partition.council, self._partition.period.first_day),
-            )
+            self._delete_old(present)
         quarantine.replace(self._cursor, self._partition, landing_id, counts.quarantine)
         return self._write(
             self._entry.ended(
@@ -201,6 +198,20 @@ class _Load:
                 quarantine_hash=quarantine_hash,
             )
         )
+
+    def _delete_old(self, present: int) -> None:
+        self._cursor.execute(
+            table.of_partition(self._contract, "delete") + NOT_OF_THIS_TRANSACTION,
+            (self._partition.council, self._partition.period.first_day),
+        )
+        name = f"{table.SCHEMA}.{self._contract.name}"
+        deleted = int(rows(self._cursor, table.DELETED_QUERY, name)[0]["deleted"])
+        if deleted != present:
+            raise ServiceUnavailable(
+                f"{self._partition}: {present} rows were there when the load began, {deleted} "
+                f"when it replaced them: somebody else writes to {name}. Nothing was changed. "
+                "The next retry may succeed."
+            )
 
     def _copy(self, batches: Iterator[pa.RecordBatch]) -> int:
         copied = 0

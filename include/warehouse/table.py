@@ -81,3 +81,8 @@ from pg_attribute a
 where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
 order by a.attnum
 """
+
+# What this session deletes from a table in this transaction; the driver does not tell.
+DELETED_QUERY = """
+select n_tup_del as deleted from pg_stat_xact_user_tables where relid = to_regclass($1)
+"""

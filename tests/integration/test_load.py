@@ -355,6 +355,32 @@ def test_books_that_do_not_balance_fail_even_if_forced(lake, warehouse, loading,
     assert warehouse.query(LEDGER)[0][0] == "failed"
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from raw.gauges where id = 1",
+        "insert into raw.gauges select * from raw.gauges where id = 1",
+    ],
+)
+def test_rows_that_somebody_else_writes_meanwhile_are_not_lost(
+    lake, warehouse, loading, monkeypatch, statement
+):
+    land(lake, GAUGES, records(1, 2))
+    loading()
+    land(lake, GAUGES, records(2, 3))
+    monkeypatch.setattr(
+        warehouse_load.checks, "of_records", lambda *_: warehouse.query(statement) or None
+    )
+
+    with pytest.raises(ServiceUnavailable, match=r"2 rows .* somebody else writes to raw.gauges"):
+        loading()
+
+    assert set(ids(warehouse)) <= {1, 2}
+    monkeypatch.undo()
+    assert loading()["status"] == "loaded"
+    assert ids(warehouse) == [2, 3]
+
+
 def test_a_truncated_table_is_rebuilt_to_the_same_content_hash(lake, warehouse, loading):
     land(lake, GAUGES, records(1, 2, new=1.5))
     first = loading()
