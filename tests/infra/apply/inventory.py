@@ -76,8 +76,14 @@ def _instances(client: Any) -> Found:
 
 
 def _endpoints(client: Any) -> Found:
+    """Those whose VPC is there: AWS deletes no VPC before its endpoints.
+
+    moto does, and makes a second endpoint where a busy machine has the call
+    repeated (it keeps the client's token, and does not compare it).
+    """
+    there = {vpc["VpcId"] for vpc in client.describe_vpcs()["Vpcs"]}
     for endpoint in client.describe_vpc_endpoints()["VpcEndpoints"]:
-        if endpoint["State"].lower() != "deleted":
+        if endpoint["State"].lower() != "deleted" and endpoint["VpcId"] in there:
             yield endpoint["VpcEndpointId"], endpoint.get("Tags")
 
 
