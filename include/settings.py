@@ -26,6 +26,7 @@ IN_SECRETS = {
     "portal_dsn": "connections/wandle_portal",
     "reader_dsn": "connections/wandle_reader",
     "pseudonym_key": "pseudonym_key",
+    "broker_password": "broker_password",
     "oidc_client_secret": "oidc_client_secret",
 }
 
@@ -95,6 +96,8 @@ class Settings(BaseSettings):
     database: str = Field(default="", alias="WANDLE_DATABASE", pattern=r"^([^:/@]+:\d+)?$")
     database_ca: str = Field(default="", alias="WANDLE_DATABASE_CA")
     admin_secret: str = Field(default="", alias="WANDLE_ADMIN_SECRET")
+    broker_password: str = Field(default="", alias="WANDLE_BROKER_PASSWORD", repr=False)
+    broker_host: str = Field(default="redis", alias="WANDLE_BROKER_HOST")
     serverless: str = Field(default="", alias="WANDLE_SERVERLESS")
 
     oidc_issuer: str = Field(default="", alias="WANDLE_OIDC_ISSUER")

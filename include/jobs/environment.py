@@ -18,18 +18,15 @@ from include.warehouse.migrate import LOGINS
 
 WAREHOUSE = "warehouse"
 S3_CONNECTION = f"{CONNECTIONS}/wandle_s3"
-# Airflow's own, by what makes one up; the database's addresses are made of a password.
+# By what makes one up.
 GENERATED: dict[str, Callable[[], str]] = {
     "config/fernet_key": lambda: base64.urlsafe_b64encode(random.token_bytes(32)).decode(),
     "config/api_secret_key": lambda: random.token_urlsafe(48),
     "config/jwt_secret": lambda: random.token_urlsafe(48),
+    "broker_password": lambda: random.token_urlsafe(48),
     "pseudonym_key": lambda: random.token_hex(32),
 }
-METADATA = {
-    "config/sql_alchemy_conn": "postgresql+psycopg2",
-    "config/celery_result_backend": "db+postgresql",
-}
-# Of Airflow's database the address with its password, from which both others are made.
+METADATA = "config/sql_alchemy_conn"
 AIRFLOW_CONNECTION = f"{CONNECTIONS}/{AIRFLOW}"
 ROTATED = (*LOGINS, AIRFLOW)
 
@@ -100,11 +97,12 @@ def _password_in(value: str | None) -> str | None:
 
 def _write_addresses(kept: Secrets, settings: Settings, password: str, changed: list[str]) -> None:
     """Airflow's own database, and the bucket. TLS is set for it by libpq's own variables."""
-    for name, scheme in METADATA.items():
-        address = dsn(settings.need("database"), AIRFLOW, AIRFLOW, password, scheme=scheme)
-        if kept.read(name) != address:
-            kept.write(name, address)
-            changed.append(f"wrote secret {name}")
+    address = dsn(
+        settings.need("database"), AIRFLOW, AIRFLOW, password, scheme="postgresql+psycopg2"
+    )
+    if kept.read(METADATA) != address:
+        kept.write(METADATA, address)
+        changed.append(f"wrote secret {METADATA}")
     s3 = {
         "conn_type": "aws",
         "extra": {

@@ -73,13 +73,18 @@ def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
 
 
 def prepare_broker(settings: Settings, volumes: Path = VOLUMES) -> None:
-    """Generate the passwords of the broker and of Flower: all that a host on AWS keeps itself."""
+    """Give the broker and those who talk to it their passwords: all that a host on AWS keeps.
+
+    Generated here; on AWS the broker's is the environment's, as its workers
+    are on other hosts. Raises the errors of `Settings.need`.
+    """
     make_secrets(settings.home, OF_BROKER)
     secrets = read_secrets(settings.home)
+    broker = settings.need("broker_password") if settings.environment else secrets["broker"]
     home, redis = volumes / "home", volumes / "redis"
-    write_private(redis / "password", secrets["broker"])
-    write_private(redis / "redis.conf", f"requirepass {secrets['broker']}\n")
-    write_private(home / "broker_url", f"redis://:{secrets['broker']}@redis:6379/0")
+    write_private(redis / "password", broker)
+    write_private(redis / "redis.conf", f"requirepass {broker}\n")
+    write_private(home / "broker_url", f"redis://:{broker}@{settings.broker_host}:6379/0")
     write_private(home / "flower_basic_auth", f"{AIRFLOW_USER}:{secrets['flower']}")
 
 

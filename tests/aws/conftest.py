@@ -27,7 +27,7 @@ ROLE = "arn:aws:iam::123456789012:role/wandle-dev-{job}"
 CONNECTED = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader", "airflow")
 SECRETS = (
     *(f"connections/{role}" for role in CONNECTED),
-    *(S3_CONNECTION, *GENERATED, *METADATA, "oidc_client_secret"),
+    *(S3_CONNECTION, *GENERATED, METADATA, "oidc_client_secret"),
 )
 
 

@@ -377,7 +377,8 @@ def secrets(made: Whole) -> Iterator[Whole]:
 SECRETS = (
     *(f"connections/wandle_{name}" for name in ("loader", "transformer", "portal", "reader", "s3")),
     *("connections/airflow", "config/sql_alchemy_conn", "config/fernet_key"),
-    *("config/api_secret_key", "config/jwt_secret", "pseudonym_key", "oidc_client_secret"),
+    *("config/api_secret_key", "config/jwt_secret", "broker_password", "pseudonym_key"),
+    "oidc_client_secret",
 )
 
 

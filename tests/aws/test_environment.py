@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from include.errors import PermanentError
-from include.jobs.environment import GENERATED, METADATA, migrate_environment
+from include.jobs.environment import GENERATED, migrate_environment
+from include.local.containers import prepare_broker
 from include.settings import Settings
 from tests.aws.conftest import BUCKET, REGION, SECRETS, connect
 
@@ -27,7 +28,7 @@ def test_every_secret_but_that_of_the_login_is_filled(aws, environment):
     changed = migrate_environment(environment)
 
     assert [name for name in SECRETS if aws.secret(name)] == FILLED
-    assert len(FILLED) == 5 + 1 + len(GENERATED) + len(METADATA)
+    assert len(FILLED) == 5 + 1 + 1 + len(GENERATED)
     assert set(changed) >= {f"wrote secret {name}" for name in FILLED}
     assert {"created role wandle_loader", "created database airflow"} <= set(changed)
 
@@ -37,6 +38,30 @@ def test_a_second_time_nothing_changes(aws, migrated):
 
     assert migrate_environment(migrated) == []
     assert {name: aws.secret(name) for name in SECRETS} == before
+
+
+def test_hosts_share_the_brokers_password_and_reach_it_by_other_names(aws, migrated, tmp_path):
+    urls = {}
+    for name in ("redis", "wandle-dev-internal.elb.test"):
+        volumes = tmp_path / name
+        for volume in ("home", "redis"):
+            (volumes / volume).mkdir(parents=True)
+        host = {"broker_host": name, "home": volumes / "admin"}
+        prepare_broker(migrated.model_copy(update=host), volumes)
+        urls[name] = (volumes / "home" / "broker_url").read_text()
+
+    password = aws.secret("broker_password")
+    assert len(password) >= 48
+    assert urls == {name: f"redis://:{password}@{name}:6379/0" for name in urls}
+    assert (tmp_path / "redis" / "redis" / "redis.conf").read_text().split() == [
+        "requirepass",
+        password,
+    ]
+
+
+def test_without_its_secret_no_broker_is_started(environment, tmp_path):
+    with pytest.raises(PermanentError, match=r"broker_password has no value yet\. Run `wandle mig"):
+        prepare_broker(environment.model_copy(update={"home": tmp_path}), tmp_path)
 
 
 @pytest.mark.parametrize("field", ["loader_dsn", "transformer_dsn", "portal_dsn", "reader_dsn"])

@@ -20,6 +20,7 @@ GUIDE = (CHECKOUT / "docs" / "deploy.md").read_text(encoding="utf-8")
 NAMES = GUIDE[GUIDE.index("## Names") :]
 OURS = (
     *("environment", "job_role", "database", "database_ca", "admin_secret", "serverless"),
+    *("broker_password", "broker_host"),
     *(name for name in Settings.model_fields if name.startswith("oidc_")),
 )
 
@@ -27,14 +28,14 @@ OURS = (
 def test_every_setting_of_an_environment_is_documented_and_every_documented_one_exists():
     documented = set(re.findall(r"`(WANDLE_[A-Z_]+)`", NAMES))
     aliases = {str(field.alias) for field in Settings.model_fields.values()}
-    in_secret = {"WANDLE_OIDC_CLIENT_SECRET"}
+    in_secret = {"WANDLE_OIDC_CLIENT_SECRET", "WANDLE_BROKER_PASSWORD"}
 
     assert documented <= aliases
     assert {str(Settings.model_fields[name].alias) for name in OURS} - in_secret <= documented
 
 
 def test_every_secret_is_documented():
-    secrets = [*(f"connections/{role}" for role in ROTATED), *GENERATED, *METADATA]
+    secrets = [*(f"connections/{role}" for role in ROTATED), *GENERATED, METADATA]
     secrets += ["connections/wandle_s3", *IN_SECRETS.values()]
 
     assert len(set(secrets)) == 13

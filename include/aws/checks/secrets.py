@@ -108,5 +108,6 @@ LOOKS: dict[str, Callable[[str], str]] = {
     "config/fernet_key": _fernet_key,
     "config/api_secret_key": _long,
     "config/jwt_secret": _long,
+    "broker_password": _long,
     "pseudonym_key": _hex,
 }

@@ -21,7 +21,9 @@ locals {
       admin_secret_arn = var.admin_secret_arn
       settings         = var.settings
       listen           = var.public == null && var.workers == 0 ? "127.0.0.1" : "0.0.0.0"
-      host             = var.workers == 0 ? "" : one(aws_lb.internal[*].dns_name)
+      listen_broker    = var.workers == 0 ? "127.0.0.1" : "0.0.0.0"
+      # The host itself must not take the balancer's way: it could not reach itself by it.
+      host = group == "worker" ? one(aws_lb.internal[*].dns_name) : ""
     })
   }
 }

@@ -7,14 +7,14 @@ locals {
   descriptions = merge(
     { for login in local.logins : "connections/${login}" => "Airflow connection: how ${login} reaches PostgreSQL" },
     {
-      "connections/wandle_s3"        = "Airflow connection: region and bucket of the lake, no key"
-      "config/sql_alchemy_conn"      = "Airflow: address of its metadata database"
-      "config/celery_result_backend" = "Airflow: where Celery keeps results"
-      "config/fernet_key"            = "Airflow: encrypts what is kept in its database"
-      "config/api_secret_key"        = "Airflow: signs sessions"
-      "config/jwt_secret"            = "Airflow: signs what its parts say to each other"
-      "pseudonym_key"                = "Key of the pseudonyms; never rotated"
-      "oidc_client_secret"           = "Client secret of the login; filled by a person"
+      "connections/wandle_s3"   = "Airflow connection: region and bucket of the lake, no key"
+      "config/sql_alchemy_conn" = "Airflow: address of its metadata database"
+      "config/fernet_key"       = "Airflow: encrypts what is kept in its database"
+      "config/api_secret_key"   = "Airflow: signs sessions"
+      "config/jwt_secret"       = "Airflow: signs what its parts say to each other"
+      "broker_password"         = "Password of the broker, between the host and its workers"
+      "pseudonym_key"           = "Key of the pseudonyms; never rotated"
+      "oidc_client_secret"      = "Client secret of the login; filled by a person"
     },
   )
 }

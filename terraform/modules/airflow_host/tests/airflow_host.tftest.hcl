@@ -102,6 +102,11 @@ run "listens_to_itself_alone_without_a_balancer" {
     condition     = strcontains(local.user_data["host"], "WANDLE_LISTEN='127.0.0.1'")
     error_message = "Without a balancer nobody but Session Manager gets to Airflow."
   }
+
+  assert {
+    condition     = strcontains(local.user_data["host"], "WANDLE_LISTEN_BROKER='127.0.0.1'")
+    error_message = "Without further hosts the broker is nobody else's."
+  }
 }
 
 run "sleeps_if_it_is_told_when" {
@@ -125,6 +130,12 @@ run "sleeps_if_it_is_told_when" {
 run "adds_workers_that_reach_the_host_alone" {
   command = plan
 
+  override_resource {
+    target          = aws_lb.internal
+    override_during = plan
+    values          = { dns_name = "internal.elb.test", arn = "arn:aws:elasticloadbalancing:eu-west-2:123456789012:loadbalancer/net/internal/1" }
+  }
+
   variables {
     workers = 2
   }
@@ -142,6 +153,30 @@ run "adds_workers_that_reach_the_host_alone" {
   assert {
     condition     = alltrue([for rule in aws_vpc_security_group_ingress_rule.internal : rule.cidr_ipv4 == null])
     error_message = "Only the workers' group gets to the internal balancer."
+  }
+
+  assert {
+    condition     = strcontains(local.user_data["host"], "WANDLE_LISTEN_BROKER='0.0.0.0'") && strcontains(local.user_data["host"], "WANDLE_HOST=''")
+    error_message = "The host lets its workers reach the broker, and reaches its own by itself."
+  }
+
+  assert {
+    condition     = strcontains(local.user_data["worker"], "WANDLE_HOST='internal.elb.test'")
+    error_message = "A worker finds the host by its balancer."
+  }
+}
+
+run "keeps_the_broker_from_the_balancer_of_people" {
+  command = plan
+
+  variables {
+    public             = { hostname = "wandle.example.gov.uk", certificate_arn = "arn:aws:acm:eu-west-2:123456789012:certificate/1", allowed_cidrs = ["192.0.2.0/24"] }
+    access_logs_bucket = "wandle-dev-access-logs-123456789012"
+  }
+
+  assert {
+    condition     = strcontains(local.user_data["host"], "WANDLE_LISTEN='0.0.0.0'") && strcontains(local.user_data["host"], "WANDLE_LISTEN_BROKER='127.0.0.1'")
+    error_message = "The balancer reaches Airflow, not the broker."
   }
 }
 
