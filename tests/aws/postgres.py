@@ -83,15 +83,18 @@ class TlsServer:
 
 
 @contextmanager
-def tls_server() -> Iterator[TlsServer]:
-    """Start a server with a certificate of an authority of its own; skip where it is missing."""
+def tls_server(name: str = "localhost") -> Iterator[TlsServer]:
+    """Start a server with a certificate for `name`, of an authority of its own.
+
+    Skips where Debian's PostgreSQL is missing.
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not found:
         pytest.skip("Debian's PostgreSQL is missing: apt install postgresql")
     binaries = found[-1].parent
     with tempfile.TemporaryDirectory(prefix="wandle-tls-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
-        ca = _certificates(folder)
+        ca = _certificates(folder, name)
         port = free_port()
         _own(folder)
         _run(folder, binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust")
@@ -117,7 +120,7 @@ def tls_server() -> Iterator[TlsServer]:
             process.wait(timeout=30)
 
 
-def _certificates(folder: Path) -> Path:
+def _certificates(folder: Path, name: str) -> Path:
     openssl = shutil.which("openssl")
     assert openssl, "openssl is missing. On Debian: apt install openssl"
     key = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
@@ -127,8 +130,8 @@ def _certificates(folder: Path) -> Path:
         cwd=folder, check=True, capture_output=True,
     )  # fmt: skip
     subprocess.run(
-        (openssl, "req", "-x509", *key, "-subj", "/CN=localhost", "-addext",
-         "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE",
+        (openssl, "req", "-x509", *key, "-subj", "/CN=server", "-addext",
+         f"subjectAltName=DNS:{name}", "-addext", "basicConstraints=critical,CA:FALSE",
          "-CA", "ca.crt", "-CAkey", "ca.key", "-keyout", "server.key", "-out", "server.crt"),
         cwd=folder, check=True, capture_output=True,
     )  # fmt: skip
