@@ -3,6 +3,7 @@
 # fails, the images that ran before are applied again, and this fails.
 set -euo pipefail
 environment=$1 wandle=$2 extract=$3
+services="api-server scheduler dag-processor triggerer worker"
 # shellcheck source=.github/deploy/terraform.sh
 . "$(dirname "$0")/terraform.sh"
 begin "$environment"
@@ -74,7 +75,8 @@ release() { # release WANDLE EXTRACT; each step by itself: `set -e` sleeps insid
   fi
   host_is_new &&
     on_host "wandle-compose run --rm migrate" &&
-    on_host "wandle-compose up --detach --wait" &&
+    on_host "wandle-compose up --detach
+      wandle-compose up --detach --no-deps --wait $services" &&
     on_host "wandle-compose exec -T scheduler wandle doctor --aws" &&
     on_host "wandle-compose exec -T scheduler airflow dags test freshness_watch"
 }
