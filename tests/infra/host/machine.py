@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -100,7 +101,7 @@ class Host:
 
     def start(self) -> str:
         """Run the user data; what it said."""
-        return self._run("/bin/bash", str(self.folder / "user_data"), seconds=1200)
+        return self._run("/bin/bash", "-x", str(self.folder / "user_data"), seconds=1500)
 
     def compose(self, *arguments: str) -> str:
         """`wandle-compose ...` on this host."""
@@ -133,14 +134,21 @@ class Host:
             self.compose("down", "--volumes")
 
     def _run(self, *command: str, seconds: int = 600) -> str:
-        done = subprocess.run(
-            command,
-            env=self.environ,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, f"{shlex.join(command)}: {done.returncode}\n{said[-8000:]}"
-        return done.stdout
+        """What it printed. Fails the test, with all that it said, unless it ended well in time."""
+        with (self.folder / "stderr").open("w+", encoding="utf-8") as errors:
+            process = subprocess.Popen(
+                command,
+                env=self.environ,
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+            watch = threading.Timer(seconds, os.killpg, (process.pid, signal.SIGKILL))
+            watch.start()
+            said = process.communicate()[0].decode(errors="replace")
+            watch.cancel()
+            errors.seek(0)
+            end = (said + errors.read())[-8000:]
+        assert process.returncode == 0, f"{shlex.join(command)}: {process.returncode}\n{end}"
+        return said
