@@ -41,6 +41,7 @@ EVERYTHING: dict[str, Any] = {
         "admins": "wandle-admins",
     },
 }
+STUMBLED = "dictionary changed size during iteration"
 
 
 class Terraform:
@@ -97,7 +98,12 @@ class Terraform:
         return ["-input=false", "-no-color", f"-var-file={file}", *state]
 
     def apply(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
-        return self.run("apply", "-auto-approve", *self._told(more), *arguments)
+        """Apply; once more if moto stumbled, whose threads share dictionaries without a lock."""
+        command = ("apply", "-auto-approve", *self._told(more), *arguments)
+        done = self.run(*command, codes=(0, 1))
+        if done.returncode and STUMBLED not in done.stderr:
+            raise AssertionError(f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+        return self.run(*command) if done.returncode else done
 
     def destroy(
         self, codes: tuple[int, ...] = (0,), **more: Any

@@ -141,7 +141,7 @@ resource "aws_autoscaling_group" "this" {
 resource "aws_autoscaling_schedule" "stop" {
   for_each = var.nightly_stop == null ? {} : local.groups
 
-  scheduled_action_name  = "stop"
+  scheduled_action_name  = "stop-${each.key}"
   autoscaling_group_name = aws_autoscaling_group.this[each.key].name
   recurrence             = var.nightly_stop.stop
   time_zone              = "UTC"
@@ -153,7 +153,7 @@ resource "aws_autoscaling_schedule" "stop" {
 resource "aws_autoscaling_schedule" "start" {
   for_each = var.nightly_stop == null ? {} : local.groups
 
-  scheduled_action_name  = "start"
+  scheduled_action_name  = "start-${each.key}"
   autoscaling_group_name = aws_autoscaling_group.this[each.key].name
   recurrence             = var.nightly_stop.start
   time_zone              = "UTC"
