@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-import numpy as np
 import orjson
 import pyarrow as pa
 from adbc_driver_postgresql.dbapi import Cursor
@@ -19,6 +18,7 @@ from include.warehouse.batch import EXTRA
 from include.warehouse.connection import rows
 from include.warehouse.hashing import ContentHash, Hashes, Mask, hash_rows
 from include.warehouse.quarantine import content_of_rows
+from include.warehouse.reading import hashes_of, nulls_of
 from include.warehouse.typed import typed
 
 # Values of variable length become Python objects, so many rows at a time.
@@ -131,8 +131,7 @@ def _hashed(batch: pa.RecordBatch, types: Mapping[str, str]) -> dict[str, tuple[
     found = {}
     for name, type_name in types.items():
         array = batch[name]
-        nulls = np.asarray(array.is_null().to_numpy(zero_copy_only=False))
-        found[name] = (_hashes(array, type_name), nulls)
+        found[name] = (_hashes(array, type_name), nulls_of(array))
     return found
 
 
@@ -149,10 +148,4 @@ def _hashes(array: pa.Array, type_name: str) -> Hashes:
         # What no load could have written, NaN in a numeric, must not look like something else.
         hashes[column.wrong] = ~hashes[column.wrong]
         return hashes
-    if pa.types.is_floating(array.type):
-        numbers = array.fill_null(0.0).to_numpy(zero_copy_only=False) + 0.0
-        return np.ascontiguousarray(numbers).view(np.uint64)
-    if pa.types.is_date32(array.type):
-        array = array.cast(pa.int32())
-    words = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    return np.ascontiguousarray(words).view(np.uint64)
+    return hashes_of(array)

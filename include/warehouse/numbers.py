@@ -15,7 +15,6 @@ from include.warehouse.reading import (
     hash_limbs,
     none_wrong,
     of_words,
-    only,
     parsed,
     replaced,
     texts_of,
@@ -40,9 +39,9 @@ def read_integers(values: list[Any], kinds: set[type]) -> Typed:
             series = pl.Series(numbers, dtype=pl.Int64)
         except (OverflowError, TypeError, pl.exceptions.PolarsError):
             return None
-        return of_words(series, none_wrong(numbers)), none_wrong(numbers)
+        return of_words(series.to_arrow(), none_wrong(numbers)), none_wrong(numbers)
 
-    def read(text: pl.Series) -> pl.Series:
+    def read(text: pl.Expr) -> pl.Expr:
         return text.cast(pl.Int64, strict=False)
 
     return _read(values, kinds, {int}, native, _INTEGER, read)
@@ -52,13 +51,13 @@ def read_doubles(values: list[Any], kinds: set[type]) -> Typed:
     """Finite numbers; of one with more digits than a double holds, the nearest."""
 
     def native(numbers: list[Any]) -> _Native | None:
-        series = pl.Series(numbers, dtype=pl.Float64)
-        finite = series.is_finite().fill_null(True).to_numpy()
-        return of_words(series, none_wrong(numbers)), ~finite
+        array = pl.Series(numbers, dtype=pl.Float64).to_arrow()
+        finite = np.isfinite(array.fill_null(0.0).to_numpy(zero_copy_only=False))
+        return of_words(array, none_wrong(numbers)), ~finite
 
-    def read(text: pl.Series) -> pl.Series:
+    def read(text: pl.Expr) -> pl.Expr:
         number = text.cast(pl.Float64, strict=False)
-        return only(number, number.is_finite())
+        return pl.when(number.is_finite()).then(number)
 
     return _read(values, kinds, {float}, native, _DOUBLE, read)
 
@@ -75,10 +74,9 @@ def read_decimals(values: list[Any], kinds: set[type], precision: int, scale: in
             return None  # a whole number that no double is
         return _decimals_of_doubles(doubles, precision, scale)
 
-    def read(text: pl.Series) -> pl.Series:
-        return only(text, text.str.contains("[0-9]")).cast(
-            pl.Decimal(precision, scale), strict=False
-        )
+    def read(text: pl.Expr) -> pl.Expr:
+        some = pl.when(text.str.contains("[0-9]")).then(text)
+        return some.cast(pl.Decimal(precision, scale), strict=False)
 
     exact = {float, int} if scale <= _EXACT_SCALE else set()
     return _read(values, kinds, exact, native, pattern, read)
@@ -90,7 +88,7 @@ def _read(
     types: set[type],
     native: Callable[[list[Any]], _Native | None],
     pattern: str,
-    read: Callable[[pl.Series], pl.Series],
+    read: Callable[[pl.Expr], pl.Expr],
 ) -> Typed:
     """Numbers of these types as they are; all other values, and numbers that need it, by text."""
     found = None

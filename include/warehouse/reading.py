@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -93,35 +94,46 @@ def decimal_text(value: float) -> str:
 
 
 def parsed(
-    texts: list[str | None], wrong: Mask, pattern: str, read: Callable[[pl.Series], pl.Series]
+    texts: list[str | None], wrong: Mask, pattern: str, read: Callable[[pl.Expr], pl.Expr]
 ) -> Typed:
-    text = pl.Series(texts, dtype=pl.String)
-    fits = text.str.contains(pattern).fill_null(True)
-    series = read(only(text, fits))
-    failed = (series.is_null() & text.is_not_null()).to_numpy()
-    return of_words(series, wrong | failed)
+    """The texts that match the pattern, read; the others, and what cannot be read, are wrong."""
+    text = pl.col("text")
+    found = queried(texts, value=read(pl.when(text.str.contains(pattern)).then(text)))
+    column = of_words(found["value"], wrong)
+    return dataclasses.replace(column, wrong=wrong | (column.nulls & ~nulls_of(found["text"])))
 
 
-def only(series: pl.Series, keep: pl.Series) -> pl.Series:
-    """The series with null wherever `keep` is not true."""
-    return series.zip_with(keep.fill_null(False), pl.Series([None], dtype=series.dtype))
+def queried(texts: list[str | None], **columns: pl.Expr) -> dict[str, pa.Array]:
+    """The texts as `text`, and columns made of it, all at once: each query of its own wakes up as
+    many threads."""
+    frame = pl.LazyFrame({"text": texts}, schema={"text": pl.String}).with_columns(**columns)
+    return {series.name: series.to_arrow() for series in frame.collect()}
 
 
-def of_words(series: pl.Series, wrong: Mask) -> Typed:
-    """A column whose values are fixed-width, from its polars series."""
-    array = series.to_arrow()
-    nulls = series.is_null().to_numpy()
-    if isinstance(series.dtype, pl.Decimal):
+def nulls_of(array: pa.Array) -> Mask:
+    """Which values are null."""
+    return np.asarray(array.is_null().to_numpy(zero_copy_only=False))
+
+
+def of_words(array: pa.Array, wrong: Mask) -> Typed:
+    """A column whose values are fixed-width."""
+    nulls = nulls_of(array)
+    if pa.types.is_decimal(array.type):
         limbs = np.frombuffer(array.buffers()[1], dtype=np.int64)
         limbs = limbs.reshape(-1, 2)[array.offset : array.offset + len(array)]
         return Typed(array, nulls, hash_limbs(limbs, nulls), wrong)
-    words = series.to_physical()
-    if words.dtype == pl.Float64:
+    return Typed(array, nulls, hashes_of(array), wrong)
+
+
+def hashes_of(array: pa.Array) -> Hashes:
+    """The hashes of values of up to 64 bits; anything where they are null."""
+    if pa.types.is_floating(array.type):
         # -0.0 + 0.0 is 0.0: the two zeros are one value.
-        numbers = (words.fill_null(0.0).to_numpy() + 0.0).view(np.int64)
+        words = array.fill_null(0.0).to_numpy(zero_copy_only=False) + 0.0
     else:
-        numbers = words.cast(pl.Int64).fill_null(0).to_numpy()
-    return Typed(array, nulls, hash_words(np.ascontiguousarray(numbers)), wrong)
+        days = array.cast(pa.int32()) if pa.types.is_date32(array.type) else array
+        words = days.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return hash_words(np.ascontiguousarray(words))
 
 
 def hash_limbs(limbs: NDArray[np.int64], nulls: Mask) -> Hashes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from include.warehouse.reading import Typed, of_words, only, parsed, texts_of
+from include.warehouse.reading import Typed, nulls_of, of_words, parsed, queried, texts_of
 
 # There is no year 0, and a leap second would be moved to the next minute.
 _YEAR = "([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
@@ -28,23 +29,29 @@ def read_dates(values: list[Any], kinds: set[type]) -> Typed:
 
 def read_moments(values: list[Any], kinds: set[type], zone: str) -> Typed:
     texts, wrong = texts_of(values, kinds & {str}, only_text=values)
-    text = pl.Series(texts, dtype=pl.String).str.replace(" ", "T", literal=True)
-    placed = text.str.contains(_TIMESTAMP).fill_null(False)
-    series = _moments(only(text, placed), "%#z", "UTC")
-    unplaced = None
-    if zone and not (placed | text.is_null()).all():
-        local = _moments(only(text, text.str.contains(_TIMESTAMP_WITHOUT_ZONE)), "", None)
-        known = only(local, local.dt.year() <= _LAST_KNOWN_YEAR) if zone != "UTC" else local
-        found = known.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
-        unplaced = (found.is_null() & local.is_not_null()).to_numpy()
-        series = series.zip_with(placed, found.dt.convert_time_zone("UTC"))
-    failed = (series.is_null() & text.is_not_null()).to_numpy()
+    text = pl.col("text").str.replace(" ", "T", literal=True)
+    columns = {"moment": _moments(text, _TIMESTAMP, "%#z", "UTC")}
+    if zone:
+        local = _moments(text, _TIMESTAMP_WITHOUT_ZONE, "", None)
+        known = local if zone == "UTC" else _known(local)
+        placed = known.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
+        columns["moment"] = columns["moment"].fill_null(placed.dt.convert_time_zone("UTC"))
+        columns["unplaced"] = placed.is_null() & local.is_not_null()
+    found = queried(texts, **columns)
+    column = of_words(found["moment"], wrong)
+    unplaced = np.asarray(found["unplaced"].to_numpy(zero_copy_only=False)) if zone else None
+    failed = column.nulls & ~nulls_of(found["text"])
     if unplaced is not None:
         failed &= ~unplaced
-    return dataclasses.replace(of_words(series, wrong | failed), unplaced=unplaced)
+    return dataclasses.replace(column, wrong=wrong | failed, unplaced=unplaced)
 
 
-def _moments(text: pl.Series, offset: str, zone: str | None) -> pl.Series:
-    whole = text.str.replace(_WITHOUT_SECONDS, "$1:00$2")
+def _known(local: pl.Expr) -> pl.Expr:
+    return pl.when(local.dt.year() <= _LAST_KNOWN_YEAR).then(local)
+
+
+def _moments(text: pl.Expr, like: str, offset: str, zone: str | None) -> pl.Expr:
+    some = pl.when(text.str.contains(like)).then(text)
+    whole = some.str.replace(_WITHOUT_SECONDS, "$1:00$2")
     pattern = f"%Y-%m-%dT%H:%M:%S%.f{offset}"
     return whole.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)

@@ -13,14 +13,21 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.sources.model import NUMERIC
 from include.warehouse.hashing import Mask, canonical_json, hash_texts
 from include.warehouse.numbers import read_decimals, read_doubles, read_integers
-from include.warehouse.reading import Typed, none_wrong, of_words, parsed, taken, texts_of
+from include.warehouse.reading import (
+    Typed,
+    none_wrong,
+    nulls_of,
+    of_words,
+    parsed,
+    taken,
+    texts_of,
+)
 from include.warehouse.times import read_dates, read_moments
 
 SQL_TYPES = {"integer": "bigint", "double": "double precision"}
@@ -112,7 +119,7 @@ def _text(values: list[Any], kinds: set[type]) -> Typed:
         wrong |= with_nul
         values = [None if bad else value for value, bad in zip(values, with_nul, strict=True)]
         array = pa.array(values, pa.string())
-    return Typed(array, _nulls(array), hash_texts(values), wrong)
+    return Typed(array, nulls_of(array), hash_texts(values), wrong)
 
 
 def _holds_nul(array: pa.Array) -> bool:
@@ -128,7 +135,7 @@ def _jsonb(values: list[Any], kinds: set[type]) -> Typed:
         dtype=bool,
     )
     array = pa.array(texts, pa.string())
-    return Typed(array.cast(pa.json_()), _nulls(array), hash_texts(texts), wrong)
+    return Typed(array.cast(pa.json_()), nulls_of(array), hash_texts(texts), wrong)
 
 
 def _json_text(value: Any) -> str | None:
@@ -142,7 +149,7 @@ def _json_text(value: Any) -> str | None:
 
 def _boolean(values: list[Any], kinds: set[type]) -> Typed:
     if kinds <= {bool}:
-        return of_words(pl.Series(values, dtype=pl.Boolean), none_wrong(values))
+        return of_words(pa.array(values, pa.bool_()), none_wrong(values))
     texts, wrong = texts_of(values, kinds, booleans=True)
     return parsed(texts, wrong, "^(true|false)$", lambda text: text == "true")
 
@@ -155,10 +162,6 @@ _READERS: dict[str, Callable[[list[Any], set[type]], Typed]] = {
     "date": read_dates,
     "jsonb": _jsonb,
 }
-
-
-def _nulls(array: pa.Array) -> Mask:
-    return np.asarray(array.is_null().to_numpy(zero_copy_only=False))
 
 
 def _mask(array: pa.Array) -> Mask:

@@ -25,7 +25,8 @@ from tests.chaos.world import STATES, World, world
 KILLS = int(os.environ.get("KILLS") or 200)
 SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
 MARTS_EVERY = 25
-PAGES, BATCHES = 16, 10
+# What a load of either state has at least.
+PAGES, BATCHES = 16, 8
 LONGEST_JOB_SECONDS = 1.5
 
 
