@@ -9,8 +9,9 @@ ARG EXTRACT_BASE=gcr.io/distroless/cc-debian12:nonroot
 
 # ---- exactly the packages of requirements.txt, in the environment of the official image
 FROM docker.io/apache/airflow:slim-${AIRFLOW_VERSION}-python3.12${AIRFLOW_DIGEST} AS packages
-RUN --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
-    UV_NO_CACHE=1 uv pip sync --quiet --compile-bytecode --require-hashes /tmp/requirements.txt
+# Copied, not mounted: not every builder notices that a mounted file has changed.
+COPY requirements.txt /opt/airflow/
+RUN UV_NO_CACHE=1 uv pip sync --quiet --compile-bytecode --require-hashes /opt/airflow/requirements.txt
 
 # ---- the code, compiled, with dbt's manifest: a project that does not parse makes no image
 FROM packages AS code
@@ -55,9 +56,9 @@ HEALTHCHECK --interval=30s --timeout=20s --start-period=300s --retries=3 \
 FROM docker.io/library/python:${PYTHON_VERSION} AS function
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /function
+COPY requirements-extract.txt /tmp/requirements.txt
 COPY include include
-RUN --mount=type=bind,source=requirements-extract.txt,target=/tmp/requirements.txt \
-    pip install --quiet --no-cache-dir --no-compile --require-hashes --target . -r /tmp/requirements.txt \
+RUN pip install --quiet --no-cache-dir --no-compile --require-hashes --target . -r /tmp/requirements.txt \
  && python -m compileall -q . \
  && rm -rf /usr/local/lib/python3.12/{ensurepip,idlelib,test,tkinter,site-packages} \
  && mkdir -p /root-of-image/usr/local/bin \

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from tests.containers.conftest import FLOWER_PORT, PORT, SERVICES, Stack
+from tests.containers.conftest import CHECKOUT, FLOWER_PORT, PORT, SERVICES, Stack
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -52,6 +52,16 @@ def test_the_image_holds_the_manifest_of_dbt_and_packages_that_fit(stack: Stack)
 
     assert "model.wandle.ward_crime_monthly" in nodes
     assert "No broken requirements found" in stack.inside("worker", "python", "-m", "pip", "check")
+
+
+def test_the_image_holds_the_packages_of_this_checkouts_lock_and_no_other(stack: Stack):
+    lock = "/opt/airflow/requirements.txt"
+    compared = stack.run(
+        *("exec", "-T", "worker", "uv", "pip", "sync", "--dry-run", "--no-cache", "--offline", lock)
+    )
+
+    assert stack.inside("worker", "cat", lock) == (CHECKOUT / "requirements.txt").read_text()
+    assert "Would make no changes" in compared.stderr
 
 
 def test_the_command_line_works_in_a_container(stack: Stack):
