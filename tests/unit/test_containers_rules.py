@@ -17,6 +17,16 @@ Service = dict[str, Any]
 # Containers that may be what the rule forbids: service -> reason. There is none.
 MAY_BE_ROOT: dict[str, str] = {}
 MAY_WRITE_ITS_ROOT: dict[str, str] = {}
+# What of the host may be mounted, and only to be read: source -> reason.
+MAY_BE_MOUNTED = {
+    **dict.fromkeys(
+        ("./dags", "./include", "./plugins", "./dbt_project"),
+        "docker-compose.edit.yaml: the source, so that an edited file is what runs next",
+    ),
+    "/etc/wandle": "docker-compose.aws.yaml: the certificates of the database",
+}
+# A variable of Compose that has a default.
+DEFAULT = re.compile(r"\$\{[A-Z_]+:-(.*?)\}")
 ONE_OFF = {"prepare", "migrate", "demo"}
 
 
@@ -39,9 +49,12 @@ def may_gain_privileges(name: str, service: Service) -> bool:
 
 
 def is_reached_from_outside(name: str, service: Service) -> bool:
-    """Unless a host's `.env` says so, as on AWS."""
-    ports = [re.sub(r"\$\{[A-Z_]+:-(.*?)\}", r"\1", str(port)) for port in service.get("ports", [])]
-    return not all(port.startswith("127.0.0.1:") for port in ports)
+    """Unless a host's `.env` says so, as on AWS; ports as they are written, or as rendered."""
+    ports = [
+        port.get("host_ip", "") if isinstance(port, dict) else DEFAULT.sub(r"\1", str(port))
+        for port in service.get("ports") or []
+    ]
+    return not all(port.partition(":")[0] == "127.0.0.1" for port in ports)
 
 
 def has_no_limits(name: str, service: Service) -> bool:
@@ -53,12 +66,20 @@ def fills_the_disk_with_logs(name: str, service: Service) -> bool:
 
 
 def is_not_checked(name: str, service: Service) -> bool:
-    return name not in ONE_OFF and "test" not in service.get("healthcheck", {})
+    return name not in ONE_OFF and "test" not in (service.get("healthcheck") or {})
 
 
 def mounts_the_host(name: str, service: Service) -> bool:
-    sources = [str(volume).split(":")[0] for volume in service.get("volumes", [])]
-    return any(source.startswith((".", "/", "~")) for source in sources)
+    """Writable, or without a reason; volumes as they are written, or as Compose renders them."""
+    for volume in service.get("volumes") or []:
+        if isinstance(volume, dict):
+            source, read_only = volume["source"], volume.get("read_only", False)
+        else:
+            source, read_only = volume.split(":")[0], volume.endswith(":ro")
+        of_host = source.startswith((".", "/", "~"))
+        if of_host and not (read_only and source in MAY_BE_MOUNTED):
+            return True
+    return False
 
 
 def floats(name: str, service: Service) -> bool:
