@@ -25,6 +25,11 @@ REPLAY = "tests/containers/replay.yaml"
 PORT, FLOWER_PORT = "18490", "18491"
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "sandbox", "flower")
 HEALTHY_SECONDS = 600
+MEASURED = (*(name for name in SERVICES if name != "flower"), "postgres", "s3", "redis")
+# By the second version of control groups, else by the first.
+PROCESSOR_TIME = (
+    "cd /sys/fs/cgroup; grep usage_usec cpu.stat 2>/dev/null || cat cpuacct/cpuacct.usage"
+)
 
 
 @dataclass
@@ -33,7 +38,7 @@ class Stack:
 
     environment: dict[str, str]
     files: tuple[str, ...] = FILES
-    times: dict[str, float] = field(default_factory=dict)
+    times: dict[str, Any] = field(default_factory=dict)
 
     def command(self, *arguments: str) -> list[str]:
         compose = shlex.split(self.environment.get("COMPOSE", "docker compose"))
@@ -96,20 +101,21 @@ class Stack:
         options = ("-U", "wandle_admin", "-d", database, "-At", "-F", "|", "-c", query)
         return [line.split("|") for line in self.inside("postgres", "psql", *options).splitlines()]
 
+    def processor_seconds(self, workers: int) -> dict[str, float]:
+        """What each service has used since its containers started, all workers together."""
+        found: dict[str, float] = dict.fromkeys(MEASURED, 0.0)
+        counted = [(name, 1) for name in MEASURED]
+        counted += [("worker", index) for index in range(2, workers + 1)]
+        for name, index in counted:
+            said = self.inside(name, "sh", "-c", PROCESSOR_TIME, index=index).split()
+            found[name] += int(said[1]) / 1e6 if said[0] == "usage_usec" else int(said[0]) / 1e9
+        return found
+
     def demo(self, *options: str) -> list[str]:
         """The command that runs the main job and ends with it."""
         step = ("python", "-m", "include.local.containers", "demo")
-        return [
-            "run",
-            "--rm",
-            "--no-deps",
-            "-T",
-            "demo",
-            *step,
-            "--source",
-            "police_street_crime",
-            *options,
-        ]
+        run = ("run", "--rm", "--no-deps", "-T", "demo")
+        return [*run, *step, "--source", "police_street_crime", *options]
 
 
 @pytest.fixture(scope="session")
