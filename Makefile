@@ -16,6 +16,7 @@ COUNCILS ?=
 SOURCES ?=
 FROM ?=
 TO ?=
+ASKED = $(addprefix --council ,$(COUNCILS)) $(addprefix --source ,$(SOURCES)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
 # What runs docker-compose.yaml.
 COMPOSE ?= docker compose
@@ -38,7 +39,7 @@ $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
 install: $(INSTALLED) ## Make or update the virtual environment
 
 demo: $(INSTALLED) ## Run the main job end to end and leave the platform up
-	@$(BIN)/wandle demo $(addprefix --council ,$(COUNCILS)) $(addprefix --source ,$(SOURCES)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+	@$(BIN)/wandle demo $(ASKED)
 
 up: $(INSTALLED) ## Start the platform on this machine
 	@$(BIN)/wandle up
@@ -99,7 +100,7 @@ test-containers: $(INSTALLED) ## The platform in containers (COMPOSE="docker com
 
 compose-demo: ## Run the main job in containers, and leave them up
 	COMPOSE_PROFILES=sandbox WANDLE_LIVE= $(COMPOSE) up --detach --build
-	COMPOSE_PROFILES=sandbox,demo WANDLE_LIVE= $(COMPOSE) run --rm --no-deps demo
+	COMPOSE_PROFILES=sandbox,demo WANDLE_LIVE= $(COMPOSE) run --rm --no-deps demo $(ASKED)
 
 # Where the AWS provider cannot be downloaded: a command that runs Terraform with it (`TF_OFFLINE=<path>`),
 # and, given --moto, with a stand-in for AWS.

@@ -121,7 +121,11 @@ def demo(settings: Settings, asked_for: argparse.Namespace, console: Console) ->
     # The sandbox's date lies in its own volume.
     of_sandbox = settings.model_copy(update={"home": VOLUMES / "sandbox"})
     window = choose_window(
-        of_sandbox, None, asked_for.first, asked_for.last, datetime.now(UTC).date()
+        of_sandbox,
+        asked_for.council or None,
+        asked_for.first,
+        asked_for.last,
+        datetime.now(UTC).date(),
     )
     asked = asked_of_sources(window, asked_for.source)
     api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
@@ -139,6 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--from", dest="first", default="", help="demo: first month, YYYY-MM")
     parser.add_argument("--to", dest="last", default="", help="demo: last month, YYYY-MM")
     parser.add_argument("--source", action="append", default=[], help="demo: a source; repeat it")
+    parser.add_argument("--council", action="append", default=[], help="demo: a council; repeat it")
     parser.add_argument("--url", default="", help="demo: where people reach Airflow")
     options = parser.parse_args(arguments)
     try:

@@ -38,6 +38,7 @@ class Stack:
 
     environment: dict[str, str]
     files: tuple[str, ...] = FILES
+    folder: Path = CHECKOUT
     times: dict[str, Any] = field(default_factory=dict)
 
     def command(self, *arguments: str) -> list[str]:
@@ -49,7 +50,7 @@ class Stack:
         return subprocess.run(
             self.command(*arguments),
             env=self.environment,
-            cwd=CHECKOUT,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -113,9 +114,8 @@ class Stack:
 
     def demo(self, *options: str) -> list[str]:
         """The command that runs the main job and ends with it."""
-        step = ("python", "-m", "include.local.containers", "demo")
         run = ("run", "--rm", "--no-deps", "-T", "demo")
-        return [*run, *step, "--source", "police_street_crime", *options]
+        return [*run, "--source", "police_street_crime", *options]
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from include.settings import CHECKOUT
+from include.settings import CHECKOUT, Settings
 
 Service = dict[str, Any]
 
@@ -197,12 +198,21 @@ def test_a_host_on_aws_runs_neither_database_nor_bucket_and_mounts_only_certific
     assert not is_reached_from_outside("redis", aws["redis"])
 
 
-def test_the_editors_container_installs_what_make_installs():
+def test_the_editors_container_installs_what_make_installs_and_points_at_what_is_there():
     text = (CHECKOUT / ".devcontainer" / "devcontainer.json").read_text()
-    content = yaml.safe_load(re.sub(r"^\s*//.*$", "", text, flags=re.M))
+    content = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.M))
+    settings = content["customizations"]["vscode"]["settings"]
+    schemas = settings["yaml.schemas"]
 
     assert content["postCreateCommand"] == "make install"
     assert content["remoteUser"] != "root"
+    assert content["forwardPorts"] == [Settings.model_fields["port_base"].default]
+    for path in settings["python.testing.pytestArgs"]:
+        assert (CHECKOUT / path).is_dir()
+    assert len(schemas) == 2
+    for schema, files in schemas.items():
+        assert (CHECKOUT / schema).is_file()
+        assert list(CHECKOUT.glob(files))
 
 
 def test_kubernetes_is_told_what_compose_tells_airflow(services):
