@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -134,20 +134,23 @@ class _Load:
         if self._landing.outcome == "not_published":
             return self._write(self._entry.ended("not_published", records=0))
         previous = ledger.current_load(self._cursor, self._partition)
-        current = previous
-        present = self._rows_present()
-        if current and current["rows"] != present:
-            # Somebody emptied or edited the raw table: the ledger's word does not hold.
-            current = None
         same = (self._landing.pages_hash, self._entry.rules_hash)
         self._accepted = previous is not None and same == (
             previous["pages_hash"],
             previous["rules_hash"],
         )
-        if current and self._accepted and not self._forced:
-            return self._unchanged(current)
+        present = None
+        if previous is not None and self._accepted and not self._forced:
+            present = self._rows_present()
+            if previous["rows"] == present:
+                return self._unchanged(previous)
         self._heed(checks.of_landing(self._contract, self._landing, previous))
-        entry = self._replace(pages, pseudonyms, current, previous, present)
+        landing_id, counts = self._landing.landing_id, self._counts
+        batches = prepare(self._contract, self._partition, landing_id, pages(), counts, pseudonyms)
+        with rare_searches(), Ahead(batches) as ahead:
+            if present is None:  # counted while the first batches are made
+                present = self._rows_present()
+            entry = self._replace(ahead, previous, present)
         drift.record(self._cursor, entry.source, entry.landing_id, self._counts.drift)
         return entry
 
@@ -158,27 +161,16 @@ class _Load:
         drift.record(self._cursor, entry.source, entry.landing_id, self._counts.drift)
         return entry
 
-    def _replace(
-        self,
-        pages: Callable[[], Iterable[PageBody]],
-        pseudonyms: Pseudonyms | None,
-        current: Any,
-        previous: Any,
-        present: int,
-    ) -> Entry:
-        counts = self._counts
-        landing_id = self._landing.landing_id
-        batches = prepare(self._contract, self._partition, landing_id, pages(), counts, pseudonyms)
+    def _replace(self, batches: Ahead[pa.RecordBatch], previous: Any, present: int) -> Entry:
+        counts, landing_id = self._counts, self._landing.landing_id
         copied = self._copy(batches)
         self._balance(counts, copied)
         quarantine_hash = quarantine.content_of(counts.quarantine)
         content = (counts.content.hexdigest(), quarantine_hash)
-        if (
-            current
-            and not self._forced
-            and content == (current["content_hash"], current["quarantine_hash"])
-        ):
-            raise _SameContent(current)
+        # If somebody emptied or edited the raw table, the ledger's word does not hold.
+        holds = previous is not None and previous["rows"] == present and not self._forced
+        if holds and content == (previous["content_hash"], previous["quarantine_hash"]):
+            raise _SameContent(previous)
         self._heed(checks.of_records(self._contract, counts))
         self._heed(checks.of_columns(self._contract, counts, previous))
         if present:
@@ -213,19 +205,18 @@ class _Load:
                 "The next retry may succeed."
             )
 
-    def _copy(self, batches: Iterator[pa.RecordBatch]) -> int:
+    def _copy(self, batches: Ahead[pa.RecordBatch]) -> int:
         copied = 0
-        with rare_searches(), Ahead(batches) as ahead:
-            try:
-                for columns in alike(ahead):
-                    copied += self._cursor.adbc_ingest(
-                        self._contract.name, columns, mode="append", db_schema_name=table.SCHEMA
-                    )
-            except Exception:
-                # What broke the batches is the cause; what COPY says of it is not.
-                if ahead.failure is not None:
-                    raise ahead.failure from None
-                raise
+        try:
+            for columns in alike(batches):
+                copied += self._cursor.adbc_ingest(
+                    self._contract.name, columns, mode="append", db_schema_name=table.SCHEMA
+                )
+        except Exception:
+            # What broke the batches is the cause; what COPY says of it is not.
+            if batches.failure is not None:
+                raise batches.failure from None
+            raise
         return copied
 
     def _lock(self) -> None:
