@@ -199,6 +199,10 @@ def stop(home: Path, names: Iterable[str], signal_number: int, seconds: float) -
     return list(running)
 
 
+# Who listens on one of these keeps others from `HOST`.
+BLOCKING = (HOST, "0.0.0.0", "::")  # noqa: S104, looked for, not listened on
+
+
 def port_owner(port: int) -> str | None:
     """Who listens on a port of this machine, as a phrase; None if it is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -210,8 +214,9 @@ def port_owner(port: int) -> str | None:
             pass
     try:
         for connection in psutil.net_connections(kind="tcp"):
-            listens = connection.status == psutil.CONN_LISTEN
-            if listens and connection.laddr.port == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN and connection.pid
+            # Another address may have the same port.
+            if listens and connection.laddr.port == port and connection.laddr.ip in BLOCKING:
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
     except psutil.Error:
         pass

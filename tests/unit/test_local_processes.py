@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -108,6 +109,23 @@ def test_a_service_that_never_answers_is_given_up_and_ended(home):
 def test_a_taken_port_is_named_with_its_owner(home, listener):
     with pytest.raises(PlatformFailed, match=rf"port {listener} is taken by process {os.getpid()}"):
         start(home, service("pass", port=listener))
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_who_has_the_same_port_of_another_address_is_not_its_owner(listener):
+    code = f"""
+import socket, time
+with socket.create_server(("127.0.0.2", {listener})):
+    print("listening", flush=True)
+    time.sleep(60)
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout.readline() == "listening\n"
+            assert port_owner(listener).startswith(f"process {os.getpid()} ")
+        finally:
+            other.kill()
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
