@@ -24,7 +24,7 @@ def keep_freed_memory() -> None:
 
     As it comes, what one page of a landing was read in goes back to the system
     and is asked for again by the next one: a fault for every 4 kB, a tenth of
-    a load's processor time.
+    a load's processor time. One arena for all threads, since others are given back whole.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

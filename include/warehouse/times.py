@@ -33,7 +33,9 @@ def read_moments(values: list[Any], kinds: set[type], zone: str) -> Typed:
     columns = {"moment": _moments(text, _TIMESTAMP, "%#z", "UTC")}
     if zone:
         local = _moments(text, _TIMESTAMP_WITHOUT_ZONE, "", None)
-        known = local if zone == "UTC" else _known(local)
+        known = local
+        if zone != "UTC":
+            known = pl.when(local.dt.year() <= _LAST_KNOWN_YEAR).then(local)
         placed = known.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
         columns["moment"] = columns["moment"].fill_null(placed.dt.convert_time_zone("UTC"))
         columns["unplaced"] = placed.is_null() & local.is_not_null()
@@ -44,10 +46,6 @@ def read_moments(values: list[Any], kinds: set[type], zone: str) -> Typed:
     if unplaced is not None:
         failed &= ~unplaced
     return dataclasses.replace(column, wrong=wrong | failed, unplaced=unplaced)
-
-
-def _known(local: pl.Expr) -> pl.Expr:
-    return pl.when(local.dt.year() <= _LAST_KNOWN_YEAR).then(local)
 
 
 def _moments(text: pl.Expr, like: str, offset: str, zone: str | None) -> pl.Expr:

@@ -1,3 +1,5 @@
+"""Which columns of a batch are copied: those that have held a value."""
+
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
