@@ -22,6 +22,7 @@ class Ahead(Iterator[T]):
         self.failure: BaseException | None = None
         self._items = items
         self._queue: queue.Queue[Any] = queue.Queue(AHEAD)
+        self._peeked: Any = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
 
@@ -33,8 +34,16 @@ class Ahead(Iterator[T]):
         self._stopped.set()
         self._thread.join()
 
+    def peek(self) -> T | None:
+        """What comes next, without taking it; None at the end, or if it failed."""
+        if self._peeked is None:
+            self._peeked = self._queue.get()
+        return None if self._peeked is self._END else self._peeked
+
     def __next__(self) -> T:
-        item = self._queue.get()
+        item, self._peeked = self._peeked, None
+        if item is None:
+            item = self._queue.get()
         if item is not self._END:
             return item  # type: ignore[no-any-return]
         self._queue.put(item)

@@ -32,6 +32,19 @@ def of_landing(
     return None
 
 
+def of_books(landing: Landing, counts: Counts, copied: int) -> str | None:
+    """Whether every record of the manifest was read, and every one read is accounted for."""
+    accounted = counts.loaded + len(counts.quarantine) + counts.duplicates
+    if landing.records == counts.records == accounted and copied == counts.rows:
+        return None
+    return (
+        f"the books do not balance: the manifest says {landing.records} records, "
+        f"{counts.records} were read, and {counts.loaded} loaded + {len(counts.quarantine)} "
+        f"quarantined + {counts.duplicates} duplicates make {accounted}; {copied} rows were "
+        f"copied, expected {counts.rows}"
+    )
+
+
 def of_records(contract: Contract, counts: Counts) -> str | None:
     """Whether few enough records break the contract; else what is most often wrong with them."""
     bad, most = len(counts.quarantine), contract.checks.max_quarantined_share

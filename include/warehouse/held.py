@@ -86,7 +86,7 @@ def held(cursor: Cursor, contract: Contract, partition: Partition) -> Held:
     )
     cursor.fetchall()
     found = Held()
-    types = {column.name: column.type for column in contract.raw_columns()} | {EXTRA: "jsonb"}
+    types = _types(contract)
     content = ContentHash()
     for batch in _rows(cursor, contract, types):
         found.rows += batch.num_rows
@@ -95,6 +95,23 @@ def held(cursor: Cursor, contract: Contract, partition: Partition) -> Held:
     found.content_hash = content.hexdigest()
     _add_quarantine(cursor, found)
     return found
+
+
+def content_of_first(cursor: Cursor, contract: Contract, partition: Partition, records: int) -> str:
+    """The content hash of the rows that came of the first records of a landing."""
+    types = _types(contract)
+    cursor.execute(
+        table.of_partition(contract, f"select {', '.join(types)}") + " and _record_no <= $3",
+        (partition.council, partition.period.first_day, records),
+    )
+    content = ContentHash()
+    for batch in cursor.fetch_record_batch():
+        content.add(hash_rows(_hashed(batch, types), batch.num_rows))
+    return content.hexdigest()
+
+
+def _types(contract: Contract) -> dict[str, str]:
+    return {column.name: column.type for column in contract.raw_columns()} | {EXTRA: "jsonb"}
 
 
 def _rows(cursor: Cursor, contract: Contract, types: Mapping[str, str]) -> Iterator[pa.RecordBatch]:

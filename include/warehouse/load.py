@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from adbc_driver_postgresql.dbapi import Cursor
 
-from include.errors import LoadRefused, PermanentError, PipelineError, ServiceUnavailable
+from include.errors import LoadRefused, PermanentError, PipelineError
 from include.sources.model import Contract
 from include.sources.partition import Partition
-from include.warehouse import checks, drift, ledger, quarantine, table
+from include.warehouse import checks, drift, held, ledger, quarantine
 from include.warehouse.ahead import Ahead
-from include.warehouse.alike import alike
-from include.warehouse.connection import connect, rows
+from include.warehouse.connection import connect
 from include.warehouse.heap import keep_freed_memory, rare_searches
 from include.warehouse.ledger import Entry, Landing, Status
 from include.warehouse.prepare import Counts, PageBody, prepare
 from include.warehouse.pseudonyms import Pseudonyms
+from include.warehouse.raw import RawPartition
 
 log = logging.getLogger(__name__)
 
-# Another load of the same partition is waited for, up to here.
-LOCK_WAIT_SECONDS = 300
-
-NOT_OF_THIS_TRANSACTION = " and xmin <> (select pg_current_xact_id()::xid)"
+# What is to be copied, counted as it is made.
+Batches: TypeAlias = Callable[[Counts], Iterator[pa.RecordBatch]]
 
 
 def load(
@@ -52,20 +50,23 @@ def load(
     and the list of unknown fields.
     """
     keep_freed_memory()
-    counts = Counts()
+    loading = _Load(contract, partition, landing, entry, forced)
+
+    def batches(counts: Counts) -> Iterator[pa.RecordBatch]:
+        return prepare(contract, partition, landing.landing_id, pages(), counts, pseudonyms)
+
     try:
-        with connect(dsn) as connection:
+        with connect(dsn) as connection, rare_searches():
             cursor = connection.cursor()
-            loading = _Load(contract, partition, landing, entry, forced, cursor, counts)
             try:
-                done = loading.run(pages, pseudonyms)
+                done = loading.run(cursor, batches)
             except _SameContent as same:
                 connection.rollback()
                 done = loading.unchanged(same.current)
             connection.commit()
             return done
     except Exception as error:
-        write_failure(dsn, entry, error, landing, counts)
+        write_failure(dsn, entry, error, landing, loading.counts)
         raise
 
 
@@ -104,7 +105,10 @@ class _SameContent(Exception):
 
 
 class _Load:
-    """One load, within one transaction."""
+    """One load, within one transaction; `counts` is what it has come to, also if it fails."""
+
+    _cursor: Cursor
+    _raw: RawPartition
 
     def __init__(
         self,
@@ -113,23 +117,24 @@ class _Load:
         landing: Landing,
         entry: Entry,
         forced: bool,
-        cursor: Cursor,
-        counts: Counts,
     ) -> None:
+        self.counts = Counts()
         self._contract = contract
         self._partition = partition
         self._landing = landing
         self._entry = entry
         self._forced = forced
-        self._cursor = cursor
-        self._counts = counts
         # The partition's current load is of these pages by these rules.
         self._accepted = False
+        # The raw table has as many rows as that load left, and nobody insists.
+        self._holds = False
 
-    def run(self, pages: Callable[[], Iterable[PageBody]], pseudonyms: Pseudonyms | None) -> Entry:
+    def run(self, cursor: Cursor, batches: Batches) -> Entry:
         """Everything up to the commit."""
-        self._lock()
-        self._require_table()
+        self._cursor = cursor
+        self._raw = RawPartition(self._contract, self._partition, cursor)
+        self._raw.lock()
+        self._raw.require_table()
         ledger.write_landing(self._cursor, self._landing)
         if self._landing.outcome == "not_published":
             return self._write(self._entry.ended("not_published", records=0))
@@ -141,42 +146,62 @@ class _Load:
         )
         present = None
         if previous is not None and self._accepted and not self._forced:
-            present = self._rows_present()
+            present = self._raw.count()
             if previous["rows"] == present:
                 return self._unchanged(previous)
         self._heed(checks.of_landing(self._contract, self._landing, previous))
-        landing_id, counts = self._landing.landing_id, self._counts
-        batches = prepare(self._contract, self._partition, landing_id, pages(), counts, pseudonyms)
-        with rare_searches(), Ahead(batches) as ahead:
-            if present is None:  # counted while the first batches are made
-                present = self._rows_present()
-            entry = self._replace(ahead, previous, present)
-        drift.record(self._cursor, entry.source, entry.landing_id, self._counts.drift)
+        entry = self._read(batches, previous, present)
+        drift.record(self._cursor, entry.source, entry.landing_id, self.counts.drift)
         return entry
 
     def unchanged(self, current: Mapping[str, Any]) -> Entry:
         """The same after a roll-back, which the lock outlives."""
         ledger.write_landing(self._cursor, self._landing)
         entry = self._unchanged(current)
-        drift.record(self._cursor, entry.source, entry.landing_id, self._counts.drift)
+        drift.record(self._cursor, entry.source, entry.landing_id, self.counts.drift)
         return entry
 
-    def _replace(self, batches: Ahead[pa.RecordBatch], previous: Any, present: int) -> Entry:
-        counts, landing_id = self._counts, self._landing.landing_id
-        copied = self._copy(batches)
-        self._balance(counts, copied)
-        quarantine_hash = quarantine.content_of(counts.quarantine)
-        content = (counts.content.hexdigest(), quarantine_hash)
-        # If somebody emptied or edited the raw table, the ledger's word does not hold.
-        holds = previous is not None and previous["rows"] == present and not self._forced
-        if holds and content == (previous["content_hash"], previous["quarantine_hash"]):
+    def _read(
+        self, batches: Batches, previous: Mapping[str, Any] | None, present: int | None
+    ) -> Entry:
+        with Ahead(batches(self.counts)) as ahead:
+            if present is None:  # counted while the first batches are made
+                present = self._raw.count()
+            # If somebody emptied or edited the raw table, the ledger's word does not hold.
+            self._holds = previous is not None and previous["rows"] == present and not self._forced
+            if previous is None or not (self._holds and self._begins_as_held(ahead, previous)):
+                return self._replace(ahead, previous, present)
+            # Most likely the same to its end: to find that, nothing need be copied.
+            self._balance(sum(batch.num_rows for batch in ahead))
+            if self._is_content_of(previous):
+                return self._unchanged(previous)
+        self.counts = Counts()
+        with Ahead(batches(self.counts)) as ahead:
+            return self._replace(ahead, previous, present)
+
+    def _begins_as_held(self, batches: Ahead[pa.RecordBatch], previous: Mapping[str, Any]) -> bool:
+        """Whether the raw table holds what the first batch does, which is left where it is."""
+        if self._landing.records != previous["records"] or batches.peek() is None:
+            return False
+        records, content = self.counts.beginning
+        found = held.content_of_first(self._cursor, self._contract, self._partition, records)
+        return found == content
+
+    def _replace(
+        self, batches: Ahead[pa.RecordBatch], previous: Mapping[str, Any] | None, present: int
+    ) -> Entry:
+        self._balance(self._raw.copy(batches))
+        if previous is not None and self._holds and self._is_content_of(previous):
             raise _SameContent(previous)
+        counts = self.counts
         self._heed(checks.of_records(self._contract, counts))
         self._heed(checks.of_columns(self._contract, counts, previous))
         if present:
             # Only now: content that turns out to be the same is spared it.
-            self._delete_old(present)
+            self._raw.delete_others(present)
+        landing_id = self._landing.landing_id
         quarantine.replace(self._cursor, self._partition, landing_id, counts.quarantine)
+        content_hash, quarantine_hash = self._content()
         return self._write(
             self._entry.ended(
                 "loaded",
@@ -186,68 +211,16 @@ class _Load:
                 duplicates=counts.duplicates,
                 rows=counts.rows,
                 filled_columns=sorted(counts.filled),
-                content_hash=content[0],
+                content_hash=content_hash,
                 quarantine_hash=quarantine_hash,
             )
         )
 
-    def _delete_old(self, present: int) -> None:
-        self._cursor.execute(
-            table.of_partition(self._contract, "delete") + NOT_OF_THIS_TRANSACTION,
-            (self._partition.council, self._partition.period.first_day),
-        )
-        name = f"{table.SCHEMA}.{self._contract.name}"
-        deleted = int(rows(self._cursor, table.DELETED_QUERY, name)[0]["deleted"])
-        if deleted != present:
-            raise ServiceUnavailable(
-                f"{self._partition}: {present} rows were there when the load began, {deleted} "
-                f"when it replaced them: somebody else writes to {name}. Nothing was changed. "
-                "The next retry may succeed."
-            )
+    def _content(self) -> tuple[str, str]:
+        return self.counts.content.hexdigest(), quarantine.content_of(self.counts.quarantine)
 
-    def _copy(self, batches: Ahead[pa.RecordBatch]) -> int:
-        copied = 0
-        try:
-            for columns in alike(batches):
-                copied += self._cursor.adbc_ingest(
-                    self._contract.name, columns, mode="append", db_schema_name=table.SCHEMA
-                )
-        except Exception:
-            # What broke the batches is the cause; what COPY says of it is not.
-            if batches.failure is not None:
-                raise batches.failure from None
-            raise
-        return copied
-
-    def _lock(self) -> None:
-        name = table.lock_name(self._partition)
-        self._cursor.execute(f"set local lock_timeout = '{LOCK_WAIT_SECONDS}s'")
-        self._cursor.execute(
-            "select set_config('application_name', $1, true)", (f"wandle load {self._partition}",)
-        )
-        try:
-            self._cursor.execute("select pg_advisory_lock(hashtextextended($1, 0))", (name,))
-        except Exception as error:
-            if getattr(error, "sqlstate", None) == "55P03":
-                raise ServiceUnavailable(
-                    f"{self._partition}: another load of this partition has been running for "
-                    f"{LOCK_WAIT_SECONDS} s. The next retry may succeed; pg_stat_activity names "
-                    "who is loading, as application `wandle load ...`."
-                ) from None
-            raise
-
-    def _require_table(self) -> None:
-        found = rows(self._cursor, table.COLUMNS_QUERY, f"{table.SCHEMA}.{self._contract.name}")
-        table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
-
-    def _rows_present(self) -> int:
-        found = rows(
-            self._cursor,
-            table.of_partition(self._contract, "select count(*) as present"),
-            self._partition.council,
-            self._partition.period.first_day,
-        )
-        return int(found[0]["present"])
+    def _is_content_of(self, current: Mapping[str, Any]) -> bool:
+        return self._content() == (current["content_hash"], current["quarantine_hash"])
 
     def _heed(self, why: str | None) -> None:
         # What the checks, or somebody with `force`, have let in is not asked again.
@@ -262,16 +235,11 @@ class _Load:
             "%s: %s; loaded all the same, forced by %s", self._partition, why, self._entry.forced_by
         )
 
-    def _balance(self, counts: Counts, copied: int) -> None:
-        accounted = counts.loaded + len(counts.quarantine) + counts.duplicates
-        balanced = counts.records == self._landing.records == accounted
-        if not balanced or copied != counts.rows:
+    def _balance(self, copied: int) -> None:
+        why = checks.of_books(self._landing, self.counts, copied)
+        if why is not None:
             raise PermanentError(
-                f"{self._partition}: the books do not balance: the manifest says "
-                f"{self._landing.records} records, {counts.records} were read, and "
-                f"{counts.loaded} loaded + {len(counts.quarantine)} quarantined + "
-                f"{counts.duplicates} duplicates make {accounted}; {copied} rows were copied, "
-                f"expected {counts.rows}. Nothing was changed. Please report this with landing "
+                f"{self._partition}: {why}. Nothing was changed. Please report this with landing "
                 f"{self._landing.landing_id}."
             )
 

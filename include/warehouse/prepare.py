@@ -67,7 +67,8 @@ class Counts:
     They count the source's records; `rows` are those of the raw table, more
     than `loaded` where the contract makes a row of each value of a list.
     `filled` are the columns that hold a value, `differences` what the contract
-    expects and records have instead, by column and rule.
+    expects and records have instead, by column and rule. `beginning` is the
+    number of records in the first batch, and the content hash of these alone.
     """
 
     records: int = 0
@@ -79,6 +80,7 @@ class Counts:
     filled: set[str] = field(default_factory=set)
     differences: dict[tuple[str, str], str] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
+    beginning: tuple[int, str] = (0, "")
 
 
 @dataclass
@@ -132,6 +134,8 @@ def prepare(
         broken = sorted([*batch.broken, *conflicts], key=lambda item: item.index)
         counts.quarantine.extend(_quarantined(contract, parts, broken, counts.records))
         _count(contract, batch, keep, len(broken), counts, way)
+        if not counts.records:
+            counts.beginning = (batch.records, counts.content.hexdigest())
         yield _record_batch(batch, partition, landing_id, counts, keep)
         counts.records += batch.records
 

@@ -354,7 +354,7 @@ def test_what_is_being_loaded_is_left_for_the_next_run(lake, warehouse, clean, m
 
 
 def test_no_load_of_a_partition_begins_while_it_is_removed_from(lake, warehouse, loading):
-    from include.warehouse import load as warehouse_load
+    from include.warehouse import raw
 
     newest = land(lake, 1, record(2))
     where = Partition("gauges", COUNCIL, GAUGES.parse_period(PERIOD))
@@ -363,7 +363,7 @@ def test_no_load_of_a_partition_begins_while_it_is_removed_from(lake, warehouse,
         held(warehouse.dsn(), where) as connection,
     ):
         connection.commit()
-        patched.setattr(warehouse_load, "LOCK_WAIT_SECONDS", 1)
+        patched.setattr(raw, "LOCK_WAIT_SECONDS", 1)
         with pytest.raises(ServiceUnavailable, match="another load"):
             loading(newest)
 

@@ -21,7 +21,9 @@ from include.jobs import load as job
 from include.jobs.load import load
 from include.warehouse import load as warehouse_load
 from include.warehouse import prepare as preparing
+from include.warehouse import raw
 from include.warehouse.migrate import migrate
+from include.warehouse.raw import RawPartition
 from tests.integration.landings import land
 from tests.samples import body_of, column, contract
 
@@ -129,6 +131,51 @@ def test_bytes_that_mean_the_same_are_read_and_unchanged(lake, bucket, warehouse
     assert entry["status"] == "unchanged"
     assert len(bucket.got(".json.gz")) == 1
     assert warehouse.query("select xmin::text, _landing_id from raw.gauges") == before
+
+
+def written(warehouse: Any) -> int:
+    """How many rows have been copied into the raw table, rolled back or not."""
+    with psycopg.connect(warehouse.admin, autocommit=True) as connection:
+        connection.execute("select pg_stat_force_next_flush()")
+        found = connection.execute(
+            "select n_tup_ins from pg_stat_user_tables where relname = 'gauges'"
+        )
+        return int(found.fetchall()[0][0])
+
+
+def test_a_landing_that_means_the_same_from_its_first_batch_on_is_not_copied(
+    lake, warehouse, loading, monkeypatch
+):
+    monkeypatch.setattr(preparing, "BATCH_RECORDS", 2)
+    pages = [[*records(1), {"id": "x"}], [*records(1, 2)], [*records(3, 4)]]
+    copied = []
+    for bodies in (pages, [b" " + body_of(page) for page in pages], pages[::-1]):
+        before = written(warehouse)
+        land(lake, GAUGES, *bodies, counts=[2, 2, 2])
+        loading()
+        copied.append(written(warehouse) - before)
+
+    books = (6, 4, 1, 1)
+    assert warehouse.query(LEDGER) == [*2 * [("unchanged", *books)], ("loaded", *books)]
+    assert copied == [4, 0, 4]
+
+
+def test_a_landing_that_differs_behind_its_first_batch_is_read_again_and_loaded(
+    lake, bucket, warehouse, loading, monkeypatch
+):
+    monkeypatch.setattr(preparing, "BATCH_RECORDS", 2)
+    land(lake, GAUGES, records(1, 2, new=5), records(3, 4, new=5))
+    loading()
+    land(lake, GAUGES, records(1, 2, new=5), [*records(3, new=5), {"id": "x", "new": 6}])
+    bucket.forget()
+
+    loading()
+
+    assert warehouse.query(LEDGER)[0] == ("loaded", 4, 3, 1, 0)
+    assert ids(warehouse) == [1, 2, 3]
+    assert warehouse.query("select value from ops.quarantine") == [('"x"',)]
+    assert warehouse.value("select samples from ops.schema_drift") == [5, 6]
+    assert len(bucket.got(".json.gz")) == 4
 
 
 def test_after_volatile_bytes_the_next_same_pages_are_not_read(lake, bucket, loading):
@@ -343,10 +390,8 @@ def test_books_that_do_not_balance_fail_even_if_forced(lake, warehouse, loading,
     land(lake, GAUGES, records(1))
     loading()
     land(lake, GAUGES, records(2, 3))
-    copied = warehouse_load._Load._copy
-    monkeypatch.setattr(
-        warehouse_load._Load, "_copy", lambda self, batches: copied(self, batches) - 1
-    )
+    copied = RawPartition.copy
+    monkeypatch.setattr(RawPartition, "copy", lambda self, batches: copied(self, batches) - 1)
 
     with pytest.raises(PermanentError, match="the books do not balance"):
         loading(forced_by="ann")
@@ -471,7 +516,7 @@ def test_two_loads_of_one_partition_at_once_follow_each_other(lake, warehouse, l
 
 def test_a_load_that_waits_too_long_for_another_is_retryable(lake, warehouse, loading, monkeypatch):
     land(lake, GAUGES, records(1))
-    monkeypatch.setattr(warehouse_load, "LOCK_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(raw, "LOCK_WAIT_SECONDS", 0.2)
 
     with psycopg.connect(warehouse.admin) as other:
         other.execute(

@@ -1,0 +1,97 @@
+"""One partition of a raw table, within one transaction: locked, counted, copied into, emptied."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from adbc_driver_postgresql.dbapi import Cursor
+
+from include.errors import ServiceUnavailable
+from include.sources.model import Contract
+from include.sources.partition import Partition
+from include.warehouse import table
+from include.warehouse.ahead import Ahead
+from include.warehouse.alike import alike
+from include.warehouse.connection import rows
+
+# Another load of the same partition is waited for, up to here.
+LOCK_WAIT_SECONDS = 300
+
+NOT_OF_THIS_TRANSACTION = " and xmin <> (select pg_current_xact_id()::xid)"
+
+
+class RawPartition:
+    """The rows of one partition, as the cursor's transaction sees and changes them."""
+
+    def __init__(self, contract: Contract, partition: Partition, cursor: Cursor) -> None:
+        self._contract = contract
+        self._partition = partition
+        self._cursor = cursor
+
+    def lock(self) -> None:
+        """Keep other loads of it away until the session ends, also after a roll-back.
+
+        Raises `ServiceUnavailable` after `LOCK_WAIT_SECONDS`.
+        """
+        name = table.lock_name(self._partition)
+        self._cursor.execute(f"set local lock_timeout = '{LOCK_WAIT_SECONDS}s'")
+        self._cursor.execute(
+            "select set_config('application_name', $1, true)", (f"wandle load {self._partition}",)
+        )
+        try:
+            self._cursor.execute("select pg_advisory_lock(hashtextextended($1, 0))", (name,))
+        except Exception as error:
+            if getattr(error, "sqlstate", None) == "55P03":
+                raise ServiceUnavailable(
+                    f"{self._partition}: another load of this partition has been running for "
+                    f"{LOCK_WAIT_SECONDS} s. The next retry may succeed; pg_stat_activity names "
+                    "who is loading, as application `wandle load ...`."
+                ) from None
+            raise
+
+    def require_table(self) -> None:
+        """Raise `TableOutdated` unless the table is as the contract says."""
+        found = rows(self._cursor, table.COLUMNS_QUERY, f"{table.SCHEMA}.{self._contract.name}")
+        table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
+
+    def count(self) -> int:
+        """How many rows it has."""
+        found = rows(
+            self._cursor,
+            table.of_partition(self._contract, "select count(*) as present"),
+            self._partition.council,
+            self._partition.period.first_day,
+        )
+        return int(found[0]["present"])
+
+    def copy(self, batches: Ahead[pa.RecordBatch]) -> int:
+        """Add rows; how many. Raises what broke the batches, if they broke."""
+        copied = 0
+        try:
+            for columns in alike(batches):
+                copied += self._cursor.adbc_ingest(
+                    self._contract.name, columns, mode="append", db_schema_name=table.SCHEMA
+                )
+        except Exception:
+            # What broke the batches is the cause; what COPY says of it is not.
+            if batches.failure is not None:
+                raise batches.failure from None
+            raise
+        return copied
+
+    def delete_others(self, present: int) -> None:
+        """Delete the `present` rows that this transaction has not written.
+
+        Raises `ServiceUnavailable` if it finds another number of them.
+        """
+        self._cursor.execute(
+            table.of_partition(self._contract, "delete") + NOT_OF_THIS_TRANSACTION,
+            (self._partition.council, self._partition.period.first_day),
+        )
+        name = f"{table.SCHEMA}.{self._contract.name}"
+        deleted = int(rows(self._cursor, table.DELETED_QUERY, name)[0]["deleted"])
+        if deleted != present:
+            raise ServiceUnavailable(
+                f"{self._partition}: {present} rows were there when the load began, {deleted} "
+                f"when it replaced them: somebody else writes to {name}. Nothing was changed. "
+                "The next retry may succeed."
+            )
