@@ -26,6 +26,8 @@ Mask = NDArray[np.bool_]
 _FLOAT_NOISE = (b".0", b"null", b"e+1")
 _LANES = (b"wandle lane 1:", b"wandle lane 2:")
 _MARKED_BITS = 24
+# A run of sorted hashes grows no longer: 32 MB, and as much again while two are merged.
+LONGEST_RUN = 1 << 22
 
 
 def hash_texts(values: Sequence[str | None]) -> Hashes:
@@ -82,8 +84,9 @@ class Seen:
     """Which 64-bit hashes have come before, at 8 bytes each.
 
     They are kept in sorted runs, each at least twice as long as the next, so
-    that what is added is merged a few times only. Most hashes are told to be
-    new by their first bits alone, which are marked in 16 MB.
+    that what is added is merged a few times only; but for those that are so
+    long that merging them would take memory. Most hashes are told to be new by
+    their first bits alone, which are marked in 16 MB.
     """
 
     def __init__(self) -> None:
@@ -125,17 +128,16 @@ class Seen:
         self._unsorted.append(hashes)
 
     def _settle(self) -> None:
-        if self._unsorted:
-            hashes = np.concatenate(self._unsorted)
-            self._unsorted.clear()
-            hashes.sort()
-            self._remember(hashes)
+        while self._unsorted:
+            self._remember(np.sort(self._unsorted.pop()))
 
     def _remember(self, run: Hashes) -> None:
         if not len(run):
             return
         self._marked[_first_bits(run)] = True
         while self._runs and len(self._runs[-1]) < 2 * len(run):
+            if len(self._runs[-1]) + len(run) > LONGEST_RUN:
+                break
             run = np.concatenate([self._runs.pop(), run])
             run.sort(kind="stable")  # two sorted runs are merged in linear time
         self._runs.append(run)

@@ -125,11 +125,13 @@ def test_no_rows_hash_to_zero():
 HASHES = st.lists(st.lists(st.integers(0, 12) | st.integers(0, 2**64 - 1), max_size=12), max_size=6)
 
 
+@pytest.mark.parametrize("longest", [4, hashing.LONGEST_RUN])
 @pytest.mark.parametrize("bits", [2, 24])
 @given(batches=HASHES, some=HASHES)
-def test_seen_agrees_with_a_set(bits, batches, some):
+def test_seen_agrees_with_a_set(bits, longest, batches, some):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashing, "_MARKED_BITS", bits)
+        patch.setattr(hashing, "LONGEST_RUN", longest)
         agree(Seen(), batches, some)
 
 
