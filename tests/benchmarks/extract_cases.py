@@ -1,4 +1,4 @@
-"""Extraction of many partitions at once, by one, two and more processes."""
+"""Extraction of many partitions at once, by more and more processes and cores."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from tests.benchmarks import readings
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.contenders import Task
 from tests.benchmarks.contracts import contract_of
+from tests.benchmarks.cores import named, tried
 from tests.benchmarks.measuring import Entry
-from tests.benchmarks.parallel_cases import day_after, process_counts, shares_of
+from tests.benchmarks.parallel_cases import day_after, on_cores, shares_of
 from tests.benchmarks.platform import serve
 
 CASES = {"parallel_extract": "a partition for every 10,000 records, extracted in parallel likewise"}
@@ -27,18 +28,13 @@ def entries(bench: Bench) -> list[Entry]:
         for number in range(1, max(1, bench.records // count) + 1)
     ]
     landed = _Landed(bench)
-    return [
-        Entry(
-            "parallel_extract",
-            f"wandle, {processes} at once",
-            shares_of(tasks, processes),
-            len(tasks) * count,
-            bench.runs,
-            before=landed.count,
-            after=lambda: landed.require(len(tasks)),
-        )
-        for processes in process_counts()
-    ]
+    found = []
+    for cores, processes in tried():
+        before, after = on_cores(bench, cores, landed.count, lambda: landed.require(len(tasks)))
+        name, shares = named("wandle", cores, processes), shares_of(tasks, processes)
+        records = len(tasks) * count
+        found.append(Entry("parallel_extract", name, shares, records, bench.runs, before, after))
+    return found
 
 
 class _Landed:

@@ -1,8 +1,7 @@
-"""Many partitions at once, by one, two and more processes: where does it stop to scale?"""
+"""Many partitions at once, by more and more processes and cores: where does it stop to scale?"""
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -10,10 +9,11 @@ from tests.benchmarks import readings
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.contenders import Task
 from tests.benchmarks.contracts import contract_of
+from tests.benchmarks.cores import named, tried, use
 from tests.benchmarks.landed import land
 from tests.benchmarks.measuring import Entry, Step
 
-CASES = {"parallel": "eight partitions, loaded by one, two and more processes"}
+CASES = {"parallel": "eight partitions, loaded by more and more processes and cores"}
 CONTRACT = contract_of(readings.SOURCE)
 PARTITIONS = 8
 
@@ -22,21 +22,30 @@ def entries(bench: Bench) -> list[Entry]:
     """`copy` as well as ours, because it shows what PostgreSQL can take."""
     tasks = [_task(bench, number) for number in range(PARTITIONS)]
     records = bench.records // PARTITIONS * PARTITIONS
-    before: Step = lambda: bench.empty(CONTRACT)  # noqa: E731
     found = []
-    for processes in process_counts():
+    for cores, processes in tried():
         for contender in ("copy", "wandle"):
-            name = f"{contender}, {processes} at once"
+            name = named(contender, cores, processes)
             work = [replace(task, contender=contender) for task in tasks]
-            after = bench.same_rows("days", name, CONTRACT, f"raw.{CONTRACT.name}")
+            same = bench.same_rows("days", name, CONTRACT, f"raw.{CONTRACT.name}")
             shares = shares_of(work, processes)
+            before, after = on_cores(bench, cores, lambda: bench.empty(CONTRACT), same)
             found.append(Entry("parallel", name, shares, records, bench.runs, before, after))
     return found
 
 
-def process_counts() -> list[int]:
-    """How many processes are tried: up to two for each core."""
-    return [count for count in (1, 2, 4, 8) if count <= 2 * (os.cpu_count() or 1)]
+def on_cores(bench: Bench, cores: int, before: Step, after: Step) -> tuple[Step, Step]:
+    """The same steps, so that what lies between them has so many cores."""
+
+    def beginning() -> None:
+        before()
+        use(bench.settings.home, cores)
+
+    def ending() -> None:
+        use(bench.settings.home)
+        after()
+
+    return beginning, ending
 
 
 def shares_of(work: list[Task], processes: int) -> list[list[Task]]:

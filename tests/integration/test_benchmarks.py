@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 
+import psycopg
 import pytest
 
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.child import run, run_at_once
 from tests.benchmarks.contenders import Task
+from tests.benchmarks.cores import use
 from tests.benchmarks.measuring import measure, rows_of
 from tests.benchmarks.platform import platform, run_sql
 from tests.benchmarks.reading_cases import CONTRACT, OTHERS, ReadingCases
@@ -96,6 +99,20 @@ def test_peak_memory_is_that_of_the_contender_alone(first_loads):
     measured = run(entry.shares[0][0])
 
     assert len(ballast) > 1_000_000 * measured.peak_rss_mb > 1_000_000
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
+def test_on_one_core_neither_the_platform_nor_what_is_measured_uses_another(bench):
+    before = os.sched_getaffinity(0)
+
+    use(bench.settings.home, 1)
+    with psycopg.connect(bench.settings.admin_dsn) as connection:
+        backend = connection.info.backend_pid
+        chosen = [os.sched_getaffinity(process) for process in (0, backend)]
+    use(bench.settings.home)
+
+    assert chosen == [{min(before)}, {min(before)}]
+    assert os.sched_getaffinity(0) == before
 
 
 def test_processes_at_once_are_measured_from_the_first_start_to_the_last_end(bench, first_loads):
