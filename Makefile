@@ -18,8 +18,9 @@ FROM ?=
 TO ?=
 ASKED = $(addprefix --council ,$(COUNCILS)) $(addprefix --source ,$(SOURCES)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-# What runs docker-compose.yaml.
+# What runs docker-compose.yaml, and its images.
 COMPOSE ?= docker compose
+DOCKER ?= docker
 
 help: ## List what you can do here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
@@ -117,7 +118,7 @@ terraform-test: $(INSTALLED) ## Terraform: format, validate, tests, checkov, IAM
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(TERRAFORM_FOLDERS)
 	LOG_LEVEL=ERROR $(BIN)/uv tool run --quiet --python $(BIN)/python $(CHECKOV) --directory terraform \
 	  --framework terraform --skip-download --compact --quiet
-	$(WITH_AWS) $(BIN)/pytest tests/infra --ignore tests/infra/apply
+	$(WITH_AWS) $(BIN)/pytest tests/infra --ignore tests/infra/apply --ignore tests/infra/host
 
 $(TERRAFORM_FOLDERS):
 	@cd $@ && $(TERRAFORM) init -backend=false -input=false -no-color >.terraform.log 2>&1 || { cat .terraform.log; exit 1; }
@@ -125,6 +126,9 @@ $(TERRAFORM_FOLDERS):
 
 terraform-apply-offline: $(INSTALLED) ## Terraform: apply both environments to a stand-in for AWS, use and destroy them
 	$(WITH_AWS) $(BIN)/pytest tests/infra/apply
+
+terraform-host: $(INSTALLED) ## Terraform: run a host's user data for real (COMPOSE="docker compose" DOCKER=docker; slow)
+	COMPOSE="$(COMPOSE)" DOCKER="$(DOCKER)" $(WITH_AWS) $(BIN)/pytest tests/infra/host
 
 terraform-docs: $(INSTALLED) ## Write the tables of inputs and outputs in terraform's READMEs
 	$(BIN)/python terraform/tables.py
@@ -140,4 +144,4 @@ lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
 
 .PHONY: help install demo up down status check lint format test test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
-  terraform-test terraform-apply-offline terraform-docs $(TERRAFORM_FOLDERS)
+  terraform-test terraform-apply-offline terraform-host terraform-docs $(TERRAFORM_FOLDERS)

@@ -1,0 +1,154 @@
+"""Hosts of an applied environment on this machine: their user data, run as cloud-init would."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+HERE = Path(__file__).parent
+CHECKOUT = HERE.parents[2]
+# Where the host's port 8080 is published on this machine.
+PORT = 23480
+RUN_SECONDS = 420
+
+
+def address_of_machine() -> str:
+    """The address by which containers reach this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.connect(("192.0.2.1", 9))
+        return str(asking.getsockname()[0])
+
+
+@contextmanager
+def forwarded(address: str, port: int, to: int) -> Iterator[str]:
+    """Pass on what comes to a port of the machine to one of the loopback address."""
+    with socket.create_server((address, port)) as listening, ExitStack() as open_ones:
+
+        def accept() -> None:
+            while True:
+                try:
+                    near, _ = listening.accept()
+                    far = socket.create_connection(("127.0.0.1", to))
+                except OSError:
+                    if listening.fileno() < 0:
+                        return
+                    near.close()
+                    continue
+                for one, other in ((near, far), (far, near)):
+                    open_ones.callback(one.close)
+                    threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://{address}:{listening.getsockname()[1]}"
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host of a group: a folder in the place of its disk, a Compose project of its own."""
+
+    group: str
+    folder: Path
+    environ: dict[str, str]
+
+    @classmethod
+    def of(cls, group: str, folder: Path, stand_ins: dict[str, str]) -> Host:
+        """A host as its launch template describes it, not yet started."""
+        folder.mkdir(parents=True)
+        template = boto3.client("ec2").describe_launch_template_versions(
+            LaunchTemplateName=f"wandle-dev-{group}", Versions=["$Latest"]
+        )["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+        (folder / "user_data").write_bytes(base64.b64decode(template["UserData"]))
+        ours = ("WANDLE_", "AIRFLOW", "COMPOSE_")
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        environ |= stand_ins | {
+            "PATH": f"{HERE / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "COMPOSE": os.environ.get("COMPOSE", "docker compose"),
+            "DOCKER": os.environ.get("DOCKER", "docker"),
+            "COMPOSE_PROJECT_NAME": f"wandle-{group}",
+            "STAND_INS": str(HERE / "stand-ins.yaml"),
+            "HOME_OF_STACK": str(folder / "opt"),
+            "CA_FOLDER": str(folder / "etc"),
+            "COMMAND": str(folder / "wandle-compose"),
+            "AGENT": str(folder / "agent"),
+            "WANDLE_PORT": str(PORT),
+            "PAUSE_SECONDS": "2",
+        }
+        return cls(group, folder, environ)
+
+    def start(self) -> str:
+        """Run the user data; what it said."""
+        return self._run("/bin/bash", "-x", str(self.folder / "user_data"), seconds=1500)
+
+    def compose(self, *arguments: str) -> str:
+        """`wandle-compose ...` on this host."""
+        return self._run(str(self.folder / "wandle-compose"), *arguments)
+
+    def inside(self, service: str, *command: str) -> str:
+        return self.compose("exec", "-T", service, *command)
+
+    def environment(self, service: str) -> dict[str, str]:
+        """What a running container of the service was told."""
+        script = "import json, os; print(json.dumps(dict(os.environ)))"
+        told: dict[str, str] = json.loads(self.inside(service, "python", "-c", script))
+        return told
+
+    def run_dag(self, dag: str, run: str) -> dict[str, Any]:
+        """Switch a DAG on, trigger it, and wait for the end of the run."""
+        self.inside("scheduler", "airflow", "dags", "unpause", dag)
+        self.inside("scheduler", "airflow", "dags", "trigger", dag, "--run-id", run)
+        end = time.monotonic() + RUN_SECONDS
+        while time.monotonic() < end:
+            listed = self.inside("scheduler", "airflow", "dags", "list-runs", dag, "-o", "json")
+            found = {item["run_id"]: item for item in json.loads(listed[listed.index("[") :])}
+            if found[run]["state"] in ("success", "failed"):
+                return dict(found[run])
+            time.sleep(3)
+        raise AssertionError(f"{dag}: no end within {RUN_SECONDS} s: {found[run]}")
+
+    def stop(self) -> None:
+        if (self.folder / "wandle-compose").exists():
+            self.compose("down", "--volumes")
+
+    def _run(self, *command: str, seconds: int = 600) -> str:
+        """What it printed. Fails the test, with all that it said, unless it ended well in time."""
+        with (self.folder / "stderr").open("w+", encoding="utf-8") as errors:
+            process = subprocess.Popen(
+                command,
+                env=self.environ,
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+            watch = threading.Timer(seconds, os.killpg, (process.pid, signal.SIGKILL))
+            watch.start()
+            said = process.communicate()[0].decode(errors="replace")
+            watch.cancel()
+            errors.seek(0)
+            end = (said + errors.read())[-8000:]
+        assert process.returncode == 0, f"{shlex.join(command)}: {process.returncode}\n{end}"
+        return said
