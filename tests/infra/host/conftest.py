@@ -32,7 +32,9 @@ def image() -> str:
     environ = {**os.environ, "WANDLE_IMAGE": "wandle:host"}
     compose = shlex.split(os.environ.get("COMPOSE", "docker compose"))
     docker = os.environ.get("DOCKER", "docker")
-    subprocess.run((*compose, "build", "api-server"), cwd=CHECKOUT, env=environ, check=True)
+    # buildah's cache does not see that a file which a step mounts, the lock, has changed.
+    build = (*compose, "build", "--no-cache", "api-server")
+    subprocess.run(build, cwd=CHECKOUT, env=environ, check=True)
     subprocess.run((docker, "tag", "wandle:host", f"{REPOSITORY}:host"), check=True)
     asked = (docker, "image", "inspect", "--format", "{{json .RepoDigests}}", f"{REPOSITORY}:host")
     digests = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)

@@ -83,7 +83,12 @@ class Host:
         )["LaunchTemplateVersions"][0]["LaunchTemplateData"]
         (folder / "user_data").write_bytes(base64.b64decode(template["UserData"]))
         ours = ("WANDLE_", "AIRFLOW", "COMPOSE_")
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        environ = {
+            name: value
+            for name, value in os.environ.items()
+            # A container of podman's is told the way to the outside that its caller has.
+            if not name.startswith(ours) and not name.lower().endswith("_proxy")
+        }
         environ |= stand_ins | {
             "PATH": f"{HERE / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "COMPOSE": os.environ.get("COMPOSE", "docker compose"),

@@ -21,7 +21,6 @@ INGEST = "ingest_bank_holidays"
 DIFFERENCES = {
     "AIRFLOW__SECRETS__BACKEND": "Secrets Manager in the place of two files",
     "AIRFLOW__SECRETS__BACKEND_KWARGS": "the environment's names there, read as the role `secrets`",
-    "AIRFLOW__API__BASE_URL": "the load balancer's name, or the port that a session forwards",
     "AIRFLOW__CORE__AUTH_MANAGER": "people log in by OIDC; the simple manager is for development",
     "AIRFLOW__FAB__CONFIG_FILE": "that login",
     "AIRFLOW__FAB__CUSTOM_ROLES": "what viewers get beside Airflow's role Viewer",
