@@ -21,6 +21,7 @@ import pytest
 from include.local.account import as_unprivileged, unprivileged
 
 ADMIN = "wandle_admin"
+MISSING = "Debian's PostgreSQL is missing: apt install postgresql"
 HBA = """
 local all all trust
 hostssl all all 127.0.0.1/32 scram-sha-256
@@ -44,7 +45,11 @@ class TlsServer:
     @property
     def root(self) -> str:
         """For the superuser, whom RDS keeps to itself."""
-        return f"postgresql://postgres@/postgres?host={self.sockets}&port={self.port}"
+        return self.of("postgres")
+
+    def of(self, database: str) -> str:
+        """Another database for the superuser."""
+        return f"postgresql://postgres@/{database}?host={self.sockets}&port={self.port}"
 
     def log(self) -> str:
         """What it wrote down, every statement with it."""
@@ -83,15 +88,20 @@ class TlsServer:
             connection.execute(f"create database warehouse owner {ADMIN}")  # type: ignore[arg-type]
 
 
+def debians() -> list[Path]:
+    """Debian's servers on this machine, the newest last."""
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+
+
 @contextmanager
 def tls_server(name: str = "localhost") -> Iterator[TlsServer]:
     """Start a server with a certificate for `name`, of an authority of its own.
 
     Skips where Debian's PostgreSQL is missing.
     """
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    found = debians()
     if not found:
-        pytest.skip("Debian's PostgreSQL is missing: apt install postgresql")
+        pytest.skip(MISSING)
     binaries = found[-1].parent
     with tempfile.TemporaryDirectory(prefix="wandle-tls-", ignore_cleanup_errors=True) as made:
         folder = Path(made)

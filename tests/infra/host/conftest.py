@@ -18,7 +18,7 @@ import boto3
 import pytest
 
 from include.sandbox.app import create_app
-from tests.aws.postgres import ADMIN, TlsServer, tls_server
+from tests.aws.postgres import ADMIN, MISSING, TlsServer, debians, tls_server
 from tests.infra.folders import ACCOUNT, REGION, TERRAFORM, Terraform
 from tests.infra.host.machine import CHECKOUT, PORT, Host, address_of_machine, forwarded
 from tests.integration.conftest import AS_OF, serving
@@ -54,6 +54,7 @@ def dev(state_bucket: str, image: str, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="session")
 def postgres(dev: dict[str, Any]) -> Iterator[TlsServer]:
     """In RDS's place, under its name and with its admin's secret."""
+    assert debians(), MISSING
     with tls_server(dev["database"].partition(":")[0]) as server:
         server.empty()
         boto3.client("secretsmanager").put_secret_value(
@@ -85,22 +86,24 @@ def stand_ins(dev: dict[str, Any], postgres: TlsServer, aws: str) -> Iterator[di
 
 
 @pytest.fixture(scope="session")
-def host(stand_ins: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def host(
+    stand_ins: dict[str, str], postgres: TlsServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
     """The one host, up."""
-    host = Host.of("host", tmp_path_factory.mktemp("hosts") / "host", stand_ins)
-    try:
-        host.start()
-        yield host
-    finally:
-        host.stop()
+    folder = tmp_path_factory.mktemp("hosts") / "host"
+    yield from up(Host.of("host", folder, stand_ins, postgres.of("airflow")))
 
 
 @pytest.fixture(scope="session")
 def worker(host: Host, stand_ins: dict[str, str]) -> Iterator[Host]:
     """A host with workers only, up."""
-    worker = Host.of("worker", host.folder.parent / "worker", stand_ins)
+    yield from up(Host.of("worker", host.folder.parent / "worker", stand_ins, host.metadata))
+
+
+def up(host: Host) -> Iterator[Host]:
+    """Start a host, and end it in the end."""
     try:
-        worker.start()
-        yield worker
+        host.start()
+        yield host
     finally:
-        worker.stop()
+        host.stop()
