@@ -18,14 +18,27 @@ _KEPT_BYTES = 64 * 1024 * 1024
 _UNSEARCHED = 1_000_000
 
 
-@cache
-def keep_freed_memory() -> None:
-    """Ask glibc not to give memory back page by page; elsewhere, do nothing.
+@contextmanager
+def keep_freed_memory() -> Iterator[None]:
+    """Ask glibc not to give memory back page by page, but at the end; elsewhere, do nothing.
 
     As it comes, what one page of a landing was read in goes back to the system
     and is asked for again by the next one: a fault for every 4 kB, a tenth of
-    a load's processor time. One arena for all threads, since others are given back whole.
+    a load's processor time. Kept from load to load, it falls to pieces: a
+    process that loads eight partitions would grow by half.
     """
+    _ask_to_keep()
+    try:
+        yield
+    finally:
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+@cache
+def _ask_to_keep() -> None:
+    """One arena for all threads, too, since others are given back whole."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)

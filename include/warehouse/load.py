@@ -49,14 +49,13 @@ def load(
     nothing is changed but the ledger, which has it as `refused` or `failed`,
     and the list of unknown fields.
     """
-    keep_freed_memory()
     loading = _Load(contract, partition, landing, entry, forced)
 
     def batches(counts: Counts) -> Iterator[pa.RecordBatch]:
         return prepare(contract, partition, landing.landing_id, pages(), counts, pseudonyms)
 
     try:
-        with connect(dsn) as connection, rare_searches():
+        with keep_freed_memory(), rare_searches(), connect(dsn) as connection:
             cursor = connection.cursor()
             try:
                 done = loading.run(cursor, batches)

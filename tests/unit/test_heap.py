@@ -12,21 +12,40 @@ from include.warehouse.heap import rare_searches
 FAULTS = """
 import resource
 from include.warehouse.heap import keep_freed_memory
-{first}
-for _ in range(20):
-    bytearray(b"1") * 40_000_000
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+from contextlib import nullcontext
+with {held}():
+    for _ in range(20):
+        bytearray(b"1") * 40_000_000
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 """
+# Each fourth block stays, so that no end of the heap is free.
+PIECES = """
+import psutil
+from include.warehouse.heap import keep_freed_memory
+with keep_freed_memory():
+    blocks = [bytes(100_000) for _ in range(4_000)]
+    blocks = blocks[::4]
+    during = psutil.Process().memory_info().rss
+print(during - psutil.Process().memory_info().rss)
+"""
+ON_GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
 
 
-def faults(first: str) -> int:
-    command = [sys.executable, "-c", FAULTS.format(first=first)]
+def printed(program: str) -> int:
+    command = [sys.executable, "-c", program]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
+@ON_GLIBC
 def test_memory_that_was_freed_is_used_again_without_a_fault_for_each_page():
-    assert faults("keep_freed_memory()") < faults("") / 4
+    kept, given_back = (FAULTS.format(held=name) for name in ("keep_freed_memory", "nullcontext"))
+
+    assert printed(kept) < printed(given_back) / 4
+
+
+@ON_GLIBC
+def test_memory_that_was_freed_is_given_back_at_the_end():
+    assert printed(PIECES) > 200_000_000
 
 
 def test_cycles_are_searched_seldom_during_a_load_and_as_before_after_it_failed():
