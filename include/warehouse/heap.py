@@ -7,6 +7,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
@@ -16,6 +17,9 @@ _M_ARENA_MAX = -8
 _KEPT_BYTES = 64 * 1024 * 1024
 # Objects between two searches for cycles; 700 as it comes, a few records.
 _UNSEARCHED = 1_000_000
+# What held when each load began that has not ended; the first of them was not changed by another.
+_before: list[tuple[int, int, int]] = []
+_guard = Lock()
 
 
 @contextmanager
@@ -49,9 +53,14 @@ def _ask_to_keep() -> None:
 @contextmanager
 def rare_searches() -> Iterator[None]:
     """Look for cycles seldom: records have none, and are gone when nobody holds them."""
-    before = gc.get_threshold()
-    gc.set_threshold(_UNSEARCHED, *before[1:])
+    with _guard:
+        _before.append(gc.get_threshold())
+        gc.set_threshold(_UNSEARCHED, *_before[0][1:])
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        with _guard:
+            first = _before[0]
+            _before.pop()
+            if not _before:
+                gc.set_threshold(*first)

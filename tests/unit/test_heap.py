@@ -61,3 +61,17 @@ def test_cycles_are_searched_seldom_during_a_load_and_as_before_after_it_failed(
 
     assert during[0][0] > before[0]
     assert gc.get_threshold() == before
+
+
+def test_of_loads_at_once_the_last_to_end_brings_back_how_cycles_were_searched():
+    before = gc.get_threshold()
+    one, other = rare_searches(), rare_searches()
+
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    during = gc.get_threshold()
+    other.__exit__(None, None, None)
+
+    assert during[0] > before[0]
+    assert gc.get_threshold() == before
