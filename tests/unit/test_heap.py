@@ -23,7 +23,7 @@ PIECES = """
 import psutil
 from include.warehouse.heap import keep_freed_memory
 with keep_freed_memory():
-    blocks = [bytes(100_000) for _ in range(4_000)]
+    blocks = [b"1" * 100_000 for _ in range(4_000)]
     blocks = blocks[::4]
     during = psutil.Process().memory_info().rss
 print(during - psutil.Process().memory_info().rss)
