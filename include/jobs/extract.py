@@ -66,20 +66,7 @@ def extract(
     if draft.landed:
         log.info("%s: resuming after %d pages", partition, len(draft.landed))
     way = way_for(contract, partition.period, now.date())
-    landed = [stored.page for stored in draft.landed]
-    if isinstance(contract.extract, DatabaseExtract):
-        pages: Iterable[Page] = fetch_rows(contract, partition, dsn=source_dsn, landed=landed)
-    else:
-        pages = fetch_pages(
-            contract,
-            partition,
-            place,
-            client=Client(contract.extract, rate_for(contract, contracts().values())),
-            base_url=_base_url(contract.extract, way),
-            parents=parents,
-            way=way,
-            landed=landed,
-        )
+    pages = _pages(contract, partition, place, way, parents, draft, source_dsn)
     said: Answered | None = None
     done = 0
     try:
@@ -102,6 +89,31 @@ def extract(
     )
     _report(partition, manifest)
     return manifest.landing_id
+
+
+def _pages(
+    contract: Contract,
+    partition: Partition,
+    place: Council | None,
+    way: str,
+    parents: ParentLandings,
+    draft: Draft,
+    source_dsn: str | None,
+) -> Iterable[Page]:
+    """What is still to be landed, from the database or the API that the contract names."""
+    landed = [stored.page for stored in draft.landed]
+    if isinstance(contract.extract, DatabaseExtract):
+        return fetch_rows(contract, partition, dsn=source_dsn, landed=landed)
+    return fetch_pages(
+        contract,
+        partition,
+        place,
+        client=Client(contract.extract, rate_for(contract, contracts().values())),
+        base_url=_base_url(contract.extract, way),
+        parents=parents,
+        way=way,
+        landed=landed,
+    )
 
 
 def _council(contract: Contract, name: str) -> Council | None:

@@ -52,18 +52,13 @@ def load(
     partition = Partition(contract.name, council, contract.parse_period(period))
     settings = Settings.read()
     begun = _entry(contract, partition, run_id, forced_by, settings.code_version)
-    looked_at = landing_id or ""
+    looked_at = [landing_id or ""]
     try:
         pseudonyms = _pseudonyms(contract, settings)
         lake = lake.as_job("load")
-        for looked_at in [landing_id] if landing_id else lake.landings.finished(partition):
-            manifest = lake.landings.manifest(partition, looked_at)
-            if landing_id or manifest.outcome == "complete":
-                break
-        else:
-            raise _nothing_landed(partition)
+        manifest = _manifest(lake, partition, landing_id, looked_at)
     except Exception as error:
-        warehouse.write_failure(dsn, dataclasses.replace(begun, landing_id=looked_at), error)
+        warehouse.write_failure(dsn, dataclasses.replace(begun, landing_id=looked_at[-1]), error)
         raise
     entry = warehouse.load(
         contract,
@@ -71,15 +66,7 @@ def load(
         lambda: _pages(lake, partition, manifest),
         partition=partition,
         dsn=dsn,
-        entry=dataclasses.replace(
-            begun,
-            landing_id=manifest.landing_id,
-            records=manifest.totals.records,
-            pages=manifest.totals.pages,
-            bytes=manifest.totals.bytes,
-            pages_hash=manifest.pages_hash,
-            rules_hash=_rules_hash(contract, pseudonyms),
-        ),
+        entry=_of(manifest, begun, _rules_hash(contract, pseudonyms)),
         forced=forced_by is not None,
         pseudonyms=pseudonyms,
     )
@@ -94,6 +81,21 @@ def load(
         entry.seconds,
     )
     return public_entry(vars(entry))
+
+
+def _manifest(
+    lake: Lake, partition: Partition, landing_id: str | None, looked_at: list[str]
+) -> Manifest:
+    """The named landing's, else the newest complete one's; `looked_at` gets each one tried."""
+    for each in [landing_id] if landing_id else lake.landings.finished(partition):
+        looked_at.append(each)
+        manifest = lake.landings.manifest(partition, each)
+        if landing_id or manifest.outcome == "complete":
+            return manifest
+    raise PermanentError(
+        f"{partition}: S3 holds no finished landing of it. Fetch it first: `wandle ingest "
+        f"{partition.source} --council {partition.council} --period {partition.period}`."
+    )
 
 
 def _pseudonyms(contract: Contract, settings: Settings) -> Pseudonyms | None:
@@ -112,13 +114,6 @@ def _rules_hash(contract: Contract, pseudonyms: Pseudonyms | None) -> str:
     if pseudonyms is None:
         return contract.rules_hash
     return hashlib.sha256(f"{contract.rules_hash} {pseudonyms.fingerprint}".encode()).hexdigest()
-
-
-def _nothing_landed(partition: Partition) -> PermanentError:
-    return PermanentError(
-        f"{partition}: S3 holds no finished landing of it. Fetch it first: `wandle ingest "
-        f"{partition.source} --council {partition.council} --period {partition.period}`."
-    )
 
 
 def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[PageBody]:
@@ -179,4 +174,17 @@ def _entry(
         started_at=now,
         finished_at=now,
         seconds=0.0,
+    )
+
+
+def _of(manifest: Manifest, begun: Entry, rules_hash: str) -> Entry:
+    """The attempt once its landing is known."""
+    return dataclasses.replace(
+        begun,
+        landing_id=manifest.landing_id,
+        records=manifest.totals.records,
+        pages=manifest.totals.pages,
+        bytes=manifest.totals.bytes,
+        pages_hash=manifest.pages_hash,
+        rules_hash=rules_hash,
     )
