@@ -64,7 +64,7 @@ def test_user_data_brings_each_service_up_and_well(host, service):
     host.inside(service, "python", "-m", "include.local.health", service)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", ["migrate", *SERVICES])
 def test_each_difference_to_compose_is_explained(host, service):
     assert differing(service, host) == set(DIFFERENCES)
 
@@ -77,6 +77,7 @@ def test_every_container_is_told_what_terraform_says(host, dev):
         told = host.environment(service)
         assert {name: told[name] for name in settings} == settings
         assert told["WANDLE_ADMIN_SECRET"] == ""
+    assert host.environment("migrate")["WANDLE_ADMIN_SECRET"] == dev["admin_secret_arn"]
 
 
 def test_the_doctor_finds_all_well_from_inside_the_host(host):
