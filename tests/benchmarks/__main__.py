@@ -45,7 +45,7 @@ OTHERS = list(reading_cases.OTHERS)
 EPILOG = """
 Examples:
 
-make bench  (all but the main job, about 20 minutes on two cores)
+make bench  (all but the main job, about 25 minutes on two cores)
 
 make bench CASES="first_load replace" RUNS=5
 
