@@ -68,14 +68,12 @@ def extract(
     way = way_for(contract, partition.period, now.date())
     pages = _pages(contract, partition, place, way, parents, draft, source_dsn)
     said: Answered | None = None
-    done = 0
     try:
-        for page in pages:
+        for done, page in enumerate(pages, 1):
             if isinstance(page, AlreadyLanded):
                 draft.keep(page.request, page.context)
             else:
                 draft.add(page.facts, page.request, page.body)
-            done += 1
             progress(done)
     except NotPublished as answer:
         said = answer.answered

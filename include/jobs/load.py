@@ -52,13 +52,18 @@ def load(
     partition = Partition(contract.name, council, contract.parse_period(period))
     settings = Settings.read()
     begun = _entry(contract, partition, run_id, forced_by, settings.code_version)
-    looked_at = [landing_id or ""]
+    looked_at = landing_id or ""
     try:
         pseudonyms = _pseudonyms(contract, settings)
         lake = lake.as_job("load")
-        manifest = _manifest(lake, partition, landing_id, looked_at)
+        for looked_at in [landing_id] if landing_id else lake.landings.finished(partition):
+            manifest = lake.landings.manifest(partition, looked_at)
+            if landing_id or manifest.outcome == "complete":
+                break
+        else:
+            raise _nothing_landed(partition)
     except Exception as error:
-        warehouse.write_failure(dsn, dataclasses.replace(begun, landing_id=looked_at[-1]), error)
+        warehouse.write_failure(dsn, dataclasses.replace(begun, landing_id=looked_at), error)
         raise
     entry = warehouse.load(
         contract,
@@ -83,16 +88,8 @@ def load(
     return public_entry(vars(entry))
 
 
-def _manifest(
-    lake: Lake, partition: Partition, landing_id: str | None, looked_at: list[str]
-) -> Manifest:
-    """The named landing's, else the newest complete one's; `looked_at` gets each one tried."""
-    for each in [landing_id] if landing_id else lake.landings.finished(partition):
-        looked_at.append(each)
-        manifest = lake.landings.manifest(partition, each)
-        if landing_id or manifest.outcome == "complete":
-            return manifest
-    raise PermanentError(
+def _nothing_landed(partition: Partition) -> PermanentError:
+    return PermanentError(
         f"{partition}: S3 holds no finished landing of it. Fetch it first: `wandle ingest "
         f"{partition.source} --council {partition.council} --period {partition.period}`."
     )

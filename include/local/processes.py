@@ -46,6 +46,8 @@ INHERITED = (
         "all_proxy",
     ),
 )
+# Who listens on a port of one of these keeps others from that of `HOST`.
+BLOCKING = (HOST, "0.0.0.0", "::")  # noqa: S104, looked for, not listened on
 LOOPBACK = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost"}
 
 
@@ -199,27 +201,19 @@ def stop(home: Path, names: Iterable[str], signal_number: int, seconds: float) -
     return list(running)
 
 
-# Who listens on one of these keeps others from `HOST`.
-BLOCKING = (HOST, "0.0.0.0", "::")  # noqa: S104, looked for, not listened on
-
-
 def port_owner(port: int) -> str | None:
     """Who listens on a port of this machine, as a phrase; None if it is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+        with suppress(OSError):
             probe.bind((HOST, port))
             return None
-        except OSError:
-            pass
-    try:
+    with suppress(psutil.Error):
         for connection in psutil.net_connections(kind="tcp"):
             listens = connection.status == psutil.CONN_LISTEN and connection.pid
             # Another address may have the same port.
             if listens and connection.laddr.port == port and connection.laddr.ip in BLOCKING:
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
-    except psutil.Error:
-        pass
     return "another process (whose it is cannot be seen by this user)"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 
 import psutil
@@ -17,17 +16,13 @@ _PLATFORM = ("postgresql", "s3", API)
 
 
 def tried() -> list[tuple[int, int]]:
-    """Cores and processes: as many of these as cores, and twice as many.
+    """Cores and processes: one of these, as many as cores, and twice as many.
 
     Where cores cannot be chosen (macOS), only all of them.
     """
     every = len(_ALL) or os.cpu_count() or 1
-    cores = {every} if not _ALL else {count for count in (1, 2, 4, 8, every) if count <= every}
-    return [
-        (count, many)
-        for count, many in product(sorted(cores), (1, 2, 4, 8, 16))
-        if many == 1 or many in (count, 2 * count)
-    ]
+    cores = {every} | {count for count in (1, 2, 4, 8) if _ALL and count < every}
+    return [(count, many) for count in sorted(cores) for many in sorted({1, count, 2 * count})]
 
 
 def named(contender: str, cores: int, at_once: int) -> str:
