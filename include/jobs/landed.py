@@ -6,8 +6,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from adbc_driver_postgresql.dbapi import Cursor
-
 from include.errors import LandingDamaged
 from include.jobs.lake import Lake
 from include.landing.retention import Known
@@ -15,6 +13,7 @@ from include.landing.stored import Ref, Stored, reference
 from include.sources.model import Contract
 from include.sources.partition import Partition, Period
 from include.warehouse import removal
+from include.warehouse.connection import Cursor
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from adbc_driver_postgresql.dbapi import Cursor
-
 from include.errors import LandingDamaged, PermanentError, TableOutdated, UnknownName
 from include.jobs.differences import Difference, Place
 from include.jobs.lake import Lake
@@ -20,7 +18,7 @@ from include.settings import Settings
 from include.sources.model import Contract, contract, contracts
 from include.sources.partition import Partition, Period
 from include.warehouse import held, ledger, table
-from include.warehouse.connection import connect, rows
+from include.warehouse.connection import ArrowCursor, connect_for_arrow, rows
 
 Entry = Mapping[str, Any]
 
@@ -54,7 +52,7 @@ def verify(
     """
     done = Verified()
     for known in [contract(source)] if source else contracts().values():
-        with connect(dsn) as connection, connection.cursor() as cursor:
+        with connect_for_arrow(dsn) as connection, connection.cursor() as cursor:
             comparing = _Comparing(known, lake.landings, cursor, deep, done)
             try:
                 places = comparing.places(council, period)
@@ -79,7 +77,12 @@ class _Comparing:
     """One source, compared partition by partition."""
 
     def __init__(
-        self, contract: Contract, landings: Landings, cursor: Cursor, deep: bool, done: Verified
+        self,
+        contract: Contract,
+        landings: Landings,
+        cursor: ArrowCursor,
+        deep: bool,
+        done: Verified,
     ) -> None:
         self._contract = contract
         self._landings = landings

@@ -20,7 +20,7 @@ from include.sources.partition import Partition
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 # As stored: beside the work on a larger one, what boto3 takes is little, and less memory.
-SMALL_BYTES = 64 * 1024
+SMALL_BYTES = 1024 * 1024
 # With gzip's header and checksum.
 GZIP = 16 + isal_zlib.MAX_WBITS
 NO_GZIP = (gzip.BadGzipFile, EOFError, cast(type[Exception], isal_zlib.error))

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 
-def alike(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatchReader]:
+def alike(batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
     """Consecutive batches, with the columns that have held a value so far.
 
-    A batch that has a value in one more column begins the next reader. Each
-    reader must be read to its end before the next is asked for.
+    A batch that has a value in one more column begins the next of these. Each
+    must be read to its end before the next is asked for.
     """
     names: list[str] = []
     some = (batch for batch in batches if batch.num_rows)
@@ -26,7 +26,7 @@ def alike(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatchReader]:
     while waiting is not None:
         filled = _filled(waiting)
         names = [name for name in waiting.schema.names if name in filled or name in names]
-        yield pa.RecordBatchReader.from_batches(waiting.select(names).schema, with_names())
+        yield with_names()
 
 
 def _filled(batch: pa.RecordBatch) -> set[str]:

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from adbc_driver_manager import Error as AdbcError
-from adbc_driver_postgresql import dbapi
-from adbc_driver_postgresql.dbapi import Connection, Cursor
+import psycopg
+import pyarrow as pa
 
 from include.errors import PermanentError, RetryableError, ServiceUnavailable
+
+if TYPE_CHECKING:
+    from adbc_driver_postgresql.dbapi import Connection as ArrowConnection
+
+Connection: TypeAlias = psycopg.Connection[Any]
+# What of a connection also takes what is copied.
+CopyCursor: TypeAlias = psycopg.Cursor[Any]
 
 # SQLSTATE classes and codes that pass by themselves: connection lost, out of resources,
 # operator intervention, serialisation, deadlock, lock not available.
 RETRYABLE_STATES = ("08", "53", "57", "40001", "40P01", "55P03")
 # What libpq says when the server went away and no SQLSTATE came back.
 LOST = ("connection", "server closed", "terminat", "timeout", "could not receive")
+
+
+class Cursor(Protocol):
+    """Runs statements with `$1`, `$2`, ... for their parameters; of any driver."""
+
+    @property
+    def description(self) -> Sequence[Any] | None:
+        """Each column of the result, its name first."""
+
+    def execute(self, query: str, parameters: Sequence[Any] | None = None, /) -> Any:
+        """Run one statement."""
+
+    def fetchall(self) -> list[Any]:
+        """The result's rows."""
+
+
+class ArrowCursor(Cursor, Protocol):
+    """Reads its result as Arrow, too."""
+
+    def fetch_record_batch(self) -> Iterable[pa.RecordBatch]:
+        """The result batch by batch, as it comes."""
 
 
 class DatabaseRefused(PermanentError):
@@ -27,7 +54,9 @@ class DatabaseRefused(PermanentError):
 def connect(dsn: str) -> Iterator[Connection]:
     """A connection with a transaction open. Raises our errors, never the driver's."""
     with database_errors("PostgreSQL: connecting"):
-        connection = dbapi.connect(dsn)
+        connection = psycopg.connect(
+            dsn, cursor_factory=psycopg.RawCursor, options="-c timezone=UTC"
+        )
     try:
         with database_errors("PostgreSQL"):
             yield connection
@@ -36,17 +65,33 @@ def connect(dsn: str) -> Iterator[Connection]:
 
 
 @contextmanager
-def database_errors(doing: str) -> Iterator[None]:
-    """Turn the driver's failures into retryable and permanent ones; `doing` opens the message."""
+def connect_for_arrow(dsn: str) -> Iterator[ArrowConnection]:
+    """The same with a driver whose cursors read a result as a stream of Arrow batches."""
+    # It imports pandas, which most who connect have no use for.
+    from adbc_driver_manager import Error as ArrowError
+    from adbc_driver_postgresql import dbapi
+
+    with database_errors("PostgreSQL: connecting", ArrowError):
+        connection = dbapi.connect(dsn)
+    try:
+        with database_errors("PostgreSQL", ArrowError):
+            yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def database_errors(doing: str, failures: type[Exception] = psycopg.Error) -> Iterator[None]:
+    """Turn a driver's failures into retryable and permanent ones; `doing` opens the message."""
     try:
         yield
-    except AdbcError as error:
+    except failures as error:
         raise as_ours(doing, error) from error
 
 
-def as_ours(doing: str, error: AdbcError) -> RetryableError | PermanentError:
+def as_ours(doing: str, error: Exception) -> RetryableError | PermanentError:
     """Retryable where the same statement may succeed later."""
-    state = (error.sqlstate or "").strip("\0")
+    state = (getattr(error, "sqlstate", None) or "").strip("\0")
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     lost = not state and any(word in text.lower() for word in LOST)
     if lost or state.startswith(RETRYABLE_STATES):

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from adbc_driver_postgresql.dbapi import Cursor
-
 from include.sources.model import Contract
-from include.warehouse.connection import rows
+from include.warehouse.connection import Cursor, rows
 from include.warehouse.typed import typed
 
 SAMPLES = 3

@@ -9,13 +9,12 @@ from datetime import date
 
 import orjson
 import pyarrow as pa
-from adbc_driver_postgresql.dbapi import Cursor
 
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import ledger, table
 from include.warehouse.batch import EXTRA
-from include.warehouse.connection import rows
+from include.warehouse.connection import ArrowCursor, Cursor, rows
 from include.warehouse.hashing import ContentHash, Hashes, Mask, hash_rows
 from include.warehouse.quarantine import content_of_rows
 from include.warehouse.reading import hashes_of, nulls_of
@@ -74,7 +73,7 @@ def lost(cursor: Cursor, contract: Contract, partition: Partition) -> str | None
     return None if present[0]["present"] == entry["rows"] else str(entry["landing_id"])
 
 
-def held(cursor: Cursor, contract: Contract, partition: Partition) -> Held:
+def held(cursor: ArrowCursor, contract: Contract, partition: Partition) -> Held:
     """Read a partition as a stream, and hash it as a load would have.
 
     Call `begin` first, so that rows and quarantine are of one moment.
@@ -97,7 +96,9 @@ def held(cursor: Cursor, contract: Contract, partition: Partition) -> Held:
     return found
 
 
-def content_of_first(cursor: Cursor, contract: Contract, partition: Partition, records: int) -> str:
+def content_of_first(
+    cursor: ArrowCursor, contract: Contract, partition: Partition, records: int
+) -> str:
     """The content hash of the rows that came of the first records of a landing."""
     types = _types(contract)
     cursor.execute(
@@ -114,13 +115,15 @@ def _types(contract: Contract) -> dict[str, str]:
     return {column.name: column.type for column in contract.raw_columns()} | {EXTRA: "jsonb"}
 
 
-def _rows(cursor: Cursor, contract: Contract, types: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+def _rows(
+    cursor: ArrowCursor, contract: Contract, types: Mapping[str, str]
+) -> Iterator[pa.RecordBatch]:
     names = ", ".join((*types, "_landing_id"))
     where = OF_PARTITION.format(council="_council", period="_period")
     return _stream(cursor, f"select {names} from {table.SCHEMA}.{contract.name} {where}")  # noqa: S608, checked identifiers
 
 
-def _add_quarantine(cursor: Cursor, found: Held) -> None:
+def _add_quarantine(cursor: ArrowCursor, found: Held) -> None:
     where = OF_PARTITION.format(council="council", period="period")
     query = (
         f"select column_name, rule, record, landing_id from ops.quarantine {where} "  # noqa: S608
@@ -137,7 +140,7 @@ def _add_quarantine(cursor: Cursor, found: Held) -> None:
     found.quarantine_hash = content_of_rows(kept())
 
 
-def _stream(cursor: Cursor, query: str) -> Iterator[pa.RecordBatch]:
+def _stream(cursor: ArrowCursor, query: str) -> Iterator[pa.RecordBatch]:
     cursor.execute(query)
     for batch in cursor.fetch_record_batch():
         for start in range(0, batch.num_rows, SLICE_ROWS):

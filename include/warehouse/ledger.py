@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-import pyarrow as pa
-from adbc_driver_postgresql.dbapi import Cursor
-
 from include.sources.partition import Partition
-from include.warehouse.connection import rows
+from include.warehouse.connection import Cursor, rows
 
 Status = Literal["loaded", "unchanged", "not_published", "refused", "failed", "expired"]
 # After these, the raw table holds what the newest landing held when it was looked at.
 GOOD = ("loaded", "unchanged", "not_published")
-
-_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), date: pa.date32()}
 
 
 @dataclass(frozen=True)
@@ -176,23 +171,11 @@ def loaded_in_run(cursor: Cursor, source: str, run_id: str) -> set[str]:
 
 def _append(cursor: Cursor, table: str, row: Entry | Landing) -> None:
     values = dataclasses.asdict(row)
-    arrays = [pa.array([value], _arrow_type(name, value)) for name, value in values.items()]
-    cursor.adbc_ingest(
-        table,
-        pa.RecordBatch.from_arrays(arrays, names=list(values)),
-        mode="append",
-        db_schema_name="ops",
+    places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
+    cursor.execute(
+        f"insert into ops.{table} ({', '.join(values)}) values ({places})",  # noqa: S608, no value
+        tuple(values.values()),
     )
-
-
-def _arrow_type(name: str, value: Any) -> pa.DataType:
-    if name == "parents":
-        return pa.json_()
-    if name == "filled_columns":
-        return pa.list_(pa.string())
-    if isinstance(value, datetime):
-        return pa.timestamp("us", tz="UTC")
-    return _TYPES.get(type(value), pa.string())
 
 
 def newer_than_marts(cursor: Cursor) -> bool:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-from adbc_driver_postgresql.dbapi import Cursor
 
 from include.errors import LoadRefused, PermanentError, PipelineError
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import checks, drift, held, ledger, quarantine
 from include.warehouse.ahead import Ahead
-from include.warehouse.connection import connect
+from include.warehouse.connection import CopyCursor, connect, connect_for_arrow
 from include.warehouse.heap import keep_freed_memory, rare_searches
 from include.warehouse.ledger import Entry, Landing, Status
 from include.warehouse.prepare import Counts, PageBody, prepare
@@ -49,7 +48,7 @@ def load(
     nothing is changed but the ledger, which has it as `refused` or `failed`,
     and the list of unknown fields.
     """
-    loading = _Load(contract, partition, landing, entry, forced)
+    loading = _Load(contract, partition, landing, entry, forced, dsn)
 
     def batches(counts: Counts) -> Iterator[pa.RecordBatch]:
         return prepare(contract, partition, landing.landing_id, pages(), counts, pseudonyms)
@@ -106,7 +105,7 @@ class _SameContent(Exception):
 class _Load:
     """One load, within one transaction; `counts` is what it has come to, also if it fails."""
 
-    _cursor: Cursor
+    _cursor: CopyCursor
     _raw: RawPartition
 
     def __init__(
@@ -116,6 +115,7 @@ class _Load:
         landing: Landing,
         entry: Entry,
         forced: bool,
+        dsn: str,
     ) -> None:
         self.counts = Counts()
         self._contract = contract
@@ -123,12 +123,13 @@ class _Load:
         self._landing = landing
         self._entry = entry
         self._forced = forced
+        self._dsn = dsn
         # The partition's current load is of these pages by these rules.
         self._accepted = False
         # The raw table has as many rows as that load left, and nobody insists.
         self._holds = False
 
-    def run(self, cursor: Cursor, batches: Batches) -> Entry:
+    def run(self, cursor: CopyCursor, batches: Batches) -> Entry:
         """Everything up to the commit."""
         self._cursor = cursor
         self._raw = RawPartition(self._contract, self._partition, cursor)
@@ -183,7 +184,8 @@ class _Load:
         if self._landing.records != previous["records"] or batches.peek() is None:
             return False
         records, content = self.counts.beginning
-        found = held.content_of_first(self._cursor, self._contract, self._partition, records)
+        with connect_for_arrow(self._dsn) as connection, connection.cursor() as cursor:
+            found = held.content_of_first(cursor, self._contract, self._partition, records)
         return found == content
 
     def _replace(

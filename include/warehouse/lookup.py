@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adbc_driver_manager import Error as AdbcError
-from adbc_driver_postgresql.dbapi import Cursor
+import psycopg
 
 from include.errors import PermanentError
 from include.sources.model import Contract
 from include.warehouse import table
-from include.warehouse.connection import rows
+from include.warehouse.connection import Cursor, rows
 
 
 def raw_rows(
@@ -90,7 +89,7 @@ def _where(name: str, types: Mapping[str, str], wanted: Mapping[str, str]) -> st
 def _count(cursor: Cursor, of_table: str, wanted: Mapping[str, str], values: Sequence[str]) -> int:
     try:
         return int(rows(cursor, f"select count(*) as found {of_table}", *values)[0]["found"])
-    except AdbcError as error:
+    except psycopg.Error as error:
         # Class 22: a value that is none of its column's type.
         if (error.sqlstate or "").startswith("22"):
             names = ", ".join(wanted)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from adbc_driver_postgresql.dbapi import Cursor
-
-from include.warehouse.connection import rows
+from include.warehouse.connection import Cursor, rows
 
 
 def row_counts(cursor: Cursor) -> dict[str, int]:

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
-from adbc_driver_postgresql.dbapi import Cursor
 
 from include.sources.partition import Partition
-from include.warehouse.connection import rows
+from include.warehouse.connection import CopyCursor, Cursor, rows
+from include.warehouse.copying import append
 from include.warehouse.hashing import hash_multiset
 from include.warehouse.prepare import Quarantined
 
@@ -34,7 +34,7 @@ _SCHEMA = pa.schema(
 
 
 def replace(
-    cursor: Cursor, partition: Partition, landing_id: str, records: Sequence[Quarantined]
+    cursor: CopyCursor, partition: Partition, landing_id: str, records: Sequence[Quarantined]
 ) -> None:
     """Put these in place of what the partition had in quarantine."""
     place = (partition.source, partition.council, partition.period.first_day)
@@ -58,7 +58,7 @@ def replace(
     ]
     arrays = [pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)]
     batch = pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
-    cursor.adbc_ingest("quarantine", batch, mode="append", db_schema_name="ops")
+    append(cursor, "ops", "quarantine", [batch])
 
 
 def content_of(records: Sequence[Quarantined]) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
-from adbc_driver_postgresql.dbapi import Cursor
 
 from include.errors import ServiceUnavailable
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import table
-from include.warehouse.ahead import Ahead
 from include.warehouse.alike import alike
-from include.warehouse.connection import rows
+from include.warehouse.connection import CopyCursor, rows
+from include.warehouse.copying import append
 
 # Another load of the same partition is waited for, up to here.
 LOCK_WAIT_SECONDS = 300
@@ -22,7 +23,7 @@ NOT_OF_THIS_TRANSACTION = " and xmin <> (select pg_current_xact_id()::xid)"
 class RawPartition:
     """The rows of one partition, as the cursor's transaction sees and changes them."""
 
-    def __init__(self, contract: Contract, partition: Partition, cursor: Cursor) -> None:
+    def __init__(self, contract: Contract, partition: Partition, cursor: CopyCursor) -> None:
         self._contract = contract
         self._partition = partition
         self._cursor = cursor
@@ -63,20 +64,11 @@ class RawPartition:
         )
         return int(found[0]["present"])
 
-    def copy(self, batches: Ahead[pa.RecordBatch]) -> int:
-        """Add rows; how many. Raises what broke the batches, if they broke."""
-        copied = 0
-        try:
-            for columns in alike(batches):
-                copied += self._cursor.adbc_ingest(
-                    self._contract.name, columns, mode="append", db_schema_name=table.SCHEMA
-                )
-        except Exception:
-            # What broke the batches is the cause; what COPY says of it is not.
-            if batches.failure is not None:
-                raise batches.failure from None
-            raise
-        return copied
+    def copy(self, batches: Iterator[pa.RecordBatch]) -> int:
+        """Add rows; how many. Raises what the batches raise."""
+        return sum(
+            append(self._cursor, table.SCHEMA, self._contract.name, some) for some in alike(batches)
+        )
 
     def delete_others(self, present: int) -> None:
         """Delete the `present` rows that this transaction has not written.

@@ -9,13 +9,11 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from adbc_driver_postgresql.dbapi import Connection, Cursor
-
 from include.errors import ServiceUnavailable
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import ledger, table
-from include.warehouse.connection import connect, rows
+from include.warehouse.connection import Connection, Cursor, connect, rows
 from include.warehouse.ledger import Entry
 
 LOCK_WAIT_SECONDS = 30

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
-from adbc_driver_manager.dbapi import Connection, Cursor
 from botocore.config import Config
+from psycopg import RawCursor
 from tenacity import nap
 
 from include.errors import PipelineError, RetryableError
@@ -117,27 +117,19 @@ def _pause(pipe: Pipe) -> None:
 
 
 def _commit_the_delete() -> None:
-    execute = Cursor.execute
+    execute = RawCursor.execute
 
-    def committing(self: Cursor, operation: Any, *arguments: Any, **named: Any) -> Any:
-        result = execute(self, operation, *arguments, **named)
-        if points._deletes(operation):
-            Connection.commit(self.connection)
+    def committing(self: Any, statement: Any, *arguments: Any, **named: Any) -> Any:
+        result = execute(self, statement, *arguments, **named)
+        if points.deletes(statement):
+            self.connection.commit()
         return result
 
-    Cursor.execute = committing  # type: ignore[method-assign]
+    RawCursor.execute = committing  # type: ignore[method-assign]
 
 
 def _commit_the_rows() -> None:
-    ingest = Cursor.adbc_ingest
-
-    def committing(self: Cursor, *arguments: Any, **named: Any) -> Any:
-        copied = ingest(self, *arguments, **named)
-        if points._copies(**named):
-            Connection.commit(self.connection)
-        return copied
-
-    Cursor.adbc_ingest = committing  # type: ignore[method-assign]
+    points.around_copies(done=lambda cursor: cursor.connection.commit())
 
 
 def _write_the_manifest_first() -> None:

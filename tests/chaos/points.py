@@ -14,16 +14,20 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import pyarrow as pa
-from adbc_driver_manager.dbapi import Connection, Cursor
+from psycopg import Connection, Copy, RawCursor
+from psycopg.sql import Composable
 
 from include.landing.draft import Draft
 from include.landing.store import Landings
 
 Strike = Callable[[], None]
+# What opens every COPY: PostgreSQL's manual, "Binary Format".
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 
 EXTRACT_POINTS = (
     "after page", "half page", "before manifest", "half manifest", "after manifest",
@@ -48,9 +52,9 @@ def arm(point: str, number: int, strike: Strike, s3: Any) -> None:
         "half manifest": lambda: _on_request(s3, "PUT", "manifest.json", _halving(number, strike)),
         "after manifest": lambda: _wrap(Draft, "finish", after=at),
         "before download": lambda: _wrap(Landings, "stored", before=at),
-        "after delete": lambda: _wrap(Cursor, "execute", after=at, only=_deletes),
-        "mid copy": lambda: _feed(at),
-        "after copy": lambda: _wrap(Cursor, "adbc_ingest", after=at, only=_copies),
+        "after delete": lambda: _wrap(RawCursor, "execute", after=at, only=deletes),
+        "mid copy": lambda: around_copies(sent=at),
+        "after copy": lambda: around_copies(done=lambda _: at()),
         "before commit": lambda: _wrap(Connection, "commit", before=at),
         "after commit": lambda: _wrap(Connection, "commit", after=at),
     }[point]()
@@ -66,12 +70,8 @@ def _at(number: int, strike: Strike) -> Strike:
     return count
 
 
-def _deletes(statement: Any, *_: Any, **__: Any) -> bool:
+def deletes(statement: Any, *_: Any, **__: Any) -> bool:
     return str(statement).lstrip().lower().startswith("delete from raw.")
-
-
-def _copies(*_: Any, db_schema_name: str = "", **__: Any) -> bool:
-    return db_schema_name == "raw"
 
 
 def _wrap(
@@ -97,24 +97,34 @@ def _wrap(
     setattr(owner, name, wrapped)
 
 
-def _feed(sent: Strike) -> None:
-    """Call `sent` after each batch that has gone to the server, in the middle of a COPY."""
-    original = Cursor.adbc_ingest
+@dataclass(frozen=True)
+class _Watched:
+    """A COPY that says when rows have gone to the server, in the middle of it."""
 
-    @functools.wraps(original)
-    def ingest(self: Cursor, table: str, data: Any, *arguments: Any, **named: Any) -> int:
-        if not _copies(**named):
-            return original(self, table, data, *arguments, **named)
+    copying: Copy
+    sent: Strike
 
-        def batches() -> Iterator[pa.RecordBatch]:
-            for batch in data:
-                yield batch
-                sent()
+    def write(self, data: Any) -> None:
+        self.copying.write(data)
+        if len(data) > len(COPY_HEADER):
+            self.sent()
 
-        reader = pa.RecordBatchReader.from_batches(data.schema, batches())
-        return original(self, table, reader, *arguments, **named)
 
-    Cursor.adbc_ingest = ingest  # type: ignore[method-assign]
+def around_copies(
+    *, sent: Strike = lambda: None, done: Callable[[RawCursor[Any]], None] = lambda _: None
+) -> None:
+    """Call `sent` after each batch that is copied into a raw table, `done` when all are."""
+    original = RawCursor.copy
+
+    @contextmanager
+    def copy(self: Any, statement: Composable, *arguments: Any, **named: Any) -> Iterator[Any]:
+        meant = statement.as_string().startswith('copy "raw".')
+        with original(self, statement, *arguments, **named) as copying:
+            yield _Watched(copying, sent) if meant else copying
+        if meant:
+            done(self)
+
+    RawCursor.copy = copy  # type: ignore[method-assign]
 
 
 def _on_request(s3: Any, method: str, ending: str, do: Callable[[Any], None]) -> None:

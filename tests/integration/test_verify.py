@@ -19,7 +19,7 @@ from include.jobs.load import load
 from include.sources.model import contracts
 from include.sources.partition import Partition
 from include.warehouse import held
-from include.warehouse.connection import connect
+from include.warehouse.connection import connect_for_arrow
 from include.warehouse.migrate import migrate
 from tests.integration.landings import land, prefix_of
 from tests.samples import column, contract
@@ -296,7 +296,7 @@ def test_rows_of_every_type_hash_as_they_did_when_they_were_loaded(lake, typed_w
     )  # fmt: skip
 
     where = Partition(EVERY_TYPE.name, "kingston", EVERY_TYPE.parse_period("2017-05"))
-    with connect(typed_warehouse.dsn()) as connection, connection.cursor() as cursor:
+    with connect_for_arrow(typed_warehouse.dsn()) as connection, connection.cursor() as cursor:
         stands = held.held(cursor, EVERY_TYPE, where)
     assert (stands.rows, stands.content_hash) == (entry["rows"], entry["content_hash"])
 
@@ -305,11 +305,11 @@ PEAK = """
 import resource, sys
 from include.sources.partition import Partition
 from include.warehouse import held
-from include.warehouse.connection import connect
+from include.warehouse.connection import connect_for_arrow
 from tests.samples import contract
 gauges = contract()
 where = Partition("gauges", sys.argv[2], gauges.parse_period("2017-05"))
-with connect(sys.argv[1]) as connection, connection.cursor() as cursor:
+with connect_for_arrow(sys.argv[1]) as connection, connection.cursor() as cursor:
     held.begin(cursor)
     found = held.held(cursor, gauges, where)
 print(found.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
