@@ -92,10 +92,10 @@ def database_errors(doing: str, failures: type[Exception] = psycopg.Error) -> It
 def as_ours(doing: str, error: Exception) -> RetryableError | PermanentError:
     """Retryable where the same statement may succeed later."""
     state = (getattr(error, "sqlstate", None) or "").strip("\0")
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     lost = not state and any(word in text.lower() for word in LOST)
     if lost or state.startswith(RETRYABLE_STATES):
-        return ServiceUnavailable(f"{doing}: {text} The next retry may succeed.")
+        return ServiceUnavailable(f"{doing}: {text}. The next retry may succeed.")
     return DatabaseRefused(
         f"{doing}: {text} (SQLSTATE {state or 'unknown'}). Retrying will not help; "
         "`wandle doctor` and `wandle migrate` tell what is missing."

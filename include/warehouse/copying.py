@@ -28,7 +28,7 @@ _EPOCH_MICROSECONDS = _EPOCH_DAYS * 24 * 60 * 60 * 1_000_000
 # A numeric is digits to this base, so many decimal digits each.
 _BASE, _BASE_DIGITS = 10_000, 4
 _NEGATIVE = 0x4000
-# Below 10^18 numbers fit 64 bits with room for three zeros more; larger ones are Python's.
+# With more decimals than these, numbers are Python's: 64 bits may not hold them.
 _WORD_SCALE = 16
 _JSONB_VERSION = b"\x01"
 
