@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 # Items that are made before they are asked for.
 AHEAD = 2
+# Where all of them want the same cores, what is made waits for who takes it, PostgreSQL among them.
+NICENESS = 10
 
 
 class Ahead(Iterator[T]):
-    """Runs an iterator in a thread of its own, a few items ahead of its reader."""
+    """Runs an iterator in a thread of its own, a few items ahead of its reader.
+
+    The thread, and those that it starts, have a lower priority, as Linux allows.
+    """
 
     _END = object()
 
@@ -52,6 +60,7 @@ class Ahead(Iterator[T]):
         raise StopIteration
 
     def _run(self) -> None:
+        _step_back()
         try:
             for item in self._items:
                 if not self._put(item):
@@ -69,3 +78,10 @@ class Ahead(Iterator[T]):
                 continue
             return True
         return False
+
+
+def _step_back() -> None:
+    """Elsewhere a priority is that of the whole process, which may have more to do."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.nice(NICENESS)

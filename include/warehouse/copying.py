@@ -8,6 +8,7 @@ bytes that its type's `recv` function reads, all big-endian.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ _NEGATIVE = 0x4000
 # With more decimals than these, numbers are Python's: 64 bits may not hold them.
 _WORD_SCALE = 16
 _JSONB_VERSION = b"\x01"
+# So many rows are made at once: they are sent while a processor's cache still holds them.
+_ROWS = 4_000
 
 
 class _Broken(Exception):
@@ -59,12 +62,13 @@ def _append(cursor: CopyCursor, table: sql.Identifier, batches: Iterator[pa.Reco
         return 0
     columns = sql.SQL(", ").join(map(sql.Identifier, first.schema.names))
     into = sql.SQL("copy {} ({}) from stdin (format binary)").format(table, columns)
+    batches = chain([first], batches)
+    del first
     with cursor.copy(into) as copy:
         copy.write(_BEGIN)
-        copy.write(memoryview(encoded(first)))
-        del first
         for batch in _unsaid(batches):
-            copy.write(memoryview(encoded(batch)))
+            for start in range(0, batch.num_rows, _ROWS):
+                copy.write(memoryview(encoded(batch.slice(start, _ROWS))))
         copy.write(_END)
     return cursor.rowcount
 

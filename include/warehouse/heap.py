@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 
+import pyarrow as pa
+
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -42,12 +44,13 @@ def keep_freed_memory() -> Iterator[None]:
 
 @cache
 def _ask_to_keep() -> None:
-    """One arena for all threads, too, since others are given back whole."""
+    """One arena for all threads, and for Arrow, too: others would be given back by themselves."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_ARENA_MAX, 1)
+        pa.set_memory_pool(pa.system_memory_pool())
 
 
 @contextmanager
