@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,17 @@ def read_dates(values: list[Any], kinds: set[type]) -> Typed:
 
 def read_moments(values: list[Any], kinds: set[type], zone: str) -> Typed:
     texts, wrong = texts_of(values, kinds & {str}, only_text=values)
+    found = queried(texts, **_read_as(zone))
+    column = of_words(found["moment"], wrong)
+    unplaced = np.asarray(found["unplaced"].to_numpy(zero_copy_only=False)) if zone else None
+    failed = column.nulls & ~nulls_of(found["text"])
+    if unplaced is not None:
+        failed &= ~unplaced
+    return dataclasses.replace(column, wrong=wrong | failed, unplaced=unplaced)
+
+
+@cache
+def _read_as(zone: str) -> dict[str, pl.Expr]:
     text = pl.col("text").str.replace(" ", "T", literal=True)
     columns = {"moment": _moments(text, _TIMESTAMP, "%#z", "UTC")}
     if zone:
@@ -39,13 +51,7 @@ def read_moments(values: list[Any], kinds: set[type], zone: str) -> Typed:
         placed = known.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
         columns["moment"] = columns["moment"].fill_null(placed.dt.convert_time_zone("UTC"))
         columns["unplaced"] = placed.is_null() & local.is_not_null()
-    found = queried(texts, **columns)
-    column = of_words(found["moment"], wrong)
-    unplaced = np.asarray(found["unplaced"].to_numpy(zero_copy_only=False)) if zone else None
-    failed = column.nulls & ~nulls_of(found["text"])
-    if unplaced is not None:
-        failed &= ~unplaced
-    return dataclasses.replace(column, wrong=wrong | failed, unplaced=unplaced)
+    return columns
 
 
 def _moments(text: pl.Expr, like: str, offset: str, zone: str | None) -> pl.Expr:
