@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 # Items that are made before they are asked for.
 AHEAD = 2
-# Where all of them want the same cores, what is made waits for who takes it, PostgreSQL among them.
-NICENESS = 10
 
 
 class Ahead(Iterator[T]):
-    """Runs an iterator in a thread of its own, a few items ahead of its reader.
-
-    The thread, and those that it starts, have a lower priority, as Linux allows.
-    """
+    """Runs an iterator in a thread of its own, a few items ahead of its reader."""
 
     _END = object()
 
     def __init__(self, items: Iterator[T]) -> None:
-        self.failure: BaseException | None = None
+        self._failure: BaseException | None = None
         self._items = items
         self._queue: queue.Queue[Any] = queue.Queue(AHEAD)
         self._peeked: Any = None
@@ -55,18 +47,17 @@ class Ahead(Iterator[T]):
         if item is not self._END:
             return item  # type: ignore[no-any-return]
         self._queue.put(item)
-        if self.failure is not None:
-            raise self.failure
+        if self._failure is not None:
+            raise self._failure
         raise StopIteration
 
     def _run(self) -> None:
-        _step_back()
         try:
             for item in self._items:
                 if not self._put(item):
                     return
         except BaseException as error:
-            self.failure = error
+            self._failure = error
         finally:
             self._put(self._END)
 
@@ -78,10 +69,3 @@ class Ahead(Iterator[T]):
                 continue
             return True
         return False
-
-
-def _step_back() -> None:
-    """Elsewhere a priority is that of the whole process, which may have more to do."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.nice(NICENESS)

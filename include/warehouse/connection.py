@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Connection as ArrowConnection
 
 Connection: TypeAlias = psycopg.Connection[Any]
-# What of a connection also takes what is copied.
+# Of `connect`: besides what a `Cursor` does, it copies.
 CopyCursor: TypeAlias = psycopg.Cursor[Any]
 
 # SQLSTATE classes and codes that pass by themselves: connection lost, out of resources,

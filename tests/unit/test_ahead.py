@@ -1,7 +1,5 @@
 """An iterator that runs ahead of its reader."""
 
-import os
-import sys
 import threading
 import time
 
@@ -52,19 +50,3 @@ def test_a_reader_that_stops_early_leaves_no_thread():
     with Ahead(iter(range(100))) as items:
         next(items)
     assert threading.active_count() == before
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux's")
-def test_who_makes_waits_for_who_takes_and_nobody_else_does():
-    def priority():
-        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-    def priorities():
-        yield priority()
-
-    mine = priority()
-    with Ahead(priorities()) as items:
-        theirs = next(items)
-
-    assert theirs == min(mine + 10, 19)
-    assert priority() == mine
