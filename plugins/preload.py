@@ -30,6 +30,7 @@ MODULES = (
     "airflow.sdk.execution_time.task_runner",
     "boto3",
     "ijson",
+    "msgspec",
     "orjson",
     "psycopg",
     "pydantic_settings",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import orjson
 
 from include.errors import UnexpectedPayload
@@ -24,28 +25,42 @@ def without_bom(body: bytes) -> bytes:
 def parsed(text: bytes) -> Any:
     """The value of a JSON text.
 
-    Bytes that are no UTF-8 and lone surrogates become lone surrogates of the
-    value, and NaN and Infinity are numbers, so that they break a rule of one
-    record instead of hiding all of them. Raises `BodyCutShort` if the text is
-    not JSON to its end, and `UnexpectedPayload` if it is nested too deeply.
+    Whole numbers are exact, whatever their size. Bytes that are no UTF-8 and
+    lone surrogates become lone surrogates of the value, and NaN and Infinity
+    are numbers, so that they break a rule of one record instead of hiding all
+    of them. Raises `BodyCutShort` if the text is not JSON to its end, and
+    `UnexpectedPayload` if it is nested too deeply.
     """
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        return msgspec.json.decode(text)
+    except RecursionError:
+        return _deep(text)
+    except ValueError as error:
         try:
             return json.loads(text.decode("utf-8", "surrogateescape"), parse_int=_whole_number)
         except RecursionError:
-            raise UnexpectedPayload("it is nested too deeply to be read") from None
+            return _deep(text)
         except ValueError:
             raise BodyCutShort(f"it is not complete JSON: {error}") from None
 
 
+def _deep(text: bytes) -> Any:
+    """The value of a text in which brackets stand in more brackets than Python calls in calls.
+
+    Whole numbers beyond 64 bits are floats there.
+    """
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        raise UnexpectedPayload("it is nested too deeply to be read") from None
+
+
 def _whole_number(digits: str) -> int | float:
-    """As orjson has it: beyond 64 bits a number is a float."""
-    # Longer ones are none in 64 bits, and slow to read.
-    if len(digits) <= 20 and -(2**63) <= int(digits) < 2**64:
+    """A float where Python refuses to read so many digits."""
+    try:
         return int(digits)
-    return float(digits)
+    except ValueError:
+        return float(digits)
 
 
 def at(found: Any, path: str) -> Any:

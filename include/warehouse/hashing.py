@@ -30,11 +30,11 @@ _MARKED_BITS = 24
 LONGEST_RUN = 1 << 22
 
 
-def hash_texts(values: Sequence[str | None]) -> Hashes:
-    """The hash of each text, 0 for null."""
+def hash_texts(values: Sequence[str | None], some_null: bool = True) -> Hashes:
+    """The hash of each text, 0 for null; `some_null` says whether there may be any."""
     digest = xxhash.xxh3_64_intdigest
     hashes: Iterable[int]
-    if None in values:
+    if some_null:
         hashes = (0 if value is None else digest(value.encode()) for value in values)
     else:
         hashes = map(digest, map(str.encode, values))  # type: ignore[arg-type]
@@ -46,23 +46,25 @@ def hash_words(words: NDArray[Any]) -> Hashes:
     return words.view(np.uint64)
 
 
-def hash_rows(columns: Mapping[str, tuple[Hashes, Mask]], count: int) -> NDArray[np.uint64]:
-    """Two lanes for each of `count` rows, shape (count, 2).
+def hash_rows(
+    columns: Mapping[str, tuple[Hashes, Mask]], count: int, lanes: int = len(_LANES)
+) -> NDArray[np.uint64]:
+    """Two lanes for each of `count` rows, or only the first of them: shape (count, lanes).
 
     `columns` maps a column's name to its values' hashes and to the mask of
     those that are null.
     """
-    lanes = np.zeros((len(_LANES), count), dtype=np.uint64)
+    sums = np.zeros((lanes, count), dtype=np.uint64)
     for name, (hashes, nulls) in columns.items():
         some_null = nulls.any()
         if some_null and nulls.all():
             continue
-        for lane, label in zip(lanes, _LANES, strict=True):
+        for lane, label in zip(sums, _LANES, strict=False):
             mixed = _mix(hashes ^ np.uint64(xxhash.xxh3_64_intdigest(label + name.encode())))
             if some_null:
                 mixed[nulls] = 0
             lane += mixed
-    return _mix(lanes).T
+    return _mix(sums).T
 
 
 class ContentHash:
@@ -150,11 +152,16 @@ def _first_bits(hashes: Hashes) -> NDArray[np.uint64]:
 def canonical_json(value: Any) -> str:
     """JSON whose text does not change on its way through jsonb: sorted keys, 1.0 as 1.
 
-    Raises `TypeError` or `ValueError` for what JSON cannot say, such as NaN.
+    Whole numbers beyond 64 bits are the nearest doubles. Raises `TypeError` or
+    `ValueError` for what JSON cannot say, such as NaN.
     """
-    written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    if any(mark in written for mark in _FLOAT_NOISE):
-        written = orjson.dumps(_without_float_noise(value), option=orjson.OPT_SORT_KEYS)
+    try:
+        written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        noisy = any(mark in written for mark in _FLOAT_NOISE)
+    except TypeError:
+        noisy = True
+    if noisy:
+        written = orjson.dumps(_without_number_noise(value), option=orjson.OPT_SORT_KEYS)
     return written.decode()
 
 
@@ -164,17 +171,26 @@ def hash_multiset(texts: Iterable[bytes]) -> str:
     return f"{total % 2**128:032x}"
 
 
-def _without_float_noise(value: Any) -> Any:
+def _without_number_noise(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_float_noise(item) for name, item in value.items()}
+        return {name: _without_number_noise(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_without_float_noise(item) for item in value]
+        return [_without_number_noise(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        value = _nearest_double(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError("JSON has no NaN and no infinity")
         # jsonb writes the digits of a whole number, which are read as an integer up to here.
         return int(value) if value.is_integer() and -(2**63) <= value < 2**64 else value
     return value
+
+
+def _nearest_double(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

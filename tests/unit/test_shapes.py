@@ -233,6 +233,34 @@ def test_a_record_reads_the_same_whether_its_page_is_all_text_or_not():
     assert alone[0].content.hexdigest() == beside[0].content.hexdigest()
 
 
+LARGE = contract(column("id", "integer"), column("n", "numeric(38,0)"), column("x", "jsonb"))
+DIGITS = "123456789012345678901234567890"
+
+
+@pytest.mark.parametrize("beside", ['"all text"', '"\\ud800"'])
+def test_a_whole_number_is_exact_beyond_64_bits_and_in_jsonb_the_nearest_double(beside):
+    body = f'[{{"id":1,"n":{DIGITS},"x":{{"n":{DIGITS}}}}},{beside}]'.encode()
+
+    counts, rows = run([page_body(body, 2)], LARGE)
+
+    assert counts.loaded == 1
+    assert rows[0]["n"] == int(DIGITS)
+    assert float(json.loads(rows[0]["x"])["n"]) == float(DIGITS)
+
+
+def test_a_whole_number_of_more_digits_than_any_column_holds_is_quarantined():
+    body = b'[{"id":1,"n":%s},{"id":2,"n":%s},{"id":3,"x":%s}]' % (
+        b"9" * 400,
+        b"9" * 9000,
+        b"9" * 400,
+    )
+
+    counts, rows = run([page_body(body, 3)], LARGE)
+
+    assert rows == []
+    assert [item.column for item in counts.quarantine] == ["n", "n", "x"]
+
+
 TWO_WAYS = contract(
     column("id", "integer", required=True),
     column("station", request="council.name"),
