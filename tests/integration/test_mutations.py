@@ -152,7 +152,9 @@ def changes(draw: st.DrawFn) -> Change:
             ["drop", "retype", "retype", "retype", "nest", "twice", "conflict", "no record", "add"]
         )
     )
-    place, name, value = draw(st.integers(0, 7)), draw(NAMES), draw(ODD)
+    place, name = draw(st.integers(0, 7)), draw(NAMES)
+    # A copy: another change may change it, or put it into itself.
+    value = copy.deepcopy(draw(ODD))
 
     def change(records: list[Any]) -> None:
         found = at(records, place)
