@@ -32,6 +32,7 @@ _NEGATIVE = 0x4000
 # With more decimals than these, numbers are Python's: 64 bits may not hold them.
 _WORD_SCALE = 16
 _JSONB_VERSION = b"\x01"
+_LENGTH_BYTES = 4
 # So many rows are made at once: they are sent while a processor's cache still holds them.
 _ROWS = 4_000
 
@@ -60,17 +61,33 @@ def _append(cursor: CopyCursor, table: sql.Identifier, batches: Iterator[pa.Reco
     first = next(batches, None)
     if first is None:
         return 0
-    columns = sql.SQL(", ").join(map(sql.Identifier, first.schema.names))
+    # What has one width in every row goes first, and is one piece.
+    fields = sorted(first.schema, key=lambda field: _has_any_width(field.type))
+    names = [field.name for field in fields]
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
     into = sql.SQL("copy {} ({}) from stdin (format binary)").format(table, columns)
     batches = chain([first], batches)
     del first
     with cursor.copy(into) as copy:
         copy.write(_BEGIN)
         for batch in _unsaid(batches):
+            ordered = batch.select(names)
             for start in range(0, batch.num_rows, _ROWS):
-                copy.write(memoryview(encoded(batch.slice(start, _ROWS))))
+                copy.write(memoryview(encoded(ordered.slice(start, _ROWS))))
         copy.write(_END)
     return cursor.rowcount
+
+
+def _has_any_width(kind: pa.DataType) -> bool:
+    return _is_json(kind) or _is_text(kind)
+
+
+def _is_json(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.BaseExtensionType)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
 def _unsaid(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -84,83 +101,129 @@ def encoded(batch: pa.RecordBatch) -> pa.Buffer:
     """The rows of a batch as `COPY` reads them, without its header and its end.
 
     Columns are text, bytes, JSON (for `jsonb`), 64-bit integers and doubles,
-    booleans, dates, moments in microseconds, and decimals of 128 bits.
+    booleans, dates, moments in microseconds, decimals of 128 bits, and
+    dictionaries of one value, which every row has.
 
     Raises `TypeError` for another type.
     """
-    count = pa.scalar(len(batch.schema).to_bytes(2, "big"), pa.binary())
-    fields = [piece for column in batch.columns for piece in _fields(column)]
-    rows = pc.binary_join_element_wise(count, *fields, pa.scalar(b"", pa.binary()))
-    return rows.buffers()[2] or pa.py_buffer(b"")
+    row = _Row(batch.num_rows)
+    row.add([(">i2", batch.num_columns)])
+    for column in batch.columns:
+        _add_field(row, column)
+    return row.joined()
 
 
-def _fields(column: pa.Array) -> list[pa.Array]:
-    """Each row's field, in one piece or in two that follow each other."""
-    nulls = nulls_of(column)
-    if isinstance(column, pa.ExtensionArray):
-        return _texts(column.storage, nulls, _JSONB_VERSION)
+# What follows each other in a row: numpy's name of a format, and each row's value or all rows'.
+_Parts = list[tuple[str, Any]]
+
+
+class _Row:
+    """The pieces that each row is made of; what has one width in every row is one piece."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._pieces: list[pa.Array] = []
+        self._fixed: _Parts = []
+
+    def add(self, parts: _Parts, nulls: Mask | None = None) -> None:
+        """Go on with these; `nulls` have the first only, which says so."""
+        if nulls is None:
+            self._fixed += parts
+            return
+        self._end_piece()
+        self._pieces.append(_cut(_together(parts, self._rows), nulls))
+
+    def add_bytes(self, values: pa.Array) -> None:
+        """Go on with bytes of any width."""
+        self._end_piece()
+        self._pieces.append(values)
+
+    def joined(self) -> pa.Buffer:
+        """The rows, one behind the other."""
+        self._end_piece()
+        joined = pc.binary_join_element_wise(*self._pieces, pa.scalar(b"", pa.binary()))
+        return joined.buffers()[2] or pa.py_buffer(b"")
+
+    def _end_piece(self) -> None:
+        if self._fixed:
+            self._pieces.append(_cut(_together(self._fixed, self._rows)))
+            self._fixed = []
+
+
+def _add_field(row: _Row, column: pa.Array) -> None:
+    nulls = nulls_of(column) if column.null_count else None
     kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        return _texts(column, nulls)
-    if pa.types.is_decimal128(kind):
-        return [_numerics(column, nulls)]
-    if pa.types.is_boolean(kind):
-        return [_words(column.fill_null(False).cast(pa.int8()), nulls, "i1")]
-    if pa.types.is_int64(kind):
-        return [_words(column.fill_null(0), nulls, "i8")]
-    if pa.types.is_float64(kind):
-        return [_words(column.fill_null(0), nulls, "f8")]
-    if pa.types.is_date32(kind):
-        return [_words(column.cast(pa.int32()).fill_null(0), nulls, "i4", _EPOCH_DAYS)]
-    if pa.types.is_timestamp(kind) and kind.unit == "us":
-        return [_words(column.cast(pa.int64()).fill_null(0), nulls, "i8", _EPOCH_MICROSECONDS)]
-    raise TypeError(f"no binary COPY of {kind}")
+    if _is_json(kind):
+        _add_texts(row, column.storage, nulls, _JSONB_VERSION)
+    elif _is_text(kind):
+        _add_texts(row, column, nulls)
+    elif pa.types.is_dictionary(kind) and nulls is None and len(column.dictionary) == 1:
+        value = column.dictionary.view(pa.binary())[0].as_py()
+        row.add([(">i4", len(value)), (f"S{len(value)}", value)])
+    elif pa.types.is_decimal128(kind):
+        row.add(_numerics(column, nulls), nulls)
+    else:
+        row.add(_words(column, nulls), nulls)
 
 
-def _texts(column: pa.Array, nulls: Mask, before: bytes = b"") -> list[pa.Array]:
+def _add_texts(row: _Row, column: pa.Array, nulls: Mask | None, before: bytes = b"") -> None:
     """Length and bytes; `before` each value stands what is no part of it."""
-    values = column.fill_null(b"" if pa.types.is_binary(column.type) else "")
-    lengths = pc.binary_length(values).to_numpy(zero_copy_only=False)
-    field = np.empty(len(values), [("length", ">i4"), ("before", f"S{len(before)}")])
-    field["length"] = np.where(nulls, -1, lengths + len(before))
-    field["before"] = before
-    return [_pieces(field, nulls), values.cast(pa.binary())]
+    values = _without_nulls(column.view(pa.binary()), b"")
+    lengths = pc.binary_length(values).to_numpy() + len(before)
+    if nulls is not None:
+        lengths[nulls] = -1
+    if before:
+        row.add([(">i4", lengths), (f"S{len(before)}", before)], nulls)
+    else:
+        row.add([(">i4", lengths)])
+    row.add_bytes(values)
 
 
-def _words(column: pa.Array, nulls: Mask, kind: str, epoch: int = 0) -> pa.Array:
+def _words(column: pa.Array, nulls: Mask | None) -> _Parts:
     """Values of one width, as they stand but for the order of their bytes, and where they begin."""
-    field = np.empty(len(column), [("length", ">i4"), ("value", f">{kind}")])
-    field["length"] = np.where(nulls, -1, field["value"].itemsize)
-    field["value"] = column.to_numpy(zero_copy_only=False) - epoch
-    return _pieces(field, nulls)
+    kind, epoch = column.type, 0
+    if pa.types.is_boolean(kind):
+        column, form = column.cast(pa.int8()), "i1"
+    elif pa.types.is_int64(kind):
+        form = "i8"
+    elif pa.types.is_float64(kind):
+        form = "f8"
+    elif pa.types.is_date32(kind):
+        column, form, epoch = column.view(pa.int32()), "i4", _EPOCH_DAYS
+    elif pa.types.is_timestamp(kind) and kind.unit == "us":
+        column, form, epoch = column.view(pa.int64()), "i8", _EPOCH_MICROSECONDS
+    else:
+        raise TypeError(f"no binary COPY of {kind}")
+    values = _without_nulls(column, 0).to_numpy(zero_copy_only=False)
+    if epoch:
+        values = values - epoch
+    return [_length(np.dtype(form).itemsize, nulls), (f">{form}", values)]
 
 
-def _numerics(column: pa.Array, nulls: Mask) -> pa.Array:
+def _without_nulls(column: pa.Array, instead: Any) -> pa.Array:
+    return column.fill_null(instead) if column.null_count else column
+
+
+def _length(width: int, nulls: Mask | None) -> tuple[str, Any]:
+    return ">i4", width if nulls is None else np.where(nulls, -1, width)
+
+
+def _numerics(column: pa.Array, nulls: Mask | None) -> _Parts:
     """Digits of the same number for every value; PostgreSQL leaves out the zeros at both ends."""
     scale = column.type.scale
     limbs = np.frombuffer(column.buffers()[1], dtype=np.int64).reshape(-1, 2)
     limbs = limbs[column.offset : column.offset + len(column)]
     low, high = limbs[:, 0], limbs[:, 1]
-    in_words = scale <= _WORD_SCALE and not ((high != low >> 63) & ~nulls).any()
+    if nulls is not None:
+        low, high = np.where(nulls, 0, low), np.where(nulls, 0, high)
+    in_words = scale <= _WORD_SCALE and not (high != low >> 63).any()
     values = low if in_words else (high.astype(object) << 64) + low.view(np.uint64).astype(object)
-    values = np.where(nulls, 0, values)
     sizes = np.abs(values)
     # The smallest of 64 bits has no positive counterpart in them but as an unsigned one.
     digits, weight = _digits(sizes.view(np.uint64) if in_words else sizes, scale)
-    field = np.empty(
-        len(column),
-        [
-            ("length", ">i4"),
-            *((name, ">i2") for name in ("count", "weight", "sign", "scale")),
-            ("digits", ">i2", (len(digits),)),
-        ],
-    )
-    field["length"] = np.where(nulls, -1, field.dtype.itemsize - 4)
-    field["count"], field["weight"], field["scale"] = len(digits), weight, scale
-    field["sign"] = np.where(values < 0, _NEGATIVE, 0)
-    for place, digit in enumerate(digits):
-        field["digits"][:, place] = digit
-    return _pieces(field, nulls)
+    head = (len(digits), weight, np.where(values < 0, _NEGATIVE, 0), scale)
+    words: _Parts = [(">i2", value) for value in (*head, *digits)]
+    return [_length(2 * len(words), nulls), *words]
 
 
 def _digits(values: NDArray[Any], scale: int) -> tuple[list[NDArray[Any]], int]:
@@ -186,15 +249,22 @@ def _divided(values: NDArray[Any], by: int) -> tuple[NDArray[Any], NDArray[Any]]
     return whole, values - whole * by
 
 
-def _pieces(field: NDArray[Any], nulls: Mask) -> pa.Array:
-    """A field of one width as bytes; of a null only its length."""
-    width = field.dtype.itemsize
-    data = field.view(np.uint8).reshape(len(field), width)
-    widths = np.full(len(field), width)
-    if nulls.any():
-        widths[nulls] = field.dtype["length"].itemsize
+def _together(parts: _Parts, rows: int) -> NDArray[Any]:
+    """A row's bytes for each row, in two dimensions."""
+    packed = np.empty(rows, [(str(place), form) for place, (form, _) in enumerate(parts)])
+    for place, (_, values) in enumerate(parts):
+        packed[str(place)] = values
+    return packed.view(np.uint8).reshape(rows, packed.dtype.itemsize)
+
+
+def _cut(data: NDArray[np.uint8], nulls: Mask | None = None) -> pa.Array:
+    """Each row of two dimensions as bytes; of a null only its length."""
+    rows, width = data.shape
+    widths = np.full(rows, width)
+    if nulls is not None:
+        widths[nulls] = _LENGTH_BYTES
         data = data[np.arange(width) < widths[:, np.newaxis]]
-    offsets = np.zeros(len(field) + 1, dtype=np.int32)
+    offsets = np.zeros(rows + 1, dtype=np.int32)
     np.cumsum(widths, out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
-    return pa.Array.from_buffers(pa.binary(), len(field), buffers)
+    return pa.Array.from_buffers(pa.binary(), rows, buffers)

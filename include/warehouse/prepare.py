@@ -146,7 +146,7 @@ def _count(
     rows = int(keep.sum())
     source = batch.source
     loaded = rows if source is None else len(np.unique(source[keep]))
-    counts.content.add(batch.rows[keep])
+    counts.content.add(batch.rows if keep.all() else batch.rows[keep])
     counts.rows += rows
     counts.loaded += loaded
     counts.duplicates += batch.records - broken - loaded
@@ -231,9 +231,9 @@ def _record_batch(
     numbers = np.arange(batch.records) if batch.source is None else batch.source
     count = len(numbers)
     lineage = (
-        pa.repeat(pa.scalar(partition.council), count),
+        _constant(partition.council, count),
         pa.repeat(pa.scalar(partition.period.first_day), count),
-        pa.repeat(pa.scalar(landing_id), count),
+        _constant(landing_id, count),
         pa.array(numbers + (counts.records + 1)),
     )
     arrays = {**batch.arrays, **dict(zip(LINEAGE, lineage, strict=True))}
@@ -243,3 +243,7 @@ def _record_batch(
         if name not in counts.filled and array.null_count < len(array):
             counts.filled.add(name)
     return found
+
+
+def _constant(text: str, count: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(np.zeros(count, dtype=np.int8), [text])

@@ -181,3 +181,24 @@ def test_what_postgresql_refuses_is_its_error(dsn):
 def test_a_type_that_no_contract_has_is_refused():
     with pytest.raises(TypeError, match="no binary COPY of timestamp"):
         encoded(pa.record_batch({"at": pa.array([0], pa.timestamp("s"))}))
+
+
+def test_a_value_that_every_row_has_may_come_once(dsn):
+    rows = [dict.fromkeys(COLUMNS) | {"integers": number} for number in range(3)]
+    batch = _batch(rows)
+    for name, value in (("texts", "Sutton é"), ("bytes", b"")):
+        kind = batch.schema.field(name).type
+        once = pa.DictionaryArray.from_arrays(pa.array([0] * 3, pa.int8()), pa.array([value], kind))
+        batch = batch.set_column(batch.schema.get_field_index(name), name, once)
+
+    found = _copied(dsn, batch)
+
+    assert found == [row | {"texts": "Sutton é", "bytes": b""} for row in rows]
+
+
+@pytest.mark.parametrize("places", [[0, 1], [0, None]])
+def test_a_dictionary_of_which_rows_have_different_values_is_refused(places):
+    texts = pa.DictionaryArray.from_arrays(pa.array(places, pa.int8()), pa.array(["a", "b"]))
+
+    with pytest.raises(TypeError, match="no binary COPY of dictionary"):
+        encoded(pa.RecordBatch.from_arrays([texts], names=["texts"]))
