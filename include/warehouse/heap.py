@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.abc import MetaPathFinder
 from threading import Lock
 
 import pyarrow as pa
@@ -15,7 +17,7 @@ import pyarrow as pa
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
-# `orjson` sets aside 12 times the size of what it reads, and uses a part of it.
+# More than the largest piece that a load asks for at once.
 _KEPT_BYTES = 64 * 1024 * 1024
 # Objects between two searches for cycles; 700 as it comes, a few records.
 _UNSEARCHED = 1_000_000
@@ -51,6 +53,29 @@ def _ask_to_keep() -> None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_ARENA_MAX, 1)
         pa.set_memory_pool(pa.system_memory_pool())
+
+
+@cache
+def do_without_pandas() -> None:
+    """Let pyarrow find, once, that pandas is not there: it looks for it with its first array.
+
+    Importing it would take a load 0.3 s and 40 MB, for nothing. Others can
+    import it afterwards, and convert to it.
+    """
+    if "pandas" in sys.modules:
+        return
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        pa.array([0]).to_numpy()
+    finally:
+        sys.meta_path.remove(_NoPandas)
+
+
+class _NoPandas(MetaPathFinder):
+    @staticmethod
+    def find_spec(fullname: str, path: object, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError(name=fullname)
 
 
 @contextmanager

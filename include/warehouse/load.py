@@ -14,7 +14,7 @@ from include.sources.partition import Partition
 from include.warehouse import checks, drift, held, ledger, quarantine
 from include.warehouse.ahead import Ahead
 from include.warehouse.connection import CopyCursor, connect, connect_for_arrow
-from include.warehouse.heap import keep_freed_memory, rare_searches
+from include.warehouse.heap import do_without_pandas, keep_freed_memory, rare_searches
 from include.warehouse.ledger import Entry, Landing, Status
 from include.warehouse.prepare import Counts, PageBody, prepare
 from include.warehouse.pseudonyms import Pseudonyms
@@ -48,6 +48,7 @@ def load(
     nothing is changed but the ledger, which has it as `refused` or `failed`,
     and the list of unknown fields.
     """
+    do_without_pandas()
     loading = _Load(contract, partition, landing, entry, forced, dsn)
 
     def batches(counts: Counts) -> Iterator[pa.RecordBatch]:

@@ -1,10 +1,15 @@
-"""Extract and load in a process of its own, which says how much memory it has taken at most."""
+"""Extract and load in a process of its own, which says how much memory it has taken at most.
+
+It also says what it has imported.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import resource
+import sys
+from dataclasses import dataclass
 from typing import Any
 
 from include.jobs.extract import extract
@@ -19,10 +24,17 @@ FORKING = multiprocessing.get_context("forkserver")
 FORKING.set_forkserver_preload(["tests.integration.measured"])
 
 
-def peak_megabytes(
-    environment: dict[str, str], run_id: str, *, whole: bool = False
-) -> tuple[dict[str, Any], float]:
-    """Fetch and load the gauges of one partition: its ledger entry, and the peak in MB.
+@dataclass(frozen=True)
+class Measured:
+    """A load's ledger entry, the peak of its process in MB, and the modules there at its end."""
+
+    entry: dict[str, Any]
+    megabytes: float
+    modules: frozenset[str]
+
+
+def measured(environment: dict[str, str], run_id: str, *, whole: bool = False) -> Measured:
+    """Fetch and load the gauges of one partition.
 
     `whole` reads a page at once instead of as a stream, to be found out.
     """
@@ -31,11 +43,11 @@ def peak_megabytes(
     process.start()
     theirs.close()
     try:
-        entry, kilobytes = mine.recv()
+        found: Measured = mine.recv()
     finally:
         process.join(60)
         process.kill()
-    return entry, kilobytes / 1024
+    return found
 
 
 def _work(environment: dict[str, str], run_id: str, whole: bool, pipe: Any) -> None:
@@ -48,4 +60,5 @@ def _work(environment: dict[str, str], run_id: str, whole: bool, pipe: Any) -> N
     landing_id = extract(gauges, "kingston", "2017-05", **where)  # type: ignore[arg-type]
     dsn = settings.need("loader_dsn")
     entry = load(gauges, "kingston", "2017-05", dsn=dsn, landing_id=landing_id, **where)  # type: ignore[arg-type]
-    pipe.send((entry, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    pipe.send(Measured(entry, kilobytes / 1024, frozenset(sys.modules)))  # type: ignore[arg-type]

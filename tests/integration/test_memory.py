@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.integration.fixture_server import FixtureServer, Reply, serving_fixture
-from tests.integration.measured import peak_megabytes
+from tests.integration.measured import Measured, measured
 
 NOTE = "n" * 220
 # Both are more than a load has in hand at any time.
@@ -49,20 +49,34 @@ def environment(warehouse, deployment) -> Iterator[dict[str, str]]:
     server.stop()
 
 
-def test_one_page_three_times_as_large_takes_hardly_more_memory(environment):
+@pytest.fixture
+def load_of(environment) -> Iterator[Callable[..., Measured]]:
+    """Loads so many records of one page, each time in a new process."""
     api = FixtureServer()
 
-    def peak(records: int, *, whole: bool = False) -> float:
+    def load(records: int, *, whole: bool = False) -> Measured:
         api.on("/gauges$", Reply(body_of(records)))
         known = environment | {"WANDLE_SANDBOX_URL": url}
-        entry, megabytes = peak_megabytes(known, f"{records} {whole}", whole=whole)
+        found = measured(known, f"{records} {whole}", whole=whole)
+        entry = found.entry
         assert entry["records"] == entry["loaded"] + entry["quarantined"] == records
-        return megabytes
+        return found
 
     with serving_fixture(api) as url:
-        small, large = peak(SMALL), peak(LARGE)
-        read_at_once = peak(LARGE, whole=True)
+        yield load
+
+
+def test_one_page_three_times_as_large_takes_hardly_more_memory(load_of):
+    small, large = load_of(SMALL).megabytes, load_of(LARGE).megabytes
+    read_at_once = load_of(LARGE, whole=True).megabytes
 
     allowed = SLACK_MEGABYTES + BYTES_A_RECORD * (LARGE - SMALL) / 1e6
     assert large - small < allowed
     assert read_at_once - small > 2 * allowed, "memory that is taken is not measured"
+
+
+def test_a_load_does_without_pandas(load_of):
+    modules = load_of(3).modules
+
+    assert "pyarrow" in modules
+    assert "pandas" not in modules

@@ -28,6 +28,16 @@ with keep_freed_memory():
     during = psutil.Process().memory_info().rss
 print(during - psutil.Process().memory_info().rss)
 """
+WITH_PANDAS = """
+import sys
+import pyarrow as pa
+{before}
+pa.array([1]).to_numpy()
+print(int("pandas" in sys.modules))
+import pandas
+assert pa.table({{"a": [1]}}).to_pandas().equals(pandas.DataFrame({{"a": [1]}}))
+assert pa.array(pandas.Series([1.5, None])).null_count == 1
+"""
 ON_GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
 
 
@@ -46,6 +56,14 @@ def test_memory_that_was_freed_is_used_again_without_a_fault_for_each_page():
 @ON_GLIBC
 def test_memory_that_was_freed_is_given_back_at_the_end():
     assert printed(PIECES) > 200_000_000
+
+
+def test_pyarrow_does_without_pandas_until_somebody_imports_it():
+    without = "from include.warehouse.heap import do_without_pandas; do_without_pandas()"
+
+    assert printed(WITH_PANDAS.format(before="")) == 1, "pyarrow imports it no more by itself"
+    assert printed(WITH_PANDAS.format(before=without)) == 0
+    assert printed(WITH_PANDAS.format(before=f"import pandas; {without}")) == 1
 
 
 def test_cycles_are_searched_seldom_during_a_load_and_as_before_after_it_failed():
