@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import itemgetter
@@ -23,6 +24,9 @@ from include.warehouse.typed import nothing, typed
 from include.warehouse.values import Exploded, Nulls, explode, single, wrong_at
 
 EXTRA = "_extra"
+
+# What numbers, dates, times and booleans are written with.
+_IN_SCALARS = frozenset("+-.: 0123456789TZabcdefghijklmnopqrstuvwxyzE")
 
 # Where a field stands in a record.
 Path = tuple[str, ...]
@@ -75,6 +79,8 @@ class _Values:
     """What a batch of records holds, before it gets its types; by row."""
 
     of: Mapping[str, list[Any]]
+    # Every record is an object, as far as is known.
+    all_objects: bool = False
     extras: dict[int, dict[str, Any]] = field(default_factory=dict)
     unknown: dict[Path, list[Any]] = field(default_factory=dict)
     exploded: Exploded | None = None
@@ -114,8 +120,9 @@ class Reader:
             for column in self._columns
             if column.list_separator or column.list_value != "quarantine"
         ]
+        self._told_by_type = {column.name for column in self._columns if _told_by_type(column)}
         self._exploding = [column for column in lists if column.list_value == "explode"]
-        self._single = [column for column in lists if column.list_value != "explode"]
+        self._single = {column.name for column in lists if column.list_value != "explode"}
 
     def read(
         self,
@@ -128,7 +135,9 @@ class Reader:
         values = self._values(records, positions, contexts)
         source = values.exploded.source if values.exploded else None
         count = len(records) if source is None else len(source)
-        columns = self._typed(values.of)
+        columns = {
+            column.name: self._typed(column, values.of[column.name]) for column in self._columns
+        }
         # Where something is personal, what the contract does not name may be personal too.
         extras = {} if self._personal else values.extras
         extra = _extra(extras, range(count) if source is None else source)
@@ -142,7 +151,7 @@ class Reader:
             records=len(records),
             arrays={name: column.array for name, column in columns.items()} | {EXTRA: extra.array},
             rows=rows,
-            keys=hash_rows(key, count)[:, 0] if key else rows[:, 1],
+            keys=hash_rows(key, count, lanes=1)[:, 0] if key else rows[:, 1],
             broken=broken,
             source=source,
             unknown=values.unknown,
@@ -168,29 +177,26 @@ class Reader:
             elif column.position:
                 values[column.name] = numbers
         found = _Values(values)
-        _collect(self._tree, _objects(records), values, found, ())
+        found.all_objects = _collect(self._tree, records, values, found, ())
         if self._exploding:
             exploded = explode(self._exploding, values, len(records))
             if exploded:
                 return dataclasses.replace(found, of=exploded.values, exploded=exploded)
         return found
 
-    def _typed(self, values: Mapping[str, list[Any]]) -> dict[str, Typed]:
-        joined: dict[str, list[int]] = {}
-        ready = dict(values)
-        for column in self._single:
-            ready[column.name], joined[column.name] = single(column, ready[column.name])
-        for name, nulls in self._nulls.items():
-            ready[name] = nulls.before(ready[name])
-        columns = {
-            column.name: typed(ready[column.name], column.type, column.zone)
-            for column in self._columns
-        }
-        for name, nulls in self._nulls.items():
-            columns[name] = nulls.after(columns[name])
-        for name, indexes in joined.items():
-            columns[name] = wrong_at(columns[name], indexes)
-        return columns
+    def _typed(self, column: Column, values: list[Any]) -> Typed:
+        nulls = self._nulls.get(column.name)
+        if column.name in self._told_by_type:
+            found = typed(values, column.type, column.zone)
+            if found.as_expected:  # so there is no list, and nothing that only looks like null
+                return nulls.after(found) if nulls else found
+        joined: list[int] = []
+        if column.name in self._single:
+            values, joined = single(column, values)
+        if nulls:
+            values = nulls.before(values)
+        found = typed(values, column.type, column.zone)
+        return wrong_at(nulls.after(found) if nulls else found, joined)
 
     def _pseudonymise(self, columns: dict[str, Typed]) -> None:
         for column in self._columns:
@@ -232,10 +238,17 @@ class Reader:
         return [found[index] for index in sorted(found)], differences
 
 
+def _told_by_type(column: Column) -> bool:
+    """Whether a list, or two values in a text, can be no value of the column's type."""
+    if column.type in ("text", "jsonb"):
+        return False
+    return not column.list_separator or not _IN_SCALARS.issuperset(column.list_separator)
+
+
 def _broken_as_a_whole(records: Sequence[Any], values: _Values, extra: Typed) -> dict[int, Broken]:
     """By their place, the records that are none, or cannot be kept or taken apart."""
     found: dict[int, Broken] = {}
-    if set(map(type, records)) - {dict}:
+    if not values.all_objects and set(map(type, records)) - {dict}:
         for index, record in enumerate(records):
             if type(record) is not dict:
                 found[index] = Broken(index, None, "object", shown(record))
@@ -256,24 +269,41 @@ def _drop_below(node: _Node) -> None:
 
 def _collect(
     node: _Node,
-    objects: Sequence[dict[str, Any] | None],
+    items: Sequence[Any],
     values: dict[str, list[Any]],
     left: _Values,
     path: Path,
-) -> None:
-    """Fill `values` column by column, and `left` with what no column names, by record."""
-    names = set().union(*filter(None, objects))
-    nothing = [None] * len(objects)
+) -> bool:
+    """Fill `values` column by column, and `left` with what no column names, by record.
+
+    Returns True if every item was seen to be an object.
+    """
+    fields = _fields_of_all(node.below, items)
+    # Each has as many fields as were found in all of them: these, and no other.
+    alike = bool(fields) and set(map(len, items)) == {len(fields)}
+    objects = items if fields else _objects(items)
+    names = fields.keys() if alike else set().union(*filter(None, objects))
+    nothing = [None] * len(items)
     for name, child in node.below.items():
-        found = _field(name, objects) if name in names else nothing
+        found = fields.get(name) or (_field(name, objects) if name in names else nothing)
         for column in child.columns:
             values[column.name] = found
         if child.below:
-            _collect(child, _objects(found), values, left, (*path, name))
+            _collect(child, found, values, left, (*path, name))
             if not child.columns and not child.dropped:
                 _keep_others(found, left, (*path, name))
     if not node.dropped and not names <= node.below.keys():
         _keep_unknown(node, objects, left, path)
+    return bool(fields)
+
+
+def _fields_of_all(names: Iterable[str], items: Sequence[Any]) -> dict[str, list[Any]]:
+    """The fields that every item has, which is an object if it has any."""
+    found = {}
+    for name in names:
+        with suppress(KeyError, TypeError, IndexError):
+            found[name] = list(map(itemgetter(name), items))
+    return found
 
 
 def _objects(values: Sequence[Any]) -> Sequence[dict[str, Any] | None]:
@@ -284,10 +314,7 @@ def _objects(values: Sequence[Any]) -> Sequence[dict[str, Any] | None]:
 
 
 def _field(name: str, objects: Sequence[dict[str, Any] | None]) -> list[Any]:
-    try:
-        return list(map(itemgetter(name), objects))  # type: ignore[arg-type]
-    except (KeyError, TypeError):  # not every one has it, or is one
-        return [None if item is None else item.get(name) for item in objects]
+    return [None if item is None else item.get(name) for item in objects]
 
 
 def _keep_others(found: list[Any], left: _Values, path: Path) -> None:

@@ -30,6 +30,11 @@ class Typed:
     wrong: Mask
     unplaced: Mask | None = None
 
+    @property
+    def as_expected(self) -> bool:
+        """Every value was of the type, or null."""
+        return not self.wrong.any() and (self.unplaced is None or not self.unplaced.any())
+
 
 def taken(column: Typed, places: NDArray[np.integer[Any]]) -> Typed:
     """The column's values at these places, in this order."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # Of so many values it is looked at how many differ; if it is at most this share, each is read once.
 _SAMPLE = 512
 _FEW = 0.25
+# Columns of so many batches: a contract has some ten.
+_BATCHES_REMEMBERED = 32
 
 
 def sql_type(type_name: str) -> str:
@@ -69,15 +71,38 @@ def _is_text(value: Any) -> bool:
 def _typed(values: list[Any], type_name: str, zone: str) -> Typed:
     if not values or (values[0] is None and values.count(None) == len(values)):
         return nothing(type_name, len(values))
-    kinds = set(map(type, values)) - {type(None)}
+    texts = _texts(values)
+    if texts is None:
+        return _read(values, set(map(type, values)) - {type(None)}, type_name, zone)
     # Equal texts are one value; 1, 1.0 and True are not.
-    distinct = _few(values) if kinds == {str} else None
-    if distinct is None:
-        return _read(values, kinds, type_name, zone)
-    column = _read(distinct.dictionary.to_pylist(), kinds, type_name, zone)
-    return taken(column, distinct.indices.to_numpy())
+    distinct = _few(values, texts)
+    if distinct is not None:
+        some = distinct.dictionary.to_pylist()
+        if len(some) <= _SAMPLE:
+            column = _read_again(tuple(some), type_name, zone)
+        else:
+            column = _read(some, {str}, type_name, zone)
+        return taken(column, distinct.indices.to_numpy())
+    return _text_of(values, texts) if type_name == "text" else _read(values, {str}, type_name, zone)
 
 
+def _texts(values: list[Any]) -> pa.Array | None:
+    """The values if all of them are texts, or null."""
+    if not isinstance(values[0], str | None):
+        return None
+    try:
+        return pa.array(values, pa.string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        return None
+
+
+@lru_cache(maxsize=_BATCHES_REMEMBERED)
+def _read_again(texts: tuple[str | None, ...], type_name: str, zone: str) -> Typed:
+    """Read once what comes again in the next batch, such as a day's moments."""
+    return _read([*texts], {str}, type_name, zone)
+
+
+@lru_cache(maxsize=_BATCHES_REMEMBERED)
 def nothing(type_name: str, count: int) -> Typed:
     """A column without a value."""
     nulls = np.ones(count, dtype=bool)
@@ -90,12 +115,12 @@ def _arrow_type(type_name: str) -> pa.DataType:
     return _read([None], set(), type_name, "").array.type
 
 
-def _few(texts: list[str | None]) -> pa.DictionaryArray | None:
+def _few(values: list[str | None], texts: pa.Array) -> pa.DictionaryArray | None:
     """The texts, each different one once, or None if those are many."""
-    sample = texts[:_SAMPLE]
+    sample = values[:_SAMPLE]
     if len(set(sample)) > len(sample) * _FEW:
         return None
-    encoded = pa.array(texts, pa.string()).dictionary_encode(null_encoding="encode")
+    encoded = texts.dictionary_encode(null_encoding="encode")
     return encoded if len(encoded.dictionary) <= len(texts) * _FEW else None
 
 
@@ -108,18 +133,22 @@ def _read(values: list[Any], kinds: set[type], type_name: str, zone: str) -> Typ
 
 
 def _text(values: list[Any], kinds: set[type]) -> Typed:
+    if kinds <= {str}:
+        return _text_of(values, pa.array(values, pa.string()))
+    wrong = np.array([not isinstance(value, str | None) for value in values], dtype=bool)
+    texts = [value if isinstance(value, str) else None for value in values]
+    column = _text_of(texts, pa.array(texts, pa.string()))
+    return dataclasses.replace(column, wrong=column.wrong | wrong)
+
+
+def _text_of(values: list[str | None], array: pa.Array) -> Typed:
     wrong = none_wrong(values)
-    if not kinds <= {str}:
-        wrong = np.array([not isinstance(value, str | None) for value in values], dtype=bool)
-        values = [value if isinstance(value, str) else None for value in values]
-    array = pa.array(values, pa.string())
     if _holds_nul(array):
         # PostgreSQL's text cannot hold this one character.
-        with_nul = _mask(pc.match_substring(array, "\0"))
-        wrong |= with_nul
-        values = [None if bad else value for value, bad in zip(values, with_nul, strict=True)]
+        wrong = _mask(pc.match_substring(array, "\0"))
+        values = [None if bad else value for value, bad in zip(values, wrong, strict=True)]
         array = pa.array(values, pa.string())
-    return Typed(array, nulls_of(array), hash_texts(values), wrong)
+    return Typed(array, nulls_of(array), hash_texts(values, array.null_count > 0), wrong)
 
 
 def _holds_nul(array: pa.Array) -> bool:
