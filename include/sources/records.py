@@ -26,7 +26,7 @@ __all__ = [
     "value_in",
 ]
 
-# Above this a body is read in pieces: the records of a whole one take some three times its size.
+# Above this a body is read in pieces: the records of a whole one take over twice its size.
 STREAM_ABOVE_BYTES = 4 * 1024 * 1024
 CHUNK_RECORDS = 20_000
 
