@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from include.sources.model import contracts
+from include.sources.model import Contract, contracts
 from include.sources.partition import Period
 from include.warehouse import ledger, marts, quarantine
 from include.warehouse.connection import connect
 
 
-def public_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A ledger entry with the period as text, the landing's id as `landing`, times in ISO 8601."""
-    known = contracts().get(entry["source"])
+def public_entry(entry: Mapping[str, Any], contract: Contract | None = None) -> dict[str, Any]:
+    """A ledger entry with the period as text, the landing's id as `landing`, times in ISO 8601.
+
+    Without its contract, all are read to find it.
+    """
+    known = contract or contracts().get(entry["source"])
     grain = known.period if known else "day"
     shown = {
         "source": entry["source"],

@@ -85,7 +85,7 @@ def load(
         entry.duplicates,
         entry.seconds,
     )
-    return public_entry(vars(entry))
+    return public_entry(vars(entry), contract)
 
 
 def _nothing_landed(partition: Partition) -> PermanentError:

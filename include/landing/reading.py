@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from tempfile import TemporaryFile
 from typing import IO, cast
@@ -40,11 +41,14 @@ def read_pages(
     """
     prefix = landing_prefix(partition, manifest.landing_id)
     with ThreadPoolExecutor(AHEAD, thread_name_prefix="download") as pool:
-        waiting: list[tuple[LandedPage, Future[IO[bytes]]]] = []
+        waiting: deque[tuple[LandedPage, Future[IO[bytes]]]] = deque()
+        size = 0
         try:
             for page in manifest.pages:
                 waiting.append((page, pool.submit(_verified, landings, prefix + page.name, page)))
-                while _enough(waiting):
+                size += page.bytes
+                while len(waiting) > AHEAD and (len(waiting) > PAGES_READY or size > BYTES_READY):
+                    size -= waiting[0][0].bytes
                     yield from _next(waiting)
             while waiting:
                 yield from _next(waiting)
@@ -60,16 +64,10 @@ def read_page(
     return _verified(landings, landing_prefix(partition, manifest.landing_id) + page.name, page)
 
 
-def _enough(waiting: Sequence[tuple[LandedPage, Future[IO[bytes]]]]) -> bool:
-    if len(waiting) <= AHEAD:
-        return False
-    return len(waiting) > PAGES_READY or sum(page.bytes for page, _ in waiting) > BYTES_READY
-
-
 def _next(
-    waiting: list[tuple[LandedPage, Future[IO[bytes]]]],
+    waiting: deque[tuple[LandedPage, Future[IO[bytes]]]],
 ) -> Iterator[tuple[LandedPage, IO[bytes]]]:
-    page, future = waiting.pop(0)
+    page, future = waiting.popleft()
     with future.result() as body:
         yield page, body
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -92,6 +93,7 @@ class Landings:
         self.s3 = s3
         self.bucket = bucket
         self._fast: FastReader | None = None
+        self._making_fast = Lock()
 
     def address(self, key: str) -> str:
         """A key as people write it."""
@@ -102,7 +104,8 @@ class Landings:
 
         Fewer may come, if the answer breaks off. Raises as `s3_errors` says.
         """
-        self._fast = self._fast or FastReader(self.s3, self.bucket)
+        with self._making_fast:  # once: it reads the system's certificates
+            self._fast = self._fast or FastReader(self.s3, self.bucket)
         if (body := self._fast.read(key)) is not None:
             return io.BytesIO(body), len(body)
         return self.arriving(key)

@@ -77,12 +77,7 @@ def _typed(values: list[Any], type_name: str, zone: str) -> Typed:
     # Equal texts are one value; 1, 1.0 and True are not.
     distinct = _few(values, texts)
     if distinct is not None:
-        some = distinct.dictionary.to_pylist()
-        if len(some) <= _SAMPLE:
-            column = _read_again(tuple(some), type_name, zone)
-        else:
-            column = _read(some, {str}, type_name, zone)
-        return taken(column, distinct.indices.to_numpy())
+        return _of_few(distinct, type_name, zone)
     return _text_of(values, texts) if type_name == "text" else _read(values, {str}, type_name, zone)
 
 
@@ -94,6 +89,15 @@ def _texts(values: list[Any]) -> pa.Array | None:
         return pa.array(values, pa.string())
     except (pa.ArrowTypeError, pa.ArrowInvalid):
         return None
+
+
+def _of_few(texts: pa.DictionaryArray, type_name: str, zone: str) -> Typed:
+    places = texts.indices.to_numpy()
+    if len(texts.dictionary) > _SAMPLE:
+        return taken(_read(texts.dictionary.to_pylist(), {str}, type_name, zone), places)
+    order = pc.sort_indices(texts.dictionary).to_numpy()
+    in_order = tuple(texts.dictionary.take(pa.array(order)).to_pylist())
+    return taken(_read_again(in_order, type_name, zone), np.argsort(order)[places])
 
 
 @lru_cache(maxsize=_BATCHES_REMEMBERED)
