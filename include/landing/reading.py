@@ -6,10 +6,11 @@ import gzip
 import hashlib
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from tempfile import TemporaryFile
-from typing import IO, cast
+from typing import IO, TypeAlias, cast
 
 from isal import isal_zlib
 
@@ -29,6 +30,11 @@ NO_GZIP = (gzip.BadGzipFile, EOFError, cast(type[Exception], isal_zlib.error))
 AHEAD = 4
 PAGES_READY = 64
 BYTES_READY = 8 * 1024 * 1024
+# To unpack so few is less than what it takes two threads to pass the interpreter's lock.
+VERIFIED_BY_READER_BYTES = 512 * 1024
+
+# Gives a page's body, verified, or says why not.
+Verified: TypeAlias = Callable[[], IO[bytes]]
 
 
 def read_pages(
@@ -41,11 +47,12 @@ def read_pages(
     """
     prefix = landing_prefix(partition, manifest.landing_id)
     with ThreadPoolExecutor(AHEAD, thread_name_prefix="download") as pool:
-        waiting: deque[tuple[LandedPage, Future[IO[bytes]]]] = deque()
+        waiting: deque[tuple[LandedPage, Future[Verified]]] = deque()
         size = 0
         try:
             for page in manifest.pages:
-                waiting.append((page, pool.submit(_verified, landings, prefix + page.name, page)))
+                fetch = _fetched_only if page.bytes <= VERIFIED_BY_READER_BYTES else _fetched
+                waiting.append((page, pool.submit(fetch, landings, prefix + page.name, page)))
                 size += page.bytes
                 while len(waiting) > AHEAD and (len(waiting) > PAGES_READY or size > BYTES_READY):
                     size -= waiting[0][0].bytes
@@ -61,22 +68,36 @@ def read_page(
     landings: Landings, partition: Partition, manifest: Manifest, page: LandedPage
 ) -> IO[bytes]:
     """One page's body. Raises `LandingDamaged`."""
-    return _verified(landings, landing_prefix(partition, manifest.landing_id) + page.name, page)
+    key = landing_prefix(partition, manifest.landing_id) + page.name
+    return _verified(page, *_opened(landings, key, page))
 
 
 def _next(
-    waiting: deque[tuple[LandedPage, Future[IO[bytes]]]],
+    waiting: deque[tuple[LandedPage, Future[Verified]]],
 ) -> Iterator[tuple[LandedPage, IO[bytes]]]:
     page, future = waiting.popleft()
-    with future.result() as body:
+    with future.result()() as body:
         yield page, body
 
 
-def _verified(landings: Landings, key: str, page: LandedPage) -> IO[bytes]:
-    address = landings.address(key)
-    unpack = _in_memory if page.bytes <= IN_MEMORY_BYTES else _on_disk
+def _fetched(landings: Landings, key: str, page: LandedPage) -> Verified:
+    body = _verified(page, *_opened(landings, key, page))
+    return lambda: body
+
+
+def _fetched_only(landings: Landings, key: str, page: LandedPage) -> Verified:
+    return partial(_verified, page, *_opened(landings, key, page))
+
+
+def _opened(landings: Landings, key: str, page: LandedPage) -> tuple[str, IO[bytes], int | None]:
+    """Its address, its bytes as stored, and how many S3 says they are."""
     small = page.stored_bytes <= SMALL_BYTES
-    opened, length = landings.stored(key) if small else landings.arriving(key)
+    opened = landings.stored(key) if small else landings.arriving(key)
+    return landings.address(key), *opened
+
+
+def _verified(page: LandedPage, address: str, opened: IO[bytes], length: int | None) -> IO[bytes]:
+    unpack = _in_memory if page.bytes <= IN_MEMORY_BYTES else _on_disk
     with s3_errors(f"S3: reading {address}"):
         stored = _Arriving(opened)
         try:
