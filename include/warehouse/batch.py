@@ -186,13 +186,15 @@ class Reader:
 
     def _typed(self, column: Column, values: list[Any]) -> Typed:
         nulls = self._nulls.get(column.name)
-        if column.name in self._told_by_type:
+        one_of_list = column.name in self._single
+        if not nulls and not one_of_list:
+            return typed(values, column.type, column.zone)
+        # Texts cost more to read in vain than to look through.
+        if column.name in self._told_by_type and not (values and isinstance(values[0], str)):
             found = typed(values, column.type, column.zone)
             if found.as_expected:  # so there is no list, and nothing that only looks like null
                 return nulls.after(found) if nulls else found
-        joined: list[int] = []
-        if column.name in self._single:
-            values, joined = single(column, values)
+        values, joined = single(column, values) if one_of_list else (values, [])
         if nulls:
             values = nulls.before(values)
         found = typed(values, column.type, column.zone)
@@ -301,7 +303,7 @@ def _fields_of_all(names: Iterable[str], items: Sequence[Any]) -> dict[str, list
     """The fields that every item has, which is an object if it has any."""
     found = {}
     for name in names:
-        with suppress(KeyError, TypeError, IndexError):
+        with suppress(KeyError, TypeError):
             found[name] = list(map(itemgetter(name), items))
     return found
 

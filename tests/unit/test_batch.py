@@ -225,3 +225,32 @@ def test_every_contracts_patterns_are_known_to_it():
     assert any(column.pattern for item in found.values() for column in item.columns)
     for item in found.values():
         Reader(item)
+
+
+MENDED = contract(
+    column("n", "numeric(9,3)", list_value="last", list_separator="|", null_values=[5, "n/a"]),
+    column("whole", "integer", list_value="first", null_values=["-9"]),
+    column("at", "timestamptz", zone="Europe/London", null_values=["1900-01-01T00:00"]),
+    column("day", "date", list_value="quarantine", list_separator="-"),
+)
+ODD = (
+    st.none()
+    | st.sampled_from([5, 5.0, "5", "5.000", "n/a", "1|5", "1|n/a", 1.5, "1.5", -9, "-9", 2**70])
+    | st.sampled_from(["1900-01-01T00:00", "2026-03-29T01:30", "2026-11-22T10:00", "2026-11-22"])
+    | st.sampled_from([True, [], [1, 5], {"a": 1}])
+)
+
+
+@given(st.lists(st.fixed_dictionaries({name: ODD for name in ("n", "whole", "at", "day")})))
+def test_what_a_value_becomes_does_not_depend_on_those_beside_it(records):
+    together = read(*records, source=MENDED)
+    alone = [read(record, source=MENDED) for record in records]
+
+    for name, array in together.arrays.items():
+        assert array.to_pylist() == [one.arrays[name][0].as_py() for one in alone]
+    broken = {item.index: (item.column, item.rule, item.value) for item in together.broken}
+    assert broken == {
+        index: (item.column, item.rule, item.value)
+        for index, one in enumerate(alone) for item in one.broken
+    }  # fmt: skip
+    assert together.rows.tolist() == [row for one in alone for row in one.rows.tolist()]
