@@ -200,10 +200,11 @@ def test_a_damaged_landing_is_refused_by_name_and_changes_nothing(
 
 
 @pytest.mark.parametrize("damage", PAGES_DAMAGED, ids=lambda item: item.__name__)
-def test_a_damaged_page_too_large_for_memory_is_refused_by_name(
-    lake, bucket, loading, damage, monkeypatch
+@pytest.mark.parametrize("limit", ["VERIFIED_BY_READER_BYTES", "IN_MEMORY_BYTES"])
+def test_a_damaged_page_too_large_for_its_reader_or_for_memory_is_refused_by_name(
+    lake, bucket, loading, damage, limit, monkeypatch
 ):
-    monkeypatch.setattr(reading, "IN_MEMORY_BYTES", 10)
+    monkeypatch.setattr(reading, limit, 10)
     manifest = land(lake, GAUGES, *PAGES)
     key = damage(bucket, manifest)
 
@@ -211,13 +212,14 @@ def test_a_damaged_page_too_large_for_memory_is_refused_by_name(
         loading()
 
 
-def test_a_page_too_large_for_memory_is_loaded_like_any_other(
-    lake, warehouse, loading, monkeypatch
+@pytest.mark.parametrize("limit", ["VERIFIED_BY_READER_BYTES", "IN_MEMORY_BYTES"])
+def test_a_page_too_large_for_its_reader_or_for_memory_is_loaded_like_any_other(
+    lake, warehouse, loading, limit, monkeypatch
 ):
     land(lake, GAUGES, *PAGES)
     content = loading()["content_hash"]
     warehouse.query("truncate raw.gauges")
-    monkeypatch.setattr(reading, "IN_MEMORY_BYTES", 10)
+    monkeypatch.setattr(reading, limit, 10)
     monkeypatch.setattr(reading, "CHUNK_BYTES", 3)
 
     again = loading()
