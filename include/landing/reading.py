@@ -51,8 +51,7 @@ def read_pages(
         size = 0
         try:
             for page in manifest.pages:
-                fetch = _fetched_only if page.bytes <= VERIFIED_BY_READER_BYTES else _fetched
-                waiting.append((page, pool.submit(fetch, landings, prefix + page.name, page)))
+                waiting.append((page, pool.submit(_fetched, landings, prefix + page.name, page)))
                 size += page.bytes
                 while len(waiting) > AHEAD and (len(waiting) > PAGES_READY or size > BYTES_READY):
                     size -= waiting[0][0].bytes
@@ -81,12 +80,11 @@ def _next(
 
 
 def _fetched(landings: Landings, key: str, page: LandedPage) -> Verified:
-    body = _verified(page, *_opened(landings, key, page))
+    verified = partial(_verified, page, *_opened(landings, key, page))
+    if page.bytes <= VERIFIED_BY_READER_BYTES:
+        return verified
+    body = verified()
     return lambda: body
-
-
-def _fetched_only(landings: Landings, key: str, page: LandedPage) -> Verified:
-    return partial(_verified, page, *_opened(landings, key, page))
 
 
 def _opened(landings: Landings, key: str, page: LandedPage) -> tuple[str, IO[bytes], int | None]:

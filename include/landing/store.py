@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import IO, TYPE_CHECKING
@@ -108,7 +108,9 @@ class Landings:
             self._fast = self._fast or FastReader(self.s3, self.bucket)
         if (body := self._fast.read(key)) is not None:
             return io.BytesIO(body), len(body)
-        return self.arriving(key)
+        arriving, length = self.arriving(key)
+        with s3_errors(f"S3: reading {self.address(key)}"), closing(arriving):
+            return io.BytesIO(arriving.read()), length
 
     def arriving(self, key: str) -> tuple[IO[bytes], int | None]:
         """The same of an object of any size, which is downloaded as it is read."""

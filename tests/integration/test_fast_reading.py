@@ -134,6 +134,22 @@ def test_after_a_failure_that_boto3_mends_boto3_reads_on(folder, asked):
     assert asked == [None, None]
 
 
+def test_what_boto3_reads_of_a_small_page_has_arrived_before_anybody_reads_it(folder, monkeypatch):
+    monkeypatch.setattr(FastReader, "read", lambda *_: None)
+    landings, arriving = folder.landings, []
+
+    def watched(key: str) -> Any:
+        arriving.append(Landings.arriving(landings, key))
+        return arriving[-1]
+
+    monkeypatch.setattr(landings, "arriving", watched)
+    stored, length = landings.stored(KEY)
+
+    [(body, _)] = arriving
+    assert body._raw_stream.closed, "else it keeps a connection while it waits"
+    assert (stored.read(), length) == (b"stored", 6)
+
+
 def test_a_forked_process_reads_too(folder):
     landings = folder.landings
     assert body_of(landings) == b"stored"
