@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -34,25 +35,17 @@ def parsed(text: bytes) -> Any:
     try:
         return msgspec.json.decode(text)
     except RecursionError:
-        return _deep(text)
+        # Brackets in more brackets than Python calls in calls; large numbers are floats there.
+        with suppress(ValueError):
+            return orjson.loads(text)
     except ValueError as error:
         try:
             return json.loads(text.decode("utf-8", "surrogateescape"), parse_int=_whole_number)
         except RecursionError:
-            return _deep(text)
+            pass
         except ValueError:
             raise BodyCutShort(f"it is not complete JSON: {error}") from None
-
-
-def _deep(text: bytes) -> Any:
-    """The value of a text in which brackets stand in more brackets than Python calls in calls.
-
-    Whole numbers beyond 64 bits are floats there.
-    """
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        raise UnexpectedPayload("it is nested too deeply to be read") from None
+    raise UnexpectedPayload("it is nested too deeply to be read")
 
 
 def _whole_number(digits: str) -> int | float:

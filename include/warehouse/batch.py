@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import repeat
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -16,20 +14,15 @@ from numpy.typing import NDArray
 
 from include.errors import PermanentError
 from include.sources.model import Column, Contract
+from include.warehouse.fields import LeftOver, Path, collect, tree_of
 from include.warehouse.hashing import hash_rows
 from include.warehouse.pseudonyms import Pseudonyms
 from include.warehouse.reading import Typed
 from include.warehouse.rules import broken_rules, difference, require_patterns, shown
 from include.warehouse.typed import nothing, typed
-from include.warehouse.values import Exploded, Nulls, explode, single, wrong_at
+from include.warehouse.values import Exploded, Nulls, explode, single, told_by_type, wrong_at
 
 EXTRA = "_extra"
-
-# What numbers, dates, times and booleans are written with.
-_IN_SCALARS = frozenset("+-.: 0123456789TZabcdefghijklmnopqrstuvwxyzE")
-
-# Where a field stands in a record.
-Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -65,24 +58,13 @@ class Batch:
 
 
 @dataclass
-class _Node:
-    """The fields that the contract knows at one level of a record."""
-
-    columns: list[Column] = field(default_factory=list)
-    below: dict[str, _Node] = field(default_factory=dict)
-    # Nothing of it may get any further, known or not.
-    dropped: bool = False
-
-
-@dataclass
 class _Values:
     """What a batch of records holds, before it gets its types; by row."""
 
     of: Mapping[str, list[Any]]
     # Every record is an object, as far as is known.
     all_objects: bool = False
-    extras: dict[int, dict[str, Any]] = field(default_factory=dict)
-    unknown: dict[Path, list[Any]] = field(default_factory=dict)
+    left: LeftOver = field(default_factory=LeftOver)
     exploded: Exploded | None = None
 
 
@@ -97,18 +79,7 @@ class Reader:
         self._key = contract.key
         self._personal = contract.personal
         self._pseudonyms = pseudonyms
-        self._tree = _Node()
-        for column in contract.columns_of(way):
-            node = self._tree
-            for name in column.record_path:
-                node = node.below.setdefault(name, _Node())
-            if not column.record_path:
-                continue
-            if column.personal == "drop":
-                node.dropped = True
-            else:
-                node.columns.append(column)
-        _drop_below(self._tree)
+        self._tree = tree_of(contract.columns_of(way))
         texts = contract.layout(way).null_values
         nulls = {
             column.name: Nulls(column, texts if column.record_path else ())
@@ -120,7 +91,7 @@ class Reader:
             for column in self._columns
             if column.list_separator or column.list_value != "quarantine"
         ]
-        self._told_by_type = {column.name for column in self._columns if _told_by_type(column)}
+        self._told_by_type = {column.name for column in self._columns if told_by_type(column)}
         self._exploding = [column for column in lists if column.list_value == "explode"]
         self._single = {column.name for column in lists if column.list_value != "explode"}
 
@@ -139,7 +110,7 @@ class Reader:
             column.name: self._typed(column, values.of[column.name]) for column in self._columns
         }
         # Where something is personal, what the contract does not name may be personal too.
-        extras = {} if self._personal else values.extras
+        extras = {} if self._personal else values.left.extras
         extra = _extra(extras, range(count) if source is None else source)
         broken, differences = self._broken(records, values, columns, extra)
         self._pseudonymise(columns)
@@ -154,7 +125,7 @@ class Reader:
             keys=hash_rows(key, count, lanes=1)[:, 0] if key else rows[:, 1],
             broken=broken,
             source=source,
-            unknown=values.unknown,
+            unknown=values.left.unknown,
             differences=differences,
         )
 
@@ -177,7 +148,7 @@ class Reader:
             elif column.position:
                 values[column.name] = numbers
         found = _Values(values)
-        found.all_objects = _collect(self._tree, records, values, found, ())
+        found.all_objects = collect(self._tree, records, values, found.left)
         if self._exploding:
             exploded = explode(self._exploding, values, len(records))
             if exploded:
@@ -240,13 +211,6 @@ class Reader:
         return [found[index] for index in sorted(found)], differences
 
 
-def _told_by_type(column: Column) -> bool:
-    """Whether a list, or two values in a text, can be no value of the column's type."""
-    if column.type in ("text", "jsonb"):
-        return False
-    return not column.list_separator or not _IN_SCALARS.issuperset(column.list_separator)
-
-
 def _broken_as_a_whole(records: Sequence[Any], values: _Values, extra: Typed) -> dict[int, Broken]:
     """By their place, the records that are none, or cannot be kept or taken apart."""
     found: dict[int, Broken] = {}
@@ -261,89 +225,6 @@ def _broken_as_a_whole(records: Sequence[Any], values: _Values, extra: Typed) ->
     for index, name in (exploded.unequal if exploded else {}).items():
         found.setdefault(index, Broken(index, name, "list", None))
     return found
-
-
-def _drop_below(node: _Node) -> None:
-    for child in node.below.values():
-        child.dropped |= node.dropped
-        _drop_below(child)
-
-
-def _collect(
-    node: _Node,
-    items: Sequence[Any],
-    values: dict[str, list[Any]],
-    left: _Values,
-    path: Path,
-) -> bool:
-    """Fill `values` column by column, and `left` with what no column names, by record.
-
-    Returns True if every item was seen to be an object.
-    """
-    fields = _fields_of_all(node.below, items)
-    # Each has as many fields as were found in all of them: these, and no other.
-    alike = bool(fields) and set(map(len, items)) == {len(fields)}
-    objects = items if fields else _objects(items)
-    names = fields.keys() if alike else set().union(*filter(None, objects))
-    nothing = [None] * len(items)
-    for name, child in node.below.items():
-        found = fields.get(name) or (_field(name, objects) if name in names else nothing)
-        for column in child.columns:
-            values[column.name] = found
-        if child.below:
-            _collect(child, found, values, left, (*path, name))
-            if not child.columns and not child.dropped:
-                _keep_others(found, left, (*path, name))
-    if not node.dropped and not names <= node.below.keys():
-        _keep_unknown(node, objects, left, path)
-    return bool(fields)
-
-
-def _fields_of_all(names: Iterable[str], items: Sequence[Any]) -> dict[str, list[Any]]:
-    """The fields that every item has, which is an object if it has any."""
-    found = {}
-    for name in names:
-        with suppress(KeyError, TypeError):
-            found[name] = list(map(itemgetter(name), items))
-    return found
-
-
-def _objects(values: Sequence[Any]) -> Sequence[dict[str, Any] | None]:
-    """The values that are objects, None in place of any other."""
-    if set(map(type, values)) <= {dict, type(None)}:
-        return values
-    return [value if type(value) is dict else None for value in values]
-
-
-def _field(name: str, objects: Sequence[dict[str, Any] | None]) -> list[Any]:
-    return [None if item is None else item.get(name) for item in objects]
-
-
-def _keep_others(found: list[Any], left: _Values, path: Path) -> None:
-    """What stands where the contract expects an object to look into."""
-    if set(map(type, found)) <= {dict, type(None)}:
-        return
-    for index, item in enumerate(found):
-        if item is not None and type(item) is not dict:
-            _keep(left, index, path, item)
-
-
-def _keep_unknown(
-    node: _Node, objects: Sequence[dict[str, Any] | None], left: _Values, path: Path
-) -> None:
-    known = node.below.keys()
-    for index, item in enumerate(objects):
-        if item is not None and not item.keys() <= known:
-            for name in item.keys() - known:
-                _keep(left, index, (*path, name), item[name])
-
-
-def _keep(left: _Values, index: int, path: Path, value: Any) -> None:
-    left.unknown.setdefault(path, []).append(value)
-    place = left.extras.setdefault(index, {})
-    for name in path[:-1]:
-        place = place.setdefault(name, {})
-    place[path[-1]] = value
 
 
 def _extra(

@@ -30,7 +30,7 @@ _MARKED_BITS = 24
 LONGEST_RUN = 1 << 22
 
 
-def hash_texts(values: Sequence[str | None], some_null: bool = True) -> Hashes:
+def hash_texts(values: Sequence[str | None], some_null: bool) -> Hashes:
     """The hash of each text, 0 for null; `some_null` says whether there may be any."""
     digest = xxhash.xxh3_64_intdigest
     hashes: Iterable[int]

@@ -51,4 +51,6 @@ class Pseudonyms:
         """A column of texts with pseudonyms in their place; null stays null."""
         texts = [None if text is None else self.of(text) for text in column.array.to_pylist()]
         array = pa.array(texts, pa.string())
-        return dataclasses.replace(column, array=array, hashes=hash_texts(texts))
+        return dataclasses.replace(
+            column, array=array, hashes=hash_texts(texts, array.null_count > 0)
+        )

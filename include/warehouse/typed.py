@@ -109,9 +109,11 @@ def _read_again(texts: tuple[str | None, ...], type_name: str, zone: str) -> Typ
 @lru_cache(maxsize=_BATCHES_REMEMBERED)
 def nothing(type_name: str, count: int) -> Typed:
     """A column without a value."""
-    nulls = np.ones(count, dtype=bool)
-    array = pa.nulls(count, _arrow_type(type_name))
-    return Typed(array, nulls, np.zeros(count, dtype=np.uint64), ~nulls)
+    nulls, hashes = np.ones(count, dtype=bool), np.zeros(count, dtype=np.uint64)
+    column = Typed(pa.nulls(count, _arrow_type(type_name)), nulls, hashes, ~nulls)
+    for shared in (column.nulls, column.hashes, column.wrong):
+        shared.flags.writeable = False
+    return column
 
 
 @cache
@@ -168,7 +170,8 @@ def _jsonb(values: list[Any], kinds: set[type]) -> Typed:
         dtype=bool,
     )
     array = pa.array(texts, pa.string())
-    return Typed(array.cast(pa.json_()), nulls_of(array), hash_texts(texts), wrong)
+    hashes = hash_texts(texts, array.null_count > 0)
+    return Typed(array.cast(pa.json_()), nulls_of(array), hashes, wrong)
 
 
 def _json_text(value: Any) -> str | None:

@@ -18,6 +18,8 @@ from include.warehouse.hashing import Mask
 from include.warehouse.reading import Typed, decimal_text
 from include.warehouse.typed import typed
 
+# What numbers, dates, times and booleans are written with.
+_IN_SCALARS = frozenset("+-.: 0123456789TZabcdefghijklmnopqrstuvwxyzE")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 
 
@@ -115,6 +117,13 @@ def single(column: Column, values: list[Any]) -> tuple[list[Any], list[int]]:
     for index, parts in found.items():
         values[index] = parts[place] if parts else None
     return values, []
+
+
+def told_by_type(column: Column) -> bool:
+    """Whether a list, or two values in a text, can be no value of the column's type."""
+    if column.type in ("text", "jsonb"):
+        return False
+    return not column.list_separator or not _IN_SCALARS.issuperset(column.list_separator)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,132 @@
+"""Records to the values of their fields: what columns name, and what is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+from include.sources.model import Column
+
+# Where a field stands in a record.
+Path = tuple[str, ...]
+
+
+@dataclass
+class Node:
+    """The fields that the contract knows at one level of a record."""
+
+    columns: list[Column] = field(default_factory=list)
+    below: dict[str, Node] = field(default_factory=dict)
+    # Nothing of it may get any further, known or not.
+    dropped: bool = False
+
+
+@dataclass
+class LeftOver:
+    """What no column names: of each record by its place, and of each field in order."""
+
+    extras: dict[int, dict[str, Any]] = field(default_factory=dict)
+    unknown: dict[Path, list[Any]] = field(default_factory=dict)
+
+
+def tree_of(columns: Iterable[Column]) -> Node:
+    """The fields of records that columns name, level by level."""
+    tree = Node()
+    for column in columns:
+        node = tree
+        for name in column.record_path:
+            node = node.below.setdefault(name, Node())
+        if not column.record_path:
+            continue
+        if column.personal == "drop":
+            node.dropped = True
+        else:
+            node.columns.append(column)
+    _drop_below(tree)
+    return tree
+
+
+def _drop_below(node: Node) -> None:
+    for child in node.below.values():
+        child.dropped |= node.dropped
+        _drop_below(child)
+
+
+def collect(
+    node: Node,
+    items: Sequence[Any],
+    values: dict[str, list[Any]],
+    left: LeftOver,
+    path: Path = (),
+) -> bool:
+    """Fill `values` column by column, and `left` with what no column names, by record.
+
+    Returns True if every item was seen to be an object.
+    """
+    fields = _fields_of_all(node.below, items)
+    # Each has as many fields as were found in all of them: these, and no other.
+    alike = bool(fields) and set(map(len, items)) == {len(fields)}
+    objects = items if fields else _objects(items)
+    names = fields.keys() if alike else set().union(*filter(None, objects))
+    nothing = [None] * len(items)
+    for name, child in node.below.items():
+        found = fields.get(name) or (_field(name, objects) if name in names else nothing)
+        for column in child.columns:
+            values[column.name] = found
+        if child.below:
+            collect(child, found, values, left, (*path, name))
+            if not child.columns and not child.dropped:
+                _keep_others(found, left, (*path, name))
+    if not node.dropped and not names <= node.below.keys():
+        _keep_unknown(node, objects, left, path)
+    return bool(fields)
+
+
+def _fields_of_all(names: Iterable[str], items: Sequence[Any]) -> dict[str, list[Any]]:
+    """The fields that every item has, which is an object if it has any."""
+    found = {}
+    for name in names:
+        with suppress(KeyError, TypeError):
+            found[name] = list(map(itemgetter(name), items))
+    return found
+
+
+def _objects(values: Sequence[Any]) -> Sequence[dict[str, Any] | None]:
+    """The values that are objects, None in place of any other."""
+    if set(map(type, values)) <= {dict, type(None)}:
+        return values
+    return [value if type(value) is dict else None for value in values]
+
+
+def _field(name: str, objects: Sequence[dict[str, Any] | None]) -> list[Any]:
+    return [None if item is None else item.get(name) for item in objects]
+
+
+def _keep_others(found: list[Any], left: LeftOver, path: Path) -> None:
+    """What stands where the contract expects an object to look into."""
+    if set(map(type, found)) <= {dict, type(None)}:
+        return
+    for index, item in enumerate(found):
+        if item is not None and type(item) is not dict:
+            _keep(left, index, path, item)
+
+
+def _keep_unknown(
+    node: Node, objects: Sequence[dict[str, Any] | None], left: LeftOver, path: Path
+) -> None:
+    known = node.below.keys()
+    for index, item in enumerate(objects):
+        if item is not None and not item.keys() <= known:
+            for name in item.keys() - known:
+                _keep(left, index, (*path, name), item[name])
+
+
+def _keep(left: LeftOver, index: int, path: Path, value: Any) -> None:
+    left.unknown.setdefault(path, []).append(value)
+    place = left.extras.setdefault(index, {})
+    for name in path[:-1]:
+        place = place.setdefault(name, {})
+    place[path[-1]] = value
