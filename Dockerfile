@@ -1,5 +1,6 @@
-# Two images of one commit: `airflow` (the default: all of the platform's own processes) and
-# `extract` (one extraction as a function, without a shell or package manager).
+# The images of one commit: `airflow` (the default: all of the platform's own processes), `sandbox`
+# (the same with the stand-ins for the public APIs) and `extract` (one extraction as a function,
+# without a shell or package manager).
 
 # To pin a base by its digest: --build-arg AIRFLOW_DIGEST=@sha256:...
 ARG AIRFLOW_VERSION=3.3.2
@@ -52,6 +53,10 @@ LABEL org.opencontainers.image.title="Wandle" \
 HEALTHCHECK --interval=30s --timeout=20s --start-period=300s --retries=3 \
     CMD ["python", "-m", "include.local.health"]
 
+# ---- with the stand-ins for the public APIs: for trying it out, never for production
+FROM airflow AS sandbox
+COPY --chown=0:0 sandbox /opt/airflow/sandbox
+
 # ---- Python, the packages of one extraction and the libraries they need, and nothing else
 FROM docker.io/library/python:${PYTHON_VERSION} AS function
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
@@ -88,7 +93,7 @@ LABEL org.opencontainers.image.title="Wandle extract" \
       org.opencontainers.image.version="${CODE_VERSION}" \
       org.opencontainers.image.revision="${CODE_VERSION}"
 ENTRYPOINT ["/usr/local/bin/python3", "-m", "awslambdaric"]
-CMD ["include.jobs.extract_function.handler"]
+CMD ["include.jobs.aws.extract_function.handler"]
 
 # ---- what `docker build .` makes
 FROM airflow

@@ -58,7 +58,7 @@ PARTITION_LABEL = "{{ task.op_kwargs['council'] }} {{ task.op_kwargs['period'] }
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
 def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str, str]]:
     """List the partitions: those asked for, else those of the data interval."""
-    from include.jobs import plan as job
+    from include.jobs.pipeline import plan as job
 
     _refuse_misread_form(contract(source), dag_run)
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
@@ -84,8 +84,8 @@ def extract(
     dag_run: Any = None,
 ) -> str:
     """Land one partition in S3, or wait for the function that does: the landing's id."""
-    from include.jobs import extract as job
-    from include.jobs import serverless
+    from include.jobs.aws import serverless
+    from include.jobs.pipeline import extract as job
 
     if params["mode"] == RELOAD:
         raise AirflowSkipException("reloading from S3: the API is not asked")
@@ -114,7 +114,7 @@ def load(
     ti: Any = None,
 ) -> dict[str, Any]:
     """Replace one partition of the raw table: its entry in the ledger."""
-    from include.jobs import load as job
+    from include.jobs.pipeline import load as job
 
     who = dag_run.triggering_user_name or dag_run.run_id
     entry = job.load(
@@ -136,7 +136,7 @@ def load(
 @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
 def announce(source: str, partitions: list[dict[str, str]] | None, ti: Any = None) -> None:
     """Tell the DAGs that wait for the raw table, if this run changed it."""
-    from include.jobs import reconcile as job
+    from include.jobs.pipeline import reconcile as job
 
     landings = _landings(ti, partitions or [])
     if not job.anything_loaded(contract(source), landings, dsn=_loader_dsn(), run_id=ti.run_id):
@@ -148,7 +148,7 @@ def reconcile(
     source: str, partitions: list[dict[str, str]] | None, ti: Any = None
 ) -> dict[str, int]:
     """Balance the books: every planned partition needs its good entry in the ledger."""
-    from include.jobs import reconcile as job
+    from include.jobs.pipeline import reconcile as job
 
     if partitions is None:
         raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. Read its log.")

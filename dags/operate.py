@@ -83,7 +83,7 @@ def replay_quarantine() -> None:
     @task(execution_timeout=BOOKKEEPING_TIMEOUT)
     def plan(params: Any = None, dag_run: Any = None) -> list[dict[str, str]]:
         """List the partitions that are to be loaded again."""
-        from include.jobs import replay as job
+        from include.jobs.pipeline import replay as job
 
         _refuse_unknown_parameters(dag_run, ["source"])
         asked = params["source"]
@@ -94,7 +94,7 @@ def replay_quarantine() -> None:
         source: str, council: str, period: str, dag_run: Any = None, ti: Any = None
     ) -> dict[str, Any]:
         """Load the newest landing of one partition again: its entry in the ledger."""
-        from include.jobs import load as job
+        from include.jobs.pipeline import load as job
 
         entry = job.load(
             contract(source),
@@ -112,7 +112,7 @@ def replay_quarantine() -> None:
         partitions: list[dict[str, str]] | None, ti: Any = None, outlet_events: Any = None
     ) -> list[str]:
         """Tell the DAGs that wait for the raw tables that this run changed: their sources."""
-        from include.jobs import replay as job
+        from include.jobs.pipeline import replay as job
 
         found = partitions or []
         changed = job.changed_sources(
@@ -127,7 +127,7 @@ def replay_quarantine() -> None:
     @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
     def reconcile(partitions: list[dict[str, str]] | None, ti: Any = None) -> dict[str, int]:
         """Balance the books: every planned partition needs its good entry in the ledger."""
-        from include.jobs import replay as job
+        from include.jobs.pipeline import replay as job
 
         if partitions is None:
             raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. Read its log.")
@@ -161,7 +161,7 @@ def freshness_watch() -> None:
     @task
     def measure() -> list[dict[str, Any]]:
         """When each source was last looked at, and whether it is late."""
-        from include.jobs.freshness import watch
+        from include.jobs.operate.freshness import watch
 
         return watch(dsn=_dsn("wandle_transformer"))
 
@@ -207,7 +207,7 @@ def housekeeping() -> None:
         params: Any = None, dag_run: Any = None, outlet_events: Any = None
     ) -> dict[str, dict[str, int]]:
         """Delete what is kept no longer: landings and bytes, by source and reason."""
-        from include.jobs import housekeeping as job
+        from include.jobs.operate import housekeeping as job
 
         _refuse_unknown_parameters(dag_run, ["dry_run"])
         delete = not params["dry_run"]

@@ -55,28 +55,28 @@ def transform() -> None:
     @task
     def staging(ti: Any = None) -> dict[str, Any]:
         """Build and test staging and intermediate models; a retry builds what failed."""
-        from include.jobs.transform import build
+        from include.jobs.pipeline.transform import build
 
         return build("staging", dsn=_dsn(), run_id=ti.run_id)
 
     @task
     def marts(ti: Any = None) -> dict[str, Any]:
         """Build and test what people query; a retry builds what failed."""
-        from include.jobs.transform import build
+        from include.jobs.pipeline.transform import build
 
         return build("marts", dsn=_dsn(), run_id=ti.run_id)
 
     @task
     def publish() -> str:
         """Put dbt's documentation where the plugin serves it from: its address."""
-        from include.jobs.transform import generate_docs
+        from include.jobs.pipeline.transform import generate_docs
 
         return generate_docs(dsn=_dsn(), lake=_lake())
 
     @task
     def freshness() -> list[dict[str, Any]]:
         """When each source was last looked at, and whether it is late."""
-        from include.jobs.transform import freshness
+        from include.jobs.pipeline.transform import freshness
 
         return freshness(dsn=_dsn())
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
-from include.sandbox.app import create_app
+from sandbox.app import create_app
 
 AS_OF = date(2026, 11, 21)
 

@@ -34,7 +34,7 @@ def new_source(
 
     `wandle new-source air_quality --file answer.json --url https://api.example.org/v1/readings`
     """
-    from include.jobs import new_source as job
+    from include.jobs.author import new_source as job
 
     for path in job.new_source(name, url=url, file=file, period=period):
         say(f"written: {path}")
@@ -59,7 +59,7 @@ def new_council(
 
     `wandle new-council merton --title Merton --gss E09000024 --box 51.38,-0.26,51.45,-0.12`
     """
-    from include.jobs import new_council as job
+    from include.jobs.author import new_council as job
 
     path, wards = job.new_council(name, title=title, gss_code=gss_code, box=box, force=force)
     say(f"written: {path}, with {wards} wards. Read it over: a box knows no borders.")
@@ -75,7 +75,7 @@ def sync(
 
     Examples: `wandle sync`, `wandle sync --check`
     """
-    from include.jobs import sync as job
+    from include.jobs.author import sync as job
 
     found = list(job.stale_files()) if check else job.sync()
     for path in found:
@@ -96,7 +96,7 @@ def validate() -> None:
 
     Example: `wandle validate`
     """
-    from include.jobs import validate as job
+    from include.jobs.author import validate as job
 
     found = job.validate(Settings.read().loader_dsn)
     for difference in found.differences:
@@ -122,7 +122,7 @@ def migrate(
 
     Examples: `wandle migrate`, `wandle migrate --rotate wandle_loader`
     """
-    from include.jobs.environment import migrate_environment
+    from include.jobs.aws.environment import migrate_environment
     from include.jobs.migrate import migrate as run
 
     settings = Settings.read()

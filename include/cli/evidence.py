@@ -37,8 +37,8 @@ def verify(
 
     `wandle verify --json | jq '.differences[].kind'`
     """
-    from include.jobs import verify as job
     from include.jobs.lake import lake_of
+    from include.jobs.operate import verify as job
 
     check_names(source, council, period)
     settings = Settings.read()
@@ -91,8 +91,8 @@ def explain(
     category=drugs`
     """
     from include.cli.origins import as_objects, show
-    from include.jobs import explain as job
     from include.jobs.lake import lake_of
+    from include.jobs.operate import explain as job
 
     wanted = {}
     for text in key or ():

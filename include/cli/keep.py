@@ -30,8 +30,8 @@ def housekeeping(
 
     Examples: `wandle housekeeping`, `wandle housekeeping --delete`
     """
-    from include.jobs.housekeeping import housekeeping as run
     from include.jobs.lake import lake_of
+    from include.jobs.operate.housekeeping import housekeeping as run
 
     settings = Settings.read()
     found = run(lake=lake_of(settings), dsn=settings.need("loader_dsn"), delete=delete)
@@ -67,10 +67,10 @@ def erase(
 
     `wandle erase --source SOURCE --key case_id=1017 --yes`
     """
-    from include.jobs import erase as job
     from include.jobs.lake import lake_of
-    from include.jobs.look_for import find
-    from include.sources.subject import Subject
+    from include.jobs.operate import erase as job
+    from include.jobs.operate.erase_search import find
+    from include.jobs.operate.erase_subject import Subject
 
     contract, settings = source_named(source), Settings.read()
     subject = Subject(contract, _key(key))
@@ -116,7 +116,7 @@ def _key(given: Iterable[str]) -> dict[str, str]:
 
 def _rebuild(settings: Settings) -> None:
     from include.jobs.lake import lake_of
-    from include.jobs.transform import transform
+    from include.jobs.pipeline.transform import transform
 
     transform(
         dsn=settings.need("transformer_dsn"),

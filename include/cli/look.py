@@ -26,7 +26,7 @@ def ledger(
 
     Examples: `wandle ledger`, `wandle ledger --history --json | jq '.[].status'`
     """
-    from include.jobs.books import ledger_entries
+    from include.jobs.pipeline.books import ledger_entries
 
     found = ledger_entries(Settings.read().need("loader_dsn"), history=history)
     if as_json:
@@ -41,7 +41,7 @@ def quarantine(as_json: JsonOption = False) -> None:
 
     Example: `wandle quarantine --json`
     """
-    from include.jobs.books import quarantined
+    from include.jobs.pipeline.books import quarantined
 
     found = quarantined(Settings.read().need("loader_dsn"))
     if as_json:
@@ -66,7 +66,7 @@ def drift(
 
     Examples: `wandle drift`, `wandle drift --json | jq '.[].field'`
     """
-    from include.jobs import drift as job
+    from include.jobs.operate import drift as job
 
     if source:
         source_named(source)

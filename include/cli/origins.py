@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from include.cli.terminal import say
-from include.jobs.explain import Explained, Origin
+from include.jobs.operate.explain import Explained, Origin
 from include.sources.page import SentRequest
 
 # A polygon has thousands of points: JSON has them all.

@@ -78,7 +78,7 @@ def demo(
 
     Example: `wandle demo --from 2017-01 --to 2017-03 --council sutton`
     """
-    from include.local import demo as running
+    from include.local.demo import run as running
 
     running.demo(
         Settings.read(), councils=council, first=first, last=last, sources=source, console=console
@@ -150,7 +150,7 @@ def doctor(
 
 
 def _aws_doctor(only: list[str]) -> None:
-    from include.jobs.aws_doctor import aws_doctor
+    from include.jobs.aws.aws_doctor import aws_doctor
 
     red = 0
     for check in aws_doctor(Settings.read(), only):

@@ -49,7 +49,7 @@ def ingest(
 
     `wandle ingest SOURCE --period 2017-01 --to 2017-12`
     """
-    from include.jobs.plan import plan
+    from include.jobs.pipeline.plan import plan
 
     contract = source_named(source)
     now = datetime.now(UTC)
@@ -84,8 +84,8 @@ def reload(
 
     `wandle reload SOURCE --council sutton --period 2017-05`
     """
-    from include.jobs.ingest import landed_partitions
     from include.jobs.lake import lake_of
+    from include.jobs.pipeline.ingest import landed_partitions
 
     if bool(source) == everything:
         raise typer.BadParameter("name one source, or give --all")
@@ -110,7 +110,7 @@ def replay(
 
     `wandle replay --source SOURCE --council sutton`
     """
-    from include.jobs import replay as job
+    from include.jobs.pipeline import replay as job
 
     check_names(source, council, period)
     found = [
@@ -131,7 +131,7 @@ def transform() -> None:
     Example: `wandle transform`
     """
     from include.jobs.lake import lake_of
-    from include.jobs.transform import transform as run
+    from include.jobs.pipeline.transform import transform as run
 
     settings = Settings.read()
     built = run(
@@ -145,9 +145,9 @@ def transform() -> None:
 
 
 def _ingest(partitions: list[tuple[Contract, dict[str, str]]], *, force: bool, fetch: bool) -> None:
-    from include.jobs.ingest import Outcome
-    from include.jobs.ingest import ingest as run
     from include.jobs.lake import lake_of
+    from include.jobs.pipeline.ingest import Outcome
+    from include.jobs.pipeline.ingest import ingest as run
 
     settings = Settings.read()
     lake, dsn = lake_of(settings), settings.need("loader_dsn")

@@ -16,9 +16,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from include.errors import PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
+from include.extract.database_queries import as_text, page_query, page_request, refuse_null_keys
 from include.extract.fetched import AlreadyLanded, Fetched, Page
-from include.extract.keyset import as_text, page_query, page_request, refuse_null_keys
-from include.sources.asking import DatabaseExtract
+from include.sources.extract import DatabaseExtract
 from include.sources.model import Contract
 from include.sources.page import LandedBefore, PageFacts
 from include.sources.partition import Partition

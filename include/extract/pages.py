@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from include.councils.model import Council
 from include.errors import SourceRejected, SourceUnavailable
-from include.extract.asks import Ask, Parents, asks, context_of, request_of, split
 from include.extract.client import Client
 from include.extract.fetched import AlreadyLanded, Fetched, NotPublished, Page
 from include.extract.paging import Pager
-from include.extract.passes import until_two_agree
 from include.extract.reading import Reading
-from include.sources.asking import Archive, Extract
+from include.extract.requests import Ask, Parents, asks, context_of, request_of, split
+from include.extract.stable_paging import until_two_agree
+from include.sources.extract import Archive, Extract
 from include.sources.model import Contract
 from include.sources.page import Answered, LandedBefore
 from include.sources.partition import Partition

@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from include.errors import SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer
-from include.sources.asking import Paging
+from include.records.read import value_in
+from include.sources.extract import Paging
 from include.sources.page import SentRequest
-from include.sources.records import value_in
 
 HEADER = "header"
 

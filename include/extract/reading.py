@@ -5,9 +5,9 @@ from __future__ import annotations
 from include.errors import SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer
 from include.extract.paging import Pager
+from include.records.read import BodyCutShort, count_records, read_records
 from include.sources.formats import Format
 from include.sources.page import PageFacts, SentRequest
-from include.sources.records import BodyCutShort, count_records, read_records
 
 
 class Reading:

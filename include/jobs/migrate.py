@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from include.sources.model import contracts
-from include.warehouse import migrate as warehouse
+from include.warehouse.schema import migrate as warehouse
 
 
 def migrate(admin_dsn: str, passwords: Mapping[str, str]) -> list[str]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from include.landing.inventory import Ref, Stored, reference
 from include.landing.manifest import Outcome
 from include.landing.store import RESUMED_WITHIN, began_at
-from include.landing.stored import Ref, Stored, reference
 from include.sources.model import Contract
 from include.sources.partition import Partition
 

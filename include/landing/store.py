@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
-from include.landing.fast import FastReader
 from include.landing.manifest import Manifest, read_manifest
+from include.landing.object_reader import FastReader
 from include.sources.partition import Partition
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.console import Console
 
 from include.errors import PipelineError
-from include.local import airflow, case_system, postgres
-from include.local.airflow_api import AirflowApi
 from include.local.home import write_private
+from include.local.services import airflow, case_system, postgres
+from include.local.services.airflow_api import AirflowApi
 from include.local.state import (
     AIRFLOW_USER,
     GENERATED,
@@ -114,9 +114,9 @@ def migrate(settings: Settings) -> None:
 
 
 def demo(settings: Settings, asked_for: argparse.Namespace, console: Console) -> None:
-    """Run the main job on the platform that is up. Raises as `include.local.demo.run` does."""
-    from include.local import demo as running
-    from include.local.demo_window import asked_of_sources, choose_window
+    """Run the main job on the platform that is up. Raises as `include.local.demo.run.run` does."""
+    from include.local.demo import run as running
+    from include.local.demo.window import asked_of_sources, choose_window
 
     # The sandbox's date lies in its own volume.
     of_sandbox = settings.model_copy(update={"home": VOLUMES / "sandbox"})

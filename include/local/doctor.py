@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import psutil
 
 from include.errors import PermanentError
-from include.local import postgres
 from include.local.account import as_unprivileged
+from include.local.services import postgres
 from include.local.status import status
 from include.settings import Settings
 
@@ -119,7 +119,7 @@ def _services(settings: Settings) -> Iterator[Finding]:
 
 def _payloads(settings: Settings) -> Iterator[Finding]:
     if settings.payloads:
-        from include.sandbox.app import recorded_apis
+        from sandbox.app import recorded_apis
 
         try:
             recorded_apis(settings.payloads)

@@ -82,7 +82,7 @@ def _worker() -> str:
 
 def _first_process() -> str:
     words = Path("/proc/1/cmdline").read_text(encoding="utf-8").split("\0")
-    words = ["sandbox" if word == "include.sandbox.serve" else word for word in words]
+    words = ["sandbox" if word == "sandbox.serve" else word for word in words]
     known = (*JOBS, "api-server", "worker", "flower", "sandbox")
     return next((name for name in known if name in words), "")
 

@@ -9,11 +9,12 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Event
 
-from include.local import airflow, case_system, postgres, processes, services
+from include.local import processes
 from include.local.doctor import Finding, doctor
 from include.local.home import HOST, port
 from include.local.lock import hold
 from include.local.processes import PlatformFailed, Recorded, Service, recorded
+from include.local.services import airflow, case_system, object_store, postgres
 from include.local.state import ROLES, as_variables, prepare, read_secrets, set_as_of
 from include.local.status import ServiceStatus, status
 from include.settings import Settings
@@ -45,7 +46,7 @@ def up(settings: Settings, *, report: Report = print) -> None:
         _refuse_taken_ports(local)
         with _parallel() as (run, give_up):
             launch = _Launch(local, report, give_up)
-            run(launch.ensure, services.s3(local))
+            run(launch.ensure, object_store.s3(local))
             run(launch.ensure_sandbox)
             launch.ensure_postgres()
             run(migrate_warehouse, local)
@@ -105,7 +106,7 @@ class _Launch:
 
     def ensure_sandbox(self) -> None:
         if not self._settings.live:
-            self.ensure(services.sandbox(self._settings))
+            self.ensure(object_store.sandbox(self._settings))
         elif processes.stop(self._settings.home, ["sandbox"], signal.SIGTERM, STOP_SECONDS):
             self._report("sandbox: stopped, because WANDLE_LIVE asks for the live APIs")
 
@@ -165,7 +166,7 @@ def migrate_warehouse(settings: Settings) -> None:
 
 def _refuse_wrong_payloads(settings: Settings) -> None:
     if settings.payloads and not settings.live:
-        from include.sandbox.app import recorded_apis
+        from sandbox.app import recorded_apis
 
         recorded_apis(settings.payloads)
 

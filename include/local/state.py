@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from include.local.home import HOST, PORT_OFFSETS, port, read_json, write_private
 from include.settings import Settings, connection_variable
-from include.sources.asking import DatabaseExtract
+from include.sources.extract import DatabaseExtract
 from include.sources.model import every_contract
 
 DATABASE = "warehouse"

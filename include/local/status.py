@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from include.local import airflow
 from include.local.home import HOST, log_path, port
 from include.local.processes import port_owner, recorded
+from include.local.services import airflow
 from include.settings import Settings
 
 NAMES = ("postgresql", "s3", "sandbox", *airflow.PROCESSES)

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from include.jobs.books import mart_counts
+from include.jobs.pipeline.books import mart_counts
 from include.settings import Settings
 
 STATUS_COLOURS = {

@@ -14,8 +14,8 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, read_folder
 from include.errors import PermanentError, UnknownName, WrongDefinition
-from include.sources.asking import DatabaseExtract, Extract, Rate, Way
 from include.sources.columns import NUMERIC, Column
+from include.sources.extract import DatabaseExtract, Extract, Rate, Way
 from include.sources.formats import Format
 from include.sources.partition import Grain, Period
 from include.sources.templates import placeholders

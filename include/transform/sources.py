@@ -11,6 +11,7 @@ import yaml
 
 from include.errors import WrongDefinition
 from include.sources.model import Column, Contract
+from include.sources.raw_table import EXTRA, LINEAGE, LINEAGE_NOTES, expected_columns, sql_type
 from include.transform.project import FOLDER
 
 STAGING = FOLDER / "models" / "staging"
@@ -28,20 +29,6 @@ _REGION = re.compile(
     rf"^(?P<indent> *){re.escape(BEGIN)}\n.*?^ *{re.escape(END)}$", re.DOTALL | re.MULTILINE
 )
 DISABLED = "{{ config(enabled=false) }}\n\n"
-
-SQL_TYPES = {"integer": "bigint", "double": "double precision"}
-
-LINEAGE = (
-    (
-        "_extra",
-        "jsonb",
-        "Fields that the contract does not name; none of personal data.",
-    ),
-    ("_council", "text", "The council that was asked for."),
-    ("_period", "date", "First day of the period that was asked for."),
-    ("_landing_id", "text", "The landing in S3 that the row was loaded from."),
-    ("_record_no", "bigint", "The record's number in that landing, from 1."),
-)
 
 
 def render(contracts: Mapping[str, Contract]) -> str:
@@ -93,7 +80,7 @@ def synced_model(contract: Contract, text: str) -> str:
 
 def column_list(contract: Contract, indent: str = " " * 8) -> str:
     """The columns of the raw table, one a line, between the two marks."""
-    names = [column.name for column in contract.raw_columns()] + [name for name, _, _ in LINEAGE]
+    names = [*expected_columns(contract)]
     lines = [BEGIN, *(f"{name}," for name in names[:-1]), names[-1], END]
     return "\n".join(indent + line for line in lines)
 
@@ -101,8 +88,8 @@ def column_list(contract: Contract, indent: str = " " * 8) -> str:
 def _table(contract: Contract) -> dict[str, Any]:
     columns = [_column(column) for column in contract.raw_columns()]
     columns += [
-        {"name": name, "data_type": data_type, "description": description}
-        for name, data_type, description in LINEAGE
+        {"name": name, "data_type": {EXTRA: "jsonb", **LINEAGE}[name], "description": note}
+        for name, note in LINEAGE_NOTES.items()
     ]
     return {
         "name": contract.name,
@@ -124,7 +111,7 @@ def _table(contract: Contract) -> dict[str, Any]:
 def _column(column: Column) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": column.name,
-        "data_type": SQL_TYPES.get(column.type, column.type),
+        "data_type": sql_type(column.type),
         "description": column.description.strip(),
     }
     if column.personal != "no":

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from include.sources.model import Contract
-from include.transform.sources import SQL_TYPES, STAGING, column_list
+from include.sources.raw_table import sql_type
+from include.transform.sources import STAGING, column_list
 
 MODEL = """\
 with
@@ -82,7 +83,7 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
     for column in contract.raw_columns():
         said = {
             "name": column.name,
-            "data_type": SQL_TYPES.get(column.type, column.type),
+            "data_type": sql_type(column.type),
             "description": column.description.strip(),
         }
         columns.append(said | ({"data_tests": ["not_null"]} if column.required else {}))

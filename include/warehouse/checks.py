@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.sources.model import Contract
-from include.warehouse.ledger import Landing
-from include.warehouse.prepare import Counts
+from include.warehouse.books.counts import Counts
+from include.warehouse.books.ledger import Landing
 
 
 def of_landing(

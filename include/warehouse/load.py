@@ -11,14 +11,16 @@ import pyarrow as pa
 from include.errors import LoadRefused, PermanentError, PipelineError
 from include.sources.model import Contract
 from include.sources.partition import Partition
-from include.warehouse import checks, drift, held, ledger, quarantine
-from include.warehouse.ahead import Ahead
+from include.warehouse import checks, read_back
+from include.warehouse.books import drift, ledger, quarantine
+from include.warehouse.books.counts import Counts
+from include.warehouse.books.ledger import Entry, Landing, Status
+from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.connection import CopyCursor, connect, connect_for_arrow
-from include.warehouse.heap import do_without_pandas, keep_freed_memory, rare_searches
-from include.warehouse.ledger import Entry, Landing, Status
-from include.warehouse.prepare import Counts, PageBody, prepare
-from include.warehouse.pseudonyms import Pseudonyms
-from include.warehouse.raw import RawPartition
+from include.warehouse.memory import do_without_pandas, keep_freed_memory, rare_searches
+from include.warehouse.partition import RawPartition
+from include.warehouse.prefetch import Ahead
+from include.warehouse.prepare import PageBody, prepare
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +188,7 @@ class _Load:
             return False
         records, content = self.counts.beginning
         with connect_for_arrow(self._dsn) as connection, connection.cursor() as cursor:
-            found = held.content_of_first(cursor, self._contract, self._partition, records)
+            found = read_back.content_of_first(cursor, self._contract, self._partition, records)
         return found == content
 
     def _replace(

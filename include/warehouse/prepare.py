@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import IO, Any
 
@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow as pa
 
 from include.errors import LandingDamaged
+from include.records.json_stream import PIECE_BYTES
+from include.records.read import STREAM_ABOVE_BYTES, Chunk, read_chunks
 from include.sources.model import Contract
 from include.sources.partition import Partition
-from include.sources.pieces import PIECE_BYTES
-from include.sources.records import STREAM_ABOVE_BYTES, Chunk, read_chunks
-from include.warehouse.batch import EXTRA, Batch, Broken, Reader
-from include.warehouse.drift import Drift
-from include.warehouse.hashing import ContentHash, Mask
-from include.warehouse.pseudonyms import Pseudonyms
-from include.warehouse.repeats import Repeats
-from include.warehouse.table import LINEAGE
-from include.warehouse.withheld import Withholding
+from include.sources.raw_table import EXTRA, LINEAGE
+from include.warehouse.books.counts import Counts, Quarantined
+from include.warehouse.columns.batch import Batch, Broken, Reader
+from include.warehouse.columns.duplicates import Repeats
+from include.warehouse.columns.hashing import Mask
+from include.warehouse.columns.pseudonyms import Pseudonyms
+from include.warehouse.columns.redact import Withholding
 
 BATCH_RECORDS = 20_000
 BATCH_BYTES = STREAM_ABOVE_BYTES
@@ -41,46 +41,6 @@ class PageBody:
     body: IO[bytes]
     way: str = "api"
     address: str = ""
-
-
-@dataclass(frozen=True)
-class Quarantined:
-    """A record that is not loaded: where it stands, which rule it broke, and its own bytes.
-
-    Of personal data, only what is not personal. `responsible` is who must mend it.
-    """
-
-    record_no: int
-    page: str
-    page_record_no: int
-    column: str | None
-    rule: str
-    value: str | None
-    record: bytes
-    responsible: str = "publisher"
-
-
-@dataclass
-class Counts:
-    """The books of a load: `records` = `loaded` + quarantined + `duplicates`.
-
-    They count the source's records; `rows` are those of the raw table, more
-    than `loaded` where the contract makes a row of each value of a list.
-    `filled` are the columns that hold a value, `differences` what the contract
-    expects and records have instead, by column and rule. `beginning` is the
-    number of records in the first batch, and the content hash of these alone.
-    """
-
-    records: int = 0
-    loaded: int = 0
-    duplicates: int = 0
-    rows: int = 0
-    content: ContentHash = field(default_factory=ContentHash)
-    quarantine: list[Quarantined] = field(default_factory=list)
-    filled: set[str] = field(default_factory=set)
-    differences: dict[tuple[str, str], str] = field(default_factory=dict)
-    drift: Drift = field(default_factory=Drift)
-    beginning: tuple[int, str] = (0, "")
 
 
 @dataclass

@@ -16,7 +16,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from include.aws.roles import session_as
-from include.jobs.environment import GENERATED, METADATA, S3_CONNECTION
+from include.jobs.aws.environment import GENERATED, METADATA, S3_CONNECTION
 from include.settings import Settings
 from tests.aws.postgres import ADMIN, TlsServer, tls_server
 

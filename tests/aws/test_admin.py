@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from include.sources.model import contracts
-from include.warehouse.metadata import create_metadata_database
-from include.warehouse.migrate import LOGINS, migrate
+from include.warehouse.schema.airflow_database import create_metadata_database
+from include.warehouse.schema.migrate import LOGINS, migrate
 
 
 @pytest.fixture(scope="module")

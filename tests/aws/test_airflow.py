@@ -14,10 +14,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from include.jobs.environment import migrate_environment
-from include.sandbox.app import create_app
+from include.jobs.aws.environment import migrate_environment
 from include.settings import Settings
 from include.sources.model import contracts
+from sandbox.app import create_app
 from tests.aws.conftest import BUCKET, REGION, ROLE, Aws, applied, empty_account
 from tests.aws.postgres import TlsServer
 from tests.integration.conftest import AS_OF, serving

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from include.aws.roles import session_as
 from include.cli import app
 from include.errors import PermanentError
-from include.jobs.aws_doctor import JOBS, PARTS, aws_doctor
-from include.jobs.environment import migrate_environment
+from include.jobs.aws.aws_doctor import JOBS, PARTS, aws_doctor
+from include.jobs.aws.environment import migrate_environment
 from include.settings import Settings
 from include.sources.model import contracts
 from tests.aws.conftest import BUCKET, REGION, ROLE, Aws, applied, empty_account

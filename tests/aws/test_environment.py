@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from include.errors import PermanentError
-from include.jobs.environment import GENERATED, migrate_environment
+from include.jobs.aws.environment import GENERATED, migrate_environment
 from include.local.containers import prepare_broker
 from include.settings import Settings
 from tests.aws.conftest import BUCKET, REGION, SECRETS, connect

@@ -14,12 +14,12 @@ import pytest
 
 from include.councils.model import council
 from include.errors import PermanentError, ServiceUnavailable, SourceRejected, UnknownName
-from include.jobs.extract_function import handler
+from include.jobs.aws.extract_function import handler
+from include.jobs.aws.serverless import is_serverless, wait_for_landing
 from include.jobs.lake import lake_of
-from include.jobs.serverless import is_serverless, wait_for_landing
-from include.sandbox.app import create_app
 from include.settings import Settings
 from include.sources.model import contract
+from sandbox.app import create_app
 from tests.aws.conftest import BUCKET, REGION, Aws
 from tests.integration.conftest import AS_OF, serving
 

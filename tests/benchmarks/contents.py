@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from include.settings import Settings
 from include.sources.model import Contract
-from include.warehouse.table import expected_columns
+from include.sources.raw_table import expected_columns
 from tests.benchmarks.platform import run_sql
 
 # Unknown fields, and which landing it was: the same records may be landed in several ways.

@@ -32,7 +32,7 @@ SANDBOX = """
 import sys
 from datetime import date
 import uvicorn
-from include.sandbox.app import create_app
+from sandbox.app import create_app
 app = create_app(seed=7, as_of=date.fromisoformat(sys.argv[2]), rate_per_second=1e6,
                  burst=1_000_000, national=True, weather_limits=(10**9, 10**9, 10**9))
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
@@ -88,8 +88,8 @@ def _measure(today: date) -> dict[str, list[Fetched]]:
 
 def _fetch(source: str, council: str, period: str, run_id: str) -> Fetched:
     from include.extract import client
-    from include.jobs.extract import extract
     from include.jobs.lake import lake_of
+    from include.jobs.pipeline.extract import extract
     from include.sources.model import Rate, every_contract
     from include.sources.partition import Partition
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from include.jobs.lake import Lake
-from include.landing.draft import Draft
+from include.landing.write import Draft
 from include.sources.model import Contract
 from include.sources.page import PageFacts, SentRequest
 from include.sources.partition import Partition

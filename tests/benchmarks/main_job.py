@@ -69,8 +69,8 @@ def _by_hand(environment: dict[str, str], window: tuple[str, str]) -> None:
 
 
 def _published(environment: dict[str, str]) -> tuple[str, str]:
-    from include.local.demo_window import MONTHS_BY_DEFAULT
-    from include.sandbox.months import published_months
+    from include.local.demo.window import MONTHS_BY_DEFAULT
+    from sandbox.police.months import published_months
 
     state = json.loads((Path(environment["WANDLE_HOME"]) / "sandbox.json").read_text())
     months = published_months(date.fromisoformat(state["as_of"]))[:MONTHS_BY_DEFAULT]

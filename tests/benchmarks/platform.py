@@ -13,12 +13,13 @@ from pathlib import Path
 
 import psycopg
 
-from include.local import postgres, processes, services
+from include.local import processes
 from include.local.home import HOST, PORT_OFFSETS, port
+from include.local.services import object_store, postgres
 from include.local.state import ROLES, prepare, read_secrets
 from include.settings import Settings
 from include.sources.model import Contract
-from include.warehouse.migrate import migrate
+from include.warehouse.schema.migrate import migrate
 
 API = "sandbox"
 FOREIGN = ("WANDLE_", "AIRFLOW", "AWS_")
@@ -41,7 +42,7 @@ def platform(contracts: Iterable[Contract]) -> Iterator[Settings]:
         try:
             postgres.create_cluster(settings)
             processes.start(settings.home, postgres.service(settings))
-            processes.start(settings.home, services.s3(settings))
+            processes.start(settings.home, object_store.s3(settings))
             postgres.create_databases(settings)
             generated = read_secrets(settings.home)
             migrate(
@@ -65,7 +66,7 @@ def serve(settings: Settings, folder: Path) -> str:
         command=command,
         environment=processes.inherited_environment(),
         address=f"http://{HOST}:{listens}",
-        answers=lambda _: services.accepts_connections(listens),
+        answers=lambda _: object_store.accepts_connections(listens),
         port=listens,
     )
     processes.start(settings.home, service)

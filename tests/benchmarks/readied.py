@@ -8,11 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from include.jobs.lake import Lake
-from include.landing.reading import read_pages
-from include.local.postgres import binaries
+from include.landing.read import read_pages
+from include.local.services.postgres import binaries
 from include.settings import Settings
 from include.sources.partition import Partition
-from include.warehouse.prepare import Counts, PageBody, prepare
+from include.warehouse.books.counts import Counts
+from include.warehouse.prepare import PageBody, prepare
 from tests.benchmarks.contenders import Task
 from tests.benchmarks.contracts import contract_of
 

@@ -15,10 +15,10 @@ from tenacity import nap
 
 from include.errors import PipelineError, RetryableError
 from include.extract import client as asking
-from include.jobs.extract import extract
 from include.jobs.lake import S3_CONFIG, Lake
-from include.jobs.load import load
-from include.landing.draft import Draft
+from include.jobs.pipeline.extract import extract
+from include.jobs.pipeline.load import load
+from include.landing.write import Draft
 from include.settings import Settings
 from include.sources.model import Contract, contract
 from include.warehouse import prepare as preparing

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 from psycopg import Connection, Copy, RawCursor
 from psycopg.sql import Composable
 
-from include.landing.draft import Draft
 from include.landing.store import Landings
+from include.landing.write import Draft
 
 Strike = Callable[[], None]
 # What opens every COPY: PostgreSQL's manual, "Binary Format".

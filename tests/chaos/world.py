@@ -21,18 +21,19 @@ import psycopg
 
 from include.jobs.lake import Lake, lake_of
 from include.jobs.migrate import migrate
-from include.jobs.reconcile import anything_loaded, reconcile
+from include.jobs.pipeline.reconcile import anything_loaded, reconcile
 from include.landing.manifest import Manifest
 from include.landing.store import run_hash
-from include.local import postgres, processes, services
+from include.local import processes
 from include.local.account import as_unprivileged
 from include.local.home import HOST, port
+from include.local.services import object_store, postgres
 from include.local.state import IN_SETTINGS_FILE, ROLES, as_variables, prepare, read_secrets
-from include.sandbox.app import create_app
 from include.settings import Settings
 from include.sources.model import contract
 from include.sources.partition import Partition
 from include.transform.process import Dbt
+from sandbox.app import create_app
 from tests.chaos.child import Fault, Work, run
 from tests.chaos.crimes import COUNCIL, PERIOD, SOURCE, STATES, write_state
 from tests.chaos.proxy import Proxy
@@ -175,7 +176,7 @@ class World:
     def crash_s3(self) -> None:
         """Kill the S3 server and start it again; objects stay, their metadata do not."""
         processes.stop(self.settings.home, ["s3"], signal.SIGKILL, 5)
-        processes.start(self.settings.home, services.s3(self.settings))
+        processes.start(self.settings.home, object_store.s3(self.settings))
 
     # --- seeing ---
 
@@ -335,7 +336,7 @@ def world() -> Iterator[World]:
             Settings(_env_file=None, WANDLE_HOME=folder / "home", WANDLE_PORT_BASE=_free_ports())
         )
         stack.callback(processes.stop, settings.home, ["s3"], signal.SIGKILL, 5)
-        processes.start(settings.home, services.s3(settings))
+        processes.start(settings.home, object_store.s3(settings))
         postgres.create_cluster(settings)
         stack.callback(postgres.stop, settings)
         processes.start(settings.home, postgres.service(settings))

@@ -128,6 +128,7 @@ def stack() -> Iterator[Stack]:
         "COMPOSE_PROJECT_NAME": "wandle-test",
         "COMPOSE_PROFILES": "sandbox,flower",
         "WANDLE_IMAGE": "wandle:test",
+        "WANDLE_SANDBOX_IMAGE": "wandle-sandbox:test",
         "WANDLE_PORT": PORT,
         "WANDLE_FLOWER_PORT": FLOWER_PORT,
         "WANDLE_LIVE": "",
@@ -140,7 +141,7 @@ def stack() -> Iterator[Stack]:
     stack.run("down", "--volumes")
     began = time.monotonic()
     try:
-        stack.ok("build", "api-server")
+        stack.ok("build", "api-server", "sandbox")
         stack.times["build"] = time.monotonic() - began
         began = time.monotonic()
         stack.up(2)

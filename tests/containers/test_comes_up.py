@@ -46,6 +46,15 @@ def test_tasks_reach_no_superuser(stack: Stack):
     assert "wandle_admin" not in seen
 
 
+def test_only_the_sandboxs_own_image_holds_the_sandbox(stack: Stack):
+    held = {
+        name: stack.run("exec", "-T", name, "test", "-e", "/opt/airflow/sandbox").returncode == 0
+        for name in SERVICES
+    }
+
+    assert [name for name, holds in held.items() if holds] == ["sandbox"]
+
+
 def test_the_image_holds_the_manifest_of_dbt_and_packages_that_fit(stack: Stack):
     manifest = "/opt/airflow/dbt_project/target/manifest.json"
     nodes = json.loads(stack.inside("worker", "cat", manifest))["nodes"]

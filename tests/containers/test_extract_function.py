@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 LAND = """
 import json
-from include.jobs.extract_function import handler
+from include.jobs.aws.extract_function import handler
 print(json.dumps(handler({"source": "bank_holidays"}, type("C", (), {"aws_request_id": "1"}))))
 """
 LOOK = """

@@ -89,7 +89,7 @@ def test_an_edited_dag_shows_up_without_a_new_image(edited: Stack):
 def test_an_edited_step_and_model_are_what_runs_next(edited: Stack):
     model = edited.folder / "dbt_project" / "models" / "marts" / "ward_crime_monthly.sql"
     model.write_text(model.read_text() + AS_EDITED)
-    step = edited.folder / "include" / "jobs" / "load.py"
+    step = edited.folder / "include" / "jobs" / "pipeline" / "load.py"
     step.write_text(step.read_text() + '\nprint("a step, as edited")\n')
 
     edited.ok(*edited.demo("--council", "sutton", "--from", "2026-01", "--to", "2026-01"))

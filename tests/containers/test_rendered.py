@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.containers.conftest import CHECKOUT
-from tests.unit.test_containers_rules import RULES, Service, runs_as_root, writes_its_root
+from tests.unit.local.test_containers_rules import RULES, Service, runs_as_root, writes_its_root
 
 BASE = "docker-compose.yaml"
 OF_AWS = {"postgres", "s3"}

@@ -94,7 +94,7 @@ class World:
     faults: list[dict[str, Any]] = field(default_factory=list)
 
     def fail(self, **rule: Any) -> None:
-        """Let matching requests to the API fail, as `include/sandbox/faults.py` describes."""
+        """Let matching requests to the API fail, as `sandbox/middleware/faults.py` describes."""
         self.faults.append(rule)
         self._write()
 
@@ -208,7 +208,7 @@ def _s3() -> Iterator[str]:
 def _sandbox(folder: Path) -> Iterator[str]:
     import uvicorn
 
-    from include.sandbox.app import create_app
+    from sandbox.app import create_app
 
     app = create_app(
         seed=7, as_of=AS_OF, rate_per_second=1e6, burst=1_000_000, state=folder / "sandbox.json"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from include.errors import PermanentError
-from include.jobs.explain import explain
+from include.jobs.operate.explain import explain
 from tests.dags.running import Run
 
 WARDS = "ingest_police_ward_boundaries"

@@ -29,10 +29,10 @@ from include import cli
 from include.extract import client as asking
 from include.jobs import lake as lakes
 from include.jobs.lake import S3_CONFIG, Lake
-from include.landing.fast import FastReader
-from include.sandbox.app import create_app
+from include.landing.object_reader import FastReader
 from include.sources.model import contracts
-from include.warehouse.migrate import LOGINS, migrate
+from include.warehouse.schema.migrate import LOGINS, migrate
+from sandbox.app import create_app
 from tests.samples import contract
 
 AS_OF = date(2026, 11, 21)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from include.jobs.lake import Lake
-from include.landing.draft import Draft
 from include.landing.manifest import Manifest, Outcome
 from include.landing.store import landing_prefix
+from include.landing.write import Draft
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from tests.samples import REQUEST, body_of, facts

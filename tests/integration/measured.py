@@ -12,11 +12,11 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from include.jobs.extract import extract
 from include.jobs.lake import lake_of
-from include.jobs.load import load
+from include.jobs.pipeline.extract import extract
+from include.jobs.pipeline.load import load
+from include.records import read
 from include.settings import Settings
-from include.sources import records
 from include.warehouse import prepare
 from tests.samples import contract
 
@@ -53,7 +53,7 @@ def measured(environment: dict[str, str], run_id: str, *, whole: bool = False) -
 def _work(environment: dict[str, str], run_id: str, whole: bool, pipe: Any) -> None:
     os.environ.update(environment)
     if whole:
-        records.STREAM_ABOVE_BYTES = prepare.STREAM_ABOVE_BYTES = 10**9
+        read.STREAM_ABOVE_BYTES = prepare.STREAM_ABOVE_BYTES = 10**9
     settings = Settings.read()
     where = {"lake": lake_of(settings), "run_id": run_id}
     gauges = contract()

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.warehouse.connection import DatabaseRefused, connect
-from include.warehouse.copying import append, encoded
+from include.warehouse.copy_binary import append, encoded
 
 _texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 _json = st.dictionaries(_texts, st.integers() | _texts | st.none(), max_size=3)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from include.jobs import drift as job
-from include.jobs.load import load
+from include.jobs.operate import drift as job
+from include.jobs.pipeline.load import load
 from include.sources.model import Contract
-from include.warehouse.migrate import migrate
+from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land
 from tests.samples import column, contract
 

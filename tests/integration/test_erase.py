@@ -11,21 +11,21 @@ from typing import Any
 import pytest
 
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
-from include.jobs import erase as job
-from include.jobs.erase import erase, what_remains
-from include.jobs.housekeeping import housekeeping
 from include.jobs.lake import Lake
-from include.jobs.load import load
-from include.jobs.look_for import find
-from include.jobs.verify import verify
-from include.landing import replacing, stored
-from include.landing.draft import Draft
+from include.jobs.operate import erase as job
+from include.jobs.operate.erase import erase, what_remains
+from include.jobs.operate.erase_search import find
+from include.jobs.operate.erase_subject import Subject
+from include.jobs.operate.housekeeping import housekeeping
+from include.jobs.operate.verify import verify
+from include.jobs.pipeline.load import load
+from include.landing import inventory, rewrite
 from include.landing.manifest import Manifest
-from include.landing.replacing import replacement_id
+from include.landing.rewrite import replacement_id
+from include.landing.write import Draft
 from include.sources.model import contracts
 from include.sources.partition import Partition
-from include.sources.subject import Subject
-from include.warehouse import removal
+from include.warehouse.books import removals
 from tests.integration.landings import killed_after, on_both, prefix_of
 from tests.samples import REQUEST, column, contract, facts
 
@@ -144,7 +144,7 @@ def test_a_subject_is_gone_from_everywhere_and_the_others_are_not(
     assert b"020 3" in left
     assert ids(warehouse) == [1, 3]
     assert rebuilt == [2]
-    assert {item.landing_id for item in stored.stored_landings(lake.landings)} == {
+    assert {item.landing_id for item in inventory.stored_landings(lake.landings)} == {
         replacement_id(old.landing_id),
         replacement_id(new.landing_id),
     }
@@ -342,16 +342,16 @@ def test_what_was_hidden_by_a_plain_deletion_is_erased_too(lake, erasing):
 
 # Every step that changes something; at each, the process is killed once.
 STEPS = [
-    (replacing.Draft, "add", 1),
-    (replacing.Draft, "finish", 0),
-    (replacing.Draft, "finish", 1),
+    (rewrite.Draft, "add", 1),
+    (rewrite.Draft, "finish", 0),
+    (rewrite.Draft, "finish", 1),
     (job, "load", 0),
     (job, "load", 1),
-    (removal, "record", 1),
+    (removals, "record", 1),
     (job, "remove", 0),
-    (stored, "_delete", 0),
-    (stored, "_delete", 2),
-    (stored, "_delete", 5),
+    (inventory, "_delete", 0),
+    (inventory, "_delete", 2),
+    (inventory, "_delete", 5),
     (job, "_clear_up", 0),
     (job, "remove_old_versions", 0),
 ]
@@ -396,7 +396,7 @@ def test_broken_off_anywhere_running_it_again_finishes_it(
     assert JO.encode() not in everything(lake)
     assert ids(warehouse) == ([1, 1] if again else [1, 1, 9])
     pointed = {row[0] for row in warehouse.query("select distinct _landing_id from raw.gauges")}
-    present = {item.landing_id: item for item in stored.stored_landings(lake.landings)}
+    present = {item.landing_id: item for item in inventory.stored_landings(lake.landings)}
     assert pointed <= set(present)
     assert all(item.finished for item in present.values())
     erased = warehouse.query("select landing_id from ops.removal where reason = 'erased'")
@@ -411,7 +411,7 @@ def test_a_manifest_half_deleted_is_not_taken_up_by_the_run_that_wrote_it(
 ):
     old = land(lake, 2, [person(2, JO)], [person(1)])
     with monkeypatch.context() as patched:
-        patched.setattr(stored, "MOST_AT_ONCE", 1)
+        patched.setattr(inventory, "MOST_AT_ONCE", 1)
         patched.setattr(lake.s3, "delete_objects", killed_after(1, lake.s3.delete_objects))
         with pytest.raises(KeyboardInterrupt):
             erasing()
@@ -477,7 +477,7 @@ def test_a_landing_that_cannot_be_read_stops_it_before_anything_is_changed(
         erasing()
 
     assert ids(warehouse) == [2]
-    assert len(stored.stored_landings(lake.landings)) == 2
+    assert len(inventory.stored_landings(lake.landings)) == 2
 
 
 def test_a_body_that_cannot_be_cut_stops_it_before_anything_is_changed(lake, warehouse):

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from include.errors import LandingDamaged, PermanentError, UnknownName
-from include.jobs.explain import Explained, explain
-from include.jobs.load import load
+from include.jobs.operate.explain import Explained, explain
+from include.jobs.pipeline.load import load
 from include.settings import Settings
 from include.sources.model import Contract, contracts
-from include.warehouse.migrate import migrate
-from include.warehouse.pseudonyms import Pseudonyms
+from include.warehouse.columns.pseudonyms import Pseudonyms
+from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land, prefix_of
 from tests.samples import column, contract
 

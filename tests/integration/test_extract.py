@@ -19,12 +19,12 @@ from include.errors import (
     UnknownName,
 )
 from include.extract import client as asking
-from include.jobs import extract as job
-from include.jobs.extract import extract
-from include.landing.draft import Draft
-from include.sandbox.app import create_app
+from include.jobs.pipeline import extract as job
+from include.jobs.pipeline.extract import extract
+from include.landing.write import Draft
 from include.sources.model import contract, contracts
 from include.sources.partition import Partition, Period
+from sandbox.app import create_app
 from tests.integration.conftest import AS_OF, serving
 
 BOUNDARIES = contract("police_ward_boundaries")

@@ -12,7 +12,7 @@ import pytest
 
 from include.errors import PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract import database
-from include.jobs.extract import extract
+from include.jobs.pipeline.extract import extract
 from include.sources.model import Column, Contract
 from include.sources.partition import Partition
 from tests.samples import column, contract

@@ -17,12 +17,12 @@ from starlette.routing import Route
 
 from include.errors import PermanentError, SourceRejected, SourceUnavailable
 from include.extract import client as asking
-from include.jobs import extract as job
-from include.jobs import parents
-from include.jobs.extract import extract
+from include.jobs.pipeline import extract as job
+from include.jobs.pipeline import parents
+from include.jobs.pipeline.extract import extract
+from include.records.read import read_records
 from include.sources.model import Contract
 from include.sources.partition import Partition
-from include.sources.records import read_records
 from tests.integration.conftest import serving
 from tests.samples import column, contract, extracting
 

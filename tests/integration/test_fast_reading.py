@@ -12,7 +12,7 @@ from botocore.session import get_session
 
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
 from include.jobs.lake import S3_CONFIG
-from include.landing.fast import FastReader
+from include.landing.object_reader import FastReader
 from include.landing.store import Landings
 
 KEY = "landing/gauges/kingston/2017-05/1/0001.json.gz"

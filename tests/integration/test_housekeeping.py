@@ -13,17 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.errors import PermanentError, ServiceUnavailable
-from include.jobs import housekeeping as job
-from include.jobs.housekeeping import housekeeping, summary
 from include.jobs.lake import Lake
-from include.jobs.load import load
-from include.landing import stored
-from include.landing.draft import Draft
+from include.jobs.operate import housekeeping as job
+from include.jobs.operate.housekeeping import housekeeping, summary
+from include.jobs.pipeline.load import load
+from include.landing import inventory
 from include.landing.manifest import Manifest, ParentLanding
+from include.landing.write import Draft
 from include.sources.model import Contract
 from include.sources.partition import Partition
-from include.warehouse import removal, table
-from include.warehouse.removal import held
+from include.warehouse import lock
+from include.warehouse.books import removals
+from include.warehouse.lock import lock_name, locked_for_removal
 from tests.integration.landings import killed_after, on_both, prefix_of
 from tests.samples import REQUEST, body_of, column, contract, facts
 
@@ -103,7 +104,7 @@ def loading(lake, warehouse):
 
 
 def held_ids(lake: Lake) -> set[str]:
-    return {item.landing_id for item in stored.stored_landings(lake.landings)}
+    return {item.landing_id for item in inventory.stored_landings(lake.landings)}
 
 
 def versions(lake: Lake, landing_id: str) -> int:
@@ -256,7 +257,7 @@ def test_personal_rows_whose_landing_is_lost_go_all_the_same(lake, warehouse, cl
     manifest = land(lake, 60, record(1), {"id": None}, period=OLD_PERIOD)
     loading(manifest, PERSONAL)
     where = Partition("gauges", COUNCIL, PERSONAL.parse_period(OLD_PERIOD))
-    stored.remove(lake.landings, where, manifest.landing_id, every_version=True)
+    inventory.remove(lake.landings, where, manifest.landing_id, every_version=True)
 
     assert clean(False, PERSONAL) == {"expired": [""]}
     assert clean(True, PERSONAL) == {"expired": [""]}
@@ -277,14 +278,14 @@ def test_a_partition_that_was_emptied_can_be_loaded_again(lake, warehouse, clean
 
 
 POINTS = [
-    (removal, "record", 0),
+    (removals, "record", 0),
     (job, "remove", 0),
     (job, "remove", 1),
-    (stored, "_delete", 0),
-    (stored, "_delete", 1),
-    (stored, "_delete", 2),
-    (stored, "_delete", 3),
-    (stored, "remove_old_versions", 1),
+    (inventory, "_delete", 0),
+    (inventory, "_delete", 1),
+    (inventory, "_delete", 2),
+    (inventory, "_delete", 3),
+    (inventory, "remove_old_versions", 1),
 ]
 
 
@@ -325,7 +326,7 @@ def test_broken_off_anywhere_the_next_run_goes_on(
 def test_a_half_removed_landing_has_no_manifest_and_goes_at_once(lake, clean, monkeypatch):
     old = land(lake, 30, record(1))
     land(lake, 1, record(2))
-    monkeypatch.setattr(stored, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(inventory, "MOST_AT_ONCE", 1)
     delete_objects = lake.s3.delete_objects
     monkeypatch.setattr(lake.s3, "delete_objects", killed_after(1, delete_objects))
     with pytest.raises(KeyboardInterrupt):
@@ -337,13 +338,13 @@ def test_a_half_removed_landing_has_no_manifest_and_goes_at_once(lake, clean, mo
 
 
 def test_what_is_being_loaded_is_left_for_the_next_run(lake, warehouse, clean, monkeypatch):
-    monkeypatch.setattr(removal, "LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr(lock, "REMOVAL_WAIT_SECONDS", 1)
     old = land(lake, 30, record(1))
     land(lake, 1, record(2))
     where = Partition("gauges", COUNCIL, GAUGES.parse_period(PERIOD))
     with psycopg.connect(warehouse.dsn()) as loading_it:
         loading_it.execute(
-            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (table.lock_name(where),)
+            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (lock_name(where),)
         )
 
         with pytest.raises(ServiceUnavailable, match=r"1 partitions are left: gauges kingston"):
@@ -354,16 +355,15 @@ def test_what_is_being_loaded_is_left_for_the_next_run(lake, warehouse, clean, m
 
 
 def test_no_load_of_a_partition_begins_while_it_is_removed_from(lake, warehouse, loading):
-    from include.warehouse import raw
 
     newest = land(lake, 1, record(2))
     where = Partition("gauges", COUNCIL, GAUGES.parse_period(PERIOD))
     with (
         pytest.MonkeyPatch.context() as patched,
-        held(warehouse.dsn(), where) as connection,
+        lock.locked_for_removal(warehouse.dsn(), where) as connection,
     ):
         connection.commit()
-        patched.setattr(raw, "LOCK_WAIT_SECONDS", 1)
+        patched.setattr(lock, "LOAD_WAIT_SECONDS", 1)
         with pytest.raises(ServiceUnavailable, match="another load"):
             loading(newest)
 
@@ -373,13 +373,13 @@ def test_no_load_of_a_partition_begins_while_it_is_removed_from(lake, warehouse,
 def test_what_came_to_be_pointed_at_meanwhile_stays(lake, clean, loading, monkeypatch):
     old, newest = land(lake, 30, record(1)), land(lake, 1, record(2))
     loading(newest)
-    holding = removal.held
+    holding = locked_for_removal
 
     def loaded_before(dsn: str, partition: Partition) -> Any:
         loading(old)
         return holding(dsn, partition)
 
-    monkeypatch.setattr(removal, "held", loaded_before)
+    monkeypatch.setattr(job, "locked_for_removal", loaded_before)
 
     assert clean() == {}
     assert old.landing_id in held_ids(lake)
@@ -427,7 +427,7 @@ def test_after_any_history_what_is_needed_is_there_and_nothing_else(lake, wareho
     housekeeping(lake=lake, dsn=warehouse.dsn(), delete=True, contracts={"gauges": GAUGES}, now=NOW)
 
     newest = max((name for name, (_, finished) in landed.items() if finished), default=None)
-    assert {item.landing_id for item in stored.stored_landings(lake.landings)
+    assert {item.landing_id for item in inventory.stored_landings(lake.landings)
             if item.partition.council == council} == {
         name
         for name, (days_ago, finished) in landed.items()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from include.councils.model import council
-from include.sandbox.app import create_app
 from include.sources.model import contracts
+from sandbox.app import create_app
 from tests.integration.conftest import AS_OF, serving
 
 SHARED = Path(__file__).parents[3] / "shared" / "payloads"

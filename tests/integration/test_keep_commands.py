@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from include import cli
 from include.jobs.lake import Lake
-from include.jobs.load import load
-from include.landing.draft import Draft
+from include.jobs.pipeline.load import load
+from include.landing.write import Draft
 from include.sources.model import contract
 from include.sources.partition import Partition, Period
 from tests.samples import REQUEST, facts

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from include.errors import LoadRefused, PermanentError
-from include.jobs.books import ledger_entries, quarantined
-from include.jobs.load import load
-from include.jobs.reconcile import anything_loaded, reconcile
+from include.jobs.pipeline.books import ledger_entries, quarantined
+from include.jobs.pipeline.load import load
+from include.jobs.pipeline.reconcile import anything_loaded, reconcile
 from include.sources.model import contract as shipped
 from tests.integration.landings import land
 from tests.samples import contract

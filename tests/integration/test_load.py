@@ -17,13 +17,13 @@ from include.errors import (
     ServiceUnavailable,
     TableOutdated,
 )
-from include.jobs import load as job
-from include.jobs.load import load
+from include.jobs.pipeline import load as job
+from include.jobs.pipeline.load import load
 from include.warehouse import load as warehouse_load
+from include.warehouse import lock
 from include.warehouse import prepare as preparing
-from include.warehouse import raw
-from include.warehouse.migrate import migrate
-from include.warehouse.raw import RawPartition
+from include.warehouse.partition import RawPartition
+from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land
 from tests.samples import body_of, column, contract
 
@@ -516,7 +516,7 @@ def test_two_loads_of_one_partition_at_once_follow_each_other(lake, warehouse, l
 
 def test_a_load_that_waits_too_long_for_another_is_retryable(lake, warehouse, loading, monkeypatch):
     land(lake, GAUGES, records(1))
-    monkeypatch.setattr(raw, "LOCK_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(lock, "LOAD_WAIT_SECONDS", 0.2)
 
     with psycopg.connect(warehouse.admin) as other:
         other.execute(

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 
 from include.errors import PermanentError, ServiceUnavailable
-from include.jobs.load import load
 from include.jobs.migrate import migrate as migrate_all
+from include.jobs.pipeline.load import load
 from include.sources.model import contracts
-from include.warehouse import migrate as migrating
-from include.warehouse.migrate import migrate
-from include.warehouse.table import LINEAGE
+from include.sources.raw_table import LINEAGE
+from include.warehouse.schema import migrate as migrating
+from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land
 from tests.samples import column, contract
 

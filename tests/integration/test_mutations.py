@@ -21,12 +21,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from include.errors import PipelineError
-from include.jobs.extract import extract
-from include.jobs.load import load
+from include.jobs.pipeline.extract import extract
+from include.jobs.pipeline.load import load
+from include.records.read import BodyCutShort, read_records
 from include.sources.model import Contract
-from include.sources.records import BodyCutShort, read_records
-from include.warehouse.migrate import migrate
-from include.warehouse.prepare import Counts, PageBody, prepare
+from include.warehouse.books.counts import Counts
+from include.warehouse.prepare import PageBody, prepare
+from include.warehouse.schema.migrate import migrate
 from tests.integration.conftest import Warehouse
 from tests.integration.fixture_server import FixtureServer, serving_fixture
 from tests.samples import column, contract, extracting, partition

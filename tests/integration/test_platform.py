@@ -18,9 +18,10 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from include.local import platform, postgres, processes
+from include.local import platform, processes
 from include.local.account import as_unprivileged, unprivileged
 from include.local.home import HOST, read_json
+from include.local.services import postgres
 from include.local.state import read_secrets
 from include.settings import Settings
 

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.jobs import load as job
-from include.jobs.load import load
+from include.jobs.pipeline import load as job
+from include.jobs.pipeline.load import load
 from include.sources.model import contract as shipped
 from include.transform.process import Dbt
 from include.warehouse import prepare as preparing

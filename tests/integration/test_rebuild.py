@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.local import case_system
-from include.sandbox.app import create_app
+from include.local.services import case_system
 from include.sources.model import contracts
+from sandbox.app import create_app
 from tests.integration.conftest import AS_OF, GAUGES, serving
 from tests.integration.landings import land, prefix_of
 from tests.samples import contract

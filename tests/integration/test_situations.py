@@ -22,13 +22,13 @@ import pytest
 
 from include.errors import LoadRefused, PipelineError, SourceRejected, SourceUnavailable
 from include.extract import client as asking
-from include.jobs import extract as job
-from include.jobs.extract import extract
-from include.jobs.load import load
-from include.sandbox.app import create_app
+from include.jobs.pipeline import extract as job
+from include.jobs.pipeline.extract import extract
+from include.jobs.pipeline.load import load
 from include.sources.model import Contract, contracts
 from include.sources.model import contract as source_named
-from include.warehouse.migrate import migrate
+from include.warehouse.schema.migrate import migrate
+from sandbox.app import create_app
 from tests.acceptance.conftest import recorded_payloads
 from tests.integration.conftest import AS_OF, Warehouse, serving
 from tests.integration.fixture_server import FixtureServer, Reply

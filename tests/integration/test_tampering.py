@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
-from include.jobs.ingest import ingest, landed_partitions
-from include.jobs.load import load
-from include.landing import reading
+from include.jobs.pipeline.ingest import ingest, landed_partitions
+from include.jobs.pipeline.load import load
+from include.landing import read
 from include.landing.manifest import FORMAT
 from include.sources.model import contract as shipped
 from tests.integration.landings import land, prefix_of
@@ -204,7 +204,7 @@ def test_a_damaged_landing_is_refused_by_name_and_changes_nothing(
 def test_a_damaged_page_too_large_for_its_reader_or_for_memory_is_refused_by_name(
     lake, bucket, loading, damage, limit, monkeypatch
 ):
-    monkeypatch.setattr(reading, limit, 10)
+    monkeypatch.setattr(read, limit, 10)
     manifest = land(lake, GAUGES, *PAGES)
     key = damage(bucket, manifest)
 
@@ -219,8 +219,8 @@ def test_a_page_too_large_for_its_reader_or_for_memory_is_loaded_like_any_other(
     land(lake, GAUGES, *PAGES)
     content = loading()["content_hash"]
     warehouse.query("truncate raw.gauges")
-    monkeypatch.setattr(reading, limit, 10)
-    monkeypatch.setattr(reading, "CHUNK_BYTES", 3)
+    monkeypatch.setattr(read, limit, 10)
+    monkeypatch.setattr(read, "CHUNK_BYTES", 3)
 
     again = loading()
 

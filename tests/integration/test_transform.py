@@ -26,7 +26,7 @@ from include.councils.model import councils
 from include.errors import PermanentError, ServiceUnavailable, TableOutdated
 from include.jobs.lake import Lake
 from include.jobs.migrate import migrate
-from include.jobs.transform import build, freshness, generate_docs, transform
+from include.jobs.pipeline.transform import build, freshness, generate_docs, transform
 from include.sources.model import contracts
 from include.transform import docs, history
 from include.transform.build import Built, build_layer

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from include.cli import app
-from include.jobs import validate as job
-from include.jobs.validate import validate
+from include.jobs.author import validate as job
+from include.jobs.author.validate import validate
 from include.sources.model import contracts
 from include.transform.project import FOLDER
-from include.warehouse.migrate import migrate
+from include.warehouse.schema.migrate import migrate
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.errors import LoadRefused, PermanentError
-from include.jobs import differences
-from include.jobs import verify as job
-from include.jobs.load import load
+from include.jobs.operate import differences
+from include.jobs.operate import verify as job
+from include.jobs.pipeline.load import load
 from include.sources.model import contracts
 from include.sources.partition import Partition
-from include.warehouse import held
+from include.warehouse import read_back
 from include.warehouse.connection import connect_for_arrow
-from include.warehouse.migrate import migrate
+from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land, prefix_of
 from tests.samples import column, contract
 
@@ -297,21 +297,21 @@ def test_rows_of_every_type_hash_as_they_did_when_they_were_loaded(lake, typed_w
 
     where = Partition(EVERY_TYPE.name, "kingston", EVERY_TYPE.parse_period("2017-05"))
     with connect_for_arrow(typed_warehouse.dsn()) as connection, connection.cursor() as cursor:
-        stands = held.held(cursor, EVERY_TYPE, where)
+        stands = read_back.held(cursor, EVERY_TYPE, where)
     assert (stands.rows, stands.content_hash) == (entry["rows"], entry["content_hash"])
 
 
 PEAK = """
 import resource, sys
 from include.sources.partition import Partition
-from include.warehouse import held
+from include.warehouse import read_back
 from include.warehouse.connection import connect_for_arrow
 from tests.samples import contract
 gauges = contract()
 where = Partition("gauges", sys.argv[2], gauges.parse_period("2017-05"))
 with connect_for_arrow(sys.argv[1]) as connection, connection.cursor() as cursor:
-    held.begin(cursor)
-    found = held.held(cursor, gauges, where)
+    read_back.begin(cursor)
+    found = read_back.held(cursor, gauges, where)
 print(found.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

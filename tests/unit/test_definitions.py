@@ -14,7 +14,7 @@ from include.councils import model as councils
 from include.councils.model import Council
 from include.definitions import read_definition, read_folder
 from include.errors import WrongDefinition
-from include.jobs.schemas import schemas
+from include.jobs.author.schemas import schemas
 from include.sources import model as sources
 from include.sources.model import Contract
 from tests.samples import column, contract_fields, council_fields, extracting
@@ -203,7 +203,7 @@ def test_the_shipped_definitions_are_valid():
 @pytest.mark.parametrize("path", sorted(schemas()), ids=lambda path: path.name)
 def test_the_schemas_for_editors_are_the_models(path):
     assert path.read_text(encoding="utf-8") == schemas()[path], (
-        f'{path.name} is stale. Run python -c "from include.jobs.schemas import *; write_schemas()"'
+        f"{path.name} is stale. Run `python -m include.jobs.author.schemas`."
     )
 
 

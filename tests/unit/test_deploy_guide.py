@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from include.aws.metrics import NAMESPACE
 from include.cli import app
-from include.jobs.aws_doctor import JOBS
-from include.jobs.environment import GENERATED, METADATA, ROTATED
+from include.jobs.aws.aws_doctor import JOBS
+from include.jobs.aws.environment import GENERATED, METADATA, ROTATED
 from include.settings import IN_SECRETS, Settings
 
 CHECKOUT = Path(__file__).parents[2]

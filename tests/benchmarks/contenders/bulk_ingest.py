@@ -59,7 +59,7 @@ def _columns() -> Iterator[Any]:
     import sqlalchemy as sa
     from sqlalchemy.dialects import postgresql
 
-    from include.warehouse.table import expected_columns
+    from include.sources.raw_table import expected_columns
     from tests.benchmarks.contracts import contract_of
 
     types = {

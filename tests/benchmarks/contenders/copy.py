@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 
-from include.local.postgres import binaries
+from include.local.services.postgres import binaries
 from include.settings import Settings
 from tests.benchmarks.contenders import Task
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from include.warehouse.table import expected_columns
+from include.sources.raw_table import expected_columns
 from tests.benchmarks.contenders import Task
 from tests.benchmarks.contenders.dlt_pipeline import hints, pipeline, warm_up
 from tests.benchmarks.contenders.rows import COLUMNS, Landed

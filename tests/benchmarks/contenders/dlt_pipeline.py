@@ -22,7 +22,7 @@ TYPES: dict[str, dict[str, Any]] = {
 
 def hints() -> dict[str, Any]:
     """The raw table's types in dlt's words."""
-    from include.warehouse.table import expected_columns
+    from include.sources.raw_table import expected_columns
 
     types = expected_columns(contract_of(SOURCE))
     return {name: TYPES[types[name]] for name in COLUMNS}

@@ -12,8 +12,8 @@ UNLIMITED = 1_000_000
 
 def ready(task: Task) -> Callable[[], None]:
     """Extract one partition, with no limit to the rate, in one request."""
-    from include.jobs.extract import extract
     from include.jobs.lake import lake_of
+    from include.jobs.pipeline.extract import extract
     from include.settings import Settings
     from include.sources.model import Rate
     from tests.benchmarks.contracts import contract_of

@@ -10,7 +10,7 @@ from tests.benchmarks.contenders import Task
 def ready(task: Task) -> Callable[[], None]:
     """Load the landing by the one load path."""
     from include.jobs.lake import lake_of
-    from include.jobs.load import load
+    from include.jobs.pipeline.load import load
     from include.settings import Settings
     from tests.benchmarks.contracts import contract_of
 

@@ -14,11 +14,11 @@ import boto3
 import pytest
 from dotenv import dotenv_values
 
-from include.jobs.aws_doctor import aws_doctor
-from include.jobs.environment import migrate_environment
-from include.jobs.extract import extract
+from include.jobs.aws.aws_doctor import aws_doctor
+from include.jobs.aws.environment import migrate_environment
 from include.jobs.lake import lake_of
-from include.jobs.load import load
+from include.jobs.pipeline.extract import extract
+from include.jobs.pipeline.load import load
 from include.settings import Settings
 from include.sources.model import contract
 from tests.aws.postgres import ADMIN, TlsServer, tls_server
@@ -141,7 +141,7 @@ def host(request, environments, postgres, monkeypatch, tmp_path) -> Settings:
 
 
 def create_sandbox() -> Any:
-    from include.sandbox.app import create_app
+    from sandbox.app import create_app
 
     return create_app(seed=7, as_of=AS_OF, rate_per_second=1e6, burst=1_000_000)
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from include.sandbox.app import create_app
+from sandbox.app import create_app
 from tests.aws.postgres import ADMIN, MISSING, TlsServer, debians, tls_server
 from tests.infra.folders import ACCOUNT, REGION, TERRAFORM, Terraform
 from tests.infra.host.machine import CHECKOUT, PORT, Host, address_of_machine, forwarded

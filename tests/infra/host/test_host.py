@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import yaml
 
-from include.local.airflow import shared_environment
+from include.local.services.airflow import shared_environment
 from tests.aws.postgres import TlsServer
 from tests.infra.host.machine import CHECKOUT, Host
 

@@ -1,0 +1,77 @@
+"""The queries that read a database in pages, by a key that each row has once."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from include.errors import UnexpectedPayload
+from include.sources.extract import DatabaseExtract
+from include.sources.page import SentRequest
+from include.sources.partition import Partition
+
+
+def _rows(extract: DatabaseExtract) -> sql.Composed:
+    """The query, as a table, and the condition that its rows are of the period."""
+    condition: sql.Composable = sql.SQL("true")
+    if extract.changed and "%(period_start)s" not in extract.query:
+        changed = sql.Identifier(extract.changed)
+        condition = sql.SQL("{0} >= %(period_start)s and {0} < %(period_end)s").format(changed)
+    # The contract's own text: whoever may change it may change everything.
+    query = sql.SQL(extract.query.rstrip("; \n"))
+    return sql.SQL("({}\n) as asked where {}").format(query, condition)
+
+
+def page_query(
+    partition: Partition, extract: DatabaseExtract, after: str
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """What one page is asked with, and one row more, beyond the key `after`."""
+    key = sql.Identifier(extract.key)
+    beyond = sql.SQL(" and {} > %(after)s").format(key) if after else sql.SQL("")
+    query = sql.SQL("select * from {rows}{beyond} order by {key} limit {limit}").format(
+        rows=_rows(extract), beyond=beyond, key=key, limit=sql.Literal(extract.page_size + 1)
+    )
+    return query, _bound(partition) | {"after": after}
+
+
+def refuse_null_keys(
+    partition: Partition, extract: DatabaseExtract, connection: psycopg.Connection[Any]
+) -> None:
+    """Raise `UnexpectedPayload` for a null: it is beyond no key, so on no page but the first."""
+    query = sql.SQL("select 1 from {rows} and {key} is null limit 1").format(
+        rows=_rows(extract), key=sql.Identifier(extract.key)
+    )
+    if connection.execute(query, _bound(partition)).fetchone():
+        raise UnexpectedPayload(
+            f"{partition}: expected a value of the key {extract.key!r} in every row, found null. "
+            "Name a unique column under `key`."
+        )
+
+
+def _bound(partition: Partition) -> dict[str, Any]:
+    period = partition.period
+    return {
+        "period_start": datetime.combine(period.first_day, time(), UTC),
+        "period_end": datetime.combine(period.next.first_day, time(), UTC),
+        "council": partition.council,
+    }
+
+
+def page_request(extract: DatabaseExtract, partition: Partition, after: str) -> SentRequest:
+    """What stands in the manifest for it."""
+    bound = {name: as_text(value) for name, value in _bound(partition).items()}
+    return SentRequest(
+        method="SELECT",
+        url=f"database:{extract.connection}",
+        query=bound | ({"after": after} if after else {}),
+    )
+
+
+def as_text(value: Any) -> str:
+    """What has no JSON type: dates in ISO form, numeric and the rest as they are written."""
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return value.isoformat() if isinstance(value, date | time) else str(value)

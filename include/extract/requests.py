@@ -1,0 +1,192 @@
+"""What is asked for: one thing in all, or one for each ward, point, parent record, window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from include.councils.model import Council
+from include.extract.polygon import halves
+from include.sources.extract import Extract, Way
+from include.sources.model import Contract
+from include.sources.page import SentRequest
+from include.sources.partition import Partition, Period
+from include.sources.templates import fill, placeholders
+
+Values = Mapping[str, Any]
+
+
+class Parents(Protocol):
+    """The latest landings of other sources."""
+
+    def value(self, name: str, values: Values) -> str:
+        """The matching records of a parent, written and joined."""
+
+    def records(self, name: str, columns: list[str], values: Values) -> Iterable[Values]:
+        """These columns of the matching records of a parent, each combination once."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One thing to ask for, in one page or many; `depth` counts how often it was split."""
+
+    label: str
+    values: Values
+    depth: int = 0
+
+
+def way_for(contract: Contract, period: Period, today: date) -> str:
+    """Where a period is asked for on this day: `api` or `archive`."""
+    archive = contract.extract.archive if isinstance(contract.extract, Extract) else None
+    old = archive and (today - period.last_day).days >= archive.from_age_days
+    return "archive" if old else "api"
+
+
+def asks(
+    contract: Contract,
+    way_name: str,
+    partition: Partition,
+    council: Council | None,
+    parents: Parents,
+) -> Iterator[Ask]:
+    """Everything to ask for, in order. Raises what `parents` raises."""
+    extract = _http(contract)
+    way = extract.ways[way_name]
+    joined = [name for name in _used(contract, way_name) if name in extract.parents]
+    common = _common(partition, council)
+    for item, of_item in _items(contract, way_name, partition, council, parents, common):
+        for window in _windows(way, partition.period):
+            values = {**common, **of_item, **window}
+            for name in joined:
+                values[name] = parents.value(name, values)
+            begins = f" {window['window.start']:%Y-%m-%dT%H:%M}" if window else ""
+            yield Ask(f"{item}{begins}", values)
+
+
+def split(way: Way, ask: Ask) -> list[Ask]:
+    """The parts of an area that holds too much. Raises `SourceRejected`."""
+    # The contract's own check: `too_large` needs `split`.
+    name = str(way.split)
+    return [
+        Ask(f"{ask.label}/{number}", {**ask.values, name: piece}, ask.depth + 1)
+        for number, piece in enumerate(halves(ask.values[name]), start=1)
+    ]
+
+
+def request_of(way: Way, base_url: str, values: Values) -> SentRequest:
+    """The request of a way with its placeholders replaced; what goes into the path is quoted."""
+    in_path = {
+        name: quote(value, safe=",:") if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+    return SentRequest(
+        method=way.request.method,
+        url=base_url + fill(way.request.path, in_path),
+        query={name: fill(text, values) for name, text in way.request.query.items()},
+        form={name: fill(text, values) for name, text in way.request.form.items()},
+    )
+
+
+def context_of(contract: Contract, way_name: str, values: Values) -> dict[str, str]:
+    """What the loader must know of a request."""
+    return {name: str(values[name]) for name in sorted(set(_kept(contract, way_name)))}
+
+
+def _kept(contract: Contract, way_name: str) -> Iterator[str]:
+    for column in contract.columns_of(way_name):
+        if column.request:
+            yield column.request
+    select = contract.layout(way_name).select
+    if select:
+        yield select.among
+
+
+def _used(contract: Contract, way_name: str) -> dict[str, None]:
+    """The names of the values that a way's requests and columns use, in order."""
+    way = _http(contract).ways[way_name]
+    asked = [name for text in way.request.texts() for name in placeholders(text)]
+    return dict.fromkeys((*asked, *_kept(contract, way_name), *filter(None, [way.split])))
+
+
+def _http(contract: Contract) -> Extract:
+    if not isinstance(contract.extract, Extract):
+        raise TypeError(f"{contract.name} is not asked by HTTP")
+    return contract.extract
+
+
+def _common(partition: Partition, council: Council | None) -> dict[str, Any]:
+    period = partition.period
+    values: dict[str, Any] = {
+        "period": period.first_day,
+        "period.last": period.last_day,
+        "period.next": period.next.first_day,
+    }
+    if council:
+        values |= {
+            "council.name": council.name,
+            "council.title": council.title,
+            "council.gss_code": council.gss_code,
+            "council.police_force": council.police_force,
+            "council.latitude": council.latitude,
+            "council.longitude": council.longitude,
+            "council.radius_km": council.radius_km,
+        }
+    return values
+
+
+def _items(
+    contract: Contract,
+    way_name: str,
+    partition: Partition,
+    council: Council | None,
+    parents: Parents,
+    common: Values,
+) -> Iterator[tuple[str, Values]]:
+    way = _http(contract).ways[way_name]
+    if way.for_each == "partition":
+        yield str(partition.period), {}
+    elif way.for_each == "ward":
+        for ward in council.wards_on(partition.period.first_day) if council else ():
+            yield (
+                ward.code,
+                {
+                    "ward.code": ward.code,
+                    "ward.name": ward.name,
+                    "ward.police_neighbourhood": ward.police_neighbourhood,
+                },
+            )
+    elif way.for_each == "point":
+        for point in council.points if council else ():
+            yield (
+                point.name,
+                {
+                    "point.name": point.name,
+                    "point.latitude": point.latitude,
+                    "point.longitude": point.longitude,
+                },
+            )
+    else:
+        prefix = f"{way.for_each}."
+        columns = [
+            name.removeprefix(prefix)
+            for name in _used(contract, way_name)
+            if name.startswith(prefix)
+        ]
+        for record in parents.records(way.for_each, columns, common):
+            label = ",".join(str(record[column]) for column in columns)
+            yield label, {f"{prefix}{column}": record[column] for column in columns}
+
+
+def _windows(way: Way, period: Period) -> Iterator[Values]:
+    if not way.window_minutes:
+        yield {}
+        return
+    start = datetime.combine(period.first_day, time(), UTC)
+    last = datetime.combine(period.next.first_day, time(), UTC)
+    while start < last:
+        end = min(start + timedelta(minutes=way.window_minutes), last)
+        yield {"window.start": start, "window.end": end}
+        start = end

@@ -1,0 +1,1 @@
+"""What writes and checks definitions: sources, councils, dbt's files."""

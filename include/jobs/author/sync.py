@@ -1,0 +1,40 @@
+"""Files that are made from the contracts: dbt's sources, staging columns, schemas for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from include.jobs.author.schemas import schemas
+from include.sources.model import contracts, every_contract
+from include.transform.sources import PATH, render, staging_models, synced_model
+
+
+def made_files() -> dict[Path, str]:
+    """Each file that contracts decide, and what it must hold.
+
+    Raises `WrongDefinition` for a staging model that has no place for its columns.
+    """
+    every_contract.cache_clear()
+    contracts.cache_clear()
+    models = {
+        path: synced_model(contract, path.read_text(encoding="utf-8"))
+        for contract, path in staging_models(every_contract())
+    }
+    return {**schemas(), PATH: render(contracts()), **models}
+
+
+def stale_files() -> dict[Path, str]:
+    """Those of them that hold something else, and what they must hold."""
+    return {
+        path: text
+        for path, text in made_files().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+
+
+def sync() -> list[Path]:
+    """Write the files that are stale; returns which."""
+    stale = stale_files()
+    for path, text in stale.items():
+        path.write_text(text, encoding="utf-8")
+    return list(stale)

@@ -1,0 +1,138 @@
+"""Check contracts, councils, dbt's sources and the database's tables against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from include.councils.model import Council, councils
+from include.errors import PipelineError, ServiceUnavailable, WrongDefinition
+from include.sources.extract import Extract
+from include.sources.model import Contract, contracts, every_contract
+from include.sources.raw_table import SCHEMA, expected_columns
+from include.transform.project import FOLDER as DBT_PROJECT
+from include.warehouse.connection import connect, rows
+from include.warehouse.schema import raw_table
+
+_WITHOUT_DATABASE = "set WANDLE_LOADER_DSN, or run `wandle up`"
+
+TABLES_QUERY = """
+select c.relname as name
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 'raw' and c.relkind in ('r', 'p')
+order by 1
+"""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was compared with what, each difference, and why the database was not looked at."""
+
+    looked_at: tuple[str, ...]
+    differences: tuple[str, ...]
+    without_database: str = ""
+
+
+def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
+    """Compare everything that must fit together; an empty `dsn` leaves the database out.
+
+    Raises nothing for a definition that is wrong: it is a difference.
+    """
+    try:
+        every, enabled, known = every_contract(), contracts(), councils()
+    except WrongDefinition as error:
+        return Validation(("contracts and councils",), (str(error),), "the definitions are wrong")
+    said = [
+        *(line for contract in enabled.values() for line in of_councils(contract, known.values())),
+        *of_dbt(enabled, every, project),
+    ]
+    looked_at = [
+        f"{len(every)} contracts ({len(enabled)} enabled)",
+        f"{len(known)} councils",
+        "dbt's sources",
+    ]
+    if not dsn:
+        return Validation(tuple(looked_at), tuple(said), _WITHOUT_DATABASE)
+    try:
+        said.extend(of_database(enabled, every, dsn))
+    except ServiceUnavailable as error:
+        return Validation(tuple(looked_at), tuple(said), str(error))
+    except PipelineError as error:
+        said.append(f"database: {error}")
+    return Validation((*looked_at, "the database's tables"), tuple(said))
+
+
+def of_councils(contract: Contract, known: Iterable[Council]) -> Iterator[str]:
+    """What a contract asks of councils that one of them does not have."""
+    if not isinstance(contract.extract, Extract) or contract.councils == "uk":
+        return
+    asked = {way.for_each for way in contract.extract.ways.values()}
+    for council in known:
+        file = f"include/councils/{council.name}.yaml"
+        if "point" in asked and not council.points:
+            yield f"{file}: no `points`, and {contract.name} asks for each of them"
+        if "ward" in asked and not council.ward_sets:
+            yield f"{file}: no `ward_sets`, and {contract.name} asks for each ward"
+
+
+def of_dbt(
+    enabled: Mapping[str, Contract], every: Mapping[str, Contract], project: Path
+) -> Iterator[str]:
+    """Where dbt's sources are not what the contracts say."""
+    tables: dict[str, tuple[Path, Mapping[str, str]]] = {}
+    for file in sorted(project.glob("models/**/_sources.yml")):
+        where = file.relative_to(project.parent)
+        for name, columns in _dbt_tables(file):
+            if name in tables:
+                yield f"{where}: table {name} stands in {tables[name][0]}, too"
+            tables[name] = (where, columns)
+    for name, (where, columns) in tables.items():
+        if name not in every:
+            yield f"{where}: table {name} has no contract include/sources/{name}.yaml"
+        else:
+            for said in _column_differences(every[name], columns):
+                yield f"{where}: table {name}: {said}; run `wandle sync`"
+    for name in sorted(enabled.keys() - tables.keys()):
+        yield f"dbt_project: no source table for {name}; run `wandle sync`"
+
+
+def _column_differences(contract: Contract, columns: Mapping[str, str]) -> Iterator[str]:
+    expected = expected_columns(contract)
+    for column, kind in expected.items():
+        if column not in columns:
+            yield f"column {column} ({kind}) is missing"
+        elif columns[column] != kind:
+            yield f"column {column} is {columns[column]}, expected {kind}"
+    for column in sorted(columns.keys() - expected.keys()):
+        yield f"column {column} is not in the contract"
+
+
+def _dbt_tables(file: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+    content: Any = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    for source in content.get("sources", []):
+        if source.get("schema", source["name"]) == SCHEMA:
+            for item in source.get("tables", []):
+                columns = item.get("columns", [])
+                yield item["name"], {one["name"]: one.get("data_type", "") for one in columns}
+
+
+def of_database(
+    enabled: Mapping[str, Contract], every: Mapping[str, Contract], dsn: str
+) -> Iterator[str]:
+    """Where the raw tables are not what the contracts say. Raises `ServiceUnavailable`."""
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        present = {row["name"] for row in rows(cursor, TABLES_QUERY)}
+        for name, contract in enabled.items():
+            if name not in present:
+                yield f"database: table raw.{name} is missing; run `wandle migrate`"
+                continue
+            found = rows(cursor, raw_table.COLUMNS_QUERY, f"{SCHEMA}.{name}")
+            columns = {row["attname"]: row["format_type"] for row in found}
+            for said in raw_table.differences(contract, columns):
+                yield f"database: table raw.{name}: {said}; run `wandle migrate`"
+    for name in sorted(present - every.keys()):
+        yield f"database: table raw.{name} has no contract include/sources/{name}.yaml"

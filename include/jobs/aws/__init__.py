@@ -1,0 +1,1 @@
+"""What runs on AWS only: an environment's databases, its checks, the extract function."""

@@ -1,0 +1,67 @@
+"""One extraction as a function: AWS Lambda calls it, the DAG then only loads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+from include.errors import PermanentError, PipelineError
+from include.jobs.lake import lake_of
+from include.jobs.pipeline.extract import extract
+from include.jobs.pipeline.plan import plan
+from include.settings import Settings
+from include.sources.model import Contract, contract
+from include.sources.partition import Period
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
+    """Land the partitions that `event` asks for: the ids of their landings.
+
+    `{"source": ..., "scheduled_time": "2026-11-21T06:00:00Z"}` means the
+    period before that time, and those that the contract looks back to, as in
+    a scheduled run of its DAG; `councils`, `from` and `to` may say otherwise.
+    Called again with the same `scheduled_time`, it goes on where it was
+    interrupted. A partition that fails holds back no other; the first
+    failure is raised when all are done, and `plan`'s at once.
+    """
+    source = contract(_needed(event, "source"))
+    at = event.get("scheduled_time")
+    partitions = plan(
+        source,
+        today=datetime.now(UTC).date(),
+        councils=event.get("councils"),
+        first=event.get("from"),
+        last=event.get("to"),
+        interval=_interval(source, at),
+        lookback=True,
+    )
+    lake = lake_of(Settings.read())
+    run_id = f"function {at or context.aws_request_id}"
+    landings, failures = [], []
+    for item in partitions:
+        try:
+            landings.append(
+                extract(source, item["council"], item["period"], lake=lake, run_id=run_id)
+            )
+        except PipelineError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return {"landings": landings}
+
+
+def _needed(event: dict[str, Any], name: str) -> str:
+    if not event.get(name):
+        raise PermanentError(
+            f"extract function: the event names no {name!r}. Correct the schedule's input."
+        )
+    return str(event[name])
+
+
+def _interval(source: Contract, at: str | None) -> tuple[datetime, datetime] | None:
+    """The period that ended before a time; of a snapshot, none in particular."""
+    if at is None or source.snapshot:
+        return None
+    period = Period.of(datetime.fromisoformat(at).astimezone(UTC).date(), source.period)
+    first, last = period.previous.first_day, period.first_day
+    return datetime.combine(first, time(), UTC), datetime.combine(last, time(), UTC)

@@ -1,0 +1,1 @@
+"""What operators run on data that is there: verify, explain, erase, housekeeping."""

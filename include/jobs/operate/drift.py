@@ -1,0 +1,106 @@
+"""The fields that sources have and their contracts do not name, and what to add for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from include.sources.model import Contract, contracts
+from include.warehouse.books import drift
+from include.warehouse.connection import connect
+
+_PLAIN = re.compile(r"[^\\]+")
+_NAME_CHARACTERS = 48
+
+
+def unknown_fields(dsn: str, source: str | None = None) -> list[dict[str, Any]]:
+    """Each field that some record had and its contract does not name: where it was first seen.
+
+    One that a contract names by now is left out, as are those of sources that
+    have no contract any more.
+    """
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        found = drift.listed(cursor, source)
+    known = contracts()
+    return [
+        {**row, "first_seen": row["first_seen"].isoformat(timespec="seconds")}
+        for row in found
+        if row["source"] in known and not is_named(known[row["source"]], row)
+    ]
+
+
+def is_named(contract: Contract, row: Mapping[str, Any]) -> bool:
+    """Whether the contract has a place for the field by now."""
+    field = row["field"].split(".")
+    for column in contract.columns_of(row["way"]):
+        path = list(column.record_path)
+        if path and path == field[: len(path)]:
+            return True
+        # It looks into an object; what else may stand there is still unknown.
+        objects = all(isinstance(sample, dict) for sample in row["samples"])
+        if path[: len(field)] == field and objects:
+            return True
+    return False
+
+
+def patches(fields: Iterable[Mapping[str, Any]]) -> str:
+    """YAML to add to each contract, one document a source: a column for each unknown field."""
+    by_source: dict[str, list[Mapping[str, Any]]] = {}
+    for row in fields:
+        by_source.setdefault(row["source"], []).append(row)
+    known = contracts()
+    return "---\n".join(patch(known[source], rows) for source, rows in by_source.items())
+
+
+def patch(contract: Contract, rows: Iterable[Mapping[str, Any]]) -> str:
+    """What to add to one contract, with the commands that follow."""
+    taken = {column.name for column in contract.columns}
+    columns, remarks = [], []
+    for row in rows:
+        if not _PLAIN.fullmatch(row["field"]) or "" in row["field"].split("."):
+            remarks.append(
+                f"# {row['field']}: no path can name it; it stays in _extra. "
+                f"First seen {row['first_seen'][:10]}."
+            )
+            continue
+        name = _column_name(row["field"], taken)
+        taken.add(name)
+        columns.append(_column(name, row))
+    body = yaml.safe_dump({"columns": columns}, sort_keys=False, allow_unicode=True, width=96)
+    return "\n".join(
+        [
+            f"# Add to include/sources/{contract.name}.yaml, below `columns`, and describe them;",
+            f"# then `wandle migrate`, `wandle sync`, `wandle reload {contract.name}`.",
+            *remarks,
+            body if columns else "columns: []\n",
+        ]
+    )
+
+
+def _column(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    samples = ", ".join(str(sample) for sample in row["samples"])
+    seen = f"First seen on {row['first_seen'][:10]} in landing {row['landing_id']}"
+    column: dict[str, Any] = {"name": name}
+    if name != row["field"]:
+        column["path"] = row["field"]
+    return column | {
+        "type": "text" if row["type"] == "unknown" else row["type"],
+        "description": f"{seen}{f', such as {samples}' if samples else ''}. To be described.",
+    }
+
+
+def _column_name(field: str, taken: set[str]) -> str:
+    """The last part of a path in snake case; the whole path, or a number, where that is taken."""
+    for text in (field.split(".")[-1], field):
+        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
+        name = re.sub(r"[^a-z0-9]+", "_", snake).strip("_")
+        name = (name if name[:1].isalpha() else f"field_{name}").rstrip("_")[:_NAME_CHARACTERS]
+        if name not in taken:
+            return name
+    number = 2
+    while (numbered := f"{name[: _NAME_CHARACTERS - 4]}_{number}") in taken:
+        number += 1
+    return numbered

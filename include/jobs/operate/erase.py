@@ -1,0 +1,209 @@
+"""Erase a subject from a source: landings, raw rows, quarantine, marts.
+
+Replacements first, then the database and what is made of it, the old landings last: as long as
+one of these is there, running it again does what is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from include.errors import ServiceUnavailable
+from include.jobs.lake import Lake
+from include.jobs.operate.erase_search import Found, cut, find
+from include.jobs.operate.erase_subject import Subject
+from include.jobs.pipeline.load import load
+from include.landing.inventory import Stored, remove, remove_old_versions, stored_landings
+from include.landing.manifest import LandedPage, Manifest
+from include.landing.rewrite import replace_landing
+from include.landing.store import RESUMED_WITHIN, ROOT, began_at
+from include.settings import Settings
+from include.sources.model import Contract, contracts
+from include.sources.partition import Partition
+from include.warehouse.books import removals
+from include.warehouse.books.removals import Removal
+from include.warehouse.columns.pseudonyms import Pseudonyms
+from include.warehouse.connection import connect
+from include.warehouse.lock import locked_for_removal
+
+log = logging.getLogger(__name__)
+
+
+def erase(
+    contract: Contract,
+    subject: Subject,
+    *,
+    lake: Lake,
+    dsn: str,
+    by: str,
+    rebuild: Callable[[], object],
+) -> Found:
+    """Erase the subject everywhere, and return what was found before.
+
+    Each landing that holds the subject is replaced; what the database loaded
+    from it is loaded from its replacement; `rebuild` makes marts and published
+    files anew; then every version of the old landings is deleted, and every
+    old version of any object of the source. `ops.removal` keeps a keyed hash of
+    the subject. `by` is the person, for the ledger.
+
+    Raises as `find` does, and whatever made it fail; then run it again.
+    `ServiceUnavailable` if a landing was being written or loaded meanwhile.
+    """
+    settings = Settings.read()
+    keeper = lake.as_job("housekeeping")
+    subject_hash = Pseudonyms(settings.need("pseudonym_key")).of_bytes(subject.canonical)
+    found = find(contract, subject, lake=lake)
+    for holds in found.holds:
+        place = (holds.partition, holds.manifest.landing_id)
+        if place not in found.replaced:
+            with locked_for_removal(dsn, holds.partition):
+                found.replaced[place] = replace_landing(
+                    keeper.landings,
+                    holds.partition,
+                    holds.manifest,
+                    _shortened(contract, subject, holds.partition),
+                    run_id=f"wandle erase {subject_hash}",
+                    code_version=settings.code_version,
+                )
+    _load_replacements(contract, found, lake, dsn, by)
+    if found.pending:
+        rebuild()
+    for stored, replacement in found.pending:
+        _remove(contract, stored, replacement, keeper, dsn)
+    not_seen = _clear_up(contract, subject, found, keeper, dsn)
+    if not_seen:
+        names = ", ".join(f"{one.partition} {one.landing_id}" for one in not_seen)
+        raise ServiceUnavailable(
+            "erase: all that was there is done, but these landings came meanwhile, are being "
+            f"written or were interrupted, and may hold the subject: {names}. Run it again when "
+            "they are finished, or older than a day."
+        )
+    return found
+
+
+def _shortened(
+    contract: Contract, subject: Subject, partition: Partition
+) -> Callable[[LandedPage, bytes], tuple[bytes, int]]:
+    def shortened(page: LandedPage, body: bytes) -> tuple[bytes, int]:
+        found = cut(contract, subject, partition, page, body)
+        return found.body, found.left
+
+    return shortened
+
+
+def _load_replacements(contract: Contract, found: Found, lake: Lake, dsn: str, by: str) -> None:
+    for partition in sorted({stored.partition for stored, _ in found.pending}):
+        with connect(dsn) as connection, connection.cursor() as cursor:
+            pointed = removals.pointed_at(cursor, contract, partition)
+        replaced = [name for name in pointed if (partition, name) in found.replaced]
+        if replaced:
+            newest = (partition, max(replaced))
+            load(
+                contract,
+                partition.council,
+                str(partition.period),
+                lake=lake,
+                dsn=dsn,
+                run_id=found.replaced[newest].run_id,
+                landing_id=found.stands_for(newest),
+                forced_by=by,
+            )
+
+
+def _remove(
+    contract: Contract, stored: Stored, replacement: Manifest, lake: Lake, dsn: str
+) -> None:
+    """Write the removal down, then delete the landing; refused while something points to it."""
+    partition = stored.partition
+    with locked_for_removal(dsn, partition) as connection:
+        cursor = connection.cursor()
+        if stored.landing_id in removals.pointed_at(cursor, contract, partition):
+            raise ServiceUnavailable(
+                f"{partition}: landing {stored.landing_id} was loaded again meanwhile. "
+                "Run it again."
+            )
+        record = Removal(
+            source=partition.source,
+            council=partition.council,
+            period=partition.period.first_day,
+            landing_id=stored.landing_id,
+            reason="erased",
+            objects=stored.objects,
+            bytes=stored.bytes,
+            removed_at=datetime.now(UTC),
+            replaced_by=replacement.landing_id,
+            records_erased=replacement.erased,
+            # Of the erasure that wrote the replacement, which may have been an earlier one.
+            subject=replacement.run_id.rpartition(" ")[2],
+        )
+        removals.record(cursor, [record])
+        connection.commit()
+        remove(lake.landings, partition, stored.landing_id, every_version=True)
+    log.info("%s: erased from landing %s", partition, stored.landing_id)
+
+
+def _clear_up(
+    contract: Contract, subject: Subject, found: Found, lake: Lake, dsn: str
+) -> list[Stored]:
+    """Delete what interrupted runs left, old versions, and samples of unknown fields.
+
+    Returns the landings that were not looked into: new ones, and those being written.
+    """
+    seen = {*found.stored, *((place[0], one.landing_id) for place, one in found.replaced.items())}
+    not_seen = []
+    now = datetime.now(UTC)
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        removed = {
+            (row["council"], row["period"], row["landing_id"])
+            for row in removals.removals(cursor)
+            if row["source"] == contract.name
+        }
+        removals.forget_samples(cursor, contract.name, subject.values)
+        connection.commit()
+    for stored in stored_landings(lake.landings, contract.name):
+        where = stored.partition
+        is_removed = (where.council, where.period.first_day, stored.landing_id) in removed
+        too_old = now - began_at(stored.landing_id) >= RESUMED_WITHIN
+        if stored.finished:
+            if (where, stored.landing_id) not in seen:
+                not_seen.append(stored)
+        elif is_removed or too_old:
+            with locked_for_removal(dsn, where):
+                remove(lake.landings, where, stored.landing_id, every_version=True)
+        else:
+            not_seen.append(stored)
+    remove_old_versions(lake.landings, f"{ROOT}{contract.name}/")
+    return not_seen
+
+
+def what_remains(contract: Contract, backup_days: int | None, now: datetime) -> list[str]:
+    """Where the subject still is when all is done here, and until when, in sentences."""
+    said = [
+        "The source itself: erase them there too, or the next fetch brings them back.",
+        "PostgreSQL's files hold deleted rows until autovacuum has passed, and its write-ahead log "
+        f"until it is recycled. At once: `vacuum raw.{contract.name}, ops.quarantine`.",
+    ]
+    if backup_days is None:
+        said.append(
+            "Backups: Wandle knows of none (WANDLE_BACKUP_DAYS is not set). Any copy that you made "
+            "of the database or of the bucket still holds them."
+        )
+    else:
+        until = (now + timedelta(days=backup_days)).date()
+        said.append(
+            f"Backups of the database hold them until {until}: they are kept for {backup_days} "
+            "days. Erase them again after restoring one."
+        )
+    children = [
+        other.name
+        for other in contracts().values()
+        if any(parent.source == contract.name for parent in other.extract.parents.values())
+    ]
+    if children:
+        said.append(
+            f"Requests of {', '.join(children)} were made with values of {contract.name}: erase "
+            "there too, by their own columns."
+        )
+    return said

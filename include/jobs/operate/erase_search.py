@@ -1,0 +1,99 @@
+"""Look for a subject in every landing of a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from include.errors import PermanentError
+from include.jobs.lake import Lake
+from include.jobs.operate.erase_subject import Subject
+from include.landing.inventory import Stored, stored_landings
+from include.landing.manifest import LandedPage, Manifest
+from include.landing.read import read_pages
+from include.landing.store import RESUMED_WITHIN, began_at
+from include.records.remove import Cut, cut_records
+from include.sources.model import Contract
+from include.sources.partition import Partition
+
+Place = tuple[Partition, str]
+
+
+@dataclass(frozen=True)
+class Holds:
+    """A finished landing that holds records of the subject, and how many."""
+
+    partition: Partition
+    manifest: Manifest
+    records: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What S3 holds of a subject.
+
+    `replaced` are landings that another stands for, by an earlier erasure;
+    `being_written` are not finished, and were not looked into.
+    """
+
+    holds: list[Holds] = field(default_factory=list)
+    replaced: dict[Place, Manifest] = field(default_factory=dict)
+    stored: dict[Place, Stored] = field(default_factory=dict)
+    being_written: list[Stored] = field(default_factory=list)
+
+    @property
+    def pending(self) -> list[tuple[Stored, Manifest]]:
+        """The landings that are to be removed, with what replaces each."""
+        return [
+            (self.stored[place], manifest)
+            for place, manifest in self.replaced.items()
+            if place in self.stored
+        ]
+
+    def stands_for(self, place: Place) -> str:
+        """The id of the landing that stands for this one at last."""
+        while place in self.replaced:
+            place = (place[0], self.replaced[place].landing_id)
+        return place[1]
+
+
+def find(contract: Contract, subject: Subject, *, lake: Lake) -> Found:
+    """Look through every landing of the source; nothing is changed.
+
+    Raises `LandingDamaged` for a landing that cannot be read, and
+    `PermanentError` for one whose records cannot be cut out.
+    """
+    found = Found()
+    now = datetime.now(UTC)
+    lake = lake.as_job("housekeeping")
+    for stored in stored_landings(lake.landings, contract.name):
+        partition, landing_id = stored.partition, stored.landing_id
+        if not stored.finished:
+            if now - began_at(landing_id) < RESUMED_WITHIN:
+                found.being_written.append(stored)
+            continue
+        found.stored[partition, landing_id] = stored
+        manifest = lake.landings.manifest(partition, landing_id)
+        if manifest.replaces:
+            found.replaced[partition, manifest.replaces] = manifest
+        records = 0
+        for page, body in read_pages(lake.landings, partition, manifest):
+            records += cut(contract, subject, partition, page, body.read()).lost
+        if records:
+            found.holds.append(Holds(partition, manifest, records))
+    return found
+
+
+def cut(
+    contract: Contract, subject: Subject, partition: Partition, page: LandedPage, body: bytes
+) -> Cut:
+    """A page's body without the subject's records. Raises `PermanentError`, naming the page."""
+    try:
+        return cut_records(
+            body, contract.layout(page.way), subject.is_of(page.way), dict(page.context)
+        )
+    except PermanentError as error:
+        raise PermanentError(
+            f"{partition}: {page.name}: {error}. Nothing was changed. Delete this landing as a "
+            "whole, or the partition, and fetch it again without them."
+        ) from None

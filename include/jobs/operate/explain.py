@@ -1,0 +1,187 @@
+"""Where a row comes from: its landing, page and request, and its record's own bytes in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from include.errors import PermanentError
+from include.jobs.lake import Lake
+from include.landing.manifest import LandedPage, Manifest
+from include.landing.read import read_page
+from include.landing.store import landing_prefix
+from include.records.read import read_records, record_texts
+from include.settings import Settings
+from include.sources.model import Contract, contract
+from include.sources.partition import Partition, Period
+from include.sources.raw_table import EXTRA, LINEAGE
+from include.transform.counted import counted_marts
+from include.warehouse import find_rows
+from include.warehouse.columns.pseudonyms import Pseudonyms
+from include.warehouse.columns.redact import WITHHELD, Withholding
+from include.warehouse.connection import connect
+
+RAW, MARTS = "raw.", "marts."
+PSEUDONYM_DIGITS = 64
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where one raw row comes from.
+
+    `page_record_no` counts from 1; `page` is as the manifest has it. `record`
+    are the record's own bytes; with `whole` false not all of them: of personal
+    data what may be seen, or JSON where a record stands nowhere as a whole.
+    """
+
+    partition: Partition
+    row: dict[str, Any]
+    manifest: Manifest
+    address: str
+    page: LandedPage
+    page_no: int
+    page_record_no: int
+    record: bytes
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Explained:
+    """How many raw rows are meant, and where the first of them come from.
+
+    Of a mart's row: the row, and how many raw rows of each landing it counts.
+    """
+
+    found: int
+    origins: list[Origin]
+    mart_row: dict[str, Any] | None = None
+    landings: dict[str, int] | None = None
+
+
+def explain(
+    name: str,
+    wanted: Mapping[str, str],
+    *,
+    lake: Lake,
+    settings: Settings,
+    most: int = 3,
+    personal: bool = False,
+) -> Explained:
+    """Lead `raw.<source>` or `marts.<mart>` rows with the wanted values back to S3.
+
+    Personal values, in rows and records, are withheld; `personal` shows them to
+    whoever holds the key for pseudonyms, and so could tell the persons anyway.
+
+    Raises `UnknownName` or `PermanentError` for a table, column or value that
+    there is not, `WrongSetting` without that key, and `LandingDamaged` if S3
+    does not hold what the row points to.
+    """
+    if not wanted:
+        raise PermanentError(f"explain: which row of {name}? Say `--key NAME=VALUE`, or several.")
+    if personal:
+        settings.need("pseudonym_key")
+    if name.startswith(RAW):
+        source = contract(name.removeprefix(RAW))
+        with connect(settings.need("loader_dsn")) as connection, connection.cursor() as cursor:
+            asked = _as_stored(source, wanted, settings)
+            found, rows = find_rows.raw_rows(cursor, source, asked, most)
+        if not found:
+            raise PermanentError(
+                f"explain: no row of {name} is like that. Is the record in quarantine "
+                "(`wandle quarantine`), or its partition not loaded (`wandle ledger`)?"
+            )
+        return Explained(found, [_origin(source, row, lake, personal) for row in rows])
+    marts = counted_marts()
+    mart = marts.get(name.removeprefix(MARTS))
+    if mart is None or not name.startswith(MARTS):
+        known = ", ".join(f"{MARTS}{known}" for known in marts)
+        raise PermanentError(
+            f"explain: {name} cannot be led back. Choose raw.<source> (`wandle sources`), {known}."
+        )
+    source = contract(mart.source)
+    with connect(settings.need("transformer_dsn")) as connection, connection.cursor() as cursor:
+        row = find_rows.mart_row(cursor, mart.name, mart.grain, _whole_months(wanted))
+        landings, places = find_rows.rows_of_model(cursor, mart.model, mart.grain, row, most)
+        rows = [_row_at(cursor, source, place) for place in places]
+    origins = [_origin(source, found_row, lake, personal) for found_row in rows]
+    return Explained(sum(landings.values()), origins, row, landings)
+
+
+def _row_at(cursor: Any, source: Contract, place: Mapping[str, Any]) -> dict[str, Any]:
+    asked = {f"_{name}": str(value) for name, value in place.items()}
+    return find_rows.raw_rows(cursor, source, asked, 1)[1][0]
+
+
+def _whole_months(wanted: Mapping[str, str]) -> dict[str, str]:
+    """A month may be written as people write it: 2017-05."""
+    return {
+        name: f"{value}-01" if name == "month" and len(value) == len("2017-05") else value
+        for name, value in wanted.items()
+    }
+
+
+def _as_stored(source: Contract, wanted: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The wanted values as the raw table has them: pseudonyms in place of who is asked for."""
+    replaced = {column.name for column in source.raw_columns() if column.personal == "pseudonymise"}
+    return {
+        name: Pseudonyms(settings.need("pseudonym_key")).of(value)
+        if name in replaced and len(value) != PSEUDONYM_DIGITS
+        else value
+        for name, value in wanted.items()
+    }
+
+
+def _origin(source: Contract, row: Mapping[str, Any], lake: Lake, personal: bool) -> Origin:
+    partition = Partition(source.name, row["_council"], Period(row["_period"], source.period))
+    manifest = lake.landings.manifest(partition, row["_landing_id"])
+    number, position = _place(partition, manifest, row["_record_no"])
+    page = manifest.pages[number - 1]
+    with read_page(lake.landings, partition, manifest, page) as body:
+        record, whole = _record(source, page, body, position, personal)
+    hidden = set() if personal else {c.name for c in source.columns if c.personal != "no"}
+    hidden |= {EXTRA} if source.personal and not personal else set()
+    return Origin(
+        partition=partition,
+        row={
+            name: WITHHELD if name in hidden and value is not None else value
+            for name, value in row.items()
+            if name not in LINEAGE
+        },
+        manifest=manifest,
+        address=lake.landings.address(landing_prefix(partition, manifest.landing_id) + page.name),
+        page=page,
+        page_no=number,
+        page_record_no=position,
+        record=record,
+        whole=whole,
+    )
+
+
+def _place(partition: Partition, manifest: Manifest, record_no: int) -> tuple[int, int]:
+    """The page that holds a record of a landing, and the record's number in it, both from 1."""
+    left = record_no
+    for number, page in enumerate(manifest.pages, start=1):
+        if left <= page.records:
+            return number, left
+        left -= page.records
+    raise PermanentError(
+        f"{partition}: a row says it is record {record_no} of landing {manifest.landing_id}, which "
+        f"has {manifest.totals.records}. `wandle verify --source {partition.source}` tells more."
+    )
+
+
+def _record(
+    source: Contract, page: LandedPage, body: Any, position: int, personal: bool
+) -> tuple[bytes, bool]:
+    layout = source.layout(page.way)
+    if source.personal and not personal:
+        before = 0
+        for chunk in read_records(body, page.bytes, layout, page.context):
+            if position <= before + len(chunk):
+                withholding = Withholding(source.columns_of(page.way))
+                return withholding.record(chunk[position - before - 1]), False
+            before += len(chunk)
+    found = record_texts(body.read(), layout, {position}, page.context)
+    whole = layout.kind != "columnar" and "*" not in layout.records.split(".")
+    return found[position], whole

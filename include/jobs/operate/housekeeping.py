@@ -1,0 +1,199 @@
+"""Delete what is kept no longer: superseded and interrupted landings, personal data past its limit.
+
+A partition at a time, while nobody loads it: what the database holds of it and the record of the
+removal first, then the objects. Broken off anywhere, the next run goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from include.errors import ServiceUnavailable
+from include.jobs.lake import Lake
+from include.jobs.operate.landed import known_landings, removed_landings
+from include.landing.inventory import Stored, remove, stored_landings
+from include.landing.retention import Reason, no_longer_kept
+from include.settings import Settings
+from include.sources.model import Contract, every_contract
+from include.sources.partition import Partition, Period
+from include.warehouse.books import removals
+from include.warehouse.books.removals import Removal
+from include.warehouse.connection import connect
+from include.warehouse.lock import locked_for_removal
+
+log = logging.getLogger(__name__)
+
+RUN_ID = "wandle housekeeping"
+
+
+@dataclass(frozen=True)
+class Going:
+    """What goes of one partition: landings with their reasons, and whether rows go too."""
+
+    partition: Partition
+    landings: tuple[tuple[Stored, Reason], ...]
+    past_limit: bool
+
+
+def housekeeping(
+    *,
+    lake: Lake,
+    dsn: str,
+    delete: bool,
+    contracts: Mapping[str, Contract] | None = None,
+    now: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """What is kept no longer, an object for each landing; with `delete`, it is deleted.
+
+    `source`, `council`, `period`, `landing`, `reason` (`superseded`,
+    `interrupted`, `expired`), `objects` and `bytes` as stored. A partition
+    whose personal data are past their limit but lie in the database alone has
+    an empty `landing`.
+
+    Raises `ServiceUnavailable` (retryable) at the end, if a partition was
+    being loaded and was left alone.
+    """
+    contracts = every_contract() if contracts is None else contracts
+    now = now or datetime.now(UTC)
+    lake = lake.as_job("housekeeping")
+    going = _going(lake, dsn, contracts, now)
+    left: list[str] = []
+    listed: list[dict[str, Any]] = []
+    for one in going:
+        landings: Iterable[tuple[Stored, Reason]] = one.landings
+        if delete:
+            try:
+                landings = _delete(one, lake, dsn, contracts, now)
+            except ServiceUnavailable as error:
+                left.append(str(error))
+                continue
+        listed += _listed(one, landings)
+    _report(listed, deleted=delete)
+    if left:
+        raise ServiceUnavailable(f"housekeeping: {len(left)} partitions are left: {left[0]}")
+    return listed
+
+
+def summary(listed: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """How many landings and bytes, by source and reason."""
+    counted: dict[str, Counter[str]] = {}
+    for item in listed:
+        of_source = counted.setdefault(item["source"], Counter())
+        of_source[item["reason"]] += 1
+        of_source["bytes"] += item["bytes"]
+    return {source: dict(counts) for source, counts in counted.items()}
+
+
+def _going(lake: Lake, dsn: str, contracts: Mapping[str, Contract], now: datetime) -> list[Going]:
+    stored = {item.ref: item for item in stored_landings(lake.landings)}
+    past_limit: set[Partition] = set()
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        reasons = no_longer_kept(
+            known_landings(lake, cursor, stored.values(), contracts),
+            contracts,
+            now=now,
+            pointed_at=lambda where: removals.pointed_at(cursor, contracts[where.source], where),
+            removed=removed_landings(cursor, contracts),
+        )
+        for contract in contracts.values():
+            if contract.personal:
+                past_limit |= _rows_past_limit(
+                    contract, removals.partitions_of(cursor, contract), now
+                )
+    by_partition: dict[Partition, list[tuple[Stored, Reason]]] = {where: [] for where in past_limit}
+    for ref, reason in sorted(reasons.items()):
+        by_partition.setdefault(stored[ref].partition, []).append((stored[ref], reason))
+        if reason == "expired":
+            past_limit.add(stored[ref].partition)
+    return [
+        Going(partition, tuple(landings), partition in past_limit)
+        for partition, landings in by_partition.items()
+    ]
+
+
+def _rows_past_limit(
+    contract: Contract, places: Iterable[tuple[str, Any]], now: datetime
+) -> set[Partition]:
+    found = {
+        Partition(contract.name, name, Period.of(day, contract.period)) for name, day in places
+    }
+    return {where for where in found if contract.is_past_limit(where.period, now.date())}
+
+
+def _delete(
+    going: Going, lake: Lake, dsn: str, contracts: Mapping[str, Contract], now: datetime
+) -> list[tuple[Stored, Reason]]:
+    """Delete what goes of one partition; what is pointed at by now stays."""
+    where = going.partition
+    contract = contracts.get(where.source)
+    with locked_for_removal(dsn, where) as connection:
+        cursor = connection.cursor()
+        pointed = removals.pointed_at(cursor, contract, where) if contract else set()
+        gone = [
+            (stored, reason)
+            for stored, reason in going.landings
+            if reason != "superseded" or stored.landing_id not in pointed
+        ]
+        if contract and going.past_limit:
+            newest = max((stored.landing_id for stored, _ in gone), default="")
+            rows, quarantined = removals.empty(
+                cursor,
+                contract,
+                where,
+                landing_id=newest or max(pointed, default=""),
+                code_version=Settings.read().code_version,
+                run_id=RUN_ID,
+            )
+            log.info("%s: past its limit: %d rows, %d quarantined", where, rows, quarantined)
+        removals.record(cursor, (_record(stored, reason, now) for stored, reason in gone))
+        connection.commit()
+        for stored, _ in gone:
+            remove(
+                lake.landings,
+                where,
+                stored.landing_id,
+                every_version=contract is None or contract.personal,
+            )
+    return gone
+
+
+def _record(stored: Stored, reason: Reason, now: datetime) -> Removal:
+    return Removal(
+        source=stored.partition.source,
+        council=stored.partition.council,
+        period=stored.partition.period.first_day,
+        landing_id=stored.landing_id,
+        reason=reason,
+        objects=stored.objects,
+        bytes=stored.bytes,
+        removed_at=now,
+    )
+
+
+def _listed(going: Going, landings: Iterable[tuple[Stored, Reason]]) -> list[dict[str, Any]]:
+    where = going.partition
+    place = {"source": where.source, "council": where.council, "period": str(where.period)}
+    listed: list[dict[str, Any]] = [
+        place
+        | {"landing": stored.landing_id, "reason": reason}
+        | {"objects": stored.objects, "bytes": stored.bytes}
+        for stored, reason in landings
+    ]
+    if going.past_limit and not listed:
+        listed.append(place | {"landing": "", "reason": "expired", "objects": 0, "bytes": 0})
+    return listed
+
+
+def _report(listed: list[dict[str, Any]], *, deleted: bool) -> None:
+    verb = "deleted" if deleted else "would delete"
+    for source, counts in summary(listed).items():
+        size = counts.pop("bytes")
+        told = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+        log.info("housekeeping: %s: %s %s, %d bytes", source, verb, told, size)
+    if not listed:
+        log.info("housekeeping: nothing to delete")

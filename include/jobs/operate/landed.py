@@ -1,0 +1,57 @@
+"""Every landing that S3 holds, with what the ledger or its manifest says of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from include.errors import LandingDamaged
+from include.jobs.lake import Lake
+from include.landing.inventory import Ref, Stored, reference
+from include.landing.retention import Known
+from include.sources.model import Contract
+from include.sources.partition import Partition, Period
+from include.warehouse.books import removals
+from include.warehouse.connection import Cursor
+
+log = logging.getLogger(__name__)
+
+
+def known_landings(
+    lake: Lake, cursor: Cursor, stored: Iterable[Stored], contracts: Mapping[str, Contract]
+) -> list[Known]:
+    """What is known of each; a manifest is read only if the ledger never saw its landing."""
+    ledger = {_ref_of(row, contracts): row for row in removals.known_landings(cursor)}
+    return [_known(lake, item, ledger.get(item.ref)) for item in stored]
+
+
+def removed_landings(cursor: Cursor, contracts: Mapping[str, Contract]) -> set[Ref]:
+    """Every landing that was removed, or whose removal was begun."""
+    return {_ref_of(row, contracts) for row in removals.removals(cursor)}
+
+
+def _ref_of(row: Mapping[str, Any], contracts: Mapping[str, Contract]) -> Ref:
+    known = contracts.get(row["source"])
+    period = Period(row["period"], known.period if known else "day")
+    return reference(Partition(row["source"], row["council"], period), row["landing_id"])
+
+
+def _known(lake: Lake, stored: Stored, row: Mapping[str, Any] | None) -> Known:
+    """What the ledger or, if it never saw the landing, its manifest says of it."""
+    if not stored.finished:
+        return Known(stored, None)
+    if row is not None:
+        parents = tuple(_parent(item) for item in row["parents"].values())
+        return Known(stored, row["outcome"], parents, row["replaces"])
+    try:
+        manifest = lake.landings.manifest(stored.partition, stored.landing_id)
+    except LandingDamaged as error:
+        log.warning("%s", error)
+        return Known(stored, "damaged")
+    parents = tuple(_parent(dict(item)) for item in manifest.parents.values())
+    return Known(stored, manifest.outcome, parents, manifest.replaces)
+
+
+def _parent(item: Mapping[str, str]) -> Ref:
+    return (item["source"], item["council"], item["period"], item["landing_id"])

@@ -1,0 +1,194 @@
+"""Compare what S3 holds with what PostgreSQL holds, partition by partition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from include.errors import LandingDamaged, PermanentError, TableOutdated, UnknownName
+from include.jobs.lake import Lake
+from include.jobs.operate.differences import Difference, Place
+from include.jobs.pipeline.load import rules_hash_of
+from include.landing.manifest import Manifest
+from include.landing.read import AHEAD, read_page
+from include.landing.store import ROOT, Landings
+from include.settings import Settings
+from include.sources.model import Contract, contract, contracts
+from include.sources.partition import Partition, Period
+from include.sources.raw_table import SCHEMA
+from include.warehouse import read_back
+from include.warehouse.books import ledger
+from include.warehouse.connection import ArrowCursor, connect_for_arrow, rows
+from include.warehouse.schema import raw_table
+
+Entry = Mapping[str, Any]
+
+
+@dataclass
+class Verified:
+    """What was compared, and what differs; `passed_over` says what could not be."""
+
+    partitions: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+
+
+def verify(
+    *,
+    lake: Lake,
+    dsn: str,
+    source: str | None = None,
+    council: str | None = None,
+    period: str | None = None,
+    deep: bool = False,
+    progress: Callable[[str, int, int], None] = lambda doing, done, total: None,
+) -> Verified:
+    """Compare landings, ledger, raw rows and quarantine of the partitions asked for.
+
+    Row counts and content hashes are taken from the raw table's rows
+    themselves. With `deep`, every page of the landing that is loaded, and of
+    the newest, is read and checked against its manifest. Changes nothing.
+
+    Raises `UnknownName`, and `PermanentError` if there is nothing to compare.
+    """
+    done = Verified()
+    for known in [contract(source)] if source else contracts().values():
+        with connect_for_arrow(dsn) as connection, connection.cursor() as cursor:
+            comparing = _Comparing(known, lake.landings, cursor, deep, done)
+            try:
+                places = comparing.places(council, period)
+            except TableOutdated as error:
+                done.differences.append(Difference.of_table(known, error))
+                continue
+            for number, partition in enumerate(places, start=1):
+                progress(str(partition), number, len(places))
+                connection.rollback()
+                done.differences += comparing.compare(partition)
+            done.partitions += len(places)
+    if not source:
+        _note_strange_folders(lake.landings, done)
+    if not done.partitions and not done.differences:
+        raise PermanentError(
+            "verify: neither S3 nor the warehouse holds anything of that. See `wandle ledger`."
+        )
+    return done
+
+
+class _Comparing:
+    """One source, compared partition by partition."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        landings: Landings,
+        cursor: ArrowCursor,
+        deep: bool,
+        done: Verified,
+    ) -> None:
+        self._contract = contract
+        self._landings = landings
+        self._cursor = cursor
+        self._deep = deep
+        self._done = done
+        self._rules_hash = _rules_hash(contract, done)
+
+    def places(self, council: str | None, period: str | None) -> list[Partition]:
+        """Every partition that either side knows. Raises `TableOutdated`."""
+        name = f"{SCHEMA}.{self._contract.name}"
+        found = rows(self._cursor, raw_table.COLUMNS_QUERY, name)
+        raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
+        known = {
+            Partition(self._contract.name, name, Period(day, self._contract.period))
+            for name, day in read_back.partitions(self._cursor, self._contract.name)
+        }
+        known |= set(self._landed())
+        return sorted(
+            item
+            for item in known
+            if council in (None, item.council) and period in (None, str(item.period))
+        )
+
+    def _landed(self) -> Iterator[Partition]:
+        prefix = f"{ROOT}{self._contract.name}/"
+        for council in self._landings.folders(prefix):
+            for text in self._landings.folders(f"{prefix}{council}/"):
+                try:
+                    period = self._contract.parse_period(text)
+                except UnknownName as error:
+                    self._done.passed_over.append(f"{prefix}{council}/{text}/ in S3: {error}")
+                    continue
+                yield Partition(self._contract.name, council, period)
+
+    def compare(self, partition: Partition) -> Iterator[Difference]:
+        """What differs in one partition, in one moment of the warehouse."""
+        place = Place(self._contract, partition)
+        read_back.begin(self._cursor)
+        entry = ledger.current_load(self._cursor, partition)
+        attempt = ledger.newest_attempt(self._cursor, partition)
+        found = read_back.held(self._cursor, self._contract, partition)
+        manifests: dict[str, Manifest] = {}
+        yield from self._newest(place, entry, attempt, manifests)
+        if entry is None and (found.rows or found.quarantined):
+            yield place.unaccounted(found)
+        pointed_at = {*found.landings, *([entry["landing_id"]] if entry else ())}
+        for landing_id in sorted(pointed_at - manifests.keys()):
+            try:
+                manifests[landing_id] = self._landings.manifest(partition, landing_id)
+            except LandingDamaged as error:
+                yield place.vanished(landing_id, str(error))
+        if entry:
+            loaded = manifests.get(entry["landing_id"])
+            if loaded and loaded.pages_hash != entry["pages_hash"]:
+                yield place.altered(entry)
+            older = self._rules_hash not in (None, entry["rules_hash"])
+            yield from place.contents(entry, found, older_rules=older)
+        if self._deep:
+            for manifest in manifests.values():
+                yield from self._damaged_pages(place, manifest)
+
+    def _newest(
+        self, place: Place, entry: Entry | None, attempt: Entry | None, found: dict[str, Manifest]
+    ) -> Iterator[Difference]:
+        """Whether the newest landing is loaded; it is added to `found`."""
+        try:
+            newest = self._landings.newest_complete(place.partition)
+        except LandingDamaged as error:
+            yield place.damaged(str(error))
+            return
+        if newest is None:
+            return
+        found[newest.landing_id] = newest
+        if entry is None or newest.landing_id > entry["landing_id"]:
+            yield place.not_loaded(newest.landing_id, entry, attempt)
+
+    def _damaged_pages(self, place: Place, manifest: Manifest) -> Iterator[Difference]:
+        def check(number: int) -> str | None:
+            page = manifest.pages[number]
+            try:
+                read_page(self._landings, place.partition, manifest, page).close()
+            except LandingDamaged as error:
+                return str(error)
+            return None
+
+        with ThreadPoolExecutor(AHEAD, thread_name_prefix="verify") as pool:
+            said = pool.map(check, range(len(manifest.pages)))
+            yield from (place.damaged(message) for message in said if message)
+
+
+def _rules_hash(contract: Contract, done: Verified) -> str | None:
+    settings = Settings.read()
+    pseudonymised = any(column.personal == "pseudonymise" for column in contract.columns)
+    if pseudonymised and not settings.pseudonym_key:
+        done.passed_over.append(
+            f"{contract.name}: whether its rules have changed; WANDLE_PSEUDONYM_KEY is not set"
+        )
+        return None
+    return rules_hash_of(contract, settings)
+
+
+def _note_strange_folders(landings: Landings, done: Verified) -> None:
+    for name in landings.folders(ROOT):
+        if name not in contracts():
+            done.passed_over.append(f"{ROOT}{name}/ in S3: no contract of that name is enabled")

@@ -1,0 +1,75 @@
+"""Look into the ledger and the quarantine, as people and machines read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from include.sources.model import Contract, contracts
+from include.sources.partition import Period
+from include.warehouse.books import ledger, quarantine
+from include.warehouse.connection import connect
+from include.warehouse.find_rows import row_counts
+
+
+def public_entry(entry: Mapping[str, Any], contract: Contract | None = None) -> dict[str, Any]:
+    """A ledger entry with the period as text, the landing's id as `landing`, times in ISO 8601.
+
+    Without its contract, all are read to find it.
+    """
+    known = contract or contracts().get(entry["source"])
+    grain = known.period if known else "day"
+    shown = {
+        "source": entry["source"],
+        "council": entry["council"],
+        "period": str(Period(entry["period"], grain)),
+        "records": entry["records"],
+        "loaded": entry["loaded"],
+        "quarantined": entry["quarantined"],
+        "duplicates": entry["duplicates"],
+        "status": entry["status"],
+        "content_hash": entry["content_hash"],
+        "landing": entry["landing_id"],
+        "seconds": round(entry["seconds"], 3),
+    }
+    rest = ("rows", "pages", "bytes", "run_id", "forced_by", "error", "started_at", "finished_at")
+    for name in rest:
+        value = entry[name]
+        shown[name] = value.isoformat() if isinstance(value, datetime) else value
+    return shown
+
+
+def ledger_entries(dsn: str, *, history: bool = False) -> list[dict[str, Any]]:
+    """The newest entry of each partition, or with `history` every one, oldest first."""
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        found = ledger.entries(cursor) if history else ledger.newest_entries(cursor)
+    return [public_entry(entry) for entry in found]
+
+
+def quarantined(dsn: str) -> list[dict[str, Any]]:
+    """What is in quarantine: where each record stands and which rule it broke, not the record."""
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        found = quarantine.listed(cursor)
+    listed = []
+    for row in found:
+        known = contracts().get(row["source"])
+        row["period"] = str(Period(row["period"], known.period if known else "day"))
+        row["landing"] = row.pop("landing_id")
+        row["column"] = row.pop("column_name")
+        row["found_at"] = row["found_at"].isoformat()
+        row["bytes"] = len(row.pop("record"))
+        listed.append(row)
+    return listed
+
+
+def marts_are_behind(dsn: str) -> bool:
+    """Whether a raw table changed after the newest complete build of the marts began."""
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        return ledger.newer_than_marts(cursor)
+
+
+def mart_counts(dsn: str) -> dict[str, int]:
+    """The number of rows of each mart, as a reader sees them."""
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        return row_counts(cursor)

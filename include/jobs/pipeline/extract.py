@@ -1,0 +1,182 @@
+"""Fetch a partition from its API or database and land it in S3."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+
+from include.councils.model import UK, Council
+from include.councils.model import council as council_named
+from include.errors import PermanentError, SourceRejected
+from include.extract.client import Client
+from include.extract.database import fetch_rows
+from include.extract.fetched import AlreadyLanded, NotPublished, Page
+from include.extract.pages import fetch_pages
+from include.extract.requests import way_for
+from include.jobs.lake import Lake
+from include.jobs.pipeline.parents import ParentLandings
+from include.landing.manifest import Manifest, Outcome
+from include.landing.write import Draft
+from include.settings import Settings
+from include.sources.extract import Archive, DatabaseExtract, Extract
+from include.sources.model import Contract, contracts, rate_for
+from include.sources.page import Answered
+from include.sources.partition import Partition, Period
+
+log = logging.getLogger(__name__)
+
+
+def extract(
+    contract: Contract,
+    council: str,
+    period: str,
+    *,
+    lake: Lake,
+    run_id: str,
+    source_dsn: str | None = None,
+    progress: Callable[[int], None] = lambda pages: None,
+) -> str:
+    """Land one partition and return the landing's id.
+
+    An interrupted landing of the same run is resumed at the first page that
+    is missing; otherwise everything is fetched anew. A young period that the
+    source does not have yet is landed as `not_published`. `source_dsn` is the
+    address of the database that the contract names, where it names one.
+    `progress` is told the number of pages so far.
+
+    Raises `SourceUnavailable` (retryable), `SourceRejected`,
+    `UnexpectedPayload`, and `PermanentError` for a snapshot of another period
+    than the current one, and for personal data that must not be kept.
+    """
+    now = datetime.now(UTC)
+    lake = lake.as_job(f"extract-{contract.name}")
+    place = _council(contract, council)
+    partition = Partition(contract.name, council, contract.parse_period(period))
+    _refuse_past_snapshots(contract, partition, now)
+    _refuse_past_limit(contract, partition, now)
+    parents = ParentLandings(contract, council, lake)
+    draft = Draft.open(
+        lake.landings,
+        partition,
+        run_id=run_id,
+        contract_hash=contract.contract_hash,
+        now=now,
+    )
+    if draft.landed:
+        log.info("%s: resuming after %d pages", partition, len(draft.landed))
+    way = way_for(contract, partition.period, now.date())
+    pages = _pages(contract, partition, place, way, parents, draft, source_dsn)
+    said: Answered | None = None
+    try:
+        for done, page in enumerate(pages, 1):
+            if isinstance(page, AlreadyLanded):
+                draft.keep(page.request, page.context)
+            else:
+                draft.add(page.facts, page.request, page.body)
+            progress(done)
+    except NotPublished as answer:
+        said = answer.answered
+    manifest = draft.finish(
+        run_id=run_id,
+        code_version=Settings.read().code_version,
+        started_at=now,
+        parents=parents.used,
+        outcome=_outcome(contract, way, partition, said, draft.records, now.date()),
+        answered=said,
+    )
+    _report(partition, manifest)
+    return manifest.landing_id
+
+
+def _pages(
+    contract: Contract,
+    partition: Partition,
+    place: Council | None,
+    way: str,
+    parents: ParentLandings,
+    draft: Draft,
+    source_dsn: str | None,
+) -> Iterable[Page]:
+    """What is still to be landed, from the database or the API that the contract names."""
+    landed = [stored.page for stored in draft.landed]
+    if isinstance(contract.extract, DatabaseExtract):
+        return fetch_rows(contract, partition, dsn=source_dsn, landed=landed)
+    return fetch_pages(
+        contract,
+        partition,
+        place,
+        client=Client(contract.extract, rate_for(contract, contracts().values())),
+        base_url=_base_url(contract.extract, way),
+        parents=parents,
+        way=way,
+        landed=landed,
+    )
+
+
+def _council(contract: Contract, name: str) -> Council | None:
+    if contract.councils == "uk":
+        if name != UK:
+            raise PermanentError(f"{contract.name}: belongs to no council; ask for {UK!r}.")
+        return None
+    return council_named(name)
+
+
+def _refuse_past_snapshots(contract: Contract, partition: Partition, now: datetime) -> None:
+    current = Period.of(now.date(), contract.period)
+    if contract.snapshot and partition.period != current:
+        raise PermanentError(
+            f"{partition}: is a snapshot: the API answers for {current} only. "
+            "Ask for that period, or reload this one from S3."
+        )
+
+
+def _refuse_past_limit(contract: Contract, partition: Partition, now: datetime) -> None:
+    if contract.is_past_limit(partition.period, now.date()):
+        raise PermanentError(
+            f"{partition}: its data are personal and are kept for {contract.retention_days} days, "
+            "which are over. Ask for a later period."
+        )
+
+
+def _base_url(extract: Extract, way_name: str) -> str:
+    way = extract.ways[way_name]
+    elsewhere = way.base_url if isinstance(way, Archive) else ""
+    return Settings.read().api_url(elsewhere or extract.base_url)
+
+
+def _outcome(
+    contract: Contract,
+    way: str,
+    partition: Partition,
+    said: Answered | None,
+    records: int,
+    today: date,
+) -> Outcome:
+    young = contract.may_be_unpublished(partition.period, today)
+    if said is None:
+        answers = (
+            contract.extract.ways[way].answers if isinstance(contract.extract, Extract) else None
+        )
+        nothing = records == 0 and answers is not None and answers.empty_is_not_published
+        return "not_published" if nothing and young else "complete"
+    if young:
+        return "not_published"
+    raise SourceRejected(
+        f"{partition}: HTTP {said.status} from {said.request.address}: the source does not have "
+        f"this period, which was due {contract.publication_lag_days} days after its end. Retrying "
+        "will not help; is it older than the source keeps, or was it withdrawn?"
+    )
+
+
+def _report(partition: Partition, manifest: Manifest) -> None:
+    if manifest.outcome == "not_published":
+        log.info("%s: not published yet", partition)
+    else:
+        log.info(
+            "%s: landed %d records in %d pages as %s",
+            partition,
+            manifest.totals.records,
+            manifest.totals.pages,
+            manifest.landing_id,
+        )

@@ -1,0 +1,187 @@
+"""Load a landing into PostgreSQL: the one load path, for fetching, reloading and replaying."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from include.errors import PermanentError
+from include.jobs.lake import Lake
+from include.jobs.pipeline.books import public_entry
+from include.landing.manifest import Manifest
+from include.landing.read import read_pages
+from include.landing.store import landing_prefix
+from include.settings import Settings
+from include.sources.model import Contract
+from include.sources.partition import Partition
+from include.warehouse import load as warehouse
+from include.warehouse.books.ledger import Entry, Landing
+from include.warehouse.columns.pseudonyms import Pseudonyms
+from include.warehouse.prepare import PageBody
+
+log = logging.getLogger(__name__)
+
+
+def load(
+    contract: Contract,
+    council: str,
+    period: str,
+    *,
+    lake: Lake,
+    dsn: str,
+    run_id: str,
+    landing_id: str | None = None,
+    forced_by: str | None = None,
+) -> dict[str, Any]:
+    """Replace the partition in `raw.<source>` by a landing; the newest one if none is named.
+
+    Returns the ledger entry, with `period` as text and status `loaded`,
+    `unchanged` or `not_published`. `forced_by` loads although nothing has
+    changed, and although a check says no.
+
+    Raises `LoadRefused` if a check says no, `LandingDamaged` if S3 does not
+    hold what the manifest says, `TableOutdated`, or `ServiceUnavailable`
+    (retryable). Then nothing is changed but the ledger, whose entry names the
+    landing, if one was found.
+    """
+    partition = Partition(contract.name, council, contract.parse_period(period))
+    settings = Settings.read()
+    begun = _entry(contract, partition, run_id, forced_by, settings.code_version)
+    looked_at = landing_id or ""
+    try:
+        pseudonyms = _pseudonyms(contract, settings)
+        lake = lake.as_job("load")
+        for looked_at in [landing_id] if landing_id else lake.landings.finished(partition):
+            manifest = lake.landings.manifest(partition, looked_at)
+            if landing_id or manifest.outcome == "complete":
+                break
+        else:
+            raise _nothing_landed(partition)
+    except Exception as error:
+        warehouse.write_failure(dsn, dataclasses.replace(begun, landing_id=looked_at), error)
+        raise
+    entry = warehouse.load(
+        contract,
+        _landing(partition, manifest),
+        lambda: _pages(lake, partition, manifest),
+        partition=partition,
+        dsn=dsn,
+        entry=_of(manifest, begun, _rules_hash(contract, pseudonyms)),
+        forced=forced_by is not None,
+        pseudonyms=pseudonyms,
+    )
+    log.info(
+        "%s: %s: %d records = %d loaded + %d quarantined + %d duplicates, %.1f s",
+        partition,
+        entry.status,
+        entry.records,
+        entry.loaded,
+        entry.quarantined,
+        entry.duplicates,
+        entry.seconds,
+    )
+    return public_entry(vars(entry), contract)
+
+
+def _nothing_landed(partition: Partition) -> PermanentError:
+    return PermanentError(
+        f"{partition}: S3 holds no finished landing of it. Fetch it first: `wandle ingest "
+        f"{partition.source} --council {partition.council} --period {partition.period}`."
+    )
+
+
+def _pseudonyms(contract: Contract, settings: Settings) -> Pseudonyms | None:
+    if any(column.personal == "pseudonymise" for column in contract.columns):
+        return Pseudonyms(settings.need("pseudonym_key"))
+    return None
+
+
+def rules_hash_of(contract: Contract, settings: Settings) -> str:
+    """What a load of today would say its rules are. Raises `WrongSetting` without a key."""
+    return _rules_hash(contract, _pseudonyms(contract, settings))
+
+
+def _rules_hash(contract: Contract, pseudonyms: Pseudonyms | None) -> str:
+    """With another key, the same landing gives other rows."""
+    if pseudonyms is None:
+        return contract.rules_hash
+    return hashlib.sha256(f"{contract.rules_hash} {pseudonyms.fingerprint}".encode()).hexdigest()
+
+
+def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[PageBody]:
+    prefix = lake.landings.address(landing_prefix(partition, manifest.landing_id))
+    for page, body in read_pages(lake.landings, partition, manifest):
+        address = prefix + page.name
+        yield PageBody(page.name, page.context, page.records, page.bytes, body, page.way, address)
+
+
+def _landing(partition: Partition, manifest: Manifest) -> Landing:
+    return Landing(
+        source=partition.source,
+        council=partition.council,
+        period=partition.period.first_day,
+        landing_id=manifest.landing_id,
+        outcome=manifest.outcome,
+        run_id=manifest.run_id,
+        code_version=manifest.code_version,
+        contract_hash=manifest.contract_hash,
+        pages_hash=manifest.pages_hash,
+        pages=manifest.totals.pages,
+        records=manifest.totals.records,
+        bytes=manifest.totals.bytes,
+        started_at=manifest.started_at,
+        finished_at=manifest.finished_at,
+        parents=json.dumps({name: dict(item) for name, item in manifest.parents.items()}),
+        replaces=manifest.replaces,
+        erased=manifest.erased,
+    )
+
+
+def _entry(
+    contract: Contract, partition: Partition, run_id: str, forced_by: str | None, code_version: str
+) -> Entry:
+    """The attempt as it begins, before its landing is known: `failed` until it ends otherwise."""
+    now = datetime.now(UTC)
+    return Entry(
+        source=partition.source,
+        council=partition.council,
+        period=partition.period.first_day,
+        landing_id="",
+        status="failed",
+        records=0,
+        loaded=0,
+        quarantined=0,
+        duplicates=0,
+        pages=0,
+        bytes=0,
+        content_hash=None,
+        quarantine_hash=None,
+        pages_hash="",
+        rules_hash=contract.rules_hash,
+        contract_hash=contract.contract_hash,
+        code_version=code_version,
+        run_id=run_id,
+        forced_by=forced_by,
+        error=None,
+        started_at=now,
+        finished_at=now,
+        seconds=0.0,
+    )
+
+
+def _of(manifest: Manifest, begun: Entry, rules_hash: str) -> Entry:
+    """The attempt once its landing is known."""
+    return dataclasses.replace(
+        begun,
+        landing_id=manifest.landing_id,
+        records=manifest.totals.records,
+        pages=manifest.totals.pages,
+        bytes=manifest.totals.bytes,
+        pages_hash=manifest.pages_hash,
+        rules_hash=rules_hash,
+    )

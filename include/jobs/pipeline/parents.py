@@ -1,0 +1,141 @@
+"""Values that a source's requests take from the latest landing of another source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from include.councils.model import UK
+from include.errors import PermanentError
+from include.jobs.lake import Lake
+from include.landing.manifest import Manifest, ParentLanding
+from include.landing.read import read_pages
+from include.landing.store import ROOT
+from include.records.read import read_records
+from include.sources.formats import Format
+from include.sources.model import Column, Contract, contract
+from include.sources.partition import Partition
+from include.sources.templates import fill, placeholders
+
+Values = Mapping[str, Any]
+Row = tuple[Any, ...]
+Match = tuple[str, ...]
+
+
+class ParentLandings:
+    """The parents of one source, for one council; each landing is read once, when first needed.
+
+    `used` names the landings that were read.
+    """
+
+    def __init__(self, child: Contract, council: str, lake: Lake) -> None:
+        self._child = child
+        self._council = council
+        self._lake = lake
+        self._found: dict[tuple[str, ...], dict[Match, list[Row]]] = {}
+        self.used: dict[str, ParentLanding] = {}
+
+    def value(self, name: str, values: Values) -> str:
+        """The parent's matching records, written and joined as the contract says.
+
+        Raises `PermanentError` if the parent was never landed, or holds no
+        record that matches.
+        """
+        parent = self._child.extract.parents[name]
+        columns = list(placeholders(parent.each))
+        written = (
+            fill(parent.each, dict(zip(columns, row, strict=True)))
+            for row in self._matching(name, columns, values)
+        )
+        return parent.join.join(written)
+
+    def records(self, name: str, columns: list[str], values: Values) -> Iterator[Values]:
+        """These columns of the parent's matching records, each combination once.
+
+        A record that lacks one of them is left out. Raises as `value` does.
+        """
+        for row in dict.fromkeys(self._matching(name, columns, values)):
+            if None not in row:
+                yield dict(zip(columns, row, strict=True))
+
+    def _matching(self, name: str, columns: list[str], values: Values) -> list[Row]:
+        parent = self._child.extract.parents[name]
+        key = (name, *columns)
+        if key not in self._found:
+            self._found[key] = self._read(name, columns)
+        wanted = tuple(fill(text, values) for text in parent.match.values())
+        found = self._found[key].get(wanted)
+        if not found:
+            what = ", ".join(
+                f"{column} {text}" for column, text in zip(parent.match, wanted, strict=True)
+            )
+            raise PermanentError(
+                f"{self._child.name} {self._council}: the latest landing of {parent.source} "
+                f"({self.used[name].landing_id}) holds nothing{' for ' if what else ''}{what}. "
+                f"Fetch it again: `wandle ingest {parent.source} --council {self._council}`."
+            )
+        return found
+
+    def _read(self, name: str, columns: list[str]) -> dict[Match, list[Row]]:
+        parent = self._child.extract.parents[name]
+        source = contract(parent.source)
+        partition, manifest = self._latest(source)
+        self.used[name] = ParentLanding(
+            source=source.name,
+            council=partition.council,
+            period=str(partition.period),
+            landing_id=manifest.landing_id,
+        )
+        found: dict[Match, list[Row]] = {}
+        for row in self._rows(source, partition, manifest, {*parent.match, *columns}):
+            match = tuple(str(row[column]) for column in parent.match)
+            found.setdefault(match, []).append(tuple(row[column] for column in columns))
+        return found
+
+    def _rows(
+        self, source: Contract, partition: Partition, manifest: Manifest, needed: set[str]
+    ) -> Iterator[dict[str, Any]]:
+        for page, body in read_pages(self._lake.landings, partition, manifest):
+            layout = source.layout(page.way)
+            columns = [column for column in source.columns_of(page.way) if column.name in needed]
+            position = 0
+            for chunk in read_records(body, page.bytes, layout, page.context):
+                for record in chunk:
+                    position += 1
+                    yield {
+                        column.name: _value(column, layout, record, page.context, position)
+                        for column in columns
+                    }
+
+    def _latest(self, source: Contract) -> tuple[Partition, Manifest]:
+        landings = self._lake.landings
+        council = UK if source.councils == "uk" else self._council
+        for text in reversed(landings.folders(f"{ROOT}{source.name}/{council}/")):
+            partition = Partition(source.name, council, source.parse_period(text))
+            manifest = landings.newest_complete(partition)
+            if manifest:
+                return partition, manifest
+        raise PermanentError(
+            f"{self._child.name} {self._council}: needs a landing of {source.name}, and there is "
+            f"none. Fetch it first: `wandle ingest {source.name} --council {self._council}`, or "
+            f"the DAG ingest_{source.name}."
+        )
+
+
+def _value(
+    column: Column, layout: Format, record: Any, context: Mapping[str, str], position: int
+) -> Any:
+    """What a record says, as one value: None where it says nothing, or several things."""
+    if column.request:
+        return context[column.request]
+    if column.position:
+        return position
+    for name in column.record_path:
+        record = record.get(name) if isinstance(record, dict) else None
+    if isinstance(record, list) and record and column.list_value in ("first", "last"):
+        record = record[0 if column.list_value == "first" else -1]
+    nothing = isinstance(record, list | dict) or record in (
+        *layout.null_values,
+        *column.null_values,
+    )
+    return None if nothing else record

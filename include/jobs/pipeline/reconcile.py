@@ -1,0 +1,74 @@
+"""Balance the books of a run: every planned partition must have a good entry in the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from include.errors import PermanentError
+from include.jobs.pipeline.books import public_entry
+from include.sources.model import Contract
+from include.warehouse.books import ledger
+from include.warehouse.connection import connect
+
+
+def reconcile(
+    contract: Contract,
+    partitions: Sequence[dict[str, str]],
+    landings: Sequence[str | None],
+    *,
+    dsn: str,
+    run_id: str,
+) -> dict[str, int]:
+    """Count the run's partitions by status.
+
+    `landings` holds, for each of `partitions`, the id of the landing that its
+    load says it has dealt with, or None if it did not come to an end: an
+    earlier attempt of the same run proves nothing.
+
+    Raises `PermanentError` naming each partition without a good entry, and why.
+    """
+    entries = _entries(contract, dsn, run_id)
+    newest = {(entry["council"], entry["period"]): entry for entry in entries}
+    failed = []
+    counts: Counter[str] = Counter()
+    for partition, landing_id in zip(partitions, landings, strict=True):
+        entry = newest.get((partition["council"], partition["period"]))
+        good = entry is not None and entry["status"] in ledger.GOOD
+        if entry and good and landing_id == entry["landing"]:
+            counts[entry["status"]] += 1
+        else:
+            failed.append(_failure(partition, entry))
+    if failed:
+        raise PermanentError(
+            f"{contract.name}: {len(failed)} of {len(partitions)} partitions failed: "
+            f"{'; '.join(failed)}. The others are in place. Mend the cause, then clear the failed "
+            "tasks to try again."
+        )
+    return dict(counts)
+
+
+def anything_loaded(
+    contract: Contract, landings: Sequence[str | None], *, dsn: str, run_id: str
+) -> bool:
+    """Whether one of these landings changed the raw table in this run.
+
+    An attempt that was killed after its commit counts: the next one finds
+    the landing unchanged.
+    """
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        return not ledger.loaded_in_run(cursor, contract.name, run_id).isdisjoint(landings)
+
+
+def _failure(partition: dict[str, str], entry: dict[str, Any] | None) -> str:
+    name = f"{partition['council']} {partition['period']}"
+    if entry is None or entry["status"] in ledger.GOOD:
+        return f"{name} (its `extract` failed; see that task's log)"
+    return f"{name} ({entry['status']}: {entry['error']})"
+
+
+def _entries(contract: Contract, dsn: str, run_id: str) -> list[dict[str, Any]]:
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        found = ledger.entries_of_run(cursor, contract.name, run_id)
+    return [public_entry(entry) for entry in found]

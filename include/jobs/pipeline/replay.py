@@ -1,0 +1,94 @@
+"""Load again what a mended contract may now take: quarantined records, refused landings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from include.errors import PermanentError
+from include.jobs.pipeline import reconcile as books
+from include.jobs.pipeline.load import rules_hash_of
+from include.jobs.pipeline.plan import MOST_PARTITIONS
+from include.settings import Settings
+from include.sources.model import contract, contracts
+from include.sources.partition import Period
+from include.warehouse.books import ledger, quarantine
+from include.warehouse.connection import connect
+
+Place = dict[str, str]
+
+
+def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) -> list[Place]:
+    """The partitions that have quarantined records, and those whose newest landing was refused.
+
+    A refused one counts only if its contract's rules have changed since. Each
+    is `{"source": ..., "council": ..., "period": ...}`, in that order. Raises
+    `UnknownName` for a source that is none, and `PermanentError` for more than
+    `most` partitions.
+    """
+    asked = {source: contract(source)} if source else contracts()
+    settings = Settings.read()
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        places = quarantine.partitions(cursor)
+        for entry in ledger.newest_entries(cursor):
+            known = asked.get(entry["source"])
+            if known is None or entry["status"] != "refused":
+                continue
+            if entry["rules_hash"] != rules_hash_of(known, settings):
+                places.add((entry["source"], entry["council"], entry["period"]))
+    found = [
+        {"source": name, "council": council, "period": str(Period(day, asked[name].period))}
+        for name, council, day in sorted(places)
+        if name in asked
+    ]
+    if len(found) > most:
+        raise PermanentError(
+            f"replay: {len(found)} partitions are to be loaded again, more than the {most} of one "
+            "run. Choose one source, or use `wandle replay`, which knows no limit."
+        )
+    return found
+
+
+def reconcile(
+    partitions: Sequence[Place], landings: Sequence[str | None], *, dsn: str, run_id: str
+) -> dict[str, int]:
+    """Count the run's partitions by status; as `reconcile` of one source, over all of them.
+
+    Raises `PermanentError` naming each partition without a good entry, and why.
+    """
+    counts: dict[str, int] = {}
+    failed = []
+    for name, (places, ids) in _by_source(partitions, landings).items():
+        try:
+            balanced = books.reconcile(contract(name), places, ids, dsn=dsn, run_id=run_id)
+        except PermanentError as error:
+            failed.append(str(error))
+        else:
+            counts = {
+                status: counts.get(status, 0) + balanced.get(status, 0)
+                for status in counts | balanced
+            }
+    if failed:
+        raise PermanentError(" ".join(failed))
+    return counts
+
+
+def changed_sources(
+    partitions: Sequence[Place], landings: Sequence[str | None], *, dsn: str, run_id: str
+) -> list[str]:
+    """The sources whose raw table this run changed."""
+    return [
+        name
+        for name, (_, ids) in _by_source(partitions, landings).items()
+        if books.anything_loaded(contract(name), ids, dsn=dsn, run_id=run_id)
+    ]
+
+
+def _by_source(
+    partitions: Sequence[Place], landings: Sequence[str | None]
+) -> dict[str, tuple[list[Place], list[str | None]]]:
+    grouped: dict[str, tuple[list[Place], list[str | None]]] = {}
+    for place, landing_id in zip(partitions, landings, strict=True):
+        places, ids = grouped.setdefault(place["source"], ([], []))
+        places.append(place)
+        ids.append(landing_id)
+    return grouped

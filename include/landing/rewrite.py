@@ -1,0 +1,61 @@
+"""Write a landing that stands in the place of another, without some of its records."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from datetime import timedelta
+
+from include.landing.manifest import LandedPage, Manifest
+from include.landing.read import read_pages
+from include.landing.store import Landings, began_at, new_landing_id
+from include.landing.write import Draft
+from include.sources.page import PageFacts
+from include.sources.partition import Partition
+
+# A page and its body: the body to be written, and how many records it holds.
+Shortened = Callable[[LandedPage, bytes], tuple[bytes, int]]
+
+
+def replacement_id(landing_id: str) -> str:
+    """The id of what replaces a landing: right behind it, before every later one."""
+    return new_landing_id(landing_id, began_at(landing_id) + timedelta(microseconds=1))
+
+
+def replace_landing(
+    landings: Landings,
+    partition: Partition,
+    manifest: Manifest,
+    shortened: Shortened,
+    *,
+    run_id: str,
+    code_version: str,
+) -> Manifest:
+    """Write the replacement of a finished landing, page for page, the manifest last.
+
+    Requests, answers, times and parents stay as they were. Its id follows from
+    the landing's: an attempt that was broken off is written over. Raises
+    `LandingDamaged` if the landing is not what its manifest says.
+    """
+    new_id = replacement_id(manifest.landing_id)
+    draft = Draft(landings, partition, new_id, manifest.contract_hash)
+    for page, body in read_pages(landings, partition, manifest):
+        content, records = shortened(page, body.read())
+        facts = PageFacts.model_validate(page.model_dump(include=set(PageFacts.model_fields)))
+        changes = {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+            "records": records,
+        }
+        draft.add(facts.model_copy(update=changes), page.request, io.BytesIO(content))
+    return draft.finish(
+        run_id=run_id,
+        code_version=code_version,
+        started_at=manifest.started_at,
+        parents=manifest.parents,
+        outcome=manifest.outcome,
+        answered=manifest.answered,
+        replaces=manifest.landing_id,
+        erased=manifest.totals.records - draft.records,
+    )

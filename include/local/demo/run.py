@@ -1,0 +1,127 @@
+"""The main job, through Airflow: every source, then the marts, then the books."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from include.jobs.pipeline.books import ledger_entries, marts_are_behind
+from include.local import platform
+from include.local.demo.runs import POLL_SECONDS, DemoFailed, ingest_all, why
+from include.local.demo.window import Asked, Window, asked_of_sources, choose_window
+from include.local.lock import hold
+from include.local.services.airflow_api import FINISHED, AirflowApi, AirflowRefused
+from include.local.state import prepare
+from include.local.tables import show_summary
+from include.settings import Settings
+
+TRANSFORM = "transform"
+# A run of `transform` follows an asset's event within this.
+EVENT_SECONDS = 15
+
+
+def demo(
+    settings: Settings,
+    *,
+    councils: list[str] | None,
+    first: str,
+    last: str,
+    sources: list[str] | None = None,
+    console: Console,
+) -> None:
+    """Bring the platform up and run the main job on it.
+
+    Raises `DemoFailed` with the failing task's own error, and `UnknownName`
+    for a council, month or source that cannot be.
+    """
+    began = datetime.now(UTC)
+
+    def report(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    with hold(settings.home, "demo", report=report):
+        window = choose_window(settings, councils, first, last, began.date())
+        asked = asked_of_sources(window, sources)
+        platform.up(settings, report=report)
+        local = prepare(settings)
+        run(local, window, asked, url=local.need("airflow_url"), console=console)
+        report("\nThe platform stays up: `wandle status`, `wandle ledger`, `make down` to stop it.")
+
+
+def run(
+    settings: Settings, window: Window, asked: list[Asked], *, url: str, console: Console
+) -> None:
+    """Run the main job on a platform that is up, show what came of it, and the way in at `url`.
+
+    Raises `DemoFailed` with the failing task's own error.
+    """
+    began = time.monotonic()
+    api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
+    console.print(
+        f"The main job, through Airflow: {_told(window, asked)}", highlight=False, soft_wrap=True
+    )
+    with _progress(console) as progress:
+        ingest_all(api, asked, progress)
+        _wait_for_marts(api, settings, progress)
+    show_summary(
+        settings,
+        [entry for entry in ledger_entries(settings.loader_dsn) if _shown(entry, asked)],
+        seconds=time.monotonic() - began,
+        url=url,
+        console=console,
+    )
+
+
+def _told(window: Window, asked: list[Asked]) -> str:
+    days = [item.periods for item in asked if item.contract.period == "day" and item.periods]
+    daily = f", days {min(days)[0]} to {max(days)[-1]}" if days else ""
+    return f"{', '.join(window.councils)}; months {window.first} to {window.last}{daily}"
+
+
+def _shown(entry: dict[str, Any], asked: list[Asked]) -> bool:
+    return any(item.holds(entry["source"], entry["council"], entry["period"]) for item in asked)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def _wait_for_marts(api: AirflowApi, settings: Settings, progress: Progress) -> None:
+    """Wait for `transform` until the marts hold every load; start it if nothing else has."""
+    if not marts_are_behind(settings.portal_dsn):
+        return
+    bar = progress.add_task(TRANSFORM, total=1, note="")
+    moved = time.monotonic()
+    while True:
+        runs = api.get(f"/dags/{TRANSFORM}/dagRuns", order_by="-run_after", limit=5)["dag_runs"]
+        active = [run for run in runs if run["state"] not in FINISHED]
+        progress.update(bar, note=active[0]["state"] if active else "waiting")
+        if active:
+            moved = time.monotonic()
+        elif not marts_are_behind(settings.portal_dsn):
+            break
+        elif runs and runs[0]["state"] == "failed" and not _queued_events(api):
+            raise DemoFailed(why(api, TRANSFORM, [runs[0]["dag_run_id"]]))
+        elif time.monotonic() - moved > EVENT_SECONDS:
+            api.post(f"/dags/{TRANSFORM}/dagRuns", {"logical_date": None, "conf": {}})
+            moved = time.monotonic()
+        time.sleep(POLL_SECONDS)
+    progress.update(bar, completed=1, note="")
+
+
+def _queued_events(api: AirflowApi) -> bool:
+    try:
+        return bool(api.get(f"/dags/{TRANSFORM}/assets/queuedEvents")["total_entries"])
+    except AirflowRefused:
+        return False

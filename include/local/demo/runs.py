@@ -1,0 +1,165 @@
+"""The runs of the main job in Airflow: started when their parents are done, and waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from rich.progress import Progress, TaskID
+
+from include.errors import PermanentError
+from include.local.demo.window import Asked
+from include.local.services.airflow_api import FINISHED, AirflowApi
+
+RUNS_AT_A_TIME = 4
+POLL_SECONDS = 0.5
+# Nothing moves for so long: something hangs, and the user is told.
+PATIENCE_SECONDS = 600
+
+
+class DemoFailed(PermanentError):
+    """A task of the main job failed; its own error is in the message."""
+
+
+@dataclass
+class _Runs:
+    """The runs of one DAG that are waited for."""
+
+    dag_id: str
+    query: dict[str, Any]
+    expected: int
+    bar: TaskID
+    states: dict[str, str] = field(default_factory=dict)
+    moved: float = field(default_factory=time.monotonic)
+
+    @property
+    def finished(self) -> bool:
+        return sum(state in FINISHED for state in self.states.values()) >= self.expected
+
+    @property
+    def failed(self) -> list[str]:
+        return [name for name, state in self.states.items() if state == "failed"]
+
+
+def ingest_all(api: AirflowApi, asked: list[Asked], progress: Progress) -> None:
+    """Run each source as soon as its parents have run, and wait until all are done.
+
+    A source that fails holds back its children alone. Raises `DemoFailed`
+    with the failing tasks' own errors.
+    """
+    bars = {
+        item.contract.name: progress.add_task(_dag_id(item), total=None, note="waiting")
+        for item in asked
+    }
+    waiting = {item.contract.name: item for item in asked}
+    running: dict[str, _Runs] = {}
+    good: set[str] = set()
+    failures: list[str] = []
+    while True:
+        for name, item in list(waiting.items()):
+            if item.parents <= good:
+                running[name] = _start(api, waiting.pop(name), progress, bars[name])
+        if not running:
+            break
+        for name, runs in list(running.items()):
+            _look(api, runs, progress)
+            if runs.finished:
+                del running[name]
+                if runs.failed:
+                    failures.append(why(api, runs.dag_id, runs.failed))
+                else:
+                    good.add(name)
+        time.sleep(POLL_SECONDS)
+    if failures:
+        held_back = f"\nNot run, for want of them: {', '.join(waiting)}." if waiting else ""
+        raise DemoFailed("\n".join(failures) + held_back)
+
+
+def why(api: AirflowApi, dag_id: str, run_ids: list[str]) -> str:
+    """The errors of the tasks that failed by themselves, the first one of each run first."""
+    lines = []
+    for run_id in run_ids:
+        tasks = api.listed(
+            f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances", "task_instances"
+        )
+        failed = [task for task in tasks if task["state"] == "failed"]
+        failed.sort(key=lambda task: task["start_date"] or "")
+        for task in failed:
+            label = task["rendered_map_index"] or ""
+            lines.append(f"{run_id} {task['task_id']} {label}: {api.error_of(task)}")
+    return f"{dag_id}: {len(run_ids)} runs failed.\n" + "\n".join(lines)
+
+
+def _dag_id(asked: Asked) -> str:
+    return f"ingest_{asked.contract.name}"
+
+
+def _start(api: AirflowApi, asked: Asked, progress: Progress, bar: TaskID) -> _Runs:
+    """Months as a backfill, a run for each; days as one run, as there are many; else one run."""
+    dag_id = _dag_id(asked)
+    conf: dict[str, Any] = {"councils": list(asked.councils)}
+    if asked.contract.period == "month" and asked.periods:
+        query = {
+            "logical_date_gte": f"{asked.periods[0].first_day}T00:00:00Z",
+            "logical_date_lte": f"{asked.periods[-1].last_day}T23:59:59Z",
+        }
+        _backfill(api, dag_id, query, conf)
+        runs = _Runs(dag_id, {"run_type": "backfill", **query}, len(asked.periods), bar)
+    else:
+        if asked.periods:
+            conf |= {"from": str(asked.periods[0]), "to": str(asked.periods[-1])}
+        run = api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+        runs = _Runs(dag_id, {"run_id": run["dag_run_id"]}, 1, bar)
+    progress.update(bar, total=runs.expected)
+    return runs
+
+
+def _backfill(api: AirflowApi, dag_id: str, query: dict[str, str], conf: dict[str, Any]) -> None:
+    """Start a backfill that reprocesses what exists."""
+    for backfill in api.listed("/backfills", "backfills", dag_id=dag_id):
+        if backfill["completed_at"] is None:
+            # Airflow marks a backfill complete up to 30 s after its last run.
+            api.put(f"/backfills/{backfill['id']}/cancel", {})
+    api.post(
+        "/backfills",
+        {
+            "dag_id": dag_id,
+            "from_date": query["logical_date_gte"],
+            "to_date": query["logical_date_lte"],
+            "reprocess_behavior": "completed",
+            "max_active_runs": RUNS_AT_A_TIME,
+            "run_backwards": False,
+            "dag_run_conf": conf,
+        },
+    )
+
+
+def _look(api: AirflowApi, runs: _Runs, progress: Progress) -> None:
+    """See how the runs are. Raises `DemoFailed` if nothing has moved for too long."""
+    states = {run["dag_run_id"]: run["state"] for run in _found(api, runs)}
+    done = sum(state in FINISHED for state in states.values())
+    if states != runs.states:
+        runs.states, runs.moved = states, time.monotonic()
+    progress.update(runs.bar, completed=done, note=_note(states))
+    if not runs.finished and time.monotonic() - runs.moved > PATIENCE_SECONDS:
+        raise DemoFailed(
+            f"{runs.dag_id}: nothing has moved for {PATIENCE_SECONDS} s. Look at "
+            "`wandle status` and at the scheduler's log."
+        )
+
+
+def _found(api: AirflowApi, runs: _Runs) -> Iterator[dict[str, Any]]:
+    if "run_id" in runs.query:
+        run_id = quote(runs.query["run_id"], safe="")
+        yield api.get(f"/dags/{runs.dag_id}/dagRuns/{run_id}")
+    else:
+        yield from api.listed(f"/dags/{runs.dag_id}/dagRuns", "dag_runs", **runs.query)
+
+
+def _note(states: dict[str, str]) -> str:
+    running = sum(state == "running" for state in states.values())
+    failed = sum(state == "failed" for state in states.values())
+    return f"{running} running" + (f", [red]{failed} failed[/red]" if failed else "")

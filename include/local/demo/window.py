@@ -1,0 +1,153 @@
+"""What the main job asks each source for: whose data, and which periods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from sandbox.app import recorded_apis
+from sandbox.police.api import HOST as POLICE
+from sandbox.police.months import published_months
+from sandbox.police.recorded import recorded_months
+
+from include.councils.model import UK
+from include.councils.model import councils as every_council
+from include.errors import PermanentError, UnknownName
+from include.local.home import read_json
+from include.settings import Settings
+from include.sources.extract import Extract
+from include.sources.model import Contract, contracts
+from include.sources.partition import Period
+
+# Of a run that was asked for nothing particular, on generated data or live.
+MONTHS_BY_DEFAULT = 3
+DAYS_BY_DEFAULT = 14
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the main job is asked for: months, and the days that are out by now.
+
+    `replayed` is the API whose recorded months they are, empty on generated data.
+    """
+
+    councils: tuple[str, ...]
+    first: Period
+    last: Period
+    as_of: date
+    replayed: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one source is asked for; a snapshot for no period in particular."""
+
+    contract: Contract
+    councils: tuple[str, ...]
+    periods: tuple[Period, ...]
+
+    @property
+    def parents(self) -> set[str]:
+        """The sources whose landings it needs."""
+        return {parent.source for parent in self.contract.extract.parents.values()}
+
+    def holds(self, source: str, council: str, period: str) -> bool:
+        """Whether a partition is among those that are asked for."""
+        if source != self.contract.name or council not in self.councils:
+            return False
+        return not self.periods or self.contract.parse_period(period) in self.periods
+
+
+def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
+    """Each source, those that are named and what they need, or all; parents before children.
+
+    Where recorded months are replayed, all means those of that API. Raises
+    `UnknownName` for a source that cannot be.
+    """
+    known = contracts()
+    wanted: dict[str, Asked] = {}
+
+    def add(name: str) -> None:
+        if name not in known:
+            raise UnknownName(f"demo: {name!r} is no source. Known: {', '.join(known)}.")
+        asked = _asked(known[name], window)
+        for parent in sorted(asked.parents):
+            add(parent)
+        wanted.setdefault(name, asked)
+
+    of_replayed = [
+        name
+        for name, contract in known.items()
+        if isinstance(contract.extract, Extract) and contract.extract.host == window.replayed
+    ]
+    for name in sources or of_replayed or known:
+        add(name)
+    return list(wanted.values())
+
+
+def _asked(contract: Contract, window: Window) -> Asked:
+    councils = (UK,) if contract.councils == UK else window.councils
+    if contract.snapshot:
+        return Asked(contract, councils, ())
+    if contract.period == "month":
+        return Asked(contract, councils, tuple(window.first.until(window.last)))
+    # The days that are surely out: not today's, nor those that the source may still lack.
+    last = window.as_of - timedelta(days=1 + contract.publication_lag_days)
+    first = max(last - timedelta(days=DAYS_BY_DEFAULT - 1), contract.start)
+    return Asked(contract, councils, tuple(Period(first, "day").until(Period(last, "day"))))
+
+
+def choose_window(
+    settings: Settings, councils: list[str] | None, first: str, last: str, today: date
+) -> Window:
+    """What is asked for, by default all that the recorded payloads hold of the known councils.
+
+    On generated data or live, and where no months were recorded, the last
+    three published months. Raises
+    `UnknownName`, or `PermanentError` if that is nothing.
+    """
+    known = list(every_council())
+    for name in councils or ():
+        if name not in known:
+            raise PermanentError(f"demo: {name!r} is no council. Known: {', '.join(known)}.")
+    names = councils or known
+    as_of = _as_of(settings, today)
+    recorded = _recorded_months(settings)
+    if recorded is not None:
+        names = [name for name in names if name in recorded]
+        months = sorted({month for name in names for month in recorded[name]})
+        where = f"{settings.payloads} holds"
+    else:
+        months = sorted(published_months(as_of)[:MONTHS_BY_DEFAULT])
+        where = "the source has"
+    start, end = (first or (months[0] if months else "")), (last or (months[-1] if months else ""))
+    if recorded is not None:
+        months = [month for month in months if start <= month <= end]
+    if not names or not months:
+        raise PermanentError(
+            f"demo: {where} nothing for {', '.join(councils or known)} in {start or 'any month'} "
+            f"to {end or 'any month'}. Correct COUNCILS, FROM, TO or WANDLE_PAYLOADS."
+        )
+    window = Window(
+        councils=tuple(names),
+        first=Period.parse(start, "month"),
+        last=Period.parse(end, "month"),
+        as_of=as_of,
+        replayed=POLICE if recorded is not None else "",
+    )
+    if window.first > window.last:
+        raise PermanentError(f"demo: {start} is after {end}. Correct FROM and TO.")
+    return window
+
+
+def _recorded_months(settings: Settings) -> dict[str, Any] | None:
+    """By council, what the payload directory holds; None where months are generated or live."""
+    if settings.live or not settings.payloads or POLICE not in recorded_apis(settings.payloads):
+        return None
+    return recorded_months(settings.payloads)
+
+
+def _as_of(settings: Settings, today: date) -> date:
+    sandbox = read_json(settings.home / "sandbox.json")
+    return date.fromisoformat(sandbox["as_of"]) if sandbox and not settings.live else today

@@ -1,0 +1,1 @@
+"""The bytes of an answer -> records: JSON, JSON lines, CSV. Knows no client library."""

@@ -1,0 +1,150 @@
+"""From a body to its records, as the contract's `format` says."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import IO, Any
+
+from include.records import json_body, line_body
+from include.records.json_stream import pieces
+from include.records.json_values import BodyCutShort, at, parsed, without_bom
+from include.records.select import Wanted
+from include.sources.formats import Format
+
+__all__ = [
+    "STREAM_ABOVE_BYTES",
+    "BodyCutShort",
+    "Chunk",
+    "count_records",
+    "read_chunks",
+    "read_records",
+    "record_texts",
+    "value_in",
+]
+
+# Above this a body is read in pieces: the records of a whole one take over twice its size.
+STREAM_ABOVE_BYTES = 4 * 1024 * 1024
+CHUNK_RECORDS = 20_000
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive records of a body; `texts` gives the bytes of single ones as they stand there,
+    by their number in the chunk, from 1."""
+
+    records: list[Any]
+    texts: Callable[[Collection[int]], dict[int, bytes]]
+
+
+def read_records(
+    body: IO[bytes], size: int, layout: Format, context: Mapping[str, str] | None = None
+) -> Iterator[list[Any]]:
+    """The records of a body in order, in lists of some thousands.
+
+    A line that is not well-formed is a record too, as text. Where the format
+    selects, only those are records that belong to what `context`, the values
+    of the page's request, names.
+
+    Raises `BodyCutShort` if the body is not well-formed to its end, and
+    `UnexpectedPayload` if it is, but holds no records where `layout` says.
+    """
+    return (chunk.records for chunk in read_chunks(body, size, layout, context))
+
+
+def read_chunks(
+    body: IO[bytes], size: int, layout: Format, context: Mapping[str, str] | None = None
+) -> Iterator[Chunk]:
+    """The same, with the bytes that the records stand in.
+
+    A record of a columnar body stands nowhere, and one that inherits not as it is: both are
+    written as JSON.
+    """
+    wanted = Wanted(layout.select, context or {}) if layout.select else None
+    if layout.kind in ("csv", "jsonl"):
+        yield from _chunks_of_lines(_lines(body, layout, wanted))
+        return
+    if size > STREAM_ABOVE_BYTES and layout.kind == "json" and "*" not in layout.records:
+        for records, text, found_in in pieces(body, layout):
+            yield from _chunks_of_json(records, text, found_in, wanted)
+        return
+    text = body.read()
+    yield from _chunks_of_json(json_body.whole(text, layout), text, layout, wanted)
+
+
+def _chunks_of_lines(found: Iterator[line_body.Line]) -> Iterator[Chunk]:
+    while some := list(islice(found, CHUNK_RECORDS)):
+        records, texts = map(list, zip(*some, strict=True))
+        yield Chunk(records, partial(_at, texts))
+
+
+def _at(texts: Sequence[bytes], numbers: Collection[int]) -> dict[int, bytes]:
+    return {number: texts[number - 1] for number in numbers}
+
+
+def _chunks_of_json(
+    records: list[Any], text: bytes, layout: Format, wanted: Wanted | None
+) -> Iterator[Chunk]:
+    places: Sequence[int] = range(1, len(records) + 1)
+    if wanted:
+        places = [place for place in places if wanted.is_record(records[place - 1])]
+    for start in range(0, len(places), CHUNK_RECORDS):
+        some = places[start : start + CHUNK_RECORDS]
+        whole = len(some) == len(records)
+        yield Chunk(
+            records if whole else [records[place - 1] for place in some],
+            partial(_in_json, text, layout, records, some),
+        )
+
+
+def _in_json(
+    body: bytes,
+    layout: Format,
+    records: Sequence[Any],
+    places: Sequence[int],
+    numbers: Collection[int],
+) -> dict[int, bytes]:
+    found = json_body.some_texts(body, layout, records, {places[number - 1] for number in numbers})
+    return {number: found[places[number - 1]] for number in numbers}
+
+
+def count_records(body: IO[bytes], size: int, layout: Format) -> int:
+    """How many records the whole body holds, whether selected or not."""
+    body.seek(0)
+    everything = layout.model_copy(update={"select": None})
+    return sum(len(chunk) for chunk in read_records(body, size, everything))
+
+
+def record_texts(
+    body: bytes,
+    layout: Format,
+    numbers: Collection[int],
+    context: Mapping[str, str] | None = None,
+) -> dict[int, bytes]:
+    """The bytes of single records as they stand in a body, by their number in it, from 1."""
+    found: dict[int, bytes] = {}
+    before = 0
+    for chunk in read_chunks(io.BytesIO(body), len(body), layout, context):
+        end = before + len(chunk.records)
+        texts = chunk.texts({number - before for number in numbers if before < number <= end})
+        found |= {number + before: text for number, text in texts.items()}
+        before = end
+    return found
+
+
+def value_in(body: IO[bytes], size: int, path: str) -> Any:
+    """The value at a dotted path of a JSON body, outside of its records; None if it has none."""
+    body.seek(0)
+    if size > STREAM_ABOVE_BYTES:
+        return json_body.streamed_value(body, path)
+    return at(parsed(without_bom(body.read())), path)
+
+
+def _lines(body: IO[bytes], layout: Format, wanted: Wanted | None) -> Iterator[line_body.Line]:
+    if layout.kind == "csv":
+        return line_body.csv_lines(body, layout, wanted)
+    found = line_body.json_lines(body)
+    return (line for line in found if wanted.is_record(line[0])) if wanted else found

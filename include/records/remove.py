@@ -1,0 +1,131 @@
+"""Cutting records out of a body, without disturbing any other byte of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from include.errors import PermanentError
+from include.records import json_body
+from include.records.json_values import without_bom
+from include.records.read import count_records, read_records, record_texts
+from include.sources.formats import Format
+
+# What stands for a single record where it is gone, and a list is not.
+NOTHING = b"null"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A body without some records: how many it lost, and how many of the page's own are `left`.
+
+    They differ by more where the body holds records of other partitions too.
+    """
+
+    body: bytes
+    lost: int
+    left: int
+
+
+def cut_records(
+    body: bytes,
+    layout: Format,
+    gone: Callable[[Any], bool],
+    context: Mapping[str, str] | None = None,
+) -> Cut:
+    """Take the records for which `gone` says so out of a body, with what separates them.
+
+    All other records keep their bytes and their order, and so does all that
+    stands around them. Raises `PermanentError` for a body whose records do not
+    each stand in one place, and for one that does not read as it should
+    afterwards.
+    """
+    everything = layout.model_copy(update={"select": None})
+    going = [gone(record) for record in _records(body, everything)]
+    if not any(going):
+        return Cut(body, 0, sum(1 for _ in _records(body, layout, context)))
+    if layout.kind == "columnar" or json_body.EVERY in layout.records.split("."):
+        raise PermanentError(
+            "its records stand in several places of the body, and cannot be cut out of it"
+        )
+    texts = list(_texts(body, everything, len(going)))
+    kept = [text for text, goes in zip(texts, going, strict=True) if not goes]
+    places = list(_places(body, everything, texts))
+    if layout.kind in ("csv", "jsonl"):
+        shorter = _without_lines(body, places, going)
+    elif layout.one_or_many and _is_single(body, places):
+        shorter = body[: places[0][0]] + NOTHING + body[places[0][1] :]
+    else:
+        shorter = _without_items(body, places, going)
+    left = sum(1 for _ in _records(shorter, layout, context))
+    same = list(_texts(shorter, everything, len(kept))) == kept
+    if not same or count_records(io.BytesIO(shorter), len(shorter), layout) != len(kept):
+        raise PermanentError("without these records it does not read as it should")
+    return Cut(shorter, sum(going), left)
+
+
+def _records(
+    body: bytes, layout: Format, context: Mapping[str, str] | None = None
+) -> Iterator[Any]:
+    for chunk in read_records(io.BytesIO(body), len(body), layout, context):
+        yield from chunk
+
+
+def _texts(body: bytes, layout: Format, count: int) -> Iterator[bytes]:
+    texts = record_texts(body, layout, range(1, count + 1))
+    return (texts[number] for number in sorted(texts))
+
+
+def _places(body: bytes, layout: Format, texts: list[bytes]) -> Iterator[tuple[int, int]]:
+    """Where each record stands; between them is nothing but separators."""
+    place = _start(body, layout)
+    for text in texts:
+        start = body.index(text, place)
+        place = start + len(text)
+        yield start, place
+
+
+def _start(body: bytes, layout: Format) -> int:
+    """Where the records begin, or shortly before."""
+    if layout.kind == "jsonl":
+        return 0
+    if layout.kind == "csv":
+        return body.index(b"\n") + 1
+    without = without_bom(body)
+    return len(body) - len(without) + json_body.start_of_records(without, layout)
+
+
+def _is_single(body: bytes, places: list[tuple[int, int]]) -> bool:
+    before = body[: places[0][0]].rstrip()
+    return len(places) == 1 and not before.endswith(b"[")
+
+
+def _without_lines(body: bytes, places: list[tuple[int, int]], going: list[bool]) -> bytes:
+    kept, last = [], 0
+    for (start, end), goes in zip(places, going, strict=True):
+        if goes:
+            kept.append(body[last:start])
+            for newline in (b"\r\n", b"\n"):
+                if body.startswith(newline, end):
+                    end += len(newline)
+                    break
+            last = end
+    return b"".join([*kept, body[last:]])
+
+
+def _without_items(body: bytes, places: list[tuple[int, int]], going: list[bool]) -> bytes:
+    """With each item goes the separator behind it; with those at the end, the one before them."""
+    staying = [place for place, goes in zip(places, going, strict=True) if not goes]
+    if not staying:
+        return body[: places[0][0]] + body[places[-1][1] :]
+    end_of_last = staying[-1][1]
+    nexts = [start for start, _ in islice(places, 1, None)]
+    kept, last = [], 0
+    for (start, end), following, goes in zip(places, [*nexts, None], going, strict=True):
+        if goes and end < end_of_last and following is not None:
+            kept.append(body[last:start])
+            last = following
+    return b"".join([*kept, body[last:end_of_last], body[places[-1][1] :]])

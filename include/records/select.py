@@ -1,0 +1,42 @@
+"""Which records of a body belong to the partition, where it holds those of others too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from include.errors import UnexpectedPayload
+from include.records.json_values import at
+from include.sources.formats import Selection
+
+
+class Wanted:
+    """The records whose field is among a value of the page's request.
+
+    Raises `UnexpectedPayload` if `context` has no such value.
+    """
+
+    def __init__(self, select: Selection, context: Mapping[str, str]) -> None:
+        if select.among not in context:
+            raise UnexpectedPayload(
+                f"expected the request's value {select.among!r}, by which records are "
+                f"selected, found {', '.join(sorted(context)) or 'none'}"
+            )
+        self.field = select.field
+        self._among = frozenset(context[select.among].split(","))
+
+    def is_among(self, value: Any) -> bool:
+        """Whether a field says so; a list if one of its values does."""
+        values = value if isinstance(value, list) else (value,)
+        return any(str(item) in self._among for item in values)
+
+    def is_record(self, record: Any) -> bool:
+        """Whether a record's field says so; what has no fields is taken, so that nobody loses it.
+
+        A line that could not be read is taken if it names one of the values.
+        """
+        if isinstance(record, dict):
+            return self.is_among(at(record, self.field))
+        if isinstance(record, str):
+            return any(value in record for value in self._among)
+        return True

@@ -1,0 +1,48 @@
+"""The raw table of a contract: its columns and their PostgreSQL types, in order."""
+
+from __future__ import annotations
+
+from include.sources.model import Contract
+
+SCHEMA = "raw"
+# Fields that the contract does not name, as one JSON object.
+EXTRA = "_extra"
+
+# What leads a row back to its byte in S3, besides the contract's columns.
+LINEAGE = {
+    "_council": "text",
+    "_period": "date",
+    "_landing_id": "text",
+    "_record_no": "bigint",
+}
+LINEAGE_NOTES = {
+    EXTRA: "Fields that the contract does not name; none of personal data.",
+    "_council": "The council that was asked for.",
+    "_period": "First day of the period that was asked for.",
+    "_landing_id": "The landing in S3 that the row was loaded from.",
+    "_record_no": "The record's number in that landing, from 1.",
+}
+
+_SQL_TYPES = {"integer": "bigint", "double": "double precision"}
+
+
+def sql_type(type_name: str) -> str:
+    """The PostgreSQL type of a contract's type."""
+    return _SQL_TYPES.get(type_name, type_name)
+
+
+def expected_columns(contract: Contract) -> dict[str, str]:
+    """Every column of the raw table and its PostgreSQL type, in order."""
+    return {
+        **{column.name: sql_type(column.type) for column in contract.raw_columns()},
+        EXTRA: "jsonb",
+        **LINEAGE,
+    }
+
+
+def of_partition(contract: Contract, verb: str) -> str:
+    """`verb` the rows of one partition of the raw table; `$1` its council, `$2` its first day.
+
+    A contract's name is a plain identifier, checked when it is read.
+    """
+    return f"{verb} from {SCHEMA}.{contract.name} where _council = $1 and _period = $2"

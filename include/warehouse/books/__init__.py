@@ -1,0 +1,1 @@
+"""The books of the loads: ledger, quarantine, unknown fields, removals."""

@@ -1,0 +1,48 @@
+"""The counts of a load, and the records that it does not load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from include.warehouse.columns.hashing import ContentHash
+from include.warehouse.columns.unknown_fields import Drift
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A record that is not loaded: where it stands, which rule it broke, and its own bytes.
+
+    Of personal data, only what is not personal. `responsible` is who must mend it.
+    """
+
+    record_no: int
+    page: str
+    page_record_no: int
+    column: str | None
+    rule: str
+    value: str | None
+    record: bytes
+    responsible: str = "publisher"
+
+
+@dataclass
+class Counts:
+    """The books of a load: `records` = `loaded` + quarantined + `duplicates`.
+
+    They count the source's records; `rows` are those of the raw table, more
+    than `loaded` where the contract makes a row of each value of a list.
+    `filled` are the columns that hold a value, `differences` what the contract
+    expects and records have instead, by column and rule. `beginning` is the
+    number of records in the first batch, and the content hash of these alone.
+    """
+
+    records: int = 0
+    loaded: int = 0
+    duplicates: int = 0
+    rows: int = 0
+    content: ContentHash = field(default_factory=ContentHash)
+    quarantine: list[Quarantined] = field(default_factory=list)
+    filled: set[str] = field(default_factory=set)
+    differences: dict[tuple[str, str], str] = field(default_factory=dict)
+    drift: Drift = field(default_factory=Drift)
+    beginning: tuple[int, str] = (0, "")

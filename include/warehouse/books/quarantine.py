@@ -1,0 +1,85 @@
+"""Quarantine: the records of a partition's current load that break its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from include.sources.partition import Partition
+from include.warehouse.books.counts import Quarantined
+from include.warehouse.columns.hashing import hash_multiset
+from include.warehouse.connection import CopyCursor, Cursor, rows
+from include.warehouse.copy_binary import append
+
+_SCHEMA = pa.schema(
+    {
+        "source": pa.string(),
+        "council": pa.string(),
+        "period": pa.date32(),
+        "landing_id": pa.string(),
+        "record_no": pa.int64(),
+        "page": pa.string(),
+        "page_record_no": pa.int64(),
+        "column_name": pa.string(),
+        "rule": pa.string(),
+        "value": pa.string(),
+        "record": pa.binary(),
+        "found_at": pa.timestamp("us", tz="UTC"),
+        "responsible": pa.string(),
+    }
+)
+
+
+def replace(
+    cursor: CopyCursor, partition: Partition, landing_id: str, records: Sequence[Quarantined]
+) -> None:
+    """Put these in place of what the partition had in quarantine."""
+    place = (partition.source, partition.council, partition.period.first_day)
+    cursor.execute(
+        "delete from ops.quarantine where source = $1 and council = $2 and period = $3", place
+    )
+    if not records:
+        return
+    now = datetime.now(UTC)
+    columns: list[Sequence[Any]] = [
+        *([value] * len(records) for value in (*place, landing_id)),
+        [record.record_no for record in records],
+        [record.page for record in records],
+        [record.page_record_no for record in records],
+        [record.column for record in records],
+        [record.rule for record in records],
+        [record.value for record in records],
+        [record.record for record in records],
+        [now] * len(records),
+        [record.responsible for record in records],
+    ]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
+    append(cursor, "ops", "quarantine", [batch])
+
+
+def content_of(records: Sequence[Quarantined]) -> str:
+    """A hash over rules and records, whatever their order and numbers."""
+    return content_of_rows((item.column, item.rule, item.record) for item in records)
+
+
+def content_of_rows(rows: Iterable[tuple[str | None, str, bytes]]) -> str:
+    """The same from column, rule and record of each."""
+    return hash_multiset(f"{column}\0{rule}\0".encode() + record for column, rule, record in rows)
+
+
+def listed(cursor: Cursor) -> list[dict[str, Any]]:
+    """Everything in quarantine, in order of partition and record."""
+    return rows(
+        cursor,
+        "select * from ops.quarantine order by source, council, period, record_no",
+    )
+
+
+def partitions(cursor: Cursor) -> set[tuple[str, str, date]]:
+    """The partitions that have records in quarantine: source, council, first day."""
+    found = rows(cursor, "select distinct source, council, period from ops.quarantine")
+    return {(row["source"], row["council"], row["period"]) for row in found}

@@ -1,0 +1,1 @@
+"""Records -> typed columns: null values and lists, casts, rules, duplicates, hashes."""

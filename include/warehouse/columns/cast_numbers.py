@@ -1,0 +1,140 @@
+"""Numbers, and texts of numbers, to columns that hold each of them exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from include.warehouse.columns.hashing import Mask
+from include.warehouse.columns.typed_column import (
+    Typed,
+    hash_limbs,
+    none_wrong,
+    of_words,
+    parsed,
+    replaced,
+    texts_of,
+)
+
+_INTEGER = r"^[+-]?[0-9]{1,19}$"
+_DOUBLE = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+# A decimal number of so many digits is told from every other one by its double.
+_EXACT_DIGITS = 15
+# 10^s is exact as a double up to here.
+_EXACT_SCALE = 22
+
+# A column of numbers with null where there is none, and which of them must be read by their text.
+_Native = tuple[Typed, Mask]
+
+
+def read_integers(values: list[Any], kinds: set[type]) -> Typed:
+    """Whole numbers of 64 bits."""
+
+    def native(numbers: list[Any]) -> _Native | None:
+        try:
+            series = pl.Series(numbers, dtype=pl.Int64)
+        except (OverflowError, TypeError, pl.exceptions.PolarsError):
+            return None
+        return of_words(series.to_arrow(), none_wrong(numbers)), none_wrong(numbers)
+
+    def read(text: pl.Expr) -> pl.Expr:
+        return text.cast(pl.Int64, strict=False)
+
+    return _read(values, kinds, {int}, native, _INTEGER, read)
+
+
+def read_doubles(values: list[Any], kinds: set[type]) -> Typed:
+    """Finite numbers; of one with more digits than a double holds, the nearest."""
+
+    def native(numbers: list[Any]) -> _Native | None:
+        array = pl.Series(numbers, dtype=pl.Float64).to_arrow()
+        finite = np.isfinite(array.fill_null(0.0).to_numpy(zero_copy_only=False))
+        return of_words(array, none_wrong(numbers)), ~finite
+
+    def read(text: pl.Expr) -> pl.Expr:
+        number = text.cast(pl.Float64, strict=False)
+        return pl.when(number.is_finite()).then(number)
+
+    return _read(values, kinds, {float}, native, _DOUBLE, read)
+
+
+def read_decimals(values: list[Any], kinds: set[type], precision: int, scale: int) -> Typed:
+    """Decimal numbers of up to `precision` digits, `scale` of them after the point."""
+    # Any leading zeros, at most p - s digits, at most s decimals but for zeros after them.
+    pattern = rf"^[+-]?0*[0-9]{{0,{precision - scale}}}(\.[0-9]{{0,{scale}}}0*)?$"
+
+    def native(numbers: list[Any]) -> _Native | None:
+        try:
+            doubles = pa.array(numbers, pa.float64())
+        except (pa.ArrowInvalid, OverflowError):
+            return None  # a whole number that no double is
+        return _decimals_of_doubles(doubles, precision, scale)
+
+    def read(text: pl.Expr) -> pl.Expr:
+        some = pl.when(text.str.contains("[0-9]")).then(text)
+        return some.cast(pl.Decimal(precision, scale), strict=False)
+
+    exact = {float, int} if scale <= _EXACT_SCALE else set()
+    return _read(values, kinds, exact, native, pattern, read)
+
+
+def _read(
+    values: list[Any],
+    kinds: set[type],
+    types: set[type],
+    native: Callable[[list[Any]], _Native | None],
+    pattern: str,
+    read: Callable[[pl.Expr], pl.Expr],
+) -> Typed:
+    """Numbers of these types as they are; all other values, and numbers that need it, by text."""
+    found = None
+    if kinds & types:
+        numbers = values
+        if not kinds <= types:
+            numbers = [value if type(value) in types else None for value in values]
+        found = native(numbers)
+    if found is None:
+        return parsed(*texts_of(values, kinds), pattern, read)
+    column, by_text = found
+    if not kinds <= types:
+        by_text = by_text | [
+            number is None and value is not None
+            for number, value in zip(numbers, values, strict=True)
+        ]
+    places = np.flatnonzero(by_text)
+    if not len(places):
+        return column
+    some = [values[place] for place in places]
+    return replaced(column, places, parsed(*texts_of(some, set(map(type, some))), pattern, read))
+
+
+def _decimals_of_doubles(array: pa.Array, precision: int, scale: int) -> _Native:
+    """Doubles as decimals; those with more decimals or digits must be read by their text.
+
+    A double is the decimal with `scale` places if that decimal, divided out,
+    gives the same double again: division of exact integers rounds correctly.
+    """
+    nulls = np.asarray(array.is_null().to_numpy(zero_copy_only=False))
+    doubles = array.fill_null(0.0).to_numpy(zero_copy_only=False)
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is over the limit
+        unscaled = np.rint(doubles * 10.0**scale)
+        exact = (np.abs(unscaled) < 10.0 ** min(precision, _EXACT_DIGITS)) & (
+            unscaled / 10.0**scale == doubles
+        )
+    if not exact.all():
+        nulls = nulls | ~exact
+        unscaled[~exact] = 0
+    words = unscaled.astype(np.int64)
+    # An Arrow decimal is a 128-bit integer: the low word, then the sign.
+    limbs = np.stack([words, words >> 63], axis=1)
+    decimals = pa.Array.from_buffers(
+        pa.decimal128(precision, scale),
+        len(words),
+        [pa.array(~nulls).buffers()[1], pa.py_buffer(limbs)],
+        null_count=int(nulls.sum()),
+    )
+    return Typed(decimals, nulls, hash_limbs(limbs, nulls), none_wrong(words)), ~exact

@@ -1,0 +1,180 @@
+"""What values become before they get their type: null where they stand for it, one of a list."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from include.sources.model import Column
+from include.warehouse.columns.cast import typed
+from include.warehouse.columns.hashing import Mask
+from include.warehouse.columns.typed_column import Typed, decimal_text
+
+# What numbers, dates, times and booleans are written with.
+_IN_SCALARS = frozenset("+-.: 0123456789TZabcdefghijklmnopqrstuvwxyzE")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+
+
+class Nulls:
+    """The values of one column that stand for null, compared as values: 5.0, 5 and "5" are one."""
+
+    def __init__(self, column: Column, texts: Iterable[str] = ()) -> None:
+        sentinels = [*texts, *column.null_values]
+        self._found = frozenset(form for value in sentinels for form in _forms(value))
+        # To Python, True is 1 and False is 0; to a record they are not.
+        self._like_booleans = bool(self._found & {0, 1})
+        self._typed = None
+        if sentinels and column.type not in ("text", "jsonb"):
+            values = typed(sentinels, column.type, column.zone).array.drop_null()
+            self._typed = values if len(values) else None
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def before(self, values: list[Any]) -> list[Any]:
+        """The values with None for those that stand for null as they are written."""
+        found = self._found
+        if not self._like_booleans:
+            try:
+                if found.isdisjoint(values):
+                    return values
+                return [None if value in found else value for value in values]
+            except TypeError:  # lists and objects cannot be looked up
+                pass
+        return [None if self._is_null(value) else value for value in values]
+
+    def _is_null(self, value: Any) -> bool:
+        if not isinstance(value, str | int | float):
+            return False
+        if isinstance(value, bool):
+            return any(value is other for other in self._found)
+        return any(
+            value == other and not isinstance(other, bool)
+            for other in self._found
+            if isinstance(other, str) == isinstance(value, str)
+        )
+
+    def after(self, column: Typed) -> Typed:
+        """The column with null for those that do so once they are read: "32768.470"."""
+        if self._typed is None:
+            return column
+        hit = pc.fill_null(pc.is_in(column.array, value_set=self._typed), False)
+        mask = np.asarray(hit.to_numpy(zero_copy_only=False)) & ~column.nulls
+        if not mask.any():
+            return column
+        array = pc.if_else(pa.array(mask), pa.scalar(None, column.array.type), column.array)
+        return dataclasses.replace(column, array=array, nulls=column.nulls | mask)
+
+
+def _forms(value: Any) -> Iterable[Any]:
+    """A sentinel as a number and as text, whichever way it was written."""
+    yield value
+    if isinstance(value, str):
+        if _NUMBER.fullmatch(value):
+            yield float(value)
+    elif not isinstance(value, bool):
+        yield decimal_text(value)
+
+
+def lists(column: Column, values: Sequence[Any]) -> dict[int, list[Any]]:
+    """Which values are lists, or texts joined by the column's separator, and what is in them."""
+    separator = column.list_separator
+    found: dict[int, list[Any]] = {}
+    kinds = set(map(type, values))
+    if list in kinds:
+        found = {index: value for index, value in enumerate(values) if type(value) is list}
+    if separator and str in kinds:
+        for index, value in enumerate(values):
+            if type(value) is str and separator in value:
+                found[index] = value.split(separator)
+    return found
+
+
+def single(column: Column, values: list[Any]) -> tuple[list[Any], list[int]]:
+    """One value in place of each list, as the contract says; and where there must be none.
+
+    An empty list holds no value: null. Under `quarantine`, a joined text
+    breaks the rule even where the column's type could hold it.
+    """
+    found = lists(column, values)
+    if not found:
+        return values, []
+    values = list(values)
+    if column.list_value == "quarantine":
+        joined = [index for index in found if type(values[index]) is str]
+        for index in joined:
+            values[index] = None
+        return values, joined
+    place = 0 if column.list_value == "first" else -1
+    for index, parts in found.items():
+        values[index] = parts[place] if parts else None
+    return values, []
+
+
+def told_by_type(column: Column) -> bool:
+    """Whether a list, or two values in a text, can be no value of the column's type."""
+    if column.type in ("text", "jsonb"):
+        return False
+    return not column.list_separator or not _IN_SCALARS.issuperset(column.list_separator)
+
+
+@dataclass(frozen=True)
+class Exploded:
+    """Rows made of records: `source` is each row's record; `unequal` records could not be taken
+    apart, since their lists do not go together."""
+
+    source: NDArray[np.int64]
+    values: Mapping[str, list[Any]]
+    unequal: Mapping[int, str]
+
+
+def explode(
+    columns: Sequence[Column], values: Mapping[str, list[Any]], count: int
+) -> Exploded | None:
+    """A row for each value of a list; None if no record holds one.
+
+    Several lists of a record go together by position, beside which single
+    values are repeated; lists of different lengths do not go together. An
+    empty list is one row with null.
+    """
+    found = {column.name: lists(column, values[column.name]) for column in columns}
+    if not any(found.values()):
+        return None
+    repeats = np.ones(count, dtype=np.int64)
+    unequal: dict[int, str] = {}
+    for name, parts in found.items():
+        for index, items in parts.items():
+            length = max(1, len(items))
+            if repeats[index] not in (1, length) and length != 1:
+                unequal[index] = name
+            repeats[index] = max(repeats[index], length)
+    repeats[list(unequal)] = 1
+    source = np.repeat(np.arange(count), repeats)
+    starts = np.cumsum(repeats) - repeats
+    rows = {name: [items[index] for index in source] for name, items in values.items()}
+    for name, parts in found.items():
+        for index, items in parts.items():
+            if index in unequal:
+                rows[name][starts[index]] = None
+                continue
+            for number in range(repeats[index]):
+                row = starts[index] + number
+                rows[name][row] = items[number if len(items) > 1 else 0] if items else None
+    return Exploded(source, rows, unequal)
+
+
+def wrong_at(column: Typed, indexes: Sequence[int]) -> Typed:
+    """The column with these values wrong, too."""
+    if not indexes:
+        return column
+    wrong: Mask = column.wrong.copy()
+    wrong[list(indexes)] = True
+    return dataclasses.replace(column, wrong=wrong)

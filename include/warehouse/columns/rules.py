@@ -1,0 +1,138 @@
+"""The rules of a column, and how a value that breaks one is told of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.errors import PermanentError
+from include.sources.model import Column
+from include.warehouse.columns.cast import full_match, typed
+from include.warehouse.columns.hashing import Mask, canonical_json
+from include.warehouse.columns.typed_column import Typed
+
+# A value that broke a rule is shown up to here; the whole record is kept beside it.
+SHOWN_CHARACTERS = 200
+# So many field names tell what a record has instead.
+SHOWN_FIELDS = 12
+
+_KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+
+
+def broken_rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
+    """Each rule of the column with the mask of the values that break it, the type first."""
+    rules = [("type", values.wrong)]
+    wrong = values.wrong
+    if values.unplaced is not None:
+        rules.append(("zone", values.unplaced))
+        wrong = wrong | values.unplaced
+    if column.required:
+        rules.append(("required", values.nulls & ~wrong))
+    if column.allowed:
+        allowed = typed(list(column.allowed), column.type, column.zone).array
+        inside = pc.is_in(values.array, value_set=allowed)
+        rules.append(("allowed", ~_true(inside) & ~values.nulls))
+    if column.pattern:
+        rules.append(("pattern", ~full_match(values.array, column.pattern)))
+    if column.minimum is not None:
+        rules.append(("minimum", _true(pc.less(_double(values.array), column.minimum))))
+    if column.maximum is not None:
+        rules.append(("maximum", _true(pc.greater(_double(values.array), column.maximum))))
+    return rules
+
+
+def require_patterns(columns: Iterable[Column]) -> None:
+    """Raise `PermanentError` for a pattern that the engine which matches it does not know.
+
+    That is RE2, which has neither look-around nor back-references.
+    """
+    for column in columns:
+        if not column.pattern:
+            continue
+        try:
+            full_match(pa.array([""]), column.pattern)
+        except pa.ArrowInvalid as error:
+            raise PermanentError(
+                f"column {column.name}: the pattern {column.pattern!r} is none of RE2, which "
+                f"knows no look-around and no back-references: {error}. Change the contract."
+            ) from error
+
+
+def _double(array: pa.Array) -> pa.Array:
+    return pc.cast(array, pa.float64(), safe=False)
+
+
+def _true(array: pa.Array) -> Mask:
+    return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False))
+
+
+def shown(value: Any) -> str | None:
+    """A value as it can be stored and read: one line of JSON, cut."""
+    if value is None:
+        return None
+    try:
+        text = canonical_json(value)
+    except (TypeError, ValueError):
+        text = _as_ascii(value)
+    except RecursionError:
+        text = "nested too deeply to be shown"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
+def _as_ascii(value: Any) -> str:
+    """JSON of what canonical JSON has no form for, such as NaN and half a surrogate pair."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        return "nested too deeply to be shown"
+
+
+def difference(column: Column, rule: str, record: Any, value: Any, hidden: bool) -> str:
+    """What the contract expects of a column, and what a record has; its value unless `hidden`."""
+    place = ".".join(column.record_path)
+    where = f"`{place}`" if place else "the request"
+    if rule == "required" and value is None:
+        return f"expected {column.type} at {where}, found {_instead(column.record_path, record)}"
+    if hidden:
+        return f"expected {_expected(column, rule)} at {where}, found {_kind(value)}"
+    return f"expected {_expected(column, rule)} at {where}, found {_kind(value)} {shown(value)}"
+
+
+def _expected(column: Column, rule: str) -> str:
+    match rule:
+        case "allowed":
+            return f"one of {', '.join(map(str, column.allowed))}"
+        case "pattern":
+            return f"{column.type} like {column.pattern}"
+        case "minimum":
+            return f"at least {column.minimum:g}"
+        case "maximum":
+            return f"at most {column.maximum:g}"
+        case "zone":
+            return f"a time that the clocks of {column.zone} show once"
+        case "list":
+            return "lists of one length"
+        case _:
+            return column.type
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), "nothing" if value is None else "number")
+
+
+def _instead(path: Sequence[str], record: Any) -> str:
+    for name in path[:-1]:
+        record = record.get(name) if isinstance(record, Mapping) else None
+    if not isinstance(record, Mapping):
+        return f"{_kind(record)} instead of an object with it"
+    if path and path[-1] in record:
+        return "null"
+    names = sorted(map(ascii, record))
+    more = f" and {len(names) - SHOWN_FIELDS} more" if len(names) > SHOWN_FIELDS else ""
+    listed = ", ".join(name.strip("'\"")[:48] for name in names[:SHOWN_FIELDS])
+    return f"a record with {listed or 'no fields'}{more}"

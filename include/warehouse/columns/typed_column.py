@@ -1,0 +1,154 @@
+"""What every reader of a column is made of: the column itself, texts, and how they are parsed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from include.warehouse.columns.hashing import Hashes, Mask, hash_words
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A column: its values, which are null, their hashes, and which were not of its type.
+
+    `unplaced` are the local times that the clocks of their zone never showed,
+    or showed twice: no moment is guessed for them.
+    """
+
+    array: pa.Array
+    nulls: Mask
+    hashes: Hashes
+    wrong: Mask
+    unplaced: Mask | None = None
+
+    @property
+    def as_expected(self) -> bool:
+        """Every value was of the type, or null."""
+        return not self.wrong.any() and (self.unplaced is None or not self.unplaced.any())
+
+
+def taken(column: Typed, places: NDArray[np.integer[Any]]) -> Typed:
+    """The column's values at these places, in this order."""
+    return Typed(
+        column.array.take(pa.array(places)),
+        column.nulls[places],
+        column.hashes[places],
+        column.wrong[places],
+        None if column.unplaced is None else column.unplaced[places],
+    )
+
+
+def replaced(column: Typed, places: NDArray[np.int64], other: Typed) -> Typed:
+    """The column with the values of another in these places."""
+    both = Typed(
+        pa.concat_arrays([column.array, other.array]),
+        np.concatenate([column.nulls, other.nulls]),
+        np.concatenate([column.hashes, other.hashes]),
+        np.concatenate([column.wrong, other.wrong]),
+    )
+    order = np.arange(len(column.nulls))
+    order[places] = len(order) + np.arange(len(places))
+    return taken(both, order)
+
+
+def texts_of(
+    values: list[Any],
+    kinds: set[type],
+    *,
+    booleans: bool = False,
+    only_text: list[Any] | None = None,
+) -> tuple[list[str | None], Mask]:
+    """Every value as text, None for those that have no text form in a column of scalars."""
+    if only_text is not None:
+        texts = [value if isinstance(value, str) else None for value in only_text]
+    elif kinds <= {str}:
+        return values, none_wrong(values)
+    else:
+        texts = [_as_text(value, booleans) for value in values]
+    wrong = np.array(
+        [text is None and value is not None for text, value in zip(texts, values, strict=True)],
+        dtype=bool,
+    )
+    return texts, wrong
+
+
+def _as_text(value: Any, booleans: bool) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower() if booleans else None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not booleans:
+        return str(value)
+    if isinstance(value, float) and not booleans and np.isfinite(value):
+        return decimal_text(value)
+    return None
+
+
+def decimal_text(value: float) -> str:
+    """A finite number in the fewest digits that tell it from every other, without an exponent."""
+    return format(Decimal(repr(value)), "f").removesuffix(".0")
+
+
+def parsed(
+    texts: list[str | None], wrong: Mask, pattern: str, read: Callable[[pl.Expr], pl.Expr]
+) -> Typed:
+    """The texts that match the pattern, read; the others, and what cannot be read, are wrong."""
+    text = pl.col("text")
+    found = queried(texts, value=read(pl.when(text.str.contains(pattern)).then(text)))
+    column = of_words(found["value"], wrong)
+    return dataclasses.replace(column, wrong=wrong | (column.nulls & ~nulls_of(found["text"])))
+
+
+def queried(texts: list[str | None], **columns: pl.Expr) -> dict[str, pa.Array]:
+    """The texts as `text`, and columns made of it, all at once: each query of its own wakes up as
+    many threads."""
+    frame = pl.LazyFrame({"text": texts}, schema={"text": pl.String}).with_columns(**columns)
+    return {series.name: series.to_arrow() for series in frame.collect()}
+
+
+def nulls_of(array: pa.Array) -> Mask:
+    """Which values are null."""
+    return np.asarray(array.is_null().to_numpy(zero_copy_only=False))
+
+
+def of_words(array: pa.Array, wrong: Mask) -> Typed:
+    """A column whose values are fixed-width."""
+    nulls = nulls_of(array)
+    if pa.types.is_decimal(array.type):
+        limbs = np.frombuffer(array.buffers()[1], dtype=np.int64)
+        limbs = limbs.reshape(-1, 2)[array.offset : array.offset + len(array)]
+        return Typed(array, nulls, hash_limbs(limbs, nulls), wrong)
+    return Typed(array, nulls, hashes_of(array), wrong)
+
+
+def hashes_of(array: pa.Array) -> Hashes:
+    """The hashes of values of up to 64 bits; anything where they are null."""
+    if pa.types.is_floating(array.type):
+        # -0.0 + 0.0 is 0.0: the two zeros are one value.
+        words = array.fill_null(0.0).to_numpy(zero_copy_only=False) + 0.0
+    else:
+        days = array.cast(pa.int32()) if pa.types.is_date32(array.type) else array
+        words = days.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return hash_words(np.ascontiguousarray(words))
+
+
+def hash_limbs(limbs: NDArray[np.int64], nulls: Mask) -> Hashes:
+    # Below 2^63 the high word only repeats the sign: such a value hashes as its low word.
+    low, high = limbs[:, 0], limbs[:, 1]
+    hashes = hash_words(np.ascontiguousarray(low)).copy()
+    wide = (high != low >> 63) & ~nulls
+    hashes[wide] ^= hash_words(np.ascontiguousarray(high))[wide] * np.uint64(0x9E3779B97F4A7C15)
+    return hashes
+
+
+def none_wrong(values: list[Any]) -> Mask:
+    return np.zeros(len(values), dtype=bool)

@@ -1,0 +1,114 @@
+"""Find single rows: in a raw table by its columns, in a mart by what tells its rows apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+
+from include.errors import PermanentError
+from include.sources.model import Contract
+from include.sources.raw_table import SCHEMA, expected_columns
+from include.warehouse.connection import Cursor, rows
+
+
+def raw_rows(
+    cursor: Cursor, contract: Contract, wanted: Mapping[str, str], most: int
+) -> tuple[int, list[dict[str, Any]]]:
+    """How many rows of a raw table have these values, and the first of them.
+
+    Raises `PermanentError` for a column that there is not, and for a value
+    that its type cannot hold.
+    """
+    types = expected_columns(contract)
+    where = _where(f"raw.{contract.name}", types, wanted)
+    values = tuple(wanted.values())
+    of_table = f"from {SCHEMA}.{contract.name} where {where}"
+    query = f"select * {of_table} order by _council, _period, _landing_id, _record_no limit {most}"
+    return _count(cursor, of_table, wanted, values), rows(cursor, query, *values)
+
+
+def mart_row(
+    cursor: Cursor, mart: str, grain: Mapping[str, str], wanted: Mapping[str, str]
+) -> dict[str, Any]:
+    """The one row of a mart. Raises `PermanentError` if there is none, or more than one.
+
+    `grain` are the columns that tell its rows apart, with their SQL types.
+    """
+    name = f"marts.{mart}"
+    if not rows(cursor, "select to_regclass($1) is not null as there", name)[0]["there"]:
+        raise PermanentError(f"explain: {name} is not built yet. Build it: `wandle transform`.")
+    of_mart = f"from {name} where {_where(name, grain, wanted)}"
+    values = tuple(wanted.values())
+    found = _count(cursor, of_mart, wanted, values)
+    if found != 1:
+        missing = ", ".join(column for column in grain if column not in wanted)
+        more = f"Add `--key` for {missing}." if missing else "Is the value right?"
+        raise PermanentError(f"explain: {found} rows of {name} are like that, expected 1. {more}")
+    return rows(cursor, f"select * {of_mart}", *values)[0]
+
+
+def rows_of_model(
+    cursor: Cursor, model: str, grain: Mapping[str, str], row: Mapping[str, Any], most: int
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """The rows of an intermediate model with a mart row's grain: how many, where the first stand.
+
+    They are counted by landing; each place is `council`, `landing_id` and `record_no`.
+    """
+    where = _where(model, grain, grain)
+    values = tuple(str(row[name]) for name in grain)
+    of_model = f"from intermediate.{model} where {where}"
+    landings = rows(
+        cursor,
+        f"select landing_id, count(*) as records {of_model} group by landing_id order by 1",
+        *values,
+    )
+    first = rows(
+        cursor,
+        f"select council, landing_id, record_no {of_model} "
+        f"order by landing_id, record_no limit {most}",
+        *values,
+    )
+    return {item["landing_id"]: item["records"] for item in landings}, first
+
+
+def _where(name: str, types: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """Compares each wanted column with `$1`, `$2`, ...; the names are those of `types`."""
+    for column in wanted:
+        if column not in types:
+            raise PermanentError(
+                f"explain: {name} has no column {column!r}. It has {', '.join(types)}."
+            )
+    return " and ".join(
+        f"{column} = $%d::text::{types[column]}" % number
+        for number, column in enumerate(wanted, start=1)
+    )
+
+
+def _count(cursor: Cursor, of_table: str, wanted: Mapping[str, str], values: Sequence[str]) -> int:
+    try:
+        return int(rows(cursor, f"select count(*) as found {of_table}", *values)[0]["found"])
+    except psycopg.Error as error:
+        # Class 22: a value that is none of its column's type.
+        if (error.sqlstate or "").startswith("22"):
+            names = ", ".join(wanted)
+            raise PermanentError(
+                f"explain: a value of `--key` is none of its column's type ({names}). Correct it."
+            ) from None
+        raise
+
+
+def row_counts(cursor: Cursor) -> dict[str, int]:
+    """The number of rows of each table in the schema `marts`, by name."""
+    found = rows(
+        cursor,
+        "select table_name from information_schema.tables "
+        "where table_schema = 'marts' and table_type = 'BASE TABLE' order by table_name",
+    )
+    counts = {}
+    for row in found:
+        name = row["table_name"].replace('"', '""')
+        counted = rows(cursor, f'select count(*) as count from marts."{name}"')  # noqa: S608, quoted
+        counts[row["table_name"]] = int(counted[0]["count"])
+    return counts

@@ -1,0 +1,73 @@
+"""One partition of a raw table, within one transaction: locked, counted, copied into, emptied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from include.errors import ServiceUnavailable
+from include.sources.model import Contract
+from include.sources.partition import Partition
+from include.sources.raw_table import SCHEMA, of_partition
+from include.warehouse.connection import CopyCursor, rows
+from include.warehouse.copy_binary import alike, append
+from include.warehouse.lock import lock_for_load
+from include.warehouse.schema import raw_table
+
+NOT_OF_THIS_TRANSACTION = " and xmin <> (select pg_current_xact_id()::xid)"
+
+
+class RawPartition:
+    """The rows of one partition, as the cursor's transaction sees and changes them."""
+
+    def __init__(self, contract: Contract, partition: Partition, cursor: CopyCursor) -> None:
+        self._contract = contract
+        self._partition = partition
+        self._cursor = cursor
+
+    def lock(self) -> None:
+        """Keep other loads of it away until the session ends, also after a roll-back.
+
+        Raises the errors of `lock_for_load`.
+        """
+        lock_for_load(self._cursor, self._partition)
+
+    def require_table(self) -> None:
+        """Raise `TableOutdated` unless the table is as the contract says."""
+        found = rows(self._cursor, raw_table.COLUMNS_QUERY, f"{SCHEMA}.{self._contract.name}")
+        raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
+
+    def count(self) -> int:
+        """How many rows it has."""
+        found = rows(
+            self._cursor,
+            of_partition(self._contract, "select count(*) as present"),
+            self._partition.council,
+            self._partition.period.first_day,
+        )
+        return int(found[0]["present"])
+
+    def copy(self, batches: Iterator[pa.RecordBatch]) -> int:
+        """Add rows; how many. Raises what the batches raise."""
+        return sum(
+            append(self._cursor, SCHEMA, self._contract.name, some) for some in alike(batches)
+        )
+
+    def delete_others(self, present: int) -> None:
+        """Delete the `present` rows that this transaction has not written.
+
+        Raises `ServiceUnavailable` if it finds another number of them.
+        """
+        self._cursor.execute(
+            of_partition(self._contract, "delete") + NOT_OF_THIS_TRANSACTION,
+            (self._partition.council, self._partition.period.first_day),
+        )
+        name = f"{SCHEMA}.{self._contract.name}"
+        deleted = int(rows(self._cursor, raw_table.DELETED_QUERY, name)[0]["deleted"])
+        if deleted != present:
+            raise ServiceUnavailable(
+                f"{self._partition}: {present} rows were there when the load began, {deleted} "
+                f"when it replaced them: somebody else writes to {name}. Nothing was changed. "
+                "The next retry may succeed."
+            )

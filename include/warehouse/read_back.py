@@ -1,0 +1,171 @@
+"""What PostgreSQL holds of a partition: counted and hashed from the rows themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import orjson
+import pyarrow as pa
+
+from include.sources.model import Contract
+from include.sources.partition import Partition
+from include.sources.raw_table import EXTRA, SCHEMA, of_partition
+from include.warehouse.books import ledger
+from include.warehouse.books.quarantine import content_of_rows
+from include.warehouse.columns.cast import typed
+from include.warehouse.columns.hashing import ContentHash, Hashes, Mask, hash_rows
+from include.warehouse.columns.typed_column import hashes_of, nulls_of
+from include.warehouse.connection import ArrowCursor, Cursor, rows
+
+# Values of variable length become Python objects, so many rows at a time.
+SLICE_ROWS = 20_000
+
+# Of a query with parameters the driver keeps the whole result; of one without it reads a stream.
+OF_PARTITION = (
+    "where {council} = current_setting('wandle.council') "
+    "and {period} = current_setting('wandle.period')::date"
+)
+
+
+@dataclass
+class Held:
+    """A partition as it stands in its raw table and in quarantine.
+
+    `landings` counts the rows, and the quarantined records, that point to each
+    landing.
+    """
+
+    rows: int = 0
+    content_hash: str = ""
+    quarantined: int = 0
+    quarantine_hash: str = ""
+    landings: Counter[str] = field(default_factory=Counter)
+
+
+def begin(cursor: Cursor) -> None:
+    """Let this transaction see everything as it is now, whatever is loaded meanwhile."""
+    cursor.execute("set transaction isolation level repeatable read")
+
+
+def partitions(cursor: Cursor, source: str) -> set[tuple[str, date]]:
+    """Council and first day of each partition that has rows, or that the ledger says is loaded."""
+    known = rows(
+        cursor,
+        f"select distinct _council as council, _period as period from {SCHEMA}.{source} "  # noqa: S608, a checked identifier
+        "union select council, period from ops.load "
+        "where source = $1 and status in ('loaded', 'unchanged') "
+        "union select council, period from ops.quarantine where source = $1",
+        source,
+    )
+    return {(row["council"], row["period"]) for row in known}
+
+
+def lost(cursor: Cursor, contract: Contract, partition: Partition) -> str | None:
+    """The landing that the ledger says is loaded, if the raw table does not hold its rows."""
+    entry = ledger.current_load(cursor, partition)
+    if entry is None:
+        return None
+    query = of_partition(contract, "select count(*) as present")
+    present = rows(cursor, query, partition.council, partition.period.first_day)
+    return None if present[0]["present"] == entry["rows"] else str(entry["landing_id"])
+
+
+def held(cursor: ArrowCursor, contract: Contract, partition: Partition) -> Held:
+    """Read a partition as a stream, and hash it as a load would have.
+
+    Call `begin` first, so that rows and quarantine are of one moment.
+    """
+    cursor.execute(
+        "select set_config('wandle.council', $1, true), set_config('wandle.period', $2, true), "
+        "set_config('wandle.source', $3, true)",
+        (partition.council, partition.period.first_day.isoformat(), partition.source),
+    )
+    cursor.fetchall()
+    found = Held()
+    types = _types(contract)
+    content = ContentHash()
+    for batch in _rows(cursor, contract, types):
+        found.rows += batch.num_rows
+        content.add(hash_rows(_hashed(batch, types), batch.num_rows))
+        found.landings.update(batch["_landing_id"].to_pylist())
+    found.content_hash = content.hexdigest()
+    _add_quarantine(cursor, found)
+    return found
+
+
+def content_of_first(
+    cursor: ArrowCursor, contract: Contract, partition: Partition, records: int
+) -> str:
+    """The content hash of the rows that came of the first records of a landing."""
+    types = _types(contract)
+    cursor.execute(
+        of_partition(contract, f"select {', '.join(types)}") + " and _record_no <= $3",
+        (partition.council, partition.period.first_day, records),
+    )
+    content = ContentHash()
+    for batch in cursor.fetch_record_batch():
+        content.add(hash_rows(_hashed(batch, types), batch.num_rows))
+    return content.hexdigest()
+
+
+def _types(contract: Contract) -> dict[str, str]:
+    return {column.name: column.type for column in contract.raw_columns()} | {EXTRA: "jsonb"}
+
+
+def _rows(
+    cursor: ArrowCursor, contract: Contract, types: Mapping[str, str]
+) -> Iterator[pa.RecordBatch]:
+    names = ", ".join((*types, "_landing_id"))
+    where = OF_PARTITION.format(council="_council", period="_period")
+    return _stream(cursor, f"select {names} from {SCHEMA}.{contract.name} {where}")  # noqa: S608, checked identifiers
+
+
+def _add_quarantine(cursor: ArrowCursor, found: Held) -> None:
+    where = OF_PARTITION.format(council="council", period="period")
+    query = (
+        f"select column_name, rule, record, landing_id from ops.quarantine {where} "  # noqa: S608
+        "and source = current_setting('wandle.source')"
+    )
+
+    def kept() -> Iterator[tuple[str | None, str, bytes]]:
+        for batch in _stream(cursor, query):
+            found.quarantined += batch.num_rows
+            found.landings.update(batch["landing_id"].to_pylist())
+            columns = (batch[name].to_pylist() for name in ("column_name", "rule", "record"))
+            yield from zip(*columns, strict=True)
+
+    found.quarantine_hash = content_of_rows(kept())
+
+
+def _stream(cursor: ArrowCursor, query: str) -> Iterator[pa.RecordBatch]:
+    cursor.execute(query)
+    for batch in cursor.fetch_record_batch():
+        for start in range(0, batch.num_rows, SLICE_ROWS):
+            yield batch.slice(start, SLICE_ROWS)
+
+
+def _hashed(batch: pa.RecordBatch, types: Mapping[str, str]) -> dict[str, tuple[Hashes, Mask]]:
+    found = {}
+    for name, type_name in types.items():
+        array = batch[name]
+        found[name] = (_hashes(array, type_name), nulls_of(array))
+    return found
+
+
+def _hashes(array: pa.Array, type_name: str) -> Hashes:
+    """The hash of each value as it stands in the table; anything where it is null."""
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        texts = array.to_pylist()
+        if type_name == "jsonb":
+            texts = [None if text is None else orjson.loads(text) for text in texts]
+        column = typed(texts, type_name)
+        hashes = column.hashes.copy()
+        # What no load could have written, NaN in a numeric, must not look like something else.
+        hashes[column.wrong] = ~hashes[column.wrong]
+        return hashes
+    return hashes_of(array)

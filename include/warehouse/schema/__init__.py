@@ -1,0 +1,1 @@
+"""The tables, views, roles and grants of the warehouse."""

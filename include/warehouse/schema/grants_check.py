@@ -1,0 +1,92 @@
+"""What each database role must be able to do, and may do at most: looked at, not set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+
+from include.warehouse.schema.migrate import DBT_SCHEMAS, LOGINS, OWNER
+
+READ = frozenset({"SELECT"})
+KEEP = frozenset({"SELECT", "INSERT", "DELETE"})
+WRITE = KEEP | {"UPDATE"}
+NOTHING: frozenset[str] = frozenset()
+
+# role -> schema -> on each table there: what it must have, what it may have beside that.
+# Where nothing stands, it may have nothing. What dbt made is its role's own.
+RIGHTS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
+    "wandle_loader": {"raw": (KEEP, NOTHING), "ops": (NOTHING, WRITE)},
+    "wandle_transformer": {"raw": (READ, NOTHING), "ops": (NOTHING, WRITE)},
+    "wandle_portal": {"ops": (NOTHING, READ), "marts": (READ, NOTHING)},
+    "wandle_reader": {"marts": (READ, NOTHING)},
+}
+MAKES = {"wandle_transformer": set(DBT_SCHEMAS)}
+SCHEMAS = ("raw", "ops", *DBT_SCHEMAS, "public")
+
+_ROLES = """
+select rolname, rolcanlogin,
+    rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls as strong,
+    array(select b.rolname::text from pg_auth_members as m join pg_roles as b on b.oid = m.roleid
+          where m.member = r.oid and b.rolname <> r.rolname) as member_of
+from pg_roles as r where rolname = any(%s)
+"""
+_TABLES = """
+select n.nspname, c.relname, pg_get_userbyid(c.relowner),
+    array(select p from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE',
+                                     'REFERENCES', 'TRIGGER']) as p
+          where has_table_privilege(%(role)s, c.oid, p)) as rights
+from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+where n.nspname = any(%(schemas)s) and c.relkind in ('r', 'p', 'v', 'm', 'f')
+order by 1, 2
+"""
+_MAKES = """
+select n.nspname from pg_namespace as n
+where n.nspname = any(%(schemas)s) and has_schema_privilege(%(role)s, n.oid, 'CREATE')
+"""
+
+
+def problems(connection: psycopg.Connection) -> Iterator[tuple[str, str]]:
+    """Each role of the design with what is wrong about it; an empty text where nothing is.
+
+    Asks the catalogue, as any role can.
+    """
+    found = {
+        str(row[0]): row[1:] for row in connection.execute(_ROLES, ([OWNER, *LOGINS],)).fetchall()
+    }
+    for role in (OWNER, *LOGINS):
+        if role not in found:
+            yield role, "there is no such role."
+            continue
+        wrong = list(_of_role(role, *found[role]))
+        if role in LOGINS:
+            wrong += _too_much_or_too_little(connection, role)
+        yield role, "; ".join(wrong) + ("." if wrong else "")
+
+
+def _of_role(role: str, logs_in: bool, strong: bool, member_of: list[str]) -> Iterator[str]:
+    if logs_in != (role in LOGINS):
+        yield "it can log in" if logs_in else "it cannot log in"
+    if strong:
+        yield "it may make roles or databases, or is a superuser"
+    if member_of:
+        yield f"it is a member of {', '.join(member_of)}"
+
+
+def _too_much_or_too_little(connection: psycopg.Connection, role: str) -> Iterator[str]:
+    asked = {"role": role, "schemas": list(SCHEMAS)}
+    missing: list[str] = []
+    for schema, table, owner, rights in connection.execute(_TABLES, asked).fetchall():
+        if owner == role and schema in MAKES.get(role, ()):
+            continue
+        must, may = RIGHTS[role].get(schema, (NOTHING, NOTHING))
+        if owner == role:
+            yield f"it owns {schema}.{table}"
+        elif beyond := set(rights) - must - may:
+            yield f"it may {', '.join(sorted(beyond))} {schema}.{table}"
+        elif lacking := must - set(rights):
+            missing.append(f"it may not {', '.join(sorted(lacking))} {schema}.{table}")
+    yield from missing
+    for (schema,) in connection.execute(_MAKES, asked).fetchall():
+        if schema not in MAKES.get(role, ()):
+            yield f"it may make tables in {schema}"

@@ -1,0 +1,107 @@
+"""Make the database as the contracts say: roles, schemas, tables, grants. The only place of DDL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import psycopg
+from psycopg import sql
+
+from include.errors import ServiceUnavailable
+from include.sources.model import Contract
+from include.sources.raw_table import SCHEMA
+from include.warehouse.schema import ops_tables
+from include.warehouse.schema.evolve import evolve
+
+OWNER = "wandle_owner"
+LOGINS = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader")
+DBT_SCHEMAS = ("staging", "intermediate", "marts")
+LOCK_TIMEOUT_SECONDS = 30
+
+
+def migrate(
+    admin_dsn: str, contracts: Iterable[Contract], passwords: Mapping[str, str]
+) -> list[str]:
+    """Bring roles and tables to what the contracts say, and say what was changed.
+
+    `passwords` maps login roles to their passwords; a role that is not named
+    keeps its own. Running it twice changes nothing. Raises
+    `ServiceUnavailable` if the database does not answer or a lock is not had
+    in time, and `PermanentError` where a table differs in a way that cannot
+    be mended without loss.
+    """
+    try:
+        with psycopg.connect(admin_dsn, application_name="wandle migrate") as connection:
+            return _migrate(connection, list(contracts), passwords)
+    except psycopg.errors.LockNotAvailable as error:
+        raise ServiceUnavailable(
+            f"wandle migrate: a table was in use for {LOCK_TIMEOUT_SECONDS} s. "
+            "Nothing was changed. Try again when no load is running."
+        ) from error
+    except psycopg.OperationalError as error:
+        raise ServiceUnavailable(
+            f"wandle migrate: PostgreSQL did not answer: {str(error).strip()}. "
+            "Is it running (`wandle status`)?"
+        ) from error
+
+
+def _migrate(
+    connection: psycopg.Connection, contracts: list[Contract], passwords: Mapping[str, str]
+) -> list[str]:
+    changed: list[str] = []
+    connection.execute(sql.SQL("set local lock_timeout = {}").format(f"{LOCK_TIMEOUT_SECONDS}s"))
+    # One migration at a time; `create role` knows no `if not exists`.
+    connection.execute("select pg_advisory_xact_lock(hashtextextended('wandle migrate', 0))")
+    _roles(connection, passwords, changed)
+    _schemas(connection)
+    connection.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
+    ops_tables.make(connection, changed)
+    for contract in contracts:
+        evolve(connection, contract, OWNER, changed)
+    connection.execute(ops_tables.GRANTS)
+    return changed
+
+
+def _roles(
+    connection: psycopg.Connection, passwords: Mapping[str, str], changed: list[str]
+) -> None:
+    found = {row[0] for row in connection.execute("select rolname from pg_roles")}
+    for role in (OWNER, *LOGINS):
+        name = sql.Identifier(role)
+        login = sql.SQL("login" if role in LOGINS else "nologin")
+        if role not in found:
+            connection.execute(sql.SQL("create role {} {}").format(name, login))
+            changed.append(f"created role {role}")
+        if role in passwords:
+            set_password(connection, role, passwords[role])
+    for role in (OWNER, "wandle_transformer"):
+        connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
+
+
+def set_password(connection: psycopg.Connection, role: str, password: str) -> None:
+    """Give a role its password. What is sent is its hash: a statement can end up in a log."""
+    hashed = connection.pgconn.encrypt_password(
+        password.encode(), role.encode(), b"scram-sha-256"
+    ).decode()
+    connection.execute(
+        sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(hashed))
+    )
+
+
+def _schemas(connection: psycopg.Connection) -> None:
+    connection.execute("revoke create on schema public from public")
+    for schema, owner in (
+        *((name, OWNER) for name in (SCHEMA, "ops")),
+        *((name, "wandle_transformer") for name in DBT_SCHEMAS),
+    ):
+        connection.execute(
+            sql.SQL("create schema if not exists {} authorization {}").format(
+                sql.Identifier(schema), sql.Identifier(owner)
+            )
+        )
+    connection.execute("grant usage on schema marts to wandle_reader, wandle_portal")
+    # So that a mart that dbt has just swapped in is readable from its first moment.
+    connection.execute(
+        "alter default privileges for role wandle_transformer in schema marts "
+        "grant select on tables to wandle_reader, wandle_portal"
+    )

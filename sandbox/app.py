@@ -1,0 +1,114 @@
+"""The sandbox as one ASGI app: each public API mounted under its host's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from include.councils.model import councils
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from sandbox.holidays import HOST as HOLIDAYS
+from sandbox.holidays import holidays_mount, recorded_holidays
+from sandbox.police.api import HOST as POLICE
+from sandbox.police.api import PoliceData, police_mount
+from sandbox.police.generated import GeneratedPolice
+from sandbox.police.recorded import RecordedPolice, holds_police
+from sandbox.rivers.api import HOST as RIVERS
+from sandbox.rivers.api import river_mount
+from sandbox.rivers.data import RecordedRivers, river_data
+from sandbox.weather.api import HOST as WEATHER
+from sandbox.weather.api import weather_mount
+from sandbox.weather.recorded import RecordedWeather
+from sandbox.world.clock import Clock
+from sandbox.world.payloads import LAYOUT, WrongPayloads
+
+FAULTS_FILE = "faults.json"
+FORCE_OF_LONDON = "metropolitan"
+
+# Weighted calls a minute, an hour and a day, as open-meteo.com allows them.
+WEATHER_LIMITS = (600, 5_000, 10_000)
+
+RECORDED: dict[str, Callable[[Path], bool]] = {
+    POLICE: holds_police,
+    RIVERS: RecordedRivers.held,
+    WEATHER: RecordedWeather.held,
+    HOLIDAYS: recorded_holidays,
+}
+
+
+def recorded_apis(payloads: Path) -> list[str]:
+    """The hosts whose answers a payload directory holds. Raises `WrongPayloads` if it is none."""
+    found = [host for host, is_held in RECORDED.items() if is_held(payloads)]
+    if not found:
+        raise WrongPayloads(f"sandbox: {payloads} holds no recorded answers. Expected {LAYOUT}")
+    return found
+
+
+def create_app(
+    *,
+    seed: int,
+    as_of: date,
+    payloads: Path | None = None,
+    cap: int = 10_000,
+    rate_per_second: float = 15,
+    burst: int = 30,
+    state: Path | None = None,
+    national: bool = False,
+    weather_limits: tuple[int, int, int] = WEATHER_LIMITS,
+    wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Starlette:
+    """The app, over generated data, or over the recorded bodies below `payloads`.
+
+    An API of which `payloads` holds nothing is generated. `cap` is the most
+    crimes of one answer; `rate_per_second` and `burst` are what one client
+    address may ask of the police; `weather_limits` are weighted calls a
+    minute, an hour and a day, by `wall_clock`; `national` asks for gauges all
+    over the country. A `state` file, where there is one, overrules `seed` and
+    `as_of`, also while the app runs; `faults.json` beside it switches faults
+    on (`sandbox/middleware/faults.py`). Raises `WrongPayloads` for a directory
+    without recorded bodies.
+    """
+    clock = Clock(seed, as_of, state, national=national)
+    recorded = [] if payloads is None else recorded_apis(payloads)
+    faults = state.parent / FAULTS_FILE if state else None
+    police: PoliceData = (
+        RecordedPolice(payloads, _force_of)
+        if payloads is not None and POLICE in recorded
+        else GeneratedPolice(clock, councils())
+    )
+    weather = RecordedWeather(payloads if WEATHER in recorded else None)
+    rivers = river_data(clock, councils(), payloads)
+    mounts = [
+        police_mount(police, cap=cap, rate_per_second=rate_per_second, burst=burst, faults=faults),
+        river_mount(rivers, faults=faults),
+        weather_mount(
+            weather, moment=clock.now, windows=weather_limits, clock=wall_clock, faults=faults
+        ),
+        holidays_mount(payloads, moment=clock.now, faults=faults),
+    ]
+
+    async def health(request: Request) -> JSONResponse:
+        return JSONResponse(
+            {
+                "mode": "generated" if payloads is None else "recorded",
+                "as_of": clock.now().as_of.isoformat(),
+                "apis": list(RECORDED),
+                "recorded": recorded,
+            }
+        )
+
+    return Starlette(routes=[Route("/health", health), *mounts])
+
+
+def _force_of(ward: str) -> str:
+    """The force of a ward that a council file knows; London's for any other."""
+    for council in councils().values():
+        for ward_set in council.ward_sets:
+            if any(known.code == ward for known in ward_set.wards):
+                return council.police_force
+    return FORCE_OF_LONDON

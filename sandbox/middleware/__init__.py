@@ -1,0 +1,1 @@
+"""Faults and rate limits in front of each API."""

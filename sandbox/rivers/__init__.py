@@ -1,0 +1,1 @@
+"""environment.data.gov.uk/flood-monitoring and its archive."""

@@ -1,0 +1,1 @@
+"""archive-api.open-meteo.com."""

@@ -1,0 +1,87 @@
+"""wandle sync: what is made from the contracts, and that it is noticed when it differs."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.errors import WrongDefinition
+from include.jobs.author import sync
+from include.sources.model import every_contract
+from include.transform.sources import BEGIN, END, PATH, staging_models, synced_model
+from tests.samples import column, contract
+
+MODEL = f"""\
+with
+
+source as (
+
+    select
+        {BEGIN}
+        old,
+        {END}
+
+    from {{{{ source('raw', 'gauges') }}}}
+
+),
+
+renamed as (select id as gauge_id from source)
+
+select * from renamed
+"""
+
+
+def test_the_checkout_is_as_the_contracts_say():
+    assert list(sync.stale_files()) == [], "run `wandle sync`"
+
+
+def test_schemas_sources_and_every_staging_model_are_made():
+    made = sync.made_files()
+
+    assert PATH in made
+    assert {path.name for path in made} >= {"contract.schema.json", "council.schema.json"}
+    assert len(made) == 3 + len(every_contract())
+
+
+def test_a_file_that_differs_is_stale_and_written_anew(tmp_path, monkeypatch):
+    stale, fresh = tmp_path / "stale", tmp_path / "fresh"
+    stale.write_text("old")
+    fresh.write_text("new")
+    made = {stale: "new", fresh: "new", tmp_path / "missing": "new"}
+    monkeypatch.setattr(sync, "made_files", lambda: made)
+
+    written = sync.sync()
+
+    assert written == [stale, tmp_path / "missing"]
+    assert sync.stale_files() == {}
+
+
+def test_the_columns_of_a_model_follow_the_contract_and_nothing_else_does():
+    made = synced_model(contract(column("id"), column("name")), MODEL)
+
+    assert "        id,\n        name,\n        _extra,\n" in made
+    assert "old" not in made
+    assert made.split(END)[1] == MODEL.split(END)[1]
+
+
+def test_a_dropped_column_is_in_no_model():
+    fields = contract(column("id"), column("phone", personal="drop"), retention_days=30)
+
+    assert "phone" not in synced_model(fields, MODEL)
+
+
+def test_the_model_of_a_source_that_is_off_is_off_and_on_again():
+    off = synced_model(contract(enabled=False), MODEL)
+
+    assert off.startswith("{{ config(enabled=false) }}\n\nwith\n")
+    assert synced_model(contract(), off) == synced_model(contract(), MODEL)
+
+
+def test_a_model_without_a_place_for_the_columns_is_refused():
+    with pytest.raises(WrongDefinition, match="gauges has no lines"):
+        synced_model(contract(), "select * from {{ source('raw', 'gauges') }}")
+
+
+def test_every_contract_has_one_staging_model():
+    found = {item.name for item, _ in staging_models(every_contract())}
+
+    assert found == set(every_contract())
