@@ -1,0 +1,83 @@
+"""House rules of the tree: how much one folder, one module and one function may hold."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+ROOTS = ("include", "sandbox", "dags", "plugins")
+
+MOST_MODULES = 15
+MOST_LINES = 350
+MOST_FUNCTION_LINES = 60
+
+
+def modules(root: Path) -> list[Path]:
+    return sorted(root.rglob("*.py"))
+
+
+def full_folders(root: Path) -> list[str]:
+    """Folders with more modules than a reader can take in; `__init__.py` does not count."""
+    found = []
+    for folder in {path.parent for path in modules(root)}:
+        names = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+        if len(names) > MOST_MODULES:
+            found.append(f"{folder.relative_to(root.parent)}: {len(names)} modules")
+    return sorted(found)
+
+
+def long_modules(root: Path) -> list[str]:
+    counts = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules(root)}
+    return [
+        f"{path.relative_to(root.parent)}: {count} lines"
+        for path, count in counts.items()
+        if count > MOST_LINES
+    ]
+
+
+def long_functions(root: Path) -> list[str]:
+    return [
+        f"{path.relative_to(root.parent)}: {name} has {count} lines"
+        for path in modules(root)
+        for name, count in _functions(path)
+        if count > MOST_FUNCTION_LINES
+    ]
+
+
+def _functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            yield node.name, node.end_lineno - node.lineno + 1
+
+
+RULES = (full_folders, long_modules, long_functions)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("root", ROOTS)
+def test_the_tree_keeps_the_rule(root, rule):
+    assert modules(CHECKOUT / root), f"{root}/ holds no module"
+    assert rule(CHECKOUT / root) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "rule", "found"),
+    [
+        ({f"m{number}.py": "" for number in range(16)}, full_folders, "pkg: 16 modules"),
+        ({"a.py": "x = 1\n" * 351}, long_modules, "pkg/a.py: 351 lines"),
+        ({"a.py": "def f():\n" + "    x = 1\n" * 60}, long_functions, "pkg/a.py: f has 61 lines"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_what_breaks_a_rule_is_found(tmp_path, files, rule, found):
+    folder = tmp_path / "pkg"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+    assert rule(folder) == [found]
