@@ -309,7 +309,7 @@ def test_a_column_that_is_dropped_is_not_made(empty):
 
 def test_the_books_of_an_earlier_version_are_brought_up_to_date(empty):
     migrate(empty.admin, [OLD], {})
-    before = migrating.ops.COLUMNS
+    before = migrating.ops_tables.COLUMNS
     empty.query("drop view ops.quarantine_overview")
     for name, column_name, *_ in before:
         empty.query(f"alter table ops.{name} drop column {column_name}")
