@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ import orjson
 
 from include.errors import SourceUnavailable
 from include.extract.fetched import Fetched
+from include.records.json_values import json_text
 from include.records.read import read_records
 from include.sources.formats import Format
 
@@ -76,5 +76,5 @@ def _digest(record: Any) -> int:
     try:
         text = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        text = json.dumps(record, sort_keys=True).encode()
+        text = json_text(record, sort=True).encode()
     return int.from_bytes(hashlib.sha256(text).digest())

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import IO, Any
 
 import ijson
 
 from include.errors import UnexpectedPayload
-from include.records.json_values import BOM, BodyCutShort, parsed, without_bom, written
+from include.records.json_values import (
+    BOM,
+    BodyCutShort,
+    exact,
+    parsed,
+    without_bom,
+    written,
+)
 from include.sources.formats import Format
 
 # The part of a path that goes through every field of an object, or every item of a list.
@@ -21,7 +29,7 @@ def whole(body: bytes, layout: Format) -> list[Any]:
     """The records of a body that fits into memory."""
     if not body:
         raise BodyCutShort("it is empty (0 bytes)")
-    found = parsed(without_bom(body))
+    found = parsed(without_bom(body), layout.as_sent)
     names = [name for name in layout.records.split(".") if name]
     if EVERY in names:
         return list(_gathered(found, names, {}, layout))
@@ -89,7 +97,11 @@ def streamed_value(body: IO[bytes], path: str) -> Any:
     body.seek(0)
     if body.read(len(BOM)) != BOM:
         body.seek(0)
-    return next(iter(ijson.items(body, path, use_float=True)), None)
+    return next(map(_number, ijson.items(body, path)), None)
+
+
+def _number(value: Any) -> Any:
+    return exact(str(value)) if isinstance(value, Decimal) else value
 
 
 def _no_list(layout: Format, found: Any) -> str:
@@ -178,13 +190,15 @@ def _between_objects(
         else:
             found[number] = slice(begin, cuts[number - 1][0])
     given = {number: body[place].strip() for number, place in found.items()}
-    same = all(repr(_read(text)) == repr(records[number - 1]) for number, text in given.items())
+    same = all(
+        repr(_read(text, layout)) == repr(records[number - 1]) for number, text in given.items()
+    )
     return given if same else None
 
 
-def _read(text: bytes) -> Any:
+def _read(text: bytes, layout: Format) -> Any:
     try:
-        return parsed(text)
+        return parsed(text, layout.as_sent)
     except BodyCutShort:
         return BodyCutShort
 

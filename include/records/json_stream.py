@@ -25,6 +25,7 @@ LAST_BRACKETS = 4
 # Records, the JSON that they stand in, and how that is laid out.
 Piece = tuple[list[Any], bytes, Format]
 _LIST = Format()
+_LIST_AS_SENT = _LIST.with_numbers_as_sent()
 
 _OPENS = re.compile(rb"\s*\{")
 
@@ -44,20 +45,21 @@ def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
         yield json_body.whole(text, layout), text, layout
         return
     rest, yielded = head[start:], False
+    listed = _LIST_AS_SENT if layout.as_sent else _LIST
     while True:
-        found = _up_to_a_record(rest)
+        found = _up_to_a_record(rest, layout.as_sent)
         if found is not None:
             records, text, end = found
-            yield records, text, _LIST
+            yield records, text, listed
             rest, yielded = rest[end:], True
             continue
         more = body.read(max(PIECE_BYTES, len(rest)))
         if not more:
             break
         rest += more
-    records, text, end = _up_to_the_end(rest)
+    records, text, end = _up_to_the_end(rest, layout.as_sent)
     if records:
-        yield records, text, _LIST
+        yield records, text, listed
     elif yielded:
         raise BodyCutShort("it is not complete JSON: a comma stands before the end of its list")
     # What stands around the list must be JSON with it, and nothing must take its place.
@@ -65,13 +67,13 @@ def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
         raise UnexpectedPayload(f"expected one list of records at {layout.records!r}, found two")
 
 
-def _up_to_a_record(rest: bytes) -> tuple[list[Any], bytes, int] | None:
+def _up_to_a_record(rest: bytes, as_sent: bool) -> tuple[list[Any], bytes, int] | None:
     """Records from the beginning of a text, the list of them, and where the next one begins; None
     if none is seen to end there."""
     step, place = 0, rest.rfind(b"},")
     while place >= 0 and step < len(rest):
         if _OPENS.match(rest, place + 2):
-            found = _as_list(rest[: place + 1])
+            found = _as_list(rest[: place + 1], as_sent)
             if found is not None:
                 return *found, place + 2
         step = max(STEP_BYTES, 2 * step)
@@ -79,26 +81,26 @@ def _up_to_a_record(rest: bytes) -> tuple[list[Any], bytes, int] | None:
     return None
 
 
-def _up_to_the_end(rest: bytes) -> tuple[list[Any], bytes, int]:
+def _up_to_the_end(rest: bytes, as_sent: bool) -> tuple[list[Any], bytes, int]:
     """The last records, the list of them, and where their list has ended."""
     place = len(rest)
     for _ in range(LAST_BRACKETS):
         place = rest.rfind(b"]", 0, place)
         if place < 0:
             break
-        found = _as_list(rest[:place])
+        found = _as_list(rest[:place], as_sent)
         if found is not None:
             return *found, place + 1
     end = json_body.end_of_list(rest) if place >= 0 else None
     if end is None:
         raise BodyCutShort("it is not complete JSON: its list has no end")
     text = b"[%b]" % rest[:end]
-    return parsed(text), text, end + 1
+    return parsed(text, as_sent), text, end + 1
 
 
-def _as_list(items: bytes) -> tuple[list[Any], bytes] | None:
+def _as_list(items: bytes, as_sent: bool) -> tuple[list[Any], bytes] | None:
     text = b"[%b]" % items
     try:
-        return parsed(text), text
+        return parsed(text, as_sent), text
     except BodyCutShort:
         return None

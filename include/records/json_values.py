@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import ijson
 import msgspec
 import orjson
 
@@ -23,24 +27,60 @@ def without_bom(body: bytes) -> bytes:
     return body.removeprefix(BOM)
 
 
-def parsed(text: bytes) -> Any:
+class ExactNumber(Decimal):
+    """A number of JSON that no Python number stands for; its text is kept as sent."""
+
+    text: str
+
+    def __new__(cls, text: str) -> ExactNumber:
+        """Raises `decimal.InvalidOperation` for an exponent beyond 10^18."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        return self.text
+
+
+# Digits and dots as 0, signs as -, e and E as e, what stands before a value as a comma.
+_SHAPE = bytes.maketrans(b"0123456789.+-eE:,[ \t\r\n", b"00000000000--ee,,,,,,,")
+# A double tells apart all numbers of up to 15 digits, as long as they are not tiny. So a longer
+# number has 16 digits and a dot or an exponent; one that may be tiny has an exponent of 3 digits.
+_LONG = (b"," + b"0" * 17, b",-" + b"0" * 17, b"0" * 16 + b"e", b"0e-000")
+_SURELY_EXACT = 16
+
+
+def parsed(text: bytes, as_sent: bool = False) -> Any:
     """The value of a JSON text.
 
-    Whole numbers are exact, whatever their size. Bytes that are no UTF-8 and
-    lone surrogates become lone surrogates of the value, and NaN and Infinity
-    are numbers, so that they break a rule of one record instead of hiding all
-    of them. Raises `BodyCutShort` if the text is not JSON to its end, and
-    `UnexpectedPayload` if it is nested too deeply.
+    Every number has exactly the value that was sent: it is an int, a float
+    whose shortest form has that value, or else an `ExactNumber`. Only a text
+    that has long numbers is read in the slower way that this takes. With
+    `as_sent`, numbers that Python would write in another way, such as 12.50,
+    are `ExactNumber`, too.
+
+    Bytes that are not UTF-8 and lone surrogates become lone surrogates of the
+    value, and NaN and Infinity are numbers, so that they break a rule of one
+    record instead of hiding all of them. Raises `BodyCutShort` if the text is
+    not JSON to its end, and `UnexpectedPayload` if it is nested too deeply.
     """
+    long = _may_hold_long_numbers(text)
     try:
-        return msgspec.json.decode(text)
+        if as_sent:
+            return _AS_SENT.decode(text)
+        return _EXACT.decode(text) if long else msgspec.json.decode(text)
     except RecursionError:
-        # Brackets in more brackets than Python calls in calls; large numbers are floats there.
+        # Brackets in more brackets than Python calls in calls; that parser rounds long numbers.
         with suppress(ValueError):
-            return orjson.loads(text)
+            found = orjson.loads(text)
+            return _token_by_token(text) if long else found
     except ValueError as error:
         try:
-            return json.loads(text.decode("utf-8", "surrogateescape"), parse_int=_whole_number)
+            return json.loads(
+                text.decode("utf-8", "surrogateescape"),
+                parse_int=_whole_number,
+                parse_float=_as_sent if as_sent else exact,
+            )
         except RecursionError:
             pass
         except ValueError:
@@ -48,12 +88,57 @@ def parsed(text: bytes) -> Any:
     raise UnexpectedPayload("it is nested too deeply to be read")
 
 
-def _whole_number(digits: str) -> int | float:
-    """A float where Python refuses to read so many digits."""
+def _token_by_token(text: bytes) -> Any:
+    builder = ijson.ObjectBuilder()
+    for event, value in ijson.basic_parse(io.BytesIO(text)):
+        builder.event(event, exact(str(value)) if isinstance(value, Decimal) else value)
+    return builder.value
+
+
+def _may_hold_long_numbers(text: bytes) -> bool:
+    """Whether a float may be too short for a number; True also for some long whole numbers."""
+    shape = text.translate(_SHAPE)
+    return shape[:1] in (b"0", b"-") or any(long in shape for long in _LONG)
+
+
+def exact(text: str) -> float | ExactNumber:
+    """A number of JSON as a float, if the float's shortest form has exactly its value."""
+    number = float(text)
+    if len(text) <= _SURELY_EXACT and "-" not in text[1:] and number < math.inf:
+        return number
+    return number if _has_value(number, text) else _exact_number(text)
+
+
+def _as_sent(text: str) -> float | ExactNumber:
+    number = float(text)
+    return number if repr(number) == text and text[-2:] != ".0" else _exact_number(text)
+
+
+def _has_value(number: float, text: str) -> bool:
+    try:
+        return Decimal(repr(number)) == Decimal(text)
+    except InvalidOperation:
+        return False
+
+
+def _exact_number(text: str) -> float | ExactNumber:
+    """Infinity, which no column takes, for an exponent that no column takes either."""
+    try:
+        return ExactNumber(text)
+    except InvalidOperation:
+        return math.inf
+
+
+def _whole_number(digits: str) -> int | float | ExactNumber:
+    """An exact number where Python refuses to read so many digits."""
     try:
         return int(digits)
     except ValueError:
-        return float(digits)
+        return _exact_number(digits)
+
+
+_EXACT = msgspec.json.Decoder(float_hook=exact)
+_AS_SENT = msgspec.json.Decoder(float_hook=_as_sent)
 
 
 def at(found: Any, path: str) -> Any:
@@ -66,6 +151,36 @@ def at(found: Any, path: str) -> Any:
 def written(record: Any) -> bytes:
     """A record as JSON where its own bytes are not at hand; ASCII only."""
     try:
-        return json.dumps(record, separators=(",", ":")).encode()
+        return json_text(record, (",", ":")).encode()
     except RecursionError:
         return b'"nested too deeply to be written"'
+
+
+def json_text(
+    value: Any,
+    separators: tuple[str, str] = (", ", ": "),
+    sort: bool = False,
+    allow_nan: bool = True,
+) -> str:
+    """JSON of a value that `parsed` gave: ASCII only, every number as sent.
+
+    Raises `RecursionError` for a value that is nested too deeply, and
+    `ValueError` for NaN and Infinity unless `allow_nan`.
+    """
+    encoder = json.JSONEncoder(separators=separators, sort_keys=sort, allow_nan=allow_nan)
+    try:
+        return encoder.encode(value)
+    except TypeError:
+        return _json_of(value, encoder)
+
+
+def _json_of(value: Any, encoder: json.JSONEncoder) -> str:
+    """The same piece by piece: the standard library has no way to write a number's own text."""
+    between, colon = encoder.item_separator, encoder.key_separator
+    if isinstance(value, dict):
+        items = sorted(value.items()) if encoder.sort_keys else value.items()
+        members = (f"{json.dumps(name)}{colon}{_json_of(item, encoder)}" for name, item in items)
+        return f"{{{between.join(members)}}}"
+    if isinstance(value, list):
+        return f"[{between.join(_json_of(item, encoder) for item in value)}]"
+    return value.text if isinstance(value, ExactNumber) else encoder.encode(value)

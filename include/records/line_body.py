@@ -16,14 +16,14 @@ from include.sources.formats import Format
 Line = tuple[Any, bytes]
 
 
-def json_lines(body: IO[bytes]) -> Iterator[Line]:
+def json_lines(body: IO[bytes], layout: Format) -> Iterator[Line]:
     """Each line's value; a line that is no JSON is given as text."""
     for line in _lines(body):
         text = line.rstrip(b"\r\n")
         if not text.strip():
             continue
         try:
-            yield parsed(text), text
+            yield parsed(text, layout.as_sent), text
         except BodyCutShort:
             if text == line:
                 raise BodyCutShort("its last line is cut short") from None

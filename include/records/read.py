@@ -146,5 +146,5 @@ def value_in(body: IO[bytes], size: int, path: str) -> Any:
 def _lines(body: IO[bytes], layout: Format, wanted: Wanted | None) -> Iterator[line_body.Line]:
     if layout.kind == "csv":
         return line_body.csv_lines(body, layout, wanted)
-    found = line_body.json_lines(body)
+    found = line_body.json_lines(body, layout)
     return (line for line in found if wanted.is_record(line[0])) if wanted else found

@@ -21,7 +21,9 @@ class Column(Definition):
 
     name: str = Field(pattern=NAME_PATTERN.pattern)
     type: str = Field(
-        description="text, integer, numeric(p,s), double, boolean, date, timestamptz, jsonb"
+        description="text, integer, numeric(p,s), double, boolean, date, timestamptz, jsonb. A "
+        "number that the type cannot hold exactly breaks the rule `type`; a double takes any "
+        "number whose digits it gives back."
     )
     description: str = Field(min_length=1)
     path: str = Field(default="", description="Dotted path in the record; the name if left out.")
@@ -45,6 +47,16 @@ class Column(Definition):
     )
     zone: str = Field(
         default="", description="The zone of a timestamptz whose text has none: Europe/London."
+    )
+    accept_numbers: bool = Field(
+        default=False,
+        description="Whether a text column takes numbers of JSON too, as text: 12 as '12', 12.50 "
+        "as '12.50'. Otherwise they break the rule `type`.",
+    )
+    fraction: Literal["quarantine", "truncate", "round"] = Field(
+        default="quarantine",
+        description="What to do with a timestamptz that has more than six digits of a second, "
+        "other than zeros: break the rule `fraction`, cut it, or round it half up.",
     )
     personal: Literal["no", "keep", "pseudonymise", "drop"] = Field(
         default="no",
@@ -101,6 +113,10 @@ class Column(Definition):
             raise ValueError("`minimum` and `maximum` need a number")
         if self.zone and self.type != "timestamptz":
             raise ValueError("`zone` needs `type: timestamptz`")
+        if self.accept_numbers and self.type != "text":
+            raise ValueError("`accept_numbers` needs `type: text`")
+        if self.fraction != "quarantine" and self.type != "timestamptz":
+            raise ValueError("`fraction` needs `type: timestamptz`")
         if self.personal == "pseudonymise" and self.type != "text":
             raise ValueError("`personal: pseudonymise` needs `type: text`")
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from include.definitions import Definition
 
@@ -41,6 +41,19 @@ class Format(Definition):
         default=(), description="Texts that stand for null in every column: ''."
     )
     select: Selection | None = None
+
+    _as_sent: bool = PrivateAttr(default=False)
+
+    @property
+    def as_sent(self) -> bool:
+        """Whether the contract's columns need numbers as sent: 12.50, not 12.5."""
+        return self._as_sent
+
+    def with_numbers_as_sent(self) -> Format:
+        """The same layout, read with numbers as sent."""
+        found = self.model_copy()
+        found._as_sent = True
+        return found
 
     @model_validator(mode="after")
     def _what_is_above_is_gone_through(self) -> Format:

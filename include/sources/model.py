@@ -151,11 +151,13 @@ class Contract(Definition):
 
     def layout(self, way: str = "api") -> Format:
         """What the bodies look like that this way brings."""
+        found = self.format
         if way == "archive" and isinstance(self.extract, Extract) and self.extract.archive:
-            return self.extract.archive.format
-        if isinstance(self.extract, DatabaseExtract):
-            return Format(kind="jsonl")
-        return self.format
+            found = self.extract.archive.format
+        elif isinstance(self.extract, DatabaseExtract):
+            found = Format(kind="jsonl")
+        needed = any(column.type == "jsonb" or column.accept_numbers for column in self.columns)
+        return found.with_numbers_as_sent() if needed else found
 
     def columns_of(self, way: str = "api") -> tuple[Column, ...]:
         """The columns, standing where this way's records have them."""

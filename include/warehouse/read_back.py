@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-import orjson
 import pyarrow as pa
 
+from include.records.json_values import parsed
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.sources.raw_table import EXTRA, SCHEMA, of_partition
@@ -162,7 +162,7 @@ def _hashes(array: pa.Array, type_name: str) -> Hashes:
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         texts = array.to_pylist()
         if type_name == "jsonb":
-            texts = [None if text is None else orjson.loads(text) for text in texts]
+            texts = [None if text is None else parsed(text.encode()) for text in texts]
         column = typed(texts, type_name)
         hashes = column.hashes.copy()
         # What no load could have written, NaN in a numeric, must not look like something else.

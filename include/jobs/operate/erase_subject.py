@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from include.errors import PermanentError, UnknownName
+from include.records.json_values import ExactNumber
 from include.sources.columns import Column
 from include.sources.model import Contract
+from include.warehouse.columns.hashing import fits_numeric
 
 
 class Subject:
@@ -81,4 +83,6 @@ def _texts(value: Any) -> list[str]:
         return [str(value).lower()]
     if isinstance(value, float):
         return [str(value), f"{value:.0f}"] if value.is_integer() else [str(value)]
+    if isinstance(value, ExactNumber):
+        return [value.text, f"{value:f}"] if fits_numeric(value) else [value.text]
     return [str(value)] if isinstance(value, str | int) else []

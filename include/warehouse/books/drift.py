@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
+from include.records.json_values import json_text, parsed
 from include.warehouse.columns.unknown_fields import Drift, add_samples, wider
 from include.warehouse.connection import Cursor, rows
 
@@ -33,7 +33,7 @@ def record(cursor: Cursor, source: str, landing_id: str, drift: Drift) -> None:
             "insert into ops.schema_drift "
             "(source, field, first_seen, landing_id, samples, type, way) "
             "values ($1, $2, $3, $4, $5::text::jsonb, $6, $7) on conflict do nothing",
-            (source, name, first_seen, landing, json.dumps(samples), type_name, found.way),
+            (source, name, first_seen, landing, json_text(samples), type_name, found.way),
         )
 
 
@@ -46,5 +46,5 @@ def listed(cursor: Cursor, source: str | None = None) -> list[dict[str, Any]]:
         source,
     )
     for row in found:
-        row["samples"] = json.loads(row["samples"])
+        row["samples"] = parsed(row["samples"].encode())
     return found

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from include.errors import PermanentError
 from include.sources.model import Column, Contract
 from include.sources.raw_table import EXTRA
-from include.warehouse.columns.cast import nothing, typed
+from include.warehouse.columns.cast import nothing, typed, typed_as
 from include.warehouse.columns.flatten import LeftOver, Path, collect, tree_of
 from include.warehouse.columns.hashing import hash_rows
 from include.warehouse.columns.nulls_and_lists import (
@@ -165,16 +165,16 @@ class Reader:
         nulls = self._nulls.get(column.name)
         one_of_list = column.name in self._single
         if not nulls and not one_of_list:
-            return typed(values, column.type, column.zone)
+            return typed_as(column, values)
         # Texts cost more to read in vain than to look through.
         if column.name in self._told_by_type and not (values and isinstance(values[0], str)):
-            found = typed(values, column.type, column.zone)
+            found = typed_as(column, values)
             if found.as_expected:  # so there is no list, and nothing that only looks like null
                 return nulls.after(found) if nulls else found
         values, joined = single(column, values) if one_of_list else (values, [])
         if nulls:
             values = nulls.before(values)
-        found = typed(values, column.type, column.zone)
+        found = typed_as(column, values)
         return wrong_at(nulls.after(found) if nulls else found, joined)
 
     def _pseudonymise(self, columns: dict[str, Typed]) -> None:

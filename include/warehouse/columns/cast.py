@@ -7,6 +7,7 @@ an API's JSON; text must come as text. Nothing is rounded, cut or guessed.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -16,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.sources.model import NUMERIC
+from include.records.json_values import ExactNumber
+from include.sources.model import NUMERIC, Column
 from include.warehouse.columns.cast_numbers import read_decimals, read_doubles, read_integers
 from include.warehouse.columns.cast_times import read_dates, read_moments
-from include.warehouse.columns.hashing import Mask, canonical_json, hash_texts
+from include.warehouse.columns.hashing import Mask, hash_texts, json_forms
 from include.warehouse.columns.typed_column import (
     Typed,
     none_wrong,
@@ -35,22 +37,42 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # Of so many values it is looked at how many differ; if it is at most this share, each is read once.
 _SAMPLE = 512
 _FEW = 0.25
+# A type's name, the zone of moments, and what becomes of long fractions of theirs.
+_How = tuple[str, str, str]
 # Columns of so many batches: a contract has some ten.
 _BATCHES_REMEMBERED = 32
 
 
-def typed(values: list[Any], type_name: str, zone: str = "") -> Typed:
+def typed_as(column: Column, values: list[Any]) -> Typed:
+    """Turn Python values, as a JSON reader gives them, into a column as a contract says."""
+    if column.accept_numbers:
+        values = [_number_as_text(value) for value in values]
+    return typed(values, column.type, column.zone, column.fraction)
+
+
+def _number_as_text(value: Any) -> Any:
+    """A finite number as it was sent, as text; anything else as it is."""
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else value
+    if isinstance(value, int | ExactNumber) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def typed(values: list[Any], type_name: str, zone: str = "", fraction: str = "quarantine") -> Typed:
     """Turn Python values, as a JSON reader gives them, into a column of `type_name`.
 
     `zone` is that of moments whose text names none; without it they are wrong.
+    `fraction` says what becomes of more than six digits of a second.
     """
+    how = (type_name, zone, fraction)
     try:
-        return _typed(values, type_name, zone)
+        return _typed(values, how)
     except UnicodeEncodeError:
         # Half a surrogate pair is no character; no encoding of text has a place for it.
         bad = np.array([not _is_text(value) for value in values], dtype=bool)
         kept = [None if is_bad else value for is_bad, value in zip(bad, values, strict=True)]
-        column = _typed(kept, type_name, zone)
+        column = _typed(kept, how)
         return dataclasses.replace(column, wrong=column.wrong | bad)
 
 
@@ -61,17 +83,18 @@ def _is_text(value: Any) -> bool:
         return False
 
 
-def _typed(values: list[Any], type_name: str, zone: str) -> Typed:
+def _typed(values: list[Any], how: _How) -> Typed:
+    type_name = how[0]
     if not values or (values[0] is None and values.count(None) == len(values)):
         return nothing(type_name, len(values))
     texts = _texts(values)
     if texts is None:
-        return _read(values, set(map(type, values)) - {type(None)}, type_name, zone)
+        return _read(values, set(map(type, values)) - {type(None)}, how)
     # Equal texts are one value; 1, 1.0 and True are not.
     distinct = _few(values, texts)
     if distinct is not None:
-        return _of_few(distinct, type_name, zone)
-    return _text_of(values, texts) if type_name == "text" else _read(values, {str}, type_name, zone)
+        return _of_few(distinct, how)
+    return _text_of(values, texts) if type_name == "text" else _read(values, {str}, how)
 
 
 def _texts(values: list[Any]) -> pa.Array | None:
@@ -84,19 +107,19 @@ def _texts(values: list[Any]) -> pa.Array | None:
         return None
 
 
-def _of_few(texts: pa.DictionaryArray, type_name: str, zone: str) -> Typed:
+def _of_few(texts: pa.DictionaryArray, how: _How) -> Typed:
     places = texts.indices.to_numpy()
     if len(texts.dictionary) > _SAMPLE:
-        return taken(_read(texts.dictionary.to_pylist(), {str}, type_name, zone), places)
+        return taken(_read(texts.dictionary.to_pylist(), {str}, how), places)
     order = pc.sort_indices(texts.dictionary).to_numpy()
     in_order = tuple(texts.dictionary.take(pa.array(order)).to_pylist())
-    return taken(_read_again(in_order, type_name, zone), np.argsort(order)[places])
+    return taken(_read_again(in_order, how), np.argsort(order)[places])
 
 
 @lru_cache(maxsize=_BATCHES_REMEMBERED)
-def _read_again(texts: tuple[str | None, ...], type_name: str, zone: str) -> Typed:
+def _read_again(texts: tuple[str | None, ...], how: _How) -> Typed:
     """Read once what comes again in the next batch, such as a day's moments."""
-    return _read([*texts], {str}, type_name, zone)
+    return _read([*texts], {str}, how)
 
 
 @lru_cache(maxsize=_BATCHES_REMEMBERED)
@@ -111,7 +134,7 @@ def nothing(type_name: str, count: int) -> Typed:
 
 @cache
 def _arrow_type(type_name: str) -> pa.DataType:
-    return _read([None], set(), type_name, "").array.type
+    return _read([None], set(), (type_name, "", "quarantine")).array.type
 
 
 def _few(values: list[str | None], texts: pa.Array) -> pa.DictionaryArray | None:
@@ -123,11 +146,12 @@ def _few(values: list[str | None], texts: pa.Array) -> pa.DictionaryArray | None
     return encoded if len(encoded.dictionary) <= len(texts) * _FEW else None
 
 
-def _read(values: list[Any], kinds: set[type], type_name: str, zone: str) -> Typed:
+def _read(values: list[Any], kinds: set[type], how: _How) -> Typed:
+    type_name, zone, fraction = how
     if numeric := NUMERIC.fullmatch(type_name):
         return read_decimals(values, kinds, int(numeric[1]), int(numeric[2]))
     if type_name == "timestamptz":
-        return read_moments(values, kinds, zone)
+        return read_moments(values, kinds, zone, fraction)
     return _READERS[type_name](values, kinds)
 
 
@@ -157,23 +181,25 @@ def _holds_nul(array: pa.Array) -> bool:
 
 
 def _jsonb(values: list[Any], kinds: set[type]) -> Typed:
-    texts = [None if value is None else _json_text(value) for value in values]
+    forms = [(None, None) if value is None else _json_forms(value) for value in values]
+    texts, canonical = map(list, zip(*forms, strict=True))
     wrong = np.array(
         [text is None and value is not None for text, value in zip(texts, values, strict=True)],
         dtype=bool,
     )
     array = pa.array(texts, pa.string())
-    hashes = hash_texts(texts, array.null_count > 0)
+    hashes = hash_texts(canonical, array.null_count > 0)
     return Typed(array.cast(pa.json_()), nulls_of(array), hashes, wrong)
 
 
-def _json_text(value: Any) -> str | None:
-    """Canonical JSON, None where jsonb cannot hold it: with a NUL, NaN, or nested too deeply."""
+def _json_forms(value: Any) -> tuple[str, str] | tuple[None, None]:
+    """JSON as stored, and the form that is hashed; None where jsonb cannot hold it: with a NUL,
+    NaN, a number beyond PostgreSQL's limits, or nested too deeply."""
     try:
-        text = canonical_json(value)
+        stored, canonical = json_forms(value)
     except (TypeError, ValueError, RecursionError):
-        return None
-    return None if "\\u0000" in text and _NUL.search(text) else text
+        return None, None
+    return (None, None) if "\\u0000" in stored and _NUL.search(stored) else (stored, canonical)
 
 
 def _boolean(values: list[Any], kinds: set[type]) -> Typed:

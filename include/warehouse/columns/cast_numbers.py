@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.warehouse.columns.hashing import Mask
 from include.warehouse.columns.typed_column import (
@@ -22,6 +27,7 @@ from include.warehouse.columns.typed_column import (
 
 _INTEGER = r"^[+-]?[0-9]{1,19}$"
 _DOUBLE = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_DOUBLE_TEXT = re.compile(_DOUBLE.replace("$", r"\Z"))
 # A decimal number of so many digits is told from every other one by its double.
 _EXACT_DIGITS = 15
 # 10^s is exact as a double up to here.
@@ -44,11 +50,18 @@ def read_integers(values: list[Any], kinds: set[type]) -> Typed:
     def read(text: pl.Expr) -> pl.Expr:
         return text.cast(pl.Int64, strict=False)
 
-    return _read(values, kinds, {int}, native, _INTEGER, read)
+    return _read(values, kinds, {int}, native, partial(_by_text, _INTEGER, read))
 
 
 def read_doubles(values: list[Any], kinds: set[type]) -> Typed:
-    """Finite numbers; of one with more digits than a double holds, the nearest."""
+    """Finite numbers that a double gives back.
+
+    PostgreSQL, as most programs, writes a double in the fewest digits that
+    tell it from every other. Some write it in 17 digits or more: 0.1 as
+    0.10000000000000001. So a number is taken if the double, rounded to as many
+    digits as the number has, is that number. Every number of up to 15 digits
+    is; one that a double would change is wrong.
+    """
 
     def native(numbers: list[Any]) -> _Native | None:
         array = pl.Series(numbers, dtype=pl.Float64).to_arrow()
@@ -59,7 +72,37 @@ def read_doubles(values: list[Any], kinds: set[type]) -> Typed:
         number = text.cast(pl.Float64, strict=False)
         return pl.when(number.is_finite()).then(number)
 
-    return _read(values, kinds, {float}, native, _DOUBLE, read)
+    def by_text(values: list[Any], kinds: set[type]) -> Typed:
+        texts, wrong = texts_of(values, kinds)
+        places = [place for place in _doubtful(texts) if not _gives_back(texts[place])]
+        if places:
+            texts = [*texts]
+            for place in places:
+                texts[place], wrong[place] = None, True
+        return parsed(texts, wrong, _DOUBLE, read)
+
+    return _read(values, kinds, {float}, native, by_text)
+
+
+def _doubtful(texts: list[str | None]) -> list[int]:
+    """Where numbers may stand that no double gives back: long ones, and those with an exponent."""
+    array = pa.array(texts, pa.string())
+    mask = pc.or_(
+        pc.greater(pc.binary_length(array), _EXACT_DIGITS),
+        pc.match_substring_regex(array, "[eE]"),
+    )
+    return [int(place) for place in pc.indices_nonzero(mask.fill_null(False)).to_numpy()]
+
+
+def _gives_back(text: str | None) -> bool:
+    """Whether a double, rounded to as many digits, is the number; True for what is no number."""
+    if text is None or not _DOUBLE_TEXT.match(text):
+        return True
+    number, double = Decimal(text), float(text)
+    digits = len("".join(map(str, number.as_tuple().digits)).strip("0"))
+    if not digits or not math.isfinite(double):
+        return True
+    return Context(prec=digits, Emin=MIN_EMIN, Emax=MAX_EMAX).create_decimal(double) == number
 
 
 def read_decimals(values: list[Any], kinds: set[type], precision: int, scale: int) -> Typed:
@@ -79,7 +122,7 @@ def read_decimals(values: list[Any], kinds: set[type], precision: int, scale: in
         return some.cast(pl.Decimal(precision, scale), strict=False)
 
     exact = {float, int} if scale <= _EXACT_SCALE else set()
-    return _read(values, kinds, exact, native, pattern, read)
+    return _read(values, kinds, exact, native, partial(_by_text, pattern, read))
 
 
 def _read(
@@ -87,8 +130,7 @@ def _read(
     kinds: set[type],
     types: set[type],
     native: Callable[[list[Any]], _Native | None],
-    pattern: str,
-    read: Callable[[pl.Expr], pl.Expr],
+    by_text: Callable[[list[Any], set[type]], Typed],
 ) -> Typed:
     """Numbers of these types as they are; all other values, and numbers that need it, by text."""
     found = None
@@ -98,18 +140,24 @@ def _read(
             numbers = [value if type(value) in types else None for value in values]
         found = native(numbers)
     if found is None:
-        return parsed(*texts_of(values, kinds), pattern, read)
-    column, by_text = found
+        return by_text(values, kinds)
+    column, others = found
     if not kinds <= types:
-        by_text = by_text | [
+        others = others | [
             number is None and value is not None
             for number, value in zip(numbers, values, strict=True)
         ]
-    places = np.flatnonzero(by_text)
+    places = np.flatnonzero(others)
     if not len(places):
         return column
     some = [values[place] for place in places]
-    return replaced(column, places, parsed(*texts_of(some, set(map(type, some))), pattern, read))
+    return replaced(column, places, by_text(some, set(map(type, some))))
+
+
+def _by_text(
+    pattern: str, read: Callable[[pl.Expr], pl.Expr], values: list[Any], kinds: set[type]
+) -> Typed:
+    return parsed(*texts_of(values, kinds), pattern, read)
 
 
 def _decimals_of_doubles(array: pa.Array, precision: int, scale: int) -> _Native:

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from include.warehouse.columns.hashing import Mask
 from include.warehouse.columns.typed_column import (
     Typed,
     nulls_of,
@@ -21,44 +24,91 @@ from include.warehouse.columns.typed_column import (
 # There is no year 0, and a leap second would be moved to the next minute.
 _YEAR = "([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
 _DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
-_LOCAL = rf"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-5][0-9](\.[0-9]{{1,6}})?)?"
+_LOCAL = rf"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-5][0-9](\.[0-9]+)?)?"
 _ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})"
 _TIMESTAMP = f"^{_LOCAL}{_ZONE}$"
 _TIMESTAMP_WITHOUT_ZONE = f"^{_LOCAL}$"
 _WITHOUT_SECONDS = rf"^(.{{10}}T[0-9]{{2}}:[0-9]{{2}})({_ZONE}?)$"
+# PostgreSQL and Arrow count microseconds: six digits of a second.
+_SIX_DIGITS_LONG = len("2017-05-01T00:00:00.123456")
+_MORE_DIGITS = r"(\.[0-9]{6})[0-9]+"
+_LOST_DIGITS = r"\.[0-9]{6}0*[1-9]"
+_ROUNDED_UP = r"\.[0-9]{6}[5-9]"
 # Nobody knows how clocks will be put after that; the library's tables end there.
 _LAST_KNOWN_YEAR = 2099
+# Python, and much else that reads PostgreSQL, has no years but 1 to 9999.
+_FIRST_MOMENT, _AFTER_LAST_MOMENT = (
+    int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "10000-01-01")
+)
 
 
 def read_dates(values: list[Any], kinds: set[type]) -> Typed:
+    """Days as YYYY-MM-DD."""
     texts, wrong = texts_of(values, kinds & {str}, only_text=values)
     return parsed(texts, wrong, _DATE, lambda text: text.str.to_date("%Y-%m-%d", strict=False))
 
 
-def read_moments(values: list[Any], kinds: set[type], zone: str) -> Typed:
+def read_moments(values: list[Any], kinds: set[type], zone: str, fraction: str) -> Typed:
+    """Moments in microseconds of UTC.
+
+    What is a time but not one moment is refused: under `zone` where the clocks
+    of the zone never show it or show it twice, under `year` beyond the years
+    that are known, under `fraction` where digits would be lost.
+    """
     texts, wrong = texts_of(values, kinds & {str}, only_text=values)
-    found = queried(texts, **_read_as(zone))
-    column = of_words(found["moment"], wrong)
-    unplaced = np.asarray(found["unplaced"].to_numpy(zero_copy_only=False)) if zone else None
+    longest = max(map(len, filter(None, texts)), default=0)
+    found = queried(texts, **_read_as(zone, fraction if longest > _SIX_DIGITS_LONG else ""))
+    moments, beyond = _within_years(found["moment"])
+    column = of_words(moments, wrong)
+    refused = {
+        rule: np.asarray(found[rule].to_numpy(zero_copy_only=False))
+        for rule in ("fraction", "zone", "year")
+        if rule in found
+    }
+    refused["year"] = refused.get("year", False) | beyond
     failed = column.nulls & ~nulls_of(found["text"])
-    if unplaced is not None:
-        failed &= ~unplaced
-    return dataclasses.replace(column, wrong=wrong | failed, unplaced=unplaced)
+    for mask in refused.values():
+        failed &= ~mask
+    refused = {rule: mask for rule, mask in refused.items() if mask.any()}
+    return dataclasses.replace(column, wrong=wrong | failed, refused=refused)
+
+
+def _within_years(moments: pa.Array) -> tuple[pa.Array, Mask]:
+    """The moments of years that are known, and which others there are."""
+    words = moments.view(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    beyond = (words < _FIRST_MOMENT) | (words >= _AFTER_LAST_MOMENT)
+    if not beyond.any():
+        return moments, beyond
+    return pc.if_else(pa.array(beyond), pa.scalar(None, moments.type), moments), beyond
 
 
 @cache
-def _read_as(zone: str) -> dict[str, pl.Expr]:
+def _read_as(zone: str, fraction: str) -> dict[str, pl.Expr]:
+    """The moment that a text names, null if none; and what it is refused for, if anything.
+
+    Without `fraction`, no text has more than six digits of a second.
+    """
     text = pl.col("text").str.replace(" ", "T", literal=True)
-    columns = {"moment": _moments(text, _TIMESTAMP, "%#z", "UTC")}
+    cut = text.str.replace(_MORE_DIGITS, "$1") if fraction else text
+    moment = _moments(cut, _TIMESTAMP, "%#z", "UTC")
+    columns = {}
     if zone:
-        local = _moments(text, _TIMESTAMP_WITHOUT_ZONE, "", None)
+        local = _moments(cut, _TIMESTAMP_WITHOUT_ZONE, "", None)
         known = local
         if zone != "UTC":
             known = pl.when(local.dt.year() <= _LAST_KNOWN_YEAR).then(local)
+            columns["year"] = local.is_not_null() & known.is_null()
         placed = known.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
-        columns["moment"] = columns["moment"].fill_null(placed.dt.convert_time_zone("UTC"))
-        columns["unplaced"] = placed.is_null() & local.is_not_null()
-    return columns
+        moment = moment.fill_null(placed.dt.convert_time_zone("UTC"))
+        columns["zone"] = known.is_not_null() & placed.is_null()
+    if fraction == "quarantine":
+        too_long = text.str.contains(_LOST_DIGITS).fill_null(value=False) & moment.is_not_null()
+        columns["fraction"] = too_long
+        moment = pl.when(~too_long).then(moment)
+    elif fraction == "round":
+        up = pl.when(text.str.contains(_ROUNDED_UP)).then(1).otherwise(0)
+        moment = moment + pl.duration(microseconds=up)
+    return {"moment": moment, **columns}
 
 
 def _moments(text: pl.Expr, like: str, offset: str, zone: str | None) -> pl.Expr:

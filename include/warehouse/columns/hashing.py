@@ -11,7 +11,8 @@ hash is the lane-wise sum over the rows, modulo 2^64.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,18 @@ import orjson
 import xxhash
 from numpy.typing import NDArray
 
+from include.records.json_values import ExactNumber
+
 Hashes = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 
 # Where a whole number may stand as a float, or NaN, which is written as null: looked at closely.
 _FLOAT_NOISE = (b".0", b"null", b"e+1")
+# A whole number of 64 bits has no more characters.
+_WORD_CHARACTERS = 20
+# Of a numeric: PostgreSQL's manual, "Arbitrary Precision Numbers".
+_MOST_WHOLE_DIGITS = 131_072
+_MOST_DECIMALS = 16_383
 _LANES = (b"wandle lane 1:", b"wandle lane 2:")
 _MARKED_BITS = 24
 # A run of sorted hashes grows no longer: 32 MB, and as much again while two are merged.
@@ -150,19 +158,33 @@ def _first_bits(hashes: Hashes) -> NDArray[np.uint64]:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON whose text does not change on its way through jsonb: sorted keys, 1.0 as 1.
+    """JSON that is the same for the same values: sorted keys, 1.0 as 1, 12.50 as 12.5.
 
-    Whole numbers beyond 64 bits are the nearest doubles. Raises `TypeError` or
-    `ValueError` for what JSON cannot say, such as NaN.
+    Raises `TypeError` or `ValueError` for what jsonb cannot hold, such as NaN
+    and numbers of more digits than a numeric has.
     """
+    written = _plain_json(value)
+    if written is None:
+        written = orjson.dumps(_with_numbers(value, _canonical), option=orjson.OPT_SORT_KEYS)
+    return written.decode()
+
+
+def json_forms(value: Any) -> tuple[str, str]:
+    """JSON with every number as sent, and the same as `canonical_json`. Raises as that does."""
+    written = _plain_json(value)
+    if written is not None:
+        return written.decode(), written.decode()
+    sent = orjson.dumps(_with_numbers(value, _sent), option=orjson.OPT_SORT_KEYS)
+    return sent.decode(), canonical_json(value)
+
+
+def _plain_json(value: Any) -> bytes | None:
+    """The value as written without looking at its numbers; None if these must be looked at."""
     try:
         written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        noisy = any(mark in written for mark in _FLOAT_NOISE)
     except TypeError:
-        noisy = True
-    if noisy:
-        written = orjson.dumps(_without_number_noise(value), option=orjson.OPT_SORT_KEYS)
-    return written.decode()
+        return None
+    return None if any(mark in written for mark in _FLOAT_NOISE) else written
 
 
 def hash_multiset(texts: Iterable[bytes]) -> str:
@@ -171,22 +193,71 @@ def hash_multiset(texts: Iterable[bytes]) -> str:
     return f"{total % 2**128:032x}"
 
 
-def _without_number_noise(value: Any) -> Any:
+def _with_numbers(value: Any, written: Callable[[int | float | ExactNumber], Any]) -> Any:
+    """The value with every number as `written` gives it."""
     if isinstance(value, dict):
-        return {name: _without_number_noise(item) for name, item in value.items()}
+        return {name: _with_numbers(item, written) for name, item in value.items()}
     if isinstance(value, list):
-        return [_without_number_noise(item) for item in value]
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        value = _nearest_double(value)
-    if isinstance(value, float):
-        if not math.isfinite(value):
+        return [_with_numbers(item, written) for item in value]
+    is_number = isinstance(value, int | float | ExactNumber) and not isinstance(value, bool)
+    return written(value) if is_number else value
+
+
+def _sent(number: int | float | ExactNumber) -> Any:
+    if isinstance(number, ExactNumber):
+        if not fits_numeric(number):
+            raise ValueError("PostgreSQL has no number with so many digits")
+        return orjson.Fragment(number.text)
+    if isinstance(number, int) and not _is_word(number):
+        return orjson.Fragment(str(number))
+    return _canonical(number)
+
+
+def _canonical(number: int | float | ExactNumber) -> Any:
+    """One form for each value: whole numbers of 64 bits, doubles by their shortest form, others."""
+    if isinstance(number, float):
+        if not math.isfinite(number):
             raise ValueError("JSON has no NaN and no infinity")
-        # jsonb writes the digits of a whole number, which are read as an integer up to here.
-        return int(value) if value.is_integer() and -(2**63) <= value < 2**64 else value
-    return value
+        whole = int(Decimal(repr(number))) if number.is_integer() and abs(number) < 2**64 else None
+        return number if whole is None or not _is_word(whole) else whole
+    if isinstance(number, int) and _is_word(number):
+        return number
+    digits, exponent = _scientific(Decimal(number))
+    if exponent >= 0 and len(digits) + exponent <= _WORD_CHARACTERS:
+        whole = int(digits) * 10**exponent
+        if _is_word(whole):
+            return whole
+    double = _nearest_double(number)
+    if math.isfinite(double) and _scientific(Decimal(repr(double))) == (digits, exponent):
+        return double
+    return orjson.Fragment(f"{digits}e{exponent}")
 
 
-def _nearest_double(number: int) -> float:
+def _is_word(number: int) -> bool:
+    return -(2**63) <= number < 2**64
+
+
+def fits_numeric(number: Decimal) -> bool:
+    """Whether PostgreSQL's numeric, also within jsonb, can hold a number as it is written."""
+    exponent = number.as_tuple().exponent
+    return (
+        isinstance(exponent, int)
+        and exponent >= -_MOST_DECIMALS
+        and number.adjusted() < _MOST_WHOLE_DIGITS
+    )
+
+
+def _scientific(number: Decimal) -> tuple[str, int]:
+    """The digits of a number without zeros at either end, with its sign, and their exponent."""
+    sign, digits, exponent = number.as_tuple()
+    text = "".join(map(str, digits)).lstrip("0")
+    shortest = text.rstrip("0")
+    if not shortest:
+        return "0", 0
+    return ("-" if sign else "") + shortest, int(exponent) + len(text) - len(shortest)
+
+
+def _nearest_double(number: int | ExactNumber) -> float:
     try:
         return float(number)
     except OverflowError:

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from include.records.json_values import ExactNumber
 from include.sources.model import Column
-from include.warehouse.columns.cast import typed
+from include.warehouse.columns.cast import typed_as
 from include.warehouse.columns.hashing import Mask
 from include.warehouse.columns.typed_column import Typed, decimal_text
 
@@ -33,7 +34,7 @@ class Nulls:
         self._like_booleans = bool(self._found & {0, 1})
         self._typed = None
         if sentinels and column.type not in ("text", "jsonb"):
-            values = typed(sentinels, column.type, column.zone).array.drop_null()
+            values = typed_as(column, sentinels).array.drop_null()
             self._typed = values if len(values) else None
 
     def __bool__(self) -> bool:
@@ -52,7 +53,7 @@ class Nulls:
         return [None if self._is_null(value) else value for value in values]
 
     def _is_null(self, value: Any) -> bool:
-        if not isinstance(value, str | int | float):
+        if not isinstance(value, str | int | float | ExactNumber):
             return False
         if isinstance(value, bool):
             return any(value is other for other in self._found)

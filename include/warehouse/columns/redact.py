@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.records.json_values import json_text
 from include.sources.model import Column
 
 WITHHELD = "(withheld)"
@@ -35,7 +35,7 @@ class Withholding:
 
     def record(self, record: Any) -> bytes:
         """The record as JSON, with what is not to be seen replaced; ASCII only."""
-        return json.dumps(_seen(record, self._root) if type(record) is dict else WITHHELD).encode()
+        return json_text(_seen(record, self._root) if type(record) is dict else WITHHELD).encode()
 
 
 def _seen(value: Any, place: _Place | None) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.errors import PermanentError
+from include.records.json_values import json_text
 from include.sources.model import Column
-from include.warehouse.columns.cast import full_match, typed
-from include.warehouse.columns.hashing import Mask, canonical_json
+from include.warehouse.columns.cast import full_match, typed_as
+from include.warehouse.columns.hashing import Mask, json_forms
 from include.warehouse.columns.typed_column import Typed
 
 # A value that broke a rule is shown up to here; the whole record is kept beside it.
@@ -28,13 +28,13 @@ def broken_rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
     """Each rule of the column with the mask of the values that break it, the type first."""
     rules = [("type", values.wrong)]
     wrong = values.wrong
-    if values.unplaced is not None:
-        rules.append(("zone", values.unplaced))
-        wrong = wrong | values.unplaced
+    for rule, mask in values.refused.items():
+        rules.append((rule, mask))
+        wrong = wrong | mask
     if column.required:
         rules.append(("required", values.nulls & ~wrong))
     if column.allowed:
-        allowed = typed(list(column.allowed), column.type, column.zone).array
+        allowed = typed_as(column, list(column.allowed)).array
         inside = pc.is_in(values.array, value_set=allowed)
         rules.append(("allowed", ~_true(inside) & ~values.nulls))
     if column.pattern:
@@ -76,7 +76,7 @@ def shown(value: Any) -> str | None:
     if value is None:
         return None
     try:
-        text = canonical_json(value)
+        text, _ = json_forms(value)
     except (TypeError, ValueError):
         text = _as_ascii(value)
     except RecursionError:
@@ -87,7 +87,7 @@ def shown(value: Any) -> str | None:
 def _as_ascii(value: Any) -> str:
     """JSON of what canonical JSON has no form for, such as NaN and half a surrogate pair."""
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return json_text(value, (",", ":"), sort=True)
     except (TypeError, ValueError, RecursionError):
         return "nested too deeply to be shown"
 
@@ -115,10 +115,22 @@ def _expected(column: Column, rule: str) -> str:
             return f"at most {column.maximum:g}"
         case "zone":
             return f"a time that the clocks of {column.zone} show once"
+        case "year":
+            return f"a moment of the years 1 to {_last_year(column)}"
+        case "fraction":
+            return "at most six digits of a second (or `fraction: truncate` or `round`)"
         case "list":
             return "lists of one length"
+        case _ if column.type == "text" and not column.accept_numbers:
+            return "text (or numbers, with `accept_numbers: true`)"
         case _:
             return column.type
+
+
+def _last_year(column: Column) -> str:
+    if column.zone in ("", "UTC"):
+        return "9999 in UTC"
+    return f"2099, after which the clocks of {column.zone} are not known"
 
 
 def _kind(value: Any) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -13,27 +13,28 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from include.warehouse.columns.hashing import Hashes, Mask, hash_words
+from include.records.json_values import ExactNumber
+from include.warehouse.columns.hashing import Hashes, Mask, fits_numeric, hash_words
 
 
 @dataclass(frozen=True)
 class Typed:
     """A column: its values, which are null, their hashes, and which were not of its type.
 
-    `unplaced` are the local times that the clocks of their zone never showed,
-    or showed twice: no moment is guessed for them.
+    `refused` are the values that break a rule of the type other than `type`,
+    by that rule, such as the times that the clocks of their zone never showed.
     """
 
     array: pa.Array
     nulls: Mask
     hashes: Hashes
     wrong: Mask
-    unplaced: Mask | None = None
+    refused: Mapping[str, Mask] = field(default_factory=dict)
 
     @property
     def as_expected(self) -> bool:
         """Every value was of the type, or null."""
-        return not self.wrong.any() and (self.unplaced is None or not self.unplaced.any())
+        return not self.wrong.any() and not any(mask.any() for mask in self.refused.values())
 
 
 def taken(column: Typed, places: NDArray[np.integer[Any]]) -> Typed:
@@ -43,7 +44,7 @@ def taken(column: Typed, places: NDArray[np.integer[Any]]) -> Typed:
         column.nulls[places],
         column.hashes[places],
         column.wrong[places],
-        None if column.unplaced is None else column.unplaced[places],
+        {rule: mask[places] for rule, mask in column.refused.items()},
     )
 
 
@@ -90,12 +91,16 @@ def _as_text(value: Any, booleans: bool) -> str | None:
         return str(value)
     if isinstance(value, float) and not booleans and np.isfinite(value):
         return decimal_text(value)
+    if isinstance(value, ExactNumber) and not booleans and fits_numeric(value):
+        return decimal_text(value)
     return None
 
 
-def decimal_text(value: float) -> str:
+def decimal_text(value: float | ExactNumber) -> str:
     """A finite number in the fewest digits that tell it from every other, without an exponent."""
-    return format(Decimal(repr(value)), "f").removesuffix(".0")
+    exact = value if isinstance(value, ExactNumber) else Decimal(repr(value))
+    text = format(exact, "f")
+    return text.rstrip("0").removesuffix(".") if "." in text else text
 
 
 def parsed(

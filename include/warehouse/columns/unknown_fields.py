@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.records.json_values import json_text
 from include.sources.model import Contract
 from include.warehouse.columns.cast import typed
 
@@ -79,7 +80,7 @@ def add_samples(samples: list[Any], values: Iterable[Any]) -> None:
 def _sample(value: Any) -> Any:
     """A value that jsonb can hold, cut if it is long."""
     try:
-        text = json.dumps(value, allow_nan=False)
+        text = json_text(value, allow_nan=False)
     except (ValueError, RecursionError):
         return "not to be shown"
     if len(text) > SAMPLE_CHARACTERS or "\\u0000" in text or "\\ud" in text:

@@ -1,0 +1,201 @@
+"""Numbers arrive digit for digit, or their record is in quarantine: JSON -> Reader -> COPY.
+
+EXAMPLES=1000 tries more than `make test` does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.records import json_values
+from include.warehouse import read_back
+from include.warehouse.books.counts import Counts
+from include.warehouse.columns import cast_numbers, hashing
+from include.warehouse.connection import connect, connect_for_arrow
+from include.warehouse.copy_binary import alike, append
+from include.warehouse.prepare import prepare
+from include.warehouse.schema.migrate import migrate
+from tests.samples import column, contract, page_body, partition
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "10"))
+MOST_DIGITS = 60
+PRECISION, SCALE = 38, 15
+TYPED = contract(
+    column("id", "integer", required=True),
+    column("amount", f"numeric({PRECISION},{SCALE})"),
+    column("whole", "integer"),
+    column("size", "double"),
+    name="typed_numbers",
+    key=["id"],
+)
+AS_SENT = contract(
+    column("id", "integer", required=True),
+    column("amount", f"numeric({PRECISION},{SCALE})"),
+    column("code", accept_numbers=True),
+    column("shape", "jsonb"),
+    name="sent_numbers",
+    key=["id"],
+)
+PLAIN = Context(prec=200, Emin=MIN_EMIN, Emax=MAX_EMAX)
+
+
+def _number(digits: str, point: int, negative: bool, exponent: int | None) -> str:
+    """Digits as JSON has them: no zero first, a point behind `point` of them, an exponent."""
+    whole, part = digits[: point or 1].lstrip("0") or "0", digits[point or 1 :]
+    sign = "-" if negative and digits.strip("0") else ""
+    power = "" if exponent is None else f"e{exponent}"
+    return f"{sign}{whole}{f'.{part}' if part else ''}{power}"
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=MOST_DIGITS)
+NUMBERS = st.one_of(
+    st.builds(_number, DIGITS, st.integers(0, MOST_DIGITS), st.booleans(), st.none()),
+    st.builds(_number, DIGITS, st.integers(0, 20), st.booleans(), st.integers(-30, 30)),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.integers(-(2**65), 2**65).map(str),
+)
+MUST_TRY = [
+    "0.1", "12.50", "0.12345678901234567890", "1234567890123456.78", "9007199254740993.25",
+    "9007199254740993", "90071992547409931234", "9223372036854775807", "9223372036854775808",
+    "-9223372036854775809", "0.10000000000000001", "1e400", "1e-400", "1E+2", "-0.0", "1.0",
+    "18446744073709551616", "1e22", "123456789012345678.9", "1234567890123456e3", "9" * 60,
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def database(new_database) -> Any:
+    """A database with the two tables of numbers."""
+    made = new_database()
+    migrate(made.admin, [TYPED, AS_SENT], {})
+    return made
+
+
+def load(database: Any, source: Any, sent: list[tuple[str, str]]) -> dict[int, dict[str, Any]]:
+    """Each value in its field and a record of its own; by its place, the row as text.
+
+    What is read back must hash as what was loaded.
+    """
+    items = (f'{{"id":{place},"{name}":{text}}}' for place, (name, text) in enumerate(sent))
+    body = f"[{','.join(items)}]".encode()
+    of, counts = partition(source.name), Counts()
+    with connect(database.admin) as connection, connection.cursor() as cursor:
+        connection.execute(f"truncate raw.{source.name}")
+        pages = [page_body(body, len(sent))]
+        for batches in alike(prepare(source, of, "landing", pages, counts)):
+            append(cursor, "raw", source.name, batches)
+        connection.commit()
+    with connect_for_arrow(database.admin) as connection, connection.cursor() as cursor:
+        held = read_back.held(cursor, source, of)
+    assert (held.rows, held.content_hash) == (counts.rows, counts.content.hexdigest())
+    assert counts.rows + len(counts.quarantine) == len(sent)
+    names = [item.name for item in source.columns] + ["_extra"]
+    listed = ", ".join(f"{name}::text as {name}" for name in names)
+    rows = database.query(f"select {listed} from raw.{source.name}")
+    return {int(row[0]): dict(zip(names, row, strict=True)) for row in rows}
+
+
+def fits(text: str, precision: int, scale: int) -> bool:
+    shifted = Decimal(text).scaleb(scale, PLAIN)
+    return shifted == shifted.to_integral_value() and abs(shifted) < Decimal(10) ** precision
+
+
+def is_plain(text: str) -> bool:
+    return "e" not in text.lower()
+
+
+def as_double(text: str) -> bool:
+    """Whether the nearest double, written with as many digits, is the number again."""
+    digits = len("".join(map(str, Decimal(text).as_tuple().digits)).strip("0")) or 1
+    nearest = float(text)
+    return Decimal(f"{nearest:.{digits - 1}e}") == Decimal(text)
+
+
+def check(database: Any, numbers: list[str]) -> None:
+    """Load each number as JSON and as text into every type, and compare."""
+    check_typed(database, [(text, quoted) for text in numbers for quoted in (False, True)])
+    check_as_sent(database, [(text, quoted) for text in numbers for quoted in (False, True)])
+
+
+def _json(text: str, quoted: bool) -> str:
+    return f'"{text}"' if quoted else text
+
+
+def check_typed(database: Any, numbers: list[tuple[str, bool]]) -> None:
+    """Numeric, integer, double, and `_extra` beside them."""
+    cases: dict[str, Callable[[str, bool], bool]] = {
+        "amount": lambda text, quoted: fits(text, PRECISION, SCALE)
+        and (is_plain(text) or not quoted),
+        "whole": lambda text, quoted: fits(text, 19, 0)
+        and -(2**63) <= int(Decimal(text)) < 2**63
+        and (text.lstrip("-").isdigit() or not quoted),
+        "size": lambda text, _: as_double(text),
+        "other": lambda *_: True,
+    }
+    sent = [(name, text, quoted) for name in cases for text, quoted in numbers]
+
+    rows = load(database, TYPED, [(name, _json(text, quoted)) for name, text, quoted in sent])
+
+    for place, (name, text, quoted) in enumerate(sent):
+        assert (place in rows) == cases[name](text, quoted), (name, text, quoted)
+        if place not in rows:
+            continue
+        if name == "other":
+            found = json.loads(rows[place]["_extra"], parse_float=Decimal, parse_int=Decimal)
+            assert found == {"other": text if quoted else Decimal(text)}
+        elif name == "size":
+            assert float(rows[place]["size"]) == float(text)
+        else:
+            assert Decimal(rows[place][name]) == Decimal(text)
+
+
+def check_as_sent(database: Any, numbers: list[tuple[str, bool]]) -> None:
+    """Text that accepts numbers, jsonb, and `_extra` beside them: the very text of a number."""
+    names = ("code", "shape", "other")
+    sent = [(name, text, quoted) for name in names for text, quoted in numbers]
+
+    rows = load(database, AS_SENT, [(name, _json(text, quoted)) for name, text, quoted in sent])
+
+    for place, (name, text, quoted) in enumerate(sent):
+        row = rows[place]
+        if name == "code":
+            assert row["code"] == text
+            continue
+        found = row["shape"] if name == "shape" else row["_extra"].removeprefix('{"other": ')[:-1]
+        if quoted or (is_plain(text) and Decimal(text)):
+            assert found == _json(text, quoted)
+        else:
+            # PostgreSQL writes jsonb without exponents, and zero without a sign.
+            assert Decimal(found) == Decimal(text)
+
+
+def test_numbers_that_were_rounded_before_are_exact(database):
+    check(database, MUST_TRY)
+
+
+@settings(max_examples=EXAMPLES)
+@given(st.lists(NUMBERS, min_size=1, max_size=40))
+def test_any_number_arrives_digit_for_digit_in_every_type_or_is_quarantined(database, numbers):
+    check(database, numbers)
+
+
+GUARDS = {
+    "long numbers are not looked for": (json_values, "_may_hold_long_numbers", lambda text: False),
+    "a double takes any number": (cast_numbers, "_gives_back", lambda text: True),
+    "jsonb is given the canonical form": (hashing, "_sent", hashing._canonical),
+}
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_the_check_fails_without_each_guard(database, monkeypatch, guard):
+    monkeypatch.setattr(*GUARDS[guard])
+
+    with pytest.raises(AssertionError):
+        check(database, MUST_TRY)
