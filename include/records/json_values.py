@@ -14,6 +14,7 @@ import msgspec
 import orjson
 
 from include.errors import UnexpectedPayload
+from include.records.long_numbers import may_hold_long_numbers
 
 BOM = b"\xef\xbb\xbf"
 
@@ -42,11 +43,7 @@ class ExactNumber(Decimal):
         return self.text
 
 
-# Digits and dots as 0, signs as -, e and E as e, what stands before a value as a comma.
-_SHAPE = bytes.maketrans(b"0123456789.+-eE:,[ \t\r\n", b"00000000000--ee,,,,,,,")
-# A double tells apart all numbers of up to 15 digits, as long as they are not tiny. So a longer
-# number has 16 digits and a dot or an exponent; one that may be tiny has an exponent of 3 digits.
-_LONG = (b"," + b"0" * 17, b",-" + b"0" * 17, b"0" * 16 + b"e", b"0e-000")
+# A double tells apart all numbers of so many characters, as long as they are not tiny.
 _SURELY_EXACT = 16
 
 
@@ -64,7 +61,7 @@ def parsed(text: bytes, as_sent: bool = False) -> Any:
     record instead of hiding all of them. Raises `BodyCutShort` if the text is
     not JSON to its end, and `UnexpectedPayload` if it is nested too deeply.
     """
-    long = _may_hold_long_numbers(text)
+    long = may_hold_long_numbers(text)
     try:
         if as_sent:
             return _AS_SENT.decode(text)
@@ -93,12 +90,6 @@ def _token_by_token(text: bytes) -> Any:
     for event, value in ijson.basic_parse(io.BytesIO(text)):
         builder.event(event, exact(str(value)) if isinstance(value, Decimal) else value)
     return builder.value
-
-
-def _may_hold_long_numbers(text: bytes) -> bool:
-    """Whether a float may be too short for a number; True also for some long whole numbers."""
-    shape = text.translate(_SHAPE)
-    return shape[:1] in (b"0", b"-") or any(long in shape for long in _LONG)
 
 
 def exact(text: str) -> float | ExactNumber:

@@ -131,11 +131,14 @@ def _json(text: str, quoted: bool) -> str:
 def check_typed(database: Any, numbers: list[tuple[str, bool]]) -> None:
     """Numeric, integer, double, and `_extra` beside them."""
     cases: dict[str, Callable[[str, bool], bool]] = {
-        "amount": lambda text, quoted: fits(text, PRECISION, SCALE)
-        and (is_plain(text) or not quoted),
-        "whole": lambda text, quoted: fits(text, 19, 0)
-        and -(2**63) <= int(Decimal(text)) < 2**63
-        and (text.lstrip("-").isdigit() or not quoted),
+        "amount": lambda text, quoted: (
+            fits(text, PRECISION, SCALE) and (is_plain(text) or not quoted)
+        ),
+        "whole": lambda text, quoted: (
+            fits(text, 19, 0)
+            and -(2**63) <= int(Decimal(text)) < 2**63
+            and (text.lstrip("-").isdigit() or not quoted)
+        ),
         "size": lambda text, _: as_double(text),
         "other": lambda *_: True,
     }
@@ -187,7 +190,7 @@ def test_any_number_arrives_digit_for_digit_in_every_type_or_is_quarantined(data
 
 
 GUARDS = {
-    "long numbers are not looked for": (json_values, "_may_hold_long_numbers", lambda text: False),
+    "long numbers are not looked for": (json_values, "may_hold_long_numbers", lambda text: False),
     "a double takes any number": (cast_numbers, "_gives_back", lambda text: True),
     "jsonb is given the canonical form": (hashing, "_sent", hashing._canonical),
 }

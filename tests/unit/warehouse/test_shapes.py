@@ -250,12 +250,15 @@ def test_a_whole_number_is_exact_beyond_64_bits_in_jsonb_too(beside):
 
 
 def test_a_whole_number_of_more_digits_than_any_column_holds_is_quarantined():
-    body = b'[{"id":1,"n":%s},{"id":2,"n":%s},{"id":3,"x":%s},{"id":4,"x":%s},{"id":5,"x":1e%s}]' % (
-        b"9" * 400,
-        b"9" * 9000,
-        b"9" * 9000,
-        b"9" * 131_073,
-        b"9" * 30,
+    body = (
+        b'[{"id":1,"n":%s},{"id":2,"n":%s},{"id":3,"x":%s},{"id":4,"x":%s},{"id":5,"x":1e%s}]'
+        % (
+            b"9" * 400,
+            b"9" * 9000,
+            b"9" * 9000,
+            b"9" * 131_073,
+            b"9" * 30,
+        )
     )
 
     counts, rows = run([page_body(body, 5)], LARGE)

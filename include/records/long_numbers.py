@@ -1,0 +1,74 @@
+"""Whether a JSON text may hold numbers that a float is too short for, at a small part of the
+time that it takes to read it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+# A shorter text is read in the exact way sooner than it is looked through.
+SHORT_BYTES = 16 * 1024
+# So many bytes are looked at together: they stay in a processor's cache.
+_PIECE_BYTES = 64 * 1024
+_OVERLAP_BYTES = 32
+# A double tells apart all numbers of up to 15 digits, unless they are tiny. So a longer number has
+# 16 digits and a dot or an exponent, and a tiny one an exponent of three digits.
+_LONG = re.compile(rb"(?:^|[\s:,\[])-?(?=[0-9]+[.eE])(?:[0-9.]{17}|[0-9]{16}[eE])")
+_TINY = re.compile(rb"[0-9][eE]-[0-9]{3}")
+# Every run of 16 bytes holds so many aligned words of four.
+_WORDS = 3
+_FURTHEST_BACK = 64
+_IN_NUMBER = frozenset(b"0123456789.")
+_FOUR_TRUE = 0x01010101
+_LOWER_CASE = 0x20
+
+
+def may_hold_long_numbers(text: bytes) -> bool:
+    """False only if every number of a JSON text has the value of its nearest float's shortest
+    form; whole numbers are not looked at. True where there is no numpy to look with."""
+    if len(text) < SHORT_BYTES:
+        return True
+    numpy = _numpy()
+    return numpy is None or any(
+        _in_piece(numpy, text, start) for start in range(0, len(text), _PIECE_BYTES)
+    )
+
+
+@cache
+def _numpy() -> Any:
+    """None in the extract function, which is made without it."""
+    try:
+        import numpy
+    except ImportError:
+        return None
+    return numpy
+
+
+def _in_piece(numpy: Any, text: bytes, start: int) -> bool:
+    size = min(_PIECE_BYTES + _OVERLAP_BYTES, len(text) - start)
+    piece = numpy.frombuffer(text, numpy.uint8, size, start)
+    # From "." to "9"; the slash between them does no harm.
+    digits = piece - numpy.uint8(ord(".")) < numpy.uint8(12)
+    words = digits[: size // 4 * 4].view(numpy.uint32) == numpy.uint32(_FOUR_TRUE)
+    runs = words[: 1 - _WORDS] & words[1 : 2 - _WORDS] & words[_WORDS - 1 :]
+    if runs.any() and any(_is_long(text, start + 4 * int(at)) for at in numpy.flatnonzero(runs)):
+        return True
+    exponents = piece[1:-3] == numpy.uint8(ord("-"))
+    exponents &= piece[:-4] | numpy.uint8(_LOWER_CASE) == numpy.uint8(ord("e"))
+    if not exponents.any():
+        return False
+    exponents &= digits[2:-2]
+    exponents &= digits[3:-1] & digits[4:]
+    places = numpy.flatnonzero(exponents)
+    return any(_TINY.match(text, max(0, start + int(at) - 1)) for at in places)
+
+
+def _is_long(text: bytes, place: int) -> bool:
+    """Whether a number with a fraction or an exponent stands there, in a run of digits."""
+    first = max(0, place - _FURTHEST_BACK)
+    while place > first and text[place - 1] in _IN_NUMBER:
+        place -= 1
+    if place and text[place - 1] == ord("-"):
+        place -= 1
+    return place == first or _LONG.match(text, max(0, place - 1)) is not None
