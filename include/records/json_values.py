@@ -95,9 +95,9 @@ def _token_by_token(text: bytes) -> Any:
 def exact(text: str) -> float | ExactNumber:
     """A number of JSON as a float, if the float's shortest form has exactly its value."""
     number = float(text)
-    if len(text) <= _SURELY_EXACT and "-" not in text[1:] and number < math.inf:
+    if len(text) <= _SURELY_EXACT and "-" not in text[1:] and math.isfinite(number):
         return number
-    return number if _has_value(number, text) else _exact_number(text)
+    return number if repr(number) == text or _has_value(number, text) else _exact_number(text)
 
 
 def _as_sent(text: str) -> float | ExactNumber:

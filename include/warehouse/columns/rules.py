@@ -116,7 +116,7 @@ def _expected(column: Column, rule: str) -> str:
         case "zone":
             return f"a time that the clocks of {column.zone} show once"
         case "year":
-            return f"a moment of the years 1 to {_last_year(column)}"
+            return f"a year from 1 to {_last_year(column)}"
         case "fraction":
             return "at most six digits of a second (or `fraction: truncate` or `round`)"
         case "list":
@@ -130,7 +130,7 @@ def _expected(column: Column, rule: str) -> str:
 def _last_year(column: Column) -> str:
     if column.zone in ("", "UTC"):
         return "9999 in UTC"
-    return f"2099, after which the clocks of {column.zone} are not known"
+    return f"2099 (later clock changes of {column.zone} are not known)"
 
 
 def _kind(value: Any) -> str:
