@@ -193,12 +193,21 @@ class Contract(Definition):
 
     @property
     def rules_hash(self) -> str:
-        """Over the fields that decide what is loaded, not over descriptions or schedules."""
-        decides = self.model_dump(mode="json", include={"format", "columns", "key", "checks"})
+        """Over the fields that decide what is loaded, not over descriptions or schedules.
+
+        A field at its default does not count: a field that a later version
+        adds leaves the hashes of contracts that do not use it as they are.
+        """
+        decides = self.model_dump(
+            mode="json", include={"format", "columns", "key", "checks"}, exclude_defaults=True
+        )
         for column in decides["columns"]:
-            del column["description"], column["responsible"]
+            del column["description"]
+            column.pop("responsible", None)
         if isinstance(self.extract, Extract) and self.extract.archive:
-            archive = self.extract.archive.model_dump(mode="json", include={"format", "paths"})
+            archive = self.extract.archive.model_dump(
+                mode="json", include={"format", "paths"}, exclude_defaults=True
+            )
             decides["archive"] = archive
         return _digest(decides)
 
