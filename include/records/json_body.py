@@ -12,6 +12,7 @@ import ijson
 from include.errors import UnexpectedPayload
 from include.records.json_values import BOM, BodyCutShort, parsed, without_bom, written
 from include.sources.formats import Format
+from include.sources.paths import parts
 
 # The part of a path that goes through every field of an object, or every item of a list.
 EVERY = "*"
@@ -89,7 +90,7 @@ def streamed_value(body: IO[bytes], path: str) -> Any:
     body.seek(0)
     if body.read(len(BOM)) != BOM:
         body.seek(0)
-    return next(iter(ijson.items(body, path, use_float=True)), None)
+    return next(iter(ijson.items(body, ".".join(parts(path)), use_float=True)), None)
 
 
 def _no_list(layout: Format, found: Any) -> str:

@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from include.errors import UnexpectedPayload
+from include.sources.paths import parts
 
 BOM = b"\xef\xbb\xbf"
 
@@ -57,8 +58,8 @@ def _whole_number(digits: str) -> int | float:
 
 
 def at(found: Any, path: str) -> Any:
-    """The value at a dotted path in objects; None where there is none."""
-    for name in filter(None, path.split(".")):
+    """The value at a path in objects; None where there is none."""
+    for name in parts(path):
         found = found.get(name) if isinstance(found, dict) else None
     return found
 
