@@ -81,6 +81,13 @@ class _Sending:
         return f"{here} (redirected from {self.request.address})"
 
 
+class _Session(requests.Session):
+    """Leaves redirects to `Client`, also malformed ones, which it would parse and raise for."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: nothing is followed."""
+
+
 class Client:
     """One source's connection to its API.
 
@@ -91,7 +98,7 @@ class Client:
     def __init__(self, extract: Extract, rate: AllowedRate) -> None:
         self._extract = extract
         self._limiter = _limiter(extract.host, rate.per_second, rate.burst)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = "wandle (council data pipeline)"
 
     def ask(

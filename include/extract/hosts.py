@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from include.sources.addresses import host_of, split
 
+_USER = re.compile(r"//[^/]*@")
 # A segment of a path that stands for another one, also percent-encoded.
 _DOT = re.compile(r"(?i)(?:\.|%2e){1,2}")
 
@@ -38,7 +39,9 @@ class Hosts:
         must not lead above it. Raises `Refused`.
         """
         target = self._resolved(self._public(page), link)
-        path, has_dots = _without_dots(target.path)
+        path = _without_dots(target.path)
+        # Resolving has taken the dots out of a relative link.
+        has_dots = _has_dots(urlsplit(link.strip()).path) or _has_dots(target.path)
         if has_dots and not f"{path}/".startswith(f"{base_path}/"):
             raise Refused(f"{_shown(target)} lies outside of the base path {base_path or '/'!r}")
         return self._asked_at(target, link)
@@ -46,7 +49,7 @@ class Hosts:
     def follow_redirect(self, url: str, location: str) -> str:
         """Where a redirect from `url` leads. Raises `Refused`."""
         target = self._resolved(url, location)
-        relative = not urlsplit(location).netloc
+        relative = not urlsplit(location.strip()).netloc
         if self._is_mounted and relative and _first_segment(target.path) not in self._known:
             # The API does not know where it is mounted.
             target = self._resolved(self._public(url), location)
@@ -71,7 +74,7 @@ class Hosts:
 
     def _asked_at(self, target: SplitResult, written: str) -> str:
         host = host_of(target.geturl())
-        path, _ = _without_dots(target.path)
+        path = _without_dots(target.path)
         rest = f"{path}?{target.query}" if target.query else path
         if host == self._own and not self._is_mounted:
             return f"{self._root}{rest}"
@@ -86,8 +89,8 @@ class Hosts:
 
 
 def address_of(url: str) -> str:
-    """A URL without its query and fragment, in which a secret could be."""
-    return url.partition("?")[0].partition("#")[0]
+    """A URL without its query, fragment and user information, in which a secret could be."""
+    return _USER.sub("//", url.partition("?")[0].partition("#")[0])
 
 
 def _shown(target: SplitResult) -> str:
@@ -98,11 +101,13 @@ def _first_segment(path: str) -> str:
     return path.lstrip("/").partition("/")[0]
 
 
-def _without_dots(path: str) -> tuple[str, bool]:
-    """The path without `.` and `..` segments (RFC 3986, 5.2.4), and whether it had any."""
+def _has_dots(path: str) -> bool:
+    return any(_DOT.fullmatch(segment) for segment in path.split("/"))
+
+
+def _without_dots(path: str) -> str:
+    """The path without `.` and `..` segments (RFC 3986, 5.2.4)."""
     segments = path.split("/")
-    if not any(_DOT.fullmatch(segment) for segment in segments):
-        return path or "/", False
     found: list[str] = []
     for segment in segments:
         if not _DOT.fullmatch(segment):
@@ -111,4 +116,4 @@ def _without_dots(path: str) -> tuple[str, bool]:
             found.pop()
     if _DOT.fullmatch(segments[-1]):
         found.append("")
-    return "/".join(found) or "/", True
+    return "/".join(found) or "/"
