@@ -17,6 +17,10 @@ class Moved(Exception):
     """The pages contradict each other, or the source's own count: fetch them again."""
 
 
+class SamePage(Moved):
+    """A page holds the same records as an earlier one: a circle, if it happens again."""
+
+
 class Pager:
     """The pages of one thing that is asked for.
 
@@ -84,9 +88,9 @@ class Pager:
     def next_after(self, answer: Answer, signals: Signals | None, page: PageRecords) -> str:
         """The state that the page after this one is requested with; empty if this is the last.
 
-        Raises `UnexpectedPayload` for pages that go round in a circle, for a
-        page beyond `max_pages` and for a link that leads elsewhere, and
-        `Moved` for what contradicts earlier pages or the declared total.
+        Raises `UnexpectedPayload` for a next page that was there before, for
+        one beyond `max_pages` and for a link that leads elsewhere, `Moved` for
+        what contradicts earlier pages or the declared total, and `SamePage`.
         """
         paging = self._paging
         if paging is None or signals is None:
@@ -142,7 +146,9 @@ class Pager:
     def _check_circle(self, page: PageRecords) -> None:
         before = self._pages.get(page.digest) if page.count else None
         if before is not None:
-            raise self._circle(f"page {self.number} holds the same records as page {before}")
+            raise SamePage(
+                self._circle(f"page {self.number} holds the same records as page {before}")
+            )
 
     def _check_total(self, signals: Signals, fresh: int) -> None:
         paging = self._paging
@@ -201,11 +207,15 @@ class Pager:
     def _check_following(self, paging: Paging, following: str, fresh: int, count: int) -> None:
         before = self._states.get(following)
         if before is not None:
-            raise self._circle(
-                f"page {self.number} names the same next {paging.kind} as page {before}"
+            raise UnexpectedPayload(
+                self._circle(
+                    f"page {self.number} names the same next {paging.kind} as page {before}"
+                )
             )
         if following == self._state:
-            raise self._circle(f"page {self.number} names itself as the next one")
+            raise UnexpectedPayload(
+                self._circle(f"page {self.number} names itself as the next one")
+            )
         if self.number >= paging.max_pages:
             raise UnexpectedPayload(
                 f"{self._who}: more than {paging.max_pages} pages at {self._first.address}. "
@@ -238,8 +248,8 @@ class Pager:
                 "different: the order changed while paging, and others may be missing"
             )
 
-    def _circle(self, what: str) -> UnexpectedPayload:
-        return UnexpectedPayload(
+    def _circle(self, what: str) -> str:
+        return (
             f"{self._who}: {what}: paging goes round in a circle at {self._first.address}. "
             "Retrying will not help; is `paging` right in the contract, and does the API heed it?"
         )

@@ -9,10 +9,10 @@ from dataclasses import replace
 from tempfile import SpooledTemporaryFile, TemporaryFile
 from typing import IO
 
-from include.errors import SourceUnavailable
+from include.errors import SourceUnavailable, UnexpectedPayload
 from include.extract.fetched import Page
 from include.extract.identity import content_digest
-from include.extract.paging import Moved
+from include.extract.paging import Moved, SamePage
 from include.records.read import read_records
 from include.sources.formats import Format
 
@@ -33,13 +33,16 @@ def one_pass(who: str, read: Callable[[], Iterable[Page]]) -> Iterator[Page]:
     `read` makes one pass, and raises `Moved` for a contradiction. The pages of
     one pass are kept in a temporary file until it has succeeded. Raises
     `SourceUnavailable`, naming the last contradiction, if `MOST_PASSES` have
-    one.
+    one, and `UnexpectedPayload` if two passes come to the same page again.
     """
+    last: Moved | None = None
     for number in range(1, MOST_PASSES + 1):
         with TemporaryFile() as kept:
             try:
                 pages = _read_into(kept, read())
             except Moved as moved:
+                _refuse_circle(last, moved)
+                last = moved
                 if number == MOST_PASSES:
                     raise _never_settled(who, moved) from None
                 log.warning("%s: %s. Fetching all pages again.", who, moved)
@@ -52,7 +55,8 @@ def until_two_agree(who: str, layout: Format, read: Callable[[], Iterable[Page]]
     """Yield the pages of the first pass that holds the same records as one before it.
 
     A pass with a contradiction agrees with none. Raises `SourceUnavailable`
-    if `MOST_PASSES_UNTIL_TWO_AGREE` are all different.
+    if `MOST_PASSES_UNTIL_TWO_AGREE` are all different, and `UnexpectedPayload`
+    as `one_pass` does.
     """
     seen: set[Content] = set()
     last: Moved | None = None
@@ -61,6 +65,7 @@ def until_two_agree(who: str, layout: Format, read: Callable[[], Iterable[Page]]
             try:
                 pages = _read_into(kept, read(), keep_single=True)
             except Moved as moved:
+                _refuse_circle(last, moved)
                 last = moved
                 continue
             content = _content(kept, layout, pages)
@@ -75,6 +80,12 @@ def until_two_agree(who: str, layout: Format, read: Callable[[], Iterable[Page]]
         "records. The next retry may succeed; if none does, ask in windows small enough for one "
         "page."
     )
+
+
+def _refuse_circle(last: Moved | None, moved: Moved) -> None:
+    """Rows that moved by a whole page do so once; an API that ignores the paging always does."""
+    if isinstance(last, SamePage) and isinstance(moved, SamePage):
+        raise UnexpectedPayload(str(moved)) from None
 
 
 def _never_settled(who: str, moved: Moved) -> SourceUnavailable:

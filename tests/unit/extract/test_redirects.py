@@ -193,7 +193,7 @@ def test_without_a_time_to_come_back_the_pauses_grow(api, pauses):
 def test_what_is_never_ready_is_retryable_after_a_while(api, pauses):
     api.get(URL, status=202, headers={"Retry-After": "40"})
 
-    with pytest.raises(SourceUnavailable, match="HTTP 202 .* was not ready within 300 s"):
+    with pytest.raises(SourceUnavailable, match=r"HTTP 202 .* was not ready within 300 s"):
         ask()
 
     assert pauses == [40.0] * 7
