@@ -39,7 +39,7 @@ def _value(answer: Answer, path: str) -> Any:
         for name in (joined([".".join(names)]), joined([names[0], ".".join(names[1:])])):
             if name != path and value_in(answer.body, answer.size, name) is not None:
                 raise UnexpectedPayload(
-                    f"expected {path!r}, found a field with a dot in its name: write `{name}`"
+                    f"expected {path!r}, found a field whose name has a dot (write it `{name}`)"
                 )
     return found
 

@@ -270,7 +270,7 @@ def test_a_dot_that_is_not_escaped_is_named(paged_api, field):
     paging = ODATA | {field: ODATA[field].replace("\\", "")}
 
     with pytest.raises(
-        UnexpectedPayload, match=r"found a field with a dot in its name: write `@odata\\\."
+        UnexpectedPayload, match=r"whose name has a dot \(write it `@odata\\\."
     ) as said:
         fetch(paged(paging))
 
