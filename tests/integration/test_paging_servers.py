@@ -183,6 +183,7 @@ def assert_nothing_between(world: World, data: list[Answered]) -> None:
             )
 
 
+@pytest.mark.timeout(120 + EXAMPLES)
 def test_rows_are_loaded_exactly_or_the_fetch_fails(try_world):
     configured = settings(
         max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), database=None

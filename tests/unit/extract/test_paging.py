@@ -288,18 +288,15 @@ def test_a_dot_that_is_not_escaped_is_named(paged_api, field):
         "?month=2017-05&p=2",
         "gauges?month=2017-05&p=2",
         "../v1/gauges?month=2017-05&p=2",
-        "http://127.0.0.1:8082/api.test/v1/gauges?month=2017-05&p=2",
+        "{base_url}/gauges?month=2017-05&p=2",
     ],
 )
 @pytest.mark.parametrize("base_url", [SANDBOX, LIVE])
 def test_links_in_the_body_are_followed_where_the_api_is_asked(paged_api, link, base_url):
-    if base_url == LIVE and link.startswith("http://127"):
-        pytest.skip("another host")
-
     def respond(query: dict[str, str]) -> Any:
         if "p" in query:
             return {"items": [{"id": 2}], "links": {}}
-        return {"items": [{"id": 1}], "links": {"next": link}}
+        return {"items": [{"id": 1}], "links": {"next": link.format(base_url=base_url)}}
 
     paged_api.answers(respond, f"{base_url}/gauges")
 
