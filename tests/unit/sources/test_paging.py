@@ -54,6 +54,13 @@ def test_the_contracts_that_page_by_position_say_how_the_api_documents_its_end()
     assert all(paging.last_page or paging.total or paging.more for paging in paged.values())
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("words", [{"total": "count"}, {"more": "more"}])
+def test_a_body_of_lines_has_no_paths(kind, words):
+    with pytest.raises(ValidationError, match=f"a path in the body, which `format.kind: {kind}`"):
+        contract(extract=extracting(paging=OFFSET | words), format={"kind": kind})
+
+
 @pytest.mark.parametrize("answers", [{"not_published": [204]}, {"empty": [204, 404]}])
 def test_no_content_may_have_a_meaning(answers):
     assert contract(extract=extracting(answers=answers))
