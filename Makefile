@@ -22,6 +22,9 @@ ASKED = $(addprefix --council ,$(COUNCILS)) $(addprefix --source ,$(SOURCES)) $(
 COMPOSE ?= docker compose
 DOCKER ?= docker
 
+# What `test-slow` runs with more examples than `test` does.
+SLOW_TESTS := tests/integration/test_paging_servers.py
+
 help: ## List what you can do here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
 
@@ -72,6 +75,9 @@ format: $(INSTALLED) ## Rewrite Python and SQL in house style
 
 test: $(INSTALLED) ## Unit, DAG and integration tests
 	$(BIN)/pytest tests/unit tests/dags tests/integration
+
+test-slow: $(INSTALLED) ## Property-based tests of whole fetches, at length (EXAMPLES=10000)
+	EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest $(SLOW_TESTS)
 
 test-acceptance: $(INSTALLED) ## The main job on recorded payloads (RECORDED_PAYLOADS=<dir>)
 	$(BIN)/pytest tests/acceptance
@@ -143,5 +149,5 @@ lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	$(BIN)/uv pip compile --group extract --universal --python-version 3.12 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
 
-.PHONY: help install demo up down status check lint format test test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
+.PHONY: help install demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
   terraform-test terraform-apply-offline terraform-host terraform-docs $(TERRAFORM_FOLDERS)

@@ -1,11 +1,11 @@
-"""Ask an API politely: rate limited, with time-outs, retried where another try can help."""
+"""Send requests to an API: rate limited, with time-outs, retried where another try can help."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from tempfile import SpooledTemporaryFile
@@ -14,10 +14,11 @@ from typing import IO
 import requests
 import tenacity
 from pyrate_limiter import Limiter, Rate, StateBucket, TokenBucket
-from urllib3.exceptions import HTTPError, InvalidHeader
-from urllib3.util import Retry
+from urllib3.exceptions import HTTPError
 
 from include.errors import SourceRejected, SourceUnavailable
+from include.extract.hosts import Hosts, Refused, address_of
+from include.extract.statuses import Again, Part, Preparing, part_of, refuse
 from include.sources.model import Extract
 from include.sources.model import Rate as AllowedRate
 from include.sources.page import SentRequest
@@ -29,18 +30,24 @@ IN_MEMORY_BYTES = 8 * 1024 * 1024
 CONNECT_SECONDS = 10
 CHUNK_BYTES = 256 * 1024
 
-# The client errors that invite another attempt; every other 4xx is final.
-RETRYABLE_CLIENT_ERRORS = {408, 429}
 KEPT_HEADERS = ("content-type", "date", "etag", "last-modified")
 
 LONGEST_BACKOFF_SECONDS = 30.0
-# A server that asks for a longer pause than this fails the task instead of holding its slot.
-LONGEST_RETRY_AFTER_SECONDS = 300.0
+# In all, for an answer that is being prepared (202).
+LONGEST_PREPARATION_SECONDS = 300.0
+MOST_REDIRECTS = 5
+# The redirects that keep a POST a POST (RFC 9110, 15.4).
+KEEPS_METHOD = {307, 308}
+REDIRECTS = {301, 302, 303, *KEEPS_METHOD}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the API: a body with status 200, or a status with a meaning and no body."""
+    """An answer of the API: a body with status 200 or 206, or a status with a meaning and no body.
+
+    `url` is the address that finally answered, without its query, `redirects`
+    are those that the request was redirected to on the way there.
+    """
 
     status: int
     headers: dict[str, str]
@@ -48,16 +55,37 @@ class Answer:
     body: IO[bytes]
     sha256: str
     size: int
+    url: str = ""
+    redirects: tuple[str, ...] = ()
     # Where the header `Link` says that the next page is.
     next_link: str = ""
+    # Of what a 206 holds a part, if it says so.
+    part: Part | None = None
 
 
-class _Again(SourceUnavailable):
-    """Another attempt may succeed, after the pause that the server asked for, if any."""
+@dataclass
+class _Sending:
+    """One request on its way: the URL that is requested next, and those redirected to so far."""
 
-    def __init__(self, message: str, pause_seconds: float | None = None) -> None:
-        super().__init__(message)
-        self.pause_seconds = pause_seconds
+    who: str
+    request: SentRequest
+    url: str
+    redirects: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """The present URL without its query, and the first one where that is another."""
+        here = address_of(self.url)
+        if not self.redirects:
+            return here
+        return f"{here} (redirected from {self.request.address})"
+
+
+class _Session(requests.Session):
+    """Leaves redirects to `Client`, also malformed ones, which it would parse and raise for."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: nothing is followed."""
 
 
 class Client:
@@ -70,7 +98,7 @@ class Client:
     def __init__(self, extract: Extract, rate: AllowedRate) -> None:
         self._extract = extract
         self._limiter = _limiter(extract.host, rate.per_second, rate.burst)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = "wandle (council data pipeline)"
 
     def ask(
@@ -82,25 +110,27 @@ class Client:
         fail_at_once: tuple[str, ...] = (),
         check: Callable[[Answer], None],
     ) -> Answer:
-        """Send `request` until it is answered with 200, or with a status in `accept`.
+        """Send `request` until it is answered with a body, or with a status in `accept`.
 
         `who` opens every message: the partition, and which part of it.
-        `check` looks at a 200 and raises `SourceUnavailable` where its body
-        is cut short, which is tried again. Raises `SourceUnavailable` once
-        the contract's `attempts` are used up, `SourceRejected` for a 4xx
+        `check` looks at a body and raises `SourceUnavailable` where it is cut
+        short, which is tried again. Redirects are followed to the contract's
+        hosts, by GET, or by POST where they keep the method. Raises
+        `SourceUnavailable` once the contract's `attempts` are used up or a 202
+        has been waited for too long, `SourceRejected` for a status or redirect
         that another attempt will not change or a 429 whose body holds one of
         the texts `fail_at_once`, and whatever else `check` raises.
         """
 
         def attempt() -> Answer:
             answer = self._send(who, request, accept, fail_at_once)
-            if answer.status == requests.codes.ok:
+            if answer.status not in accept:
                 check(answer)
                 answer.body.seek(0)
             return answer
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(SourceUnavailable),
+            retry=tenacity.retry_if_exception(_is_worth_another_attempt),
             stop=tenacity.stop_after_attempt(self._extract.attempts),
             wait=_pause,
             before_sleep=self._tell,
@@ -115,74 +145,89 @@ class Client:
         accept: frozenset[int],
         fail_at_once: tuple[str, ...],
     ) -> Answer:
+        """One attempt; an answer that is being prepared (202) is waited for."""
+        waited, polls = 0.0, 0
+        while True:
+            try:
+                return self._follow(_Sending(who, request, request.url), accept, fail_at_once)
+            except Preparing as told:
+                pause = told.pause_seconds
+                if pause is None:
+                    pause = min(LONGEST_BACKOFF_SECONDS, 2.0**polls)
+                waited, polls = waited + pause, polls + 1
+                if waited > LONGEST_PREPARATION_SECONDS:
+                    raise Preparing(
+                        f"{told} It was not ready within {LONGEST_PREPARATION_SECONDS:.0f} s. "
+                        "The next retry may succeed."
+                    ) from None
+                log.info("%s Requesting it again in %.1f s.", told, pause)
+                tenacity.nap.sleep(max(pause, 0.0))
+
+    def _follow(
+        self, sending: _Sending, accept: frozenset[int], fail_at_once: tuple[str, ...]
+    ) -> Answer:
+        """The answer at the end of the redirects."""
+        while True:
+            with self._response(sending) as response:
+                if response.status_code in accept:
+                    return _answer(sending, response, SpooledTemporaryFile(), "", 0)
+                if response.status_code in REDIRECTS and "Location" in response.headers:
+                    self._redirect(sending, response)
+                    continue
+                told = f"{sending.who}: HTTP {response.status_code} from {sending.address}"
+                refuse(told, response, fail_at_once)
+                return _read(sending, response)
+
+    def _response(self, sending: _Sending) -> requests.Response:
+        request = sending.request
         self._limiter.try_acquire(self._extract.host)
         try:
-            response = self._session.request(
+            return self._session.request(
                 request.method,
-                request.url,
-                params=request.query or None,
+                sending.url,
+                params=None if sending.redirects else request.query or None,
                 data=request.form or None,
                 timeout=(CONNECT_SECONDS, self._extract.timeout_seconds),
                 stream=True,
+                allow_redirects=False,
             )
+        except requests.exceptions.InvalidURL as error:
+            raise SourceRejected(
+                f"{sending.who}: {sending.address} is not a valid URL ({error}). Retrying will "
+                "not help; check `request` in the source's contract."
+            ) from error
         except requests.RequestException as error:
-            raise _Again(
-                f"{who}: no answer from {request.address} ({type(error).__name__}). "
+            raise Again(
+                f"{sending.who}: no answer from {sending.address} ({type(error).__name__}). "
                 "The next retry may succeed."
             ) from error
-        with response:
-            if response.status_code in accept:
-                return _answer(response, SpooledTemporaryFile(), "", 0)
-            self._refuse(who, request, response, fail_at_once)
-            return self._read(who, request, response)
 
-    def _refuse(
-        self,
-        who: str,
-        request: SentRequest,
-        response: requests.Response,
-        fail_at_once: tuple[str, ...],
-    ) -> None:
-        status = response.status_code
-        if status == requests.codes.ok:
-            return
-        if status == requests.codes.too_many_requests:
-            said = _beginning(response) if fail_at_once else ""
-            text = next((text for text in fail_at_once if text in said), None)
-            if text:
-                raise SourceRejected(
-                    f"{who}: HTTP {status} from {request.address}, which says {text!r}. "
-                    "Run the task again once that limit is over."
-                )
-        if status >= 500 or status in RETRYABLE_CLIENT_ERRORS:
-            pause = _retry_after(response)
-            if pause is not None and pause > LONGEST_RETRY_AFTER_SECONDS:
-                raise SourceRejected(
-                    f"{who}: HTTP {status} from {request.address}, which asks to wait "
-                    f"{pause:.0f} s. Run the task again after that."
-                )
-            raise _Again(
-                f"{who}: HTTP {status} from {request.address}. The next retry may succeed.", pause
-            )
-        raise SourceRejected(
-            f"{who}: HTTP {status} from {request.address}. Retrying will not help; "
-            "check `request` in the source's contract."
+    def _redirect(self, sending: _Sending, response: requests.Response) -> None:
+        """Go to where a redirect leads, or refuse to."""
+        location = response.headers["Location"]
+        told = (
+            f"{sending.who}: HTTP {response.status_code} from {sending.address} redirects to "
+            f"{address_of(location)}"
         )
-
-    def _read(self, who: str, request: SentRequest, response: requests.Response) -> Answer:
-        body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
-        digest, size = hashlib.sha256(), 0
         try:
-            for chunk in response.iter_content(CHUNK_BYTES):
-                digest.update(chunk)
-                size += body.write(chunk)
-        except (requests.RequestException, HTTPError, OSError) as error:
-            raise _Again(
-                f"{who}: the answer from {request.address} broke off after {size} bytes "
-                f"({type(error).__name__}). The next retry may succeed."
-            ) from error
-        body.seek(0)
-        return _answer(response, body, digest.hexdigest(), size)
+            hosts = Hosts(self._extract.known_hosts, sending.request.url)
+            url = hosts.follow_redirect(sending.url, location)
+        except Refused as error:
+            raise SourceRejected(
+                f"{told}, which is not followed: {error}. Retrying will not help."
+            ) from None
+        if sending.request.method == "POST" and response.status_code not in KEEPS_METHOD:
+            raise SourceRejected(
+                f"{told}, which would turn the POST into a GET. Retrying will not help; has the "
+                "API moved? Put the new address into `base_url` and `request.path`."
+            )
+        if len(sending.redirects) == MOST_REDIRECTS:
+            raise SourceRejected(
+                f"{told}, after {MOST_REDIRECTS} redirects. Retrying will not help; is "
+                "`request` right in the contract?"
+            )
+        sending.url = url
+        sending.redirects.append(address_of(url))
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
@@ -201,8 +246,27 @@ def _limiter(host: str, per_second: float, burst: int) -> Limiter:
     return Limiter(StateBucket([Rate(1, interval_ms, burst=burst)], TokenBucket()))
 
 
-def _answer(response: requests.Response, body: IO[bytes], sha256: str, size: int) -> Answer:
+def _read(sending: _Sending, response: requests.Response) -> Answer:
+    body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
+    digest, size = hashlib.sha256(), 0
+    try:
+        for chunk in response.iter_content(CHUNK_BYTES):
+            digest.update(chunk)
+            size += body.write(chunk)
+    except (requests.RequestException, HTTPError, OSError) as error:
+        raise Again(
+            f"{sending.who}: the answer from {sending.address} broke off after {size} bytes "
+            f"({type(error).__name__}). The next retry may succeed."
+        ) from error
+    body.seek(0)
+    return _answer(sending, response, body, digest.hexdigest(), size)
+
+
+def _answer(
+    sending: _Sending, response: requests.Response, body: IO[bytes], sha256: str, size: int
+) -> Answer:
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    partial = response.status_code == requests.codes.partial_content
     return Answer(
         status=response.status_code,
         headers=headers,
@@ -210,27 +274,16 @@ def _answer(response: requests.Response, body: IO[bytes], sha256: str, size: int
         body=body,
         sha256=sha256,
         size=size,
+        url=address_of(sending.url),
+        redirects=tuple(sending.redirects),
         next_link=response.links.get("next", {}).get("url", ""),
+        part=part_of(response.headers.get("Content-Range")) if partial else None,
     )
 
 
-def _beginning(response: requests.Response) -> str:
-    """The first part of a body, as far as it can be read."""
-    try:
-        return next(response.iter_content(CHUNK_BYTES), b"").decode("utf-8", "replace")
-    except (requests.RequestException, HTTPError, OSError):
-        return ""
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds from `Retry-After`, in either of its two forms (RFC 9110, 10.2.3)."""
-    value = response.headers.get("Retry-After")
-    if value is None:
-        return None
-    try:
-        return float(Retry().parse_retry_after(value))
-    except InvalidHeader:
-        return None
+def _is_worth_another_attempt(error: BaseException) -> bool:
+    # What is being prepared has been waited for.
+    return isinstance(error, SourceUnavailable) and not isinstance(error, Preparing)
 
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_BACKOFF_SECONDS)

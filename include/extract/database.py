@@ -17,10 +17,10 @@ from psycopg.rows import dict_row
 
 from include.errors import PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.database_queries import as_text, page_query, page_request, refuse_null_keys
-from include.extract.fetched import AlreadyLanded, Fetched, Page
+from include.extract.fetched import Page
 from include.sources.extract import DatabaseExtract
 from include.sources.model import Contract
-from include.sources.page import LandedBefore, PageFacts
+from include.sources.page import PageFacts, SentRequest
 from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
@@ -40,7 +40,7 @@ def fetch_rows(
     partition: Partition,
     *,
     dsn: str | None,
-    landed: Iterable[LandedBefore] = (),
+    landed: Iterable[PageFacts] = (),
 ) -> Iterator[Page]:
     """Yield the rows of the partition in pages of `page_size`, ordered by the key.
 
@@ -66,11 +66,11 @@ def fetch_rows(
         )
     have, after = deque(landed), ""
     while have and have[0].digest == page_request(extract, partition, after).digest_with({}):
-        before = have.popleft()
-        yield AlreadyLanded(page_request(extract, partition, after), {})
-        if not before.next:
+        facts = have.popleft()
+        yield Page(page_request(extract, partition, after), facts)
+        if not facts.next:
             return
-        after = before.next
+        after = facts.next
     with _errors(partition, extract.connection), _connected(dsn) as connection:
         refuse_null_keys(partition, extract, connection)
         more = True
@@ -80,7 +80,7 @@ def fetch_rows(
             page.read(connection)
             after, more = page.last_key, page.more
             if page.records:
-                yield Fetched(request, page.facts(), page.body)
+                yield Page(request, page.facts(request), page.body)
 
 
 @contextmanager
@@ -141,11 +141,12 @@ class _Page:
         self._bytes += self.body.write(line)
         self.records += 1
 
-    def facts(self) -> PageFacts:
-        """What is known of it."""
+    def facts(self, request: SentRequest) -> PageFacts:
+        """What is known of it, as the answer to a request."""
         return PageFacts(
             label=self.first_key,
             next=self.last_key if self.more else "",
+            digest=request.digest_with({}),
             status=SUCCESS,
             fetched_at=datetime.now(UTC),
             sha256=self._digest.hexdigest(),

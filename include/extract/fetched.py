@@ -1,4 +1,4 @@
-"""What fetching brings: a page, one that is there already, or word that there is none."""
+"""What fetching brings: pages, and statuses that say that there is none."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ from include.sources.page import Answered, PageFacts, SentRequest
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """A page that was fetched just now; `body` is positioned at its start."""
+class Page:
+    """A page of the source.
+
+    `body` is positioned at its start; None for a page that is landed already
+    and was not fetched again.
+    """
 
     request: SentRequest
     facts: PageFacts
-    body: IO[bytes]
+    body: IO[bytes] | None = None
 
 
-@dataclass(frozen=True)
-class AlreadyLanded:
-    """A page that need not be fetched again, the request that it answers, and what that knew."""
-
-    request: SentRequest
-    context: dict[str, str]
-
-
-Page = Fetched | AlreadyLanded
+# `Answered`: the source has no records for a request, as the contract reads its status.
+Fetched = Page | Answered
 
 
 class NotPublished(Exception):

@@ -6,21 +6,24 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from include.councils.model import Council
 from include.errors import SourceRejected, SourceUnavailable
-from include.extract.client import Client
-from include.extract.fetched import AlreadyLanded, Fetched, NotPublished, Page
+from include.extract.client import Answer, Client
+from include.extract.fetched import Fetched, NotPublished, Page
+from include.extract.hosts import Hosts
+from include.extract.identity import Identity
 from include.extract.paging import Pager
 from include.extract.reading import Reading
 from include.extract.requests import Ask, Parents, asks, context_of, request_of, split
-from include.extract.stable_paging import until_two_agree
+from include.extract.stable_paging import one_pass, until_two_agree
 from include.sources.extract import Archive, Extract
 from include.sources.model import Contract
-from include.sources.page import Answered, LandedBefore
+from include.sources.page import Answered, PageFacts
 from include.sources.partition import Partition
 
-__all__ = ["AlreadyLanded", "Fetched", "NotPublished", "fetch_pages"]
+__all__ = ["Fetched", "NotPublished", "Page", "fetch_pages"]
 
 KM_PER_DEGREE = 111.2
 
@@ -37,18 +40,21 @@ def fetch_pages(
     base_url: str,
     parents: Parents,
     way: str = "api",
-    landed: Iterable[LandedBefore] = (),
-) -> Iterator[Page]:
-    """Yield every page of the partition, in order, asked for by `way` at `base_url`.
+    landed: Iterable[PageFacts] = (),
+) -> Iterator[Fetched]:
+    """Yield every page of the partition, in order, requested by `way` at `base_url`.
 
-    The first ones are not fetched again, as long as label, request and what
-    it knew are those in `landed`.
+    Of a thing that takes several pages none is yielded before all have been
+    read and agree with each other. The first things are not fetched again, as
+    long as all their pages are in `landed`, with the same label, request and
+    context. An `Answered` stands for a thing of which the source says, by a
+    status, that it has no records.
 
     Raises `NotPublished` if the source says that it does not have the period,
     `SourceRejected` naming every ward that it does not know,
     `UnexpectedPayload` for pages that go round in a circle,
-    `SourceUnavailable` if they do not add up to the declared total, and what
-    `Client.ask` raises.
+    `SourceUnavailable` if they contradict each other or the declared total
+    however often they are fetched, and what `Client.ask` raises.
     """
     fetch = _Fetch(contract, way, partition, client, base_url, deque(landed))
     todo = asks(contract, way, partition, council, parents)
@@ -60,6 +66,8 @@ def fetch_pages(
             continue
         try:
             yield from fetch.pages(ask)
+        except _Empty as empty:
+            yield empty.answered
         except _TooLarge as refused:
             if ask.depth == MOST_SPLITS:
                 raise SourceUnavailable(
@@ -81,6 +89,14 @@ class _UnknownWard(Exception):
     """The API does not know the ward."""
 
 
+class _Empty(Exception):
+    """The source has no records for the request, as its status says."""
+
+    def __init__(self, answered: Answered) -> None:
+        super().__init__(f"HTTP {answered.status}")
+        self.answered = answered
+
+
 @dataclass
 class _Fetch:
     contract: Contract
@@ -88,16 +104,19 @@ class _Fetch:
     partition: Partition
     client: Client
     base_url: str
-    have: deque[LandedBefore]
-    any_page: bool = False
+    have: deque[PageFacts]
+    any_answer: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.contract.extract, Extract):
+        extract = self.contract.extract
+        if not isinstance(extract, Extract):
             raise TypeError(f"{self.contract.name} is not asked by HTTP")
-        self.way = self.contract.extract.ways[self.way_name]
+        self.way = extract.ways[self.way_name]
         self.layout = self.contract.layout(self.way_name)
+        self.identity = Identity(self.contract, self.way_name)
+        self.hosts = Hosts(extract.known_hosts, self.base_url)
         at_home = self.way.base_url if isinstance(self.way, Archive) else ""
-        self.live_url = at_home or self.contract.extract.base_url
+        self.base_path = urlsplit(at_home or extract.base_url).path
 
     def who(self, ask: Ask) -> str:
         """What opens every message."""
@@ -110,88 +129,106 @@ class _Fetch:
     def pages(self, ask: Ask) -> Iterator[Page]:
         """Every page of one thing."""
         paging = self.way.paging
-        if paging and paging.until_two_agree and not self._is_landed(ask):
-            self.have.clear()
-            yield from until_two_agree(self.who(ask), self.layout, lambda: self._one_pass(ask))
+        landed = self._landed(ask)
+        if landed:
+            self.any_answer = True
+            yield from landed
             return
-        if paging and paging.total and not self._is_landed(ask):
-            # What was landed before may no longer add up with what comes now.
+        if paging is None:
+            pages = self._fetched(ask)
+        elif paging.until_two_agree:
+            pages = until_two_agree(self.who(ask), self.layout, lambda: self._fetched(ask))
+        else:
+            pages = one_pass(self.who(ask), lambda: self._fetched(ask))
+        for page in pages:
+            # They come in order: what was landed behind this one is not of use any more.
             self.have.clear()
-        yield from self._in_order(ask)
+            yield page
 
-    def _one_pass(self, ask: Ask) -> Iterator[Fetched]:
-        return (page for page in self._in_order(ask) if isinstance(page, Fetched))
-
-    def _is_landed(self, ask: Ask) -> bool:
-        """Whether all pages of one thing are there already."""
-        pager, context = self._pager(ask), self._context(ask)
-        for page in self.have:
-            if (page.label, page.digest) != (pager.label, pager.request.digest_with(context)):
-                return False
-            pager.take(page.sha256, page.next, page.records)
+    def _landed(self, ask: Ask) -> list[Page]:
+        """The pages of one thing if all are there already, else none."""
+        pager, context = self._pager(ask), context_of(self.contract, self.way_name, ask.values)
+        found: list[Page] = []
+        for facts in self.have:
+            if (facts.label, facts.digest) != (pager.label, pager.request.digest_with(context)):
+                return []
+            found.append(Page(pager.request, facts.model_copy(update={"context": context})))
+            pager.take(facts.next)
             if pager.done:
-                return True
-        return False
-
-    def _context(self, ask: Ask) -> dict[str, str]:
-        return context_of(self.contract, self.way_name, ask.values)
+                for _ in found:
+                    self.have.popleft()
+                return found
+        return []
 
     def _pager(self, ask: Ask) -> Pager:
         first = request_of(self.way, self.base_url, ask.values)
-        urls = (self.live_url, self.base_url)
-        return Pager(self.who(ask), ask.label, self.way.paging, first, urls)
+        return Pager(
+            self.who(ask),
+            ask.label,
+            self.way.paging,
+            first,
+            self.hosts,
+            base_path=self.base_path,
+            counts_keys=self.identity.is_key,
+        )
 
-    def _in_order(self, ask: Ask) -> Iterator[Page]:
-        pager, context = self._pager(ask), self._context(ask)
+    def _fetched(self, ask: Ask) -> Iterator[Page]:
+        """One pass through the pages of one thing."""
+        pager, context = self._pager(ask), context_of(self.contract, self.way_name, ask.values)
         while not pager.done:
-            label, request = pager.label, pager.request
-            before = self.have[0] if self.have else None
-            known = (label, request.digest_with(context))
-            if before and (before.label, before.digest) == known:
-                self.have.popleft()
-                pager.take(before.sha256, before.next, before.records)
-                self.any_page = True
-                yield AlreadyLanded(request, context)
+            who = f"{self.partition}, {pager.label}"
+            read = Reading(who, pager, self.layout, context, self.identity)
+            answer = self._ask(who, read, pager)
+            if answer.status in self._without_body(pager):
+                self._without_page(who, answer, read, pager)
                 continue
-            self.have.clear()
-            read = self._ask(ask, pager, context)
-            facts = read.facts(self.way_name)
-            pager.take(facts.sha256, facts.next, read.everything)
-            self.any_page = True
-            yield Fetched(request, facts, read.answer.body)
+            self.any_answer = True
+            pager.take(read.next, read.signals, read.everything)
+            yield read.page(self.way_name)
 
-    def _ask(self, ask: Ask, pager: Pager, context: dict[str, str]) -> Reading:
-        answers, who = self.way.answers, f"{self.partition}, {pager.label}"
-        read = Reading(who, pager, self.layout, context)
-        meant = {*answers.not_published}
-        if pager.label == ask.label:
-            meant |= {*answers.too_large, *answers.unknown_ward}
-        read.answer = answer = self.client.ask(
+    def _without_body(self, pager: Pager) -> set[int]:
+        """The statuses that have a meaning for the page that comes next."""
+        answers, paging = self.way.answers, self.way.paging
+        meant = {*answers.not_published, *answers.empty}
+        if pager.number == 1:
+            return meant | {*answers.too_large, *answers.unknown_ward}
+        return meant | {*(paging.end_status if paging else ())}
+
+    def _ask(self, who: str, read: Reading, pager: Pager) -> Answer:
+        return self.client.ask(
             who,
             read.request,
-            accept=frozenset(meant),
-            fail_at_once=answers.fail_at_once,
+            accept=frozenset(self._without_body(pager)),
+            fail_at_once=self.way.answers.fail_at_once,
             check=read.check,
         )
-        if answer.status not in meant:
-            return read
-        if answer.status in answers.too_large:
-            raise _TooLarge(f"HTTP {answer.status}")
-        if answer.status in answers.unknown_ward:
+
+    def _without_page(self, who: str, answer: Answer, read: Reading, pager: Pager) -> None:
+        """What an answer means that is a status alone: the end of the pages, or an exception."""
+        answers, paging, status = self.way.answers, self.way.paging, answer.status
+        ends = {*answers.empty, *(paging.end_status if paging else ())}
+        if pager.number > 1 and status in ends:
+            pager.end(status)
+            return
+        if status in answers.too_large:
+            raise _TooLarge(f"HTTP {status}")
+        if status in answers.unknown_ward:
             raise _UnknownWard
-        if self.any_page:
+        said = Answered(
+            label=read.label,
+            request=read.request,
+            status=status,
+            fetched_at=answer.fetched_at,
+        )
+        if status in answers.empty:
+            self.any_answer = True
+            raise _Empty(said)
+        if self.any_answer:
             raise SourceRejected(
-                f"{who}: HTTP {answer.status}, after other parts of the period were served. "
+                f"{who}: HTTP {status}, after other parts of the period were served. "
                 "Retrying will not help; has the source lost a part?"
             )
-        raise NotPublished(
-            Answered(
-                label=pager.label,
-                request=read.request,
-                status=answer.status,
-                fetched_at=answer.fetched_at,
-            )
-        )
+        raise NotPublished(said)
 
 
 def _unknown_wards(partition: Partition, unknown: list[Ask]) -> str:

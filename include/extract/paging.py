@@ -1,40 +1,60 @@
-"""From one page to the next: offset, page number, cursor or link, and no way round in a circle."""
+"""From one page to the next: what follows a page, what ends the paging, what contradicts it."""
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl
 
-from include.errors import SourceUnavailable, UnexpectedPayload
+from include.errors import UnexpectedPayload
 from include.extract.client import Answer
-from include.records.read import value_in
-from include.sources.extract import Paging
+from include.extract.hosts import Hosts, Refused
+from include.extract.identity import PageRecords
+from include.extract.signals import Signals
 from include.sources.page import SentRequest
+from include.sources.paging import Paging
 
-HEADER = "header"
+
+class Moved(Exception):
+    """The pages contradict each other, or the source's own count: fetch them again."""
+
+
+class SamePage(Moved):
+    """A page holds the same records as an earlier one: a circle, if it happens again."""
 
 
 class Pager:
     """The pages of one thing that is asked for.
 
-    `first` is its request, but for paging; `urls` are what the API calls its
-    own base URL, as links in its answers do, and where it is asked.
+    `first` is its request, but for paging; `hosts` and `base_path` say where
+    links may lead; `counts_keys` whether records are told apart by a key, so
+    that each is counted once also within a page.
     """
 
     def __init__(
-        self, who: str, label: str, paging: Paging | None, first: SentRequest, urls: tuple[str, str]
+        self,
+        who: str,
+        label: str,
+        paging: Paging | None,
+        first: SentRequest,
+        hosts: Hosts,
+        *,
+        base_path: str = "",
+        counts_keys: bool = True,
     ) -> None:
-        self.records = 0
         self.done = False
+        self.number = 1
         self._who = who
         self._label = label
         self._paging = paging
         self._first = first
-        self._live_url, self._base_url = urls
-        self._number = 1
-        self._state = ""
-        self._bodies: dict[str, int] = {}
+        self._hosts, self._base_path = hosts, base_path
+        self._counts_keys = counts_keys
+        self._state = paging.first_cursor if paging else ""
         self._states: dict[str, int] = {}
+        self._pages: dict[int, int] = {}
+        self._seen: set[int] = set()
+        self._received = self._counted = self._repeated = 0
+        self._total: int | None = None
+        self._more: bool | None = None
 
     @property
     def pages(self) -> bool:
@@ -44,16 +64,16 @@ class Pager:
     @property
     def label(self) -> str:
         """The name of the page that comes next: that of the thing, then `#2`, `#3`."""
-        return self._label if self._number == 1 else f"{self._label}#{self._number}"
+        return self._label if self.number == 1 else f"{self._label}#{self.number}"
 
     @property
     def request(self) -> SentRequest:
-        """What the page that comes next is asked with."""
+        """The request of the page that comes next."""
         paging = self._paging
         if paging is None:
             return self._first
         if paging.kind == "link" and self._state:
-            return self._follow(self._state)
+            return self._linked(self._state)
         added = {paging.size_parameter: str(paging.size)} if paging.size_parameter else {}
         if paging.kind in ("offset", "page"):
             added[paging.parameter] = self._state or str(paging.first)
@@ -61,101 +81,194 @@ class Pager:
             added[paging.parameter] = self._state
         return self._first.model_copy(update={"query": {**self._first.query, **added}})
 
-    def next_after(self, answer: Answer, records: int) -> str:
-        """What the page after this one is asked with; empty if there is none.
+    def signals(self, answer: Answer) -> Signals | None:
+        """What the answer says of its paging. Raises `UnexpectedPayload`."""
+        return Signals(self._paging, answer) if self._paging else None
 
-        `records` are all that the page holds. Raises `UnexpectedPayload` for
-        a cursor or link that cannot be one.
+    def next_after(self, answer: Answer, signals: Signals | None, page: PageRecords) -> str:
+        """The state that the page after this one is requested with; empty if this is the last.
+
+        Raises `UnexpectedPayload` for a next page that was there before, for
+        one beyond `max_pages` and for a link that leads elsewhere, `Moved` for
+        what contradicts earlier pages or the declared total, and `SamePage`.
         """
         paging = self._paging
-        if paging is None:
+        if paging is None or signals is None:
             return ""
-        if paging.kind in ("offset", "page"):
-            at = int(self._state or paging.first)
-            step = records if paging.kind == "offset" else 1
-            return str(at + step) if records >= paging.size else ""
-        if paging.next == HEADER:
-            return answer.next_link
-        found = value_in(answer.body, answer.size, paging.next)
-        if found is None or found is False or found == "":
-            return ""
-        if isinstance(found, bool | dict | list | float):
-            raise UnexpectedPayload(
-                f"expected the next {paging.kind} at {paging.next!r}, found {type(found).__name__}"
-            )
-        return str(found)
+        self._check_circle(page)
+        fresh = self._fresh(page)
+        self._check_total(signals, fresh)
+        ends = self._ends(paging, signals, page.count, self._counted + fresh)
+        following = "" if ends else self._following(paging, signals, page.count, answer)
+        if following:
+            self._check_following(paging, following, fresh, page.count)
+        else:
+            self._check_end(page, signals, answer)
+        return following
 
-    def check_total(self, answer: Answer, records: int, last: bool) -> None:
-        """Compare with the total that the source declares.
-
-        Raises `SourceUnavailable` if the last page does not complete it or one
-        before goes beyond it, and `UnexpectedPayload` if there is no such number.
-        """
-        if self._paging is None or not self._paging.total:
-            return
-        declared = _number(value_in(answer.body, answer.size, self._paging.total))
-        if declared is None:
-            raise UnexpectedPayload(
-                f"expected the total number of records at {self._paging.total!r}, found none"
-            )
-        found = self.records + records
-        if found > declared or (last and found != declared):
-            raise SourceUnavailable(
-                f"{self._who}: expected {declared} records as the source declares, found {found} "
-                f"in {self._number} pages. All of them are fetched anew by the next retry."
-            )
-
-    def take(self, sha256: str, next_state: str, records: int) -> None:
-        """Go on behind a page.
-
-        Raises `UnexpectedPayload` if its body, or what the next one is asked
-        with, was there before.
-        """
-        self.records += records
-        before = self._bodies.setdefault(sha256, self._number)
-        if before != self._number:
-            raise self._circle(f"page {self._number} has the same body as page {before}")
-        if not next_state:
+    def take(
+        self, following: str, signals: Signals | None = None, page: PageRecords | None = None
+    ) -> None:
+        """Go on behind a page that `next_after` has accepted, or that is there already."""
+        if signals is not None and page is not None:
+            fresh = self._fresh(page)
+            self._repeated += self._repeats(page)
+            self._received += page.count
+            self._counted += fresh
+            self._seen.update(page.identities)
+            self._pages.setdefault(page.digest, self.number)
+            self._total = signals.total if self._total is None else self._total
+            self._more = signals.more
+        if not following:
             self.done = True
             return
-        before = self._states.setdefault(next_state, self._number)
-        if before != self._number:
-            kind = self._paging.kind if self._paging else "page"
-            raise self._circle(f"page {self._number} names the same next {kind} as page {before}")
-        self._state = next_state
-        self._number += 1
+        self._states.setdefault(following, self.number)
+        self._state = following
+        self.number += 1
 
-    def _circle(self, what: str) -> UnexpectedPayload:
-        return UnexpectedPayload(
-            f"{self._who}: {what}: paging goes round in a circle at {self._first.url}. Retrying "
-            "will not help; is `paging` right in the contract, and does the API heed it?"
+    def end(self, status: int) -> None:
+        """There is no further page, as a status says. Raises `Moved` if that contradicts a page."""
+        if self._more:
+            raise Moved(
+                f"page {self.number - 1} says that more follow, page {self.number} is HTTP {status}"
+            )
+        self._check_counts(self._received, self._counted, self._repeated, self._total)
+        self.done = True
+
+    def _fresh(self, page: PageRecords) -> int:
+        """How many records of a page count as new."""
+        new = [identity for identity in page.identities if identity not in self._seen]
+        return len(set(new)) if self._counts_keys else len(new)
+
+    def _repeats(self, page: PageRecords) -> int:
+        return sum(identity in self._seen for identity in page.identities)
+
+    def _check_circle(self, page: PageRecords) -> None:
+        before = self._pages.get(page.digest) if page.count else None
+        if before is not None:
+            raise SamePage(
+                self._circle(f"page {self.number} holds the same records as page {before}")
+            )
+
+    def _check_total(self, signals: Signals, fresh: int) -> None:
+        paging = self._paging
+        if paging is None or not paging.total:
+            return
+        if signals.total is None and self._total is None:
+            raise UnexpectedPayload(
+                f"{self._who}: expected the total number of records at {paging.total!r}, found "
+                f"none in the answer from {self._first.address}. Retrying will not help; is "
+                "`paging.total` right in the contract?"
+            )
+        if self._total is not None and signals.total not in (None, self._total):
+            raise Moved(
+                f"page {self.number} declares {signals.total} records in all, page 1 {self._total}"
+            )
+        total = signals.total if self._total is None else self._total
+        if total is not None and self._counted + fresh > total:
+            raise Moved(
+                f"expected {total} records as the source declares, found "
+                f"{self._counted + fresh} different ones in {self.number} pages"
+            )
+
+    def _ends(self, paging: Paging, signals: Signals, count: int, counted: int) -> bool:
+        """Whether the page is the last, in the order of what proves it best."""
+        total = signals.total if self._total is None else self._total
+        if counted == total:
+            if signals.more:
+                raise Moved(
+                    f"all {total} declared records have come, and page {self.number} says "
+                    "that more follow"
+                )
+            return True
+        if signals.more is not None:
+            return not signals.more
+        if paging.last_page == "short" and total is None and count < paging.size:
+            return True
+        if paging.kind in ("offset", "page") or paging.last_page == "empty":
+            return count == 0
+        # A cursor that leads to an empty page again has come to the end.
+        return count == 0 and signals.link == self._state
+
+    def _following(self, paging: Paging, signals: Signals, count: int, answer: Answer) -> str:
+        if paging.kind == "page":
+            return str(int(self._state or paging.first) + 1)
+        if paging.kind == "offset":
+            if count == 0:
+                raise Moved(f"page {self.number} says that more follow, and holds no record")
+            return str(int(self._state or paging.first) + count)
+        if not signals.link and signals.more:
+            raise Moved(
+                f"page {self.number} says that more follow, and names no next {paging.kind}"
+            )
+        follows_link = paging.kind == "link" and signals.link
+        return self._resolved(signals.link, answer) if follows_link else signals.link
+
+    def _check_following(self, paging: Paging, following: str, fresh: int, count: int) -> None:
+        before = self._states.get(following)
+        if before is not None:
+            raise UnexpectedPayload(
+                self._circle(
+                    f"page {self.number} names the same next {paging.kind} as page {before}"
+                )
+            )
+        if following == self._state:
+            raise UnexpectedPayload(
+                self._circle(f"page {self.number} names itself as the next one")
+            )
+        if self.number >= paging.max_pages:
+            raise UnexpectedPayload(
+                f"{self._who}: more than {paging.max_pages} pages at {self._first.address}. "
+                "Retrying will not help; does the API heed the paging? If there are that many "
+                "pages, raise `paging.max_pages` in the contract."
+            )
+        if count and not fresh and not paging.may_repeat:
+            raise Moved(f"every record of page {self.number} was on an earlier page")
+
+    def _check_end(self, page: PageRecords, signals: Signals, answer: Answer) -> None:
+        received, counted = self._received + page.count, self._counted + self._fresh(page)
+        total = signals.total if self._total is None else self._total
+        self._check_counts(received, counted, self._repeated + self._repeats(page), total)
+        if answer.part and not answer.part.reaches_the_end:
+            raise UnexpectedPayload(
+                f"{self._who}: page {self.number} holds {answer.part} as its Content-Range says, "
+                "and no page follows. Retrying will not help; is `paging` right in the contract?"
+            )
+
+    def _check_counts(self, received: int, counted: int, repeated: int, total: int | None) -> None:
+        paging = self._paging
+        if total is not None and counted != total:
+            raise Moved(
+                f"expected {total} records as the source declares, found {counted} different ones "
+                f"among {received} in {self.number} pages"
+            )
+        if repeated and paging and not paging.may_repeat:
+            raise Moved(
+                f"{repeated} of {received} records came again on a later page, {counted} are "
+                "different: the order changed while paging, and others may be missing"
+            )
+
+    def _circle(self, what: str) -> str:
+        return (
+            f"{self._who}: {what}: paging goes round in a circle at {self._first.address}. "
+            "Retrying will not help; is `paging` right in the contract, and does the API heed it?"
         )
 
-    def _follow(self, link: str) -> SentRequest:
-        """The request of a link, which must stay with the API."""
-        live, here = urlsplit(self._live_url), urlsplit(self._base_url)
-        told = self._live_url + self._first.url.removeprefix(self._base_url)
-        target = urlsplit(urljoin(told, link))
-        if target.netloc == live.netloc:
-            url = self._base_url.removesuffix(live.path) + target.path
-        elif target.netloc == here.netloc:
-            url = f"{here.scheme}://{here.netloc}{target.path}"
-        else:
+    def _resolved(self, link: str, answer: Answer) -> str:
+        """The URL of a link in an answer, which must stay with the API."""
+        page = answer.url or self.request.url
+        try:
+            return self._hosts.follow_link(page, link, self._base_path)
+        except Refused as error:
             raise UnexpectedPayload(
-                f"{self._who}: expected a next link to {live.netloc}, found one to "
-                f"{target.netloc or 'nowhere'}. Retrying will not help; is `paging.next` right?"
-            )
-        pairs = parse_qsl(target.query, keep_blank_values=True)
+                f"{self._who}: the link to page {self.number + 1} is not followed: {error}. "
+                "Retrying will not help; is `paging.next` right in the contract?"
+            ) from None
+
+    def _linked(self, url: str) -> SentRequest:
+        address, _, text = url.partition("?")
+        pairs = parse_qsl(text, keep_blank_values=True)
         query = dict(pairs)
         if len(query) < len(pairs):
-            url, query = f"{url}?{target.query}", {}
-        return self._first.model_copy(update={"url": url, "query": query})
-
-
-def _number(found: Any) -> int | None:
-    if isinstance(found, bool):
-        return None
-    try:
-        return int(found)
-    except (TypeError, ValueError, OverflowError):
-        return None
+            address, query = url, {}
+        return self._first.model_copy(update={"url": address, "query": query})

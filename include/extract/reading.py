@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from include.errors import SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer
+from include.extract.fetched import Page
+from include.extract.identity import Identity, PageRecords
 from include.extract.paging import Pager
-from include.records.read import BodyCutShort, count_records, read_records
+from include.extract.signals import Signals
+from include.records.read import BodyCutShort, read_records
 from include.sources.formats import Format
 from include.sources.page import PageFacts, SentRequest
+
+PARTIAL_CONTENT = 206
 
 
 class Reading:
     """The answer to one request: its records, everything it holds, and what comes next.
 
-    `answer` is the one that `check` saw last.
+    `answer` is the one that `check` saw last; `everything` are its records
+    whether selected or not, where there can be more pages.
     """
 
     answer: Answer
@@ -24,46 +30,83 @@ class Reading:
         pager: Pager,
         layout: Format,
         context: dict[str, str],
+        identity: Identity,
     ) -> None:
         self.label = pager.label
         self.request: SentRequest = pager.request
-        self.records = self.everything = 0
+        self.records = 0
+        self.everything = PageRecords()
+        self.signals: Signals | None = None
         self.next = ""
         self._who, self._pager = who, pager
-        self._layout, self._context = layout, context
+        self._layout, self._context, self._identity = layout, context, identity
 
     def check(self, answer: Answer) -> None:
-        """Read it to its end. Raises `SourceUnavailable` or `UnexpectedPayload`."""
+        """Read it to its end, and find out what comes next.
+
+        Raises `SourceUnavailable`, `UnexpectedPayload`, and `Moved` if it
+        contradicts earlier pages.
+        """
+        self._refuse_parts(answer)
         try:
             self._count(answer)
+            self.signals = self._pager.signals(answer)
         except BodyCutShort as error:
             raise SourceUnavailable(
-                f"{self._who}: the answer from {self.request.address} cannot be read: {error}. "
+                f"{self._who}: the answer from {self._address(answer)} cannot be read: {error}. "
                 "The next retry may succeed."
             ) from None
         except UnexpectedPayload as error:
             raise UnexpectedPayload(
-                f"{self._who}: {error} in the answer from {self.request.address}. Has the API "
+                f"{self._who}: {error} in the answer from {self._address(answer)}. Has the API "
                 "changed, or is `format` or `paging` wrong in the contract?"
             ) from None
+        self.next = self._pager.next_after(answer, self.signals, self.everything)
+        self.answer = answer
 
     def _count(self, answer: Answer) -> None:
         layout, pager = self._layout, self._pager
-        chunks = read_records(answer.body, answer.size, layout, self._context)
-        self.records = self.everything = sum(len(chunk) for chunk in chunks)
-        if layout.select and pager.pages:
-            self.everything = count_records(answer.body, answer.size, layout)
-        self.next = pager.next_after(answer, self.everything)
-        pager.check_total(answer, self.everything, last=not self.next)
+        self.records, self.everything = 0, PageRecords()
+        for chunk in read_records(answer.body, answer.size, layout, self._context):
+            self.records += len(chunk)
+            if pager.pages and not layout.select:
+                self.everything.add(chunk, self._identity)
+        if pager.pages and layout.select:
+            answer.body.seek(0)
+            whole = layout.model_copy(update={"select": None})
+            for chunk in read_records(answer.body, answer.size, whole):
+                self.everything.add(chunk, self._identity)
 
-    def facts(self, way: str) -> PageFacts:
-        """What is known of it as a page."""
+    def _refuse_parts(self, answer: Answer) -> None:
+        """Refuse a 206 that is not the whole; a page may be a part, but not of the bytes."""
+        if answer.status != PARTIAL_CONTENT:
+            return
+        part = answer.part
+        in_bytes = part is not None and part.unit == "bytes"
+        if part is not None and part.is_whole and (not in_bytes or part.total == answer.size):
+            return
+        if self._pager.pages and not in_bytes:
+            return
+        raise UnexpectedPayload(
+            f"{self._who}: HTTP {PARTIAL_CONTENT} from {self._address(answer)}: expected the whole "
+            f"answer, found {f'the part {part}' if part else 'a part without a Content-Range'}. "
+            "Retrying will not help; does the API need `paging` in the contract?"
+        )
+
+    def _address(self, answer: Answer) -> str:
+        here = answer.url or self.request.address
+        return f"{here} (redirected from {self.request.address})" if answer.redirects else here
+
+    def page(self, way: str) -> Page:
+        """The page that it is."""
         answer = self.answer
-        return PageFacts(
+        facts = PageFacts(
             label=self.label,
             way=way,
             next=self.next,
             context=self._context,
+            digest=self.request.digest_with(self._context),
+            redirects=answer.redirects,
             status=answer.status,
             headers=answer.headers,
             fetched_at=answer.fetched_at,
@@ -71,3 +114,4 @@ class Reading:
             bytes=answer.size,
             records=self.records,
         )
+        return Page(self.request, facts, answer.body)

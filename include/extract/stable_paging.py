@@ -1,69 +1,135 @@
-"""Read what can move while it is paged until two passes hold the same records."""
+"""Read all pages of one thing before any is landed, again where they contradict each other."""
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from tempfile import SpooledTemporaryFile, TemporaryFile
-from typing import IO, Any
+from typing import IO
 
-import orjson
-
-from include.errors import SourceUnavailable
-from include.extract.fetched import Fetched
-from include.records.json_values import json_text
+from include.errors import SourceUnavailable, UnexpectedPayload
+from include.extract.fetched import Page
+from include.extract.identity import content_digest
+from include.extract.paging import Moved, SamePage
 from include.records.read import read_records
 from include.sources.formats import Format
 
-MOST_PASSES = 6
+log = logging.getLogger(__name__)
+
+# Passes through pages that contradict each other, and until two must agree.
+MOST_PASSES = 3
+MOST_PASSES_UNTIL_TWO_AGREE = 6
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 COPY_BYTES = 1024 * 1024
-_MODULUS = 2**256
+# Records, and a digest of their content.
+Content = tuple[int, int]
 
 
-def until_two_agree(
-    who: str, layout: Format, read: Callable[[], Iterable[Fetched]]
-) -> Iterator[Fetched]:
+def one_pass(who: str, read: Callable[[], Iterable[Page]]) -> Iterator[Page]:
+    """Yield the pages of the first pass that contradicts neither itself nor its total.
+
+    `read` makes one pass, and raises `Moved` for a contradiction. The pages of
+    one pass are kept in a temporary file until it has succeeded. Raises
+    `SourceUnavailable`, naming the last contradiction, if `MOST_PASSES` have
+    one, and `UnexpectedPayload` if two passes come to the same page again.
+    """
+    last: Moved | None = None
+    for number in range(1, MOST_PASSES + 1):
+        with TemporaryFile() as kept:
+            try:
+                pages = _read_into(kept, read())
+            except Moved as moved:
+                _refuse_circle(last, moved)
+                last = moved
+                if number == MOST_PASSES:
+                    raise _never_settled(who, moved) from None
+                log.warning("%s: %s. Fetching all pages again.", who, moved)
+                continue
+            yield from _given_back(kept, pages)
+            return
+
+
+def until_two_agree(who: str, layout: Format, read: Callable[[], Iterable[Page]]) -> Iterator[Page]:
     """Yield the pages of the first pass that holds the same records as one before it.
 
-    `read` makes one pass. One pass at a time is kept, in a temporary file.
-    Raises `SourceUnavailable` if `MOST_PASSES` are all different.
+    A pass with a contradiction agrees with none. Raises `SourceUnavailable`
+    if `MOST_PASSES_UNTIL_TWO_AGREE` are all different, and `UnexpectedPayload`
+    as `one_pass` does.
     """
-    seen: set[tuple[int, int]] = set()
-    for _ in range(MOST_PASSES):
+    seen: set[Content] = set()
+    last: Moved | None = None
+    for _ in range(MOST_PASSES_UNTIL_TWO_AGREE):
         with TemporaryFile() as kept:
-            pages, content = _one_pass(kept, layout, read())
+            try:
+                pages = _read_into(kept, read(), keep_single=True)
+            except Moved as moved:
+                _refuse_circle(last, moved)
+                last = moved
+                continue
+            content = _content(kept, layout, pages)
             if content in seen:
                 yield from _given_back(kept, pages)
                 return
             seen.add(content)
+    if last is not None and not seen:
+        raise _never_settled(who, last)
     raise SourceUnavailable(
-        f"{who}: {MOST_PASSES} passes through the pages, and no two held the same records. "
-        "The next retry may succeed; if none does, ask in windows small enough for one page."
+        f"{who}: {MOST_PASSES_UNTIL_TWO_AGREE} passes through the pages, and no two held the same "
+        "records. The next retry may succeed; if none does, ask in windows small enough for one "
+        "page."
     )
 
 
-def _one_pass(
-    kept: IO[bytes], layout: Format, read: Iterable[Fetched]
-) -> tuple[list[Fetched], tuple[int, int]]:
-    pages, count, content = [], 0, 0
+def _refuse_circle(last: Moved | None, moved: Moved) -> None:
+    """Rows that moved by a whole page do so once; an API that ignores the paging always does."""
+    if isinstance(last, SamePage) and isinstance(moved, SamePage):
+        raise UnexpectedPayload(str(moved)) from None
+
+
+def _never_settled(who: str, moved: Moved) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"{who}: {moved}. All pages were fetched several times, and each time there was such a "
+        "contradiction. The next retry may succeed; if none does, request a stable order, or "
+        "smaller windows, in the contract."
+    )
+
+
+def _read_into(kept: IO[bytes], read: Iterable[Page], *, keep_single: bool = False) -> list[Page]:
+    """The pages of a pass, their bodies in one file, but for a page that is the only one."""
+    pages: list[Page] = []
     for page in read:
-        with page.body as body:
-            for chunk in read_records(body, page.facts.bytes, layout, page.facts.context):
-                count += len(chunk)
-                for record in chunk:
-                    content = (content + _digest(record)) % _MODULUS
-            body.seek(0)
+        body = _body(page)
+        if not pages and not page.facts.next and not keep_single:
+            pages.append(page)
+            continue
+        with body:
             shutil.copyfileobj(body, kept, COPY_BYTES)
         pages.append(replace(page, body=kept))
-    return pages, (count, content)
+    if pages and pages[-1].facts.next:
+        # A status was the end, not the page.
+        last = pages[-1]
+        pages[-1] = replace(last, facts=last.facts.model_copy(update={"next": ""}))
+    return pages
 
 
-def _given_back(kept: IO[bytes], pages: list[Fetched]) -> Iterator[Fetched]:
+def _content(kept: IO[bytes], layout: Format, pages: list[Page]) -> Content:
+    count = total = 0
+    for page in _given_back(kept, pages):
+        with _body(page) as body:
+            for chunk in read_records(body, page.facts.bytes, layout, page.facts.context):
+                count += len(chunk)
+                total += content_digest(chunk)
+    return count, total % 2**256
+
+
+def _given_back(kept: IO[bytes], pages: list[Page]) -> Iterator[Page]:
     kept.seek(0)
     for page in pages:
+        if page.body is not kept:
+            yield page
+            continue
         body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
         left = page.facts.bytes
         while left and (piece := kept.read(min(left, COPY_BYTES))):
@@ -72,9 +138,7 @@ def _given_back(kept: IO[bytes], pages: list[Fetched]) -> Iterator[Fetched]:
         yield replace(page, body=body)
 
 
-def _digest(record: Any) -> int:
-    try:
-        text = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        text = json_text(record, sort=True).encode()
-    return int.from_bytes(hashlib.sha256(text).digest())
+def _body(page: Page) -> IO[bytes]:
+    if page.body is None:
+        raise TypeError(f"{page.facts.label} was not fetched")
+    return page.body

@@ -48,7 +48,8 @@ class Totals(BaseModel):
 class Manifest(BaseModel):
     """Written last: a landing without one was interrupted and is never loaded.
 
-    `replaces` is the landing of the same partition that this one stands for:
+    `empty` are the requests that the source has no records for, as it said by
+    a status. `replaces` is the landing of the same partition that this one stands for:
     the same pages, without the `erased` records.
     """
 
@@ -67,6 +68,7 @@ class Manifest(BaseModel):
     finished_at: datetime
     parents: dict[str, ParentLanding] = {}
     answered: Answered | None = None
+    empty: tuple[Answered, ...] = ()
     pages: tuple[LandedPage, ...]
     totals: Totals
     replaces: str | None = None

@@ -56,6 +56,7 @@ def replace_landing(
         parents=manifest.parents,
         outcome=manifest.outcome,
         answered=manifest.answered,
+        empty=manifest.empty,
         replaces=manifest.landing_id,
         erased=manifest.totals.records - draft.records,
     )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = "landing/"
 MANIFEST = "manifest.json"
+# Marks an unfinished landing whose fetch failed for good: its pages are not resumed.
+GIVEN_UP = "given-up"
 TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
 # An interrupted landing that is older is not gone on with.
 RESUMED_WITHIN = timedelta(days=1)
@@ -143,11 +145,12 @@ class Landings:
         return [name for name, finished in reversed(self.ids(partition).items()) if finished]
 
     def unfinished(self, partition: Partition, run_id: str, now: datetime) -> str | None:
-        """The id of an interrupted landing of this run, younger than a day."""
+        """The id of an interrupted landing of this run, younger than a day and not given up."""
         mine = f"-{run_hash(run_id)}"
         for name, finished in reversed(self.ids(partition).items()):
             if not finished and name.endswith(mine) and now - began_at(name) < RESUMED_WITHIN:
-                return name
+                given_up = landing_prefix(partition, name) + GIVEN_UP
+                return None if given_up in self.keys(given_up) else name
         return None
 
     def manifest(self, partition: Partition, landing_id: str) -> Manifest:

@@ -2,63 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
 from isal import igzip
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from include.landing.manifest import LandedPage, Manifest, Outcome, ParentLanding, totals_of
-from include.landing.store import MANIFEST, Landings, landing_prefix, new_landing_id, s3_errors
-from include.sources.page import Answered, LandedBefore, PageFacts, SentRequest
+from include.landing.store import (
+    GIVEN_UP,
+    MANIFEST,
+    Landings,
+    landing_prefix,
+    new_landing_id,
+    s3_errors,
+)
+from include.sources.page import Answered, PageFacts, SentRequest
 from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 # Of igzip, whose highest costs seven times as much for a hundredth fewer bytes.
 COMPRESSION = 2
-# What is known of a page travels with it, so that an interrupted landing can be resumed.
+# What is known of a page travels with its object, so that an interrupted landing can be
+# resumed: its facts, but for the context, which the request's digest stands for.
 FACTS = "wandle-facts"
+CONTRACT = "wandle-contract"
 # S3 metadata values are header values, at most 2 KB in all.
 LONGEST_FACTS = 1_900
-
-
-class _Stored(BaseModel):
-    """What travels with a page's object; what it was asked with can be made again.
-
-    `facts` are without their context: a digest of it stands for it, as that of
-    the request does.
-    """
-
-    facts: PageFacts
-    stored_bytes: int
-    contract_hash: str
-    request_digest: str
-
-    @property
-    def page(self) -> LandedBefore:
-        """What the next attempt must know of it."""
-        facts = self.facts
-        return LandedBefore(
-            label=facts.label,
-            digest=self.request_digest,
-            next=facts.next,
-            records=facts.records,
-            sha256=facts.sha256,
-        )
 
 
 class Draft:
     """A landing that is being written; nobody reads it before `finish`.
 
     `landed` are the pages that an interrupted attempt of the same run left, up
-    to the first one missing. Each must be taken over with `keep`, in order,
-    before new ones are added.
+    to the first one missing, with their stored bytes. Each must be taken over
+    with `keep`, in order, before new ones are added.
     """
 
     def __init__(
@@ -67,10 +50,10 @@ class Draft:
         partition: Partition,
         landing_id: str,
         contract_hash: str,
-        landed: Iterable[_Stored] = (),
+        landed: Iterable[tuple[PageFacts, int]] = (),
     ) -> None:
         self.landing_id = landing_id
-        self.landed = deque(landed)
+        self._landed = deque(landed)
         self._landings = landings
         self._partition = partition
         self._contract_hash = contract_hash
@@ -88,8 +71,8 @@ class Draft:
     ) -> Draft:
         """Resume this run's interrupted landing of the partition, or begin a new one.
 
-        A finished landing is never touched. Pages that were asked for by
-        another state of the contract are asked for again.
+        A finished landing is never touched, nor one that was given up. Pages
+        that were requested by another state of the contract are fetched again.
         """
         landing_id = landings.unfinished(partition, run_id, now)
         if landing_id is None:
@@ -97,13 +80,18 @@ class Draft:
         landed = list(_stored_pages(landings, partition, landing_id, contract_hash))
         return cls(landings, partition, landing_id, contract_hash, landed)
 
-    def keep(self, request: SentRequest, context: Mapping[str, str]) -> LandedPage:
-        """Take over the next page that is already there, which answers `request`."""
-        stored = self.landed.popleft()
+    @property
+    def landed(self) -> Sequence[PageFacts]:
+        """The pages that are there already and not taken over yet; their context is empty."""
+        return [facts for facts, _ in self._landed]
+
+    def keep(self, facts: PageFacts, request: SentRequest) -> LandedPage:
+        """Take over the next page that is already there; `facts` are its, with the context."""
+        _, stored_bytes = self._landed.popleft()
         page = LandedPage(
-            **stored.facts.model_dump() | {"context": dict(context)},
+            **facts.model_dump(),
             name=_page_name(len(self._pages) + 1),
-            stored_bytes=stored.stored_bytes,
+            stored_bytes=stored_bytes,
             request=request,
         )
         self._pages.append(page)
@@ -111,6 +99,7 @@ class Draft:
 
     def add(self, facts: PageFacts, request: SentRequest, body: IO[bytes]) -> LandedPage:
         """Compress a body and write it as the next page. `body` is closed."""
+        facts = facts.model_copy(update={"digest": request.digest_with(facts.context)})
         name = _page_name(len(self._pages) + 1)
         key = landing_prefix(self._partition, self.landing_id) + name
         with body, SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as packed:
@@ -119,12 +108,7 @@ class Draft:
                 "", "wb", COMPRESSION, packed, mtime=0
             ) as file:
                 shutil.copyfileobj(body, file)
-            stored = _Stored(
-                facts=facts.model_copy(update={"context": {}}),
-                stored_bytes=packed.tell(),
-                contract_hash=self._contract_hash,
-                request_digest=request.digest_with(facts.context),
-            )
+            stored_bytes = packed.tell()
             packed.seek(0)
             with s3_errors(f"S3: writing {self._landings.address(key)}"):
                 self._landings.s3.upload_fileobj(
@@ -133,11 +117,11 @@ class Draft:
                     key,
                     ExtraArgs={
                         "ContentType": "application/gzip",
-                        "Metadata": _metadata(stored),
+                        "Metadata": _metadata(facts, self._contract_hash),
                     },
                 )
         page = LandedPage(
-            **facts.model_dump(), name=name, stored_bytes=stored.stored_bytes, request=request
+            **facts.model_dump(), name=name, stored_bytes=stored_bytes, request=request
         )
         self._pages.append(page)
         return page
@@ -156,6 +140,7 @@ class Draft:
         parents: dict[str, ParentLanding],
         outcome: Outcome = "complete",
         answered: Answered | None = None,
+        empty: Iterable[Answered] = (),
         replaces: str | None = None,
         erased: int = 0,
     ) -> Manifest:
@@ -174,6 +159,7 @@ class Draft:
             finished_at=datetime.now(UTC),
             parents=parents,
             answered=answered,
+            empty=tuple(empty),
             pages=pages,
             totals=totals_of(pages),
             replaces=replaces,
@@ -189,20 +175,28 @@ class Draft:
             )
         return manifest
 
+    def give_up(self) -> None:
+        """Mark the landing so that no later attempt resumes it; without a page there is nothing."""
+        if not self._pages and not self._landed:
+            return
+        key = landing_prefix(self._partition, self.landing_id) + GIVEN_UP
+        with s3_errors(f"S3: writing {self._landings.address(key)}"):
+            self._landings.s3.put_object(Bucket=self._landings.bucket, Key=key, Body=b"")
+
 
 def _page_name(number: int) -> str:
     return f"{number:04}.json.gz"
 
 
-def _metadata(stored: _Stored) -> dict[str, str]:
+def _metadata(facts: PageFacts, contract_hash: str) -> dict[str, str]:
     """What travels with the object; nothing if it is too long, and the page not resumed."""
-    facts = json.dumps(stored.model_dump(mode="json"), ensure_ascii=True)
-    return {FACTS: facts} if len(facts) <= LONGEST_FACTS else {}
+    text = facts.model_copy(update={"context": {}}).model_dump_json(ensure_ascii=True)
+    return {FACTS: text, CONTRACT: contract_hash} if len(text) <= LONGEST_FACTS else {}
 
 
 def _stored_pages(
     landings: Landings, partition: Partition, landing_id: str, contract_hash: str
-) -> Iterator[_Stored]:
+) -> Iterator[tuple[PageFacts, int]]:
     prefix = landing_prefix(partition, landing_id)
     present = set(landings.keys(prefix))
     for number in count(1):
@@ -212,10 +206,10 @@ def _stored_pages(
         with s3_errors(f"S3: reading {landings.address(key)}"):
             head = landings.s3.head_object(Bucket=landings.bucket, Key=key)
         metadata = {name.lower(): value for name, value in head["Metadata"].items()}
+        if metadata.get(CONTRACT) != contract_hash:
+            return
         try:
-            stored = _Stored.model_validate_json(metadata.get(FACTS, ""))
+            facts = PageFacts.model_validate_json(metadata.get(FACTS, ""))
         except ValidationError:
             return
-        if stored.contract_hash != contract_hash:
-            return
-        yield stored
+        yield facts, head["ContentLength"]

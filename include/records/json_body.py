@@ -20,6 +20,7 @@ from include.records.json_values import (
     written,
 )
 from include.sources.formats import Format
+from include.sources.paths import parts
 
 # The part of a path that goes through every field of an object, or every item of a list.
 EVERY = "*"
@@ -97,7 +98,7 @@ def streamed_value(body: IO[bytes], path: str) -> Any:
     body.seek(0)
     if body.read(len(BOM)) != BOM:
         body.seek(0)
-    return next(map(_number, ijson.items(body, path)), None)
+    return next(map(_number, ijson.items(body, ".".join(parts(path)))), None)
 
 
 def _number(value: Any) -> Any:

@@ -15,6 +15,7 @@ import orjson
 
 from include.errors import UnexpectedPayload
 from include.records.long_numbers import may_hold_long_numbers
+from include.sources.paths import parts
 
 BOM = b"\xef\xbb\xbf"
 
@@ -133,8 +134,8 @@ _AS_SENT = msgspec.json.Decoder(float_hook=_as_sent)
 
 
 def at(found: Any, path: str) -> Any:
-    """The value at a dotted path in objects; None where there is none."""
-    for name in filter(None, path.split(".")):
+    """The value at a path in objects; None where there is none."""
+    for name in parts(path):
         found = found.get(name) if isinstance(found, dict) else None
     return found
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from include.definitions import Definition
+from include.sources.addresses import base_url, host_name, host_of
 from include.sources.formats import Format
+from include.sources.paging import Paging, Status
 from include.sources.templates import placeholders
 
 # What a request may say about its council, its period, and the ward or point that it is for.
@@ -27,7 +28,7 @@ WARD_VALUES = ("ward.code", "ward.name", "ward.police_neighbourhood")
 POINT_VALUES = ("point.name", "point.latitude", "point.longitude")
 WINDOW_VALUES = ("window.start", "window.end")
 
-Status = Annotated[int, Field(ge=400, le=599)]
+BaseUrl = Annotated[str, AfterValidator(base_url)]
 
 
 class Rate(Definition):
@@ -81,10 +82,17 @@ class Parent(Definition):
 
 
 class Answers(Definition):
-    """What this API means by a status that is not 200. Others: 408, 429, 5xx retry; 4xx fail."""
+    """What a status other than 200 means.
+
+    Without a meaning, 408, 429 and 5xx are retried and all others fail. 202 is
+    waited for, and 206 is read where it holds the whole or a whole page.
+    """
 
     not_published: tuple[Status, ...] = Field(
-        default=(), description="The period is not there (yet)."
+        default=(), description="The period is not there (yet): 404, 204."
+    )
+    empty: tuple[Status, ...] = Field(
+        default=(), description="There are no records for this request: 204."
     )
     empty_is_not_published: bool = Field(
         default=False, description="A young period without a single record is not there yet."
@@ -99,44 +107,6 @@ class Answers(Definition):
         default=(),
         description="Texts in a 429's body that mean: not today. The task fails at once.",
     )
-
-
-class Paging(Definition):
-    """How the next page is asked for, and how the last one is known.
-
-    `offset` and `page` end with a page of fewer than `size` records, `cursor`
-    and `link` when there is no next one.
-    """
-
-    kind: Literal["offset", "page", "cursor", "link"]
-    size: int = Field(default=0, ge=0, description="Records of a full page.")
-    size_parameter: str = Field(default="", description="The query parameter that asks for it.")
-    parameter: str = Field(
-        default="", description="The query parameter of the offset, page number or cursor."
-    )
-    first: int = Field(default=0, ge=0, description="The first offset or page number.")
-    next: str = Field(
-        default="",
-        description="Where the cursor or link stands: a dotted path in the body, or `header` for "
-        "the header Link with rel=next.",
-    )
-    total: str = Field(
-        default="", description="Dotted path in the body to the declared total of records."
-    )
-    until_two_agree: bool = Field(
-        default=False,
-        description="The order can move while paging: read again until two passes agree.",
-    )
-
-    @model_validator(mode="after")
-    def _has_what_its_kind_needs(self) -> Paging:
-        if self.kind in ("offset", "page") and not (self.size and self.parameter):
-            raise ValueError(f"`kind: {self.kind}` needs `size` and `parameter`")
-        if self.kind == "cursor" and not (self.next and self.parameter):
-            raise ValueError("`kind: cursor` needs `next` and `parameter`")
-        if self.kind == "link" and not self.next:
-            raise ValueError("`kind: link` needs `next`")
-        return self
 
 
 class Way(Definition):
@@ -166,14 +136,29 @@ class Way(Definition):
             raise ValueError("`answers.too_large` and `split` need each other")
         if self.answers.unknown_ward and self.for_each != "ward":
             raise ValueError("`answers.unknown_ward` needs `for_each: ward`")
+        self._statuses_mean_one_thing()
         return self
+
+    def _statuses_mean_one_thing(self) -> None:
+        answers = self.answers
+        meanings = (
+            *answers.not_published,
+            *answers.empty,
+            *answers.too_large,
+            *answers.unknown_ward,
+        )
+        for status in meanings:
+            if meanings.count(status) > 1:
+                raise ValueError(f"`answers` gives HTTP {status} two meanings")
 
 
 class Archive(Way):
     """Where older periods are asked for: the clock decides where, never what."""
 
     from_age_days: int = Field(ge=1, description="Periods that ended so many days ago, or more.")
-    base_url: str = Field(default="", description="Where it differs from the source's own.")
+    base_url: BaseUrl | Literal[""] = Field(
+        default="", description="Where it differs from the source's own."
+    )
     format: Format = Format()
     paths: dict[str, str] = Field(
         default_factory=dict,
@@ -186,7 +171,14 @@ class Extract(Way):
     """How partitions are fetched from an API."""
 
     kind: Literal["http"] = "http"
-    base_url: str = Field(pattern=r"^https://", description="The live API, without a last slash.")
+    base_url: BaseUrl = Field(
+        pattern=r"^https://", description="The live API, without a last slash."
+    )
+    hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = Field(
+        default=(),
+        description="Other hosts that redirects and links to the next page may lead to: "
+        "`files.example.org`.",
+    )
     rate: Rate
     parallel: int = Field(ge=1, le=16, description="Partitions that are fetched at a time.")
     timeout_seconds: float = Field(
@@ -201,7 +193,13 @@ class Extract(Way):
     @property
     def host(self) -> str:
         """The API's host: sources of one host share its rate."""
-        return urlsplit(self.base_url).netloc
+        return host_of(self.base_url)
+
+    @property
+    def known_hosts(self) -> tuple[str, ...]:
+        """Every host that may be asked: those of the base URLs, and `hosts`."""
+        urls = [self.base_url, *([self.archive.base_url] if self.archive else [])]
+        return tuple(dict.fromkeys((*(host_of(url) for url in urls if url), *self.hosts)))
 
     @property
     def ways(self) -> dict[str, Way]:

@@ -131,6 +131,7 @@ class Contract(Definition):
         for way in self.extract.ways.values():
             if self.councils == "uk" and way.for_each in ("ward", "point"):
                 raise ValueError(f"`for_each: {way.for_each}` needs `councils: each`")
+        self._paging_fits_the_format(self.extract)
         archived = self.extract.archive.paths if self.extract.archive else {}
         for column in self.columns:
             self._check_request(column, column.request, self.extract)
@@ -140,6 +141,16 @@ class Contract(Definition):
             if self.extract.archive and path.startswith("request:"):
                 self._check_request(
                     self.column(name), path.removeprefix("request:"), self.extract.archive
+                )
+
+    def _paging_fits_the_format(self, extract: Extract) -> None:
+        for name, way in extract.ways.items():
+            paging, kind = way.paging, self.layout(name).kind
+            if paging is None or kind not in ("csv", "jsonl"):
+                continue
+            if paging.total or paging.more or paging.next not in ("", "header"):
+                raise ValueError(
+                    f"`paging` names a path in the body, which `format.kind: {kind}` has not"
                 )
 
     def _check_request(self, column: Column, value: str, way: Way) -> None:

@@ -42,8 +42,10 @@ class PageFacts(BaseModel):
     `E05000400/1` for a part of a split area); `context` holds what the request
     knew and no record carries, by placeholder name. `way` is the contract's way
     that it was asked by, and `next` what the page after it is asked with: an
-    offset, page number, cursor, link or key; empty after the last. `sha256` and
-    `bytes` are of the body as received, before it is compressed.
+    offset, page number, cursor, link or key; empty after the last. `digest` is
+    that of the request with its context. `redirects` are the addresses that
+    the request was redirected to, in order, without their queries. `sha256`
+    and `bytes` are of the body as received, before it is compressed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,6 +54,8 @@ class PageFacts(BaseModel):
     way: str = "api"
     next: str = ""
     context: dict[str, str] = Field(default_factory=dict)
+    digest: str = ""
+    redirects: tuple[str, ...] = ()
     status: int
     headers: dict[str, str] = Field(default_factory=dict)
     fetched_at: datetime
@@ -60,20 +64,8 @@ class PageFacts(BaseModel):
     records: int
 
 
-class LandedBefore(BaseModel):
-    """What an interrupted attempt knew of a page that it landed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    label: str
-    digest: str
-    next: str
-    records: int
-    sha256: str
-
-
 class Answered(BaseModel):
-    """An answer that brought no page: what the source said instead."""
+    """An answer without a page: the status says that there is nothing, or nothing yet."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -11,7 +11,7 @@ from include.councils.model import council as council_named
 from include.errors import PermanentError, SourceRejected
 from include.extract.client import Client
 from include.extract.database import fetch_rows
-from include.extract.fetched import AlreadyLanded, NotPublished, Page
+from include.extract.fetched import Fetched, NotPublished
 from include.extract.pages import fetch_pages
 from include.extract.requests import way_for
 from include.jobs.lake import Lake
@@ -39,8 +39,9 @@ def extract(
 ) -> str:
     """Land one partition and return the landing's id.
 
-    An interrupted landing of the same run is resumed at the first page that
-    is missing; otherwise everything is fetched anew. A young period that the
+    An interrupted landing of the same run is resumed at the first request
+    whose pages are not all there, unless its fetch failed for good; otherwise
+    everything is fetched. A young period that the
     source does not have yet is landed as `not_published`. `source_dsn` is the
     address of the database that the contract names, where it names one.
     `progress` is told the number of pages so far.
@@ -67,26 +68,45 @@ def extract(
         log.info("%s: resuming after %d pages", partition, len(draft.landed))
     way = way_for(contract, partition.period, now.date())
     pages = _pages(contract, partition, place, way, parents, draft, source_dsn)
-    said: Answered | None = None
     try:
-        for done, page in enumerate(pages, 1):
-            if isinstance(page, AlreadyLanded):
-                draft.keep(page.request, page.context)
-            else:
-                draft.add(page.facts, page.request, page.body)
-            progress(done)
-    except NotPublished as answer:
-        said = answer.answered
-    manifest = draft.finish(
-        run_id=run_id,
-        code_version=Settings.read().code_version,
-        started_at=now,
-        parents=parents.used,
-        outcome=_outcome(contract, way, partition, said, draft.records, now.date()),
-        answered=said,
-    )
+        said, empty = _land(pages, draft, progress)
+        manifest = draft.finish(
+            run_id=run_id,
+            code_version=Settings.read().code_version,
+            started_at=now,
+            parents=parents.used,
+            outcome=_outcome(contract, way, partition, said, draft.records, now.date()),
+            answered=said,
+            empty=empty,
+        )
+    except PermanentError:
+        # What led here must not be what the next attempt begins with.
+        draft.give_up()
+        raise
     _report(partition, manifest)
     return manifest.landing_id
+
+
+def _land(
+    pages: Iterable[Fetched], draft: Draft, progress: Callable[[int], None]
+) -> tuple[Answered | None, list[Answered]]:
+    """Write every page; what the source said if it has not published, and what it says is empty."""
+    empty: list[Answered] = []
+    done = 0
+    try:
+        for page in pages:
+            if isinstance(page, Answered):
+                empty.append(page)
+                continue
+            if page.body is None:
+                draft.keep(page.facts, page.request)
+            else:
+                draft.add(page.facts, page.request, page.body)
+            done += 1
+            progress(done)
+    except NotPublished as answer:
+        return answer.answered, empty
+    return None, empty
 
 
 def _pages(
@@ -97,11 +117,10 @@ def _pages(
     parents: ParentLandings,
     draft: Draft,
     source_dsn: str | None,
-) -> Iterable[Page]:
+) -> Iterable[Fetched]:
     """What is still to be landed, from the database or the API that the contract names."""
-    landed = [stored.page for stored in draft.landed]
     if isinstance(contract.extract, DatabaseExtract):
-        return fetch_rows(contract, partition, dsn=source_dsn, landed=landed)
+        return fetch_rows(contract, partition, dsn=source_dsn, landed=draft.landed)
     return fetch_pages(
         contract,
         partition,
@@ -110,7 +129,7 @@ def _pages(
         base_url=_base_url(contract.extract, way),
         parents=parents,
         way=way,
-        landed=landed,
+        landed=draft.landed,
     )
 
 

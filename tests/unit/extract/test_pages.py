@@ -10,11 +10,11 @@ import responses
 
 from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.client import Client
-from include.extract.pages import AlreadyLanded, Fetched, NotPublished, fetch_pages
+from include.extract.pages import NotPublished, fetch_pages
 from include.extract.polygon import halves
 from include.sources.model import Contract, Rate
-from include.sources.page import LandedBefore, SentRequest
-from tests.samples import BASE_URL, column, contract, council, extracting, partition
+from include.sources.page import PageFacts, SentRequest
+from tests.samples import BASE_URL, column, contract, council, extracting, facts, partition
 
 SQUARE = "0.0,0.0:0.0,8.0:4.0,8.0:4.0,0.0"
 WARDS = ("E05000001", "E05000002", "E05000003")
@@ -62,7 +62,7 @@ class Parents:
         return SQUARE
 
 
-def fetch(source: Contract = BY_WARD, landed: tuple[LandedBefore, ...] = ()) -> list[Any]:
+def fetch(source: Contract = BY_WARD, landed: tuple[PageFacts, ...] = ()) -> list[Any]:
     return list(
         fetch_pages(
             source,
@@ -76,11 +76,11 @@ def fetch(source: Contract = BY_WARD, landed: tuple[LandedBefore, ...] = ()) -> 
     )
 
 
-def before(label: str, ward: str, polygon: str) -> LandedBefore:
+def before(label: str, ward: str, polygon: str) -> PageFacts:
     """A page that an earlier attempt landed."""
     request = SentRequest(method="POST", url=URL, form={"w": ward, "p": polygon})
     digest = request.digest_with({"ward.code": ward})
-    return LandedBefore(label=label, digest=digest, next="", records=1, sha256=label)
+    return facts(b"[1]", 1, label).model_copy(update={"digest": digest})
 
 
 def labels(pages: list[Any]) -> list[str]:
@@ -166,7 +166,7 @@ def test_pages_that_are_there_already_are_not_asked_for(api):
     pages = fetch(landed=(before(WARDS[0], WARDS[0], SQUARE),))
 
     assert asked == [WARDS[1], WARDS[2]]
-    assert isinstance(pages[0], AlreadyLanded)
+    assert pages[0].body is None
     assert pages[0].request.form["w"] == WARDS[0]
 
 
@@ -177,7 +177,7 @@ def test_a_landed_part_tells_that_its_area_was_split(api):
     pages = fetch(landed=(before(f"{WARDS[0]}/1", WARDS[0], halves(SQUARE)[0]),))
 
     assert SQUARE not in asked[:1]
-    assert [type(page) for page in pages[:2]] == [AlreadyLanded, Fetched]
+    assert [page.body is None for page in pages[:2]] == [True, False]
     assert pages[1].facts.label == f"{WARDS[0]}/2"
 
 
@@ -187,7 +187,7 @@ def test_a_landed_page_that_answers_another_request_is_asked_for_again_and_those
 
     pages = fetch(landed=(landed[0], before(WARDS[1], WARDS[1], "elsewhere"), landed[2]))
 
-    assert [type(page) for page in pages] == [AlreadyLanded, Fetched, Fetched]
+    assert [page.body is None for page in pages] == [True, False, False]
 
 
 CUT_SHORT = {"zero bytes": "", "truncated": '[{"id":1},', "HTML": "<html>Sorry</html>"}

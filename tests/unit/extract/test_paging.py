@@ -1,151 +1,72 @@
-"""From page to page: where the next one is, when it is the last, and circles that are noticed."""
+"""From page to page: where the next one is, and what proves that a page is the last."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import responses
 
-from include.councils.model import Council
-from include.errors import SourceUnavailable, UnexpectedPayload
-from include.extract import stable_paging
-from include.extract.client import Client
-from include.extract.fetched import AlreadyLanded, Fetched, Page
-from include.extract.pages import fetch_pages
-from include.sources.model import Contract, Rate
-from include.sources.page import LandedBefore
-from tests.samples import BASE_URL, column, contract, council, council_fields, extracting, partition
+from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
+from tests.samples import contract, extracting
+from tests.unit.extract.paged_api import (
+    CURSOR,
+    HEADER,
+    LINK,
+    LIVE,
+    OFFSET,
+    PAGE,
+    ROWS,
+    SANDBOX,
+    fetch,
+    landed,
+    paged,
+    records,
+    slices,
+)
 
-LIVE = "https://api.test/v1"
-SANDBOX = "http://127.0.0.1:8082/api.test/v1"
-OFFSET = {"kind": "offset", "size": 2, "size_parameter": "_limit", "parameter": "_offset"}
-PAGE = {"kind": "page", "size": 2, "parameter": "page", "first": 1}
-CURSOR = {"kind": "cursor", "next": "meta.cursor", "parameter": "after"}
-LINK = {"kind": "link", "next": "links.next"}
-HEADER = {"kind": "link", "next": "header", "size": 2, "size_parameter": "per_page"}
-
-Respond = Callable[[dict[str, str]], Any]
-
-
-class NoParents:
-    """For sources that need none."""
-
-    def value(self, name: str, values: Any) -> str:
-        raise AssertionError(name)
-
-    def records(self, name: str, columns: list[str], values: Any) -> Iterator[Any]:
-        raise AssertionError(name)
+SHORT = OFFSET | {"last_page": "short"}
 
 
-class Api:
-    """An API that is a function of the query; `asked` are the URLs that were asked for."""
-
-    def __init__(self, mock: responses.RequestsMock) -> None:
-        self.asked: list[str] = []
-        self._mock = mock
-
-    def answers(self, respond: Respond, path: str = f"{BASE_URL}/gauges") -> None:
-        def callback(request: Any) -> tuple[int, dict[str, str], str]:
-            self.asked.append(request.url)
-            found = respond(dict(parse_qsl(urlsplit(request.url).query)))
-            body, headers = found if isinstance(found, tuple) else (found, {})
-            return 200, headers, body if isinstance(body, str) else json.dumps(body)
-
-        self._mock.add_callback(responses.GET, path, callback)
-
-    @property
-    def queries(self) -> list[dict[str, str]]:
-        return [dict(parse_qsl(urlsplit(url).query)) for url in self.asked]
+def capped(query: dict[str, str], most: int = 2, extra: Any = None) -> Any:
+    """Rows from an offset, however many are asked for never more than `most`."""
+    return slices(query | {"_limit": str(min(int(query["_limit"]), most))}, ROWS, extra)
 
 
-@pytest.fixture
-def api():
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield Api(mock)
+# --- offsets and page numbers ----------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch):
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
-
-
-def paged(paging: dict[str, Any], records: str = "items", **more: Any) -> Contract:
-    extract = extracting(paging=paging, attempts=2, **more.pop("extract", {}))
-    return contract(extract=extract, format={"records": records} | more.pop("format", {}), **more)
-
-
-def fetch(
-    source: Contract, landed: tuple[LandedBefore, ...] = (), base_url: str = BASE_URL
-) -> list[Page]:
-    client = Client(source.extract, Rate(per_second=1000, burst=1000))
-    return list(
-        fetch_pages(
-            source,
-            partition(),
-            council(),
-            client=client,
-            base_url=base_url,
-            parents=NoParents(),
-            landed=landed,
-        )
-    )
-
-
-def landed(page: Page) -> LandedBefore:
-    assert isinstance(page, Fetched)
-    facts = page.facts
-    return LandedBefore(
-        label=facts.label,
-        digest=page.request.digest_with(facts.context),
-        next=facts.next,
-        records=facts.records,
-        sha256=facts.sha256,
-    )
-
-
-def records(pages: list[Page]) -> list[Any]:
-    found: list[Any] = []
-    for page in pages:
-        assert isinstance(page, Fetched)
-        found += json.loads(page.body.read())["items"]
-    return found
-
-
-def slices(query: dict[str, str], rows: list[Any], extra: Any = None) -> Any:
-    start, size = int(query["_offset"]), int(query["_limit"])
-    return {"items": rows[start : start + size]} | (extra or {})
-
-
-ROWS = [{"id": number} for number in range(1, 6)]
-
-
-def test_offsets_go_on_until_a_short_page(api):
-    api.answers(lambda query: slices(query, ROWS))
+def test_offsets_go_on_until_an_empty_page(paged_api):
+    paged_api.answers(lambda query: slices(query, ROWS))
 
     pages = fetch(paged(OFFSET))
 
-    assert [query["_offset"] for query in api.queries] == ["0", "2", "4"]
-    assert {query["_limit"] for query in api.queries} == {"2"}
-    assert {query["month"] for query in api.queries} == {"2017-05"}
-    assert [page.facts.label for page in pages] == ["2017-05", "2017-05#2", "2017-05#3"]
-    assert [page.facts.next for page in pages] == ["2", "4", ""]
+    assert [query["_offset"] for query in paged_api.queries] == ["0", "2", "4", "5"]
+    assert {query["_limit"] for query in paged_api.queries} == {"2"}
+    assert {query["month"] for query in paged_api.queries} == {"2017-05"}
+    assert [page.facts.label for page in pages] == ["2017-05", *(f"2017-05#{n}" for n in (2, 3, 4))]
+    assert [page.facts.next for page in pages] == ["2", "4", "5", ""]
     assert records(pages) == ROWS
 
 
-def test_a_last_page_that_is_full_is_followed_by_an_empty_one(api):
-    api.answers(lambda query: slices(query, ROWS[:4]))
+@pytest.mark.parametrize(("rows", "requests"), [(5, 3), (4, 3)])
+def test_where_the_contract_says_so_a_short_page_is_the_last(paged_api, rows, requests):
+    paged_api.answers(lambda query: slices(query, ROWS[:rows]))
 
-    assert [page.facts.records for page in fetch(paged(OFFSET))] == [2, 2, 0]
+    assert records(fetch(paged(SHORT))) == ROWS[:rows]
+    assert len(paged_api.asked) == requests
 
 
-def test_a_page_is_short_by_all_its_records_not_by_those_selected(api):
+def test_a_server_that_caps_its_pages_is_read_to_the_end_by_what_it_gave(paged_api):
+    paged_api.answers(capped)
+
+    assert records(fetch(paged(OFFSET | {"size": 2000}))) == ROWS
+    assert [query["_offset"] for query in paged_api.queries] == ["0", "2", "4", "5"]
+
+
+def test_a_page_counts_all_its_records_not_only_those_selected(paged_api):
     rows = [{"id": number, "of": "b" if number < 3 else "a"} for number in range(1, 6)]
-    api.answers(lambda query: slices(query, rows))
-    source = paged(OFFSET, format={"select": {"field": "of", "among": "council.name"}})
+    paged_api.answers(lambda query: slices(query, rows))
+    source = paged(SHORT, format={"select": {"field": "of", "among": "council.name"}})
 
     pages = fetch(source)
     assert [page.facts.records for page in pages] == [0, 0, 0]
@@ -155,19 +76,124 @@ def test_a_page_is_short_by_all_its_records_not_by_those_selected(api):
     assert pages[0].facts.context == {"council.name": "smallville"}
 
 
-def test_page_numbers_go_up_from_the_first(api):
+def test_page_numbers_go_up_from_the_first(paged_api):
     def respond(query: dict[str, str]) -> Any:
         start = (int(query["page"]) - 1) * 2
         return {"items": ROWS[start : start + 2]}
 
-    api.answers(respond)
+    paged_api.answers(respond)
 
     assert records(fetch(paged(PAGE))) == ROWS
-    assert [query["page"] for query in api.queries] == ["1", "2", "3"]
+    assert [query["page"] for query in paged_api.queries] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("status", [404, 400, 204])
+def test_a_status_ends_the_pages_where_the_contract_says_so(paged_api, status):
+    def respond(query: dict[str, str]) -> Any:
+        found = slices(query, ROWS[:4])
+        return found if found["items"] else status
+
+    paged_api.answers(respond)
+
+    pages = fetch(paged(OFFSET | {"end_status": [status]}))
+
+    assert records(pages) == ROWS[:4]
+    assert [page.facts.next for page in pages] == ["2", ""]
+
+
+def test_that_status_is_no_end_before_the_first_page(paged_api):
+    paged_api.answers(lambda query: 404)
+
+    with pytest.raises(SourceRejected, match="HTTP 404"):
+        fetch(paged(OFFSET | {"end_status": [404]}))
+
+
+def test_more_pages_than_the_contract_allows_are_an_error(paged_api):
+    paged_api.answers(lambda query: {"items": [{"id": int(query["_offset"])}]})
+
+    with pytest.raises(UnexpectedPayload, match=r"more than 4 pages .* `paging\.max_pages`"):
+        fetch(paged(OFFSET | {"max_pages": 4}))
+
+    assert len(paged_api.asked) == 4
+
+
+# --- flags -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("last", [False, 0, "false"])
+def test_a_flag_that_says_no_more_ends_the_pages(paged_api, last):
+    def respond(query: dict[str, str]) -> Any:
+        ends = int(query["_offset"]) + 2 >= len(ROWS)
+        return capped(query, extra={"meta": {"more": last if ends else True}})
+
+    paged_api.answers(respond)
+
+    assert records(fetch(paged(OFFSET | {"size": 2000, "more": "meta.more"}))) == ROWS
+    assert len(paged_api.asked) == 3
+
+
+def test_a_flag_that_is_absent_says_neither(paged_api):
+    def respond(query: dict[str, str]) -> Any:
+        more = int(query["_offset"]) + 2 < len(ROWS)
+        return capped(query, extra={"exceededTransferLimit": True} if more else {})
+
+    paged_api.answers(respond)
+
+    assert records(fetch(paged(OFFSET | {"size": 2000, "more": "exceededTransferLimit"}))) == ROWS
+    assert len(paged_api.asked) == 4
+
+
+def test_a_flag_decides_whether_a_cursor_is_followed(paged_api):
+    def respond(query: dict[str, str]) -> Any:
+        start = int(query.get("after", 0))
+        more = start + 3 < len(ROWS)
+        return {"items": ROWS[start:][:3], "meta": {"cursor": start + 3, "more": more}}
+
+    paged_api.answers(respond)
+
+    assert records(fetch(paged(CURSOR | {"more": "meta.more"}))) == ROWS
+    assert len(paged_api.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("paging", "said"),
+    [
+        (OFFSET | {"more": "more"}, "page 2 says that more follow, and holds no record"),
+        (CURSOR | {"more": "more"}, "says that more follow, and names no next cursor"),
+    ],
+    ids=["offset", "cursor"],
+)
+def test_a_flag_that_the_rest_of_the_answer_contradicts_is_retryable(paged_api, paging, said):
+    rows = list(ROWS[:2])
+    paged_api.answers(
+        lambda query: {"items": rows if query.get("_offset", "0") == "0" else [], "more": True}
+    )
+
+    with pytest.raises(SourceUnavailable, match=said):
+        fetch(paged(paging))
+
+
+def test_a_status_that_ends_what_says_more_is_retryable(paged_api):
+    paged_api.answers(
+        lambda query: {"items": ROWS[:2], "more": True} if query["_offset"] == "0" else 404
+    )
+
+    with pytest.raises(SourceUnavailable, match="page 1 says that more follow, page 2 is HTTP 404"):
+        fetch(paged(OFFSET | {"more": "more", "end_status": [404]}))
+
+
+def test_a_flag_that_is_none_is_unexpected(paged_api):
+    paged_api.answers(lambda query: {"items": [], "more": "perhaps"})
+
+    with pytest.raises(UnexpectedPayload, match="expected true or false at 'more', found str"):
+        fetch(paged(OFFSET | {"more": "more"}))
+
+
+# --- cursors and links -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("last", [None, "", False, "absent"])
-def test_cursors_go_on_until_there_is_none(api, last):
+def test_cursors_go_on_until_there_is_none(paged_api, last):
     following = {"": ("b", 1), "b": (7, 2), "7": (last, 3)}
 
     def respond(query: dict[str, str]) -> Any:
@@ -175,17 +201,80 @@ def test_cursors_go_on_until_there_is_none(api, last):
         meta = {} if cursor == "absent" else {"cursor": cursor}
         return {"items": [{"id": number}], "meta": meta}
 
-    api.answers(respond)
+    paged_api.answers(respond)
 
     assert [row["id"] for row in records(fetch(paged(CURSOR)))] == [1, 2, 3]
-    assert [query.get("after") for query in api.queries] == [None, "b", "7"]
+    assert [query.get("after") for query in paged_api.queries] == [None, "b", "7"]
 
 
-def test_a_cursor_that_is_none_is_unexpected(api):
-    api.answers(lambda query: {"items": [], "meta": {"cursor": {"a": 1}}})
+def test_an_empty_page_with_another_cursor_is_not_the_last(paged_api):
+    pages = {"": ([1], "b"), "b": ([], "c"), "c": ([2], None)}
+
+    def respond(query: dict[str, str]) -> Any:
+        ids, cursor = pages[query.get("after", "")]
+        return {"items": [{"id": number} for number in ids], "meta": {"cursor": cursor}}
+
+    paged_api.answers(respond)
+
+    assert [row["id"] for row in records(fetch(paged(CURSOR)))] == [1, 2]
+
+
+def test_a_first_cursor_is_sent_and_an_empty_page_that_names_itself_is_the_last(paged_api):
+    def respond(query: dict[str, str]) -> Any:
+        start = int(query["after"].removeprefix("*") or 0)
+        found = ROWS[start:][:2]
+        return {"items": found, "meta": {"cursor": str(start + len(found))}}
+
+    paged_api.answers(respond)
+
+    assert records(fetch(paged(CURSOR | {"first_cursor": "*"}))) == ROWS
+    assert [query["after"] for query in paged_api.queries] == ["*", "2", "4", "5"]
+
+
+def test_where_every_page_names_a_next_one_an_empty_page_is_the_last(paged_api):
+    def respond(query: dict[str, str]) -> Any:
+        start = int(query.get("after", 0))
+        return {"items": ROWS[start:][:2], "meta": {"cursor": start + 2}}
+
+    paged_api.answers(respond)
+
+    assert records(fetch(paged(CURSOR | {"last_page": "empty"}))) == ROWS
+
+
+def test_a_cursor_that_is_none_is_unexpected(paged_api):
+    paged_api.answers(lambda query: {"items": [], "meta": {"cursor": {"a": 1}}})
 
     with pytest.raises(UnexpectedPayload, match=r"the next cursor at 'meta\.cursor', found dict"):
         fetch(paged(CURSOR))
+
+
+ODATA = {"kind": "link", "next": r"@odata\.nextLink", "total": r"@odata\.count"}
+
+
+def odata(query: dict[str, str]) -> Any:
+    skip = int(query.get("$skip", 0))
+    following = f"{LIVE}/gauges?$skip={skip + 2}"
+    more = {"@odata.nextLink": following} if skip + 2 < len(ROWS) else {}
+    return {"@odata.count": len(ROWS), "items": ROWS[skip:][:2]} | more
+
+
+def test_a_name_may_have_a_dot_in_it(paged_api):
+    paged_api.answers(odata)
+
+    assert records(fetch(paged(ODATA))) == ROWS
+
+
+@pytest.mark.parametrize("field", ["next", "total"])
+def test_a_dot_that_is_not_escaped_is_named(paged_api, field):
+    paged_api.answers(odata)
+    paging = ODATA | {field: ODATA[field].replace("\\", "")}
+
+    with pytest.raises(
+        UnexpectedPayload, match=r"whose name has a dot \(write it `@odata\\\."
+    ) as said:
+        fetch(paged(paging))
+
+    assert paging[field] in str(said.value)
 
 
 @pytest.mark.parametrize(
@@ -193,306 +282,179 @@ def test_a_cursor_that_is_none_is_unexpected(api):
     [
         "https://api.test/v1/gauges?month=2017-05&p=2",
         "http://api.test/v1/gauges?month=2017-05&p=2",
+        "https://API.Test:443/v1/gauges?month=2017-05&p=2",
+        "http://api.test:80/v1/gauges?month=2017-05&p=2",
         "/v1/gauges?month=2017-05&p=2",
         "?month=2017-05&p=2",
-        "http://127.0.0.1:8082/api.test/v1/gauges?month=2017-05&p=2",
+        "gauges?month=2017-05&p=2",
+        "../v1/gauges?month=2017-05&p=2",
+        "{base_url}/gauges?month=2017-05&p=2",
     ],
-    ids=["absolute", "plain http", "from the root", "query alone", "by the address asked"],
 )
-def test_links_in_the_body_are_followed_where_the_api_is_asked(api, link):
+@pytest.mark.parametrize("base_url", [SANDBOX, LIVE])
+def test_links_in_the_body_are_followed_where_the_api_is_asked(paged_api, link, base_url):
     def respond(query: dict[str, str]) -> Any:
         if "p" in query:
             return {"items": [{"id": 2}], "links": {}}
-        return {"items": [{"id": 1}], "links": {"next": link}}
+        return {"items": [{"id": 1}], "links": {"next": link.format(base_url=base_url)}}
 
-    api.answers(respond, f"{SANDBOX}/gauges")
+    paged_api.answers(respond, f"{base_url}/gauges")
 
-    pages = fetch(paged(LINK), base_url=SANDBOX)
+    pages = fetch(paged(LINK), base_url=base_url)
 
     assert [row["id"] for row in records(pages)] == [1, 2]
-    assert api.asked[1] == f"{SANDBOX}/gauges?month=2017-05&p=2"
+    assert paged_api.asked[1] == f"{base_url}/gauges?month=2017-05&p=2"
     assert "?" not in pages[1].request.url
 
 
-def test_a_link_away_from_the_api_is_not_followed(api):
-    api.answers(lambda query: {"items": [1], "links": {"next": "https://evil.test/v1/gauges"}})
+def test_a_relative_link_starts_at_the_page_that_it_is_on(paged_api):
+    paged_api.answers(lambda query: {"items": [{"id": 1}], "links": {"next": "gauges/b/2"}})
+    paged_api.answers(
+        lambda query: {"items": [{"id": 2}], "links": {"next": "3"}}, f"{LIVE}/gauges/b/2"
+    )
+    paged_api.answers(lambda query: {"items": [{"id": 3}], "links": {}}, f"{LIVE}/gauges/b/3")
 
-    with pytest.raises(UnexpectedPayload, match=r"a next link to api\.test, found .* evil\.test"):
-        fetch(paged(LINK))
+    assert [row["id"] for row in records(fetch(paged(LINK)))] == [1, 2, 3]
 
 
-def test_links_in_the_header_are_followed(api):
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        ("https://evil.test/v1/gauges", r"expected one of the hosts api\.test, found evil\.test"),
+        ("//evil.test/v1/gauges", r"found evil\.test"),
+        ("https://api.test:8443/v1/gauges", r"found api\.test:8443"),
+        ("https://me:secret@api.test/v1/gauges", "it holds user information"),
+        ("https://api.test@evil.test/v1/gauges", "it holds user information"),
+        ("http://[::1", "it is malformed"),
+        ("https://api.test:port/v1", "it is malformed"),
+        ("ftp://api.test/v1/gauges", "ftp: is not a web address"),
+        ("https://api.test/v1/../admin?p=2", r"/admin lies outside of the base path '/v1'|outside"),
+        ("../../admin", "outside of the base path"),
+        ("%2e%2e/admin", "outside of the base path"),
+    ],
+)
+@pytest.mark.parametrize("base_url", [SANDBOX, LIVE])
+def test_a_link_elsewhere_is_not_followed_and_its_page_not_landed(paged_api, link, said, base_url):
+    paged_api.answers(
+        lambda query: {"items": [{"id": 1}], "links": {"next": link}}, f"{base_url}/gauges"
+    )
+    source = paged(LINK)
+
+    with pytest.raises(UnexpectedPayload, match=said) as caught:
+        fetch(source, base_url=base_url)
+
+    assert "the link to page 2 is not followed" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert len(paged_api.asked) == 1
+
+
+def test_a_link_to_another_host_is_followed_where_the_contract_lists_it(paged_api):
+    paged_api.answers(
+        lambda query: {"items": [{"id": 1}], "links": {"next": "http://Files.test/p/2"}},
+        f"{SANDBOX}/gauges",
+    )
+    paged_api.answers(
+        lambda query: {"items": [{"id": 2}], "links": {}}, "http://127.0.0.1:8082/files.test/p/2"
+    )
+
+    pages = fetch(paged(LINK, extract={"hosts": ["files.test"]}), base_url=SANDBOX)
+
+    assert [row["id"] for row in records(pages)] == [1, 2]
+
+
+def test_links_in_the_header_are_followed(paged_api):
     def respond(query: dict[str, str]) -> Any:
         if query.get("page") == "2":
             return {"items": [{"id": 3}]}
         link = f'<{LIVE}/gauges?page=2&tag=a&tag=b>; rel="next", <{LIVE}/gauges>; rel="first"'
         return {"items": ROWS[:2]}, {"Link": link}
 
-    api.answers(respond)
+    paged_api.answers(respond)
 
     assert [row["id"] for row in records(fetch(paged(HEADER)))] == [1, 2, 3]
-    assert api.queries[0]["per_page"] == "2"
-    assert api.asked[1].endswith("page=2&tag=a&tag=b")
-
-
-# --- circles ---------------------------------------------------------------------------------
-
-
-def test_an_api_that_does_not_heed_the_offset_is_noticed(api):
-    api.answers(lambda query: {"items": ROWS[:2]})
-
-    with pytest.raises(UnexpectedPayload, match=r"page 2 has the same body as page 1: paging"):
-        fetch(paged(OFFSET))
-
-    assert len(api.asked) == 2
-
-
-def test_a_body_that_comes_back_later_is_noticed(api):
-    api.answers(lambda query: {"items": ROWS[:2] if int(query["_offset"]) != 2 else ROWS[2:4]})
-
-    with pytest.raises(UnexpectedPayload, match="page 3 has the same body as page 1"):
-        fetch(paged(OFFSET))
-
-
-def test_a_cursor_that_comes_back_is_noticed(api):
-    api.answers(lambda query: {"items": [len(api.asked)], "meta": {"cursor": "same"}})
-
-    with pytest.raises(UnexpectedPayload, match="page 2 names the same next cursor as page 1"):
-        fetch(paged(CURSOR))
-
-
-def test_a_link_that_leads_back_is_noticed(api):
-    turn = {"": "b", "b": "c", "c": "b"}
-
-    def respond(query: dict[str, str]) -> Any:
-        return {
-            "items": [len(api.asked)],
-            "links": {"next": f"?at={turn[query.get('at', '')]}"},
-        }
-
-    api.answers(respond)
-
-    with pytest.raises(UnexpectedPayload, match="page 3 names the same next link as page 1"):
-        fetch(paged(LINK))
-
-
-# --- declared totals -------------------------------------------------------------------------
-
-COUNTED = OFFSET | {"total": "meta.total"}
-
-
-@pytest.mark.parametrize("total", [5, "5"])
-def test_a_total_that_the_pages_add_up_to_is_fine(api, total):
-    api.answers(lambda query: slices(query, ROWS, {"meta": {"total": total}}))
-
-    assert records(fetch(paged(COUNTED))) == ROWS
-
-
-@pytest.mark.parametrize("total", [6, 4])
-def test_a_total_that_the_pages_do_not_add_up_to_is_named(api, total):
-    api.answers(lambda query: slices(query, ROWS, {"meta": {"total": total}}))
-
-    with pytest.raises(SourceUnavailable, match=f"expected {total} records as the source declares"):
-        fetch(paged(COUNTED))
-
-
-def test_a_page_that_went_missing_once_is_asked_for_again(api):
-    def respond(query: dict[str, str]) -> Any:
-        missing = len(api.asked) == 2
-        found = {"items": []} if missing else slices(query, ROWS)
-        return found | {"meta": {"total": 5}}
-
-    api.answers(respond)
-
-    assert records(fetch(paged(COUNTED))) == ROWS
-
-
-def test_a_total_that_is_not_there_is_unexpected(api):
-    api.answers(lambda query: slices(query, ROWS))
-
-    with pytest.raises(UnexpectedPayload, match=r"total number of records at 'meta\.total'"):
-        fetch(paged(COUNTED))
-
-
-# --- until two passes agree ------------------------------------------------------------------
-
-MOVING = OFFSET | {"until_two_agree": True}
-
-
-def test_pages_are_read_until_two_passes_hold_the_same_records(api):
-    orders = [[1, 2, 2, 3, 5], [1, 2, 3, 4, 5], [5, 4, 3, 2, 1]]
-
-    def respond(query: dict[str, str]) -> Any:
-        order = orders[(len(api.asked) - 1) // 3]
-        return slices(query, [{"id": number} for number in order])
-
-    api.answers(respond)
-
-    pages = fetch(paged(MOVING))
-
-    assert [row["id"] for row in records(pages)] == orders[2]
-    assert [page.facts.label for page in pages] == ["2017-05", "2017-05#2", "2017-05#3"]
-    assert len(api.asked) == 9
-
-
-def test_passes_that_never_agree_are_retryable(api):
-    api.answers(lambda query: {"items": [{"id": len(api.asked)}]})
-
-    with pytest.raises(SourceUnavailable, match="6 passes through the pages, and no two"):
-        fetch(paged(MOVING))
-
-    assert len(api.asked) == stable_paging.MOST_PASSES
-
-
-def test_a_record_that_stands_twice_is_not_the_same_as_once(api):
-    api.answers(lambda query: {"items": ROWS[:1] * (2 if len(api.asked) == 1 else 1)})
-
-    pages = fetch(paged(MOVING | {"size": 5}))
-
-    assert len(api.asked) == 3
-    assert records(pages) == ROWS[:1]
+    assert paged_api.queries[0]["per_page"] == "2"
+    assert paged_api.asked[1].endswith("page=2&tag=a&tag=b")
 
 
 # --- resuming --------------------------------------------------------------------------------
 
+COUNTED = OFFSET | {"total": "meta.total"}
+MOVING = OFFSET | {"until_two_agree": True}
+
 
 @pytest.mark.parametrize("paging", [OFFSET, COUNTED, MOVING], ids=["plain", "counted", "moving"])
-def test_what_is_all_there_is_not_asked_for_again(api, paging):
-    api.answers(lambda query: slices(query, ROWS, {"meta": {"total": 5}}))
+def test_what_is_all_there_is_not_fetched_again(paged_api, paging):
+    paged_api.answers(lambda query: slices(query, ROWS, {"meta": {"total": 5}}))
     pages = fetch(paged(paging))
-    api.asked.clear()
+    paged_api.asked.clear()
 
-    again = fetch(paged(paging), tuple(landed(page) for page in pages))
+    again = fetch(paged(paging), landed(pages))
 
-    assert api.asked == []
-    assert again == [AlreadyLanded(page.request, {}) for page in pages]
-
-
-def test_a_fetch_goes_on_behind_the_last_page_that_is_there(api):
-    api.answers(lambda query: slices(query, ROWS))
-    pages = fetch(paged(OFFSET))
-    api.asked.clear()
-
-    again = fetch(paged(OFFSET), tuple(landed(page) for page in pages[:2]))
-
-    assert [query["_offset"] for query in api.queries] == ["4"]
-    assert again[2].facts.label == "2017-05#3"
+    assert paged_api.asked == []
+    assert [(page.request, page.facts) for page in again] == [
+        (page.request, page.facts) for page in pages
+    ]
+    assert {page.body for page in again} == {None}
 
 
-def test_a_fetch_goes_on_with_the_cursor_of_the_last_page(api):
-    following = {"": "b", "b": "c", "c": None}
-    api.answers(
-        lambda query: {
-            "items": [query.get("after", "")],
-            "meta": {"cursor": following[query.get("after", "")]},
-        }
-    )
-    pages = fetch(paged(CURSOR))
-    api.asked.clear()
-
-    fetch(paged(CURSOR), tuple(landed(page) for page in pages[:2]))
-
-    assert [query.get("after") for query in api.queries] == ["c"]
-
-
-def test_a_circle_is_noticed_across_an_interruption(api):
-    api.answers(lambda query: {"items": ROWS[:2]})
-    once = next(
-        iter(
-            fetch_pages(
-                paged(OFFSET),
-                partition(),
-                council(),
-                client=Client(paged(OFFSET).extract, Rate(per_second=1000, burst=1000)),
-                base_url=BASE_URL,
-                parents=NoParents(),
-            )
-        )
-    )
-
-    with pytest.raises(UnexpectedPayload, match="page 2 has the same body as page 1"):
-        fetch(paged(OFFSET), (landed(once),))
-
-
-@pytest.mark.parametrize("paging", [COUNTED, MOVING], ids=["counted", "moving"])
-def test_pages_that_must_belong_together_are_not_mixed_with_older_ones(api, paging):
-    api.answers(lambda query: slices(query, ROWS, {"meta": {"total": 5}}))
+@pytest.mark.parametrize("paging", [OFFSET, COUNTED, MOVING], ids=["plain", "counted", "moving"])
+def test_pages_that_must_belong_together_are_not_mixed_with_older_ones(paged_api, paging):
+    paged_api.answers(lambda query: slices(query, ROWS, {"meta": {"total": 5}}))
     pages = fetch(paged(paging))
 
-    again = fetch(paged(paging), tuple(landed(page) for page in pages[:2]))
+    again = fetch(paged(paging), landed(pages[:2]))
 
-    assert [type(page) for page in again] == [Fetched] * 3
-
-
-# --- windows, points, paths ------------------------------------------------------------------
+    assert records(again) == ROWS
 
 
-def test_a_period_is_cut_into_windows_that_meet(api):
-    api.answers(lambda query: [query["from"]])
-    source = contract(
-        column("id"),
-        period="day",
-        extract=extracting(
-            window_minutes=500,
-            request={
-                "path": "/gauges",
-                "query": {
-                    "from": "{window.start:%Y-%m-%dT%H:%M:%SZ}",
-                    "to": "{window.end:%Y-%m-%dT%H:%M:%SZ}",
-                },
-            },
-        ),
-    )
-    client = Client(source.extract, Rate(per_second=1000, burst=1000))
-    day = type(partition())("gauges", "kingston", source.parse_period("2017-05-31"))
-
-    pages = list(
-        fetch_pages(source, day, None, client=client, base_url=BASE_URL, parents=NoParents())
-    )
-
-    windows = [(query["from"][8:16], query["to"][8:16]) for query in api.queries]
-    assert windows == [
-        ("31T00:00", "31T08:20"),
-        ("31T08:20", "31T16:40"),
-        ("31T16:40", "01T00:00"),
-    ]
-    assert pages[1].facts.label == "2017-05-31 2017-05-31T08:20"
+# --- parts and statuses ----------------------------------------------------------------------
 
 
-def test_the_council_its_points_and_the_end_of_the_period_go_into_requests(api):
-    api.answers(lambda query: [1], f"{BASE_URL}/North%20End/2017-06-01")
-    api.answers(lambda query: [1], f"{BASE_URL}/A%2FB/2017-06-01")
-    points = [
-        {"name": "North End", "latitude": 51.25, "longitude": -0.5},
-        {"name": "A/B", "latitude": 51, "longitude": 0},
-    ]
-    place = Council.model_validate(council_fields(points=points))
-    source = contract(
-        column("point", request="point.name"),
-        extract=extracting(
-            for_each="point",
-            request={
-                "path": "/{point.name}/{period.next}",
-                "query": {
-                    "at": "{point.latitude},{point.longitude}",
-                    "last": "{period.last}",
-                    "km": "{council.radius_km}",
-                },
-            },
-        ),
-    )
-    client = Client(source.extract, Rate(per_second=1000, burst=1000))
+def test_pages_may_be_parts_and_the_last_must_reach_the_end(paged_api):
+    def respond(query: dict[str, str], total: int = 5) -> Any:
+        start = int(query["_offset"])
+        part = f"items {start}-{min(start + 1, 4)}/{total}"
+        return slices(query, ROWS), {"Content-Range": part}, 206
 
-    pages = list(
-        fetch_pages(
-            source, partition(), place, client=client, base_url=BASE_URL, parents=NoParents()
-        )
+    paged_api.answers(respond)
+    assert records(fetch(paged(SHORT))) == ROWS
+
+    paged_api.answers(lambda query: respond(query, 6))
+    with pytest.raises(UnexpectedPayload, match=r"page 3 holds items 4-4/6 .* no page follows"):
+        fetch(paged(SHORT))
+
+
+@pytest.mark.parametrize(
+    ("content_range", "said"),
+    [
+        ("items 0-1/3", "the part items 0-1/3"),
+        ("items 1-2/2", "the part items 1-2/2"),
+        ("bytes 0-99/100", "the part bytes 0-99/100"),
+        ("items 0-1/*", "a part without a Content-Range"),
+        ("", "a part without a Content-Range"),
+    ],
+)
+def test_a_206_that_is_not_the_whole_is_refused(paged_api, content_range, said):
+    paged_api.answers(lambda query: ({"items": ROWS[:2]}, {"Content-Range": content_range}, 206))
+
+    with pytest.raises(UnexpectedPayload, match=f"expected the whole answer, found {said}"):
+        fetch(contract(format={"records": "items"}))
+
+
+@pytest.mark.parametrize("content_range", ["items 0-1/2", "0-1/2", "bytes 0-31/32"])
+def test_a_206_that_is_the_whole_is_read(paged_api, content_range):
+    paged_api.answers(
+        lambda query: ('{"items": [{"id":1}, {"id":2}]} ', {"Content-Range": content_range}, 206)
     )
 
-    assert api.queries[0] == {
-        "at": "51.25,-0.5",
-        "last": "2017-05-31",
-        "km": f"{place.radius_km}",
-    }
-    assert [page.facts.label for page in pages] == ["North End", "A/B"]
-    assert pages[1].facts.context == {"point.name": "A/B"}
+    (page,) = fetch(contract(format={"records": "items"}))
+
+    assert (page.facts.records, page.facts.status) == (2, 206)
+
+
+def test_a_status_that_means_empty_brings_no_page_and_is_told(paged_api):
+    paged_api.answers(lambda query: 204)
+
+    (said,) = fetch(contract(extract=extracting(answers={"empty": [204]})))
+
+    assert (said.label, said.status) == ("2017-05", 204)

@@ -132,7 +132,10 @@ def test_an_interrupted_landing_gives_back_its_pages(landings):
     added = [add(landing, b"[1]", ward="Č"), add(landing, b"[2, 3]", 2)]
 
     resumed = draft(landings)
-    kept = [resumed.keep(REQUEST, {"ward": "Č"}), resumed.keep(REQUEST, {})]
+    kept = [
+        resumed.keep(facts.model_copy(update={"context": context}), REQUEST)
+        for facts, context in zip(resumed.landed, ({"ward": "Č"}, {}), strict=True)
+    ]
 
     assert resumed.landing_id == landing.landing_id
     assert kept == added
@@ -145,7 +148,10 @@ def test_what_a_request_knew_may_be_longer_than_s3_lets_metadata_be(landings):
 
     added = add(landing, stations=stations)
 
-    assert draft(landings).keep(REQUEST, {"stations": stations}) == added
+    resumed = draft(landings)
+    (known,) = resumed.landed
+    kept = known.model_copy(update={"context": {"stations": stations}})
+    assert resumed.keep(kept, REQUEST) == added
 
 
 def test_a_page_whose_next_cursor_is_too_long_to_be_kept_is_not_resumed(landings):

@@ -1,0 +1,131 @@
+"""What a status means: data, wait, try again, or fail; and what headers add to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import requests
+from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.util import Retry
+
+from include.errors import SourceRejected, SourceUnavailable
+
+# The client errors that invite another attempt; every other 4xx is final.
+RETRYABLE_CLIENT_ERRORS = {408, 429}
+# A server that asks for a longer pause than this fails the task instead of holding its slot.
+LONGEST_RETRY_AFTER_SECONDS = 300.0
+# Of a body that is looked through for a text.
+BEGINNING_BYTES = 256 * 1024
+
+# `bytes 0-99/100`; some APIs leave the unit out, or count records: `items 0-1/2`.
+_CONTENT_RANGE = re.compile(r"(?:(?P<unit>[\w-]+)[ =])?(?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+)")
+
+
+class Again(SourceUnavailable):
+    """Another attempt may succeed, after the pause that the server asked for, if any."""
+
+    def __init__(self, message: str, pause_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.pause_seconds = pause_seconds
+
+
+class Preparing(Again):
+    """The answer is being prepared (202)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of how much a body is, as `Content-Range` says (RFC 9110, 14.4)."""
+
+    unit: str
+    first: int
+    last: int
+    total: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing."""
+        return self.first == 0 and self.last == self.total - 1
+
+    @property
+    def reaches_the_end(self) -> bool:
+        """Whether nothing comes after it."""
+        return self.last >= self.total - 1
+
+    def __str__(self) -> str:
+        return f"{self.unit} {self.first}-{self.last}/{self.total}".strip()
+
+
+def part_of(content_range: str | None) -> Part | None:
+    """The part that a `Content-Range` names; None without one, or if it names no total."""
+    match = _CONTENT_RANGE.fullmatch((content_range or "").strip())
+    if match is None:
+        return None
+    numbers = (int(match[name]) for name in ("first", "last", "total"))
+    return Part((match["unit"] or "").lower(), *numbers)
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds from `Retry-After`, in either of its two forms (RFC 9110, 10.2.3)."""
+    if value is None:
+        return None
+    try:
+        return float(Retry().parse_retry_after(value))
+    except InvalidHeader:
+        return None
+
+
+def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]) -> None:
+    """Raise for every answer but 200 and 206.
+
+    `told` opens the message: who, status, address. Raises `Preparing` for a
+    202, `Again` for what another attempt may change, else `SourceRejected`,
+    also for a 429 whose body holds one of the texts `fail_at_once`.
+    """
+    status = response.status_code
+    if status in (requests.codes.ok, requests.codes.partial_content):
+        return
+    if status == requests.codes.accepted:
+        raise Preparing(f"{told}: the answer is being prepared.", _bounded(told, response))
+    if status == requests.codes.too_many_requests:
+        said = _beginning(response) if fail_at_once else ""
+        text = next((text for text in fail_at_once if text in said), None)
+        if text:
+            raise SourceRejected(
+                f"{told}, which says {text!r}. Run the task again once that limit is over."
+            )
+    if status >= 500 or status in RETRYABLE_CLIENT_ERRORS:
+        raise Again(f"{told}. The next retry may succeed.", _bounded(told, response))
+    if status == requests.codes.no_content:
+        raise SourceRejected(
+            f"{told}: no content. Retrying will not help; if that means that there are no "
+            "records, or not yet, put 204 under `answers.empty` or `answers.not_published` in "
+            "the contract."
+        )
+    if status < 400:
+        raise SourceRejected(
+            f"{told}: expected 200, and this status holds no data that can be relied on. Retrying "
+            "will not help; check `request` in the source's contract."
+        )
+    raise SourceRejected(
+        f"{told}. Retrying will not help; check `request` in the source's contract."
+    )
+
+
+def _bounded(told: str, response: requests.Response) -> float | None:
+    """The pause that the server asks for. Raises `SourceRejected` for one that is too long."""
+    pause = _retry_after(response.headers.get("Retry-After"))
+    if pause is not None and pause > LONGEST_RETRY_AFTER_SECONDS:
+        raise SourceRejected(
+            f"{told}, which asks to wait {pause:.0f} s. Run the task again after that."
+        )
+    return pause
+
+
+def _beginning(response: requests.Response) -> str:
+    """The first part of a body, as far as it can be read."""
+    try:
+        return next(response.iter_content(BEGINNING_BYTES), b"").decode("utf-8", "replace")
+    except (requests.RequestException, HTTPError, OSError):
+        return ""

@@ -1,0 +1,48 @@
+"""Addresses that a source may be asked at: hosts, ports, and what a URL must not hold."""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, urlsplit
+
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def split(url: str) -> SplitResult:
+    """The parts of a URL. Raises `ValueError` for a malformed one, or one with a user name."""
+    parts = urlsplit(url)
+    # Raises for a port that is none.
+    _ = parts.port
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it holds user information")
+    return parts
+
+
+def host_of(url: str) -> str:
+    """Host and port of a URL in lower case, without the scheme's default port.
+
+    Raises `ValueError` as `split` does.
+    """
+    parts = split(url)
+    name = parts.hostname or ""
+    shown = f"[{name}]" if ":" in name else name
+    default = DEFAULT_PORTS.get(parts.scheme)
+    return shown if parts.port in (None, default) else f"{shown}:{parts.port}"
+
+
+def base_url(value: str) -> str:
+    """A base URL as it is kept: lower-case host, no default port, no last slash.
+
+    Raises `ValueError` for one with user information, a query or a fragment.
+    """
+    parts = split(value)
+    if not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("expected scheme, host and path alone")
+    return f"{parts.scheme}://{host_of(value)}{parts.path.rstrip('/')}"
+
+
+def host_name(value: str) -> str:
+    """A host, with a port where it is not 443, as it is kept. Raises `ValueError`."""
+    parts = split(f"https://{value}")
+    if not parts.hostname or parts.netloc != value:
+        raise ValueError("expected a host name: `files.example.org`")
+    return host_of(f"https://{value}")

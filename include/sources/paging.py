@@ -1,0 +1,108 @@
+"""How a contract asks for the next page, and how it knows the last one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from include.definitions import Definition
+from include.sources.paths import parts
+
+NO_CONTENT = 204
+
+
+def _is_a_path(value: str) -> str:
+    parts(value)
+    return value
+
+
+def _has_a_meaning_of_its_own(value: int) -> int:
+    if value != NO_CONTENT and not 400 <= value <= 599:
+        raise ValueError("expected 204 or a status from 400 to 599")
+    return value
+
+
+# A path in the body of an answer: names joined by dots, `\.` for a dot within a name.
+BodyPath = Annotated[str, AfterValidator(_is_a_path)]
+Status = Annotated[int, AfterValidator(_has_a_meaning_of_its_own)]
+
+
+class Paging(Definition):
+    r"""How the next page is requested, and how the last one is known.
+
+    Paths are names joined by dots; write a dot within a name as `\.`:
+    `@odata\.nextLink`.
+
+    - `total` ends the paging once so many different records have come;
+    - otherwise `more` does, where the answer has it: true means that another
+      page follows, false that none does;
+    - otherwise `offset` and `page` end with an empty page, because servers cap
+      page sizes and a short page proves nothing; `cursor` and `link` end when
+      the answer names no next page. `last_page` changes that.
+    """
+
+    kind: Literal["offset", "page", "cursor", "link"]
+    size: int = Field(default=0, ge=0, description="Records of a full page.")
+    size_parameter: str = Field(default="", description="The query parameter for the page size.")
+    parameter: str = Field(
+        default="", description="The query parameter of the offset, page number or cursor."
+    )
+    first: int = Field(default=0, ge=0, description="The first offset or page number.")
+    first_cursor: str = Field(
+        default="", description="The cursor to request the first page with, if any: `*`."
+    )
+    next: BodyPath = Field(
+        default="",
+        description="Path in the body to the cursor or link of the next page, or `header` for "
+        "the header Link with rel=next.",
+    )
+    more: BodyPath = Field(
+        default="",
+        description="Path in the body to a flag that says whether another page follows: "
+        "`has_more`, `exceededTransferLimit`. An answer without the flag says neither.",
+    )
+    total: BodyPath = Field(
+        default="",
+        description="Path in the body to the total number of records. Records are counted once "
+        "per `key`. If the total changes or is not reached, the pages are fetched again; then "
+        "the fetch fails.",
+    )
+    last_page: Literal["", "short", "empty"] = Field(
+        default="",
+        description="`short`: the API documents that a page of fewer than `size` records is the "
+        "last. `empty`: the pages end with an empty one, although each names a next page.",
+    )
+    end_status: tuple[Status, ...] = Field(
+        default=(), description="Statuses that, after at least one page, mean the end: 404."
+    )
+    may_repeat: bool = Field(
+        default=False,
+        description="Records may come again on a later page. Otherwise a repeated `key` means "
+        "that the order changed between two pages: they are fetched again; then the fetch fails.",
+    )
+    max_pages: int = Field(
+        default=1_000, ge=1, description="Pages of one request at most; more are an error."
+    )
+    until_two_agree: bool = Field(
+        default=False,
+        description="The order can change while paging: fetch all pages until two passes hold "
+        "the same records.",
+    )
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Paging:
+        by_position = self.kind in ("offset", "page")
+        if by_position and not (self.size and self.parameter):
+            raise ValueError(f"`kind: {self.kind}` needs `size` and `parameter`")
+        if self.kind == "cursor" and not (self.next and self.parameter):
+            raise ValueError("`kind: cursor` needs `next` and `parameter`")
+        if self.kind == "link" and not self.next:
+            raise ValueError("`kind: link` needs `next`")
+        if by_position and self.next:
+            raise ValueError(f"`next` has no meaning for `kind: {self.kind}`")
+        if self.first_cursor and self.kind != "cursor":
+            raise ValueError("`first_cursor` needs `kind: cursor`")
+        if self.last_page == "short" and not self.size:
+            raise ValueError("`last_page: short` needs `size`")
+        return self
