@@ -2,7 +2,7 @@
 # holds is in RDS, S3 and Secrets Manager, so a new one needs nothing from the old.
 
 locals {
-  name = "wandle-${var.environment}"
+  name = "wandle-${var.context.environment}"
   # The newest Amazon Linux at the moment that a host is made.
   architecture = can(regex("^[a-z]+[0-9]+g", var.instance_type)) ? "arm64" : "x86_64"
   ami          = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${local.architecture}"
@@ -15,8 +15,8 @@ locals {
   user_data = {
     for group in keys(local.groups) : group => templatefile("${path.module}/user_data.sh.tftpl", {
       group            = group
-      environment      = var.environment
-      region           = var.region
+      environment      = var.context.environment
+      region           = var.context.region
       image            = var.image
       admin_secret_arn = var.admin_secret_arn
       settings         = var.settings
@@ -32,7 +32,7 @@ resource "aws_cloudwatch_log_group" "this" {
   # checkov:skip=CKV_AWS_338:A number of the environment: a year in prod
   for_each = toset(["host", "containers"])
 
-  name              = "/wandle/${var.environment}/${each.key}"
+  name              = "/wandle/${var.context.environment}/${each.key}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.key_arn
 }
@@ -86,7 +86,7 @@ resource "aws_launch_template" "this" {
 
     content {
       resource_type = tag_specifications.value
-      tags          = { Name = "${local.name}-${each.key}", Project = "wandle", Environment = var.environment }
+      tags          = { Name = "${local.name}-${each.key}", Project = "wandle", Environment = var.context.environment }
     }
   }
 }
@@ -123,7 +123,7 @@ resource "aws_autoscaling_group" "this" {
   }
 
   dynamic "tag" {
-    for_each = { Name = "${local.name}-${each.key}", Project = "wandle", Environment = var.environment }
+    for_each = { Name = "${local.name}-${each.key}", Project = "wandle", Environment = var.context.environment }
 
     content {
       key                 = tag.key

@@ -7,7 +7,7 @@ locals {
     Effect    = "Allow"
     Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
     Resource  = var.key_arn
-    Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+    Condition = { StringEquals = { "kms:ViaService" = "s3.${var.context.region}.amazonaws.com" } }
   }
 
   read_with_key_for_s3 = merge(local.use_key_for_s3, { Sid = "ReadWithKeyForS3", Action = ["kms:Decrypt"] })
@@ -17,7 +17,7 @@ locals {
     Effect    = "Allow"
     Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
     Resource  = var.key_arn
-    Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
+    Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.context.region}.amazonaws.com" } }
   }
 
   read_secrets = {
@@ -176,7 +176,7 @@ locals {
           Sid      = "LookAtParameters"
           Effect   = "Allow"
           Action   = ["rds:DescribeDBParameters"]
-          Resource = "arn:${var.partition}:rds:${var.region}:${var.account_id}:pg:${local.name}-*"
+          Resource = "arn:${var.context.partition}:rds:${var.context.region}:${var.context.account_id}:pg:${local.name}-*"
         },
         {
           Sid      = "LookAtRoles"

@@ -2,7 +2,7 @@
 # a source's role may write that source's landings alone. The contracts say which sources there are.
 
 locals {
-  name = "wandle-${var.environment}"
+  name = "wandle-${var.context.environment}"
 
   contracts = {
     for file in fileset(var.contracts_folder, "*.yaml") :
@@ -16,10 +16,10 @@ locals {
   }
 
   arn = {
-    role   = "arn:${var.partition}:iam::${var.account_id}:role/${local.name}"
-    logs   = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:/wandle/${var.environment}"
-    secret = "arn:${var.partition}:secretsmanager:${var.region}:${var.account_id}:secret:wandle/${var.environment}"
-    server = "arn:${var.partition}:rds:${var.region}:${var.account_id}:db:${local.name}"
+    role   = "arn:${var.context.partition}:iam::${var.context.account_id}:role/${local.name}"
+    logs   = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/wandle/${var.context.environment}"
+    secret = "arn:${var.context.partition}:secretsmanager:${var.context.region}:${var.context.account_id}:secret:wandle/${var.context.environment}"
+    server = "arn:${var.context.partition}:rds:${var.context.region}:${var.context.account_id}:db:${local.name}"
   }
 
   jobs = merge(local.jobs_of_sources, local.jobs_of_all)

@@ -2,8 +2,8 @@
 # landing/<source>/<council>/<period>/..., published/, docs/, logs/.
 
 locals {
-  bucket = "wandle-${var.environment}-lake-${var.account_id}"
-  arn    = "arn:${var.partition}:s3:::${local.bucket}"
+  bucket = "wandle-${var.context.environment}-lake-${var.context.account_id}"
+  arn    = "arn:${var.context.partition}:s3:::${local.bucket}"
 }
 
 resource "aws_s3_bucket" "lake" {

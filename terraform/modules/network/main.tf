@@ -2,7 +2,7 @@
 # the load balancer. Nothing in the private subnets has a public address.
 
 locals {
-  name  = "wandle-${var.environment}"
+  name  = "wandle-${var.context.environment}"
   zones = slice(sort(data.aws_availability_zones.available.names), 0, 2)
 }
 

@@ -23,7 +23,7 @@ resource "aws_secretsmanager_secret" "this" {
   # checkov:skip=CKV2_AWS_57:A password has to change in PostgreSQL too: `wandle migrate --rotate` does both, docs/deploy.md says when
   for_each = local.descriptions
 
-  name                    = "wandle/${var.environment}/${each.key}"
+  name                    = "wandle/${var.context.environment}/${each.key}"
   description             = each.value
   kms_key_id              = var.key_arn
   recovery_window_in_days = var.protected ? 30 : 0

@@ -2,16 +2,16 @@
 # very same job, with a role that may write the source's own landings alone.
 
 locals {
-  name = "wandle-${var.environment}-lambda-${var.source_name}"
+  name = "wandle-${var.context.environment}-lambda-${var.source_name}"
   # EventBridge wants one of the two days to be ?.
   schedule = "cron(${join(" ", slice(split(" ", var.cron), 0, 4))} ? *)"
 
-  function_arn = "arn:${var.partition}:lambda:${var.region}:${var.account_id}:function:${local.name}"
+  function_arn = "arn:${var.context.partition}:lambda:${var.context.region}:${var.context.account_id}:function:${local.name}"
 }
 
 resource "aws_cloudwatch_log_group" "this" {
   # checkov:skip=CKV_AWS_338:A number of the environment: a year in prod
-  name              = "/wandle/${var.environment}/lambda/${var.source_name}"
+  name              = "/wandle/${var.context.environment}/lambda/${var.source_name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.key_arn
 }
@@ -84,7 +84,7 @@ resource "aws_iam_role_policy" "this" {
         Sid      = "WriteFunctionLogs"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:/wandle/${var.environment}/lambda/${var.source_name}:*"
+        Resource = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/wandle/${var.context.environment}/lambda/${var.source_name}:*"
       },
       {
         Sid      = "TellOfFailure"
@@ -98,7 +98,7 @@ resource "aws_iam_role_policy" "this" {
         Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource = var.key_arn
         Condition = {
-          StringEquals = { "kms:ViaService" = ["sns.${var.region}.amazonaws.com", "lambda.${var.region}.amazonaws.com"] }
+          StringEquals = { "kms:ViaService" = ["sns.${var.context.region}.amazonaws.com", "lambda.${var.context.region}.amazonaws.com"] }
         }
       },
       {
@@ -123,7 +123,7 @@ resource "aws_iam_role" "schedule" {
       Effect    = "Allow"
       Principal = { Service = "scheduler.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
     }]
   })
 }

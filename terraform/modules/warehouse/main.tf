@@ -2,7 +2,7 @@
 # and the second database are made by `wandle migrate`, not here.
 
 locals {
-  name    = "wandle-${var.environment}"
+  name    = "wandle-${var.context.environment}"
   exports = toset(["postgresql", "upgrade"])
 }
 
@@ -136,7 +136,7 @@ resource "aws_iam_role" "monitoring" {
       Effect    = "Allow"
       Principal = { Service = "monitoring.rds.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
     }]
   })
 }
@@ -152,7 +152,7 @@ resource "aws_iam_role_policy" "monitoring" {
       Sid      = "WriteDatabaseMetrics"
       Effect   = "Allow"
       Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:PutLogEvents", "logs:PutRetentionPolicy"]
-      Resource = "arn:${var.partition}:logs:*:${var.account_id}:log-group:RDSOSMetrics*"
+      Resource = "arn:${var.context.partition}:logs:*:${var.context.account_id}:log-group:RDSOSMetrics*"
     }]
   })
 }

@@ -1,8 +1,13 @@
 mock_provider "aws" {}
 
 variables {
-  environment                 = "dev"
-  region                      = "eu-west-2"
+  context = {
+    environment = "dev"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
   key_arn                     = "arn:aws:kms:eu-west-2:123456789012:key/1"
   vpc_id                      = "vpc-1"
   private_subnet_ids          = ["subnet-1", "subnet-2"]

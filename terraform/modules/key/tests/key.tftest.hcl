@@ -1,9 +1,13 @@
 mock_provider "aws" {}
 
 variables {
-  environment = "dev"
-  account_id  = "123456789012"
-  region      = "eu-west-2"
+  context = {
+    environment = "dev"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
 }
 
 run "turns_the_key_every_year" {
@@ -37,12 +41,42 @@ run "lets_services_use_it_for_this_environment_alone" {
   }
 }
 
-run "refuses_an_environment_that_is_no_name" {
+run "refuses_an_invalid_environment" {
   command = plan
 
   variables {
-    environment = "Dev_1"
+    context = { environment = "Dev_1", account_id = "123456789012", region = "eu-west-2", partition = "aws" }
   }
 
-  expect_failures = [var.environment]
+  expect_failures = [var.context]
+}
+
+run "refuses_an_invalid_account_id" {
+  command = plan
+
+  variables {
+    context = { environment = "dev", account_id = "1234", region = "eu-west-2", partition = "aws" }
+  }
+
+  expect_failures = [var.context]
+}
+
+run "refuses_an_invalid_region" {
+  command = plan
+
+  variables {
+    context = { environment = "dev", account_id = "123456789012", region = "London", partition = "aws" }
+  }
+
+  expect_failures = [var.context]
+}
+
+run "refuses_an_invalid_partition" {
+  command = plan
+
+  variables {
+    context = { environment = "dev", account_id = "123456789012", region = "eu-west-2", partition = "azure" }
+  }
+
+  expect_failures = [var.context]
 }

@@ -1,10 +1,14 @@
 mock_provider "aws" {}
 
 variables {
-  environment = "dev"
-  account_id  = "123456789012"
-  region      = "eu-west-2"
-  key_arn     = "arn:aws:kms:eu-west-2:123456789012:key/1"
+  context = {
+    environment = "dev"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
+  key_arn = "arn:aws:kms:eu-west-2:123456789012:key/1"
 }
 
 run "keeps_the_public_out_of_both_buckets" {

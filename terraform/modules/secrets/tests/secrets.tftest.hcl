@@ -1,8 +1,14 @@
 mock_provider "aws" {}
 
 variables {
-  environment = "dev"
-  key_arn     = "arn:aws:kms:eu-west-2:123456789012:key/1"
+  context = {
+    environment = "dev"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
+  key_arn = "arn:aws:kms:eu-west-2:123456789012:key/1"
 }
 
 run "makes_each_secret_under_the_key_of_the_environment" {

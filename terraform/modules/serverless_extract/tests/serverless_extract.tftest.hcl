@@ -1,9 +1,13 @@
 mock_provider "aws" {}
 
 variables {
-  environment      = "dev"
-  account_id       = "123456789012"
-  region           = "eu-west-2"
+  context = {
+    environment = "dev"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
   boundary_arn     = "arn:aws:iam::123456789012:policy/wandle-boundary"
   key_arn          = "arn:aws:kms:eu-west-2:123456789012:key/1"
   source_name      = "bank_holidays"

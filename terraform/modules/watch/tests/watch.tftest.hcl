@@ -1,9 +1,13 @@
 mock_provider "aws" {}
 
 variables {
-  environment               = "prod"
-  account_id                = "123456789012"
-  region                    = "eu-west-2"
+  context = {
+    environment = "prod"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
   boundary_arn              = "arn:aws:iam::123456789012:policy/wandle-boundary"
   key_arn                   = "arn:aws:kms:eu-west-2:123456789012:key/1"
   alert_email               = "data@example.gov.uk"
@@ -50,7 +54,6 @@ run "stops_and_starts_the_database_at_night" {
   command = plan
 
   variables {
-    environment  = "dev"
     nightly_stop = { stop = "0 19 * * *", start = "0 7 * * MON-FRI" }
   }
 
