@@ -1,5 +1,5 @@
-# Who may do what. The host may become a job and do little else; each job's role may do that job;
-# a source's role may write that source's landings alone. The contracts say which sources there are.
+# IAM roles. The host can assume job roles and do little else. Each job role has only the permissions
+# of its job. There is one extract role per contract, which can write only that source's landings.
 
 locals {
   name = "wandle-${var.context.environment}"
@@ -9,7 +9,7 @@ locals {
     trimsuffix(file, ".yaml") => yamldecode(file("${var.contracts_folder}/${file}"))
   }
 
-  # What a source may read beside its own: the landings that its requests are made of.
+  # Sources whose landings a source reads to build its requests.
   parents = {
     for source, contract in local.contracts :
     source => distinct([for parent in values(try(contract.extract.parents, {})) : parent.source])
@@ -53,7 +53,7 @@ resource "aws_iam_role_policy" "job" {
   policy = jsonencode({ Version = "2012-10-17", Statement = each.value.statements })
 }
 
-# Apart from the others, as its ARN is known only when RDS has made it.
+# A separate policy, because the ARN is known only after RDS has created the secret.
 resource "aws_iam_role_policy" "admin_secret" {
   name = "admin-secret"
   role = aws_iam_role.job["migrate"].name

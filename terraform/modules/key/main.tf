@@ -1,14 +1,14 @@
-# Whatever outlives a task lies under this key: landings, secrets, logs, alerts. Not the database:
-# its final snapshot must outlive the environment, and so this key (modules/warehouse).
+# Encrypts landings, secrets, logs and alerts. The database has its own key, because its final snapshot
+# must outlive the environment and therefore this key (modules/warehouse).
 
 locals {
 
-  # Written out, so that a plan shows who may do what.
+  # Not an aws_iam_policy_document, so that a plan shows the whole policy.
   policy = {
     Version = "2012-10-17"
     Statement = [
       {
-        # Without it nobody could change the key; IAM's policies say who may use it.
+        # Delegates access to IAM policies. Without this statement nobody could manage the key.
         Sid       = "AccountDecides"
         Effect    = "Allow"
         Principal = { AWS = "arn:${var.context.partition}:iam::${var.context.account_id}:root" }

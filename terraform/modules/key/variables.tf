@@ -29,7 +29,7 @@ variable "context" {
 }
 
 variable "protected" {
-  description = "Whether data are safe from `terraform destroy`."
+  description = "Whether to protect the data from `terraform destroy`."
   type        = bool
   default     = true
 }

@@ -1,4 +1,4 @@
-# Who read or changed what in the lake; the load balancer's requests, where there is one.
+# Access logs of the lake bucket and of the optional load balancer.
 
 locals {
   access_logs_bucket = "wandle-${var.context.environment}-access-logs-${var.context.account_id}"
@@ -6,10 +6,10 @@ locals {
 }
 
 resource "aws_s3_bucket" "access_logs" {
-  # checkov:skip=CKV_AWS_18:It holds the access logs: logging its own would never end
-  # checkov:skip=CKV_AWS_144:Logs of a year; a second region would double the cost
-  # checkov:skip=CKV_AWS_145:S3 and load balancers deliver logs only to a bucket under S3's own key
-  # checkov:skip=CKV2_AWS_62:Nobody waits for an event
+  # checkov:skip=CKV_AWS_18:This is the bucket for access logs; logging access to it would never end
+  # checkov:skip=CKV_AWS_144:Only logs; a second Region would double the cost
+  # checkov:skip=CKV_AWS_145:S3 and load balancers can deliver logs only to a bucket with SSE-S3
+  # checkov:skip=CKV2_AWS_62:Nothing consumes events of this bucket
   bucket        = local.access_logs_bucket
   force_destroy = !var.protected
 }

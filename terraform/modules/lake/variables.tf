@@ -29,7 +29,7 @@ variable "context" {
 }
 
 variable "key_arn" {
-  description = "ARN of the key of the environment."
+  description = "ARN of the environment's KMS key."
   type        = string
 
   validation {
@@ -39,35 +39,35 @@ variable "key_arn" {
 }
 
 variable "protected" {
-  description = "Whether data are safe from `terraform destroy`."
+  description = "Whether to protect the data from `terraform destroy`."
   type        = bool
   default     = true
 }
 
 variable "landing_archive_days" {
-  description = "Days after which a landing moves to a cheaper class that is read as fast (Glacier Instant Retrieval)."
+  description = "Days before landings move to Glacier Instant Retrieval, which is cheaper and just as fast to read."
   type        = number
   default     = 90
 
   validation {
     condition     = var.landing_archive_days >= 30
-    error_message = "landing_archive_days must be at least 30: last month is still reloaded often."
+    error_message = "landing_archive_days must be at least 30, because last month's landings are still reloaded often."
   }
 }
 
 variable "deleted_days" {
-  description = "Days that a deleted or replaced object can still be brought back. Erased personal data is gone after these, so no longer than 30."
+  description = "Days to keep noncurrent object versions. Erased personal data is gone only after this time, so at most 30."
   type        = number
   default     = 30
 
   validation {
     condition     = var.deleted_days >= 1 && var.deleted_days <= 30
-    error_message = "deleted_days must be 1 to 30: erasure promises a month."
+    error_message = "deleted_days must be between 1 and 30, because personal data must be erased within a month."
   }
 }
 
 variable "task_log_days" {
-  description = "Days that Airflow's task logs are kept."
+  description = "Days to keep Airflow task logs."
   type        = number
   default     = 365
 
@@ -78,7 +78,7 @@ variable "task_log_days" {
 }
 
 variable "access_log_days" {
-  description = "Days that the log of every access to the bucket is kept."
+  description = "Days to keep S3 and load balancer access logs."
   type        = number
   default     = 365
 

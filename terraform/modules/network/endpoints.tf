@@ -1,11 +1,11 @@
-# What the host asks of AWS does not leave the VPC.
+# VPC endpoints: calls from the hosts to AWS services do not leave the VPC.
 
 locals {
   interface_endpoints = toset([
     "ec2messages", "ecr.api", "ecr.dkr", "logs", "monitoring", "secretsmanager", "ssm", "ssmmessages", "sts",
   ])
 
-  # Principal * is whoever comes through the endpoint, with the rights that it has anyway.
+  # An endpoint policy grants nothing: callers still need their own permissions.
   this_account_only = {
     Version = "2012-10-17"
     Statement = [{
@@ -30,7 +30,7 @@ locals {
         Condition = { StringEquals = { "aws:PrincipalAccount" = var.context.account_id } }
       },
       {
-        # ECR keeps image layers, and Amazon Linux its packages, in buckets of AWS.
+        # AWS's own buckets with ECR image layers and Amazon Linux packages.
         Sid       = "EndpointForLayersAndPackages"
         Effect    = "Allow"
         Principal = "*"

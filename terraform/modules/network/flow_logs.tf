@@ -1,7 +1,7 @@
-# Who talked to whom, for whoever has to find out afterwards.
+# VPC Flow Logs, for investigating incidents.
 
 resource "aws_cloudwatch_log_group" "flow" {
-  # checkov:skip=CKV_AWS_338:A number of the environment: a year in prod
+  # checkov:skip=CKV_AWS_338:Set per environment: one year in prod
   name              = "/wandle/${var.context.environment}/flow"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.key_arn

@@ -29,7 +29,7 @@ variable "context" {
 }
 
 variable "key_arn" {
-  description = "ARN of the key of the environment."
+  description = "ARN of the environment's KMS key."
   type        = string
 
   validation {
@@ -39,7 +39,7 @@ variable "key_arn" {
 }
 
 variable "protected" {
-  description = "Whether data are safe from `terraform destroy`."
+  description = "Whether to protect the data from `terraform destroy`."
   type        = bool
   default     = true
 }

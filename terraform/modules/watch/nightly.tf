@@ -1,5 +1,5 @@
-# An environment that nobody uses at night costs nothing at night: its database stops and starts on
-# schedule (the hosts' groups have schedules of their own).
+# Optional: stops and starts the database on a schedule to save cost. The hosts' Auto Scaling groups have
+# their own schedules (modules/airflow_host).
 
 locals {
   nightly = var.nightly_stop == null ? {} : {

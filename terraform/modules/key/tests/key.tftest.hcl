@@ -10,7 +10,7 @@ variables {
 
 }
 
-run "turns_the_key_every_year" {
+run "rotates_the_key_every_year" {
   command = plan
 
   assert {
@@ -20,11 +20,11 @@ run "turns_the_key_every_year" {
 
   assert {
     condition     = aws_kms_key.this.deletion_window_in_days == 30
-    error_message = "A protected key must be recoverable for as long as AWS allows."
+    error_message = "The deletion of a protected key must be reversible for the longest time AWS allows."
   }
 }
 
-run "lets_services_use_it_for_this_environment_alone" {
+run "lets_services_use_the_key_for_this_environment_only" {
   command = plan
 
   assert {
@@ -32,12 +32,12 @@ run "lets_services_use_it_for_this_environment_alone" {
       for statement in local.policy.Statement : can(statement.Condition)
       if statement.Sid != "AccountDecides"
     ])
-    error_message = "Only the account's own statement may be without a condition."
+    error_message = "Every statement except the account's own must have a condition."
   }
 
   assert {
     condition     = !strcontains(aws_kms_key.this.policy, "\"AWS\":\"*\"")
-    error_message = "Nobody outside the account may use the key."
+    error_message = "The key must not be usable from outside the account."
   }
 }
 
