@@ -70,9 +70,7 @@ def written(folder: Path) -> str:
     text = (folder / "README.md").read_text()
     before, found, rest = text.partition(BEGIN)
     if not found or END not in rest:
-        sys.exit(
-            f"{folder / 'README.md'}: the lines {BEGIN!r} and {END!r} are missing. Add them."
-        )
+        sys.exit(f"{folder / 'README.md'}: the lines {BEGIN!r} and {END!r} are missing. Add them.")
     return f"{before}{BEGIN}\n\n{tables(folder)}\n\n{END}{rest.partition(END)[2]}"
 
 

@@ -1,5 +1,6 @@
-# State written before the module `environment` existed. Delete this file once every environment has been
-# applied with it.
+# Moves the state of environments applied before the module `environment` existed. Once every environment
+# has been applied with this file, delete it together with its tests (tests/infra/test_moves.py and
+# tests/infra/apply/test_upgrade.py).
 
 moved {
   from = module.airflow_host

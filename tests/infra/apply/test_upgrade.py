@@ -18,9 +18,9 @@ from tests.infra.folders import EVERYTHING, TERRAFORM, Terraform
 CHECKOUT = TERRAFORM.parent
 # The last commit in which the environment roots composed the modules themselves.
 BEFORE = "98127fe811376a8a6e874372c1524d9ea7cb1df9"
-# Not the name of an environment that another test applies to the same stand-in for AWS.
+# Other tests apply environments with other names to the same moto server.
 NAME = "upgrade"
-# The stand-in has no certificates, so no load balancer with TLS.
+# moto has no certificate for the load balancer.
 SWITCHED_ON = {name: value for name, value in EVERYTHING.items() if name != "public"}
 
 pytestmark = pytest.mark.timeout(1800)
@@ -28,11 +28,11 @@ pytestmark = pytest.mark.timeout(1800)
 
 def old_layout(checkout: Path) -> bool:
     """Extract the old layout from the git history. False if this clone does not contain it."""
-    archive = subprocess.run(
-        ("git", "archive", BEFORE, "terraform", "include/sources"),
-        cwd=CHECKOUT,
-        capture_output=True,
-    )
+    git = shutil.which("git")
+    if git is None:
+        return False
+    command = (git, "archive", BEFORE, "terraform", "include/sources")
+    archive = subprocess.run(command, cwd=CHECKOUT, capture_output=True)
     if archive.returncode:
         return False
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
@@ -57,7 +57,7 @@ def root(checkout: Path, state: Path) -> Terraform:
     (folder / "backend_override.tf").write_text(
         f'terraform {{\n  backend "local" {{\n    path = "{state}"\n  }}\n}}\n'
     )
-    made = Terraform(folder, checkout / "aside", SWITCHED_ON)
+    made = Terraform(folder, checkout / "work", SWITCHED_ON)
     made.run("init", "-input=false", "-no-color", "-lockfile=readonly")
     return made
 
