@@ -109,15 +109,15 @@ compose-demo: ## Run the main job in containers, and leave them up
 	COMPOSE_PROFILES=sandbox WANDLE_LIVE= $(COMPOSE) up --detach --build
 	COMPOSE_PROFILES=sandbox,demo WANDLE_LIVE= $(COMPOSE) run --rm --no-deps demo $(ASKED)
 
-# Where the AWS provider cannot be downloaded: a command that runs Terraform with it (`TF_OFFLINE=<path>`),
-# and, given --moto, with a stand-in for AWS.
+# If the AWS provider cannot be downloaded, set TF_OFFLINE to a command that runs Terraform with it and,
+# with the option --moto, with a local stand-in for AWS.
 TF_OFFLINE ?=
 TERRAFORM := $(if $(TF_OFFLINE),$(abspath $(TF_OFFLINE)) )terraform
 WITH_AWS := $(if $(TF_OFFLINE),$(abspath $(TF_OFFLINE)) --moto)
 TERRAFORM_FOLDERS := terraform/bootstrap terraform/environments/dev terraform/environments/prod $(wildcard terraform/modules/*)
 CHECKOV := checkov@3.3.30
 
-terraform-test: $(INSTALLED) ## Terraform: format, validate, tests, checkov, IAM (needs terraform, no account)
+terraform-test: $(INSTALLED) ## Terraform: format, validate, tests, checkov, IAM (needs terraform, no AWS account)
 	@command -v terraform >/dev/null || \
 	  { echo "Terraform 1.11 or newer is missing: https://developer.hashicorp.com/terraform/install"; exit 1; }
 	$(TERRAFORM) fmt -check -recursive terraform
@@ -130,13 +130,13 @@ $(TERRAFORM_FOLDERS):
 	@cd $@ && $(TERRAFORM) init -backend=false -input=false -no-color >.terraform.log 2>&1 || { cat .terraform.log; exit 1; }
 	@cd $@ && $(TERRAFORM) validate -no-color && $(TERRAFORM) test -no-color
 
-terraform-apply-offline: $(INSTALLED) ## Terraform: apply both environments to a stand-in for AWS, use and destroy them
+terraform-apply-offline: $(INSTALLED) ## Terraform: apply, upgrade, use and destroy the environments on a local stand-in for AWS
 	$(WITH_AWS) $(BIN)/pytest tests/infra/apply
 
-terraform-host: $(INSTALLED) ## Terraform: run a host's user data for real (COMPOSE="docker compose" DOCKER=docker; slow)
+terraform-host: $(INSTALLED) ## Terraform: run the user data of the hosts in containers (COMPOSE="docker compose" DOCKER=docker; slow)
 	COMPOSE="$(COMPOSE)" DOCKER="$(DOCKER)" $(WITH_AWS) $(BIN)/pytest tests/infra/host
 
-terraform-docs: $(INSTALLED) ## Write the tables of inputs and outputs in terraform's READMEs
+terraform-docs: $(INSTALLED) ## Terraform: generate the tables of variables and outputs in the READMEs
 	$(BIN)/python terraform/tables.py
 
 lock: $(INSTALLED) ## Compile the locks from pyproject.toml

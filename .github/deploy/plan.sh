@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# plan.sh ENVIRONMENT FILE [--drift]: what `terraform apply` would change, with the images that run
-# now, as Markdown in FILE. With --drift it fails if that is anything.
+# plan.sh ENVIRONMENT FILE [--drift]: write the plan of an environment, with the images that run now, to
+# FILE as Markdown. With --drift, fail if the plan contains changes.
 set -euo pipefail
 file=$(realpath "$2")
 # shellcheck source=.github/deploy/terraform.sh
 . "$(dirname "$0")/terraform.sh"
 begin "$1"
 
-# Before the first apply nothing runs: any digest will do for a plan.
+# Before the first apply no image runs yet, so plan with a placeholder digest.
 wandle=$(running_wandle)
 mapfile -t images < <(digests "${wandle:-sha256:$(printf '0%.0s' {1..64})}" "$(running_extract)")
 changed=0
@@ -17,7 +17,7 @@ terraform plan -input=false -no-color -lock=false -detailed-exitcode "${images[@
   echo "### terraform plan: $1"
   echo
   echo '```'
-  # A comment of GitHub holds 65536 characters, for two plans; the end says what comes of it.
+  # A GitHub comment is limited to 65536 characters for two plans; the end contains the summary.
   tail -c 30000 plan.txt
   echo '```'
 } >"$file"
@@ -26,6 +26,6 @@ if [ "$changed" = 1 ]; then
   exit 1
 fi
 if [ "${3:-}" = --drift ] && [ "$changed" = 2 ]; then
-  echo "drift: $1 is not what the code says; see the plan. Apply it, or take the change back." >&2
+  echo "drift: $1 differs from the code; see the plan. Apply the code, or revert the manual change." >&2
   exit 2
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build both images, push them under the commit's name, print `name=digest` for each.
+# Build both images, push them with the commit as tag, and print `name=digest` for each.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 version=${GITHUB_SHA::12}
@@ -8,7 +8,7 @@ aws ecr get-login-password | docker login --username AWS --password-stdin "${REG
 
 push() { # push NAME REPOSITORY TARGET
   local image="$REGISTRY/$2:$version"
-  # A tag cannot be overwritten: a second run of the same commit takes what is there.
+  # Tags are immutable, so a second run for the same commit reuses the existing image.
   if ! docker pull --quiet "$image" >&2; then
     docker build --target "$3" --build-arg "CODE_VERSION=$version" --tag "$image" . >&2
     docker push --quiet "$image" >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# release.sh ENVIRONMENT WANDLE EXTRACT: apply with these digests, migrate, restart, try. If that
-# fails, the images that ran before are applied again, and this fails.
+# release.sh ENVIRONMENT WANDLE EXTRACT: apply with these image digests, migrate, restart, run the doctor
+# and a DAG. On failure, apply the previous images again and fail.
 set -euo pipefail
 environment=$1 wandle=$2 extract=$3
 services="api-server scheduler dag-processor triggerer worker"
@@ -9,7 +9,7 @@ services="api-server scheduler dag-processor triggerer worker"
 begin "$environment"
 before_wandle=$(running_wandle) before_extract=$(running_extract)
 
-on_host() { # on_host COMMAND: by SSM on the environment's host; its output, and its exit code
+on_host() { # on_host COMMAND: run a command on the host through SSM; print its output, return its status
   local host id state
   host=$(aws autoscaling describe-auto-scaling-groups \
     --auto-scaling-group-names "wandle-$environment-host" --output text \
@@ -32,11 +32,11 @@ on_host() { # on_host COMMAND: by SSM on the environment's host; its output, and
       ;;
     esac
   done
-  echo "release: the host gave no answer to: $1" >&2
+  echo "release: the host did not finish this command in time: $1" >&2
   return 1
 }
 
-host_is_new() { # a new image or setting replaces the host: wait until that is over
+host_is_new() { # wait until the instance refresh that a new image or setting starts has finished
   local state
   for _ in $(seq 200); do
     state=$(aws autoscaling describe-instance-refreshes --output text \
@@ -46,7 +46,7 @@ host_is_new() { # a new image or setting replaces the host: wait until that is o
     Successful | None) return 0 ;;
     Pending | InProgress | Baking) sleep "${POLL_SECONDS:-10}" ;;
     *)
-      echo "release: replacing the host ended as $state" >&2
+      echo "release: the replacement of the host ended with status $state" >&2
       return 1
       ;;
     esac
@@ -55,7 +55,7 @@ host_is_new() { # a new image or setting replaces the host: wait until that is o
   return 1
 }
 
-asleep() { # by its nightly stop: the morning's host starts with what was applied
+asleep() { # during the nightly stop there is no host; the next one starts with the applied image
   [ "$(aws autoscaling describe-auto-scaling-groups --output text \
     --auto-scaling-group-names "wandle-$environment-host" \
     --query 'AutoScalingGroups[0].DesiredCapacity')" = 0 ]
@@ -67,10 +67,10 @@ apply() { # apply WANDLE EXTRACT
   terraform apply -input=false -no-color -auto-approve "${images[@]}"
 }
 
-release() { # release WANDLE EXTRACT; each step by itself: `set -e` sleeps inside an `if`
+release() { # release WANDLE EXTRACT; returns explicitly because `set -e` is off inside an `if`
   apply "$1" "$2" || return
   if asleep; then
-    echo "release: $environment sleeps; nothing was tried on its host"
+    echo "release: $environment sleeps (nightly stop), so nothing was run on its host"
     return
   fi
   host_is_new &&
@@ -86,9 +86,9 @@ if release "$wandle" "$extract"; then
   exit 0
 fi
 if [ -z "$before_wandle" ] || [ "$before_wandle" = "$wandle" ]; then
-  echo "release: $environment does not run as it should, and there is nothing to go back to" >&2
+  echo "release: $environment failed, and there is nothing to go back to" >&2
   exit 1
 fi
 echo "release: going back to $before_wandle" >&2
-release "$before_wandle" "$before_extract" || echo "release: going back failed, too" >&2
+release "$before_wandle" "$before_extract" || echo "release: going back failed as well" >&2
 exit 1

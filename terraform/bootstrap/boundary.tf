@@ -1,5 +1,5 @@
-# How far any role of Wandle may ever go, whatever policies it is given. It grants nothing by itself.
-# A role that deploys may make roles only under it, and may not change it.
+# Permissions boundary: the maximum permissions of every Wandle role, whatever its policies say. It grants
+# nothing itself. A deployment role can create roles only with this boundary and cannot change it.
 
 locals {
   boundary = {
@@ -101,8 +101,8 @@ locals {
 }
 
 resource "aws_iam_policy" "boundary" {
-  # checkov:skip=CKV_AWS_290:A boundary grants nothing; the actions on * know no resource (BoundaryWithoutResource)
-  # checkov:skip=CKV_AWS_355:A boundary grants nothing; the actions on * know no resource (BoundaryWithoutResource)
+  # checkov:skip=CKV_AWS_290:A boundary grants nothing; the actions with resource * do not support resources (BoundaryWithoutResource)
+  # checkov:skip=CKV_AWS_355:A boundary grants nothing; the actions with resource * do not support resources (BoundaryWithoutResource)
   name        = "wandle-boundary"
   description = "How far any role of Wandle may ever go"
   policy      = jsonencode(local.boundary)

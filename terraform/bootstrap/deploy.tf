@@ -1,10 +1,11 @@
-# Who deploys: GitHub's workflows of one repository and branch, by tokens that last an hour. No key is
-# stored anywhere. One role for each environment, which cannot touch the other's; one that only plans.
+# Roles for GitHub Actions workflows of one repository and branch, with credentials that expire after an
+# hour; no access key is stored. One role per environment, which cannot change the other environment, and
+# one role that can only plan.
 
 locals {
   issuer = "token.actions.githubusercontent.com"
 
-  # A pull request may plan: it reads how things are set up, neither data nor secrets.
+  # Pull requests can plan: read the configuration, but not data and secrets.
   subjects_that_plan = [
     "repo:${var.github_repository}:pull_request",
     "repo:${var.github_repository}:ref:refs/heads/${var.github_branch}",
@@ -44,7 +45,7 @@ resource "aws_iam_role" "deploy" {
 
 resource "aws_iam_role" "plan" {
   name                 = "wandle-plan"
-  description          = "GitHub plans, for ${var.github_repository}: reads how things are set up"
+  description          = "GitHub plans for ${var.github_repository}: reads the configuration only"
   max_session_duration = 3600
 
   assume_role_policy = jsonencode({
@@ -65,7 +66,7 @@ resource "aws_iam_role" "plan" {
 }
 
 resource "aws_iam_policy" "plan" {
-  # checkov:skip=CKV_AWS_355:It only looks, and a plan has to see what it does not know yet; data and secrets are left out
+  # checkov:skip=CKV_AWS_355:Read-only, because a plan reads resources whose names are not known yet; excludes data and secrets
   name        = "wandle-plan"
   description = "How things are set up: neither data nor secrets"
   policy      = jsonencode({ Version = "2012-10-17", Statement = local.plan_statements })

@@ -1,4 +1,4 @@
-# The images: `wandle` (Airflow with Wandle in it) and `wandle-extract` (one extraction as a Lambda).
+# ECR repositories: `wandle` (Airflow with Wandle) and `wandle-extract` (the Lambda function).
 
 locals {
   repositories = toset(["wandle", "wandle-extract"])
@@ -29,14 +29,14 @@ resource "aws_ecr_lifecycle_policy" "this" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "Enough to go back to; the oldest go"
+      description  = "Keep the newest 30 images"
       selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 30 }
       action       = { type = "expire" }
     }]
   })
 }
 
-# Lambda itself pulls a function's image, and asks the repository.
+# The Lambda service pulls the image itself and needs access in the repository policy.
 resource "aws_ecr_repository_policy" "extract" {
   repository = aws_ecr_repository.this["wandle-extract"].name
 

@@ -1,5 +1,5 @@
-# What has to be there before an environment: where the state lies, where the images lie, who may
-# deploy, and how far any role may ever go. Applied once by a person, by hand.
+# Prerequisites of the environments: state bucket, ECR repositories, deployment roles and the permissions
+# boundary. An administrator applies this once.
 
 provider "aws" {
   region = var.region
@@ -26,7 +26,7 @@ resource "aws_kms_key" "this" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      # Without it nobody could change the key; IAM's policies say who may use it.
+      # Delegates access to IAM policies. Without this statement nobody could manage the key.
       Sid       = "AccountDecides"
       Effect    = "Allow"
       Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }

@@ -1,4 +1,4 @@
-# Terraform's state, by environment: wandle/<environment>.tfstate. Locked by S3 itself (use_lockfile).
+# Terraform state of each environment: wandle/<environment>.tfstate, with S3 locking (use_lockfile).
 
 locals {
   state_bucket = "wandle-state-${local.account}"
@@ -6,9 +6,9 @@ locals {
 }
 
 resource "aws_s3_bucket" "state" {
-  # checkov:skip=CKV_AWS_144:Every version is kept; a lost region is a lost environment anyway
-  # checkov:skip=CKV_AWS_18:Two roles reach it, and CloudTrail has what they did
-  # checkov:skip=CKV2_AWS_62:Nobody waits for an event
+  # checkov:skip=CKV_AWS_144:Versioned; if the Region is lost, so is the environment
+  # checkov:skip=CKV_AWS_18:Only the deployment and plan roles have access, which CloudTrail records
+  # checkov:skip=CKV2_AWS_62:Nothing consumes events of this bucket
   bucket        = local.state_bucket
   force_destroy = !var.protected
 }

@@ -1,4 +1,4 @@
-# What deploying and planning take. tests/infra lists every * with its reason.
+# Permissions for deploying and planning. tests/infra/wildcards.py gives the reason for every wildcard.
 
 locals {
   here = { StringEquals = { "aws:RequestedRegion" = var.region } }
@@ -99,7 +99,7 @@ locals {
         ]
         Resource = [
           "arn:${local.partition}:secretsmanager:${var.region}:${local.account}:secret:wandle/${name}/*",
-          # RDS makes the admin's secret in the name of whoever makes the database.
+          # RDS creates the admin secret with the permissions of whoever creates the database.
           "arn:${local.partition}:secretsmanager:${var.region}:${local.account}:secret:rds!db-*",
         ]
       },

@@ -1,4 +1,4 @@
-"""Terraform against moto's AWS: no account, no network."""
+"""Terraform against moto: no AWS account, no network."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import pytest
 
 from tests.infra.folders import EVERYTHING, REGION, STATE_BUCKET, TERRAFORM, Terraform
 
-# What has to be made before a plan knows every policy: those ARNs are AWS's to give.
-GIVES_ARNS = {
+# AWS assigns the ARNs of these resources, so they must exist before a plan shows every policy.
+APPLIED_FIRST = {
     "bootstrap": [
         "aws_kms_key.this",
         "aws_ecr_repository.this",
         "aws_iam_policy.boundary",
         "aws_iam_openid_connect_provider.github",
     ],
-    "dev": ["module.key"],
-    "prod": ["module.key"],
+    "dev": ["module.environment.module.key"],
+    "prod": ["module.environment.module.key"],
 }
 
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a moto server: the one that these tests were started with, else their own."""
+    """The URL of a moto server: the one in AWS_ENDPOINT_URL if set, otherwise a new one."""
     given = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     server = None
     if "AWS_ENDPOINT_URL" not in os.environ:
@@ -54,7 +54,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def state_bucket(aws: str) -> str:
-    """Where the environments keep their state, as bootstrap would have made it."""
+    """The bucket for the environments' state, which bootstrap normally creates."""
     boto3.client("s3").create_bucket(
         Bucket=STATE_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
     )
@@ -65,7 +65,7 @@ def _roots(state_bucket: str, tmp_path_factory: pytest.TempPathFactory) -> dict[
     def ready(name: str, folder: Path, more: dict[str, Any]) -> tuple[str, Terraform]:
         root = Terraform(folder, tmp_path_factory.mktemp(name), more)
         root.init()
-        root.apply(*[f"-target={target}" for target in GIVES_ARNS[name]])
+        root.apply(*[f"-target={target}" for target in APPLIED_FIRST[name]])
         return name, root
 
     with ThreadPoolExecutor(2) as pool:
@@ -83,12 +83,12 @@ def _roots(state_bucket: str, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 @pytest.fixture(scope="session")
 def roots(state_bucket: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Terraform]:
-    """Bootstrap, dev with everything switched on, and prod as it is: ready to be planned."""
+    """bootstrap, dev with every option on, and prod with its defaults, ready to plan."""
     return _roots(state_bucket, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def plans(roots: dict[str, Terraform]) -> dict[str, dict[str, Any]]:
-    """Their plans."""
+    """The plan of each root, by name."""
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(roots, pool.map(lambda root: root.plan(), roots.values()), strict=True))

@@ -1,4 +1,4 @@
-"""The folders of `terraform/`, and Terraform run in them."""
+"""The folders of `terraform/`, and a class that runs Terraform in a root."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-2"
 STATE_BUCKET = f"wandle-state-{ACCOUNT}"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-# What docs/deploy.md says must be set.
+# The variables without a default.
 VARIABLES = {
     "bootstrap": {"github_repository": "rbk-lbs/wandle"},
     "dev": {"alert_email": "data@example.gov.uk", "image_digest": DIGEST},
     "prod": {"alert_email": "data@example.gov.uk", "image_digest": DIGEST},
 }
-# All that can be switched on.
+# Every optional feature.
 EVERYTHING: dict[str, Any] = {
     "workers": 2,
     "serverless_sources": ["bank_holidays", "weather_hourly"],
@@ -41,23 +41,24 @@ EVERYTHING: dict[str, Any] = {
         "admins": "wandle-admins",
     },
 }
-STUMBLED = "dictionary changed size during iteration"
+# moto's threads share dictionaries without a lock.
+MOTO_RACE = "dictionary changed size during iteration"
 
 
 class Terraform:
-    """Terraform in one root folder, with its working files and, for bootstrap, its state aside."""
+    """Runs Terraform in a root; keeps its files, and the state of bootstrap, in `work`."""
 
-    def __init__(self, folder: Path, aside: Path, more: dict[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, work: Path, more: dict[str, Any] | None = None) -> None:
         self.folder = folder
-        self.aside = aside
-        aside.mkdir(parents=True, exist_ok=True)
+        self.work = work
+        work.mkdir(parents=True, exist_ok=True)
         self.variables = {**VARIABLES[folder.name], **(more or {})}
-        self.environ = {**os.environ, "TF_DATA_DIR": str(aside / "data"), "TF_IN_AUTOMATION": "1"}
+        self.environ = {**os.environ, "TF_DATA_DIR": str(work / "data"), "TF_IN_AUTOMATION": "1"}
 
     def run(
         self, *arguments: str, codes: tuple[int, ...] = (0,)
     ) -> subprocess.CompletedProcess[str]:
-        """Run it and return what it said. Fails the test unless it ended with one of `codes`."""
+        """Run a command. Fails the test unless its exit code is one of `codes`."""
         done = subprocess.run(
             (str(shutil.which("terraform")), *arguments),
             cwd=self.folder,
@@ -72,7 +73,7 @@ class Terraform:
         return done
 
     def init(self) -> None:
-        """Ready the folder, with the state in the bucket of bootstrap (its own: in a file)."""
+        """Initialize the root. Environments keep their state in STATE_BUCKET."""
         backend = (
             []
             if self.folder.name == "bootstrap"
@@ -87,44 +88,40 @@ class Terraform:
         )
         self.run("init", "-input=false", "-no-color", "-lockfile=readonly", *backend)
 
-    def _told(self, more: dict[str, Any]) -> list[str]:
-        file = self.aside / "given.tfvars.json"
+    def _options(self, more: dict[str, Any]) -> list[str]:
+        file = self.work / "test.tfvars.json"
         file.write_text(json.dumps({**self.variables, **more}))
         state = (
-            [f"-state={self.aside / 'terraform.tfstate'}"]
-            if self.folder.name == "bootstrap"
-            else []
+            [f"-state={self.work / 'terraform.tfstate'}"] if self.folder.name == "bootstrap" else []
         )
         return ["-input=false", "-no-color", f"-var-file={file}", *state]
 
     def apply(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
-        """Apply; once more if moto stumbled, whose threads share dictionaries without a lock."""
-        command = ("apply", "-auto-approve", *self._told(more), *arguments)
+        """Apply; retry once if moto hit its race condition."""
+        command = ("apply", "-auto-approve", *self._options(more), *arguments)
         done = self.run(*command, codes=(0, 1))
-        if done.returncode and STUMBLED not in done.stderr:
+        if done.returncode and MOTO_RACE not in done.stderr:
             raise AssertionError(f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
         return self.run(*command) if done.returncode else done
 
     def destroy(
         self, codes: tuple[int, ...] = (0,), **more: Any
     ) -> subprocess.CompletedProcess[str]:
-        return self.run("destroy", "-auto-approve", *self._told(more), codes=codes)
+        return self.run("destroy", "-auto-approve", *self._options(more), codes=codes)
 
     def refused(self, **more: Any) -> str:
-        """What Terraform says when it refuses to plan with these variables."""
-        return self.run("plan", *self._told(more), codes=(1,)).stderr
+        """The errors of a plan that must fail with these variables."""
+        return self.run("plan", *self._options(more), codes=(1,)).stderr
 
     def plan(self, **more: Any) -> dict[str, Any]:
-        """The plan, as `terraform show -json` says it."""
-        file = self.aside / "plan"
-        self.run("plan", f"-out={file}", *self._told(more))
+        """The plan in the format of `terraform show -json`."""
+        file = self.work / "plan"
+        self.run("plan", f"-out={file}", *self._options(more))
         return json.loads(self.run("show", "-json", str(file)).stdout)
 
     def outputs(self) -> dict[str, Any]:
         state = (
-            [f"-state={self.aside / 'terraform.tfstate'}"]
-            if self.folder.name == "bootstrap"
-            else []
+            [f"-state={self.work / 'terraform.tfstate'}"] if self.folder.name == "bootstrap" else []
         )
         found = json.loads(self.run("output", "-json", *state).stdout)
         return {name: output["value"] for name, output in found.items()}

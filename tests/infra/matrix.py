@@ -1,4 +1,4 @@
-"""Who must be able to do what on AWS, and who must not: one row for each role."""
+"""What each role must and must not be able to do on AWS."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def use(key: str, action: str, via: dict[str, str]) -> Request:
 
 
 def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Request]]]:
-    """By role: what it must be able to do, and what it must not."""
+    """By role: the requests that must be allowed, and those that must be denied."""
     env, other = environment, {"dev": "prod", "prod": "dev"}[environment]
     zones = [
         "landing/weather_hourly/kingston/2026-01-01/x/0001.json.gz",
@@ -263,7 +263,7 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
         [Request("logs:PutLogEvents", arn("logs", "log-group:RDSOSMetrics:log-stream:x"))],
         [Request("logs:PutLogEvents", arn("logs", f"log-group:/wandle/{env}/flow:x")), *never],
     )
-    if env == "dev":  # everything is switched on there
+    if env == "dev":  # planned with every option on
         for source in ("bank_holidays", "weather_hourly"):
             own, never_own = found[f"extract-{source}"]
             topic = arn("sns", f"wandle-{env}-alerts")
@@ -302,7 +302,7 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
 
 
 def deploying(environment: str, keys: dict[str, str]) -> tuple[list[Request], list[Request]]:
-    """What GitHub's role of an environment must be able to do, and what it must not."""
+    """The requests that must be allowed and denied for GitHub's deployment role."""
     env, other = environment, {"dev": "prod", "prod": "dev"}[environment]
     here = {"aws:RequestedRegion": REGION}
     boundary = {"iam:PermissionsBoundary": arn("iam", "policy/wandle-boundary")}

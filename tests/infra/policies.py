@@ -1,9 +1,9 @@
-"""A small evaluator of IAM policies, over what a Terraform plan says in JSON.
+"""A small evaluator for the IAM policies in a Terraform plan.
 
-It knows what Wandle's policies use: Allow and Deny, wildcards, permission
-boundaries and the condition operators below. Anything else is an error, never
-a guess. Rules: AWS, "Policy evaluation logic" and "IAM JSON policy elements:
-Condition operators".
+It supports what Wandle's policies use: Allow and Deny, wildcards, permissions
+boundaries and the condition operators below. Anything else raises an error.
+Source: AWS IAM User Guide, "Policy evaluation logic" and "IAM JSON policy
+elements: Condition operators".
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-# Where a resource of the plan keeps a policy.
+# The resource attributes that contain a policy.
 POLICY_ATTRIBUTES = ("policy", "assume_role_policy")
 KNOWN_ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Principal", "Condition"}
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call: what is asked of what, and what AWS knows of the circumstances."""
+    """One API request: action, resource and condition keys."""
 
     action: str
     resource: str
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of one policy, and where in the plan it stands."""
+    """One statement of a policy, and the address of the policy in the plan."""
 
     address: str
     body: Mapping[str, Any]
@@ -49,7 +49,7 @@ class Statement:
         return _list(self.body.get("Resource", "*"))
 
     def matches(self, request: Request) -> bool:
-        """Whether the statement speaks of the request."""
+        """Whether the statement applies to the request."""
         return (
             any(_like(request.action.lower(), action.lower()) for action in self.actions)
             and any(_like(request.resource, resource) for resource in self.resources)
@@ -62,13 +62,13 @@ class Statement:
 
 
 def allows(statements: Iterable[Statement], request: Request) -> bool:
-    """Whether some statement allows the request and none denies it."""
+    """Whether at least one statement allows the request and none denies it."""
     effects = {statement.body["Effect"] for statement in statements if statement.matches(request)}
     return effects == {"Allow"}
 
 
 def resources_of(plan: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every resource of a plan (`terraform show -json`), of all modules."""
+    """Every resource in a plan (`terraform show -json`), including nested modules."""
     modules = [plan["planned_values"]["root_module"]]
     while modules:
         module = modules.pop()
@@ -77,7 +77,7 @@ def resources_of(plan: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def policies_of(plan: Mapping[str, Any]) -> dict[str, list[Statement]]:
-    """The statements of each policy of the plan, by `<address>.<attribute>`."""
+    """The statements of each policy in the plan, by `<address>.<attribute>`."""
     found = {}
     for resource in resources_of(plan):
         for attribute in POLICY_ATTRIBUTES:
@@ -89,12 +89,12 @@ def policies_of(plan: Mapping[str, Any]) -> dict[str, list[Statement]]:
 
 
 def read(address: str, text: str) -> list[Statement]:
-    """The statements of a policy. Raises `ValueError` for an element that is not known."""
+    """The statements of a policy. Raises `ValueError` for an unsupported element."""
     statements = _list(json.loads(text)["Statement"])
     for statement in statements:
         unknown = set(statement) - KNOWN_ELEMENTS
         if unknown:
-            raise ValueError(f"{address}: the evaluator does not know {sorted(unknown)}")
+            raise ValueError(f"{address}: unsupported policy elements {sorted(unknown)}")
     return [Statement(address, statement) for statement in statements]
 
 
@@ -130,4 +130,4 @@ def _holds(operator: str, key: str, wanted: list[str], context: Mapping[str, str
         return any(_like(found, pattern) for pattern in wanted)
     if operator == "NumericLessThan":
         return all(float(found) < float(value) for value in wanted)
-    raise ValueError(f"the evaluator does not know the operator {operator}")
+    raise ValueError(f"unsupported condition operator {operator}")

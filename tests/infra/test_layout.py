@@ -1,4 +1,4 @@
-"""House rules of `terraform/`: what tflint's rules for Terraform itself would say, and ours."""
+"""House rules for `terraform/`: structure, naming and documentation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ sys.path.insert(0, str(TERRAFORM))
 import tables
 
 STANDARD = {"main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md"}
-# Where the environments may differ: their numbers, and where their state lies.
+# The files that may differ between the environments.
 DIFFER = {"settings.tf", "backend.tf"}
+# Part of the variable `context`, so no module has them as variables of their own.
+IN_CONTEXT = {"environment", "account_id", "region", "partition"}
+COMPOSED = [folder for folder in MODULES if folder.name != "environment"]
 SNAKE = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -24,9 +27,18 @@ def sources(folder):
     return {file.name: file.read_text() for file in sorted(folder.glob("*.tf"))}
 
 
-def test_there_is_what_the_readme_lists():
+def test_the_readme_lists_every_root_and_module():
+    readme = (TERRAFORM / "README.md").read_text()
+
+    assert len(FOLDERS) > 10
+    for folder in FOLDERS:
+        assert f"`{folder.relative_to(TERRAFORM)}" in readme, folder.name
+
+
+def test_the_modules_and_environments_are_these():
     assert {folder.name for folder in MODULES} == {
         "airflow_host",
+        "environment",
         "identity",
         "key",
         "lake",
@@ -44,11 +56,11 @@ def test_every_folder_has_the_standard_files_and_tests(folder):
     found = {path.name for path in folder.iterdir()}
 
     assert found >= STANDARD
-    assert list((folder / "tests").glob("*.tftest.hcl")), "each folder tests its decisions"
+    assert list((folder / "tests").glob("*.tftest.hcl")), "add tests of its decisions"
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_every_variable_is_typed_described_used_and_checked_where_it_can_be_wrong(folder):
+def test_every_variable_is_typed_described_and_used(folder):
     variables = tables.blocks(folder, "variable")
     text = "\n".join(sources(folder).values())
 
@@ -60,7 +72,7 @@ def test_every_variable_is_typed_described_used_and_checked_where_it_can_be_wron
         assert len(re.findall(rf"\bvar\.{name}\b", text)) > 0, f"{name} is not used"
         for check in body.get("validation", []):
             assert tables._plain(check["error_message"]).endswith("."), (
-                f"{name}: say it in a sentence"
+                f"{name}: end the error message with a full stop"
             )
 
 
@@ -74,7 +86,7 @@ def test_every_output_is_described(folder):
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_every_folder_takes_the_one_provider_and_no_other(folder):
+def test_every_folder_requires_only_the_aws_provider(folder):
     text = "\n".join(sources(folder).values())
 
     assert re.findall(r'^ +source += "([^".]+)"', text, re.MULTILINE) == ["hashicorp/aws"]
@@ -87,10 +99,31 @@ def test_every_root_is_locked_for_linux_and_macos(folder):
 
     assert lock.count("provider ") == 1
     assert 'version     = "5.100.0"' in lock
-    assert len(re.findall(r'"zh:[0-9a-f]{64}"', lock)) >= 12, "the archives of every platform"
+    assert len(re.findall(r'"zh:[0-9a-f]{64}"', lock)) >= 12, "hashes of some platforms are missing"
 
 
-def test_the_environments_differ_in_numbers_and_not_in_structure():
+def variable(folder, name):
+    """The text of a variable block."""
+    text = (folder / "variables.tf").read_text()
+    found = re.search(rf'^variable "{name}" \{{\n.*?^\}}\n', text, re.MULTILINE | re.DOTALL)
+    assert found, f"{folder.name} has no variable {name}"
+    return found[0]
+
+
+@pytest.mark.parametrize("folder", COMPOSED, ids=lambda folder: folder.name)
+def test_every_module_of_an_environment_takes_the_same_context(folder):
+    assert variable(folder, "context") == variable(COMPOSED[0], "context")
+    assert not IN_CONTEXT & set(tables.blocks(folder, "variable"))
+
+
+def test_the_context_is_validated():
+    checks = tables.blocks(COMPOSED[0], "variable")["context"]["validation"]
+
+    messages = " ".join(tables._plain(check["error_message"]) for check in checks)
+    assert {name for name in IN_CONTEXT if f"context.{name} must" in messages} == IN_CONTEXT
+
+
+def test_the_environments_differ_only_in_settings_and_backend():
     dev, prod = (TERRAFORM / "environments" / name for name in ("dev", "prod"))
     names = {file.name for folder in (dev, prod) for file in folder.glob("*.tf")}
 
@@ -101,7 +134,7 @@ def test_the_environments_differ_in_numbers_and_not_in_structure():
     assert len(same) >= 4
 
 
-def test_both_environments_set_the_same_numbers():
+def test_the_environments_have_the_same_settings():
     def names(folder):
         return re.findall(r"^ +([a-z_]+) += ", (folder / "settings.tf").read_text(), re.MULTILINE)
 
@@ -111,23 +144,34 @@ def test_both_environments_set_the_same_numbers():
     assert len(dev) > 10
 
 
-def test_no_resource_of_an_environment_stands_outside_the_modules():
-    text = "\n".join(sources(ENVIRONMENTS[0]).values())
+@pytest.mark.parametrize("folder", ENVIRONMENTS, ids=lambda folder: folder.name)
+def test_an_environment_root_only_calls_the_module_environment(folder):
+    text = "\n".join(sources(folder).values())
 
+    assert re.findall(r'^(?:resource|data) "([a-z_]+)"', text, re.MULTILINE) == []
+    assert re.findall(r'^module "([a-z_]+)"', text, re.MULTILINE) == ["environment"]
+
+
+def test_the_module_environment_composes_every_other_module():
+    text = "\n".join(sources(TERRAFORM / "modules/environment").values())
+
+    assert set(re.findall(r'^module "([a-z_]+)"', text, re.MULTILINE)) == {
+        folder.name for folder in COMPOSED
+    }
     assert re.findall(r'^resource "([a-z_]+)"', text, re.MULTILINE) == ["terraform_data"]
 
 
 @pytest.mark.parametrize(
     "path", sorted(TERRAFORM.rglob("*.tf")), ids=lambda path: str(path.relative_to(TERRAFORM))
 )
-def test_every_skipped_check_says_why(path):
+def test_every_skipped_check_has_a_reason(path):
     for skip in re.findall(r"checkov:skip=(.*)", path.read_text()):
         number, _, reason = skip.partition(":")
         assert re.fullmatch(r"CKV2?_AWS_\d+", number)
         assert len(reason) > 20
 
 
-def test_the_tables_of_the_readmes_are_what_the_files_say():
+def test_the_tables_in_the_readmes_are_up_to_date():
     assert len(tables.folders()) == len(FOLDERS)
     assert tables.stale() == [], "run `make terraform-docs`"
 
@@ -138,6 +182,6 @@ def test_a_stale_table_is_found(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(tables, "TERRAFORM", tmp_path)
     outputs = tmp_path / "key/outputs.tf"
-    outputs.write_text(outputs.read_text().replace("ARN of the key", "The key's ARN"))
+    outputs.write_text(outputs.read_text().replace("ARN of the KMS key", "ARN"))
 
     assert tables.stale() == [tmp_path / "key/README.md"]

@@ -1,4 +1,4 @@
-"""A mistake in a variable is refused at plan, with a sentence that says what to do."""
+"""An invalid variable fails the plan with an error that explains how to fix it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import re
 import pytest
 
 MISTAKES = {
-    "a bad address range": (
+    "an invalid CIDR block": (
         {"vpc_cidr": "10.20.0.0/33"},
-        "cidr must be a private IPv4 range such as 10.20.0.0/16.",
+        "cidr must be a private IPv4 CIDR block, such as 10.20.0.0/16.",
     ),
-    "an unknown size of the host": (
+    "an unknown instance type": (
         {"host_instance_type": "t4g.gigantic"},
-        "instance_type must be a size that holds the stack",
+        "instance_type must be an EC2 instance type of size large or above",
     ),
-    "an unknown size of the database": (
+    "an unknown instance class of the database": (
         {"database_instance_class": "db.huge"},
-        "instance_class must be a Graviton class",
+        "instance_class must be a Graviton instance class",
     ),
-    "no e-mail": (
+    "no email address": (
         {"alert_email": ""},
-        "alert_email must be an e-mail address: alarms and the budget are sent there.",
+        "alert_email must be an email address. It receives alarms and budget alerts.",
     ),
-    "an image by tag": (
+    "an image tag": (
         {"image_digest": "latest"},
-        "image_digest must be sha256: and 64 hexadecimal digits",
+        "image_digest must be sha256: followed by 64 hexadecimal digits",
     ),
     "a source without a contract": (
         {"serverless_sources": ["weather"]},
-        "serverless_sources names a source that has no contract in include/sources.",
+        "serverless_sources must contain only sources that have a contract in include/sources.",
     ),
-    "a door open to the world": (
+    "access from anywhere": (
         {
             "public": {
                 "hostname": "x",
@@ -39,29 +39,29 @@ MISTAKES = {
                 "allowed_cidrs": ["0.0.0.0/0"],
             }
         },
-        "public.allowed_cidrs must name the council's own address ranges, not 0.0.0.0/0.",
+        "public.allowed_cidrs must contain at least one IPv4 CIDR block, and not 0.0.0.0/0.",
     ),
     "a login over plain HTTP": (
         {"login": {"issuer": "http://x", "client_id": "x", "admins": "x"}},
-        "login.issuer must be the https:// address",
+        "login.issuer must be the https:// URL",
     ),
-    "half a worker": ({"workers": 1.5}, "workers must be a whole number from 0 to 20."),
+    "half a worker": ({"workers": 1.5}, "workers must be a whole number between 0 and 20."),
 }
 
 
 @pytest.fixture(scope="module")
-def sentences(roots):
-    """What Terraform says to all of them at once, without its line breaks."""
+def errors(roots):
+    """The errors of two plans with all the mistakes, without line breaks."""
     everything = {name: value for given, _ in MISTAKES.values() for name, value in given.items()}
-    # Terraform looks at a module's variables only once the root's own are right.
-    own = {"alert_email", "image_digest", "serverless_sources", "login"}
-    of_root = roots["dev"].refused(**{name: everything[name] for name in own})
+    # A module whose inputs are invalid hides the errors of the modules that it calls.
+    own = {"image_digest", "serverless_sources", "login"}
+    of_environment = roots["dev"].refused(**{name: everything[name] for name in own})
     of_modules = roots["dev"].refused(
         **{name: value for name, value in everything.items() if name not in own}
     )
-    return re.sub(r"[\s│╷╵]+", " ", of_root + of_modules)
+    return re.sub(r"[\s│╷╵]+", " ", of_environment + of_modules)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_refused_with_a_sentence(sentences, mistake):
-    assert MISTAKES[mistake][1] in sentences
+def test_an_invalid_variable_fails_the_plan_with_an_explanation(errors, mistake):
+    assert MISTAKES[mistake][1] in errors

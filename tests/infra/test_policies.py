@@ -1,4 +1,4 @@
-"""What each role of the plan may do and must not be able to do."""
+"""Every role in the plans can do its job and nothing else."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Policies = dict[str, dict[str, list[Statement]]]
 
 @pytest.fixture(scope="session")
 def policies(plans: dict[str, Any]) -> Policies:
-    """Each plan's policies, by where they stand."""
+    """The policies of each plan, by address."""
     return {name: policies_of(plan) for name, plan in plans.items()}
 
 
 @pytest.fixture(scope="session")
 def roles(plans: dict[str, Any]) -> dict[str, list[Statement]]:
-    """What each role's own policies say, by the role's name."""
+    """The statements of each role's policies, by role name."""
     found: dict[str, list[Statement]] = defaultdict(list)
     for name in ("dev", "prod"):
         for resource in resources_of(plans[name]):
@@ -68,7 +68,7 @@ def of_role(may: list[Request], must_not: list[Request]) -> list[tuple[Request, 
 
 @pytest.fixture(scope="session")
 def expected(keys: dict[str, str]) -> dict[str, list[tuple[Request, bool]]]:
-    """The whole matrix, by the role's name."""
+    """The whole matrix, by role name."""
     found = {
         f"wandle-{environment}-{role}": of_role(*requests)
         for environment in ("dev", "prod")
@@ -81,7 +81,7 @@ def expected(keys: dict[str, str]) -> dict[str, list[tuple[Request, bool]]]:
     return found
 
 
-def test_the_matrix_is_about_every_role_of_the_plan(plans, expected):
+def test_the_matrix_covers_every_role_in_the_plans(plans, expected):
     planned = {
         resource["values"]["name"]
         for plan in plans.values()
@@ -105,21 +105,21 @@ def test_each_role_can_do_its_job_and_nothing_else(roles, boundary, expected):
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_statement_of_every_role_is_asked_for_by_the_matrix(roles, expected):
-    unasked = {
+def test_the_matrix_needs_every_statement_of_every_role(roles, expected):
+    unused = {
         f"{role}: {statement.sid}"
         for role, statements in roles.items()
         for statement in statements
         if statement.body["Effect"] == "Allow"
         and not any(may and statement.matches(request) for request, may in expected[role])
-        # A deployer also plans, which the role that only plans is asked about.
+        # Deployment roles also have the plan policy, which the matrix covers for wandle-plan.
         and not (role.startswith("wandle-deploy-") and statement.address.endswith(".plan"))
     }
 
-    assert not unasked, f"these statements grant what no row of the matrix needs: {sorted(unasked)}"
+    assert not unused, f"no row of the matrix needs these statements: {sorted(unused)}"
 
 
-def test_every_statement_of_the_plan_is_narrow_or_has_its_reason(policies):
+def test_every_wildcard_has_a_reason(policies):
     statements = [
         statement
         for found in policies.values()
@@ -137,11 +137,11 @@ def test_every_statement_of_the_plan_is_narrow_or_has_its_reason(policies):
     }
 
     assert len(statements) > 100
-    assert wide - set(REASONS) == set(), "a wildcard needs a reason in tests/infra/wildcards.py"
-    assert set(REASONS) - wide == set(), "these reasons are about no wildcard of the plan"
+    assert wide - set(REASONS) == set(), "add the reason to tests/infra/wildcards.py"
+    assert set(REASONS) - wide == set(), "remove these reasons: no statement has this wildcard"
 
 
-def test_every_statement_says_in_a_word_what_it_is_for(policies):
+def test_every_statement_has_a_sid(policies):
     nameless = [
         statement.address
         for found in policies.values()
@@ -153,8 +153,8 @@ def test_every_statement_says_in_a_word_what_it_is_for(policies):
     assert not nameless
 
 
-def test_every_policy_is_as_short_as_iam_demands(plans):
-    """IAM's quotas, which count no white space; the stand-in for AWS does not know them."""
+def test_every_policy_is_within_the_size_quotas_of_iam(plans):
+    """IAM does not count white space. moto does not enforce these quotas."""
     quotas = {
         ("aws_iam_policy", "policy"): 6144,
         ("aws_iam_role_policy", "policy"): 10_240,
@@ -175,7 +175,7 @@ def test_every_policy_is_as_short_as_iam_demands(plans):
     assert {where: sizes for where, sizes in lengths.items() if sizes[0] > sizes[1]} == {}
 
 
-def test_only_the_one_policy_that_rds_must_name_first_is_unknown_to_a_plan(plans):
+def test_a_plan_shows_every_policy_except_the_one_for_the_secret_that_rds_creates(plans):
     unknown = {
         resource["address"]
         for plan in plans.values()
@@ -184,10 +184,10 @@ def test_only_the_one_policy_that_rds_must_name_first_is_unknown_to_a_plan(plans
         and not resource["values"].get("policy")
     }
 
-    assert unknown == {"module.identity.aws_iam_role_policy.admin_secret"}
+    assert unknown == {"module.environment.module.identity.aws_iam_role_policy.admin_secret"}
 
 
-def test_every_role_but_those_that_deploy_is_under_the_boundary(plans):
+def test_every_role_except_the_deployment_roles_has_the_boundary(plans):
     free = {
         resource["values"]["name"]
         for plan in plans.values()
@@ -198,7 +198,7 @@ def test_every_role_but_those_that_deploy_is_under_the_boundary(plans):
     assert free == {"wandle-deploy-dev", "wandle-deploy-prod", "wandle-plan"}
 
 
-def test_whoever_comes_without_tls_is_denied_whatever_he_may(policies):
+def test_every_bucket_denies_requests_without_tls(policies):
     buckets = {
         f"{name}: {address}": statements
         for name, found in policies.items()
@@ -221,11 +221,11 @@ def test_whoever_comes_without_tls_is_denied_whatever_he_may(policies):
             for statement in statements
             if statement.matches(plain) and statement.body["Effect"] == "Deny"
         ]
-        assert denying, f"{address} lets plain HTTP in"
+        assert denying, f"{address} allows plain HTTP"
 
 
 def test_a_widened_policy_is_found(roles, boundary, expected):
-    """The gate itself: what a careless change would do, and what then fails."""
+    """The matrix must fail for a policy that grants too much."""
     role = "wandle-dev-extract-bank_holidays"
     careless = read(
         "careless",
@@ -237,7 +237,7 @@ def test_a_widened_policy_is_found(roles, boundary, expected):
     found = [request for request, may in expected[role] if allows(widened, request) and not may]
     assert put("dev", "landing/weather_hourly/x") in found
     assert not allows(boundary, Request("s3:DeleteBucket", bucket("dev"))), (
-        "the boundary holds even then"
+        "the boundary limits even this policy"
     )
 
 
@@ -297,11 +297,11 @@ def test_a_widened_policy_is_found(roles, boundary, expected):
         ),
     ],
 )
-def test_the_evaluator_reads_a_statement_as_aws_does(statement, request_, matches):
+def test_the_evaluator_matches_statements_as_aws_does(statement, request_, matches):
     assert Statement("x", {"Effect": "Allow", **statement}).matches(request_) is matches
 
 
-def test_a_denial_wins():
+def test_a_deny_overrides_an_allow():
     allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     deny = {"Effect": "Deny", "Action": "a:b", "Resource": "*"}
     statements = [Statement("x", allow), Statement("x", deny)]
@@ -310,7 +310,7 @@ def test_a_denial_wins():
     assert not allows(statements, Request("a:b", "r"))
 
 
-def test_the_evaluator_guesses_nothing():
+def test_the_evaluator_rejects_what_it_does_not_support():
     unknown = {
         "Effect": "Allow",
         "Action": "a:b",

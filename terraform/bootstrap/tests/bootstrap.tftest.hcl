@@ -37,17 +37,17 @@ run "keeps_every_state_encrypted_and_private" {
 
   assert {
     condition     = aws_s3_bucket_versioning.state.versioning_configuration[0].status == "Enabled" && !aws_s3_bucket.state.force_destroy
-    error_message = "A lost state can be brought back."
+    error_message = "The state must be recoverable."
   }
 
   assert {
     condition     = one(aws_s3_bucket_server_side_encryption_configuration.state.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms"
-    error_message = "The state is encrypted with the key of bootstrap."
+    error_message = "The state must be encrypted with the key of bootstrap."
   }
 
   assert {
     condition     = aws_s3_bucket_public_access_block.state.block_public_policy && strcontains(aws_s3_bucket_policy.state.policy, "aws:SecureTransport")
-    error_message = "Neither the public nor a connection without TLS reaches the state."
+    error_message = "The state bucket must block public access and require TLS."
   }
 }
 
@@ -62,11 +62,11 @@ run "lets_one_repository_and_branch_deploy" {
         "token.actions.githubusercontent.com:ref" = "refs/heads/main"
       }
     ])
-    error_message = "A role that deploys is for one repository, one branch and its own environment."
+    error_message = "A deployment role must be limited to one repository, one branch and its own environment."
   }
 }
 
-run "makes_roles_under_the_boundary_alone" {
+run "can_create_roles_only_with_the_boundary" {
   command = plan
 
   assert {
@@ -74,20 +74,20 @@ run "makes_roles_under_the_boundary_alone" {
       for statement in local.deploy_statements["dev"] : try(statement.Condition.StringEquals["iam:PermissionsBoundary"], "") != ""
       if contains(statement.Action, "iam:CreateRole") || contains(statement.Action, "iam:PutRolePolicy")
     ])
-    error_message = "Whoever deploys must not be able to make a role that may do more than the boundary."
+    error_message = "A deployment role must not be able to create a role without the permissions boundary."
   }
 }
 
-run "keeps_images_as_they_were_pushed" {
+run "keeps_images_immutable_and_scans_them" {
   command = plan
 
   assert {
     condition     = alltrue([for repository in aws_ecr_repository.this : repository.image_tag_mutability == "IMMUTABLE" && repository.image_scanning_configuration[0].scan_on_push])
-    error_message = "A tag cannot be moved, and each image is scanned."
+    error_message = "Tags must be immutable, and images must be scanned on push."
   }
 }
 
-run "refuses_what_is_no_repository" {
+run "refuses_an_invalid_repository" {
   command = plan
 
   variables {
@@ -97,7 +97,7 @@ run "refuses_what_is_no_repository" {
   expect_failures = [var.github_repository]
 }
 
-run "refuses_every_branch_at_once" {
+run "refuses_a_wildcard_branch" {
   command = plan
 
   variables {

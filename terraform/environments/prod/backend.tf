@@ -1,5 +1,5 @@
 terraform {
-  # The bucket is `bootstrap`'s: terraform init -backend-config=bucket=<state_bucket> -backend-config=region=<region>
+  # terraform init -backend-config=bucket=<output state_bucket of bootstrap> -backend-config=region=<region>
   backend "s3" {
     key          = "wandle/prod.tfstate"
     encrypt      = true

@@ -1,39 +1,39 @@
 output "bucket" {
-  description = "The bucket: WANDLE_BUCKET."
-  value       = module.lake.bucket
+  description = "Name of the lake bucket: WANDLE_BUCKET."
+  value       = module.environment.bucket
 }
 
 output "database" {
   description = "`<host>:<port>` of PostgreSQL: WANDLE_DATABASE."
-  value       = module.warehouse.address
+  value       = module.environment.database
 }
 
 output "admin_secret_arn" {
-  description = "Secret that RDS keeps the admin's password in: WANDLE_ADMIN_SECRET."
-  value       = module.warehouse.admin_secret_arn
+  description = "ARN of the secret in which RDS keeps the admin password: WANDLE_ADMIN_SECRET."
+  value       = module.environment.admin_secret_arn
 }
 
 output "job_role" {
-  description = "ARN of a job's role, with {job} in the place of its name: WANDLE_JOB_ROLE."
-  value       = module.identity.job_role
+  description = "ARN of a job's role, with `{job}` in place of the job name: WANDLE_JOB_ROLE."
+  value       = module.environment.job_role
 }
 
 output "autoscaling_group" {
-  description = "Group of the host, for `aws ssm start-session` and restarts."
-  value       = module.airflow_host.autoscaling_group
+  description = "Name of the host's Auto Scaling group, to find the instance for `aws ssm start-session`."
+  value       = module.environment.autoscaling_group
 }
 
 output "settings" {
-  description = "What the host gives to every container."
-  value       = module.airflow_host.settings
+  description = "Environment variables that the host passes to every container."
+  value       = module.environment.settings
 }
 
 output "balancer" {
-  description = "Name that the council's DNS points at; null without a load balancer."
-  value       = module.airflow_host.balancer
+  description = "DNS name of the load balancer, for the council's DNS record. Null without a load balancer."
+  value       = module.environment.balancer
 }
 
 output "dashboard" {
-  description = "The dashboard in CloudWatch."
-  value       = module.watch.dashboard
+  description = "Name of the CloudWatch dashboard."
+  value       = module.environment.dashboard
 }

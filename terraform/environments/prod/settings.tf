@@ -1,27 +1,37 @@
-# All in which the environments differ: numbers, and when it sleeps. Everything else is the same file.
+# The environments differ only in this file and in backend.tf.
 
 locals {
   environment = "prod"
 
-  numbers = {
-    vpc_cidr       = "10.30.0.0/16"
-    nat_gateways   = 2
-    endpoint_zones = 2
+  settings = {
+    protected = coalesce(var.protected, true)
 
-    host_instance_type = "m7g.xlarge"
-    host_disk_gb       = 100
+    network = {
+      cidr           = coalesce(var.vpc_cidr, "10.30.0.0/16")
+      nat_gateways   = 2
+      endpoint_zones = 2
+    }
 
-    database_instance_class   = "db.m7g.large"
-    database_storage_gb       = 100
-    database_storage_limit_gb = 1000
-    database_backup_days      = 35
-    database_multi_az         = true
-    database_final_snapshot   = true
+    host = {
+      instance_type = coalesce(var.host_instance_type, "m7g.xlarge")
+      disk_gb       = 100
+    }
 
-    protected            = true
-    log_retention_days   = 365
-    task_log_days        = 365
-    access_log_days      = 365
+    database = {
+      instance_class   = coalesce(var.database_instance_class, "db.m7g.large")
+      storage_gb       = 100
+      storage_limit_gb = 1000
+      backup_days      = 35
+      multi_az         = true
+      final_snapshot   = true
+    }
+
+    retention_days = {
+      logs        = 365
+      task_logs   = 365
+      access_logs = 365
+    }
+
     landing_archive_days = 90
     monthly_budget_usd   = 1200
 

@@ -1,4 +1,4 @@
-# Nothing may come in but what the load balancers pass on; no SSH: Session Manager is asked from inside.
+# Inbound: only from the load balancers. No SSH: Session Manager needs no inbound port.
 
 resource "aws_security_group" "this" {
   for_each = local.groups

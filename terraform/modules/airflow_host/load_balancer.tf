@@ -1,12 +1,12 @@
-# Optional: Airflow under the council's own name, by TLS, for the council's own addresses. The login is
-# Airflow's own (OIDC, docs/deploy.md): one at the balancer would put its client secret into the state.
+# Optional: Airflow on the council's domain, with TLS, for the council's own IP addresses. Airflow itself
+# does the OIDC login (docs/deploy.md): the load balancer would need the client secret in the state.
 
 locals {
   public = var.public == null ? {} : { this = var.public }
 }
 
 resource "aws_security_group" "balancer" {
-  # checkov:skip=CKV2_AWS_5:It is the load balancer's, below; both are there or neither
+  # checkov:skip=CKV2_AWS_5:Attached to the load balancer below, which exists under the same condition
   for_each = local.public
 
   name        = "${local.name}-balancer"
@@ -50,9 +50,9 @@ resource "aws_vpc_security_group_ingress_rule" "from_balancer" {
 }
 
 resource "aws_lb" "public" {
-  # checkov:skip=CKV2_AWS_28:Only the council's own address ranges get through; a web firewall is their network team's to add
-  # checkov:skip=CKV_AWS_150:A number of the environment: protected is true in prod
-  # checkov:skip=CKV2_AWS_20:Nothing listens for plain HTTP, so there is nothing to redirect
+  # checkov:skip=CKV2_AWS_28:Only the council's own CIDR blocks can connect; the council can add a web application firewall
+  # checkov:skip=CKV_AWS_150:Set per environment: protected is true in prod
+  # checkov:skip=CKV2_AWS_20:There is no HTTP listener, so there is nothing to redirect
   for_each = local.public
 
   name                       = local.name
@@ -72,7 +72,7 @@ resource "aws_lb" "public" {
 }
 
 resource "aws_lb_target_group" "public" {
-  # checkov:skip=CKV_AWS_378:TLS ends at the balancer; behind it the way is inside the VPC, between two security groups
+  # checkov:skip=CKV_AWS_378:TLS ends at the load balancer; from there traffic stays in the VPC between two security groups
   for_each = local.public
 
   name_prefix = "wandle"

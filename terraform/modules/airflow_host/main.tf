@@ -1,9 +1,9 @@
-# One EC2 host that runs the Compose stack, in a group of one: a host that fails is replaced. What it
-# holds is in RDS, S3 and Secrets Manager, so a new one needs nothing from the old.
+# One EC2 host that runs the Compose stack, in an Auto Scaling group of one that replaces a failed host.
+# All data is in RDS, S3 and Secrets Manager, so a new host needs nothing from the old one.
 
 locals {
-  name = "wandle-${var.environment}"
-  # The newest Amazon Linux at the moment that a host is made.
+  name = "wandle-${var.context.environment}"
+  # Resolved when an instance launches: the latest Amazon Linux 2023.
   architecture = can(regex("^[a-z]+[0-9]+g", var.instance_type)) ? "arm64" : "x86_64"
   ami          = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${local.architecture}"
 
@@ -15,30 +15,30 @@ locals {
   user_data = {
     for group in keys(local.groups) : group => templatefile("${path.module}/user_data.sh.tftpl", {
       group            = group
-      environment      = var.environment
-      region           = var.region
+      environment      = var.context.environment
+      region           = var.context.region
       image            = var.image
       admin_secret_arn = var.admin_secret_arn
       settings         = var.settings
       listen           = var.public == null && var.workers == 0 ? "127.0.0.1" : "0.0.0.0"
       listen_broker    = var.workers == 0 ? "127.0.0.1" : "0.0.0.0"
-      # The host itself must not take the balancer's way: it could not reach itself by it.
+      # Empty on the host itself: it cannot reach itself through the load balancer.
       host = group == "worker" ? one(aws_lb.internal[*].dns_name) : ""
     })
   }
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  # checkov:skip=CKV_AWS_338:A number of the environment: a year in prod
+  # checkov:skip=CKV_AWS_338:Set per environment: one year in prod
   for_each = toset(["host", "containers"])
 
-  name              = "/wandle/${var.environment}/${each.key}"
+  name              = "/wandle/${var.context.environment}/${each.key}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.key_arn
 }
 
 resource "aws_launch_template" "this" {
-  # checkov:skip=CKV_AWS_341:Containers are one hop further than the host, and become the jobs' roles by the host's
+  # checkov:skip=CKV_AWS_341:Containers are one hop further away than the host, and need its role to assume job roles
   for_each = local.groups
 
   name                   = "${local.name}-${each.key}"
@@ -60,8 +60,7 @@ resource "aws_launch_template" "this" {
   metadata_options {
     http_endpoint = "enabled"
     http_tokens   = "required"
-    # A container is one hop further than the host: 2 lets it ask for the host's role, by which it
-    # becomes a job's. With 1 no container could.
+    # 1 hop for the host, 1 more for its containers, which need the host's role to assume job roles.
     http_put_response_hop_limit = 2
     instance_metadata_tags      = "disabled"
   }
@@ -86,7 +85,7 @@ resource "aws_launch_template" "this" {
 
     content {
       resource_type = tag_specifications.value
-      tags          = { Name = "${local.name}-${each.key}", Project = "wandle", Environment = var.environment }
+      tags          = { Name = "${local.name}-${each.key}", Project = "wandle", Environment = var.context.environment }
     }
   }
 }
@@ -99,7 +98,7 @@ resource "aws_autoscaling_group" "this" {
   max_size            = each.value.size
   desired_capacity    = each.value.size
   vpc_zone_identifier = var.private_subnet_ids
-  # Airflow on a new host is up after about ten minutes: packages, the image, the stack.
+  # A new host takes about ten minutes to install packages, pull the image and start Airflow.
   health_check_type         = "EC2"
   health_check_grace_period = 900
   wait_for_capacity_timeout = "0"
@@ -110,8 +109,8 @@ resource "aws_autoscaling_group" "this" {
     version = aws_launch_template.this[each.key].latest_version
   }
 
-  # A new image or setting replaces the hosts, one at a time. There must not be two schedulers' hosts
-  # at once on a stack of one: the old one goes first.
+  # A new image or setting replaces the hosts one at a time. The old host is terminated first, so that
+  # there are never two schedulers.
   instance_refresh {
     strategy = "Rolling"
 
@@ -123,7 +122,7 @@ resource "aws_autoscaling_group" "this" {
   }
 
   dynamic "tag" {
-    for_each = { Name = "${local.name}-${each.key}", Project = "wandle", Environment = var.environment }
+    for_each = { Name = "${local.name}-${each.key}", Project = "wandle", Environment = var.context.environment }
 
     content {
       key                 = tag.key
@@ -133,7 +132,7 @@ resource "aws_autoscaling_group" "this" {
   }
 
   lifecycle {
-    # What the nightly stop has set. Without one, min_size and max_size say it all.
+    # Changed by the nightly stop. Without one, min_size and max_size determine the capacity.
     ignore_changes = [desired_capacity]
   }
 }

@@ -1,5 +1,5 @@
-# Optional: hosts with Celery workers only. They find the one host, which may be replaced at any time,
-# under the name of an internal balancer: Airflow's API (8080) and the broker (6379).
+# Optional: hosts that run only Celery workers. They reach the main host, which can be replaced at any
+# time, through an internal load balancer: Airflow's API (8080) and the broker (6379).
 
 locals {
   ports = var.workers == 0 ? {} : { api = 8080, broker = 6379 }
@@ -11,8 +11,8 @@ locals {
 }
 
 resource "aws_lb" "internal" {
-  # checkov:skip=CKV_AWS_150:It holds nothing: a new one is as good
-  # checkov:skip=CKV_AWS_91:Flow logs have these connections; a network balancer logs TLS listeners only
+  # checkov:skip=CKV_AWS_150:It is stateless and can be recreated at any time
+  # checkov:skip=CKV_AWS_91:VPC Flow Logs record these connections; a Network Load Balancer logs only TLS listeners
   count = var.workers == 0 ? 0 : 1
 
   name                             = "${local.name}-internal"
@@ -78,7 +78,7 @@ resource "aws_vpc_security_group_egress_rule" "worker" {
 }
 
 resource "aws_lb_target_group" "internal" {
-  # checkov:skip=CKV_AWS_378:Airflow's API between two security groups inside the VPC; each call carries a signed token
+  # checkov:skip=CKV_AWS_378:Traffic stays in the VPC between two security groups, and every API call carries a signed token
   for_each = local.ports
 
   name_prefix = "wandle"

@@ -1,4 +1,4 @@
-# The EC2 hosts' own role: becoming a job, and what an instance needs to run at all.
+# The role of the EC2 hosts: assume job roles, plus the minimum that an instance needs.
 
 locals {
   host_statements = [
@@ -50,7 +50,7 @@ locals {
 
 resource "aws_iam_role" "host" {
   name                 = "${local.name}-host"
-  description          = "The EC2 hosts: becomes the jobs' roles"
+  description          = "EC2 hosts: assumes the job roles"
   permissions_boundary = var.boundary_arn
 
   assume_role_policy = jsonencode({

@@ -1,5 +1,5 @@
-# The statements of each job. Where a resource is *, AWS knows no resource for the action, and a
-# condition narrows it; tests/infra lists each with its reason.
+# Permissions of each job. A statement has the resource * only if the action does not support resources,
+# and then has a condition; tests/infra/wildcards.py gives the reason for each.
 
 locals {
   use_key_for_s3 = {
@@ -7,7 +7,7 @@ locals {
     Effect    = "Allow"
     Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
     Resource  = var.key_arn
-    Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+    Condition = { StringEquals = { "kms:ViaService" = "s3.${var.context.region}.amazonaws.com" } }
   }
 
   read_with_key_for_s3 = merge(local.use_key_for_s3, { Sid = "ReadWithKeyForS3", Action = ["kms:Decrypt"] })
@@ -17,7 +17,7 @@ locals {
     Effect    = "Allow"
     Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
     Resource  = var.key_arn
-    Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
+    Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.context.region}.amazonaws.com" } }
   }
 
   read_secrets = {
@@ -27,7 +27,7 @@ locals {
     Resource = "${local.arn.secret}/*"
   }
 
-  # Listing, then reading, of the zones that a job looks at.
+  # Prefixes that each job can list and read.
   zones_read = merge(
     { for source in keys(local.contracts) : "extract-${source}" => [for name in concat([source], local.parents[source]) : "landing/${name}/"] },
     {
@@ -59,7 +59,7 @@ locals {
 
   jobs_of_sources = {
     for source in keys(local.contracts) : "extract-${source}" => {
-      description = "Fetches ${source} and lands it"
+      description = "Fetches ${source} and writes landings"
       statements = concat(local.reading["extract-${source}"], [local.use_key_for_s3, {
         Sid      = "WriteOwnLandings"
         Effect   = "Allow"
@@ -71,12 +71,12 @@ locals {
 
   jobs_of_all = {
     load = {
-      description = "Reads landings to load, replay and verify them"
+      description = "Reads landings: load, replay, verify"
       statements  = concat(local.reading.load, [local.read_with_key_for_s3])
     }
 
     transform = {
-      description = "Publishes dbt's docs and the open data"
+      description = "Publishes dbt docs and open data"
       statements = concat(local.reading.transform, [local.use_key_for_s3, {
         Sid      = "WritePublished"
         Effect   = "Allow"
@@ -86,7 +86,7 @@ locals {
     }
 
     portal = {
-      description = "Shows dbt's docs and the open data in the Airflow UI"
+      description = "Shows dbt docs and open data in the Airflow UI"
       statements  = concat(local.reading.portal, [local.read_with_key_for_s3])
     }
 
@@ -95,7 +95,7 @@ locals {
       statements = concat(local.reading.housekeeping, [
         local.use_key_for_s3,
         {
-          # Erasing rewrites a landing without the person, and must not leave the old one behind.
+          # Erasure rewrites a landing without the person and deletes the old version.
           Sid      = "ReplaceAndDeleteLandings"
           Effect   = "Allow"
           Action   = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion"]
@@ -112,7 +112,7 @@ locals {
     }
 
     logs = {
-      description = "Keeps Airflow's task logs in the bucket"
+      description = "Writes and reads Airflow task logs"
       statements = concat(local.reading.logs, [local.use_key_for_s3, {
         Sid      = "WriteLogs"
         Effect   = "Allow"
@@ -122,7 +122,7 @@ locals {
     }
 
     watch = {
-      description = "Puts the metrics of freshness"
+      description = "Publishes freshness metrics"
       statements = [{
         Sid       = "PutWandleMetrics"
         Effect    = "Allow"
@@ -133,12 +133,12 @@ locals {
     }
 
     secrets = {
-      description = "Reads Airflow's connections and settings"
+      description = "Reads Airflow connections and configuration"
       statements  = [local.read_secrets, merge(local.use_key_for_secrets, { Action = ["kms:Decrypt"] })]
     }
 
     migrate = {
-      description = "Fills secrets and makes roles and tables of the database"
+      description = "Fills secrets, creates database roles and tables"
       statements = [local.read_secrets, local.use_key_for_secrets, {
         Sid      = "FillSecrets"
         Effect   = "Allow"
@@ -148,7 +148,7 @@ locals {
     }
 
     doctor = {
-      description = "Looks whether the environment is as it should be"
+      description = "Checks the configuration of the environment"
       statements = [
         {
           Sid    = "LookAtBucket"
@@ -176,7 +176,7 @@ locals {
           Sid      = "LookAtParameters"
           Effect   = "Allow"
           Action   = ["rds:DescribeDBParameters"]
-          Resource = "arn:${var.partition}:rds:${var.region}:${var.account_id}:pg:${local.name}-*"
+          Resource = "arn:${var.context.partition}:rds:${var.context.region}:${var.context.account_id}:pg:${local.name}-*"
         },
         {
           Sid      = "LookAtRoles"

@@ -1,25 +1,25 @@
-# Who may do what. The host may become a job and do little else; each job's role may do that job;
-# a source's role may write that source's landings alone. The contracts say which sources there are.
+# IAM roles. The host can assume job roles and do little else. Each job role has only the permissions
+# of its job. There is one extract role per contract, which can write only that source's landings.
 
 locals {
-  name = "wandle-${var.environment}"
+  name = "wandle-${var.context.environment}"
 
   contracts = {
     for file in fileset(var.contracts_folder, "*.yaml") :
     trimsuffix(file, ".yaml") => yamldecode(file("${var.contracts_folder}/${file}"))
   }
 
-  # What a source may read beside its own: the landings that its requests are made of.
+  # Sources whose landings a source reads to build its requests.
   parents = {
     for source, contract in local.contracts :
     source => distinct([for parent in values(try(contract.extract.parents, {})) : parent.source])
   }
 
   arn = {
-    role   = "arn:${var.partition}:iam::${var.account_id}:role/${local.name}"
-    logs   = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:/wandle/${var.environment}"
-    secret = "arn:${var.partition}:secretsmanager:${var.region}:${var.account_id}:secret:wandle/${var.environment}"
-    server = "arn:${var.partition}:rds:${var.region}:${var.account_id}:db:${local.name}"
+    role   = "arn:${var.context.partition}:iam::${var.context.account_id}:role/${local.name}"
+    logs   = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/wandle/${var.context.environment}"
+    secret = "arn:${var.context.partition}:secretsmanager:${var.context.region}:${var.context.account_id}:secret:wandle/${var.context.environment}"
+    server = "arn:${var.context.partition}:rds:${var.context.region}:${var.context.account_id}:db:${local.name}"
   }
 
   jobs = merge(local.jobs_of_sources, local.jobs_of_all)
@@ -53,7 +53,7 @@ resource "aws_iam_role_policy" "job" {
   policy = jsonencode({ Version = "2012-10-17", Statement = each.value.statements })
 }
 
-# Apart from the others, as its ARN is known only when RDS has made it.
+# A separate policy, because the ARN is known only after RDS has created the secret.
 resource "aws_iam_role_policy" "admin_secret" {
   name = "admin-secret"
   role = aws_iam_role.job["migrate"].name

@@ -1,46 +1,35 @@
-variable "environment" {
-  description = "The environment: `dev` or `prod`. Part of every name."
-  type        = string
+variable "context" {
+  description = "Environment, AWS account, Region and partition of the resources. Names and ARNs are built from them."
+  type = object({
+    environment = string
+    account_id  = string
+    region      = string
+    partition   = string
+  })
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.environment))
-    error_message = "environment must be 2 to 10 small letters or digits and begin with a letter, such as dev."
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.context.environment))
+    error_message = "context.environment must be 2 to 10 lowercase letters or digits and start with a letter, such as dev."
   }
-}
-
-variable "account_id" {
-  description = "The AWS account, 12 digits."
-  type        = string
 
   validation {
-    condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be the 12 digits of an AWS account."
+    condition     = can(regex("^[0-9]{12}$", var.context.account_id))
+    error_message = "context.account_id must be a 12-digit AWS account ID."
   }
-}
-
-variable "region" {
-  description = "The AWS region, such as eu-west-2."
-  type        = string
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be the name of an AWS region, such as eu-west-2."
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.context.region))
+    error_message = "context.region must be an AWS Region, such as eu-west-2."
   }
-}
-
-variable "partition" {
-  description = "The AWS partition, for ARNs."
-  type        = string
-  default     = "aws"
 
   validation {
-    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.partition)
-    error_message = "partition must be aws, aws-cn or aws-us-gov."
+    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.context.partition)
+    error_message = "context.partition must be aws, aws-cn or aws-us-gov."
   }
 }
 
 variable "key_arn" {
-  description = "ARN of the key of the environment."
+  description = "ARN of the environment's KMS key."
   type        = string
 
   validation {
@@ -50,22 +39,22 @@ variable "key_arn" {
 }
 
 variable "boundary_arn" {
-  description = "ARN of the permission boundary that `bootstrap` made; every role gets it."
+  description = "ARN of the permissions boundary from `bootstrap`, attached to every role."
   type        = string
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/", var.boundary_arn))
-    error_message = "boundary_arn must be the ARN of an IAM policy; `bootstrap` prints it."
+    error_message = "boundary_arn must be the ARN of an IAM policy: the output `boundary_arn` of `bootstrap`."
   }
 }
 
 variable "contracts_folder" {
-  description = "Folder of the contracts; each source in it gets a role of its own."
+  description = "Path of the folder of contracts. Each source gets its own role."
   type        = string
 
   validation {
     condition     = length(fileset(var.contracts_folder, "*.yaml")) > 0
-    error_message = "contracts_folder must be the folder of the contracts, include/sources: there is no *.yaml in it."
+    error_message = "contracts_folder must be the folder of contracts, include/sources. It contains no *.yaml files."
   }
 
   validation {
@@ -73,7 +62,7 @@ variable "contracts_folder" {
       for file in fileset(var.contracts_folder, "*.yaml") :
       try(yamldecode(file("${var.contracts_folder}/${file}")).name == trimsuffix(file, ".yaml"), false)
     ])
-    error_message = "Every contract must be YAML that says its own name, the file's without .yaml: a role named after another source could write that one's landings. `wandle validate` says which is wrong."
+    error_message = "Every contract must be valid YAML whose name equals its file name without .yaml; otherwise its role could write another source's landings. Run `wandle validate` to find the wrong contract."
   }
 
   validation {
@@ -81,7 +70,7 @@ variable "contracts_folder" {
       for file in fileset(var.contracts_folder, "*.yaml") :
       can(regex("^[a-z][a-z0-9_]{0,39}\\.yaml$", file))
     ])
-    error_message = "A contract's name must be small letters, digits and _, at most 40: it becomes part of the role's name."
+    error_message = "A contract's name must start with a lowercase letter and contain at most 40 lowercase letters, digits and underscores, because it is part of a role name."
   }
 
   validation {
@@ -91,31 +80,31 @@ variable "contracts_folder" {
         fileexists("${var.contracts_folder}/${parent.source}.yaml")
       ]
     ]))
-    error_message = "A contract names a parent (extract.parents) that has no contract, so there is nothing that its role could be let read."
+    error_message = "Every parent of a contract (extract.parents) must have a contract itself, because the role needs read access to its landings."
   }
 }
 
 variable "bucket_arn" {
-  description = "ARN of the bucket."
+  description = "ARN of the lake bucket."
   type        = string
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:s3:::[a-z0-9.-]+$", var.bucket_arn))
-    error_message = "bucket_arn must be the ARN of a bucket."
+    error_message = "bucket_arn must be the ARN of an S3 bucket."
   }
 }
 
 variable "repository_arn" {
-  description = "ARN of the ECR repository that the host pulls its image from."
+  description = "ARN of the ECR repository of the host's image."
   type        = string
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:ecr:[a-z0-9-]+:[0-9]{12}:repository/", var.repository_arn))
-    error_message = "repository_arn must be the ARN of an ECR repository; `bootstrap` prints it."
+    error_message = "repository_arn must be the ARN of an ECR repository."
   }
 }
 
 variable "admin_secret_arn" {
-  description = "ARN of the secret that RDS keeps the admin's password in."
+  description = "ARN of the secret in which RDS keeps the admin password."
   type        = string
 }

@@ -1,4 +1,4 @@
 output "arn" {
-  description = "ARN of the key."
+  description = "ARN of the KMS key."
   value       = aws_kms_key.this.arn
 }

@@ -1,15 +1,15 @@
-# Who read or changed what in the lake; the load balancer's requests, where there is one.
+# Access logs of the lake bucket and of the optional load balancer.
 
 locals {
-  access_logs_bucket = "wandle-${var.environment}-access-logs-${var.account_id}"
-  access_logs_arn    = "arn:${var.partition}:s3:::${local.access_logs_bucket}"
+  access_logs_bucket = "wandle-${var.context.environment}-access-logs-${var.context.account_id}"
+  access_logs_arn    = "arn:${var.context.partition}:s3:::${local.access_logs_bucket}"
 }
 
 resource "aws_s3_bucket" "access_logs" {
-  # checkov:skip=CKV_AWS_18:It holds the access logs: logging its own would never end
-  # checkov:skip=CKV_AWS_144:Logs of a year; a second region would double the cost
-  # checkov:skip=CKV_AWS_145:S3 and load balancers deliver logs only to a bucket under S3's own key
-  # checkov:skip=CKV2_AWS_62:Nobody waits for an event
+  # checkov:skip=CKV_AWS_18:This is the bucket for access logs; logging access to it would never end
+  # checkov:skip=CKV_AWS_144:Only logs; a second Region would double the cost
+  # checkov:skip=CKV_AWS_145:S3 and load balancers can deliver logs only to a bucket with SSE-S3
+  # checkov:skip=CKV2_AWS_62:Nothing consumes events of this bucket
   bucket        = local.access_logs_bucket
   force_destroy = !var.protected
 }
@@ -71,7 +71,7 @@ resource "aws_s3_bucket_policy" "access_logs" {
         Resource  = "${local.access_logs_arn}/lake/*"
         Condition = {
           ArnEquals    = { "aws:SourceArn" = local.arn }
-          StringEquals = { "aws:SourceAccount" = var.account_id }
+          StringEquals = { "aws:SourceAccount" = var.context.account_id }
         }
       },
       {
@@ -79,9 +79,9 @@ resource "aws_s3_bucket_policy" "access_logs" {
         Effect    = "Allow"
         Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
         Action    = "s3:PutObject"
-        Resource  = "${local.access_logs_arn}/load-balancer/AWSLogs/${var.account_id}/*"
+        Resource  = "${local.access_logs_arn}/load-balancer/AWSLogs/${var.context.account_id}/*"
         Condition = {
-          ArnLike = { "aws:SourceArn" = "arn:${var.partition}:elasticloadbalancing:${var.region}:${var.account_id}:loadbalancer/*" }
+          ArnLike = { "aws:SourceArn" = "arn:${var.context.partition}:elasticloadbalancing:${var.context.region}:${var.context.account_id}:loadbalancer/*" }
         }
       },
     ]

@@ -1,14 +1,13 @@
-# The bucket of the landings and what is made of them:
-# landing/<source>/<council>/<period>/..., published/, docs/, logs/.
+# The lake bucket: landing/<source>/<council>/<period>/..., published/, docs/, logs/.
 
 locals {
-  bucket = "wandle-${var.environment}-lake-${var.account_id}"
-  arn    = "arn:${var.partition}:s3:::${local.bucket}"
+  bucket = "wandle-${var.context.environment}-lake-${var.context.account_id}"
+  arn    = "arn:${var.context.partition}:s3:::${local.bucket}"
 }
 
 resource "aws_s3_bucket" "lake" {
-  # checkov:skip=CKV_AWS_144:Landings can be asked for again, or are copied by AWS Backup if a council wants it; a second region doubles the cost
-  # checkov:skip=CKV2_AWS_62:Nobody waits for an event; Airflow decides when to load
+  # checkov:skip=CKV_AWS_144:Landings can be fetched again or copied with AWS Backup; a second Region would double the cost
+  # checkov:skip=CKV2_AWS_62:Nothing consumes events; Airflow decides when to load
   bucket        = local.bucket
   force_destroy = !var.protected
 }
@@ -82,7 +81,7 @@ resource "aws_s3_bucket_policy" "lake" {
         Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
       },
       {
-        # Nothing said: the bucket's default, which is this key.
+        # A request without this header uses the bucket's default, which is this key.
         Sid       = "NoOtherKey"
         Effect    = "Deny"
         Principal = { AWS = "*" }
@@ -107,8 +106,8 @@ resource "aws_s3_bucket_policy" "lake" {
 resource "aws_s3_bucket_lifecycle_configuration" "lake" {
   bucket = aws_s3_bucket.lake.id
 
-  # Landings are never expired here: `retention_days` of the contracts says which go, and
-  # `housekeeping` writes down that they went.
+  # Landings never expire here: the DAG `housekeeping` deletes them according to the `retention_days` of
+  # their contract, and records each deletion.
   rule {
     id     = "landing"
     status = "Enabled"

@@ -1,46 +1,35 @@
-variable "environment" {
-  description = "The environment: `dev` or `prod`. Part of every name."
-  type        = string
+variable "context" {
+  description = "Environment, AWS account, Region and partition of the resources. Names and ARNs are built from them."
+  type = object({
+    environment = string
+    account_id  = string
+    region      = string
+    partition   = string
+  })
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.environment))
-    error_message = "environment must be 2 to 10 small letters or digits and begin with a letter, such as dev."
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.context.environment))
+    error_message = "context.environment must be 2 to 10 lowercase letters or digits and start with a letter, such as dev."
   }
-}
-
-variable "account_id" {
-  description = "The AWS account, 12 digits."
-  type        = string
 
   validation {
-    condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be the 12 digits of an AWS account."
+    condition     = can(regex("^[0-9]{12}$", var.context.account_id))
+    error_message = "context.account_id must be a 12-digit AWS account ID."
   }
-}
-
-variable "region" {
-  description = "The AWS region, such as eu-west-2."
-  type        = string
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be the name of an AWS region, such as eu-west-2."
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.context.region))
+    error_message = "context.region must be an AWS Region, such as eu-west-2."
   }
-}
-
-variable "partition" {
-  description = "The AWS partition, for ARNs."
-  type        = string
-  default     = "aws"
 
   validation {
-    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.partition)
-    error_message = "partition must be aws, aws-cn or aws-us-gov."
+    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.context.partition)
+    error_message = "context.partition must be aws, aws-cn or aws-us-gov."
   }
 }
 
 variable "key_arn" {
-  description = "ARN of the key of the environment."
+  description = "ARN of the environment's KMS key."
   type        = string
 
   validation {
@@ -50,35 +39,35 @@ variable "key_arn" {
 }
 
 variable "protected" {
-  description = "Whether data are safe from `terraform destroy`."
+  description = "Whether to protect the data from `terraform destroy`."
   type        = bool
   default     = true
 }
 
 variable "landing_archive_days" {
-  description = "Days after which a landing moves to a cheaper class that is read as fast (Glacier Instant Retrieval)."
+  description = "Days before landings move to Glacier Instant Retrieval, which is cheaper and just as fast to read."
   type        = number
   default     = 90
 
   validation {
     condition     = var.landing_archive_days >= 30
-    error_message = "landing_archive_days must be at least 30: last month is still reloaded often."
+    error_message = "landing_archive_days must be at least 30, because last month's landings are still reloaded often."
   }
 }
 
 variable "deleted_days" {
-  description = "Days that a deleted or replaced object can still be brought back. Erased personal data is gone after these, so no longer than 30."
+  description = "Days to keep noncurrent object versions. Erased personal data is gone only after this time, so at most 30."
   type        = number
   default     = 30
 
   validation {
     condition     = var.deleted_days >= 1 && var.deleted_days <= 30
-    error_message = "deleted_days must be 1 to 30: erasure promises a month."
+    error_message = "deleted_days must be between 1 and 30, because personal data must be erased within a month."
   }
 }
 
 variable "task_log_days" {
-  description = "Days that Airflow's task logs are kept."
+  description = "Days to keep Airflow task logs."
   type        = number
   default     = 365
 
@@ -89,7 +78,7 @@ variable "task_log_days" {
 }
 
 variable "access_log_days" {
-  description = "Days that the log of every access to the bucket is kept."
+  description = "Days to keep S3 and load balancer access logs."
   type        = number
   default     = 365
 

@@ -1,11 +1,11 @@
-# What the host asks of AWS does not leave the VPC.
+# VPC endpoints: calls from the hosts to AWS services do not leave the VPC.
 
 locals {
   interface_endpoints = toset([
     "ec2messages", "ecr.api", "ecr.dkr", "logs", "monitoring", "secretsmanager", "ssm", "ssmmessages", "sts",
   ])
 
-  # Principal * is whoever comes through the endpoint, with the rights that it has anyway.
+  # An endpoint policy grants nothing: callers still need their own permissions.
   this_account_only = {
     Version = "2012-10-17"
     Statement = [{
@@ -14,7 +14,7 @@ locals {
       Principal = "*"
       Action    = "*"
       Resource  = "*"
-      Condition = { StringEquals = { "aws:PrincipalAccount" = var.account_id } }
+      Condition = { StringEquals = { "aws:PrincipalAccount" = var.context.account_id } }
     }]
   }
 
@@ -26,18 +26,18 @@ locals {
         Effect    = "Allow"
         Principal = "*"
         Action    = "s3:*"
-        Resource  = flatten([for name in var.buckets : ["arn:${var.partition}:s3:::${name}", "arn:${var.partition}:s3:::${name}/*"]])
-        Condition = { StringEquals = { "aws:PrincipalAccount" = var.account_id } }
+        Resource  = flatten([for name in var.buckets : ["arn:${var.context.partition}:s3:::${name}", "arn:${var.context.partition}:s3:::${name}/*"]])
+        Condition = { StringEquals = { "aws:PrincipalAccount" = var.context.account_id } }
       },
       {
-        # ECR keeps image layers, and Amazon Linux its packages, in buckets of AWS.
+        # AWS's own buckets with ECR image layers and Amazon Linux packages.
         Sid       = "EndpointForLayersAndPackages"
         Effect    = "Allow"
         Principal = "*"
         Action    = "s3:GetObject"
         Resource = [
-          "arn:${var.partition}:s3:::prod-${var.region}-starport-layer-bucket/*",
-          "arn:${var.partition}:s3:::al2023-repos-${var.region}-de612dc2/*",
+          "arn:${var.context.partition}:s3:::prod-${var.context.region}-starport-layer-bucket/*",
+          "arn:${var.context.partition}:s3:::al2023-repos-${var.context.region}-de612dc2/*",
         ]
       },
     ]
@@ -46,7 +46,7 @@ locals {
 
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.this.id
-  service_name      = "com.amazonaws.${var.region}.s3"
+  service_name      = "com.amazonaws.${var.context.region}.s3"
   vpc_endpoint_type = "Gateway"
   route_table_ids   = aws_route_table.private[*].id
   policy            = jsonencode(local.these_buckets_only)
@@ -58,7 +58,7 @@ resource "aws_vpc_endpoint" "interface" {
   for_each = local.interface_endpoints
 
   vpc_id              = aws_vpc.this.id
-  service_name        = "com.amazonaws.${var.region}.${each.key}"
+  service_name        = "com.amazonaws.${var.context.region}.${each.key}"
   vpc_endpoint_type   = "Interface"
   private_dns_enabled = true
   subnet_ids          = slice(aws_subnet.private[*].id, 0, var.endpoint_zones)

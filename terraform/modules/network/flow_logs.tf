@@ -1,8 +1,8 @@
-# Who talked to whom, for whoever has to find out afterwards.
+# VPC Flow Logs, for investigating incidents.
 
 resource "aws_cloudwatch_log_group" "flow" {
-  # checkov:skip=CKV_AWS_338:A number of the environment: a year in prod
-  name              = "/wandle/${var.environment}/flow"
+  # checkov:skip=CKV_AWS_338:Set per environment: one year in prod
+  name              = "/wandle/${var.context.environment}/flow"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.key_arn
 }
@@ -18,7 +18,7 @@ resource "aws_iam_role" "flow" {
       Effect    = "Allow"
       Principal = { Service = "vpc-flow-logs.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
     }]
   })
 }
@@ -33,7 +33,7 @@ resource "aws_iam_role_policy" "flow" {
       Sid      = "WriteFlowLogs"
       Effect   = "Allow"
       Action   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
-      Resource = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:/wandle/${var.environment}/flow:*"
+      Resource = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/wandle/${var.context.environment}/flow:*"
     }]
   })
 }

@@ -1,13 +1,13 @@
-# Two zones, private subnets for all that runs; public ones hold the NAT gateways and, if wanted,
-# the load balancer. Nothing in the private subnets has a public address.
+# A VPC in two Availability Zones. Everything runs in private subnets, without public IP addresses; the
+# public subnets hold only the NAT gateways and the optional load balancer.
 
 locals {
-  name  = "wandle-${var.environment}"
+  name  = "wandle-${var.context.environment}"
   zones = slice(sort(data.aws_availability_zones.available.names), 0, 2)
 }
 
 data "aws_availability_zones" "available" {
-  # checkov:skip=CKV_AWS_394:The first two by name are taken; a zone that AWS adds comes after them
+  # checkov:skip=CKV_AWS_394:Only the first two by name are used, so a zone that AWS adds changes nothing
   state = "available"
 
   filter {
@@ -24,7 +24,7 @@ resource "aws_vpc" "this" {
   tags = { Name = local.name }
 }
 
-# A resource that is given no group of its own can talk to nobody.
+# No rules: a resource without a security group of its own cannot communicate.
 resource "aws_default_security_group" "closed" {
   vpc_id = aws_vpc.this.id
 

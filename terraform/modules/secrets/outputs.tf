@@ -1,4 +1,4 @@
 output "arns" {
-  description = "ARN of each secret, by its name without `wandle/<environment>/`."
+  description = "ARNs of the secrets, by name without the prefix `wandle/<environment>/`."
   value       = { for name, secret in aws_secretsmanager_secret.this : name => secret.arn }
 }

@@ -1,33 +1,33 @@
-# A light source extracted by a Lambda, on the contract's own schedule; its DAG then only loads. The
-# very same job, with a role that may write the source's own landings alone.
+# Extracts one source with a Lambda function on the schedule of its contract; the DAG then only loads.
+# It runs the same extract job, with a role that can write only this source's landings.
 
 locals {
-  name = "wandle-${var.environment}-lambda-${var.source_name}"
-  # EventBridge wants one of the two days to be ?.
+  name = "wandle-${var.context.environment}-lambda-${var.source_name}"
+  # EventBridge requires ? in one of the two day fields.
   schedule = "cron(${join(" ", slice(split(" ", var.cron), 0, 4))} ? *)"
 
-  function_arn = "arn:${var.partition}:lambda:${var.region}:${var.account_id}:function:${local.name}"
+  function_arn = "arn:${var.context.partition}:lambda:${var.context.region}:${var.context.account_id}:function:${local.name}"
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  # checkov:skip=CKV_AWS_338:A number of the environment: a year in prod
-  name              = "/wandle/${var.environment}/lambda/${var.source_name}"
+  # checkov:skip=CKV_AWS_338:Set per environment: one year in prod
+  name              = "/wandle/${var.context.environment}/lambda/${var.source_name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.key_arn
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_117:It needs nothing inside the VPC, and in it would need ec2:CreateNetworkInterface on everything
-  # checkov:skip=CKV_AWS_272:Code signing is for zip packages; an image is pinned by its digest
+  # checkov:skip=CKV_AWS_117:It uses nothing in the VPC, where it would need ec2:CreateNetworkInterface on all resources
+  # checkov:skip=CKV_AWS_272:Code signing supports only zip packages; the image is pinned by digest
   function_name = local.name
-  description   = "Fetches ${var.source_name} and lands it"
+  description   = "Fetches ${var.source_name} and writes landings"
   role          = aws_iam_role.this.arn
   package_type  = "Image"
   image_uri     = var.image
   architectures = [var.architecture]
   memory_size   = var.memory_mb
   timeout       = 900
-  # One fetch at a time: the API's rate limit is kept within a process.
+  # One at a time, because the API's rate limit is enforced within one process.
   reserved_concurrent_executions = 1
   kms_key_arn                    = var.key_arn
 
@@ -59,7 +59,7 @@ resource "aws_lambda_function_event_invoke_config" "this" {
 
 resource "aws_iam_role" "this" {
   name                 = local.name
-  description          = "Fetches ${var.source_name} and lands it, as a Lambda"
+  description          = "Lambda function: fetches ${var.source_name} and writes landings"
   permissions_boundary = var.boundary_arn
 
   assume_role_policy = jsonencode({
@@ -84,7 +84,7 @@ resource "aws_iam_role_policy" "this" {
         Sid      = "WriteFunctionLogs"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:/wandle/${var.environment}/lambda/${var.source_name}:*"
+        Resource = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/wandle/${var.context.environment}/lambda/${var.source_name}:*"
       },
       {
         Sid      = "TellOfFailure"
@@ -98,7 +98,7 @@ resource "aws_iam_role_policy" "this" {
         Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource = var.key_arn
         Condition = {
-          StringEquals = { "kms:ViaService" = ["sns.${var.region}.amazonaws.com", "lambda.${var.region}.amazonaws.com"] }
+          StringEquals = { "kms:ViaService" = ["sns.${var.context.region}.amazonaws.com", "lambda.${var.context.region}.amazonaws.com"] }
         }
       },
       {
@@ -113,7 +113,7 @@ resource "aws_iam_role_policy" "this" {
 
 resource "aws_iam_role" "schedule" {
   name                 = "${local.name}-schedule"
-  description          = "Starts the Lambda of ${var.source_name}"
+  description          = "Starts the Lambda function of ${var.source_name}"
   permissions_boundary = var.boundary_arn
 
   assume_role_policy = jsonencode({
@@ -123,7 +123,7 @@ resource "aws_iam_role" "schedule" {
       Effect    = "Allow"
       Principal = { Service = "scheduler.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
     }]
   })
 }
@@ -145,7 +145,7 @@ resource "aws_iam_role_policy" "schedule" {
 
 resource "aws_scheduler_schedule" "this" {
   name                         = local.name
-  description                  = "As the contract of ${var.source_name} says"
+  description                  = "Schedule of the contract ${var.source_name}"
   schedule_expression          = local.schedule
   schedule_expression_timezone = "UTC"
   kms_key_arn                  = var.key_arn

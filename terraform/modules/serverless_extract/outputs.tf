@@ -1,9 +1,9 @@
 output "function_name" {
-  description = "Name of the Lambda."
+  description = "Name of the Lambda function."
   value       = aws_lambda_function.this.function_name
 }
 
 output "role_arn" {
-  description = "Role of the Lambda."
+  description = "ARN of the Lambda function's role."
   value       = aws_iam_role.this.arn
 }

@@ -1,46 +1,35 @@
-variable "environment" {
-  description = "The environment: `dev` or `prod`. Part of every name."
-  type        = string
+variable "context" {
+  description = "Environment, AWS account, Region and partition of the resources. Names and ARNs are built from them."
+  type = object({
+    environment = string
+    account_id  = string
+    region      = string
+    partition   = string
+  })
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.environment))
-    error_message = "environment must be 2 to 10 small letters or digits and begin with a letter, such as dev."
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.context.environment))
+    error_message = "context.environment must be 2 to 10 lowercase letters or digits and start with a letter, such as dev."
   }
-}
-
-variable "account_id" {
-  description = "The AWS account, 12 digits."
-  type        = string
 
   validation {
-    condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be the 12 digits of an AWS account."
+    condition     = can(regex("^[0-9]{12}$", var.context.account_id))
+    error_message = "context.account_id must be a 12-digit AWS account ID."
   }
-}
-
-variable "region" {
-  description = "The AWS region, such as eu-west-2."
-  type        = string
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be the name of an AWS region, such as eu-west-2."
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.context.region))
+    error_message = "context.region must be an AWS Region, such as eu-west-2."
   }
-}
-
-variable "partition" {
-  description = "The AWS partition, for ARNs."
-  type        = string
-  default     = "aws"
 
   validation {
-    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.partition)
-    error_message = "partition must be aws, aws-cn or aws-us-gov."
+    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.context.partition)
+    error_message = "context.partition must be aws, aws-cn or aws-us-gov."
   }
 }
 
 variable "key_arn" {
-  description = "ARN of the key of the environment."
+  description = "ARN of the environment's KMS key."
   type        = string
 
   validation {
@@ -50,28 +39,28 @@ variable "key_arn" {
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept in CloudWatch; one of the values that CloudWatch takes."
+  description = "Days to keep logs in CloudWatch, such as 30, 90 or 365."
   type        = number
   default     = 365
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be a number of days that CloudWatch takes, such as 30, 90 or 365."
+    error_message = "log_retention_days must be a retention period that CloudWatch Logs supports, such as 30, 90 or 365."
   }
 }
 
 variable "boundary_arn" {
-  description = "ARN of the permission boundary that `bootstrap` made; every role gets it."
+  description = "ARN of the permissions boundary from `bootstrap`, attached to every role."
   type        = string
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/", var.boundary_arn))
-    error_message = "boundary_arn must be the ARN of an IAM policy; `bootstrap` prints it."
+    error_message = "boundary_arn must be the ARN of an IAM policy: the output `boundary_arn` of `bootstrap`."
   }
 }
 
 variable "source_name" {
-  description = "The source, as its contract says it."
+  description = "Name of the source."
   type        = string
 
   validation {
@@ -81,42 +70,42 @@ variable "source_name" {
 }
 
 variable "cron" {
-  description = "The contract's schedule, five fields in UTC."
+  description = "Schedule of the contract: a cron expression with five fields, in UTC."
   type        = string
 
   validation {
     condition     = can(regex("^\\S+( \\S+){4}$", var.cron))
-    error_message = "cron must have five fields: minute, hour, day, month, day of the week."
+    error_message = "cron must have five fields: minute, hour, day of month, month, day of week."
   }
 
   validation {
     condition     = try(split(" ", var.cron)[4] == "*", false)
-    error_message = "cron must not name days of the week: EventBridge counts them otherwise than cron does."
+    error_message = "cron must not set the day of week, because EventBridge numbers weekdays differently."
   }
 }
 
 variable "statements" {
-  description = "What the source's role may do, as `identity` has it."
+  description = "IAM statements for the function's role, from the output `sources` of the module `identity`."
   type        = any
 
   validation {
     condition     = length(var.statements) > 0
-    error_message = "statements must be what module.identity.sources has for the source."
+    error_message = "statements must be the source's statements from the output `sources` of the module `identity`."
   }
 }
 
 variable "image" {
-  description = "The function's image (the target `extract` of the Dockerfile), by digest."
+  description = "Image of the function (target `extract` of the Dockerfile), pinned by digest."
   type        = string
 
   validation {
     condition     = can(regex("^[0-9]{12}\\.dkr\\.ecr\\.[a-z0-9-]+\\.amazonaws\\.com(\\.cn)?/[a-z0-9/_-]+@sha256:[0-9a-f]{64}$", var.image))
-    error_message = "image must be an image in ECR by its digest, <account>.dkr.ecr.<region>.amazonaws.com/<repository>@sha256:<64 hexadecimal digits>."
+    error_message = "image must be an ECR image with its digest, <account>.dkr.ecr.<region>.amazonaws.com/<repository>@sha256:<64 hexadecimal digits>."
   }
 }
 
 variable "architecture" {
-  description = "Processor that the image was built for: arm64 or x86_64."
+  description = "Architecture of the image: arm64 or x86_64."
   type        = string
   default     = "arm64"
 
@@ -127,22 +116,22 @@ variable "architecture" {
 }
 
 variable "memory_mb" {
-  description = "Memory of the function, in MB; pages are streamed, so little is enough."
+  description = "Memory of the function in MB. Pages are streamed, so the default is enough for most sources."
   type        = number
   default     = 512
 
   validation {
     condition     = var.memory_mb >= 256 && var.memory_mb <= 10240
-    error_message = "memory_mb must be 256 to 10240."
+    error_message = "memory_mb must be between 256 and 10240."
   }
 }
 
 variable "settings" {
-  description = "Variables that the function is given, by name; nothing secret."
+  description = "Environment variables of the function. Must not contain secrets."
   type        = map(string)
 }
 
 variable "alerts_topic_arn" {
-  description = "Topic that hears of an extraction that failed for good."
+  description = "ARN of the SNS topic that is notified when an extraction has failed after all retries."
   type        = string
 }

@@ -1,8 +1,8 @@
-# PostgreSQL for the warehouse and, in a database of its own, for Airflow's metadata. Roles, schemas
-# and the second database are made by `wandle migrate`, not here.
+# PostgreSQL on RDS for the warehouse and, in a separate database, for Airflow's metadata. `wandle
+# migrate` creates roles, schemas and the second database.
 
 locals {
-  name    = "wandle-${var.environment}"
+  name    = "wandle-${var.context.environment}"
   exports = toset(["postgresql", "upgrade"])
 }
 
@@ -30,7 +30,7 @@ resource "aws_db_parameter_group" "this" {
     value = "5000"
   }
 
-  # Values in a statement may be personal: they stay out of the log.
+  # Query parameters can contain personal data, so they are not logged.
   parameter {
     name  = "log_parameter_max_length_on_error"
     value = "0"
@@ -46,9 +46,9 @@ resource "aws_db_parameter_group" "this" {
   }
 }
 
-# RDS makes them itself if they are missing: for ever, and under no key.
+# If these did not exist, RDS would create them without expiry and without the key.
 resource "aws_cloudwatch_log_group" "exports" {
-  # checkov:skip=CKV_AWS_338:A number of the environment: a year in prod
+  # checkov:skip=CKV_AWS_338:Set per environment: one year in prod
   for_each = local.exports
 
   name              = "/aws/rds/instance/${local.name}/${each.key}"
@@ -69,7 +69,7 @@ resource "aws_db_instance" "this" {
   allocated_storage     = var.storage_gb
   max_allocated_storage = var.storage_limit_gb
   storage_type          = "gp3"
-  # RDS's own key: the final snapshot is of use when the environment and its key are gone.
+  # AWS managed key: the final snapshot can be restored after the environment and its key are deleted.
   storage_encrypted = true
 
   db_subnet_group_name   = aws_db_subnet_group.this.name
@@ -88,7 +88,7 @@ resource "aws_db_instance" "this" {
   maintenance_window          = "mon:08:30-mon:09:30"
 
   backup_retention_period = var.backup_days
-  # After the night's runs, and when an environment that sleeps at night is up.
+  # After the nightly runs, at a time when an environment with a nightly stop is running.
   backup_window             = "07:30-08:15"
   copy_tags_to_snapshot     = true
   delete_automated_backups  = true
@@ -136,12 +136,13 @@ resource "aws_iam_role" "monitoring" {
       Effect    = "Allow"
       Principal = { Service = "monitoring.rds.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
     }]
   })
 }
 
-# What AWS's managed policy AmazonRDSEnhancedMonitoringRole grants, which the boundary can be read against.
+# The same permissions as AWS's managed policy AmazonRDSEnhancedMonitoringRole, written out so that they
+# can be compared with the boundary.
 resource "aws_iam_role_policy" "monitoring" {
   name = "write-metrics"
   role = aws_iam_role.monitoring.name
@@ -152,7 +153,7 @@ resource "aws_iam_role_policy" "monitoring" {
       Sid      = "WriteDatabaseMetrics"
       Effect   = "Allow"
       Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:PutLogEvents", "logs:PutRetentionPolicy"]
-      Resource = "arn:${var.partition}:logs:*:${var.account_id}:log-group:RDSOSMetrics*"
+      Resource = "arn:${var.context.partition}:logs:*:${var.context.account_id}:log-group:RDSOSMetrics*"
     }]
   })
 }

@@ -1,24 +1,24 @@
 output "identifier" {
-  description = "Name of the database server, for alarms and restores."
+  description = "Identifier of the DB instance."
   value       = aws_db_instance.this.identifier
 }
 
 output "arn" {
-  description = "ARN of the database server."
+  description = "ARN of the DB instance."
   value       = aws_db_instance.this.arn
 }
 
 output "address" {
-  description = "`<host>:<port>`: WANDLE_DATABASE."
+  description = "`<host>:<port>` of PostgreSQL: WANDLE_DATABASE."
   value       = aws_db_instance.this.endpoint
 }
 
 output "admin_secret_arn" {
-  description = "Secret that RDS keeps the admin's password in: WANDLE_ADMIN_SECRET."
+  description = "ARN of the secret in which RDS keeps the admin password: WANDLE_ADMIN_SECRET."
   value       = one(aws_db_instance.this.master_user_secret[*].secret_arn)
 }
 
 output "security_group_id" {
-  description = "Group of the database, for the clients' outgoing rules."
+  description = "ID of the database's security group."
   value       = aws_security_group.this.id
 }

@@ -1,15 +1,15 @@
-# One page: are the data fresh, does Airflow run, is there room.
+# Dashboard: freshness, Airflow, hosts and database.
 
 locals {
   widgets = [
-    { title = "Hours since each source was last looked at", metrics = [for source in sort(var.sources) : ["Wandle", "FreshnessHours", "Source", source, "Environment", var.environment]] },
-    { title = "Councils for which a source is late", metrics = [for source in sort(var.sources) : ["Wandle", "Late", "Source", source, "Environment", var.environment]] },
-    { title = "Airflow runs", metrics = [["Wandle", "Heartbeat", "Environment", var.environment]] },
-    { title = "Hosts: disk and memory in use, %", metrics = concat([for group in sort(var.host_groups) : [for metric in ["disk_used_percent", "mem_used_percent"] : ["Wandle/Host", metric, "Environment", var.environment, "Group", group]]]...) },
-    { title = "Database: processor, %", metrics = [["AWS/RDS", "CPUUtilization", "DBInstanceIdentifier", var.database_identifier]] },
-    { title = "Database: free disk", metrics = [["AWS/RDS", "FreeStorageSpace", "DBInstanceIdentifier", var.database_identifier]] },
+    { title = "Hours since the last successful check of each source", metrics = [for source in sort(var.sources) : ["Wandle", "FreshnessHours", "Source", source, "Environment", var.context.environment]] },
+    { title = "Late sources: number of councils", metrics = [for source in sort(var.sources) : ["Wandle", "Late", "Source", source, "Environment", var.context.environment]] },
+    { title = "Airflow heartbeat", metrics = [["Wandle", "Heartbeat", "Environment", var.context.environment]] },
+    { title = "Hosts: disk and memory used, %", metrics = concat([for group in sort(var.host_groups) : [for metric in ["disk_used_percent", "mem_used_percent"] : ["Wandle/Host", metric, "Environment", var.context.environment, "Group", group]]]...) },
+    { title = "Database: CPU, %", metrics = [["AWS/RDS", "CPUUtilization", "DBInstanceIdentifier", var.database_identifier]] },
+    { title = "Database: free storage", metrics = [["AWS/RDS", "FreeStorageSpace", "DBInstanceIdentifier", var.database_identifier]] },
     { title = "Database: connections", metrics = [["AWS/RDS", "DatabaseConnections", "DBInstanceIdentifier", var.database_identifier]] },
-    { title = "Host in service", metrics = [["AWS/AutoScaling", "GroupInServiceInstances", "AutoScalingGroupName", var.autoscaling_group]] },
+    { title = "Hosts in service", metrics = [["AWS/AutoScaling", "GroupInServiceInstances", "AutoScalingGroupName", var.autoscaling_group]] },
   ]
 }
 
@@ -24,7 +24,7 @@ resource "aws_cloudwatch_dashboard" "this" {
         y          = 6 * floor(index / 2)
         width      = 12
         height     = 6
-        properties = { title = widget.title, region = var.region, metrics = widget.metrics, stat = "Maximum", period = 300 }
+        properties = { title = widget.title, region = var.context.region, metrics = widget.metrics, stat = "Maximum", period = 300 }
       }
     ]
   })

@@ -1,26 +1,26 @@
-# Who is told, and of what. Freshness and heartbeat are put by the DAG `freshness_watch`: namespace
-# Wandle, FreshnessHours and Late by Source and Environment, Heartbeat by Environment.
+# Alarms, alerts and budget. The DAG `freshness_watch` publishes the metrics in the namespace Wandle:
+# FreshnessHours and Late by Source and Environment, Heartbeat by Environment.
 
 locals {
-  name      = "wandle-${var.environment}"
-  topic_arn = "arn:${var.partition}:sns:${var.region}:${var.account_id}:${local.name}-alerts"
-  # A stopped environment sends nothing, and is well.
+  name      = "wandle-${var.context.environment}"
+  topic_arn = "arn:${var.context.partition}:sns:${var.context.region}:${var.context.account_id}:${local.name}-alerts"
+  # A stopped environment publishes no metrics.
   missing = var.nightly_stop == null ? "breaching" : "notBreaching"
 
   alarms = merge(
     {
-      "database-cpu"        = { namespace = "AWS/RDS", metric = "CPUUtilization", statistic = "Average", above = 85, minutes = 30, missing = "missing", dimensions = local.database, says = "The database is busy: a query may have gone astray, or it is too small." }
+      "database-cpu"        = { namespace = "AWS/RDS", metric = "CPUUtilization", statistic = "Average", above = 85, minutes = 30, missing = "missing", dimensions = local.database, says = "The database CPU is above 85 %: look for an expensive query, or use a larger instance." }
       "database-memory"     = { namespace = "AWS/RDS", metric = "FreeableMemory", statistic = "Average", below = 200000000, minutes = 15, missing = "missing", dimensions = local.database, says = "The database has less than 200 MB of memory left." }
-      "database-disk"       = { namespace = "AWS/RDS", metric = "FreeStorageSpace", statistic = "Minimum", below = 5000000000, minutes = 10, missing = "missing", dimensions = local.database, says = "The database has less than 5 GB of disk left, though it grows by itself up to ${var.database_storage_limit_gb} GB." }
-      "database-connection" = { namespace = "AWS/RDS", metric = "DatabaseConnections", statistic = "Maximum", above = 180, minutes = 10, missing = "missing", dimensions = local.database, says = "The database is near the number of connections that it takes." }
-      "heartbeat"           = { namespace = "Wandle", metric = "Heartbeat", statistic = "SampleCount", below = 1, minutes = 180, missing = local.missing, dimensions = { Environment = var.environment }, says = "Airflow has run no DAG for three hours." }
+      "database-disk"       = { namespace = "AWS/RDS", metric = "FreeStorageSpace", statistic = "Minimum", below = 5000000000, minutes = 10, missing = "missing", dimensions = local.database, says = "The database has less than 5 GB of storage left, although it scales up to ${var.database_storage_limit_gb} GB." }
+      "database-connection" = { namespace = "AWS/RDS", metric = "DatabaseConnections", statistic = "Maximum", above = 180, minutes = 10, missing = "missing", dimensions = local.database, says = "The database is close to its connection limit." }
+      "heartbeat"           = { namespace = "Wandle", metric = "Heartbeat", statistic = "SampleCount", below = 1, minutes = 180, missing = local.missing, dimensions = { Environment = var.context.environment }, says = "Airflow has run no DAG for three hours." }
     },
     merge([for group in var.host_groups : {
-      "${group}-disk"   = { namespace = "Wandle/Host", metric = "disk_used_percent", statistic = "Maximum", above = 85, minutes = 15, missing = local.missing, dimensions = { Environment = var.environment, Group = group }, says = "The ${group}'s disk is nearly full, or the host is gone." }
-      "${group}-memory" = { namespace = "Wandle/Host", metric = "mem_used_percent", statistic = "Average", above = 92, minutes = 30, missing = "missing", dimensions = { Environment = var.environment, Group = group }, says = "The ${group} has hardly any memory left." }
+      "${group}-disk"   = { namespace = "Wandle/Host", metric = "disk_used_percent", statistic = "Maximum", above = 85, minutes = 15, missing = local.missing, dimensions = { Environment = var.context.environment, Group = group }, says = "The disk of the ${group} is almost full, or the instance is gone." }
+      "${group}-memory" = { namespace = "Wandle/Host", metric = "mem_used_percent", statistic = "Average", above = 92, minutes = 30, missing = "missing", dimensions = { Environment = var.context.environment, Group = group }, says = "The ${group} is almost out of memory." }
     }]...),
-    { for source in var.sources : "late-${source}" => { namespace = "Wandle", metric = "Late", statistic = "Maximum", above = 0, minutes = 180, missing = "missing", dimensions = { Source = source, Environment = var.environment }, says = "${source} is late for at least one council: its schedule came round a day ago and more." } },
-    { for name in var.functions : "function-${name}" => { namespace = "AWS/Lambda", metric = "Errors", statistic = "Sum", above = 0, minutes = 60, missing = "notBreaching", dimensions = { FunctionName = name }, says = "The Lambda ${name} failed." } },
+    { for source in var.sources : "late-${source}" => { namespace = "Wandle", metric = "Late", statistic = "Maximum", above = 0, minutes = 180, missing = "missing", dimensions = { Source = source, Environment = var.context.environment }, says = "${source} is late for at least one council: its last scheduled run is more than a day overdue." } },
+    { for name in var.functions : "function-${name}" => { namespace = "AWS/Lambda", metric = "Errors", statistic = "Sum", above = 0, minutes = 60, missing = "notBreaching", dimensions = { FunctionName = name }, says = "The Lambda function ${name} failed." } },
   )
 
   database = { DBInstanceIdentifier = var.database_identifier }
@@ -43,7 +43,7 @@ resource "aws_sns_topic_policy" "alerts" {
         Principal = { Service = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"] }
         Action    = "sns:Publish"
         Resource  = local.topic_arn
-        Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+        Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
       },
       {
         Sid       = "TlsOnly"
@@ -90,7 +90,7 @@ resource "aws_budgets_budget" "this" {
 
   cost_filter {
     name   = "TagKeyValue"
-    values = ["user:Environment$$${var.environment}"]
+    values = ["user:Environment$$${var.context.environment}"]
   }
 
   dynamic "notification" {

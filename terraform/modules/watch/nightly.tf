@@ -1,5 +1,5 @@
-# An environment that nobody uses at night costs nothing at night: its database stops and starts on
-# schedule (the hosts' groups have schedules of their own).
+# Optional: stops and starts the database on a schedule to save cost. The hosts' Auto Scaling groups have
+# their own schedules (modules/airflow_host).
 
 locals {
   nightly = var.nightly_stop == null ? {} : {
@@ -21,7 +21,7 @@ resource "aws_scheduler_schedule" "database" {
   }
 
   target {
-    arn      = "arn:${var.partition}:scheduler:::aws-sdk:rds:${each.key}"
+    arn      = "arn:${var.context.partition}:scheduler:::aws-sdk:rds:${each.key}"
     role_arn = aws_iam_role.nightly[0].arn
     input    = jsonencode({ DbInstanceIdentifier = var.database_identifier })
   }
@@ -41,7 +41,7 @@ resource "aws_iam_role" "nightly" {
       Effect    = "Allow"
       Principal = { Service = "scheduler.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
     }]
   })
 }
@@ -59,14 +59,14 @@ resource "aws_iam_role_policy" "nightly" {
         Sid      = "StopAndStartDatabase"
         Effect   = "Allow"
         Action   = ["rds:StopDBInstance", "rds:StartDBInstance"]
-        Resource = "arn:${var.partition}:rds:${var.region}:${var.account_id}:db:${local.name}"
+        Resource = "arn:${var.context.partition}:rds:${var.context.region}:${var.context.account_id}:db:${local.name}"
       },
       {
         Sid       = "ReadSchedule"
         Effect    = "Allow"
         Action    = ["kms:Decrypt"]
         Resource  = var.key_arn
-        Condition = { StringEquals = { "kms:ViaService" = "scheduler.${var.region}.amazonaws.com" } }
+        Condition = { StringEquals = { "kms:ViaService" = "scheduler.${var.context.region}.amazonaws.com" } }
       },
     ]
   })

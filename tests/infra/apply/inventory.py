@@ -1,4 +1,4 @@
-"""What there is of an environment in an AWS account, asked of AWS itself."""
+"""Lists what exists of an environment in an AWS account."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Found = Iterable[tuple[str, Any]]
 
 
 def inventory(environment: str) -> set[str]:
-    """Everything that carries the environment's name or its tag, as `<kind> <name>`.
+    """Every resource with the environment's name or tag, as `<kind> <name>`.
 
-    A key that is to be deleted is not counted: AWS keeps it for a week at least.
+    Excludes KMS keys that are pending deletion, which takes at least a week.
     """
     found: set[str] = set()
-    for kind, (service, ask) in KINDS.items():
-        for name, tags in ask(boto3.client(service)):
+    for kind, (service, list_resources) in KINDS.items():
+        for name, tags in list_resources(boto3.client(service)):
             tagged = {
                 tag.get("Key", tag.get("TagKey")): tag.get("Value", tag.get("TagValue"))
                 for tag in tags or ()
@@ -45,7 +45,7 @@ def _pages(
             yield (item, ()) if isinstance(item, str) else (item[name], item.get(tags))
 
 
-def _asks(
+def _lists(
     service: str, operation: str, key: str, name: str, tags: str = "Tags", **arguments: Any
 ) -> tuple[str, Callable[[Any], Found]]:
     return service, lambda client: _pages(client, operation, key, name, tags, **arguments)
@@ -76,14 +76,15 @@ def _instances(client: Any) -> Found:
 
 
 def _endpoints(client: Any) -> Found:
-    """Those whose VPC is there: AWS deletes no VPC before its endpoints.
+    """The endpoints whose VPC exists.
 
-    moto does, and makes a second endpoint where a busy machine has the call
-    repeated (it keeps the client's token, and does not compare it).
+    AWS deletes a VPC only after its endpoints. moto does not check this, and
+    creates a second endpoint when a busy machine retries the request, because
+    it ignores the client token.
     """
-    there = {vpc["VpcId"] for vpc in client.describe_vpcs()["Vpcs"]}
+    existing = {vpc["VpcId"] for vpc in client.describe_vpcs()["Vpcs"]}
     for endpoint in client.describe_vpc_endpoints()["VpcEndpoints"]:
-        if endpoint["State"].lower() != "deleted" and endpoint["VpcId"] in there:
+        if endpoint["State"].lower() != "deleted" and endpoint["VpcId"] in existing:
             yield endpoint["VpcEndpointId"], endpoint.get("Tags")
 
 
@@ -93,46 +94,48 @@ def _budgets(client: Any) -> Found:
 
 
 KINDS: dict[str, tuple[str, Callable[[Any], Found]]] = {
-    "alarm": _asks("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    "alarm": _lists("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     "address": ("ec2", _addresses),
-    "bucket": _asks("s3", "list_buckets", "Buckets", "Name"),
+    "bucket": _lists("s3", "list_buckets", "Buckets", "Name"),
     "budget": ("budgets", _budgets),
-    "dashboard": _asks("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
-    "database": _asks("rds", "describe_db_instances", "DBInstances", "DBInstanceIdentifier"),
+    "dashboard": _lists("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+    "database": _lists("rds", "describe_db_instances", "DBInstances", "DBInstanceIdentifier"),
     "endpoint": ("ec2", _endpoints),
-    "flow log": _asks("ec2", "describe_flow_logs", "FlowLogs", "FlowLogId"),
-    "function": _asks("lambda", "list_functions", "Functions", "FunctionName"),
-    "group of hosts": _asks(
+    "flow log": _lists("ec2", "describe_flow_logs", "FlowLogs", "FlowLogId"),
+    "function": _lists("lambda", "list_functions", "Functions", "FunctionName"),
+    "Auto Scaling group": _lists(
         "autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", "AutoScalingGroupName"
     ),
     "instance": ("ec2", _instances),
-    "instance profile": _asks(
+    "instance profile": _lists(
         "iam", "list_instance_profiles", "InstanceProfiles", "InstanceProfileName"
     ),
-    "internet gateway": _asks(
+    "internet gateway": _lists(
         "ec2", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"
     ),
     "key": ("kms", _keys),
-    "key's name": _asks("kms", "list_aliases", "Aliases", "AliasName"),
-    "launch template": _asks(
+    "key alias": _lists("kms", "list_aliases", "Aliases", "AliasName"),
+    "launch template": _lists(
         "ec2", "describe_launch_templates", "LaunchTemplates", "LaunchTemplateName"
     ),
-    "load balancer": _asks("elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerName"),
-    "log group": _asks("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    "load balancer": _lists(
+        "elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerName"
+    ),
+    "log group": _lists("logs", "describe_log_groups", "logGroups", "logGroupName"),
     "NAT gateway": ("ec2", _nat),
-    "parameter group": _asks(
+    "parameter group": _lists(
         "rds", "describe_db_parameter_groups", "DBParameterGroups", "DBParameterGroupName"
     ),
-    "role": _asks("iam", "list_roles", "Roles", "RoleName"),
-    "route table": _asks("ec2", "describe_route_tables", "RouteTables", "RouteTableId"),
-    "schedule": _asks("scheduler", "list_schedules", "Schedules", "Name"),
-    "secret": _asks("secretsmanager", "list_secrets", "SecretList", "Name"),
-    "security group": _asks("ec2", "describe_security_groups", "SecurityGroups", "GroupId"),
-    "snapshot": _asks("rds", "describe_db_snapshots", "DBSnapshots", "DBSnapshotIdentifier"),
-    "subnet": _asks("ec2", "describe_subnets", "Subnets", "SubnetId"),
-    "subnet group": _asks(
+    "role": _lists("iam", "list_roles", "Roles", "RoleName"),
+    "route table": _lists("ec2", "describe_route_tables", "RouteTables", "RouteTableId"),
+    "schedule": _lists("scheduler", "list_schedules", "Schedules", "Name"),
+    "secret": _lists("secretsmanager", "list_secrets", "SecretList", "Name"),
+    "security group": _lists("ec2", "describe_security_groups", "SecurityGroups", "GroupId"),
+    "snapshot": _lists("rds", "describe_db_snapshots", "DBSnapshots", "DBSnapshotIdentifier"),
+    "subnet": _lists("ec2", "describe_subnets", "Subnets", "SubnetId"),
+    "subnet group": _lists(
         "rds", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupName"
     ),
-    "topic": _asks("sns", "list_topics", "Topics", "TopicArn"),
-    "VPC": _asks("ec2", "describe_vpcs", "Vpcs", "VpcId"),
+    "topic": _lists("sns", "list_topics", "Topics", "TopicArn"),
+    "VPC": _lists("ec2", "describe_vpcs", "Vpcs", "VpcId"),
 }

@@ -1,4 +1,4 @@
-"""Both environments applied, used and destroyed, with only the documented variables set."""
+"""Both environments can be applied, used and destroyed with only the required variables set."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ from tests.infra.folders import DIGEST, STATE_BUCKET, TERRAFORM, Terraform
 from tests.infra.policies import Request, allows, read, resources_of
 from tests.integration.conftest import AS_OF, serving
 
-# What the stand-in does not keep, so that a second plan would set it again: by resource, the
-# attributes and why. AWS keeps all of these.
+# What moto does not store, so that a second plan sets it again: by resource, the attributes and
+# the reason. AWS stores all of these.
 FORGOTTEN = {
-    "module.airflow_host.aws_vpc_security_group_egress_rule.warehouse": (
+    "module.environment.module.airflow_host.aws_vpc_security_group_egress_rule.warehouse": (
         {"description"},
-        "moto drops the description of a rule about another group",
+        "moto drops the description of a rule that refers to another security group",
     ),
-    "module.warehouse.aws_vpc_security_group_ingress_rule.clients": (
+    "module.environment.module.warehouse.aws_vpc_security_group_ingress_rule.clients": (
         {"description"},
-        "moto drops the description of a rule about another group",
+        "moto drops the description of a rule that refers to another security group",
     ),
-    "module.warehouse.aws_db_instance.this": (
+    "module.environment.module.warehouse.aws_db_instance.this": (
         {
             "performance_insights_enabled",
             "performance_insights_kms_key_id",
             "performance_insights_retention_period",
         },
-        "moto knows no Performance Insights",
+        "moto does not support Performance Insights",
     ),
-    "module.warehouse.aws_db_parameter_group.this": (
+    "module.environment.module.warehouse.aws_db_parameter_group.this": (
         {"parameter"},
-        "moto keeps no parameters of a group",
+        "moto does not store the parameters of a parameter group",
     ),
 }
 
-# What lifting the protection of prod changes: by resource, the attributes.
-LIFTED = {
-    "module.key.aws_kms_key.this": {"deletion_window_in_days"},
-    "module.lake.aws_s3_bucket.access_logs": {"force_destroy"},
-    "module.lake.aws_s3_bucket.lake": {"force_destroy"},
-    "module.secrets.aws_secretsmanager_secret.this": {"recovery_window_in_days"},
-    "module.warehouse.aws_db_instance.this": {"deletion_protection"},
-    "terraform_data.protection": {"input", "output"},
+# What turning off the protection of prod changes: by resource, the attributes.
+UNPROTECTED = {
+    "module.environment.module.key.aws_kms_key.this": {"deletion_window_in_days"},
+    "module.environment.module.lake.aws_s3_bucket.access_logs": {"force_destroy"},
+    "module.environment.module.lake.aws_s3_bucket.lake": {"force_destroy"},
+    "module.environment.module.secrets.aws_secretsmanager_secret.this": {"recovery_window_in_days"},
+    "module.environment.module.warehouse.aws_db_instance.this": {"deletion_protection"},
+    "module.environment.terraform_data.protection": {"input", "output"},
 }
 
 pytestmark = pytest.mark.timeout(1800)
@@ -67,7 +67,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 @pytest.fixture(scope="module")
 def environments(aws: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Terraform]:
-    """`terraform apply` of bootstrap, then of both environments, as docs/deploy.md says."""
+    """Apply bootstrap, then both environments, as in docs/deploy.md."""
     bootstrap = Terraform(TERRAFORM / "bootstrap", tmp_path_factory.mktemp("bootstrap"))
     bootstrap.init()
     bootstrap.apply()
@@ -77,7 +77,7 @@ def environments(aws: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         root = Terraform(TERRAFORM / "environments" / name, tmp_path_factory.mktemp(name))
         root.init()
         root.apply()
-        mend_launch_templates(f"wandle-{name}-")
+        remove_template_tags(f"wandle-{name}-")
         return root
 
     names = ("dev", "prod")
@@ -85,8 +85,8 @@ def environments(aws: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         return dict(zip(names, pool.map(applied, names), strict=True))
 
 
-def mend_launch_templates(prefix: str) -> None:
-    """Take out what moto adds to a new template: its own tags, to those of its hosts."""
+def remove_template_tags(prefix: str) -> None:
+    """Remove the template's own tags, which moto adds to the tags of its instances."""
     ec2, groups = boto3.client("ec2"), boto3.client("autoscaling")
     for template in ec2.describe_launch_templates()["LaunchTemplates"]:
         name = template["LaunchTemplateName"]
@@ -98,33 +98,33 @@ def mend_launch_templates(prefix: str) -> None:
         found["TagSpecifications"] = [
             tags for tags in found["TagSpecifications"] if tags["ResourceType"] != "launch-template"
         ]
-        mended = ec2.create_launch_template_version(
+        version = ec2.create_launch_template_version(
             LaunchTemplateName=name, LaunchTemplateData=found
         )["LaunchTemplateVersion"]["VersionNumber"]
-        ec2.modify_launch_template(LaunchTemplateName=name, DefaultVersion=str(mended))
+        ec2.modify_launch_template(LaunchTemplateName=name, DefaultVersion=str(version))
         groups.update_auto_scaling_group(
             AutoScalingGroupName=name,
-            LaunchTemplate={"LaunchTemplateName": name, "Version": str(mended)},
+            LaunchTemplate={"LaunchTemplateName": name, "Version": str(version)},
         )
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[TlsServer]:
-    """In RDS's place: a real PostgreSQL that takes TLS alone."""
+    """A real PostgreSQL that requires TLS, in place of RDS."""
     with tls_server() as server:
         yield server
 
 
 @pytest.fixture(params=["dev", "prod"])
 def host(request, environments, postgres, monkeypatch, tmp_path) -> Settings:
-    """The settings that the host gives its containers, with a server that answers."""
+    """The settings that the host passes to its containers, with a running PostgreSQL."""
     outputs = environments[request.param].outputs()
     postgres.empty()
     boto3.client("secretsmanager").put_secret_value(
         SecretId=outputs["admin_secret_arn"],
         SecretString=json.dumps({"username": ADMIN, "password": postgres.password}),
     )
-    told = {
+    variables = {
         **outputs["settings"],
         "WANDLE_ADMIN_SECRET": outputs["admin_secret_arn"],
         "WANDLE_DATABASE": postgres.address,
@@ -133,7 +133,7 @@ def host(request, environments, postgres, monkeypatch, tmp_path) -> Settings:
         "WANDLE_HOME": str(tmp_path),
         "WANDLE_LIVE": "",
     }
-    for name, value in told.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with serving(create_sandbox()) as url:
         monkeypatch.setenv("WANDLE_SANDBOX_URL", url)
@@ -159,7 +159,7 @@ def forgotten() -> dict[str, set[str]]:
 
 
 def changes(plan: dict[str, Any]) -> dict[str, set[str]]:
-    """The attributes that a plan would set, by resource."""
+    """The attributes that a plan changes, by resource."""
     found: dict[str, set[str]] = {}
     for change in plan["resource_changes"]:
         if change["change"]["actions"] not in (["no-op"], ["read"]):
@@ -169,7 +169,7 @@ def changes(plan: dict[str, Any]) -> dict[str, set[str]]:
 
 
 def _changed(change: dict[str, Any]) -> set[str]:
-    """The attributes that an update in place would set."""
+    """The attributes that an in-place update changes."""
     assert change["actions"] == ["update"]
     before, after, unknown = change["before"], change["after"], change["after_unknown"]
     return {
@@ -180,10 +180,10 @@ def _changed(change: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
-def test_migrate_may_read_this_databases_admin_secret_alone(environments, name):
+def test_migrate_can_read_only_the_admin_secret_of_its_own_database(environments, name):
     own = environments[name].outputs()["admin_secret_arn"]
     others = environments[{"dev": "prod", "prod": "dev"}[name]].outputs()["admin_secret_arn"]
-    address = "module.identity.aws_iam_role_policy.admin_secret"
+    address = "module.environment.module.identity.aws_iam_role_policy.admin_secret"
     statements = next(
         read(address, resource["values"]["policy"])
         for resource in resources_of(environments[name].plan())
@@ -195,7 +195,7 @@ def test_migrate_may_read_this_databases_admin_secret_alone(environments, name):
 
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
-def test_the_host_is_told_every_setting_as_it_stands(environments, name, tmp_path):
+def test_user_data_writes_every_setting_unchanged(environments, name, tmp_path):
     outputs = environments[name].outputs()
     template = boto3.client("ec2").describe_launch_template_versions(
         LaunchTemplateName=f"wandle-{name}-host", Versions=["$Latest"]
@@ -209,14 +209,14 @@ def test_the_host_is_told_every_setting_as_it_stands(environments, name, tmp_pat
         check=True,
     )
 
-    told = dotenv_values(tmp_path / ".env")
-    assert {key: told[key] for key in outputs["settings"]} == outputs["settings"]
-    assert told["WANDLE_IMAGE"].endswith(f"/wandle@{DIGEST}")
-    assert told["WANDLE_ADMIN_SECRET"] == outputs["admin_secret_arn"]
+    written = dotenv_values(tmp_path / ".env")
+    assert {key: written[key] for key in outputs["settings"]} == outputs["settings"]
+    assert written["WANDLE_IMAGE"].endswith(f"/wandle@{DIGEST}")
+    assert written["WANDLE_ADMIN_SECRET"] == outputs["admin_secret_arn"]
     assert script.stat().st_size < 16_384
 
 
-def test_extract_and_load_work_on_what_was_applied(host):
+def test_extract_and_load_work_in_an_applied_environment(host):
     changed = migrate_environment(host)
     lake = lake_of(host)
     weather = contract("weather_hourly")
@@ -239,18 +239,18 @@ def test_extract_and_load_work_on_what_was_applied(host):
     assert body["KeyCount"] >= 2
 
 
-def test_the_doctor_finds_all_that_was_applied_well(host):
+def test_the_doctor_passes_in_an_applied_environment(host):
     migrate_environment(host)
 
     checks = {check.name: check for check in aws_doctor(host)}
     wrong = {name for name, check in checks.items() if not check.well}
 
     assert len(checks) > 40
-    # The server that answers here is not the one that RDS's stand-in speaks of.
+    # This PostgreSQL is not the instance that moto describes.
     assert wrong == {"instance: is the one that settings name"}
 
 
-def test_no_secret_is_in_a_state(environments, host):
+def test_the_state_contains_no_secrets(environments, host):
     migrate_environment(host)
     loader = boto3.client("secretsmanager").get_secret_value(
         SecretId=f"wandle/{host.environment}/connections/wandle_loader"
@@ -269,32 +269,32 @@ def test_no_secret_is_in_a_state(environments, host):
     assert password not in state
 
 
-def test_destroying_dev_leaves_nothing(environments):
+def test_destroying_dev_leaves_nothing_behind(environments):
     kinds = {item.rsplit(" ", 1)[0] for item in inventory("dev")}
-    assert len(kinds) >= 22, f"the inventory sees what is there: {sorted(kinds)}"
+    assert len(kinds) >= 22, f"the inventory must find resources: {sorted(kinds)}"
 
     environments["dev"].destroy()
 
     assert inventory("dev") == set()
 
 
-def test_destroying_prod_is_refused_and_changes_nothing(environments):
+def test_destroying_prod_fails_and_changes_nothing(environments):
     before = inventory("prod")
 
-    said = environments["prod"].destroy(codes=(1,))
+    done = environments["prod"].destroy(codes=(1,))
 
-    assert "This environment is protected" in said.stdout + said.stderr
+    assert "This environment is protected" in done.stdout + done.stderr
     assert len(before) > 60
     assert inventory("prod") == before
 
 
-def test_once_unprotected_prod_leaves_its_final_snapshot_alone(environments):
-    lifted = changes(environments["prod"].plan(protected=False))
+def test_destroying_an_unprotected_prod_leaves_only_the_final_snapshot(environments):
+    planned = changes(environments["prod"].plan(protected=False))
     environments["prod"].apply(protected=False)
 
     environments["prod"].destroy(protected=False)
 
-    own = {address: found - forgotten().get(address, set()) for address, found in lifted.items()}
-    assert {address: found for address, found in own.items() if found} == LIFTED
+    own = {address: found - forgotten().get(address, set()) for address, found in planned.items()}
+    assert {address: found for address, found in own.items() if found} == UNPROTECTED
 
     assert inventory("prod") == {"snapshot wandle-prod-final"}

@@ -1,6 +1,6 @@
-"""dev with a worker host, applied to a stand-in for AWS; its hosts on this machine.
+"""`dev` with a worker host, applied to a stand-in for AWS; its hosts run on this machine.
 
-Needs containers: `COMPOSE` names another `docker compose`, `DOCKER` another `docker`.
+Needs containers. Set `COMPOSE` and `DOCKER` to replace `docker compose` and `docker`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/wandle"
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """The digest of this checkout's image, which ECR would hand out."""
+    """The digest of this checkout's image, as ECR would report it."""
     environ = {**os.environ, "WANDLE_IMAGE": "wandle:host"}
     compose = shlex.split(os.environ.get("COMPOSE", "docker compose"))
     docker = os.environ.get("DOCKER", "docker")
-    # buildah's cache does not see that a file which a step mounts, the lock, has changed.
+    # buildah's cache ignores changes of a file that a step mounts, such as the lock file.
     build = (*compose, "build", "--no-cache", "api-server")
     subprocess.run(build, cwd=CHECKOUT, env=environ, check=True)
     subprocess.run((docker, "tag", "wandle:host", f"{REPOSITORY}:host"), check=True)
@@ -53,7 +53,7 @@ def dev(state_bucket: str, image: str, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def postgres(dev: dict[str, Any]) -> Iterator[TlsServer]:
-    """In RDS's place, under its name and with its admin's secret."""
+    """PostgreSQL in place of RDS, with its host name and its admin secret."""
     assert debians(), MISSING
     with tls_server(dev["database"].partition(":")[0]) as server:
         server.empty()
@@ -66,7 +66,7 @@ def postgres(dev: dict[str, Any]) -> Iterator[TlsServer]:
 
 @pytest.fixture(scope="session")
 def stand_ins(dev: dict[str, Any], postgres: TlsServer, aws: str) -> Iterator[dict[str, str]]:
-    """AWS's services, the database, the balancer and the public APIs, as containers see them."""
+    """Addresses of AWS, the database, the load balancer and the public APIs for containers."""
     machine = address_of_machine()
     balancer = boto3.client("elbv2").describe_load_balancers(Names=["wandle-dev-internal"])
     app = create_app(seed=7, as_of=AS_OF, rate_per_second=1e6, burst=1_000_000)
@@ -89,19 +89,19 @@ def stand_ins(dev: dict[str, Any], postgres: TlsServer, aws: str) -> Iterator[di
 def host(
     stand_ins: dict[str, str], postgres: TlsServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Host]:
-    """The one host, up."""
+    """The main host, running."""
     folder = tmp_path_factory.mktemp("hosts") / "host"
     yield from up(Host.of("host", folder, stand_ins, postgres.of("airflow")))
 
 
 @pytest.fixture(scope="session")
 def worker(host: Host, stand_ins: dict[str, str]) -> Iterator[Host]:
-    """A host with workers only, up."""
+    """A worker host, running."""
     yield from up(Host.of("worker", host.folder.parent / "worker", stand_ins, host.metadata))
 
 
 def up(host: Host) -> Iterator[Host]:
-    """Start a host, and end it in the end."""
+    """Start a host, and stop it after the tests."""
     try:
         host.start()
         yield host

@@ -1,4 +1,4 @@
-"""Hosts of an applied environment on this machine: their user data, run as cloud-init would."""
+"""Runs the user data of an applied environment's hosts on this machine, as cloud-init does."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ import psycopg
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[2]
-# Where the host's port 8080 is published on this machine.
+# The port on this machine that is forwarded to the host's port 8080.
 PORT = 23480
 RUN_SECONDS = 900
 
 
 def address_of_machine() -> str:
-    """The address by which containers reach this machine."""
+    """The IP address at which containers reach this machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         asking.connect(("192.0.2.1", 9))
         return str(asking.getsockname()[0])
@@ -37,7 +37,7 @@ def address_of_machine() -> str:
 
 @contextmanager
 def forwarded(address: str, port: int, to: int) -> Iterator[str]:
-    """Pass on what comes to a port of the machine to one of the loopback address."""
+    """Forward connections to `address:port` to a port on the loopback address."""
     with socket.create_server((address, port)) as listening, ExitStack() as open_ones:
 
         def accept() -> None:
@@ -59,7 +59,7 @@ def forwarded(address: str, port: int, to: int) -> Iterator[str]:
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
-    """Until either end is closed."""
+    """Copy data until either end is closed."""
     with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
@@ -68,9 +68,9 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 @dataclass(frozen=True)
 class Host:
-    """One host of a group: a folder in the place of its disk, a Compose project of its own.
+    """One host of a group: a folder in place of its disk, and its own Compose project.
 
-    `metadata` is the address of Airflow's database for these tests.
+    `metadata` is the connection string of Airflow's database for the tests.
     """
 
     group: str
@@ -80,7 +80,7 @@ class Host:
 
     @classmethod
     def of(cls, group: str, folder: Path, stand_ins: dict[str, str], metadata: str) -> Host:
-        """A host as its launch template describes it, not yet started."""
+        """A host with the user data of its launch template, not yet started."""
         folder.mkdir(parents=True)
         template = boto3.client("ec2").describe_launch_template_versions(
             LaunchTemplateName=f"wandle-dev-{group}", Versions=["$Latest"]
@@ -90,7 +90,7 @@ class Host:
         environ = {
             name: value
             for name, value in os.environ.items()
-            # A container of podman's is told the way to the outside that its caller has.
+            # podman passes the proxy settings of its caller to containers.
             if not name.startswith(ours) and not name.lower().endswith("_proxy")
         }
         environ |= stand_ins | {
@@ -109,23 +109,23 @@ class Host:
         return cls(group, folder, environ, metadata)
 
     def start(self) -> str:
-        """Run the user data; what it said."""
+        """Run the user data and return its output."""
         return self._run("/bin/bash", "-x", str(self.folder / "user_data"), seconds=1500)
 
     def compose(self, *arguments: str) -> str:
-        """`wandle-compose ...` on this host."""
+        """Run `wandle-compose` on this host and return its output."""
         return self._run(str(self.folder / "wandle-compose"), *arguments)
 
     def inside(self, service: str, *command: str) -> str:
         return self.compose("exec", "-T", service, *command)
 
     def environment(self, service: str) -> dict[str, str]:
-        """What a container of the service is told; of `migrate`, which has ended, another one."""
+        """The environment of a service's container; for `migrate`, of a new container."""
         script = "import json, os; print(json.dumps(dict(os.environ)))"
         asked = ("run", "--rm", "--no-deps") if service == "migrate" else ("exec",)
         said = self.compose(*asked, "-T", service, "python", "-c", script)
-        told: dict[str, str] = json.loads(said.splitlines()[-1])
-        return told
+        found: dict[str, str] = json.loads(said.splitlines()[-1])
+        return found
 
     def runs(self, dag: str) -> dict[str, str]:
         """The state of each run of a DAG, by its id."""
@@ -134,7 +134,7 @@ class Host:
             return dict(connection.execute(asked, (dag,)).fetchall())
 
     def run_dag(self, dag: str, run: str) -> str:
-        """Switch a DAG on, trigger it, and wait for the end of the run: its state."""
+        """Unpause and trigger a DAG, wait for the run to end, and return its state."""
         self.inside("scheduler", "airflow", "dags", "unpause", dag)
         self.inside("scheduler", "airflow", "dags", "trigger", dag, "--run-id", run)
         end = time.monotonic() + RUN_SECONDS
@@ -144,12 +144,12 @@ class Host:
         return state
 
     def stop(self) -> None:
-        """End its containers and delete their volumes."""
+        """Stop the containers and delete their volumes."""
         if (self.folder / "wandle-compose").exists():
             self.compose("down", "--volumes")
 
     def lose(self) -> None:
-        """Its containers and its disk are gone; what its launch template says is not."""
+        """Delete the containers and the disk, but not the launch template's user data."""
         self.stop()
         for path in self.folder.iterdir():
             if path.is_dir():
@@ -158,7 +158,7 @@ class Host:
                 path.unlink()
 
     def _run(self, *command: str, seconds: int = 600) -> str:
-        """What it printed. Fails the test, with all that it said, unless it ended well in time."""
+        """Run a command and return its output. Fails the test on an error or a timeout."""
         with (self.folder / "stderr").open("w+", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 command,

@@ -1,4 +1,4 @@
-"""A host's own user data brings up a stack that works, with what was applied and nothing else."""
+"""The user data of a host starts a working stack with only the applied resources."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ from tests.infra.host.machine import CHECKOUT, Host
 
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
 INGEST = "ingest_bank_holidays"
-# As docs/deploy.md has them, in this order.
+# In the order of docs/deploy.md.
 FIRST_DAGS = ("freshness_watch", INGEST, "transform")
 
-# Every setting of Airflow that is not on the host what docker-compose.yaml says, and why.
+# Every Airflow setting that differs between the host and docker-compose.yaml, and the reason.
 DIFFERENCES = {
-    "AIRFLOW__SECRETS__BACKEND": "Secrets Manager in the place of two files",
-    "AIRFLOW__SECRETS__BACKEND_KWARGS": "the environment's names there, read as the role `secrets`",
-    "AIRFLOW__CORE__AUTH_MANAGER": "people log in by OIDC; the simple manager is for development",
-    "AIRFLOW__FAB__CONFIG_FILE": "that login",
-    "AIRFLOW__FAB__CUSTOM_ROLES": "what viewers get beside Airflow's role Viewer",
-    "AIRFLOW__FAB__SESSION_MAX_LIFETIME_MINUTES": "who has left is out at the end of the day",
-    "AIRFLOW__FAB__COOKIE_SECURE": "behind TLS the cookie is for TLS alone",
-    "AIRFLOW__LOGGING__REMOTE_LOGGING": "a host that is replaced takes its volume along",
-    "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER": "so logs are kept in the bucket",
-    "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID": "by the role `logs`",
-    "AIRFLOW_CONN_WANDLE_LOGS": "which this connection names; there is no key in it",
+    "AIRFLOW__SECRETS__BACKEND": "Secrets Manager instead of two files",
+    "AIRFLOW__SECRETS__BACKEND_KWARGS": "names of the secrets, read with the role `secrets`",
+    "AIRFLOW__CORE__AUTH_MANAGER": "OIDC login; the simple auth manager is for development",
+    "AIRFLOW__FAB__CONFIG_FILE": "configures the OIDC login",
+    "AIRFLOW__FAB__CUSTOM_ROLES": "permissions of viewers in addition to Airflow's role Viewer",
+    "AIRFLOW__FAB__SESSION_MAX_LIFETIME_MINUTES": "users who leave lose access within a day",
+    "AIRFLOW__FAB__COOKIE_SECURE": "behind TLS, cookies are sent only over TLS",
+    "AIRFLOW__LOGGING__REMOTE_LOGGING": "logs must survive the replacement of a host",
+    "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER": "so they are stored in the bucket",
+    "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID": "with the role `logs`",
+    "AIRFLOW_CONN_WANDLE_LOGS": "defined by this connection; it contains no access key",
 }
 OF_WORKERS = {
-    "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "the API is on the other host, behind the balancer",
+    "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "the API is on the main host, behind the balancer",
 }
 
 pytestmark = pytest.mark.timeout(2400)
 
 
 def compose_environment(service: str) -> dict[str, str]:
-    """What docker-compose.yaml tells a service where nobody sets anything."""
+    """The environment of a service in docker-compose.yaml, with every default."""
     content = yaml.safe_load((CHECKOUT / "docker-compose.yaml").read_text())
-    told: dict[str, Any] = shared_environment() | content["services"][service]["environment"]
+    found: dict[str, Any] = shared_environment() | content["services"][service]["environment"]
     return {
-        name: re.sub(r"\$\{[A-Z_]+:?-(.*?)\}", r"\1", str(value)) for name, value in told.items()
+        name: re.sub(r"\$\{[A-Z_]+:?-(.*?)\}", r"\1", str(value)) for name, value in found.items()
     }
 
 
 def differing(service: str, host: Host) -> set[str]:
-    """The settings of Airflow that are not the same in the container and in Compose's file."""
+    """The Airflow settings that differ between the container and docker-compose.yaml."""
     of_compose, of_host = compose_environment(service), host.environment(service)
     names = {
         name for name in of_compose | of_host if name.startswith(("AIRFLOW__", "AIRFLOW_CONN_"))
@@ -60,27 +60,27 @@ def differing(service: str, host: Host) -> set[str]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_user_data_brings_each_service_up_and_well(host, service):
+def test_user_data_starts_every_service_healthy(host, service):
     host.inside(service, "python", "-m", "include.local.health", service)
 
 
 @pytest.mark.parametrize("service", ["migrate", *SERVICES])
-def test_each_difference_to_compose_is_explained(host, service):
+def test_every_difference_from_compose_has_a_reason(host, service):
     assert differing(service, host) == set(DIFFERENCES)
 
 
-def test_every_container_is_told_what_terraform_says(host, dev):
+def test_every_container_gets_the_settings_from_terraform(host, dev):
     # The public APIs are stand-ins (stand-ins.yaml).
     settings = dev["settings"] | {"WANDLE_LIVE": ""}
 
     for service in SERVICES:
-        told = host.environment(service)
-        assert {name: told[name] for name in settings} == settings
-        assert told["WANDLE_ADMIN_SECRET"] == ""
+        found = host.environment(service)
+        assert {name: found[name] for name in settings} == settings
+        assert found["WANDLE_ADMIN_SECRET"] == ""
     assert host.environment("migrate")["WANDLE_ADMIN_SECRET"] == dev["admin_secret_arn"]
 
 
-def test_the_doctor_finds_all_well_from_inside_the_host(host):
+def test_the_doctor_passes_inside_the_host(host):
     said = host.inside("scheduler", "wandle", "doctor", "--aws")
 
     assert said.count("✓") > 40
@@ -93,7 +93,9 @@ def test_the_first_dags_of_a_new_environment_are_green(host, dag):
     assert host.run_dag(dag, "first") == "success"
 
 
-def test_they_have_left_landing_rows_docs_logs_and_a_heartbeat(host, dev, postgres: TlsServer):
+def test_the_first_dags_produce_landings_rows_docs_logs_and_a_heartbeat(
+    host, dev, postgres: TlsServer
+):
     s3 = boto3.client("s3")
     logs = [f"logs/dag_id={dag}/run_id=first/" for dag in FIRST_DAGS]
     for zone in ("landing/bank_holidays/", "docs/", *logs):
@@ -105,7 +107,7 @@ def test_they_have_left_landing_rows_docs_logs_and_a_heartbeat(host, dev, postgr
     assert "Heartbeat" in {metric["MetricName"] for metric in metrics}
 
 
-def test_no_file_that_user_data_writes_holds_a_secret(host):
+def test_no_file_written_by_user_data_contains_a_secret(host):
     secrets = boto3.client("secretsmanager")
     values = [
         secrets.get_secret_value(SecretId=f"wandle/dev/{name}")["SecretString"]
@@ -121,28 +123,28 @@ def test_no_file_that_user_data_writes_holds_a_secret(host):
     assert all(value and value not in written for value in values)
 
 
-def well_and_with_its_past(host: Host) -> bool:
-    """Every service is healthy, and Airflow knows the run of before."""
+def healthy_with_history(host: Host) -> bool:
+    """Whether every service is healthy and Airflow still has the first run."""
     for service in SERVICES:
         host.inside(service, "python", "-m", "include.local.health", service)
     return host.runs(INGEST)["first"] == "success"
 
 
-def test_user_data_run_again_leaves_it_well(host):
+def test_user_data_can_be_run_again(host):
     host.start()
 
-    assert well_and_with_its_past(host)
+    assert healthy_with_history(host)
 
 
-def test_a_host_in_the_place_of_one_that_is_gone_finds_everything(host):
+def test_a_replacement_host_finds_all_data(host):
     host.lose()
     host.start()
 
-    assert well_and_with_its_past(host)
+    assert healthy_with_history(host)
     assert host.run_dag(INGEST, "on-the-new-host") == "success"
 
 
-def test_the_broker_lets_nobody_in_without_its_password(worker, stand_ins):
+def test_the_broker_rejects_clients_without_a_password(worker, stand_ins):
     script = (
         "import socket; s = socket.create_connection(('{}', 6379), 10); s.sendall(b'PING\\r\\n');"
         "print(s.recv(100).decode())"
@@ -151,7 +153,7 @@ def test_the_broker_lets_nobody_in_without_its_password(worker, stand_ins):
     assert "NOAUTH" in worker.inside("worker", "python", "-c", script)
 
 
-def test_a_worker_on_another_host_does_the_work(host, worker):
+def test_a_worker_on_another_host_executes_tasks(host, worker):
     assert differing("worker", worker) == set(DIFFERENCES) | set(OF_WORKERS)
     host.compose("stop", "worker")
 

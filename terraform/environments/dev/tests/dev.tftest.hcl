@@ -17,81 +17,65 @@ variables {
   image_digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 }
 
-run "has_the_numbers_of_dev" {
+run "is_small_and_stops_at_night" {
   command = plan
 
   assert {
-    condition     = !local.numbers.protected && !local.numbers.database_final_snapshot && local.numbers.nightly_stop != null
-    error_message = "dev sleeps at night and can be destroyed without a trace."
+    condition     = local.settings.nightly_stop != null && !local.settings.database.multi_az
+    error_message = "dev must stop at night and run in one Availability Zone."
   }
+}
+
+run "can_be_destroyed_completely" {
+  command = plan
+
+  assert {
+    condition     = !local.settings.protected && !local.settings.database.final_snapshot
+    error_message = "Destroying dev must leave nothing behind."
+  }
+}
+
+run "is_named_dev" {
+  command = plan
 
   assert {
     condition     = output.bucket == "wandle-dev-lake-123456789012" && output.job_role == "arn:aws:iam::123456789012:role/wandle-dev-{job}"
-    error_message = "Names carry the environment."
+    error_message = "Resource names must contain the environment."
   }
 }
 
-run "extracts_a_light_source_by_lambda_if_asked" {
+run "accepts_sizes_and_protection_as_variables" {
   command = plan
 
   variables {
-    serverless_sources   = ["bank_holidays"]
-    extract_image_digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    vpc_cidr                = "10.40.0.0/16"
+    host_instance_type      = "m7g.xlarge"
+    database_instance_class = "db.m7g.large"
+    protected               = true
   }
 
   assert {
-    condition     = keys(module.serverless_extract) == ["bank_holidays"]
-    error_message = "Each source that is named gets a Lambda."
+    condition     = local.settings.network.cidr == "10.40.0.0/16" && local.settings.host.instance_type == "m7g.xlarge" && local.settings.database.instance_class == "db.m7g.large" && local.settings.protected
+    error_message = "Variables must override settings.tf."
   }
 }
 
-run "refuses_to_have_nobody_to_tell" {
+run "refuses_an_unknown_region" {
   command = plan
 
   variables {
-    alert_email = "nobody"
+    region = "London"
   }
 
-  expect_failures = [var.alert_email]
+  expect_failures = [var.region]
 }
 
-run "refuses_an_image_by_tag" {
+run "refuses_an_owner_that_is_not_a_valid_tag" {
   command = plan
 
   variables {
-    image_digest = "latest"
+    owner = "data & insight"
   }
 
-  expect_failures = [var.image_digest]
-}
-
-run "refuses_a_source_without_a_contract" {
-  command = plan
-
-  variables {
-    serverless_sources   = ["no_such_source"]
-    extract_image_digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-  }
-
-  expect_failures = [var.serverless_sources]
-}
-
-run "refuses_a_lambda_without_an_image" {
-  command = plan
-
-  variables {
-    serverless_sources = ["bank_holidays"]
-  }
-
-  expect_failures = [var.extract_image_digest]
-}
-
-run "refuses_a_login_without_tls" {
-  command = plan
-
-  variables {
-    login = { issuer = "http://login.example.gov.uk", client_id = "wandle", admins = "it" }
-  }
-
-  expect_failures = [var.login]
+  expect_failures = [var.owner]
 }

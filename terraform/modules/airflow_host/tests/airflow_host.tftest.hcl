@@ -1,8 +1,13 @@
 mock_provider "aws" {}
 
 variables {
-  environment                 = "dev"
-  region                      = "eu-west-2"
+  context = {
+    environment = "dev"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
   key_arn                     = "arn:aws:kms:eu-west-2:123456789012:key/1"
   vpc_id                      = "vpc-1"
   private_subnet_ids          = ["subnet-1", "subnet-2"]
@@ -16,59 +21,59 @@ variables {
   warehouse_security_group_id = "sg-1"
 }
 
-run "opens_no_port_and_has_no_public_address" {
+run "has_no_inbound_port_and_no_public_address" {
   command = plan
 
   assert {
     condition     = length(aws_vpc_security_group_ingress_rule.from_balancer) + length(aws_vpc_security_group_ingress_rule.from_internal) == 0
-    error_message = "Nothing may come in."
+    error_message = "There must be no inbound rules."
   }
 
   assert {
     condition     = alltrue([for template in aws_launch_template.this : template.network_interfaces[0].associate_public_ip_address == "false"])
-    error_message = "No host may have a public address."
+    error_message = "Hosts must not have a public IP address."
   }
 
   assert {
     condition     = alltrue([for template in aws_launch_template.this : template.key_name == null])
-    error_message = "There is no SSH key: Session Manager is the way in."
+    error_message = "Hosts must not have an SSH key; Session Manager gives access."
   }
 
   assert {
     condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.https : rule.from_port == 443 && rule.to_port == 443])
-    error_message = "Out goes HTTPS."
+    error_message = "Outbound traffic to the internet must be limited to HTTPS."
   }
 }
 
-run "asks_for_tokens_on_an_encrypted_disk" {
+run "requires_imdsv2_and_encrypts_the_disk" {
   command = plan
 
   assert {
     condition     = alltrue([for template in aws_launch_template.this : template.metadata_options[0].http_tokens == "required" && template.metadata_options[0].http_put_response_hop_limit == 2])
-    error_message = "IMDSv2 alone, and no further than a container."
+    error_message = "Only IMDSv2, with a hop limit of 2 for containers."
   }
 
   assert {
     condition     = alltrue([for template in aws_launch_template.this : template.block_device_mappings[0].ebs[0].encrypted == "true"])
-    error_message = "The disk must be encrypted."
+    error_message = "The root volume must be encrypted."
   }
 }
 
-run "heals_and_runs_the_newest_amazon_linux_on_graviton" {
+run "replaces_a_failed_host_and_runs_the_latest_amazon_linux" {
   command = plan
 
   assert {
     condition     = aws_autoscaling_group.this["host"].min_size == 1 && aws_autoscaling_group.this["host"].max_size == 1
-    error_message = "There is one host, always."
+    error_message = "There must always be exactly one host."
   }
 
   assert {
     condition     = endswith(aws_launch_template.this["host"].image_id, "al2023-ami-kernel-default-arm64")
-    error_message = "The newest Amazon Linux 2023, for Graviton."
+    error_message = "A Graviton host must run the latest arm64 Amazon Linux 2023."
   }
 }
 
-run "takes_the_other_image_on_intel" {
+run "uses_the_x86_64_image_on_intel" {
   command = plan
 
   variables {
@@ -77,39 +82,39 @@ run "takes_the_other_image_on_intel" {
 
   assert {
     condition     = endswith(aws_launch_template.this["host"].image_id, "al2023-ami-kernel-default-x86_64")
-    error_message = "An Intel host runs the image for x86-64."
+    error_message = "An Intel host must run the x86-64 image."
   }
 }
 
-run "runs_the_image_by_digest" {
+run "pins_the_image_by_digest" {
   command = plan
 
   assert {
     condition     = strcontains(local.user_data["host"], "IMAGE='${var.image}'") && strcontains(local.user_data["host"], "WANDLE_ENVIRONMENT='dev'")
-    error_message = "User data names the image by its digest and holds the settings."
+    error_message = "User data must contain the image with its digest, and the settings."
   }
 
   assert {
     condition     = length(local.user_data["host"]) < 16384
-    error_message = "EC2 takes 16 KB of user data."
+    error_message = "EC2 limits user data to 16 KB."
   }
 }
 
-run "listens_to_itself_alone_without_a_balancer" {
+run "listens_only_on_the_loopback_address_by_default" {
   command = plan
 
   assert {
     condition     = strcontains(local.user_data["host"], "WANDLE_LISTEN='127.0.0.1'")
-    error_message = "Without a balancer nobody but Session Manager gets to Airflow."
+    error_message = "Without a load balancer, Airflow must be reachable only through Session Manager."
   }
 
   assert {
     condition     = strcontains(local.user_data["host"], "WANDLE_LISTEN_BROKER='127.0.0.1'")
-    error_message = "Without further hosts the broker is nobody else's."
+    error_message = "Without worker hosts, the broker must be reachable only from the host itself."
   }
 }
 
-run "sleeps_if_it_is_told_when" {
+run "stops_and_starts_on_a_schedule" {
   command = plan
 
   variables {
@@ -118,16 +123,16 @@ run "sleeps_if_it_is_told_when" {
 
   assert {
     condition     = aws_autoscaling_schedule.stop["host"].desired_capacity == 0 && aws_autoscaling_schedule.start["host"].desired_capacity == 1
-    error_message = "The host goes at night and comes back in the morning."
+    error_message = "The host must stop in the evening and start in the morning."
   }
 
   assert {
     condition     = aws_autoscaling_group.this["host"].min_size == 0
-    error_message = "With a minimum of one it could not stop."
+    error_message = "A minimum size of 1 would prevent the host from stopping."
   }
 }
 
-run "adds_workers_that_reach_the_host_alone" {
+run "adds_workers_that_reach_only_the_host" {
   command = plan
 
   override_resource {
@@ -142,31 +147,31 @@ run "adds_workers_that_reach_the_host_alone" {
 
   assert {
     condition     = aws_autoscaling_group.this["worker"].max_size == 2
-    error_message = "Two workers in a group of their own."
+    error_message = "The two workers must have their own Auto Scaling group."
   }
 
   assert {
     condition     = aws_lb.internal[0].internal && length(aws_vpc_security_group_ingress_rule.from_internal) == 2
-    error_message = "Workers come by an internal balancer, to Airflow's API and the broker."
+    error_message = "Workers must reach Airflow's API and the broker through an internal load balancer."
   }
 
   assert {
     condition     = alltrue([for rule in aws_vpc_security_group_ingress_rule.internal : rule.cidr_ipv4 == null])
-    error_message = "Only the workers' group gets to the internal balancer."
+    error_message = "Only the workers' security group may reach the internal load balancer."
   }
 
   assert {
     condition     = strcontains(local.user_data["host"], "WANDLE_LISTEN_BROKER='0.0.0.0'") && strcontains(local.user_data["host"], "WANDLE_HOST=''")
-    error_message = "The host lets its workers reach the broker, and reaches its own by itself."
+    error_message = "The host must expose the broker to its workers, and use its own broker directly."
   }
 
   assert {
     condition     = strcontains(local.user_data["worker"], "WANDLE_HOST='internal.elb.test'")
-    error_message = "A worker finds the host by its balancer."
+    error_message = "A worker must reach the host through the load balancer."
   }
 }
 
-run "keeps_the_broker_from_the_balancer_of_people" {
+run "does_not_expose_the_broker_to_the_public_load_balancer" {
   command = plan
 
   variables {
@@ -176,11 +181,11 @@ run "keeps_the_broker_from_the_balancer_of_people" {
 
   assert {
     condition     = strcontains(local.user_data["host"], "WANDLE_LISTEN='0.0.0.0'") && strcontains(local.user_data["host"], "WANDLE_LISTEN_BROKER='127.0.0.1'")
-    error_message = "The balancer reaches Airflow, not the broker."
+    error_message = "The public load balancer must reach Airflow and not the broker."
   }
 }
 
-run "stands_behind_tls_for_the_councils_addresses" {
+run "serves_only_https_to_the_allowed_addresses" {
   command = plan
 
   variables {
@@ -190,16 +195,16 @@ run "stands_behind_tls_for_the_councils_addresses" {
 
   assert {
     condition     = aws_lb_listener.public["this"].protocol == "HTTPS" && aws_lb_listener.public["this"].port == 443
-    error_message = "TLS alone."
+    error_message = "The listener must be HTTPS on port 443."
   }
 
   assert {
     condition     = length(aws_vpc_security_group_ingress_rule.balancer) == 1 && aws_lb.public["this"].enable_deletion_protection
-    error_message = "The council's addresses alone; protected by default."
+    error_message = "There must be one inbound rule per allowed CIDR block, and deletion protection by default."
   }
 }
 
-run "refuses_to_stand_open_to_the_world" {
+run "refuses_access_from_anywhere" {
   command = plan
 
   variables {
@@ -209,7 +214,7 @@ run "refuses_to_stand_open_to_the_world" {
   expect_failures = [var.public]
 }
 
-run "refuses_an_image_by_tag" {
+run "refuses_an_image_tag" {
   command = plan
 
   variables {
@@ -219,7 +224,7 @@ run "refuses_an_image_by_tag" {
   expect_failures = [var.image]
 }
 
-run "refuses_an_unknown_size" {
+run "refuses_an_unknown_instance_type" {
   command = plan
 
   variables {
@@ -229,7 +234,7 @@ run "refuses_an_unknown_size" {
   expect_failures = [var.instance_type]
 }
 
-run "refuses_a_setting_that_would_break_out_of_its_quotes" {
+run "refuses_a_setting_with_a_quote" {
   command = plan
 
   variables {

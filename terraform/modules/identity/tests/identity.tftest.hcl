@@ -1,9 +1,13 @@
 mock_provider "aws" {}
 
 variables {
-  environment      = "dev"
-  account_id       = "123456789012"
-  region           = "eu-west-2"
+  context = {
+    environment = "dev"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
   boundary_arn     = "arn:aws:iam::123456789012:policy/wandle-boundary"
   key_arn          = "arn:aws:kms:eu-west-2:123456789012:key/1"
   contracts_folder = "../../../include/sources"
@@ -12,12 +16,12 @@ variables {
   admin_secret_arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:rds!db-1-abcdef"
 }
 
-run "gives_each_source_a_role_that_writes_its_own_landings" {
+run "gives_each_source_a_role_that_writes_only_its_own_landings" {
   command = plan
 
   assert {
     condition     = length(local.contracts) >= 8 && alltrue([for source in keys(local.contracts) : contains(keys(aws_iam_role.job), "extract-${source}")])
-    error_message = "Each contract must have a role."
+    error_message = "Every contract must have a role."
   }
 
   assert {
@@ -27,29 +31,29 @@ run "gives_each_source_a_role_that_writes_its_own_landings" {
         if contains(statement.Action, "s3:PutObject")
       ]) == ["${var.bucket_arn}/landing/${source}/*"]
     ])
-    error_message = "A source's role may write its own prefix and nothing else."
+    error_message = "A source's role must be able to write only its own prefix."
   }
 }
 
-run "lets_a_source_read_what_its_requests_are_made_of" {
+run "lets_a_source_read_its_parents_landings" {
   command = plan
 
   assert {
     condition     = join(",", local.parents["flood_readings"]) == "flood_stations"
-    error_message = "flood_readings asks by what flood_stations landed."
+    error_message = "flood_readings must be able to read the landings of flood_stations."
   }
 }
 
-run "lets_the_host_become_jobs_and_touch_no_data" {
+run "gives_the_host_no_access_to_data" {
   command = plan
 
   assert {
     condition     = length([for statement in jsondecode(aws_iam_role_policy.host.policy).Statement : statement if length([for action in statement.Action : action if startswith(action, "s3:") || startswith(action, "secretsmanager:") || startswith(action, "kms:")]) > 0]) == 0
-    error_message = "The host itself may read neither bucket nor secrets."
+    error_message = "The host's own role must not have access to the bucket, the secrets or the key."
   }
 }
 
-run "grants_no_star" {
+run "grants_no_wildcards" {
   command = plan
 
   assert {
@@ -58,7 +62,7 @@ run "grants_no_star" {
         for statement in jsondecode(policy).Statement : [for action in statement.Action : !strcontains(action, "*")]
       ]
     ]))
-    error_message = "No job may do everything of a service."
+    error_message = "A job role must not have wildcard actions."
   }
 
   assert {
@@ -67,20 +71,20 @@ run "grants_no_star" {
         for statement in jsondecode(policy).Statement : can(statement.Condition) if statement.Resource == "*"
       ]
     ]))
-    error_message = "Where a job's resource is *, a condition must narrow it."
+    error_message = "A statement of a job role with the resource * must have a condition."
   }
 }
 
-run "puts_every_role_under_the_boundary" {
+run "attaches_the_boundary_to_every_role" {
   command = plan
 
   assert {
     condition     = alltrue([for role in concat(values(aws_iam_role.job), [aws_iam_role.host]) : role.permissions_boundary == var.boundary_arn])
-    error_message = "Every role is under the boundary."
+    error_message = "Every role must have the permissions boundary."
   }
 }
 
-run "refuses_a_contract_that_says_another_sources_name" {
+run "refuses_a_contract_with_another_sources_name" {
   command = plan
 
   variables {

@@ -1,12 +1,16 @@
 mock_provider "aws" {}
 
 variables {
-  environment = "dev"
-  account_id  = "123456789012"
-  region      = "eu-west-2"
+  context = {
+    environment = "dev"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
 }
 
-run "turns_the_key_every_year" {
+run "rotates_the_key_every_year" {
   command = plan
 
   assert {
@@ -16,11 +20,11 @@ run "turns_the_key_every_year" {
 
   assert {
     condition     = aws_kms_key.this.deletion_window_in_days == 30
-    error_message = "A protected key must be recoverable for as long as AWS allows."
+    error_message = "The deletion of a protected key must be reversible for the longest time AWS allows."
   }
 }
 
-run "lets_services_use_it_for_this_environment_alone" {
+run "lets_services_use_the_key_for_this_environment_only" {
   command = plan
 
   assert {
@@ -28,21 +32,51 @@ run "lets_services_use_it_for_this_environment_alone" {
       for statement in local.policy.Statement : can(statement.Condition)
       if statement.Sid != "AccountDecides"
     ])
-    error_message = "Only the account's own statement may be without a condition."
+    error_message = "Every statement except the account's own must have a condition."
   }
 
   assert {
     condition     = !strcontains(aws_kms_key.this.policy, "\"AWS\":\"*\"")
-    error_message = "Nobody outside the account may use the key."
+    error_message = "The key must not be usable from outside the account."
   }
 }
 
-run "refuses_an_environment_that_is_no_name" {
+run "refuses_an_invalid_environment" {
   command = plan
 
   variables {
-    environment = "Dev_1"
+    context = { environment = "Dev_1", account_id = "123456789012", region = "eu-west-2", partition = "aws" }
   }
 
-  expect_failures = [var.environment]
+  expect_failures = [var.context]
+}
+
+run "refuses_an_invalid_account_id" {
+  command = plan
+
+  variables {
+    context = { environment = "dev", account_id = "1234", region = "eu-west-2", partition = "aws" }
+  }
+
+  expect_failures = [var.context]
+}
+
+run "refuses_an_invalid_region" {
+  command = plan
+
+  variables {
+    context = { environment = "dev", account_id = "123456789012", region = "London", partition = "aws" }
+  }
+
+  expect_failures = [var.context]
+}
+
+run "refuses_an_invalid_partition" {
+  command = plan
+
+  variables {
+    context = { environment = "dev", account_id = "123456789012", region = "eu-west-2", partition = "azure" }
+  }
+
+  expect_failures = [var.context]
 }

@@ -1,13 +1,17 @@
 mock_provider "aws" {}
 
 variables {
-  environment = "dev"
-  account_id  = "123456789012"
-  region      = "eu-west-2"
-  key_arn     = "arn:aws:kms:eu-west-2:123456789012:key/1"
+  context = {
+    environment = "dev"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
+  key_arn = "arn:aws:kms:eu-west-2:123456789012:key/1"
 }
 
-run "keeps_the_public_out_of_both_buckets" {
+run "blocks_public_access_to_both_buckets" {
   command = plan
 
   assert {
@@ -15,7 +19,7 @@ run "keeps_the_public_out_of_both_buckets" {
       for block in [aws_s3_bucket_public_access_block.lake, aws_s3_bucket_public_access_block.access_logs] :
       block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets
     ])
-    error_message = "All four blocks of public access must be on."
+    error_message = "All four public access block settings must be on."
   }
 
   assert {
@@ -23,11 +27,11 @@ run "keeps_the_public_out_of_both_buckets" {
       for controls in [aws_s3_bucket_ownership_controls.lake, aws_s3_bucket_ownership_controls.access_logs] :
       controls.rule[0].object_ownership == "BucketOwnerEnforced"
     ])
-    error_message = "Objects belong to the bucket's owner; access lists are off."
+    error_message = "ACLs must be disabled, so that the bucket owner owns every object."
   }
 }
 
-run "answers_tls_alone" {
+run "requires_tls" {
   command = plan
 
   assert {
@@ -37,26 +41,26 @@ run "answers_tls_alone" {
         statement.Effect == "Deny" && try(statement.Condition.Bool["aws:SecureTransport"], "") == "false"
       ])
     ])
-    error_message = "Both buckets must refuse whoever comes without TLS."
+    error_message = "Both buckets must deny requests without TLS."
   }
 }
 
-run "keeps_every_version_under_the_key" {
+run "is_versioned_encrypted_and_logged" {
   command = plan
 
   assert {
     condition     = aws_s3_bucket_versioning.lake.versioning_configuration[0].status == "Enabled"
-    error_message = "A landing that was overwritten or deleted must be recoverable."
+    error_message = "An overwritten or deleted landing must be recoverable."
   }
 
   assert {
     condition     = one(aws_s3_bucket_server_side_encryption_configuration.lake.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == var.key_arn
-    error_message = "The lake is encrypted with the environment's key."
+    error_message = "The lake must be encrypted with the environment's key."
   }
 
   assert {
     condition     = aws_s3_bucket_logging.lake.target_prefix == "lake/"
-    error_message = "Every access is logged."
+    error_message = "Access to the lake must be logged."
   }
 }
 
@@ -69,7 +73,7 @@ run "never_expires_a_landing" {
       length(rule.expiration) == 0 && length(rule.transition) == 1
       if rule.id == "landing"
     ])
-    error_message = "Only `housekeeping` may delete landings: it knows the contracts and writes down what went."
+    error_message = "Only `housekeeping` may delete landings: it follows the contracts and records each deletion."
   }
 
   assert {
@@ -78,20 +82,20 @@ run "never_expires_a_landing" {
       length(rule.abort_incomplete_multipart_upload) > 0 && one(rule.noncurrent_version_expiration[*].noncurrent_days) == 30
       if rule.id == "every-zone"
     ])
-    error_message = "Incomplete uploads end, and what was erased is gone after a month."
+    error_message = "Incomplete uploads must be removed, and erased data must be gone after a month."
   }
 }
 
-run "is_not_destroyed_with_data_in_it" {
+run "is_not_destroyed_while_it_contains_objects" {
   command = plan
 
   assert {
     condition     = !aws_s3_bucket.lake.force_destroy && !aws_s3_bucket.access_logs.force_destroy
-    error_message = "Protected by default: a bucket with objects in it stays."
+    error_message = "A bucket that contains objects must be protected by default."
   }
 }
 
-run "refuses_to_keep_erased_data_for_longer_than_promised" {
+run "refuses_to_keep_erased_data_for_more_than_a_month" {
   command = plan
 
   variables {
@@ -101,7 +105,7 @@ run "refuses_to_keep_erased_data_for_longer_than_promised" {
   expect_failures = [var.deleted_days]
 }
 
-run "refuses_to_archive_what_is_still_reloaded" {
+run "refuses_to_archive_recent_landings" {
   command = plan
 
   variables {

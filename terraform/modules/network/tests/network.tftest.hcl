@@ -5,9 +5,13 @@ mock_provider "aws" {
 }
 
 variables {
-  environment    = "dev"
-  account_id     = "123456789012"
-  region         = "eu-west-2"
+  context = {
+    environment = "dev"
+    account_id  = "123456789012"
+    region      = "eu-west-2"
+    partition   = "aws"
+  }
+
   boundary_arn   = "arn:aws:iam::123456789012:policy/wandle-boundary"
   key_arn        = "arn:aws:kms:eu-west-2:123456789012:key/1"
   cidr           = "10.20.0.0/16"
@@ -16,22 +20,22 @@ variables {
   buckets        = ["wandle-dev-lake-123456789012"]
 }
 
-run "gives_nothing_a_public_address" {
+run "assigns_no_public_addresses" {
   command = plan
 
   assert {
     condition     = !anytrue([for subnet in concat(aws_subnet.private[*], aws_subnet.public[*]) : subnet.map_public_ip_on_launch])
-    error_message = "No subnet may hand out public addresses."
+    error_message = "No subnet may assign public IP addresses."
   }
 
   assert {
     condition     = length(aws_route.nat) == 2 && alltrue([for route in aws_route.nat : route.gateway_id == null])
-    error_message = "Private subnets must leave by NAT, never by the internet gateway."
+    error_message = "Private subnets must route to a NAT gateway, never to the internet gateway."
   }
 
   assert {
     condition     = [for subnet in aws_subnet.private : subnet.availability_zone] == ["eu-west-2a", "eu-west-2b"]
-    error_message = "The two private subnets must be in two zones, the same ones every time."
+    error_message = "The private subnets must be in the first two Availability Zones by name."
   }
 
   assert {
@@ -40,21 +44,21 @@ run "gives_nothing_a_public_address" {
   }
 }
 
-run "lets_nobody_talk_by_default" {
+run "allows_only_https_to_the_endpoints" {
   command = plan
 
   assert {
     condition     = aws_vpc_security_group_ingress_rule.endpoints[0].from_port == 443 && aws_vpc_security_group_ingress_rule.endpoints[0].to_port == 443
-    error_message = "Endpoints take HTTPS alone."
+    error_message = "Endpoints must accept only HTTPS."
   }
 
   assert {
     condition     = alltrue([for rule in aws_vpc_security_group_ingress_rule.endpoints : startswith(rule.cidr_ipv4, "10.20.")])
-    error_message = "Endpoints are for the private subnets alone."
+    error_message = "Endpoints must accept connections only from the private subnets."
   }
 }
 
-run "keeps_calls_to_aws_inside" {
+run "keeps_calls_to_aws_inside_the_vpc" {
   command = plan
 
   assert {
@@ -62,40 +66,40 @@ run "keeps_calls_to_aws_inside" {
       for service in ["ssm", "ssmmessages", "ec2messages", "secretsmanager", "ecr.api", "ecr.dkr", "logs", "sts"] :
       contains(keys(aws_vpc_endpoint.interface), service)
     ])
-    error_message = "SSM, Secrets Manager, ECR, logs and STS need endpoints."
+    error_message = "SSM, Secrets Manager, ECR, CloudWatch Logs and STS must have endpoints."
   }
 
   assert {
     condition     = alltrue([for endpoint in aws_vpc_endpoint.interface : endpoint.private_dns_enabled])
-    error_message = "Without private DNS the endpoints are not used."
+    error_message = "Without private DNS the endpoints would not be used."
   }
 
   assert {
     condition     = strcontains(aws_vpc_endpoint.s3.policy, "wandle-dev-lake-123456789012") && !strcontains(aws_vpc_endpoint.s3.policy, "\"Resource\":\"*\"")
-    error_message = "The S3 endpoint lets through the environment's own bucket, not every bucket."
+    error_message = "The S3 endpoint must allow the environment's bucket and not every bucket."
   }
 }
 
-run "logs_every_connection_under_the_key" {
+run "logs_every_connection_encrypted" {
   command = plan
 
   assert {
     condition     = aws_flow_log.this.traffic_type == "ALL"
-    error_message = "Refused and accepted connections are logged."
+    error_message = "Both rejected and accepted connections must be logged."
   }
 
   assert {
     condition     = aws_cloudwatch_log_group.flow.kms_key_id == var.key_arn
-    error_message = "The flow log is encrypted with the environment's key."
+    error_message = "Flow logs must be encrypted with the environment's key."
   }
 
   assert {
     condition     = aws_iam_role.flow.permissions_boundary == var.boundary_arn
-    error_message = "Every role is under the boundary."
+    error_message = "Every role must have the permissions boundary."
   }
 }
 
-run "gives_each_zone_its_own_way_out_if_asked" {
+run "gives_each_zone_its_own_nat_gateway_on_request" {
   command = plan
 
   variables {
@@ -105,11 +109,11 @@ run "gives_each_zone_its_own_way_out_if_asked" {
 
   assert {
     condition     = length(aws_nat_gateway.this) == 2 && length(aws_route.nat) == 2
-    error_message = "With two NAT gateways each zone has its own."
+    error_message = "With two NAT gateways, each Availability Zone must have its own."
   }
 }
 
-run "refuses_what_is_no_address_range" {
+run "refuses_an_invalid_cidr" {
   command = plan
 
   variables {
@@ -119,7 +123,7 @@ run "refuses_what_is_no_address_range" {
   expect_failures = [var.cidr]
 }
 
-run "refuses_a_public_address_range" {
+run "refuses_a_public_cidr" {
   command = plan
 
   variables {
@@ -129,7 +133,7 @@ run "refuses_a_public_address_range" {
   expect_failures = [var.cidr]
 }
 
-run "refuses_a_range_too_small_for_two_zones" {
+run "refuses_a_cidr_too_small_for_two_zones" {
   command = plan
 
   variables {

@@ -1,27 +1,28 @@
-# What the host and the Lambdas are told (docs/deploy.md, "Settings of the host"). Nothing in it is secret.
+# Environment variables of the host's containers and of the Lambda functions (docs/deploy.md, "Host settings").
+# None of them is a secret.
 
 locals {
-  settings_of_functions = {
-    WANDLE_ENVIRONMENT = local.environment
+  function_settings = {
+    WANDLE_ENVIRONMENT = var.environment
     WANDLE_BUCKET      = module.lake.bucket
     WANDLE_LIVE        = "1"
   }
 
-  settings = merge(local.settings_of_functions, local.settings_of_login, {
+  settings = merge(local.function_settings, local.login_settings, {
     AWS_REGION         = var.region
     WANDLE_JOB_ROLE    = module.identity.job_role
     WANDLE_DATABASE    = module.warehouse.address
     WANDLE_DATABASE_CA = "/etc/wandle/rds-ca.pem"
-    WANDLE_BACKUP_DAYS = local.numbers.database_backup_days
+    WANDLE_BACKUP_DAYS = var.database.backup_days
     WANDLE_SERVERLESS  = join(",", var.serverless_sources)
     PGSSLMODE          = "verify-full"
     PGSSLROOTCERT      = "/etc/wandle/rds-ca.pem"
 
     AIRFLOW__SECRETS__BACKEND = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
     AIRFLOW__SECRETS__BACKEND_KWARGS = jsonencode({
-      connections_prefix = "wandle/${local.environment}/connections"
+      connections_prefix = "wandle/${var.environment}/connections"
       variables_prefix   = null
-      config_prefix      = "wandle/${local.environment}/config"
+      config_prefix      = "wandle/${var.environment}/config"
       region_name        = var.region
       role_arn           = replace(module.identity.job_role, "{job}", "secrets")
     })
@@ -31,14 +32,14 @@ locals {
     AIRFLOW__LOGGING__REMOTE_LOGGING         = "True"
     AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER = "s3://${module.lake.bucket}/logs"
     AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID     = "wandle_logs"
-    # No key in it: the role that may write the logs.
+    # Contains no access key, only the role that can write the logs.
     AIRFLOW_CONN_WANDLE_LOGS = jsonencode({
       conn_type = "aws"
       extra     = { region_name = var.region, role_arn = replace(module.identity.job_role, "{job}", "logs") }
     })
   })
 
-  settings_of_login = var.login == null ? {} : {
+  login_settings = var.login == null ? {} : {
     WANDLE_OIDC_ISSUER       = var.login.issuer
     WANDLE_OIDC_CLIENT_ID    = var.login.client_id
     WANDLE_OIDC_SCOPES       = var.login.scopes

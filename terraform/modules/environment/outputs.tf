@@ -1,0 +1,39 @@
+output "bucket" {
+  description = "Name of the lake bucket: WANDLE_BUCKET."
+  value       = module.lake.bucket
+}
+
+output "database" {
+  description = "`<host>:<port>` of PostgreSQL: WANDLE_DATABASE."
+  value       = module.warehouse.address
+}
+
+output "admin_secret_arn" {
+  description = "ARN of the secret in which RDS keeps the admin password: WANDLE_ADMIN_SECRET."
+  value       = module.warehouse.admin_secret_arn
+}
+
+output "job_role" {
+  description = "ARN of a job's role, with `{job}` in place of the job name: WANDLE_JOB_ROLE."
+  value       = module.identity.job_role
+}
+
+output "autoscaling_group" {
+  description = "Name of the host's Auto Scaling group, to find the instance for `aws ssm start-session`."
+  value       = module.airflow_host.autoscaling_group
+}
+
+output "settings" {
+  description = "Environment variables that the host passes to every container."
+  value       = module.airflow_host.settings
+}
+
+output "balancer" {
+  description = "DNS name of the load balancer, for the council's DNS record. Null without a load balancer."
+  value       = module.airflow_host.balancer
+}
+
+output "dashboard" {
+  description = "Name of the CloudWatch dashboard."
+  value       = module.watch.dashboard
+}

@@ -1,0 +1,152 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
+  mock_data "aws_availability_zones" {
+    defaults = { names = ["eu-west-2a", "eu-west-2b", "eu-west-2c"] }
+  }
+}
+
+variables {
+  environment          = "dev"
+  region               = "eu-west-2"
+  alert_email          = "data@example.gov.uk"
+  image_digest         = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  network              = { cidr = "10.20.0.0/16", nat_gateways = 1, endpoint_zones = 1 }
+  host                 = { instance_type = "t4g.xlarge", disk_gb = 50 }
+  retention_days       = { logs = 30, task_logs = 30, access_logs = 30 }
+  landing_archive_days = 30
+  monthly_budget_usd   = 250
+
+  database = {
+    instance_class   = "db.t4g.medium"
+    storage_gb       = 20
+    storage_limit_gb = 100
+    backup_days      = 3
+    multi_az         = false
+    final_snapshot   = false
+  }
+}
+
+run "names_everything_after_the_environment" {
+  command = plan
+
+  assert {
+    condition     = output.bucket == "wandle-dev-lake-123456789012" && output.job_role == "arn:aws:iam::123456789012:role/wandle-dev-{job}"
+    error_message = "Resource names must contain the environment."
+  }
+}
+
+run "is_protected_by_default" {
+  command = plan
+
+  assert {
+    condition     = terraform_data.protection.input
+    error_message = "An environment must be protected unless the root says otherwise."
+  }
+}
+
+run "has_no_lambda_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(module.serverless_extract) == 0
+    error_message = "Sources are extracted on the host by default."
+  }
+}
+
+run "extracts_a_source_with_lambda_on_request" {
+  command = plan
+
+  variables {
+    serverless_sources   = ["bank_holidays"]
+    extract_image_digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  }
+
+  assert {
+    condition     = keys(module.serverless_extract) == ["bank_holidays"]
+    error_message = "Each source in serverless_sources must have a Lambda function."
+  }
+}
+
+run "requires_tls_for_cookies_behind_the_load_balancer" {
+  command = plan
+
+  variables {
+    public = { hostname = "wandle.example.gov.uk", certificate_arn = "arn:aws:acm:eu-west-2:123456789012:certificate/1", allowed_cidrs = ["192.0.2.0/24"] }
+  }
+
+  assert {
+    condition     = local.settings["AIRFLOW__FAB__COOKIE_SECURE"] == "True" && local.settings["AIRFLOW__API__BASE_URL"] == "https://wandle.example.gov.uk"
+    error_message = "Behind the load balancer, Airflow must be reached through HTTPS."
+  }
+}
+
+run "uses_the_default_scopes_and_claim_when_the_root_passes_null" {
+  command = plan
+
+  variables {
+    login = { issuer = "https://login.example.gov.uk", client_id = "wandle", scopes = null, groups_claim = null, viewers = null, operators = null, admins = "it" }
+  }
+
+  assert {
+    condition     = local.login_settings["WANDLE_OIDC_SCOPES"] == "openid email profile" && local.login_settings["WANDLE_OIDC_GROUPS_CLAIM"] == "groups"
+    error_message = "Null must mean the default."
+  }
+}
+
+run "refuses_an_image_tag" {
+  command = plan
+
+  variables {
+    image_digest = "latest"
+  }
+
+  expect_failures = [var.image_digest]
+}
+
+run "refuses_a_source_without_a_contract" {
+  command = plan
+
+  variables {
+    serverless_sources   = ["no_such_source"]
+    extract_image_digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  }
+
+  expect_failures = [var.serverless_sources]
+}
+
+run "refuses_a_lambda_without_an_image" {
+  command = plan
+
+  variables {
+    serverless_sources = ["bank_holidays"]
+  }
+
+  expect_failures = [var.extract_image_digest]
+}
+
+run "refuses_a_login_without_tls" {
+  command = plan
+
+  variables {
+    login = { issuer = "http://login.example.gov.uk", client_id = "wandle", admins = "it" }
+  }
+
+  expect_failures = [var.login]
+}
+
+run "refuses_a_login_without_administrators" {
+  command = plan
+
+  variables {
+    login = { issuer = "https://login.example.gov.uk", client_id = "wandle", admins = "" }
+  }
+
+  expect_failures = [var.login]
+}
