@@ -1,4 +1,4 @@
-"""What fetching brings: pages, and statuses that say that there is none."""
+"""What fetching brings: pages, pages taken back, and statuses that say that there is none."""
 
 from __future__ import annotations
 
@@ -21,8 +21,15 @@ class Page:
     body: IO[bytes] | None = None
 
 
+@dataclass(frozen=True)
+class Withdrawn:
+    """The last `pages` pages contradict what came after them; others come in their place."""
+
+    pages: int
+
+
 # `Answered`: the source has no records for a request, as the contract reads its status.
-Fetched = Page | Answered
+Fetched = Page | Answered | Withdrawn
 
 
 class NotPublished(Exception):

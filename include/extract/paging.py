@@ -18,7 +18,11 @@ class Moved(Exception):
 
 
 class SamePage(Moved):
-    """A page holds the same records as an earlier one: a circle, if it happens again."""
+    """A page holds the same records as an earlier one: `circle` tells it, if it happens again."""
+
+    def __init__(self, what: str, circle: str) -> None:
+        super().__init__(what)
+        self.circle = circle
 
 
 class Pager:
@@ -146,9 +150,8 @@ class Pager:
     def _check_circle(self, page: PageRecords) -> None:
         before = self._pages.get(page.digest) if page.count else None
         if before is not None:
-            raise SamePage(
-                self._circle(f"page {self.number} holds the same records as page {before}")
-            )
+            what = f"page {self.number} holds the same records as page {before}"
+            raise SamePage(what, self._circle(what))
 
     def _check_total(self, signals: Signals, fresh: int) -> None:
         paging = self._paging

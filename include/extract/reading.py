@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import IO
+
 from include.errors import SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer
 from include.extract.fetched import Page
@@ -97,8 +99,25 @@ class Reading:
         here = answer.url or self.request.address
         return f"{here} (redirected from {self.request.address})" if answer.redirects else here
 
-    def page(self, way: str) -> Page:
-        """The page that it is."""
+    def reread(self, facts: PageFacts, body: IO[bytes]) -> None:
+        """Read a page that is landed already; it was checked before it was landed.
+
+        What comes next is in its facts: headers with links are not kept.
+        """
+        answer = Answer(
+            status=facts.status,
+            headers=facts.headers,
+            fetched_at=facts.fetched_at,
+            body=body,
+            sha256=facts.sha256,
+            size=facts.bytes,
+        )
+        self._count(answer)
+        self.signals = self._pager.signals(answer)
+        self.next, self.answer = facts.next, answer
+
+    def page(self, way: str, before: PageFacts | None) -> Page:
+        """The page that it is, behind the one `before`."""
         answer = self.answer
         facts = PageFacts(
             label=self.label,
@@ -110,6 +129,7 @@ class Reading:
             status=answer.status,
             headers=answer.headers,
             fetched_at=answer.fetched_at,
+            after=before.fetched_at if before else None,
             sha256=answer.sha256,
             bytes=answer.size,
             records=self.records,

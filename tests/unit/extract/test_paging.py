@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
+from include.extract.fetched import Page
 from tests.samples import contract, extracting
 from tests.unit.extract.paged_api import (
     CURSOR,
@@ -18,7 +19,6 @@ from tests.unit.extract.paged_api import (
     ROWS,
     SANDBOX,
     fetch,
-    landed,
     paged,
     records,
     slices,
@@ -98,7 +98,7 @@ def test_a_status_ends_the_pages_where_the_contract_says_so(paged_api, status):
     pages = fetch(paged(OFFSET | {"end_status": [status]}))
 
     assert records(pages) == ROWS[:4]
-    assert [page.facts.next for page in pages] == ["2", ""]
+    assert len(pages) == 2
 
 
 def test_that_status_is_no_end_before_the_first_page(paged_api):
@@ -338,14 +338,15 @@ def test_a_link_elsewhere_is_not_followed_and_its_page_not_landed(paged_api, lin
     paged_api.answers(
         lambda query: {"items": [{"id": 1}], "links": {"next": link}}, f"{base_url}/gauges"
     )
-    source = paged(LINK)
+    given: list[Page] = []
 
     with pytest.raises(UnexpectedPayload, match=said) as caught:
-        fetch(source, base_url=base_url)
+        fetch(paged(LINK), base_url=base_url, found=given)
 
     assert "the link to page 2 is not followed" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert len(paged_api.asked) == 1
+    assert given == []
 
 
 def test_a_link_to_another_host_is_followed_where_the_contract_lists_it(paged_api):
@@ -374,37 +375,6 @@ def test_links_in_the_header_are_followed(paged_api):
     assert [row["id"] for row in records(fetch(paged(HEADER)))] == [1, 2, 3]
     assert paged_api.queries[0]["per_page"] == "2"
     assert paged_api.asked[1].endswith("page=2&tag=a&tag=b")
-
-
-# --- resuming --------------------------------------------------------------------------------
-
-COUNTED = OFFSET | {"total": "meta.total"}
-MOVING = OFFSET | {"until_two_agree": True}
-
-
-@pytest.mark.parametrize("paging", [OFFSET, COUNTED, MOVING], ids=["plain", "counted", "moving"])
-def test_what_is_all_there_is_not_fetched_again(paged_api, paging):
-    paged_api.answers(lambda query: slices(query, ROWS, {"meta": {"total": 5}}))
-    pages = fetch(paged(paging))
-    paged_api.asked.clear()
-
-    again = fetch(paged(paging), landed(pages))
-
-    assert paged_api.asked == []
-    assert [(page.request, page.facts) for page in again] == [
-        (page.request, page.facts) for page in pages
-    ]
-    assert {page.body for page in again} == {None}
-
-
-@pytest.mark.parametrize("paging", [OFFSET, COUNTED, MOVING], ids=["plain", "counted", "moving"])
-def test_pages_that_must_belong_together_are_not_mixed_with_older_ones(paged_api, paging):
-    paged_api.answers(lambda query: slices(query, ROWS, {"meta": {"total": 5}}))
-    pages = fetch(paged(paging))
-
-    again = fetch(paged(paging), landed(pages[:2]))
-
-    assert records(again) == ROWS
 
 
 # --- parts and statuses ----------------------------------------------------------------------
