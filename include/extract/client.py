@@ -35,6 +35,8 @@ KEPT_HEADERS = ("content-type", "date", "etag", "last-modified")
 LONGEST_BACKOFF_SECONDS = 30.0
 # In all, for an answer that is being prepared (202).
 LONGEST_PREPARATION_SECONDS = 300.0
+# Between two requests for it, also where the server asks for less.
+SHORTEST_PREPARATION_SECONDS = 1.0
 MOST_REDIRECTS = 5
 # The redirects that keep a POST a POST (RFC 9110, 15.4).
 KEEPS_METHOD = {307, 308}
@@ -57,8 +59,8 @@ class Answer:
     size: int
     url: str = ""
     redirects: tuple[str, ...] = ()
-    # Where the header `Link` says that the next page is.
-    next_link: str = ""
+    # The header `Link`.
+    links: str = ""
     # Of what a 206 holds a part, if it says so.
     part: Part | None = None
 
@@ -154,6 +156,7 @@ class Client:
                 pause = told.pause_seconds
                 if pause is None:
                     pause = min(LONGEST_BACKOFF_SECONDS, 2.0**polls)
+                pause = max(pause, SHORTEST_PREPARATION_SECONDS)
                 waited, polls = waited + pause, polls + 1
                 if waited > LONGEST_PREPARATION_SECONDS:
                     raise Preparing(
@@ -161,7 +164,7 @@ class Client:
                         "The next retry may succeed."
                     ) from None
                 log.info("%s Requesting it again in %.1f s.", told, pause)
-                tenacity.nap.sleep(max(pause, 0.0))
+                tenacity.nap.sleep(pause)
 
     def _follow(
         self, sending: _Sending, accept: frozenset[int], fail_at_once: tuple[str, ...]
@@ -276,7 +279,7 @@ def _answer(
         size=size,
         url=address_of(sending.url),
         redirects=tuple(sending.redirects),
-        next_link=response.links.get("next", {}).get("url", ""),
+        links=response.headers.get("Link", ""),
         part=part_of(response.headers.get("Content-Range")) if partial else None,
     )
 

@@ -9,6 +9,7 @@ from include.extract.client import Answer
 from include.extract.hosts import Hosts, Refused
 from include.extract.identity import PageRecords
 from include.extract.signals import Signals
+from include.extract.statuses import Part
 from include.sources.page import SentRequest
 from include.sources.paging import Paging
 
@@ -59,6 +60,7 @@ class Pager:
         self._received = self._counted = self._repeated = 0
         self._total: int | None = None
         self._more: bool | None = None
+        self._part: Part | None = None
 
     @property
     def pages(self) -> bool:
@@ -100,6 +102,7 @@ class Pager:
         if paging is None or signals is None:
             return ""
         self._check_circle(page)
+        self._check_gap(signals.part)
         fresh = self._fresh(page)
         self._check_total(signals, fresh)
         ends = self._ends(paging, signals, page.count, self._counted + fresh)
@@ -123,6 +126,7 @@ class Pager:
             self._pages.setdefault(page.digest, self.number)
             self._total = signals.total if self._total is None else self._total
             self._more = signals.more
+            self._part = signals.part or self._part
         if not following:
             self.done = True
             return
@@ -137,6 +141,7 @@ class Pager:
                 f"page {self.number - 1} says that more follow, page {self.number} is HTTP {status}"
             )
         self._check_counts(self._received, self._counted, self._repeated, self._total)
+        self._check_part(self._part)
         self.done = True
 
     def _fresh(self, page: PageRecords) -> int:
@@ -152,6 +157,14 @@ class Pager:
         if before is not None:
             what = f"page {self.number} holds the same records as page {before}"
             raise SamePage(what, self._circle(what))
+
+    def _check_gap(self, part: Part | None) -> None:
+        before = self._part
+        if before and part and part.first > before.last + 1:
+            raise Moved(
+                f"page {self.number} holds {part} as its Content-Range says, the page before it "
+                f"{before}"
+            )
 
     def _check_total(self, signals: Signals, fresh: int) -> None:
         paging = self._paging
@@ -232,10 +245,14 @@ class Pager:
         received, counted = self._received + page.count, self._counted + self._fresh(page)
         total = signals.total if self._total is None else self._total
         self._check_counts(received, counted, self._repeated + self._repeats(page), total)
-        if answer.part and not answer.part.reaches_the_end:
+        self._check_part(answer.part or self._part)
+
+    def _check_part(self, part: Part | None) -> None:
+        """Raise if the last page that named its part is not the last one."""
+        if part and not part.reaches_the_end:
             raise UnexpectedPayload(
-                f"{self._who}: page {self.number} holds {answer.part} as its Content-Range says, "
-                "and no page follows. Retrying will not help; is `paging` right in the contract?"
+                f"{self._who}: the last page holds {part} as its Content-Range says, and no page "
+                "follows. Retrying will not help; is `paging` right in the contract?"
             )
 
     def _check_counts(self, received: int, counted: int, repeated: int, total: int | None) -> None:

@@ -278,3 +278,13 @@ def test_clients_of_a_host_share_its_rate():
     extract = contract(extract=extracting(base_url="https://shared.test")).extract
 
     assert Client(extract, rate)._limiter is Client(extract, rate)._limiter
+
+
+@pytest.mark.parametrize("pause", ["0", "-1", "Mon, 01 Jan 2001 00:00:00 GMT", "9" * 5000, None])
+def test_an_answer_that_is_prepared_for_ever_is_given_up(api, pauses, pause):
+    api.get(URL, status=202, headers={"Retry-After": pause} if pause else {})
+
+    with pytest.raises(SourceUnavailable, match="It was not ready within 300 s"):
+        ask()
+
+    assert 250 <= sum(pauses) <= 300

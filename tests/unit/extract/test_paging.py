@@ -390,8 +390,36 @@ def test_pages_may_be_parts_and_the_last_must_reach_the_end(paged_api):
     assert records(fetch(paged(SHORT))) == ROWS
 
     paged_api.answers(lambda query: respond(query, 6))
-    with pytest.raises(UnexpectedPayload, match=r"page 3 holds items 4-4/6 .* no page follows"):
+    with pytest.raises(UnexpectedPayload, match=r"last page holds items 4-4/6 .* no page follows"):
         fetch(paged(SHORT))
+
+
+def test_an_empty_page_does_not_end_what_a_part_says_goes_on(paged_api):
+    def respond(query: dict[str, str]) -> Any:
+        start = int(query["_offset"])
+        if start >= 4:
+            return {"items": []}
+        return slices(query, ROWS), {"Content-Range": f"items {start}-{start + 1}/5"}, 206
+
+    paged_api.answers(respond)
+
+    with pytest.raises(UnexpectedPayload, match=r"last page holds items 2-3/5"):
+        fetch(paged(OFFSET))
+
+
+def test_parts_with_something_missing_between_them_are_fetched_again(paged_api):
+    def respond(query: dict[str, str]) -> Any:
+        start = int(query.get("page", 1)) - 1
+        parts = ["items 0-1/7", "items 4-5/7", "items 6-6/7"]
+        found = [rows for rows in (ROWS[:2], [{"id": 15}, {"id": 16}], [{"id": 17}], [])]
+        return {"items": found[start]}, {"Content-Range": parts[start]}, 206
+
+    paged_api.answers(respond)
+
+    with pytest.raises(
+        SourceUnavailable, match=r"page 2 holds items 4-5/7 .*, the page before it items 0-1/7"
+    ):
+        fetch(paged(PAGE))
 
 
 @pytest.mark.parametrize(
