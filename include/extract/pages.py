@@ -201,7 +201,8 @@ class _Fetch:
 
     def _reading(self, ask: Ask, pager: Pager) -> Reading:
         who = f"{self.partition}, {pager.label}"
-        return Reading(who, pager, self.layout, self._context(ask), self.identity)
+        ignored = self.way.answers.ignore
+        return Reading(who, pager, self.layout, self._context(ask), self.identity, ignored)
 
     def _pager(self, ask: Ask) -> Pager:
         first = request_of(self.way, self.base_url, ask.values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import IO
 
 from include.errors import SourceUnavailable, UnexpectedPayload
@@ -9,8 +10,8 @@ from include.extract.client import Answer
 from include.extract.fetched import Page
 from include.extract.identity import Identity, PageRecords
 from include.extract.paging import Pager
-from include.extract.signals import Signals
-from include.records.read import BodyCutShort, read_records
+from include.extract.signals import Signals, sign_of_failure, sign_of_more
+from include.records.read import BodyCutShort, envelope, read_records
 from include.sources.formats import Format
 from include.sources.page import PageFacts, SentRequest
 
@@ -33,6 +34,7 @@ class Reading:
         layout: Format,
         context: dict[str, str],
         identity: Identity,
+        ignored: Collection[str] = (),
     ) -> None:
         self.label = pager.label
         self.request: SentRequest = pager.request
@@ -42,6 +44,7 @@ class Reading:
         self.next = ""
         self._who, self._pager = who, pager
         self._layout, self._context, self._identity = layout, context, identity
+        self._ignored = ignored
 
     def check(self, answer: Answer) -> None:
         """Read it to its end, and find out what comes next.
@@ -64,6 +67,7 @@ class Reading:
                 "changed, or is `format` or `paging` wrong in the contract?"
             ) from None
         self.next = self._pager.next_after(answer, self.signals, self.everything)
+        self._refuse_what_is_missing(answer)
         self.answer = answer
 
     def _count(self, answer: Answer) -> None:
@@ -94,6 +98,26 @@ class Reading:
             f"answer, found {f'the part {part}' if part else 'a part without a Content-Range'}. "
             "Retrying will not help; does the API need `paging` in the contract?"
         )
+
+    def _refuse_what_is_missing(self, answer: Answer) -> None:
+        """Refuse an answer that tells of an error, or of another page that is not followed."""
+        around = envelope(answer.body, answer.size, self._layout)
+        failed = sign_of_failure(around, self._layout, self._ignored)
+        if failed:
+            raise SourceUnavailable(
+                f"{self._who}: the answer from {self._address(answer)} has records, and tells of "
+                f"an error: {failed}. The next retry may succeed; if that is no error, put the "
+                "field into `answers.ignore` in the contract."
+            )
+        if self._pager.is_proved_last(self.signals, self.everything.count, self.next):
+            return
+        more = sign_of_more(answer, around, self._layout, self._ignored)
+        if more:
+            raise UnexpectedPayload(
+                f"{self._who}: the answer from {self._address(answer)} names another page in "
+                f"{more}, which is not requested. Retrying will not help; declare `paging` in the "
+                "contract, or, if that is no page, put it into `answers.ignore`."
+            )
 
     def _address(self, answer: Answer) -> str:
         here = answer.url or self.request.address

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from include.errors import UnexpectedPayload
 from include.extract.client import Answer
 from include.records.read import value_in
+from include.sources.formats import Format
 from include.sources.paging import Paging
 from include.sources.paths import joined, parts
 
 HEADER = "header"
+
+# Names of fields, without anything but letters, that tell of another page, of an error, or that
+# records are missing: of OData, HAL, JSON:API, Elasticsearch, ArcGIS, Stripe, Slack, Google,
+# GraphQL, GitHub, Django.
+NEXT_PAGE = {
+    *("next", "nextlink", "odatanextlink", "nextpage", "nextpageurl", "nextpagelink", "nexturl"),
+    *("nexthref", "nextcursor", "nextpagetoken", "nexttoken", "nextoffset", "continuationtoken"),
+}
+MORE = {"hasmore", "hasnext", "hasnextpage", "exceededtransferlimit", "istruncated"}
+ERRORS = {"error", "errors"}
+FAILED = {"success": False, "timedout": True, "incompleteresults": True}
+# Objects in objects of the envelope that are looked into.
+DEPTH = 2
+_LETTERS = re.compile(r"[^a-z]")
 
 # A link with its parameters; a value in quotes can hold any separator.
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -57,6 +73,57 @@ def next_link(header: str) -> str:
     if len(found) > 1:
         raise UnexpectedPayload(f"expected one next page in the header Link, found {len(found)}")
     return found.pop() if found else ""
+
+
+def sign_of_more(answer: Answer, around: Any, layout: Format, ignored: Collection[str]) -> str:
+    """Where an answer names another page, or says that there is one; empty if nowhere.
+
+    `around` is what stands around its records, `ignored` are paths that are no
+    sign.
+    """
+    try:
+        if HEADER not in ignored and next_link(answer.links):
+            return "the header Link"
+    except UnexpectedPayload:
+        # Of a header that nobody declared.
+        pass
+    for names, value in _members(around, tuple(filter(None, layout.records.split(".")))):
+        name = _LETTERS.sub("", names[-1].lower())
+        follows = name in NEXT_PAGE and bool(value) and not isinstance(value, bool | list)
+        if isinstance(value, dict):
+            follows = follows and bool(value.get("href"))
+        if (follows or (name in MORE and value in (True, "true"))) and joined(names) not in ignored:
+            return repr(joined(names))
+    return ""
+
+
+def sign_of_failure(around: Any, layout: Format, ignored: Collection[str]) -> str:
+    """What an answer with records says of an error, or of records that it lacks; else empty."""
+    first, *_ = layout.records.split(".")
+    for name, value in around.items() if first and isinstance(around, dict) else ():
+        if name == first:
+            continue
+        flat = _LETTERS.sub("", name.lower())
+        failed = (flat in ERRORS and bool(value) and isinstance(value, dict | list | str)) or (
+            flat in FAILED and value is FAILED[flat]
+        )
+        if failed and joined([name]) not in ignored:
+            return f"{joined([name])!r} is {value!r:.80}"
+    return ""
+
+
+def _members(
+    found: Any, records: tuple[str, ...], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The members of the envelope, those of objects in it included, but not of the records."""
+    if not isinstance(found, dict) or above == records or len(above) > DEPTH or "*" in above:
+        return
+    for name, value in found.items():
+        names = (*above, name)
+        if names == records or (len(above) < len(records) and records[len(above)] == "*"):
+            continue
+        yield names, value
+        yield from _members(value, records, names)
 
 
 def _refuse_estimate(answer: Answer, path: str) -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import IO, Any
 
 from include.records import json_body, line_body
-from include.records.json_stream import pieces
+from include.records.json_stream import around_records, pieces
 from include.records.json_values import BodyCutShort, at, parsed, without_bom
 from include.records.select import Wanted
 from include.sources.formats import Format
@@ -20,6 +20,7 @@ __all__ = [
     "BodyCutShort",
     "Chunk",
     "count_records",
+    "envelope",
     "read_chunks",
     "read_records",
     "record_texts",
@@ -141,6 +142,19 @@ def value_in(body: IO[bytes], size: int, path: str) -> Any:
     if size > STREAM_ABOVE_BYTES:
         return json_body.streamed_value(body, path)
     return at(parsed(without_bom(body.read())), path)
+
+
+def envelope(body: IO[bytes], size: int, layout: Format) -> Any:
+    """What stands around the records of a JSON body; None for lines, and where it is not found.
+
+    Of a large body, the records are left out; of others, they are in it.
+    """
+    if layout.kind in ("csv", "jsonl"):
+        return None
+    body.seek(0)
+    if size <= STREAM_ABOVE_BYTES or layout.kind == "columnar" or "*" in layout.records:
+        return parsed(without_bom(body.read()))
+    return around_records(body, size, layout)
 
 
 def _lines(body: IO[bytes], layout: Format, wanted: Wanted | None) -> Iterator[line_body.Line]:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from include.errors import UnexpectedPayload
+from include.errors import SourceUnavailable, UnexpectedPayload
 from include.extract.signals import next_link
-from tests.unit.extract.paged_api import CURSOR, OFFSET, ROWS, fetch, paged, records, slices
+from tests.samples import contract, extracting
+from tests.unit.extract.paged_api import (
+    CURSOR,
+    HEADER,
+    LINK,
+    OFFSET,
+    ROWS,
+    fetch,
+    paged,
+    records,
+    slices,
+)
 
+SHORT = OFFSET | {"last_page": "short"}
 URL = "https://api.test/v1/gauges?page=2"
 
 
@@ -94,3 +107,165 @@ def test_what_looks_like_no_cursor_is_followed_if_it_is_one(paged_api, cursor):
     paged_api.answers(respond)
 
     assert records(fetch(paged(CURSOR))) == ROWS
+
+
+# --- pages that the contract does not follow -------------------------------------------------
+
+SINGLE = contract(format={"records": "items"})
+MORE = [
+    {"next": f"{URL}"},
+    {"next": 2},
+    {"@odata.nextLink": URL},
+    {"links": {"next": URL}},
+    {"links": {"next": {"href": URL, "meta": {}}}},
+    {"_links": {"next": {"href": URL}}},
+    {"paging": {"cursors": {"after": "x"}, "next": URL}},
+    {"meta": {"pagination": {"nextPageToken": "x"}}},
+    {"response_metadata": {"next_cursor": "x"}},
+    {"has_more": True},
+    {"exceededTransferLimit": True},
+    {"properties": {"exceededTransferLimit": True}},
+    {"pageInfo": {"hasNextPage": True}},
+]
+NO_MORE = [
+    {"next": None},
+    {"next": ""},
+    {"next": {}},
+    {"links": {"next": None, "prev": URL, "self": URL}},
+    {"_links": {"next": {"href": None}}},
+    {"response_metadata": {"next_cursor": ""}},
+    {"has_more": False},
+    {"pageInfo": {"hasNextPage": False, "endCursor": "x"}},
+    {"next": ["2026-07-04"]},
+]
+
+
+@pytest.mark.parametrize("sign", MORE, ids=str)
+def test_an_answer_that_names_another_page_is_not_all_of_it(paged_api, sign):
+    paged_api.answers(lambda query: {"items": ROWS} | sign)
+
+    with pytest.raises(UnexpectedPayload, match=r"names another page in '.+', .* `paging`"):
+        fetch(SINGLE)
+
+
+@pytest.mark.parametrize("sign", NO_MORE, ids=str)
+def test_an_answer_that_names_no_other_page_is_all_of_it(paged_api, sign):
+    paged_api.answers(lambda query: {"items": ROWS} | sign)
+
+    assert records(fetch(SINGLE)) == ROWS
+
+
+def test_records_are_no_signs(paged_api):
+    found = [{"id": 1, "next": URL, "has_more": True, "error": "none"}]
+    paged_api.answers(lambda query: {"items": found})
+    assert records(fetch(SINGLE)) == found
+
+    paged_api.answers(lambda query: {"items": found[0]})
+    one = contract(format={"records": "items", "one_or_many": True})
+    assert len(fetch(one)) == 1
+
+    paged_api.answers(lambda query: json.dumps(found))
+    assert len(fetch(contract())) == 1
+
+
+def test_a_header_link_to_another_page_is_a_sign_too(paged_api):
+    paged_api.answers(lambda query: ({"items": ROWS}, {"Link": f'<{URL}>; rel="next"'}))
+
+    with pytest.raises(UnexpectedPayload, match="names another page in the header Link"):
+        fetch(SINGLE)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "answer"),
+    [
+        ("links.next", ({"items": ROWS, "links": {"next": URL}}, {})),
+        ("header", ({"items": ROWS}, {"Link": f'<{URL}>; rel="next"'})),
+        ("errors", ({"items": ROWS, "errors": ["none"]}, {})),
+        (r"a\.b.next", ({"items": ROWS, "a.b": {"next": URL}}, {})),
+    ],
+)
+def test_the_contract_can_say_that_it_is_no_sign(paged_api, ignored, answer):
+    paged_api.answers(lambda query: answer)
+
+    source = contract(
+        format={"records": "items"}, extract=extracting(answers={"ignore": [ignored]})
+    )
+
+    assert records(fetch(source)) == ROWS
+
+
+@pytest.mark.parametrize("paging", [CURSOR, LINK, HEADER, SHORT], ids=lambda paging: paging["kind"])
+def test_a_page_is_not_the_last_where_another_field_names_a_next_one(paged_api, paging):
+    paged_api.answers(lambda query: {"items": ROWS[:1], "nextPageToken": "x"})
+
+    with pytest.raises(UnexpectedPayload, match="names another page in 'nextPageToken'"):
+        fetch(paged(paging))
+
+
+@pytest.mark.parametrize(
+    ("paging", "proof"),
+    [
+        (OFFSET | {"total": "total"}, {"total": 5}),
+        (OFFSET | {"more": "more", "size": 9}, {"more": False}),
+        (OFFSET, {}),
+    ],
+    ids=["total", "flag", "empty page"],
+)
+def test_a_next_page_is_no_sign_behind_what_proves_the_end(paged_api, paging, proof):
+    paged_api.answers(lambda query: slices(query, ROWS, {"next": URL} | proof))
+
+    assert records(fetch(paged(paging))) == ROWS
+
+
+def test_signs_are_found_behind_the_records_of_a_large_answer(paged_api):
+    rows = [{"id": number, "list": [1], "text": "x" * 5_000} for number in range(1_000)]
+    paged_api.answers(lambda query: {"items": rows, "tags": [1], "meta": {"next": URL}})
+    with pytest.raises(UnexpectedPayload, match=r"names another page in 'meta\.next'"):
+        fetch(SINGLE)
+
+    paged_api.answers(lambda query: {"has_more": True, "items": rows})
+    with pytest.raises(UnexpectedPayload, match="names another page in 'has_more'"):
+        fetch(SINGLE)
+
+    paged_api.answers(lambda query: {"items": rows, "tags": [1], "meta": {"next": None}})
+    assert len(fetch(SINGLE)) == 1
+
+
+# --- answers with records that tell of an error ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"error": {"message": "Service Unavailable"}},
+        {"errors": [{"message": "shard 3 failed"}]},
+        {"error": "busy"},
+        {"success": False},
+        {"timed_out": True},
+        {"incomplete_results": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("rows", [[], ROWS[:1]], ids=["no records", "some records"])
+def test_records_beside_an_error_are_not_all_of_them(paged_api, sign, rows):
+    paged_api.answers(lambda query: {"items": rows} | sign)
+
+    with pytest.raises(SourceUnavailable, match=r"tells of an error: .* `answers\.ignore`"):
+        fetch(SINGLE)
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [{"error": None}, {"error": False}, {"error": 0}, {"errors": []}, {"success": True}],
+    ids=str,
+)
+def test_an_error_that_is_none_is_no_error(paged_api, sign):
+    paged_api.answers(lambda query: {"items": ROWS} | sign)
+
+    assert records(fetch(SINGLE)) == ROWS
+
+
+def test_records_may_be_called_errors(paged_api):
+    paged_api.answers(lambda query: {"errors": ROWS, "items": []})
+
+    assert len(fetch(contract(format={"records": "errors"}))) == 1
