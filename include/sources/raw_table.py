@@ -40,9 +40,19 @@ def expected_columns(contract: Contract) -> dict[str, str]:
     }
 
 
-def of_partition(contract: Contract, verb: str) -> str:
-    """`verb` the rows of one partition of the raw table; `$1` its council, `$2` its first day.
+def quoted(name: str) -> str:
+    """An identifier as SQL text: `user` and `order` are columns only in quotes.
 
-    A contract's name is a plain identifier, checked when it is read.
+    For drivers that take text alone; elsewhere use `psycopg.sql.Identifier`.
     """
-    return f"{verb} from {SCHEMA}.{contract.name} where _council = $1 and _period = $2"
+    return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(contract: Contract) -> str:
+    """The raw table of a contract as SQL text."""
+    return f"{SCHEMA}.{quoted(contract.name)}"
+
+
+def of_partition(contract: Contract, verb: str) -> str:
+    """`verb` the rows of one partition of the raw table; `$1` its council, `$2` its first day."""
+    return f"{verb} from {qualified(contract)} where _council = $1 and _period = $2"

@@ -11,7 +11,14 @@ import yaml
 
 from include.errors import WrongDefinition
 from include.sources.model import Column, Contract
-from include.sources.raw_table import EXTRA, LINEAGE, LINEAGE_NOTES, expected_columns, sql_type
+from include.sources.raw_table import (
+    EXTRA,
+    LINEAGE,
+    LINEAGE_NOTES,
+    expected_columns,
+    quoted,
+    sql_type,
+)
 from include.transform.project import FOLDER
 
 STAGING = FOLDER / "models" / "staging"
@@ -80,20 +87,30 @@ def synced_model(contract: Contract, text: str) -> str:
 
 def column_list(contract: Contract, indent: str = " " * 8) -> str:
     """The columns of the raw table, one a line, between the two marks."""
-    names = [*expected_columns(contract)]
+    names = [quoted(name) for name in expected_columns(contract)]
     lines = [BEGIN, *(f"{name}," for name in names[:-1]), names[-1], END]
     return "\n".join(indent + line for line in lines)
+
+
+def plain(description: str) -> str:
+    """A description as dbt prints it back: dbt reads `{{`, `{%` and `{#` in one as Jinja."""
+    return re.sub(r"\{(?=[{%#])", "{{ '{' }}", description.strip())
 
 
 def _table(contract: Contract) -> dict[str, Any]:
     columns = [_column(column) for column in contract.raw_columns()]
     columns += [
-        {"name": name, "data_type": {EXTRA: "jsonb", **LINEAGE}[name], "description": note}
+        {
+            "name": name,
+            "quote": True,
+            "data_type": {EXTRA: "jsonb", **LINEAGE}[name],
+            "description": note,
+        }
         for name, note in LINEAGE_NOTES.items()
     ]
     return {
         "name": contract.name,
-        "description": contract.description.strip(),
+        "description": plain(contract.description),
         "config": {
             "meta": {
                 "title": contract.title,
@@ -111,8 +128,9 @@ def _table(contract: Contract) -> dict[str, Any]:
 def _column(column: Column) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": column.name,
+        "quote": True,
         "data_type": sql_type(column.type),
-        "description": column.description.strip(),
+        "description": plain(column.description),
     }
     if column.personal != "no":
         described["config"] = {"meta": {"personal": column.personal}}

@@ -8,8 +8,17 @@ from typing import Any
 import yaml
 
 from include.sources.model import Contract
-from include.sources.raw_table import sql_type
-from include.transform.sources import STAGING, column_list
+from include.sources.raw_table import quoted, sql_type
+from include.transform.sources import STAGING, column_list, plain
+
+# What staging models call the columns that every raw table has; `_period` by its length.
+STAGED = {
+    "_council": "council",
+    "_period of a day": "day",
+    "_period of a month": "month",
+    "_landing_id": "landing_id",
+    "_record_no": "record_no",
+}
 
 MODEL = """\
 with
@@ -52,7 +61,10 @@ def model_path(source: str) -> Path:
 
 
 def model_files(contract: Contract) -> dict[Path, str]:
-    """The model and its description, by where they lie."""
+    """The model and its description, by where they lie.
+
+    No column of the contract may have a name of `STAGED`: it would stand twice.
+    """
     path = model_path(contract.name)
     description = yaml.safe_dump(
         {"models": [_described(contract, path.stem)]},
@@ -67,15 +79,10 @@ def _text(contract: Contract) -> str:
     text = MODEL.format(
         columns=column_list(contract),
         source=contract.name,
-        renamed="\n".join(f"        {column.name}," for column in contract.raw_columns()),
-        period=_period_name(contract),
+        renamed="\n".join(f"        {quoted(column.name)}," for column in contract.raw_columns()),
+        period=contract.period,
     )
     return text if contract.enabled else "{{ config(enabled=false) }}\n\n" + text
-
-
-def _period_name(contract: Contract) -> str:
-    taken = {column.name for column in contract.columns}
-    return contract.period if contract.period not in taken else f"asked_{contract.period}"
 
 
 def _described(contract: Contract, name: str) -> dict[str, Any]:
@@ -83,8 +90,9 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
     for column in contract.raw_columns():
         said = {
             "name": column.name,
+            "quote": True,
             "data_type": sql_type(column.type),
-            "description": column.description.strip(),
+            "description": plain(column.description),
         }
         columns.append(said | ({"data_tests": ["not_null"]} if column.required else {}))
     columns += [
@@ -94,7 +102,7 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
             "description": "The council that was asked for; `uk` for a source of no council.",
         },
         {
-            "name": _period_name(contract),
+            "name": contract.period,
             "data_type": "date",
             "description": f"First day of the {contract.period} that was asked for.",
         },
@@ -109,8 +117,8 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
             "description": "The record's number in that landing, from 1.",
         },
     ]
-    described: dict[str, Any] = {"name": name, "description": contract.description.strip()}
+    described: dict[str, Any] = {"name": name, "description": plain(contract.description)}
     if contract.key:
-        together = ["council", _period_name(contract), *contract.key]
+        together = ["council", contract.period, *contract.key]
         described["data_tests"] = [{"unique_together": {"arguments": {"columns": together}}}]
     return described | {"columns": columns}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
 
+from include.jobs.author.column_names import column_name
+from include.sources import paths
 from include.sources.model import Contract, contracts
 from include.warehouse.books import drift
+from include.warehouse.columns.unknown_fields import NAME_CHARACTERS
 from include.warehouse.connection import connect
-
-_PLAIN = re.compile(r"[^\\]+")
-_NAME_CHARACTERS = 48
 
 
 def unknown_fields(dsn: str, source: str | None = None) -> list[dict[str, Any]]:
@@ -34,9 +33,9 @@ def unknown_fields(dsn: str, source: str | None = None) -> list[dict[str, Any]]:
 
 def is_named(contract: Contract, row: Mapping[str, Any]) -> bool:
     """Whether the contract has a place for the field by now."""
-    field = row["field"].split(".")
+    field = _parts(row)
     for column in contract.columns_of(row["way"]):
-        path = list(column.record_path)
+        path = column.record_path
         if path and path == field[: len(path)]:
             return True
         # It looks into an object; what else may stand there is still unknown.
@@ -60,13 +59,14 @@ def patch(contract: Contract, rows: Iterable[Mapping[str, Any]]) -> str:
     taken = {column.name for column in contract.columns}
     columns, remarks = [], []
     for row in rows:
-        if not _PLAIN.fullmatch(row["field"]) or "" in row["field"].split("."):
+        field = _parts(row)
+        if not field:
             remarks.append(
                 f"# {row['field']}: no path can name it; it stays in _extra. "
                 f"First seen {row['first_seen'][:10]}."
             )
             continue
-        name = _column_name(row["field"], taken)
+        name = column_name(field, taken)
         taken.add(name)
         columns.append(_column(name, row))
     body = yaml.safe_dump({"columns": columns}, sort_keys=False, allow_unicode=True, width=96)
@@ -92,15 +92,11 @@ def _column(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _column_name(field: str, taken: set[str]) -> str:
-    """The last part of a path in snake case; the whole path, or a number, where that is taken."""
-    for text in (field.split(".")[-1], field):
-        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
-        name = re.sub(r"[^a-z0-9]+", "_", snake).strip("_")
-        name = (name if name[:1].isalpha() else f"field_{name}").rstrip("_")[:_NAME_CHARACTERS]
-        if name not in taken:
-            return name
-    number = 2
-    while (numbered := f"{name[: _NAME_CHARACTERS - 4]}_{number}") in taken:
-        number += 1
-    return numbered
+def _parts(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names along a field's path; none where the listed path is not the whole one."""
+    if len(row["field"]) >= NAME_CHARACTERS:
+        return ()
+    try:
+        return paths.parts(row["field"])
+    except ValueError:
+        return ()

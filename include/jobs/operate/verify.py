@@ -101,7 +101,7 @@ class _Comparing:
         raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
         known = {
             Partition(self._contract.name, name, Period(day, self._contract.period))
-            for name, day in read_back.partitions(self._cursor, self._contract.name)
+            for name, day in read_back.partitions(self._cursor, self._contract)
         }
         known |= set(self._landed())
         return sorted(

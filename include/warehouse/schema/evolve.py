@@ -158,7 +158,7 @@ def _refusal(contract: Contract, column: Column, old: str, new: str) -> str:
         f"wandle migrate: raw.{contract.name}: column {column.name} is {old}, expected {new}, "
         f"which might not hold every value that is there. Nothing was changed. "
         f"Give it its old type, or the new one another name (`path: "
-        f"{'.'.join(column.record_path) or column.name}` keeps its place). {_way_out(contract)}"
+        f"{column.path or column.name}` keeps its place). {_way_out(contract)}"
     )
 
 
