@@ -80,11 +80,9 @@ def partitions_of(cursor: Cursor, contract: Contract) -> set[tuple[str, date]]:
         contract.name,
     )
     if has_table(cursor, contract):
-        found += rows(
-            cursor,
-            "select distinct _council as council, _period as period "
-            f"from {qualified(contract)}",  # noqa: S608, quoted
-        )
+        name = qualified(contract)
+        query = f"select distinct _council as council, _period as period from {name}"  # noqa: S608
+        found += rows(cursor, query)
     return {(row["council"], row["period"]) for row in found}
 
 
