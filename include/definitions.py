@@ -61,16 +61,21 @@ def read_definition(path: Path, model: type[Model]) -> Model:
         raise WrongDefinition(
             f"{path}: expected a mapping of fields, found {type(content).__name__}."
         )
-    try:
-        definition = model.model_validate(content)
-    except ValidationError as error:
-        raise WrongDefinition(f"{path}: {_sentences(error)}") from error
+    definition = validated(content, model, str(path))
     name = content.get("name")
     if name != path.stem:
         raise WrongDefinition(
             f"{path}: field `name`: expected {path.stem!r}, as the file is called, found {name!r}."
         )
     return definition
+
+
+def validated(content: dict[str, Any], model: type[Model], where: str) -> Model:
+    """The model of a definition's content. Raises `WrongDefinition` that begins with `where`."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise WrongDefinition(f"{where}: {_sentences(error)}") from error
 
 
 def read_folder(folder: Path, model: type[Model]) -> dict[str, Model]:

@@ -19,14 +19,19 @@ def new_source(
     name: Annotated[str, typer.Argument(help="What the source will be called: `air_quality`.")],
     url: Annotated[str, typer.Option("--url", help="One request of the API, with query.")] = "",
     file: Annotated[
-        Path | None, typer.Option("--file", help="One answer of it, in a file.", exists=True)
+        Path | None,
+        typer.Option("--file", help="One answer of it, in a file.", exists=True, dir_okay=False),
     ] = None,
     period: Annotated[str, typer.Option(help="What a partition holds: `day` or `month`.")] = "day",
+    records: Annotated[
+        str, typer.Option("--records", help="Where its records are: `result.records`.")
+    ] = "",
 ) -> None:
     """Write a contract and a staging model from one answer of an API.
 
     Records, columns, types, a key and the paging are guessed: read the contract over
-    before you run it. With `--file` alone, the address stays to be filled in.
+    before you run it. It loads every record of that answer, or it is not written.
+    With `--file` alone, the address stays to be filled in.
 
     Examples:
 
@@ -36,8 +41,11 @@ def new_source(
     """
     from include.jobs.author import new_source as job
 
-    for path in job.new_source(name, url=url, file=file, period=period):
+    drafted = job.new_source(name, url=url, file=file, period=period, records=records)
+    for path in drafted.files:
         say(f"written: {path}")
+    for remark in drafted.remarks:
+        say(f"note: {remark}")
     say(f"Read the contract over, then: `wandle migrate && wandle ingest {name} --period ...`")
 
 

@@ -172,9 +172,7 @@ def test_a_number_too_large_for_the_wider_type_is_refused_and_stays(empty):
     empty.query("insert into raw.gauges values (9007199254740993, null, 'k', '2017-07-01', 'L', 1)")
 
     for kind in ("double", "numeric(10,0)"):
-        with pytest.raises(
-            PermanentError, match=r"The table was not changed\..*wandle reload gauges"
-        ):
+        with pytest.raises(PermanentError, match=r"table was not changed\..*wandle reload gauges"):
             migrate(empty.admin, [contract(column("a", kind))], {})
 
     assert empty.value("select a from raw.gauges") == 9007199254740993

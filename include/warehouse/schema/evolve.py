@@ -108,7 +108,7 @@ def _widen(
             raise PermanentError(
                 f"wandle migrate: raw.{contract.name}: {'; '.join(said)}: the view {view.label} "
                 f"does not work with that: {_first_line(error)}. The table was not changed. Drop "
-                "the view, migrate, and build it again with `wandle transform` after its model fits."
+                "the view, migrate, and build it again (`wandle transform`) when its model fits."
             ) from error
         changed.append(f"made {view.label} again")
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(owner)))
