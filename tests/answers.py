@@ -29,7 +29,7 @@ HOSTILE_NAMES = (
 names = st.sampled_from(HOSTILE_NAMES) | st.text(min_size=1, max_size=8)
 
 _days = st.dates(date(1900, 1, 1), date(2100, 1, 1))
-_times = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1))  # noqa: DTZ001, texts without
+_times = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1))
 _scalars: tuple[st.SearchStrategy[Any], ...] = (
     st.integers(-(10**6), 10**6),
     st.integers(-(2**63), 2**63 - 1),
@@ -146,7 +146,9 @@ def in_csv(draw: st.DrawFn) -> Answer:
     )
     printable = st.text(st.characters(codec="ascii", exclude_categories=("Cc",)), max_size=10)
     texts = [draw(st.sampled_from([*_scalars[6:], printable])) for _ in header]
-    rows = draw(st.lists(st.tuples(*(text | st.just("") for text in texts)), min_size=1, max_size=6))
+    rows = draw(
+        st.lists(st.tuples(*(text | st.just("") for text in texts)), min_size=1, max_size=6)
+    )
     delimiter, ending = draw(st.sampled_from(",;\t|")), draw(st.sampled_from(["\n", "\r\n"]))
     file = io.StringIO()
     writer = csv.writer(file, delimiter=delimiter, lineterminator=ending, quoting=csv.QUOTE_ALL)

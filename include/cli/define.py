@@ -79,7 +79,10 @@ def sync(
         bool, typer.Option("--check", help="Change nothing; exit code 1 if a file is stale.")
     ] = False,
 ) -> None:
-    """Write what is made from the contracts: dbt's sources, staging columns, editors' schemas.
+    """Write what follows the contracts: dbt's sources, staging columns and types, schemas.
+
+    In a staging model's `.yml`, only the `data_type` of columns that the model takes as
+    they are is changed.
 
     Examples: `wandle sync`, `wandle sync --check`
     """

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from include.definitions import NAME_PATTERN, Definition
-from include.sources import paths
+from include.sources.paths import parts
 
 NUMERIC = re.compile(r"numeric\((\d{1,2}),\s*(\d{1,2})\)")
 # Every PostgreSQL table has columns of these names already.
@@ -92,12 +92,6 @@ class Column(Definition):
             )
         return value
 
-    @field_validator("path")
-    @classmethod
-    def _is_a_path(cls, value: str) -> str:
-        paths.parts(value)
-        return value
-
     @field_validator("type")
     @classmethod
     def _is_a_known_type(cls, value: str) -> str:
@@ -136,6 +130,12 @@ class Column(Definition):
             raise ValueError("`position` needs `type: integer`")
         return self
 
+    @field_validator("path")
+    @classmethod
+    def _is_a_path(cls, value: str) -> str:
+        parts(value)
+        return value
+
     @model_validator(mode="after")
     def _rules_fit_the_type(self) -> Column:
         number = self.type in ("integer", "double") or self.type.startswith("numeric")
@@ -158,4 +158,4 @@ class Column(Definition):
         """Where it stands in a record; empty if it does not come from there."""
         if self.request or self.position:
             return ()
-        return paths.parts(self.path or self.name)
+        return parts(self.path) if self.path else (self.name,)

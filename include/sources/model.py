@@ -14,11 +14,11 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, read_folder
 from include.errors import PermanentError, UnknownName, WrongDefinition
-from include.sources import paths
 from include.sources.columns import NUMERIC, Column
 from include.sources.extract import DatabaseExtract, Extract, Rate, Way
 from include.sources.formats import Format
 from include.sources.partition import Grain, Period
+from include.sources.paths import parts
 from include.sources.templates import placeholders
 
 __all__ = ["NUMERIC", "Column", "Contract", "Extract", "Format", "Rate", "contract", "contracts"]
@@ -139,7 +139,7 @@ class Contract(Definition):
         for name, path in archived.items():
             if name not in {column.name for column in self.columns}:
                 raise ValueError(f"`archive.paths` names {name!r}, which is no column")
-            paths.parts(path.removeprefix("request:"))
+            parts(path.removeprefix("request:"))
             if self.extract.archive and path.startswith("request:"):
                 self._check_request(
                     self.column(name), path.removeprefix("request:"), self.extract.archive

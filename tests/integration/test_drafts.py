@@ -151,6 +151,7 @@ def staged(made: Contract, warehouse: Warehouse) -> list[dict[str, Any]]:
         return connection.execute(query).fetchall()
 
 
+@pytest.mark.timeout(120 + 10 * EXAMPLES)
 def test_every_drafted_source_arrives_in_its_staging_view_complete(
     project, api, lake, new_database, monkeypatch, tmp_path
 ):

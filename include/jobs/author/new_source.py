@@ -138,6 +138,8 @@ def contract_fields(
         remarks.append(
             f"{sample.incomplete()}: are there more pages? The contract asks for one; add `paging`."
         )
+    if parts.scheme == "http":
+        remarks.append("The contract asks over https, not http as the address does.")
     if "{period" not in json.dumps(request):
         remarks.append(
             "The address names no day: every period gets what the API answers at that time. Put "
