@@ -222,7 +222,7 @@ def _holds(column: Column, value: Any, known: Any, *, blank_is_null: bool) -> bo
         return known is None
     match column.type:
         case "jsonb":
-            return same(value, json.loads(known) if isinstance(known, str | bytes) else known)
+            return same(value, known)
         case "text":
             return type(known) is str and bool(value == known)
         case "boolean":

@@ -22,7 +22,7 @@ from include.warehouse.books.counts import Counts
 from include.warehouse.prepare import PageBody, prepare
 from tests.answers import Answer, answers, difference, names
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 # Shrinking by explanation takes minutes.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 pytestmark = pytest.mark.usefixtures("_apart")
@@ -58,7 +58,8 @@ def loaded(contract: Contract, answer: Answer) -> list[dict[str, Any]]:
     assert counts.quarantine == []
     for row in rows:
         row["record_no"] = row["_record_no"]
-        row["_extra"] = json.loads(row["_extra"]) if row["_extra"] else None
+        for name in [*(item.name for item in contract.columns if item.type == "jsonb"), "_extra"]:
+            row[name] = None if row[name] is None else json.loads(row[name])
     return rows
 
 
