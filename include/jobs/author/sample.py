@@ -14,9 +14,12 @@ from include.records.read import read_records
 from include.sources import paths
 from include.sources.formats import Format
 
-OFFSETS = ("offset", "_offset", "$offset", "skip", "$skip", "start")
+OFFSETS = ("offset", "_offset", "$offset", "skip", "$skip", "start", "resultoffset")
 PAGES = ("page", "_page", "pagenumber", "page_number", "p")
-SIZES = ("limit", "_limit", "$limit", "$top", "per_page", "page_size", "pagesize", "rows", "size")
+SIZES = (
+    *("limit", "_limit", "$limit", "$top", "per_page", "page_size", "pagesize", "rows", "size"),
+    "resultrecordcount",
+)
 CURSORS = ("next_cursor", "nextcursor", "cursor", "nextpagetoken", "next_page_token", "after")
 LINKS = ("next", "nextlink", "@odata.nextlink", "next_page_url", "next_url")
 MORE = ("has_more", "hasmore", "more", "exceededtransferlimit", "has_next", "hasnext")
@@ -42,6 +45,9 @@ class Sample:
         known = [*totals(self.body)]
         total = next((path for path, value in known if value >= len(self.records)), ())
         declared = {"total": paths.joined(total)} if total else {}
+        flags = (path for path, value in _scalars(self.body) if isinstance(value, bool))
+        more = next((path for path in flags if path[-1].lower() in MORE), ())
+        declared |= {"more": paths.joined(more)} if more else {}
         for kind, names in (("offset", OFFSETS), ("page", PAGES)):
             asked = next((lower[name] for name in names if name in lower), "")
             if asked:

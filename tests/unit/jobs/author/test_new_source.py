@@ -309,6 +309,19 @@ def test_a_record_that_no_column_holds_is_named_and_nothing_is_written(places):
     assert not (places / "air_quality.yaml").exists()
 
 
+def test_a_flag_that_says_that_there_is_more_is_part_of_the_paging(places):
+    answer = {"features": ROWS, "exceededTransferLimit": True}
+    url = "https://api.test/query?resultOffset=0&resultRecordCount=2"
+
+    paging = written(places, answer, url).extract.paging
+
+    assert (paging.more, paging.parameter, paging.size_parameter) == (
+        "exceededTransferLimit",
+        "resultOffset",
+        "resultRecordCount",
+    )
+
+
 def test_braces_that_are_no_placeholders_are_asked_for_as_they_are(places):
     url = 'https://api.test/x?where={"a": 1}&day=2026-11-01&for={council.name}'
 
