@@ -137,7 +137,7 @@ class Contract(Definition):
             self._check_request(column, column.request, self.extract)
         for name, path in archived.items():
             if name not in {column.name for column in self.columns}:
-                raise ValueError(f"`archive.paths` names {name!r}, which is no column")
+                raise ValueError(f"`archive.paths` names the unknown column {name!r}")
             if self.extract.archive and path.startswith("request:"):
                 self._check_request(
                     self.column(name), path.removeprefix("request:"), self.extract.archive
@@ -289,7 +289,7 @@ def contract(name: str) -> Contract:
         return contracts()[name]
     except KeyError:
         raise UnknownName(
-            f"{name!r} is no source. Known: {', '.join(contracts())}. "
+            f"unknown source {name!r}. Known: {', '.join(contracts())}. "
             f"Add include/sources/{name}.yaml, or choose one of these."
         ) from None
 

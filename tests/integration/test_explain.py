@@ -186,7 +186,7 @@ def test_without_the_key_nobody_sees_personal_values(residents, explained, monke
 @pytest.mark.parametrize(
     ("name", "wanted", "error", "said"),
     [
-        ("raw.crimes", {"id": "1"}, UnknownName, "'crimes' is no source"),
+        ("raw.crimes", {"id": "1"}, UnknownName, "unknown source 'crimes'"),
         ("gauges", {"id": "1"}, PermanentError, "cannot be led back. Choose raw.<source>"),
         ("marts.daily_weather", {"id": "1"}, PermanentError, "marts.ward_crime_monthly"),
         ("raw.gauges", {}, PermanentError, "Say `--key NAME=VALUE`"),

@@ -280,7 +280,7 @@ def test_doctor_names_a_dead_service_a_wrong_folder_and_how_to_mend_them(setting
     found = platform.doctor(settings.model_copy(update={"payloads": Path("/usr/lib")}))
 
     assert [finding.what.split(" ")[0] for finding in found] == ["triggerer", "sandbox:"]
-    assert all(finding.mend for finding in found)
+    assert all(finding.fix for finding in found)
 
 
 def test_down_leaves_no_process_and_no_port(settings, said):
@@ -310,7 +310,7 @@ def test_a_taken_port_is_named_before_anything_is_started(settings, said):
 
         assert "running" not in states(settings).values()
         assert states(settings)["s3"] == "port taken by another"
-        assert [found.what for found in platform.doctor(settings) if "is taken by" in found.what]
+        assert [found.what for found in platform.doctor(settings) if "is in use by" in found.what]
 
 
 @pytest.mark.skipif(unprivileged() is None, reason="only root steps down")
