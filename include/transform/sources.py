@@ -36,7 +36,7 @@ def render(contracts: Mapping[str, Contract]) -> str:
     source = {
         "name": "raw",
         "schema": "raw",
-        "description": "What the APIs returned, one table for each contract. Read it in staging.",
+        "description": "Data as returned by the APIs, one table per contract. Query staging instead.",
         "tables": [_table(contract) for contract in contracts.values()],
     }
     body = yaml.safe_dump(

@@ -91,12 +91,14 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
         {
             "name": "council",
             "data_type": "text",
-            "description": "The council that was asked for; `uk` for a source of no council.",
+            "description": "The council of the row; `uk` for sources without a council.",
         },
         {
             "name": _period_name(contract),
             "data_type": "date",
-            "description": f"First day of the {contract.period} that was asked for.",
+            "description": "The day of the row."
+            if contract.period == "day"
+            else "First day of the month of the row.",
         },
         {
             "name": "landing_id",
