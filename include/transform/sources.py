@@ -36,7 +36,7 @@ def render(contracts: Mapping[str, Contract]) -> str:
     source = {
         "name": "raw",
         "schema": "raw",
-        "description": "Data as returned by the APIs, one table per contract. Query staging instead.",
+        "description": "Data as the APIs returned it, one table per contract. Query staging.",
         "tables": [_table(contract) for contract in contracts.values()],
     }
     body = yaml.safe_dump(
