@@ -105,7 +105,7 @@ def _memory(settings: Settings) -> Iterator[Finding]:
 
 def _services(settings: Settings) -> Iterator[Finding]:
     for service in status(settings):
-        if service.state == "port taken by another":
+        if service.state == "port in use":
             yield Finding(
                 f"{service.name}: {service.address} is in use by {service.owner}.",
                 f"Stop it, or change WANDLE_PORT_BASE (now {settings.port_base}).",

@@ -1,4 +1,4 @@
-"""A first staging model for a source: its columns as they are, tested and described."""
+"""Generate the first staging model of a source, with descriptions and tests."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ select * from renamed
 
 
 def model_path(source: str) -> Path:
-    """Where the model of a source lies: `police_crime` in `police/stg_police__crime.sql`."""
+    """The path of a source's model: `police_crime` in `police/stg_police__crime.sql`."""
     group, _, rest = source.partition("_")
     return STAGING / group / f"stg_{group}__{rest or group}.sql"
 
 
 def model_files(contract: Contract) -> dict[Path, str]:
-    """The model and its description, by where they lie."""
+    """The model and its YAML file, by path."""
     path = model_path(contract.name)
     description = yaml.safe_dump(
         {"models": [_described(contract, path.stem)]},

@@ -187,13 +187,13 @@ def test_without_the_key_nobody_sees_personal_values(residents, explained, monke
     ("name", "wanted", "error", "said"),
     [
         ("raw.crimes", {"id": "1"}, UnknownName, "unknown source 'crimes'"),
-        ("gauges", {"id": "1"}, PermanentError, "cannot be led back. Choose raw.<source>"),
+        ("gauges", {"id": "1"}, PermanentError, "cannot be traced. Choose raw.<source>"),
         ("marts.daily_weather", {"id": "1"}, PermanentError, "marts.ward_crime_monthly"),
-        ("raw.gauges", {}, PermanentError, "Say `--key NAME=VALUE`"),
+        ("raw.gauges", {}, PermanentError, "Add `--key NAME=VALUE`"),
         ("raw.gauges", {"number": "1"}, PermanentError, "has no column 'number'. It has id, note"),
         ("raw.gauges", {"id; drop table raw.gauges": "1"}, PermanentError, "has no column"),
         ("raw.gauges", {"id": "one"}, PermanentError, "none of its column's type (id)"),
-        ("raw.gauges", {"id": "99"}, PermanentError, "no row of raw.gauges is like that"),
+        ("raw.gauges", {"id": "99"}, PermanentError, "no matching row in raw.gauges"),
     ],
 )
 def test_what_cannot_be_explained_is_said(loaded, explained, name, wanted, error, said):
