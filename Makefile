@@ -136,6 +136,9 @@ terraform-apply-offline: $(INSTALLED) ## Terraform: apply, upgrade, use and dest
 terraform-host: $(INSTALLED) ## Terraform: run the user data of the hosts in containers (COMPOSE="docker compose" DOCKER=docker; slow)
 	COMPOSE="$(COMPOSE)" DOCKER="$(DOCKER)" $(WITH_AWS) $(BIN)/pytest tests/infra/host
 
+diagrams: $(INSTALLED) ## Draw the diagrams of docs/architecture.md
+	$(BIN)/python docs/diagrams/draw.py
+
 terraform-docs: $(INSTALLED) ## Terraform: generate the tables of variables and outputs in the READMEs
 	$(BIN)/python terraform/tables.py
 
@@ -150,4 +153,4 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
 
 .PHONY: help install demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
-  terraform-test terraform-apply-offline terraform-host terraform-docs $(TERRAFORM_FOLDERS)
+  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams $(TERRAFORM_FOLDERS)
