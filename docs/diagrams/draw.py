@@ -142,7 +142,8 @@ def _style() -> str:
         ".share { stroke-dasharray: 5 4; }",
         ".label { paint-order: stroke; stroke-width: 5px; stroke-linejoin: round; }",
     ]
-    light, dark = [], []
+    light: list[str] = []
+    dark: list[str] = []
     for colours, page, ink, faint, band in (
         (light, "#ffffff", "#1f2328", "#57606a", "#f6f8fa"),
         (dark, "#0d1117", "#e6edf3", "#9aa5b4", "#161b22"),
@@ -298,7 +299,8 @@ def _ports(
         down = start.row < end.row
         sides[start.name, "bottom" if down else "top"].append((end.middle, arrow, True))
         sides[end.name, "top" if down else "bottom"].append((start.middle, arrow, False))
-    leaving, arriving = {}, {}
+    leaving: dict[Arrow, float] = {}
+    arriving: dict[Arrow, float] = {}
     for (name, _), items in sides.items():
         items.sort(key=lambda item: (item[0], item[1].start, item[1].end))
         step = min(24.0, (boxes[name].width - 28) / max(1, len(items) - 1))

@@ -1,8 +1,8 @@
 """archive-api.open-meteo.com: its parameters, refusals and limits, over generated weather.
 
-Status codes, reasons and the order of the keys are those of recorded answers
-and of the API's source. Beside generated weather, a recorded answer is served
-byte for byte to the very query that it answered.
+Status codes, reasons and key order are those of recorded responses and of the
+API's source. A recorded response is served byte for byte to the exact query that
+it was recorded for; other weather is generated.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which APIs a payload directory holds recordings of, and which of its files are whole answers."""
+"""Find the recordings in a payload directory, and which of them are complete responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from include.errors import PermanentError
 
-# What whoever recorded a file says in its name when it is less than the answer was.
+# Markers in the names of incomplete recordings.
 CUT = re.compile(r"_(excerpt|trimmed|items)(_|\.)")
 RECORDED_ON = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{4}Z)?)?)?")
 
@@ -23,7 +23,7 @@ LAYOUT = (
 
 
 class WrongPayloads(PermanentError):
-    """A payload directory does not have the layout that the sandbox reads."""
+    """A payload directory does not have the expected layout."""
 
 
 def whole_answers(folder: Path) -> Iterator[tuple[Path, bytes, Any]]:

@@ -175,7 +175,7 @@ def test_a_diagram_is_drawn_from_its_source(name):
 def test_a_stale_diagram_is_noticed(tmp_path):
     source = tmp_path / "flow.yaml"
     text = (DIAGRAMS / "flow.yaml").read_text(encoding="utf-8")
-    source.write_text(text.replace("quarantine", "quarantined", 1), encoding="utf-8")
+    source.write_text(text.replace("rejected records", "bad records"), encoding="utf-8")
 
     assert stale(source, (DIAGRAMS / "flow.svg").read_text(encoding="utf-8"))
 

@@ -120,26 +120,26 @@ def test_a_step_that_fails_brings_back_what_ran_before_and_is_red(deployment, st
 
     assert done.returncode == 1
     assert deployment.applied == [NEW, OLD]
-    assert f"rolling back to {OLD}" in done.stderr
+    assert f"going back to {OLD}" in done.stderr
 
 
-def test_a_stopped_environment_is_applied_and_not_tested(deployment):
+def test_an_environment_that_sleeps_is_applied_and_not_tried(deployment):
     done = deployment.run("release.sh", "dev", NEW, "", CAPACITY="0")
 
     assert done.returncode == 0, done.stderr
     assert deployment.applied == [NEW]
     assert not any("send-command" in line for line in deployment.calls)
-    assert "dev is stopped" in done.stdout
+    assert "dev sleeps" in done.stdout
 
 
-def test_a_first_release_that_fails_has_nothing_to_roll_back_to(deployment):
+def test_a_first_release_that_fails_has_nothing_to_go_back_to(deployment):
     Path(deployment.variables["STATE"]).write_text('{"values": {}}', encoding="utf-8")
 
     done = deployment.run("release.sh", "dev", NEW, "", BREAKS="run --rm migrate")
 
     assert done.returncode == 1
     assert deployment.applied == [NEW]
-    assert "no previous image to roll back to" in done.stderr
+    assert "nothing to go back to" in done.stderr
 
 
 def test_a_plan_is_made_with_the_image_that_runs_and_written_as_markdown(deployment):
