@@ -31,7 +31,10 @@ def up() -> None:
 
 @commands.command()
 def down() -> None:
-    """Stop the local platform; data is kept. Example: `wandle down`"""
+    """Stop the local platform; data is kept.
+
+    Example: `wandle down`
+    """
     from include.local import platform
 
     platform.down(Settings.read(), report=say)
@@ -115,7 +118,10 @@ def sandbox(
 
 @commands.command()
 def env() -> None:
-    """Print connection settings as shell exports. Example: `eval "$(wandle env)"`"""
+    """Print connection settings as shell exports.
+
+    Example: `eval "$(wandle env)"`
+    """
     from include.local import platform
 
     for name, value in platform.environment(Settings.read()).items():

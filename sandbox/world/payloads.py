@@ -27,9 +27,9 @@ class WrongPayloads(PermanentError):
 
 
 def whole_answers(folder: Path) -> Iterator[tuple[Path, bytes, Any]]:
-    """Path, bytes and content of each whole JSON body of a folder, the newest recording first.
+    """Path, bytes and content of each complete JSON body of a folder, newest first.
 
-    The newest is told by the last date in the file's name. Raises
+    The newest has the latest date in its file name. Raises
     `WrongPayloads` for a file that is not JSON.
     """
     paths = [path for path in folder.glob("*.json") if not CUT.search(path.name)]
@@ -45,7 +45,7 @@ def whole_answers(folder: Path) -> Iterator[tuple[Path, bytes, Any]]:
 
 
 def holds_answers(folder: Path) -> bool:
-    """Whether a folder has a whole JSON body in it."""
+    """Whether a folder has a complete JSON body."""
     return any(not CUT.search(path.name) for path in folder.glob("*.json"))
 
 

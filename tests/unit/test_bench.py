@@ -46,7 +46,7 @@ def judged(*rows: dict) -> dict[str, bool | None]:
             2.6,
         ),
         ("unchanged", "reload_unchanged wandle", "first_load wandle", 1, 1.1),
-        ("other bytes only", "reload_volatile wandle", "first_load wandle", 10, 10.1),
+        ("only other bytes", "reload_volatile wandle", "first_load wandle", 10, 10.1),
         ("small pages", "small_pages wandle", "first_load wandle", 15, 15.1),
         (
             "recorded small pages",
