@@ -1,8 +1,7 @@
 """Raw tables -> staging -> marts -> dbt docs, whenever a raw table has changed.
 
-Loads that are announced during a run wait for its end and then share the
-next one. `freshness` reports, beside it, which source has not been looked at
-for too long; it holds nothing back.
+Loads that finish during a run share the next one. `freshness` reports sources
+that have not been checked for too long; it does not block the build.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from include.sources.model import contracts
 if TYPE_CHECKING:
     from include.jobs.lake import Lake
 
-# Named as the tasks `announce` name them.
+# The assets that the `announce` tasks update.
 RAW_TABLES = [Asset(f"raw.{source}") for source in contracts()]
 
 DEFAULTS = {
@@ -43,7 +42,7 @@ DEFAULTS = {
 
 
 @dag(
-    description="raw -> staging -> marts -> dbt docs, by one dbt build a layer",
+    description="raw -> staging -> marts -> dbt docs, one dbt build per layer",
     doc_md=__doc__,
     tags=["transform"],
     schedule=AssetAny(*RAW_TABLES),
@@ -54,28 +53,28 @@ DEFAULTS = {
 def transform() -> None:
     @task
     def staging(ti: Any = None) -> dict[str, Any]:
-        """Build and test staging and intermediate models; a retry builds what failed."""
+        """Build and test staging and intermediate models; a retry builds only what failed."""
         from include.jobs.pipeline.transform import build
 
         return build("staging", dsn=_dsn(), run_id=ti.run_id)
 
     @task
     def marts(ti: Any = None) -> dict[str, Any]:
-        """Build and test what people query; a retry builds what failed."""
+        """Build and test the marts; a retry builds only what failed."""
         from include.jobs.pipeline.transform import build
 
         return build("marts", dsn=_dsn(), run_id=ti.run_id)
 
     @task
     def publish() -> str:
-        """Put dbt's documentation where the plugin serves it from: its address."""
+        """Publish the dbt docs to S3, where the plugin serves them. Returns their address."""
         from include.jobs.pipeline.transform import generate_docs
 
         return generate_docs(dsn=_dsn(), lake=_lake())
 
     @task
     def freshness() -> list[dict[str, Any]]:
-        """When each source was last looked at, and whether it is late."""
+        """When each source was last checked, and whether it is late."""
         from include.jobs.pipeline.transform import freshness
 
         return freshness(dsn=_dsn())

@@ -1,4 +1,4 @@
-"""The user that PostgreSQL runs as: it refuses to run as root, so root steps down first."""
+"""The user to run PostgreSQL as: it refuses to run as root, so root drops its privileges."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ CANDIDATES = ("postgres", "nobody")
 
 
 class NoAccount(PermanentError):
-    """Root found no unprivileged user, or no way to become it."""
+    """There is no unprivileged user to run as, or no way to switch to it."""
 
 
 def unprivileged() -> pwd.struct_passwd | None:
-    """The user to step down to; None when this process is not root and need not.
+    """The user to switch to; None if this process is not root.
 
-    Raises `NoAccount` naming the users that were looked for.
+    Raises `NoAccount` naming the candidates.
     """
     if os.geteuid() != 0:
         return None
@@ -31,16 +31,16 @@ def unprivileged() -> pwd.struct_passwd | None:
             continue
     raise NoAccount(
         f"postgresql: it refuses to run as root, and none of the users {', '.join(CANDIDATES)} "
-        "exists. Run as an ordinary user, or create one of them."
+        "exists. Run as a regular user, or create one of them."
     )
 
 
 def as_unprivileged(command: tuple[str, ...], paths: tuple[Path, ...]) -> tuple[str, ...]:
-    """The command that runs `command` stepped down from root; itself for other users.
+    """The command that runs `command` without root privileges; unchanged for other users.
 
-    `paths` are what it must reach. Below a folder that is closed to others (as
-    /root and temporary folders are) it keeps the one capability to look
-    through folders, rather than these being opened to everybody.
+    `paths` must be accessible to it. If a parent folder is closed to others
+    (like /root), the process keeps the capability to traverse folders, so that
+    these need not be opened to everyone.
     """
     account = unprivileged()
     if account is None:
@@ -48,8 +48,8 @@ def as_unprivileged(command: tuple[str, ...], paths: tuple[Path, ...]) -> tuple[
     if shutil.which("setpriv") is None:
         raise NoAccount(
             f"postgresql: it refuses to run as root, and `setpriv` (package util-linux), which "
-            f"would run it as {account.pw_name}, is not installed. Install it, or run as an "
-            "ordinary user."
+            f"would run it as {account.pw_name}, is not installed. Install it, or run as a "
+            "regular user."
         )
     ids = (f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups")
     step_down = ("setpriv", *ids)
@@ -61,9 +61,9 @@ def as_unprivileged(command: tuple[str, ...], paths: tuple[Path, ...]) -> tuple[
             return (*step_down, *kept, *command)
     closed = next(path for path in paths if not _open_to_others(path))
     raise NoAccount(
-        f"postgresql: running as {account.pw_name} it cannot reach {closed}, because a folder "
-        "above it is closed to others. Move the checkout (or WANDLE_HOME) to another folder, or "
-        "run as an ordinary user."
+        f"postgresql: user {account.pw_name} cannot access {closed}, because a parent folder is "
+        "closed to others. Move the checkout (or WANDLE_HOME) to another folder, or run as a "
+        "regular user."
     )
 
 

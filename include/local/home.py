@@ -1,4 +1,4 @@
-"""The state folder: where each part of the platform on this machine keeps its things."""
+"""The layout of the local platform's state folder."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def port(port_base: int, service: str) -> int:
 
 
 def record_path(home: Path, service: str) -> Path:
-    """What was started last as this service: process, port, since when."""
+    """The record of a service's last start: process, port, time."""
     return home / "run" / f"{service}.json"
 
 
 def log_path(home: Path, service: str) -> Path:
-    """Where a service writes; appended to, rotated when it is started."""
+    """The log of a service; rotated when the service starts."""
     return home / "logs" / f"{service}.log"
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner alone, whole or not at all."""
+    """Replace a file atomically, readable only by its owner."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -44,7 +44,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None when there is no file, or it was never finished."""
+    """The object in a JSON file; None if the file is missing or incomplete."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""Make the state folder: generated secrets, the settings file, the sandbox's seed and date."""
+"""Create the state folder: generated secrets, the settings file, the sandbox's seed and date."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from include.sources.extract import DatabaseExtract
 from include.sources.model import every_contract
 
 DATABASE = "warehouse"
-# Stands for the databases that contracts read.
+# A placeholder for the source databases of contracts.
 CASES_DATABASE, CASES_ROLE = "council_services", "council_services_reader"
 AIRFLOW_USER = "admin"
 
@@ -33,7 +33,7 @@ SUPERUSER = "wandle_admin"
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the services of one platform answer."""
+    """The addresses of a platform's services."""
 
     airflow: str
     s3: str
@@ -42,7 +42,7 @@ class Addresses:
 
     @classmethod
     def of_this_machine(cls, port_base: int) -> Addresses:
-        """Those of the platform without containers."""
+        """The addresses of the local platform without containers."""
         server = {name: f"{HOST}:{port(port_base, name)}" for name in PORT_OFFSETS}
         return cls(
             airflow=f"http://{server['airflow']}",
@@ -53,7 +53,7 @@ class Addresses:
 
 
 def generated_password() -> str:
-    """A password nobody has chosen, of 192 bits."""
+    """A random password of 192 bits."""
     return secrets.token_urlsafe(24)
 
 
@@ -77,11 +77,11 @@ GENERATED: dict[str, Callable[[], str]] = {
 
 
 def prepare(settings: Settings) -> Settings:
-    """Make what the state folder lacks and return the settings of the platform in it.
+    """Create what the state folder lacks, and return the settings of its platform.
 
-    Addresses and credentials are the folder's own, whatever the environment
-    holds: a person's own AWS keys or DSNs never reach the platform. Secrets
-    are generated once; the settings file follows the port base.
+    Addresses and credentials come from the folder, not from the environment,
+    so that personal AWS keys or DSNs never reach the platform. Secrets are
+    generated once; the settings file follows the port base.
     """
     home = settings.home
     home.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def prepare(settings: Settings) -> Settings:
 
 
 def make_secrets(home: Path, wanted: Mapping[str, Callable[[], str]]) -> None:
-    """Generate the secrets that a state folder lacks; those that it has stay."""
+    """Generate missing secrets of a state folder; keep existing ones."""
     generated = read_secrets(home)
     missing = {name: make() for name, make in wanted.items() if name not in generated}
     if missing:
@@ -111,12 +111,12 @@ def begin_sandbox(home: Path) -> None:
 
 
 def read_secrets(home: Path) -> dict[str, str]:
-    """The generated secrets of a state folder; empty before it is made."""
+    """The generated secrets of a state folder; empty before it exists."""
     return read_json(home / "secrets.json") or {}
 
 
 def set_as_of(settings: Settings, as_of: date) -> None:
-    """Move the date up to which the sandbox has data; its seed stays."""
+    """Set the date up to which the sandbox has data; keeps its seed."""
     home = settings.home
     sandbox = read_json(home / "sandbox.json") or {"seed": secrets.randbelow(2**31)}
     _write_sandbox(home, sandbox | {"as_of": as_of.isoformat()})
@@ -147,7 +147,7 @@ def with_addresses(settings: Settings, addresses: Addresses) -> Settings:
 
 
 def source_connections(settings: Settings) -> dict[str, str]:
-    """The DSN of each database that a contract reads, by the connection's name."""
+    """The DSN of each source database, by connection name."""
     password = read_secrets(settings.home)[CASES_ROLE]
     server = server_of(settings)
     return {
@@ -183,14 +183,14 @@ IN_SETTINGS_FILE = (
 
 
 def as_variables(settings: Settings, fields: tuple[str, ...]) -> dict[str, str]:
-    """Settings as the environment variables that they are read from."""
+    """Settings as environment variables."""
     return {
         str(Settings.model_fields[field].alias): str(getattr(settings, field)) for field in fields
     }
 
 
 def write_settings_file(local: Settings, home: Path, fields: tuple[str, ...]) -> None:
-    """Write settings where any process with this `WANDLE_HOME` reads them, if they have changed."""
+    """Write changed settings to the file that every process with this `WANDLE_HOME` reads."""
     path = home / "wandle.env"
     variables = as_variables(local, fields)
     for name, dsn in source_connections(local).items():

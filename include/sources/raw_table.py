@@ -16,9 +16,9 @@ LINEAGE = {
     "_record_no": "bigint",
 }
 LINEAGE_NOTES = {
-    EXTRA: "Fields that the contract does not name; none of personal data.",
-    "_council": "The council that was asked for.",
-    "_period": "First day of the period that was asked for.",
+    EXTRA: "Fields not in the contract; always empty for sources with personal data.",
+    "_council": "The council of the row; `uk` for sources without a council.",
+    "_period": "First day of the period of the row.",
     "_landing_id": "The landing in S3 that the row was loaded from.",
     "_record_no": "The record's number in that landing, from 1.",
 }

@@ -1,4 +1,4 @@
-"""What dbt has of the contracts: its sources, and the columns that staging models read."""
+"""Generate dbt sources and the columns of staging models from the contracts."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ STAGING = FOLDER / "models" / "staging"
 PATH = STAGING / "_sources.yml"
 
 HEADING = """\
-# Made from the contracts, include/sources/*.yaml. Do not edit: change the contract, then run
-# `wandle sync`; `make lint` compares.
+# Generated from the contracts, include/sources/*.yaml. Do not edit: change the contract, then run
+# `wandle sync`. `make lint` checks that this file is up to date.
 """
 
-# Between these lines stands what is made from the contract; all else of a model is its own.
+# The lines between these markers are generated; the rest of a model is edited by hand.
 BEGIN = "-- from the contract, by `wandle sync`"
 END = "-- to here"
 _REGION = re.compile(
@@ -43,7 +43,7 @@ def render(contracts: Mapping[str, Contract]) -> str:
     source = {
         "name": "raw",
         "schema": "raw",
-        "description": "What the APIs returned, one table for each contract. Read it in staging.",
+        "description": "Data as the APIs returned it, one table per contract. Query staging.",
         "tables": [_table(contract) for contract in contracts.values()],
     }
     body = yaml.safe_dump(
@@ -53,7 +53,7 @@ def render(contracts: Mapping[str, Contract]) -> str:
 
 
 def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract, Path]]:
-    """Each contract with the staging model that reads its table, where there is one.
+    """Each contract with the staging model that reads its table, if any.
 
     Raises `WrongDefinition` if two models read one table.
     """
@@ -63,7 +63,7 @@ def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract
         found = [path for path, text in texts.items() if reads.search(text)]
         if len(found) > 1:
             raise WrongDefinition(
-                f"{contract.name}: {' and '.join(path.stem for path in found)} read its table, "
+                f"{contract.name}: {' and '.join(path.stem for path in found)} read its table; "
                 "expected one staging model. Let the others select from the first."
             )
         if found:
@@ -71,14 +71,14 @@ def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract
 
 
 def synced_model(contract: Contract, text: str) -> str:
-    """The staging model with the columns that the contract has now.
+    """The staging model, updated with the current columns of the contract.
 
-    Raises `WrongDefinition` where the model has no place for them.
+    Raises `WrongDefinition` if the model lacks the markers.
     """
     if not _REGION.search(text):
         raise WrongDefinition(
             f"the staging model of {contract.name} has no lines {BEGIN!r} and {END!r} in its "
-            "`source`. Put them where the columns stand, then run `wandle sync`."
+            "`source`. Put them around the columns, then run `wandle sync`."
         )
     body = text.removeprefix(DISABLED)
     body = _REGION.sub(lambda place: column_list(contract, place["indent"]), body)
@@ -86,7 +86,7 @@ def synced_model(contract: Contract, text: str) -> str:
 
 
 def column_list(contract: Contract, indent: str = " " * 8) -> str:
-    """The columns of the raw table, one a line, between the two marks."""
+    """The columns of the raw table, one per line, between the markers."""
     names = [quoted(name) for name in expected_columns(contract)]
     lines = [BEGIN, *(f"{name}," for name in names[:-1]), names[-1], END]
     return "\n".join(indent + line for line in lines)

@@ -1,4 +1,4 @@
-"""A first staging model for a source: its columns as they are, tested and described."""
+"""Generate the first staging model of a source, with descriptions and tests."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ select * from renamed
 
 
 def model_path(source: str) -> Path:
-    """Where the model of a source lies: `police_crime` in `police/stg_police__crime.sql`."""
+    """The path of a source's model: `police_crime` in `police/stg_police__crime.sql`."""
     group, _, rest = source.partition("_")
     return STAGING / group / f"stg_{group}__{rest or group}.sql"
 
 
 def model_files(contract: Contract) -> dict[Path, str]:
-    """The model and its description, by where they lie.
+    """The model and its YAML file, by path.
 
-    No column of the contract may have a name of `STAGED`: it would stand twice.
+    No column of the contract may have a name of `STAGED`: it would occur twice.
     """
     path = model_path(contract.name)
     description = yaml.safe_dump(
@@ -99,12 +99,14 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
         {
             "name": "council",
             "data_type": "text",
-            "description": "The council that was asked for; `uk` for a source of no council.",
+            "description": "The council of the row; `uk` for sources without a council.",
         },
         {
             "name": contract.period,
             "data_type": "date",
-            "description": f"First day of the {contract.period} that was asked for.",
+            "description": "The day of the row."
+            if contract.period == "day"
+            else "First day of the month of the row.",
         },
         {
             "name": "landing_id",

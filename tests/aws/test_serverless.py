@@ -107,7 +107,7 @@ def test_a_partition_that_fails_holds_back_no_other_and_is_raised(function, sand
 @pytest.mark.parametrize(
     ("event", "error", "says"),
     [
-        ({}, PermanentError, "names no 'source'"),
+        ({}, PermanentError, "has no 'source'"),
         ({"source": "tea_leaves"}, UnknownName, "tea_leaves"),
     ],
 )

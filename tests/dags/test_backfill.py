@@ -108,7 +108,7 @@ def test_a_backfill_refuses_a_council_that_does_not_exist(backfill):
 def test_a_run_of_a_backfill_has_no_second_window(plan):
     run = run_of("backfill", "2017-05-03T04:30", "2017-06-03T04:30", **{"from": "2016-01"})
 
-    with pytest.raises(PermanentError, match=r"backfill run is for its own month.*both empty"):
+    with pytest.raises(PermanentError, match=r"backfill run covers its own month.*both empty"):
         plan(run)
 
 
@@ -132,7 +132,7 @@ def test_a_manual_run_without_interval_and_without_window_is_refused(plan):
 
 
 def test_a_misspelt_parameter_is_refused_not_ignored(plan):
-    with pytest.raises(PermanentError, match=r"'council' is no parameter. Known: councils, from"):
+    with pytest.raises(PermanentError, match=r"unknown parameter 'council'. Known: councils, from"):
         plan(run_of("manual", council=["sutton"], **{"from": "2017-05"}))
 
 

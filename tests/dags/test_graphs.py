@@ -177,4 +177,4 @@ def test_a_source_that_needs_another_says_so_on_its_page(dag_bag):
     for child in children:
         page = dag_bag.dags[f"ingest_{child.name}"].doc_md
         for parent in child.extract.parents.values():
-            assert f"a landing of `{parent.source}`" in page
+            assert f"| Depends on | `{parent.source}`" in page or f", `{parent.source}`" in page

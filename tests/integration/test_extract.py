@@ -408,7 +408,7 @@ def test_a_snapshot_of_another_period_is_refused(lake, api, period):
 
 
 def test_an_unknown_council_is_refused(lake, api):
-    with pytest.raises(UnknownName, match="'croydon' is no council"):
+    with pytest.raises(UnknownName, match="unknown council 'croydon'"):
         extract(BOUNDARIES, "croydon", "2026-11", lake=lake, run_id="run")
 
 

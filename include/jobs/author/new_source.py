@@ -15,13 +15,13 @@ import yaml
 
 from include.definitions import NAME_PATTERN, validated
 from include.errors import PermanentError, SourceUnavailable, UnknownName
-from include.jobs.author.column_names import column_name
 from include.jobs.author.fields import Field, fields_of, key_of
 from include.jobs.author.fit import KEY, misfits, wider
 from include.jobs.author.sample import Sample, read_sample
 from include.jobs.author.sync import sync
 from include.settings import Settings
 from include.sources import paths
+from include.sources.column_names import column_name
 from include.sources.model import FOLDER, Contract
 from include.transform.staging import model_files
 

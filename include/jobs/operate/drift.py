@@ -1,4 +1,4 @@
-"""The fields that sources have and their contracts do not name, and what to add for them."""
+"""Fields missing from the contracts, and the columns to add for them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from include.jobs.author.column_names import column_name
 from include.sources import paths
+from include.sources.column_names import column_name
 from include.sources.model import Contract, contracts
 from include.warehouse.books import drift
 from include.warehouse.columns.unknown_fields import NAME_CHARACTERS
@@ -16,10 +16,10 @@ from include.warehouse.connection import connect
 
 
 def unknown_fields(dsn: str, source: str | None = None) -> list[dict[str, Any]]:
-    """Each field that some record had and its contract does not name: where it was first seen.
+    """Each field seen in a record but missing from its contract, with where it was first seen.
 
-    One that a contract names by now is left out, as are those of sources that
-    have no contract any more.
+    Excludes fields added to the contract since, and sources without a
+    contract.
     """
     with connect(dsn) as connection, connection.cursor() as cursor:
         found = drift.listed(cursor, source)
@@ -32,13 +32,13 @@ def unknown_fields(dsn: str, source: str | None = None) -> list[dict[str, Any]]:
 
 
 def is_named(contract: Contract, row: Mapping[str, Any]) -> bool:
-    """Whether the contract has a place for the field by now."""
+    """Whether the contract covers the field by now."""
     field = _parts(row)
     for column in contract.columns_of(row["way"]):
         path = column.record_path
         if path and path == field[: len(path)]:
             return True
-        # It looks into an object; what else may stand there is still unknown.
+        # The column reads part of an object; its other fields are still unknown.
         objects = all(isinstance(sample, dict) for sample in row["samples"])
         if path[: len(field)] == field and objects:
             return True
@@ -46,7 +46,7 @@ def is_named(contract: Contract, row: Mapping[str, Any]) -> bool:
 
 
 def patches(fields: Iterable[Mapping[str, Any]]) -> str:
-    """YAML to add to each contract, one document a source: a column for each unknown field."""
+    """YAML to add to each contract, one document per source, with a column per unknown field."""
     by_source: dict[str, list[Mapping[str, Any]]] = {}
     for row in fields:
         by_source.setdefault(row["source"], []).append(row)
@@ -62,7 +62,7 @@ def patch(contract: Contract, rows: Iterable[Mapping[str, Any]]) -> str:
         field = _parts(row)
         if not field:
             remarks.append(
-                f"# {row['field']}: no path can name it; it stays in _extra. "
+                f"# {row['field']}: it has no valid path; it stays in _extra. "
                 f"First seen {row['first_seen'][:10]}."
             )
             continue
@@ -72,8 +72,8 @@ def patch(contract: Contract, rows: Iterable[Mapping[str, Any]]) -> str:
     body = yaml.safe_dump({"columns": columns}, sort_keys=False, allow_unicode=True, width=96)
     return "\n".join(
         [
-            f"# Add to include/sources/{contract.name}.yaml, below `columns`, and describe them;",
-            f"# then `wandle migrate`, `wandle sync`, `wandle reload {contract.name}`.",
+            f"# Add to include/sources/{contract.name}.yaml under `columns`, with descriptions;",
+            f"# then run `wandle migrate`, `wandle sync`, `wandle reload {contract.name}`.",
             *remarks,
             body if columns else "columns: []\n",
         ]
@@ -88,7 +88,7 @@ def _column(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
         column["path"] = row["field"]
     return column | {
         "type": "text" if row["type"] == "unknown" else row["type"],
-        "description": f"{seen}{f', such as {samples}' if samples else ''}. To be described.",
+        "description": f"{seen}{f', e.g. {samples}' if samples else ''}. TODO: describe.",
     }
 
 

@@ -1,4 +1,4 @@
-"""What the main job asks each source for: whose data, and which periods."""
+"""Which councils and periods the demo fetches from each source."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from include.sources.extract import Extract
 from include.sources.model import Contract, contracts
 from include.sources.partition import Period
 
-# Of a run that was asked for nothing particular, on generated data or live.
+# Defaults on generated data or live APIs.
 MONTHS_BY_DEFAULT = 3
 DAYS_BY_DEFAULT = 14
 
 
 @dataclass(frozen=True)
 class Window:
-    """What the main job is asked for: months, and the days that are out by now.
+    """The requested councils and months, and the newest day with data.
 
-    `replayed` is the API whose recorded months they are, empty on generated data.
+    `replayed` is the API whose recorded months are used, empty on generated data.
     """
 
     councils: tuple[str, ...]
@@ -41,7 +41,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Asked:
-    """What one source is asked for; a snapshot for no period in particular."""
+    """The councils and periods requested of one source; no periods for a snapshot."""
 
     contract: Contract
     councils: tuple[str, ...]
@@ -49,28 +49,28 @@ class Asked:
 
     @property
     def parents(self) -> set[str]:
-        """The sources whose landings it needs."""
+        """The sources whose landings it depends on."""
         return {parent.source for parent in self.contract.extract.parents.values()}
 
     def holds(self, source: str, council: str, period: str) -> bool:
-        """Whether a partition is among those that are asked for."""
+        """Whether a partition is among the requested ones."""
         if source != self.contract.name or council not in self.councils:
             return False
         return not self.periods or self.contract.parse_period(period) in self.periods
 
 
 def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
-    """Each source, those that are named and what they need, or all; parents before children.
+    """The named sources and their parents, or all; parents before children.
 
-    Where recorded months are replayed, all means those of that API. Raises
-    `UnknownName` for a source that cannot be.
+    When replaying recorded months, all means the sources of that API. Raises
+    `UnknownName` for an unknown source.
     """
     known = contracts()
     wanted: dict[str, Asked] = {}
 
     def add(name: str) -> None:
         if name not in known:
-            raise UnknownName(f"demo: {name!r} is no source. Known: {', '.join(known)}.")
+            raise UnknownName(f"demo: unknown source {name!r}. Known: {', '.join(known)}.")
         asked = _asked(known[name], window)
         for parent in sorted(asked.parents):
             add(parent)
@@ -92,7 +92,7 @@ def _asked(contract: Contract, window: Window) -> Asked:
         return Asked(contract, councils, ())
     if contract.period == "month":
         return Asked(contract, councils, tuple(window.first.until(window.last)))
-    # The days that are surely out: not today's, nor those that the source may still lack.
+    # Published days only: neither today nor days the source may not have yet.
     last = window.as_of - timedelta(days=1 + contract.publication_lag_days)
     first = max(last - timedelta(days=DAYS_BY_DEFAULT - 1), contract.start)
     return Asked(contract, councils, tuple(Period(first, "day").until(Period(last, "day"))))
@@ -101,16 +101,16 @@ def _asked(contract: Contract, window: Window) -> Asked:
 def choose_window(
     settings: Settings, councils: list[str] | None, first: str, last: str, today: date
 ) -> Window:
-    """What is asked for, by default all that the recorded payloads hold of the known councils.
+    """The councils and months to fetch. Default: all recorded months of the known councils.
 
-    On generated data or live, and where no months were recorded, the last
-    three published months. Raises
-    `UnknownName`, or `PermanentError` if that is nothing.
+    On generated data, on live APIs, or if no months were recorded: the last
+    three published months. Raises `UnknownName`, or `PermanentError` if
+    nothing is left.
     """
     known = list(every_council())
     for name in councils or ():
         if name not in known:
-            raise PermanentError(f"demo: {name!r} is no council. Known: {', '.join(known)}.")
+            raise PermanentError(f"demo: unknown council {name!r}. Known: {', '.join(known)}.")
     names = councils or known
     as_of = _as_of(settings, today)
     recorded = _recorded_months(settings)
@@ -127,7 +127,7 @@ def choose_window(
     if not names or not months:
         raise PermanentError(
             f"demo: {where} nothing for {', '.join(councils or known)} in {start or 'any month'} "
-            f"to {end or 'any month'}. Correct COUNCILS, FROM, TO or WANDLE_PAYLOADS."
+            f"to {end or 'any month'}. Check COUNCILS, FROM, TO and WANDLE_PAYLOADS."
         )
     window = Window(
         councils=tuple(names),
@@ -137,7 +137,7 @@ def choose_window(
         replayed=POLICE if recorded is not None else "",
     )
     if window.first > window.last:
-        raise PermanentError(f"demo: {start} is after {end}. Correct FROM and TO.")
+        raise PermanentError(f"demo: {start} is after {end}. Swap FROM and TO.")
     return window
 
 

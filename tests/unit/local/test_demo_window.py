@@ -85,7 +85,7 @@ def test_a_named_source_brings_what_it_needs_and_nothing_else():
 
 
 def test_an_unknown_source_is_named_with_the_known_ones():
-    with pytest.raises(UnknownName, match=r"'floods' is no source\. Known: "):
+    with pytest.raises(UnknownName, match=r"unknown source 'floods'\. Known: "):
         asked_of_sources(WINDOW, ["floods"])
 
 

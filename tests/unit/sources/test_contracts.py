@@ -102,7 +102,7 @@ def test_the_rules_hash_does_not_change_with_words_and_schedules(changed):
 
 
 def test_an_unknown_source_is_named_with_the_known_ones():
-    with pytest.raises(UnknownName, match=r"'gauge' is no source. Known: .*police_street_crime"):
+    with pytest.raises(UnknownName, match=r"unknown source 'gauge'. Known: .*police_street_crime"):
         model.contract("gauge")
 
 
