@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from include.definitions import NAME_PATTERN
 from include.sources.columns import SYSTEM_COLUMNS
-from include.transform.staging import STAGED
+from include.sources.raw_table import STAGED
 
 LONGEST = 48
 # Room for a number behind a name that is taken.

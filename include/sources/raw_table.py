@@ -23,6 +23,15 @@ LINEAGE_NOTES = {
     "_record_no": "The record's number in that landing, from 1.",
 }
 
+# What staging models call the columns that every raw table has; `_period` by its length.
+STAGED = {
+    "_council": "council",
+    "_period of a day": "day",
+    "_period of a month": "month",
+    "_landing_id": "landing_id",
+    "_record_no": "record_no",
+}
+
 _SQL_TYPES = {"integer": "bigint", "double": "double precision"}
 
 

@@ -11,15 +11,6 @@ from include.sources.model import Contract
 from include.sources.raw_table import quoted, sql_type
 from include.transform.sources import STAGING, column_list, plain
 
-# What staging models call the columns that every raw table has; `_period` by its length.
-STAGED = {
-    "_council": "council",
-    "_period of a day": "day",
-    "_period of a month": "month",
-    "_landing_id": "landing_id",
-    "_record_no": "record_no",
-}
-
 MODEL = """\
 with
 
