@@ -74,7 +74,7 @@ format: $(INSTALLED) ## Format Python and SQL
 	$(BIN)/sqlfluff fix --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests
 
 test: $(INSTALLED) ## Run unit, DAG and integration tests
-	$(BIN)/pytest tests/unit tests/dags tests/integration
+	$(BIN)/pytest tests/unit tests/dags tests/integration tests/security
 
 test-slow: $(INSTALLED) ## Run the property-based tests of whole fetches with many examples (EXAMPLES=10000)
 	EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest $(SLOW_TESTS)

@@ -19,7 +19,14 @@ from threading import Event
 import psutil
 
 from include.errors import PermanentError
-from include.local.home import HOST, log_path, read_json, record_path, write_private
+from include.local.home import (
+    HOST,
+    log_path,
+    make_private_folder,
+    read_json,
+    record_path,
+    write_private,
+)
 
 MOST_LOG_BYTES = 10_000_000
 LOG_LINES_SHOWN = 15
@@ -46,6 +53,8 @@ INHERITED = (
         "all_proxy",
     ),
 )
+# These differ from one terminal, login or cron job to the next, and change nothing of a service.
+OF_A_SHELL = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TERM", "TMPDIR")
 # A listener on one of these addresses also blocks the port on `HOST`.
 BLOCKING = (HOST, "0.0.0.0", "::")  # noqa: S104, looked for, not listened on
 LOOPBACK = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost"}
@@ -70,8 +79,12 @@ class Service:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the command and environment; a running process with another one is outdated."""
-        material = json.dumps([self.command, sorted(self.environment.items())])
+        """A hash of the command and environment; a running process with another one is outdated.
+
+        Variables of the shell that started it do not count: another terminal restarts nothing.
+        """
+        own = {name: value for name, value in self.environment.items() if name not in OF_A_SHELL}
+        material = json.dumps([self.command, sorted(own.items())])
         return hashlib.sha256(material.encode()).hexdigest()
 
 
@@ -132,10 +145,11 @@ def start(home: Path, service: Service, *, give_up: Event | None = None) -> None
 
 def _spawn(home: Path, service: Service) -> subprocess.Popen[bytes]:
     log = log_path(home, service.name)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(log.parent)
     if log.exists() and log.stat().st_size > MOST_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
-    with log.open("ab") as output:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "ab") as output:
         child = subprocess.Popen(
             service.command,
             env=dict(service.environment),
@@ -144,6 +158,7 @@ def _spawn(home: Path, service: Service) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,
         )
     content = {
         "pid": child.pid,
