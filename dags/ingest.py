@@ -5,54 +5,42 @@ To add a source, add its contract to `include/sources/`; nothing changes here.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, time
+from typing import Any
 
 from airflow.sdk import (
     Asset,
     CronDataIntervalTimetable,
     CronTriggerTimetable,
-    ExceptionRetryPolicy,
     Param,
-    RetryAction,
-    RetryRule,
     dag,
     task,
     task_group,
 )
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags._tasks import (
+    BOOKKEEPING_TIMEOUT,
+    DEFAULTS,
+    PARTITION_LABEL,
+    lake,
+    landings_of,
+    postgres_dsn,
+    refuse_unknown_parameters,
+)
 from include.councils.model import UK, councils
 from include.errors import PermanentError
 from include.sources.model import Contract, contract, contracts
 
-if TYPE_CHECKING:
-    from include.jobs.lake import Lake
-
 FETCH, RELOAD = "fetch", "reload"
+# The task whose landings the leaves ask for.
+LOAD = "partition.load"
 
 # Format of a period, an example, and the pattern that the form accepts.
 PERIODS = {
     "day": ("YYYY-MM-DD", "2017-05-31", r"^\d{4}-\d{2}-\d{2}$"),
     "month": ("YYYY-MM", "2017-05", r"^\d{4}-\d{2}$"),
 }
-
-PERMANENT_ERRORS_FAIL_AT_ONCE = ExceptionRetryPolicy(
-    rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
-)
-
-# Waits at least 10, 30 and 90 seconds, at most twice as long.
-DEFAULTS = {
-    "retries": 3,
-    "retry_delay": timedelta(seconds=10),
-    "retry_exponential_backoff": 3,
-    "max_retry_delay": timedelta(minutes=5),
-    "retry_policy": PERMANENT_ERRORS_FAIL_AT_ONCE,
-    "execution_timeout": timedelta(hours=2),
-}
-BOOKKEEPING_TIMEOUT = timedelta(minutes=10)
-
-PARTITION_LABEL = "{{ task.op_kwargs['council'] }} {{ task.op_kwargs['period'] }}"
 
 
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
@@ -91,13 +79,13 @@ def extract(
         raise AirflowSkipException("reloading from S3, not calling the API")
     if dag_run.run_type == "scheduled" and serverless.is_serverless(contract(source)):
         return serverless.wait_for_landing(
-            contract(source), council, period, lake=_lake(), since=dag_run.run_after
+            contract(source), council, period, lake=lake(), since=dag_run.run_after
         )
     return job.extract(
         contract(source),
         council,
         period,
-        lake=_lake(),
+        lake=lake(),
         run_id=ti.run_id,
         source_dsn=_source_dsn(contract(source)),
     )
@@ -121,8 +109,8 @@ def load(
         contract(source),
         council,
         period,
-        lake=_lake(),
-        dsn=_loader_dsn(),
+        lake=lake(),
+        dsn=postgres_dsn("wandle_loader"),
         run_id=dag_run.run_id,
         landing_id=landing_id,
         forced_by=who if params["force"] else None,
@@ -138,8 +126,10 @@ def announce(source: str, partitions: list[dict[str, str]] | None, ti: Any = Non
     """Update the raw table's asset if this run changed the table."""
     from include.jobs.pipeline import reconcile as job
 
-    landings = _landings(ti, partitions or [])
-    if not job.anything_loaded(contract(source), landings, dsn=_loader_dsn(), run_id=ti.run_id):
+    landings = landings_of(ti, LOAD, partitions or [])
+    if not job.anything_loaded(
+        contract(source), landings, dsn=postgres_dsn("wandle_loader"), run_id=ti.run_id
+    ):
         raise AirflowSkipException("nothing was loaded, so nothing to announce")
 
 
@@ -152,9 +142,9 @@ def reconcile(
 
     if partitions is None:
         raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. See its log.")
-    landings = _landings(ti, partitions)
+    landings = landings_of(ti, LOAD, partitions)
     return job.reconcile(
-        contract(source), partitions, landings, dsn=_loader_dsn(), run_id=ti.run_id
+        contract(source), partitions, landings, dsn=postgres_dsn("wandle_loader"), run_id=ti.run_id
     )
 
 
@@ -291,14 +281,8 @@ def _monthly(contract: Contract) -> str:
 
 def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
     """Reject what Airflow accepts: unknown parameters, and `from` or `to` in a backfill."""
+    refuse_unknown_parameters(dag_run, _form(contract))
     asked = dag_run.conf or {}
-    known = _form(contract)
-    for name in asked:
-        if name not in known:
-            raise PermanentError(
-                f"{dag_run.dag_id}: unknown parameter {name!r}. Known: {', '.join(known)}. "
-                "Correct it and start the run again."
-            )
     if dag_run.run_type == "backfill" and (asked.get("from") or asked.get("to")):
         raise PermanentError(
             f"{dag_run.dag_id}: `from` or `to` is set, but a backfill run covers its own "
@@ -306,44 +290,11 @@ def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
         )
 
 
-def _landings(ti: Any, partitions: list[dict[str, str]]) -> list[str | None]:
-    """The landing that each partition's load has just processed; None if it did not finish."""
-    task = "partition.load"
-    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task], run_ids=[ti.run_id])
-    done = [
-        states.get(ti.run_id, {}).get(f"{task}_{index}") in ("success", "skipped")
-        for index in range(len(partitions))
-    ]
-    return [
-        ti.xcom_pull(task_ids=task, key="landing", map_indexes=index) if dealt_with else None
-        for index, dealt_with in enumerate(done)
-    ]
-
-
-def _loader_dsn() -> str:
-    return _dsn("wandle_loader")
-
-
 def _source_dsn(contract: Contract) -> str | None:
     """The DSN of a source that is a database; None for an API."""
     if contract.extract.kind == "http":
         return None
-    return _dsn(contract.extract.connection)
-
-
-def _dsn(connection: str) -> str:
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
-
-    return PostgresHook(connection, sqlalchemy_scheme="postgresql").get_uri()
-
-
-def _lake() -> Lake:
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-    from include.jobs.lake import S3_CONFIG, Lake
-
-    hook = S3Hook("wandle_s3", config=S3_CONFIG)
-    return Lake(s3=hook.conn, bucket=hook.service_config["bucket_name"])
+    return postgres_dsn(contract.extract.connection)
 
 
 for _contract in contracts().values():

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import (
     Asset,
     AssetAlias,
     CronTriggerTimetable,
-    ExceptionRetryPolicy,
     Param,
-    RetryAction,
-    RetryRule,
     dag,
     task,
 )
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags._tasks import (
+    BOOKKEEPING_TIMEOUT,
+    DEFAULTS,
+    PARTITION_LABEL,
+    lake,
+    landings_of,
+    postgres_dsn,
+    refuse_unknown_parameters,
+)
 from include.errors import PermanentError
 from include.sources.model import contract, contracts
-
-if TYPE_CHECKING:
-    from include.jobs.lake import Lake
 
 EVERY_SOURCE = "(all sources)"
 # Resolves to the raw tables that a replay changed.
@@ -30,22 +32,8 @@ REPLAYED = AssetAlias("replayed raw tables")
 # Resolves to the raw tables from which expired personal data were deleted.
 EMPTIED = AssetAlias("raw tables with less personal data")
 
-DEFAULTS = {
-    "owner": "data-team",
-    "retries": 3,
-    "retry_delay": timedelta(seconds=10),
-    "retry_exponential_backoff": 3,
-    "max_retry_delay": timedelta(minutes=5),
-    "retry_policy": ExceptionRetryPolicy(
-        rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
-    ),
-    "execution_timeout": timedelta(hours=2),
-}
-BOOKKEEPING_TIMEOUT = timedelta(minutes=10)
-
-PARTITION_LABEL = (
-    "{{ task.op_kwargs['source'] }} {{ task.op_kwargs['council'] }} {{ task.op_kwargs['period'] }}"
-)
+# As the UI names a mapped task; its partitions are of several sources.
+REPLAY_LABEL = "{{ task.op_kwargs['source'] }} " + PARTITION_LABEL
 
 
 @dag(
@@ -84,11 +72,11 @@ def replay_quarantine() -> None:
         """List the partitions to reload."""
         from include.jobs.pipeline import replay as job
 
-        _refuse_unknown_parameters(dag_run, ["source"])
+        refuse_unknown_parameters(dag_run, ["source"])
         asked = params["source"]
-        return job.plan(_dsn("wandle_loader"), None if asked == EVERY_SOURCE else asked)
+        return job.plan(postgres_dsn("wandle_loader"), None if asked == EVERY_SOURCE else asked)
 
-    @task(map_index_template=PARTITION_LABEL)
+    @task(map_index_template=REPLAY_LABEL)
     def replay(
         source: str, council: str, period: str, dag_run: Any = None, ti: Any = None
     ) -> dict[str, Any]:
@@ -99,8 +87,8 @@ def replay_quarantine() -> None:
             contract(source),
             council,
             period,
-            lake=_lake(),
-            dsn=_dsn("wandle_loader"),
+            lake=lake(),
+            dsn=postgres_dsn("wandle_loader"),
             run_id=dag_run.run_id,
         )
         ti.xcom_push("landing", entry["landing"])
@@ -115,7 +103,10 @@ def replay_quarantine() -> None:
 
         found = partitions or []
         changed = job.changed_sources(
-            found, _landings(ti, found), dsn=_dsn("wandle_loader"), run_id=ti.run_id
+            found,
+            landings_of(ti, "replay", found),
+            dsn=postgres_dsn("wandle_loader"),
+            run_id=ti.run_id,
         )
         if not changed:
             raise AirflowSkipException("nothing was loaded, so nothing to announce")
@@ -131,7 +122,10 @@ def replay_quarantine() -> None:
         if partitions is None:
             raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. See its log.")
         return job.reconcile(
-            partitions, _landings(ti, partitions), dsn=_dsn("wandle_loader"), run_id=ti.run_id
+            partitions,
+            landings_of(ti, "replay", partitions),
+            dsn=postgres_dsn("wandle_loader"),
+            run_id=ti.run_id,
         )
 
     partitions = plan()
@@ -162,7 +156,7 @@ def freshness_watch() -> None:
         """When each source was last checked, and whether it is late."""
         from include.jobs.operate.freshness import watch
 
-        return watch(dsn=_dsn("wandle_transformer"))
+        return watch(dsn=postgres_dsn("wandle_transformer"))
 
     measure()
 
@@ -207,10 +201,10 @@ def housekeeping() -> None:
         """Delete data past retention. Returns landings and bytes by source and reason."""
         from include.jobs.operate import housekeeping as job
 
-        _refuse_unknown_parameters(dag_run, ["dry_run"])
+        refuse_unknown_parameters(dag_run, ["dry_run"])
         delete = not params["dry_run"]
         counts = job.summary(
-            job.housekeeping(lake=_lake(), dsn=_dsn("wandle_loader"), delete=delete)
+            job.housekeeping(lake=lake(), dsn=postgres_dsn("wandle_loader"), delete=delete)
         )
         for source in sorted(counts):
             if delete and "expired" in counts[source]:
@@ -218,43 +212,6 @@ def housekeeping() -> None:
         return counts
 
     clean()
-
-
-def _refuse_unknown_parameters(dag_run: Any, known: list[str]) -> None:
-    """Reject unknown parameters, which Airflow accepts."""
-    for name in dag_run.conf or {}:
-        if name not in known:
-            raise PermanentError(
-                f"{dag_run.dag_id}: unknown parameter {name!r}. Known: {', '.join(known)}. "
-                "Correct it and start the run again."
-            )
-
-
-def _landings(ti: Any, partitions: list[dict[str, str]]) -> list[str | None]:
-    """The landing just loaded for each partition; None if its load did not finish."""
-    task = "replay"
-    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task], run_ids=[ti.run_id])
-    return [
-        ti.xcom_pull(task_ids=task, key="landing", map_indexes=index)
-        if states.get(ti.run_id, {}).get(f"{task}_{index}") == "success"
-        else None
-        for index in range(len(partitions))
-    ]
-
-
-def _dsn(connection: str) -> str:
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
-
-    return PostgresHook(connection, sqlalchemy_scheme="postgresql").get_uri()
-
-
-def _lake() -> Lake:
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-    from include.jobs.lake import S3_CONFIG, Lake
-
-    hook = S3Hook("wandle_s3", config=S3_CONFIG)
-    return Lake(s3=hook.conn, bucket=hook.service_config["bucket_name"])
 
 
 replay_quarantine()

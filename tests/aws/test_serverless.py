@@ -162,5 +162,5 @@ def _task_of_dag(name: str, patch: pytest.MonkeyPatch) -> Any:
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    patch.setattr(module, "_lake", lambda: lake_of(Settings.read()))
+    patch.setattr(module, "lake", lambda: lake_of(Settings.read()))
     return getattr(module, name).function
