@@ -88,6 +88,7 @@ def extract(
         lake=lake(),
         run_id=ti.run_id,
         source_dsn=_source_dsn(contract(source)),
+        rate_shared_in=postgres_dsn("wandle_loader"),
     )
 
 

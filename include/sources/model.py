@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -313,19 +313,25 @@ def contract(name: str) -> Contract:
         ) from None
 
 
-def rate_for(contract: Contract, all_contracts: Iterable[Contract]) -> Rate:
-    """The share of its host's rate limit that one client of this source may use.
+def rate_for(
+    contract: Contract, all_contracts: Iterable[Contract], sharing: Container[str] = ()
+) -> Rate:
+    """The share of its host's rate limit for the clients in `sharing` together, or for one client.
 
-    The host's rate divided by the sum of `parallel` over the contracts of
-    that host, so that together they never exceed it. Raises `PermanentError`
-    for a source that is a database.
+    `sharing` names the sources whose clients take turns in one place. Every
+    other client, one for each of a contract's `parallel` tasks, keeps to an
+    equal part of its own, so that all together never exceed the host's rate.
+    Raises `PermanentError` for a source that is a database.
     """
     if not isinstance(contract.extract, Extract):
         raise PermanentError(f"{contract.name}: rate limits do not apply to a database.")
-    asked = [other.extract for other in all_contracts if isinstance(other.extract, Extract)]
-    of_host = [other for other in asked if other.host == contract.extract.host]
-    of_host = of_host or [contract.extract]
-    clients = sum(other.parallel for other in of_host)
-    per_second = min(other.rate.per_second for other in of_host)
-    burst = min(other.rate.burst for other in of_host)
-    return Rate(per_second=per_second / clients, burst=max(1, burst // clients))
+    clients = {
+        other.name: other.extract
+        for other in (*all_contracts, contract)
+        if isinstance(other.extract, Extract) and other.extract.host == contract.extract.host
+    }
+    parts = sum(item.parallel for item in clients.values())
+    shared = sum(item.parallel for name, item in clients.items() if name in sharing) or 1
+    per_second = min(item.rate.per_second for item in clients.values())
+    burst = min(item.rate.burst for item in clients.values())
+    return Rate(per_second=per_second * shared / parts, burst=max(1, burst * shared // parts))

@@ -21,7 +21,7 @@ EARLY = timedelta(minutes=5)
 
 def is_serverless(contract: Contract) -> bool:
     """Whether `WANDLE_SERVERLESS` names the source."""
-    return contract.name in {name.strip() for name in Settings.read().serverless.split(",")}
+    return contract.name in Settings.read().serverless_sources
 
 
 def wait_for_landing(
