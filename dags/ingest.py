@@ -10,7 +10,6 @@ from typing import Any
 
 from airflow.sdk import (
     Asset,
-    CronDataIntervalTimetable,
     CronTriggerTimetable,
     Param,
     dag,
@@ -31,6 +30,7 @@ from dags._tasks import (
 from include.councils.model import UK, councils
 from include.errors import PermanentError
 from include.sources.model import Contract, contract, contracts
+from plugins.period_timetable import PeriodTimetable
 
 FETCH, RELOAD = "fetch", "reload"
 # The task whose landings the leaves ask for.
@@ -185,11 +185,11 @@ def ingest(contract: Contract) -> None:
     ingest_source()
 
 
-def _timetable(contract: Contract) -> CronDataIntervalTimetable | CronTriggerTimetable:
+def _timetable(contract: Contract) -> PeriodTimetable | CronTriggerTimetable:
     """A snapshot belongs to the time it is taken, other data to the start of the interval."""
     if contract.snapshot:
         return CronTriggerTimetable(contract.schedule, timezone="UTC")
-    return CronDataIntervalTimetable(contract.schedule, timezone="UTC")
+    return PeriodTimetable(contract.schedule, period=contract.period)
 
 
 def _form(contract: Contract) -> dict[str, Param]:
@@ -214,7 +214,8 @@ def _form(contract: Contract) -> dict[str, Param]:
             None,
             title="From",
             description=f"First {contract.period}, as {written}, e.g. {example}. "
-            "Default: the run's data interval. Leave empty in a backfill: it has its own dates.",
+            "Default: the run's data interval. Leave empty in a backfill: it has its own dates, "
+            "both included.",
             **period,
         ),
         "to": Param(
@@ -268,7 +269,8 @@ def _documentation(contract: Contract) -> str:
 | Lookback | {contract.lookback} {contract.period}s in each scheduled run{_monthly(contract)} |
 
 **Trigger** fetches and loads the selected councils and the {contract.period}s `from` to `to`
-({written}, e.g. `{example}`). **Backfill** starts one run per {contract.period} in its date range.
+({written}, e.g. `{example}`). **Backfill** starts one run per {contract.period} in its date range,
+first and last included, up to the newest {contract.period} that the schedule has reached.
 `mode` *reload* loads the newest landing from S3 instead of calling the API. `force` loads even if
 nothing changed or a check fails.
 """

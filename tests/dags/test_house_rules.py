@@ -27,7 +27,10 @@ HEAVY = (
     *("psycopg", "psycopg2", "pyarrow", "requests", "shapely", "airflow.providers.amazon"),
     *("airflow.providers.postgres", "include.jobs", "include.warehouse", "include.extract"),
 )
-MAY_IMPORT = ("airflow.sdk", "dags._tasks", "include.sources", "include.councils", "include.errors")
+MAY_IMPORT = (
+    *("airflow.sdk", "dags._tasks", "plugins.period_timetable"),
+    *("include.sources", "include.councils", "include.errors"),
+)
 PARSE_SECONDS = 1.0
 
 PARSE = """
