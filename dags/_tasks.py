@@ -43,6 +43,11 @@ def postgres_dsn(connection: str) -> str:
     return PostgresHook(connection, sqlalchemy_scheme="postgresql").get_uri()
 
 
+def loader_dsn() -> str:
+    """The DSN of the warehouse for extracting and loading."""
+    return postgres_dsn("wandle_loader")
+
+
 def lake() -> Lake:
     """The bucket that the Airflow Connection `wandle_s3` names, with its client."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook

@@ -24,6 +24,7 @@ from dags._tasks import (
     PARTITION_LABEL,
     lake,
     landings_of,
+    loader_dsn,
     postgres_dsn,
     refuse_unknown_parameters,
 )
@@ -88,7 +89,7 @@ def extract(
         lake=lake(),
         run_id=ti.run_id,
         source_dsn=_source_dsn(contract(source)),
-        rate_shared_in=postgres_dsn("wandle_loader"),
+        rate_shared_in=loader_dsn(),
     )
 
 
@@ -111,7 +112,7 @@ def load(
         council,
         period,
         lake=lake(),
-        dsn=postgres_dsn("wandle_loader"),
+        dsn=loader_dsn(),
         run_id=dag_run.run_id,
         landing_id=landing_id,
         forced_by=who if params["force"] else None,
@@ -128,9 +129,7 @@ def announce(source: str, partitions: list[dict[str, str]] | None, ti: Any = Non
     from include.jobs.pipeline import reconcile as job
 
     landings = landings_of(ti, LOAD, partitions or [])
-    if not job.anything_loaded(
-        contract(source), landings, dsn=postgres_dsn("wandle_loader"), run_id=ti.run_id
-    ):
+    if not job.anything_loaded(contract(source), landings, dsn=loader_dsn(), run_id=ti.run_id):
         raise AirflowSkipException("nothing was loaded, so nothing to announce")
 
 
@@ -144,9 +143,7 @@ def reconcile(
     if partitions is None:
         raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. See its log.")
     landings = landings_of(ti, LOAD, partitions)
-    return job.reconcile(
-        contract(source), partitions, landings, dsn=postgres_dsn("wandle_loader"), run_id=ti.run_id
-    )
+    return job.reconcile(contract(source), partitions, landings, dsn=loader_dsn(), run_id=ti.run_id)
 
 
 def ingest(contract: Contract) -> None:

@@ -20,6 +20,7 @@ from dags._tasks import (
     PARTITION_LABEL,
     lake,
     landings_of,
+    loader_dsn,
     postgres_dsn,
     refuse_unknown_parameters,
 )
@@ -74,7 +75,7 @@ def replay_quarantine() -> None:
 
         refuse_unknown_parameters(dag_run, ["source"])
         asked = params["source"]
-        return job.plan(postgres_dsn("wandle_loader"), None if asked == EVERY_SOURCE else asked)
+        return job.plan(loader_dsn(), None if asked == EVERY_SOURCE else asked)
 
     @task(map_index_template=REPLAY_LABEL)
     def replay(
@@ -88,7 +89,7 @@ def replay_quarantine() -> None:
             council,
             period,
             lake=lake(),
-            dsn=postgres_dsn("wandle_loader"),
+            dsn=loader_dsn(),
             run_id=dag_run.run_id,
         )
         ti.xcom_push("landing", entry["landing"])
@@ -103,10 +104,7 @@ def replay_quarantine() -> None:
 
         found = partitions or []
         changed = job.changed_sources(
-            found,
-            landings_of(ti, "replay", found),
-            dsn=postgres_dsn("wandle_loader"),
-            run_id=ti.run_id,
+            found, landings_of(ti, "replay", found), dsn=loader_dsn(), run_id=ti.run_id
         )
         if not changed:
             raise AirflowSkipException("nothing was loaded, so nothing to announce")
@@ -122,10 +120,7 @@ def replay_quarantine() -> None:
         if partitions is None:
             raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. See its log.")
         return job.reconcile(
-            partitions,
-            landings_of(ti, "replay", partitions),
-            dsn=postgres_dsn("wandle_loader"),
-            run_id=ti.run_id,
+            partitions, landings_of(ti, "replay", partitions), dsn=loader_dsn(), run_id=ti.run_id
         )
 
     partitions = plan()
@@ -203,9 +198,7 @@ def housekeeping() -> None:
 
         refuse_unknown_parameters(dag_run, ["dry_run"])
         delete = not params["dry_run"]
-        counts = job.summary(
-            job.housekeeping(lake=lake(), dsn=postgres_dsn("wandle_loader"), delete=delete)
-        )
+        counts = job.summary(job.housekeeping(lake=lake(), dsn=loader_dsn(), delete=delete))
         for source in sorted(counts):
             if delete and "expired" in counts[source]:
                 outlet_events[EMPTIED].add(Asset(f"raw.{source}"))
