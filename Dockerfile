@@ -1,20 +1,20 @@
-# The images of one commit: `airflow` (the default: all of the platform's own processes), `sandbox`
-# (the same with the stand-ins for the public APIs) and `extract` (one extraction as a function,
-# without a shell or package manager).
+# The images of one commit: `airflow` (the default, for all processes of the platform), `sandbox`
+# (adds the simulated public APIs) and `extract` (one extraction as a Lambda function, without a
+# shell or package manager).
 
-# To pin a base by its digest: --build-arg AIRFLOW_DIGEST=@sha256:...
+# To pin the base image by digest: --build-arg AIRFLOW_DIGEST=@sha256:...
 ARG AIRFLOW_VERSION=3.3.2
 ARG AIRFLOW_DIGEST=
 ARG PYTHON_VERSION=3.12-slim-bookworm
 ARG EXTRACT_BASE=gcr.io/distroless/cc-debian12:nonroot
 
-# ---- exactly the packages of requirements.txt, in the environment of the official image
+# ---- exactly the packages of requirements.txt, on top of the official image
 FROM docker.io/apache/airflow:slim-${AIRFLOW_VERSION}-python3.12${AIRFLOW_DIGEST} AS packages
-# Copied, not mounted: not every builder notices that a mounted file has changed.
+# Copied, not mounted: not every builder notices a changed mount.
 COPY requirements.txt /opt/airflow/
 RUN UV_NO_CACHE=1 uv pip sync --quiet --compile-bytecode --require-hashes /opt/airflow/requirements.txt
 
-# ---- the code, compiled, with dbt's manifest: a project that does not parse makes no image
+# ---- the code, compiled, with dbt's manifest; the build fails if the dbt project does not parse
 FROM packages AS code
 WORKDIR /home/airflow/code
 COPY --chown=50000:0 include include
@@ -29,7 +29,7 @@ RUN WANDLE_DBT_HOST=none WANDLE_DBT_PORT=5432 WANDLE_DBT_USER=none WANDLE_DBT_DA
  && python -m compileall -q include dags plugins config \
  && chmod -R a+rX .
 
-# ---- Airflow with Wandle in it; the code is root's, so that no process can change it
+# ---- Airflow with Wandle; the code is owned by root, so that no process can change it
 FROM packages AS airflow
 ARG CODE_VERSION=0.1.0
 USER 0
@@ -47,17 +47,17 @@ ENV PYTHONPATH=/opt/airflow \
     WANDLE_CODE_VERSION=${CODE_VERSION} \
     CONNECTION_CHECK_MAX_COUNT=0
 LABEL org.opencontainers.image.title="Wandle" \
-      org.opencontainers.image.description="Public-API data to S3, to PostgreSQL, to dbt marts" \
+      org.opencontainers.image.description="Public-API data to S3, PostgreSQL and dbt marts" \
       org.opencontainers.image.version="${CODE_VERSION}" \
       org.opencontainers.image.revision="${CODE_VERSION}"
 HEALTHCHECK --interval=30s --timeout=20s --start-period=300s --retries=3 \
     CMD ["python", "-m", "include.local.health"]
 
-# ---- with the stand-ins for the public APIs: for trying it out, never for production
+# ---- adds the simulated public APIs; for demos, never for production
 FROM airflow AS sandbox
 COPY --chown=0:0 sandbox /opt/airflow/sandbox
 
-# ---- Python, the packages of one extraction and the libraries they need, and nothing else
+# ---- Python, the packages of one extraction and their libraries, nothing else
 FROM docker.io/library/python:${PYTHON_VERSION} AS function
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /function
@@ -95,5 +95,5 @@ LABEL org.opencontainers.image.title="Wandle extract" \
 ENTRYPOINT ["/usr/local/bin/python3", "-m", "awslambdaric"]
 CMD ["include.jobs.aws.extract_function.handler"]
 
-# ---- what `docker build .` makes
+# ---- the default target
 FROM airflow

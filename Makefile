@@ -4,28 +4,28 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Where the installed requirements are written down: a changed lock installs anew.
+# Marks the installed requirements; a changed lock file triggers a new install.
 INSTALLED := $(VENV)/.installed
-# The same and what it is compared with, for `make bench` alone.
+# A second environment with the benchmark contenders, for `make bench` only.
 BENCH_VENV := .venv-bench
 BENCH_BIN := $(BENCH_VENV)/bin
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 
-# What the demo is asked for: `make demo COUNCILS="sutton" FROM=2017-01 TO=2017-03`.
+# Arguments of the demo: `make demo COUNCILS="sutton" FROM=2017-01 TO=2017-03`.
 COUNCILS ?=
 SOURCES ?=
 FROM ?=
 TO ?=
 ASKED = $(addprefix --council ,$(COUNCILS)) $(addprefix --source ,$(SOURCES)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-# What runs docker-compose.yaml, and its images.
+# The commands for Compose and containers.
 COMPOSE ?= docker compose
 DOCKER ?= docker
 
 # What `test-slow` runs with more examples than `test` does.
 SLOW_TESTS := tests/integration/test_paging_servers.py
 
-help: ## List what you can do here
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
@@ -40,23 +40,27 @@ $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-install: $(INSTALLED) ## Make or update the virtual environment
+# PostgreSQL refuses to run as root: check for a way around that before anything is installed.
+account:
+	@$(PYTHON) -m include.local.account "$${WANDLE_HOME:-.local}"
 
-demo: $(INSTALLED) ## Run the main job end to end and leave the platform up
+install: $(INSTALLED) ## Create or update the virtual environment
+
+demo: account $(INSTALLED) ## Run the main job end to end and leave the platform running
 	@$(BIN)/wandle demo $(ASKED)
 
-up: $(INSTALLED) ## Start the platform on this machine
+up: account $(INSTALLED) ## Start the local platform
 	@$(BIN)/wandle up
 
-down: $(INSTALLED) ## Stop it; its data stays
+down: $(INSTALLED) ## Stop the local platform; data is kept
 	@$(BIN)/wandle down
 
-status: $(INSTALLED) ## How each service is
+status: $(INSTALLED) ## Show the status of each service
 	@$(BIN)/wandle status
 
-check: lint test ## What CI runs before anything else; run it before you push
+check: lint test ## Run the linters and tests; run this before you push
 
-lint: $(INSTALLED) ## Check Python, SQL, contracts and layers; change nothing
+lint: $(INSTALLED) ## Check Python, SQL, contracts and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -68,27 +72,27 @@ lint: $(INSTALLED) ## Check Python, SQL, contracts and layers; change nothing
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jactionlint
 	$(BIN)/zizmor --offline --quiet .github
 
-format: $(INSTALLED) ## Rewrite Python and SQL in house style
+format: $(INSTALLED) ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests
 
-test: $(INSTALLED) ## Unit, DAG and integration tests
-	$(BIN)/pytest tests/unit tests/dags tests/integration
+test: $(INSTALLED) ## Run unit, DAG and integration tests
+	$(BIN)/pytest tests/unit tests/dags tests/integration tests/security
 
-test-slow: $(INSTALLED) ## Property-based tests of whole fetches, at length (EXAMPLES=10000)
+test-slow: $(INSTALLED) ## Run the property-based tests of whole fetches with many examples (EXAMPLES=10000)
 	EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest $(SLOW_TESTS)
 
-test-acceptance: $(INSTALLED) ## The main job on recorded payloads (RECORDED_PAYLOADS=<dir>)
+test-acceptance: $(INSTALLED) ## Run the main job on recorded payloads (RECORDED_PAYLOADS=<dir>)
 	$(BIN)/pytest tests/acceptance
 
-test-aws: $(INSTALLED) ## An environment on AWS: moto's server, PostgreSQL with TLS (Debian's)
+test-aws: $(INSTALLED) ## Test the AWS integration with moto and PostgreSQL over TLS (needs PostgreSQL)
 	$(BIN)/pytest tests/aws
 
-test-chaos: $(INSTALLED) ## Kill jobs at random and compare with undisturbed runs (KILLS=200, CHAOS_SEED=)
+test-chaos: $(INSTALLED) ## Kill jobs at random and check that nothing is lost (KILLS=200, CHAOS_SEED=)
 	$(if $(KILLS),KILLS=$(KILLS)) $(if $(CHAOS_SEED),CHAOS_SEED=$(CHAOS_SEED)) $(BIN)/pytest tests/chaos --capture=no
 
-test-browser: $(INSTALLED) ## The UI in a real browser (needs Chromium)
+test-browser: $(INSTALLED) ## Test the UI in a browser (needs Chromium)
 	$(BIN)/pytest tests/browser
 
 $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.txt
@@ -99,13 +103,13 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.txt
 	@$(BIN)/uv pip install --quiet --python $(BENCH_BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-bench: $(BENCH_INSTALLED) ## Measure loading against COPY and others (CASES="first_load", RUNS=3, RECORDS=1000000)
+bench: $(BENCH_INSTALLED) ## Benchmark loading against COPY and others (CASES="first_load" RUNS=3 RECORDS=1000000)
 	$(BENCH_BIN)/python -m tests.benchmarks $(CASES) $(if $(RUNS),--runs $(RUNS)) $(if $(RECORDS),--records $(RECORDS)) $(if $(CHECK),--check)
 
-test-containers: $(INSTALLED) ## The platform in containers (COMPOSE="docker compose"; slow)
+test-containers: $(INSTALLED) ## Test the platform in containers (COMPOSE="docker compose"; slow)
 	COMPOSE="$(COMPOSE)" $(BIN)/pytest $(or $(TESTS),tests/containers)
 
-compose-demo: ## Run the main job in containers, and leave them up
+compose-demo: ## Run the main job in containers and leave them running
 	COMPOSE_PROFILES=sandbox WANDLE_LIVE= $(COMPOSE) up --detach --build
 	COMPOSE_PROFILES=sandbox,demo WANDLE_LIVE= $(COMPOSE) run --rm --no-deps demo $(ASKED)
 
@@ -136,10 +140,13 @@ terraform-apply-offline: $(INSTALLED) ## Terraform: apply, upgrade, use and dest
 terraform-host: $(INSTALLED) ## Terraform: run the user data of the hosts in containers (COMPOSE="docker compose" DOCKER=docker; slow)
 	COMPOSE="$(COMPOSE)" DOCKER="$(DOCKER)" $(WITH_AWS) $(BIN)/pytest tests/infra/host
 
+diagrams: $(INSTALLED) ## Draw the diagrams of docs/architecture.md
+	$(BIN)/python docs/diagrams/draw.py
+
 terraform-docs: $(INSTALLED) ## Terraform: generate the tables of variables and outputs in the READMEs
 	$(BIN)/python terraform/tables.py
 
-lock: $(INSTALLED) ## Compile the locks from pyproject.toml
+lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements.txt
 	$(BIN)/uv pip compile --group local --universal --python-version 3.11 --generate-hashes \
@@ -149,5 +156,5 @@ lock: $(INSTALLED) ## Compile the locks from pyproject.toml
 	$(BIN)/uv pip compile --group extract --universal --python-version 3.12 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
 
-.PHONY: help install demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
-  terraform-test terraform-apply-offline terraform-host terraform-docs $(TERRAFORM_FOLDERS)
+.PHONY: help account install demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
+  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams $(TERRAFORM_FOLDERS)

@@ -1,7 +1,7 @@
-"""The login of an environment: Airflow's FAB auth manager asks the council's identity provider.
+"""Login through the council's identity provider (OIDC), with Airflow's FAB auth manager.
 
-Read by the API server, from `[fab] config_file`. Where no identity provider is named, Airflow's own
-users may log in, whom `airflow users create` makes: at first there are none.
+The API server reads this file through `[fab] config_file`. Without an identity provider, log in as
+a user created with `airflow users create`; at first there are none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from include.settings import Settings
 log = logging.getLogger(__name__)
 settings = Settings.read()
 
-# Airflow's Viewer may not read what plugins show; `[fab] custom_roles` makes this one, which may.
+# Airflow's Viewer may not view plugins; this role, defined in `[fab] custom_roles`, may.
 DOCS_ROLE = "DbtDocs"
 GROUPS = {
     "Viewer": settings.oidc_viewers,
@@ -30,9 +30,9 @@ GROUPS = {
 
 
 def roles_of_groups(groups: dict[str, str]) -> dict[str, list[str]]:
-    """Group -> Airflow's roles, from role -> groups with commas between.
+    """Group -> Airflow roles, from role -> comma-separated groups.
 
-    Raises `PermanentError` if no group is given at all: nobody could log in.
+    Raises `PermanentError` if there are no groups at all: nobody could log in.
     """
     mapped: dict[str, list[str]] = {}
     for role, names in groups.items():
@@ -40,22 +40,24 @@ def roles_of_groups(groups: dict[str, str]) -> dict[str, list[str]]:
             mapped.setdefault(name, []).extend([role, DOCS_ROLE] if role == "Viewer" else [role])
     if not mapped:
         raise PermanentError(
-            "login: no group may log in. Set WANDLE_OIDC_VIEWERS, WANDLE_OIDC_OPERATORS and "
+            "login: no groups are configured. Set WANDLE_OIDC_VIEWERS, WANDLE_OIDC_OPERATORS and "
             "WANDLE_OIDC_ADMINS to groups of your identity provider."
         )
     return mapped
 
 
 class Login(FabAirflowSecurityManagerOverride):
-    """Who has a group that is known gets its roles at each login; who has none is not let in."""
+    """Assigns roles by group at each login. Users in none of the groups are denied."""
 
     def get_oauth_user_info(self, provider: str, resp: dict[str, Any]) -> dict[str, Any]:
-        """The person, from the ID token, whose signature and nonce are verified by then."""
+        """The user's claims, from the ID token; its signature and nonce are already verified."""
         claims = dict(resp["userinfo"])
         if settings.oidc_groups_claim not in claims:
             more = self.oauth_remotes[provider].userinfo(token=resp)
             if more["sub"] != claims["sub"]:
-                raise PermanentError("login: the user info is of another person than the token.")
+                raise PermanentError(
+                    "login: the user info belongs to a different user than the token."
+                )
             claims = {**more, **claims}
         groups = claims.get(settings.oidc_groups_claim) or []
         return {
@@ -67,18 +69,18 @@ class Login(FabAirflowSecurityManagerOverride):
         }
 
     def auth_user_oauth(self, userinfo: dict[str, Any], rotate_session_id: bool = True) -> Any:
-        """The user, or None where no group gives a role: then an earlier one is withdrawn too."""
+        """The user, or None without a role; then any earlier role is revoked, too."""
         if self._oauth_calculate_user_roles(userinfo):
             return super().auth_user_oauth(userinfo, rotate_session_id)
         known = self.find_user(username=userinfo["username"])
         if known:
             known.roles = []
             self.update_user(known)
-        log.warning("login: %s has no group that may log in", userinfo["username"])
+        log.warning("login: %s is in no group with access", userinfo["username"])
         return None
 
     def _oauth_calculate_user_roles(self, userinfo: dict[str, Any]) -> list[Any]:
-        """Of the groups alone: FAB adds the role of whoever registers."""
+        """Roles from groups only; FAB would add the default registration role."""
         return list(self.get_roles_from_keys(userinfo["role_keys"]))
 
 

@@ -1,4 +1,4 @@
-"""Read a YAML definition (contract or council) into its model, or say what is wrong with it."""
+"""Read a YAML definition (contract or council) into its model, with clear error messages."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from include.errors import WrongDefinition
 
 Model = TypeVar("Model", bound="Definition")
 
-# The values of `kind` that decide which fields a part has.
+# Values of `kind`, which decide the fields of a section.
 KINDS = ("http", "database")
 
 NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,47}$")
 
 
 class Definition(BaseModel):
-    """A part of a definition file: a field that it does not know is an error."""
+    """A section of a definition file; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class UniqueKeyLoader(yaml.SafeLoader):
-    """YAML as written: a key given twice is an error, not a silent overwrite."""
+    """A YAML loader that rejects duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -41,36 +41,41 @@ class UniqueKeyLoader(yaml.SafeLoader):
                 )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                    None, None, f"duplicate key {key!r}", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
 
 def read_definition(path: Path, model: type[Model]) -> Model:
-    """Read one file; its `name` must be the file's.
+    """Read one file; its `name` must match the file name.
 
     Raises `WrongDefinition` with the file, each wrong field, what was
     expected there and what was found.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)  # noqa: S506, a SafeLoader
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is in no calendar
-        raise WrongDefinition(f"{path}: not readable as YAML: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date
+        raise WrongDefinition(f"{path}: invalid YAML: {error}") from error
     if not isinstance(content, dict):
         raise WrongDefinition(
             f"{path}: expected a mapping of fields, found {type(content).__name__}."
         )
-    try:
-        definition = model.model_validate(content)
-    except ValidationError as error:
-        raise WrongDefinition(f"{path}: {_sentences(error)}") from error
+    definition = validated(content, model, str(path))
     name = content.get("name")
     if name != path.stem:
         raise WrongDefinition(
-            f"{path}: field `name`: expected {path.stem!r}, as the file is called, found {name!r}."
+            f"{path}: field `name`: expected {path.stem!r}, the file name, found {name!r}."
         )
     return definition
+
+
+def validated(content: dict[str, Any], model: type[Model], where: str) -> Model:
+    """The model of a definition's content. Raises `WrongDefinition` that begins with `where`."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise WrongDefinition(f"{where}: {_sentences(error)}") from error
 
 
 def read_folder(folder: Path, model: type[Model]) -> dict[str, Model]:
@@ -82,7 +87,7 @@ def read_folder(folder: Path, model: type[Model]) -> dict[str, Model]:
 
 
 def json_schema(model: type[Definition]) -> str:
-    """The JSON Schema of a definition file, for editors that complete and check while typing."""
+    """The JSON Schema of a definition file, for completion and validation in editors."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **model.model_json_schema(by_alias=True),
@@ -97,21 +102,23 @@ def _sentences(error: ValidationError) -> str:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    # Between a field and its parts pydantic puts which kind it took them for.
+    # pydantic inserts the chosen `kind` between a field and its parts.
     named = [part for part in location if part not in KINDS]
     return ".".join(str(part) for part in named) or "(whole file)"
 
 
 def _expected(item: Any) -> str:
     if item["type"] == "extra_forbidden":
-        return "no such field; is it misspelt?"
+        return "unknown field; check the spelling."
     if item["type"] == "missing":
-        return "it is required and missing."
+        return "required, but missing."
     return str(item["msg"]).removeprefix("Value error, ").rstrip(".") + "."
 
 
 def _found(item: Any) -> str:
     found = item.get("input")
+    if item["type"] == "string_type" and isinstance(found, bool):
+        return f" Found {found}; YAML reads on, off, yes and no as true or false: put it in quotes."
     if item["type"] == "missing" or not isinstance(found, str | int | float | bool | date):
         return ""
     return f" Found {found!r}."

@@ -1,4 +1,4 @@
-"""Every failure this project raises on purpose, grouped by what to do about it.
+"""Every error this project raises on purpose, grouped by what to do about it.
 
 A message reads *who: what happened. What to do next.*, quotes what was
 expected and what was found, and never holds a secret or a personal value.
@@ -18,36 +18,36 @@ class PermanentError(PipelineError):
 
 
 class SourceUnavailable(RetryableError):
-    """The API answered 429 or 5xx, cut its answer short, or did not answer at all."""
+    """The API returned 429 or 5xx, truncated its response, or did not respond."""
 
 
 class SourceRejected(PermanentError):
-    """The API answered with a 4xx that another attempt will not change."""
+    """The API returned a 4xx that retrying will not change."""
 
 
 class UnexpectedPayload(PermanentError):
-    """The API answered, but not in the shape that the contract promises."""
+    """The response does not have the shape that the contract describes."""
 
 
 class ServiceUnavailable(RetryableError):
-    """S3 or PostgreSQL did not answer, or dropped the connection."""
+    """S3, PostgreSQL or another service did not respond or dropped the connection."""
 
 
 class WrongDefinition(PermanentError):
-    """A contract or council file is wrong: file, field and what was expected are named."""
+    """A contract or council file is invalid; the message names file, field and expected value."""
 
 
 class UnknownName(PermanentError):
-    """A source, council or period that was asked for does not exist."""
+    """The requested source, council or period does not exist."""
 
 
 class LandingDamaged(PermanentError):
-    """What S3 holds is not what the manifest says; the object's key is named."""
+    """An object in S3 does not match its manifest; the message names its key."""
 
 
 class LoadRefused(PermanentError):
-    """A check said no to a load; nothing was changed."""
+    """A check failed and the load was refused; nothing was changed."""
 
 
 class TableOutdated(PermanentError):
-    """The database is not as the contracts say; `wandle migrate` mends it."""
+    """The database does not match the contracts; `wandle migrate` updates it."""

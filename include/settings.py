@@ -1,4 +1,4 @@
-"""Deployment facts, from the environment, then `$WANDLE_HOME/wandle.env`; their only reader."""
+"""Settings of a deployment, from the environment, then `$WANDLE_HOME/wandle.env`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from include.errors import PermanentError
 if TYPE_CHECKING:
     import boto3
 
-# What may be left unset on AWS: the secret that holds it, below `wandle/<environment>/`.
+# Settings that may be unset on AWS, and the secret with the value, below `wandle/<environment>/`.
 IN_SECRETS = {
     "loader_dsn": "connections/wandle_loader",
     "transformer_dsn": "connections/wandle_transformer",
@@ -37,7 +37,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 @cache
 def _code_version() -> str:
-    """What this checkout is: the commit, with `-dirty` if it was edited; images set it instead."""
+    """The commit of this checkout, with `-dirty` if it was edited; images set it instead."""
     command = ("git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--abbrev=12")
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -46,20 +46,20 @@ def _code_version() -> str:
 
 
 def connection_variable(name: str) -> str:
-    """The variable that holds the DSN of a database that is a source."""
+    """The variable with the DSN of a source database."""
     return f"WANDLE_CONNECTION_{name.upper()}"
 
 
 class WrongSetting(PermanentError):
-    """A deployment variable is missing or has a value that cannot be."""
+    """A setting is missing or invalid."""
 
 
 class Settings(BaseSettings):
-    """Where this deployment keeps things and how they are reached.
+    """The settings of a deployment.
 
-    Every field is read from the variable named as its alias. Addresses are
-    empty until the platform has been made (`wandle up`) or the deployment
-    sets them; `need` turns an empty one into a sentence.
+    Every field is read from the variable in its alias. Addresses are empty
+    until the platform has been started (`wandle up`) or the deployment sets
+    them; `need` raises a clear error for an empty one.
     """
 
     model_config = SettingsConfigDict(
@@ -127,12 +127,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls) -> Settings:
-        """The settings of this process. Raises `WrongSetting` naming each wrong variable."""
+        """The settings of this process. Raises `WrongSetting` naming each invalid variable."""
         home = Path(os.environ.get("WANDLE_HOME") or CHECKOUT / ".local")
         file = home.expanduser() / "wandle.env"
         of_platform: dict[str, Any] = {}
         if "AWS_ENDPOINT_URL_S3" not in os.environ:
-            # The platform's own S3 takes no other keys: a person's AWS login is for AWS.
+            # The local S3 accepts only its own keys, not a person's AWS credentials.
             of_platform = {
                 name: value for name, value in dotenv_values(file).items() if name in S3_KEYS
             }
@@ -140,10 +140,10 @@ class Settings(BaseSettings):
             return cls(_env_file=file, **of_platform)
         except ValidationError as error:
             wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
-            raise WrongSetting(f"settings: {wrong}. Correct the variable and try again.") from None
+            raise WrongSetting(f"settings: {wrong}. Fix the variable and try again.") from None
 
     def need(self, field: str) -> str:
-        """The value of `field`, on AWS from its secret where the variable is not set.
+        """The value of `field`; on AWS from its secret, if the variable is not set.
 
         Raises `WrongSetting` with the variable's name if there is none, and
         the errors of `include.aws.secrets`.
@@ -159,6 +159,11 @@ class Settings(BaseSettings):
             )
         return str(value)
 
+    @property
+    def serverless_sources(self) -> frozenset[str]:
+        """The sources that `WANDLE_SERVERLESS` names: a function extracts them."""
+        return frozenset(name.strip() for name in self.serverless.split(",") if name.strip())
+
     def _from_secret(self, field: str) -> str:
         from include.aws.secrets import Secrets, dsn_of_connection
 
@@ -167,7 +172,7 @@ class Settings(BaseSettings):
         return dsn_of_connection(value) if field.endswith("_dsn") else value
 
     def session(self, job: str) -> boto3.Session:
-        """What a job asks AWS as: its own role where `WANDLE_JOB_ROLE` names one, as it is else."""
+        """The AWS session of a job: with its own role if `WANDLE_JOB_ROLE` is set."""
         import boto3
 
         from include.aws.roles import session_as
@@ -177,16 +182,16 @@ class Settings(BaseSettings):
         return session_as(self.role_of(job), self.region)
 
     def role_of(self, job: str) -> str:
-        """The ARN of a job's role. Raises `WrongSetting` if the pattern has no place for it."""
+        """The ARN of a job's role. Raises `WrongSetting` if the pattern lacks `{job}`."""
         if "{job}" not in self.job_role:
             raise WrongSetting(
                 f"settings: WANDLE_JOB_ROLE is {self.job_role!r}; expected an ARN with {{job}} in "
-                "the place of the job's name. docs/deploy.md has an example."
+                "place of the job name. See docs/deploy.md."
             )
         return self.job_role.replace("{job}", job)
 
     def connection(self, name: str) -> str:
-        """The DSN of a database that is a source, from `WANDLE_CONNECTION_<NAME>`.
+        """The DSN of a source database, from `WANDLE_CONNECTION_<NAME>`.
 
         Raises `WrongSetting` with the variable's name if it is not set.
         """
@@ -200,7 +205,7 @@ class Settings(BaseSettings):
         return dsn
 
     def api_url(self, base_url: str) -> str:
-        """Where an API is asked: the live one, or the sandbox, which mounts each under its host."""
+        """The base URL of an API: live, or in the sandbox, which mounts each under its host."""
         if self.live:
             return base_url
         parts = urlsplit(base_url)

@@ -1,7 +1,7 @@
-"""dbt's documentation in the Airflow UI, from S3, for who is logged in and for nobody else.
+"""Serve the dbt docs from S3 in the Airflow UI, for logged-in users only.
 
-Airflow loads this module in each of its processes, so what serves a page is
-imported when the first page is asked for.
+Airflow loads this module in each of its processes, so heavy imports wait until
+the first request.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ PREFIX = "/dbt-docs"
 CONNECTION = "wandle_s3"
 POINTER_SECONDS = 10
 
-# One file holds scripts, styles and data; it may load nothing, send nothing, and be framed by
-# Airflow alone. AngularJS compiles its templates: hence eval.
+# One file holds scripts, styles and data: it may load and send nothing, and only Airflow may
+# frame it. AngularJS compiles its templates with eval.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -53,7 +53,7 @@ MESSAGE = """<!doctype html>
 
 @dataclass(frozen=True)
 class Page:
-    """A publication, ready to be sent."""
+    """A published version of the docs, ready to send."""
 
     name: str
     body: bytes
@@ -61,7 +61,7 @@ class Page:
 
 
 class Site:
-    """The current publication, kept in memory; S3 is asked for a newer one now and then."""
+    """The current version, cached in memory; checks S3 for a newer one every `POINTER_SECONDS`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ class Site:
         self._looked_at = float("-inf")
 
     def page(self) -> Page:
-        """The current page; the last one known while S3 does not answer. Raises its error else."""
+        """The current page; the cached one while S3 is unavailable. Raises if there is none."""
         with self._lock:
             if self._page is None or time.monotonic() - self._looked_at > POINTER_SECONDS:
                 try:
@@ -77,7 +77,9 @@ class Site:
                 except Exception:
                     if self._page is None:
                         raise
-                    log.warning("dbt docs: showing the last page known", exc_info=True)
+                    log.warning(
+                        "dbt docs: S3 is unavailable, serving the cached page", exc_info=True
+                    )
                 self._looked_at = time.monotonic()
             return self._page
 
@@ -101,7 +103,7 @@ class Site:
 
 
 class Docs:
-    """The ASGI app below the prefix. Who is not logged in gets 401 from every path of it."""
+    """The ASGI app below the prefix. Every path returns 401 without a login."""
 
     def __init__(self) -> None:
         self._site = Site()
@@ -125,32 +127,32 @@ class Docs:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if path not in ("", "/"):
             return _message(
-                404, "No such page", f'Everything is on <a href="{_base()}{PREFIX}/">one page</a>.'
+                404, "Page not found", f'The docs are on <a href="{_base()}{PREFIX}/">one page</a>.'
             )
         if request.method not in ("GET", "HEAD"):
-            return _message(405, "Only to read", "This page can be read, nothing else.")
+            return _message(405, "Method not allowed", "This page is read-only.")
         try:
             page = await run_in_threadpool(self._site.page)
         except NotPublished:
             return _message(
                 404,
                 "No dbt docs yet",
-                "They are published by the last task of the DAG <code>transform</code>, which runs "
-                "after the first load. Trigger it, or run <code>wandle transform</code>.",
+                "The DAG <code>transform</code> publishes them after the first load. Trigger it, "
+                "or run <code>wandle transform</code>.",
             )
         except Exception:
-            log.exception("dbt docs: S3 gave no page")
+            log.exception("dbt docs: cannot read from S3")
             return _message(
                 503,
-                "dbt docs cannot be reached",
-                "S3 did not answer as it should. The API server's log says why; the Airflow "
-                f"connection is <code>{CONNECTION}</code>.",
+                "dbt docs unavailable",
+                "Reading from S3 failed. See the API server's log, and check the Airflow "
+                f"connection <code>{CONNECTION}</code>.",
             )
         return _page(request, page)
 
 
 async def _refusal(request: Request) -> Response | None:
-    """Why this request gets no answer; None if its user may see what plugins show."""
+    """The response to an unauthorized request; None if the user may view plugins."""
     from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
     from airflow.api_fastapi.core_api.security import (
         bearer_scheme,
@@ -168,13 +170,13 @@ async def _refusal(request: Request) -> Response | None:
         await run_in_threadpool(requires_access_view(AccessView.PLUGINS), request, user)
     except HTTPException:
         return _message(
-            403, "Not for your role", "Ask an administrator for the right to see plugins."
+            403, "Access denied", "Ask an administrator for permission to view plugins."
         )
     return None
 
 
 def _base() -> str:
-    """The path below which Airflow is served; empty at the root of its host."""
+    """The base path of Airflow; empty if it is served at the root."""
     from airflow.api_fastapi.app import get_cookie_path
 
     return get_cookie_path().rstrip("/")
@@ -186,14 +188,14 @@ def _login() -> Response:
 
     base = _base()
     to = f"{base}/api/v2/auth/login?{urlencode({'next': f'{base}{PREFIX}/'})}"
-    text = f'The dbt docs are for who is logged in. <a href="{escape(to)}">Log in</a>.'
+    text = f'You need to log in to see the dbt docs. <a href="{escape(to)}">Log in</a>.'
     return _message(401, "Please log in", text, {"WWW-Authenticate": "Bearer"})
 
 
 def _page(request: Request, page: Page) -> Response:
     from starlette.responses import Response
 
-    # Weak: the same page is sent plain and compressed.
+    # Weak, because the same page is sent plain or compressed.
     tag = f'W/"{page.name}"'
     headers = {**HEADERS, "ETag": tag}
     known = [item.strip() for item in request.headers.get("if-none-match", "").split(",")]
@@ -217,13 +219,13 @@ def _message(status: int, title: str, text: str, more: dict[str, str] | None = N
 
 
 class WithSlash:
-    """Sends `/dbt-docs` to `/dbt-docs/`: the mount does not match it, the UI's own page would."""
+    """Redirects `/dbt-docs` to `/dbt-docs/`, which the mount matches."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Redirect that one path, pass on all others."""
+        """Redirect that path; pass on all others."""
         if scope["type"] == "http" and scope["path"].endswith(PREFIX):
             from starlette.responses import RedirectResponse
 
@@ -234,7 +236,7 @@ class WithSlash:
 
 
 class DocsSitePlugin(AirflowPlugin):
-    """Mounts the site and puts it into the menu."""
+    """Mounts the site and adds it to the menu."""
 
     name = "dbt_docs"
     fastapi_apps: list[Any] = [  # noqa: RUF012

@@ -1,10 +1,9 @@
-"""Import what every task needs once, before the tasks' processes are forked.
+"""Import once what every task needs, before task processes are forked.
 
-The LocalExecutor forks a process per task from the scheduler, a Celery worker
-from itself. Without this each of them spends about a second of processor time
-on the same imports. Only third-party modules that start no thread (a fork does
-not copy threads), and nothing of `include`: an edited job must be what the
-next task runs.
+The LocalExecutor forks task processes from the scheduler, a Celery worker from
+itself. Without this, each task spends about a second of CPU time on the same
+imports. List only third-party modules that start no threads (a fork does not
+copy threads), and nothing from `include`: the next task must run edited code.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ MODULES = (
 
 
 def __getattr__(name: str) -> dict[str, Any]:
-    """`CELERY_CONFIG`, which `[celery] celery_config_options` names; only there is Celery read."""
+    """`CELERY_CONFIG`, for `[celery] celery_config_options`; Celery is imported only for it."""
     if name != "CELERY_CONFIG":
         raise AttributeError(name)
     from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CONFIG
@@ -60,7 +59,7 @@ class Preload:
         if "scheduler" in sys.argv[1:] and conf.get("core", "executor") == "LocalExecutor":
             for module in MODULES:
                 importlib.import_module(module)
-            # Reads the certificates, which the clients of all tasks then share.
+            # Loads the CA certificates, which the clients of all tasks then share.
             Client(base_url="http://127.0.0.1", token="")
 
 

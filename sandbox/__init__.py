@@ -1,1 +1,1 @@
-"""Stand-ins for the public APIs: request -> rate limit -> faults -> generated or recorded data."""
+"""Simulated public APIs: request -> rate limit -> faults -> generated or recorded data."""

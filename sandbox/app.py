@@ -30,7 +30,7 @@ from sandbox.world.payloads import LAYOUT, WrongPayloads
 FAULTS_FILE = "faults.json"
 FORCE_OF_LONDON = "metropolitan"
 
-# Weighted calls a minute, an hour and a day, as open-meteo.com allows them.
+# Weighted calls per minute, hour and day, as allowed by open-meteo.com.
 WEATHER_LIMITS = (600, 5_000, 10_000)
 
 RECORDED: dict[str, Callable[[Path], bool]] = {
@@ -42,7 +42,7 @@ RECORDED: dict[str, Callable[[Path], bool]] = {
 
 
 def recorded_apis(payloads: Path) -> list[str]:
-    """The hosts whose answers a payload directory holds. Raises `WrongPayloads` if it is none."""
+    """The hosts with recordings in a payload directory. Raises `WrongPayloads` if none."""
     found = [host for host, is_held in RECORDED.items() if is_held(payloads)]
     if not found:
         raise WrongPayloads(f"sandbox: {payloads} holds no recorded answers. Expected {LAYOUT}")
@@ -64,13 +64,13 @@ def create_app(
 ) -> Starlette:
     """The app, over generated data, or over the recorded bodies below `payloads`.
 
-    An API of which `payloads` holds nothing is generated. `cap` is the most
-    crimes of one answer; `rate_per_second` and `burst` are what one client
-    address may ask of the police; `weather_limits` are weighted calls a
-    minute, an hour and a day, by `wall_clock`; `national` asks for gauges all
-    over the country. A `state` file, where there is one, overrules `seed` and
-    `as_of`, also while the app runs; `faults.json` beside it switches faults
-    on (`sandbox/middleware/faults.py`). Raises `WrongPayloads` for a directory
+    APIs without recordings in `payloads` are generated. `cap` is the maximum
+    number of crimes per response; `rate_per_second` and `burst` limit the
+    police API per client address; `weather_limits` are weighted calls per
+    minute, hour and day, by `wall_clock`; `national` generates gauges all over
+    the country. A `state` file overrides `seed` and `as_of`, also while the app
+    is running; `faults.json` next to it enables faults
+    (`sandbox/middleware/faults.py`). Raises `WrongPayloads` for a directory
     without recorded bodies.
     """
     clock = Clock(seed, as_of, state, national=national)
@@ -106,7 +106,7 @@ def create_app(
 
 
 def _force_of(ward: str) -> str:
-    """The force of a ward that a council file knows; London's for any other."""
+    """The force of a ward in a council file; the Metropolitan Police for any other."""
     for council in councils().values():
         for ward_set in council.ward_sets:
             if any(known.code == ward for known in ward_set.wards):

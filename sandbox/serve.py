@@ -19,7 +19,7 @@ from sandbox.world.clock import read_state
 
 
 class PortUnavailable(PermanentError):
-    """Another process has the sandbox's port, or this machine has no such address."""
+    """The sandbox's port is in use, or the address does not exist on this machine."""
 
 
 def serve(
@@ -35,9 +35,9 @@ def serve(
     burst: int = 30,
     national: bool = False,
 ) -> None:
-    """Answer until SIGINT or SIGTERM; the arguments are those of `create_app`.
+    """Serve until SIGINT or SIGTERM; the arguments are those of `create_app`.
 
-    Raises `PortUnavailable`, and `WrongPayloads` before the port is taken.
+    Raises `PortUnavailable`, and `WrongPayloads` before binding the port.
     """
     app = create_app(
         seed=seed,
@@ -66,7 +66,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve as the command line says; the exit code. A wrong argument exits with 2."""
+    """Parse the command line and serve; returns the exit code. Exits with 2 on a usage error."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.serve", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8082)

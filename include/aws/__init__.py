@@ -1,1 +1,1 @@
-"""What Wandle asks of AWS beside S3: roles, secrets, metrics."""
+"""The AWS services Wandle uses besides S3: STS roles, Secrets Manager, CloudWatch."""

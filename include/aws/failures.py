@@ -1,4 +1,4 @@
-"""AWS's failures turned into ours."""
+"""Turn AWS errors into `PipelineError`s."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.errors import PermanentError, ServiceUnavailable
 
-# Time-outs on every call; the client library's own retries, with back-off.
+# Timeouts on every call, and the client library's own retries with backoff.
 CONFIG = Config(
     connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4}
 )
@@ -23,15 +23,15 @@ THROTTLED = {
 
 
 def code_of(error: ClientError) -> str:
-    """AWS's own name of what went wrong: `AccessDenied`."""
+    """The AWS error code, e.g. `AccessDenied`."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 @contextmanager
-def aws_errors(doing: str, mend: str) -> Iterator[None]:
-    """Turn AWS's failures into `ServiceUnavailable` or `PermanentError`.
+def aws_errors(doing: str, fix: str) -> Iterator[None]:
+    """Turn AWS errors into `ServiceUnavailable` (5xx, throttling, no response) or `PermanentError`.
 
-    `doing` opens the message; `mend` says what to do where AWS said no.
+    `doing` starts the message; `fix` says what to do if AWS refused the request.
     """
     try:
         yield
@@ -41,9 +41,9 @@ def aws_errors(doing: str, mend: str) -> Iterator[None]:
             raise ServiceUnavailable(
                 f"{doing}: {code_of(error)}. The next retry may succeed."
             ) from error
-        raise PermanentError(f"{doing}: {code_of(error)}. {mend}") from error
+        raise PermanentError(f"{doing}: {code_of(error)}. {fix}") from error
     except BotoCoreError as error:
         raise ServiceUnavailable(
-            f"{doing}: {type(error).__name__}. Is AWS reachable, and are there credentials? "
+            f"{doing}: {type(error).__name__}. Check network access and credentials. "
             "The next retry may succeed."
         ) from error

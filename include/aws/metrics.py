@@ -1,4 +1,4 @@
-"""CloudWatch: the metrics that alarms watch. Their names are fixed in docs/deploy.md."""
+"""CloudWatch metrics for the alarms. docs/deploy.md documents their names."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import boto3
 from include.aws.failures import CONFIG, aws_errors
 
 NAMESPACE = "Wandle"
-# What one call of the API takes.
+# The limit of one PutMetricData call.
 MOST = 1000
 
 
 def put(session: boto3.Session, environment: str, measured: list[dict[str, Any]]) -> int:
-    """Put `FreshnessHours` and `Late` of each source, and `Heartbeat`; the number of values.
+    """Publish `FreshnessHours` and `Late` per source, and `Heartbeat`; the number of values.
 
-    `measured` is as `include.transform.freshness` measures it. Raises
+    `measured` comes from `include.transform.freshness`. Raises
     `PermanentError` if the role may not put metrics, and `ServiceUnavailable`.
     """
     values = [_value("Heartbeat", 1, Environment=environment), *_of_sources(environment, measured)]
     client = session.client("cloudwatch", config=CONFIG)
     with aws_errors(
-        "AWS: putting metrics", f"May this role put metrics of the namespace {NAMESPACE}?"
+        "AWS: putting metrics",
+        f"Check that this role may put metrics in the namespace {NAMESPACE}.",
     ):
         for first in range(0, len(values), MOST):
             client.put_metric_data(Namespace=NAMESPACE, MetricData=values[first : first + MOST])

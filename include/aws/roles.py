@@ -1,4 +1,4 @@
-"""Work as another role: STS, with credentials that are renewed before they end."""
+"""Assume a role through STS, with credentials that renew before they expire."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.credentials import RefreshableCredentials
 
 from include.aws.failures import CONFIG, aws_errors
 
-# What the API takes; a longer name is cut.
+# The API limit; longer names are cut.
 SESSION_NAME_LENGTH = 64
 
 
@@ -18,19 +18,19 @@ SESSION_NAME_LENGTH = 64
 def session_as(role_arn: str, region: str) -> boto3.Session:
     """A session with the rights of a role, which this process's own credentials may assume.
 
-    The role's name is the session's, so that CloudTrail shows which job it was.
-    Credentials live for an hour, as STS allows where a role assumes another,
-    and are renewed while the session is used.
+    The session is named after the role, so CloudTrail shows which job it was.
+    Credentials last one hour, the STS limit for role chaining, and renew while
+    the session is in use.
 
     Raises `PermanentError` if the role may not be assumed, and
-    `ServiceUnavailable` if STS does not answer.
+    `ServiceUnavailable` if STS does not respond.
     """
     sts = boto3.Session(region_name=region).client("sts", config=CONFIG)
 
     def assume() -> dict[str, str]:
         with aws_errors(
             f"AWS: assuming {role_arn}",
-            "Does the role exist, and may this host assume it? `wandle doctor --aws` tells.",
+            "Check that the role exists and this host may assume it: `wandle doctor --aws`.",
         ):
             answer = sts.assume_role(
                 RoleArn=role_arn,

@@ -1,6 +1,6 @@
-"""The `wandle` command: every step of the pipeline by hand, and the platform on this machine.
+"""The `wandle` command line: run the platform locally and any step of the pipeline by hand.
 
-A command is a function of the module that holds its group.
+Each module holds one group of commands; each command is a function.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     add_completion=False,
-    help="Public-API data to S3, PostgreSQL and dbt marts: the platform, and every step by hand.",
-    epilog="Begin with `make demo`. Each command has examples: `wandle ingest --help`.",
+    help="Run the Wandle platform, and load public-API data into S3, PostgreSQL and dbt marts.",
+    epilog="Start with `make demo`. For examples, run `wandle COMMAND --help`.",
 )
 
-# The groups of `wandle --help`, in its order.
+# The groups of `wandle --help`, in order.
 GROUPS = (
-    ("The platform on this machine", platform.commands),
-    ("The pipeline, step by step", steps.commands),
-    ("Look into it", look.commands),
-    ("Look into it", evidence.commands),
-    ("What is kept", keep.commands),
-    ("Define sources and councils", define.commands),
+    ("Platform", platform.commands),
+    ("Pipeline", steps.commands),
+    ("Inspect", look.commands),
+    ("Inspect", evidence.commands),
+    ("Retention and erasure", keep.commands),
+    ("Sources and councils", define.commands),
 )
 for _title, _commands in GROUPS:
     for _command in _commands.registered_commands:
@@ -41,7 +41,7 @@ for _title, _commands in GROUPS:
 
 
 def main() -> None:
-    """Run the command line; failures raised on purpose are one message and exit code 1."""
+    """Run the command line. A `PipelineError` prints one message and exits with code 1."""
     logging.basicConfig(
         level=logging.WARNING,
         format="%(message)s",
@@ -53,5 +53,5 @@ def main() -> None:
         trouble.print(f"[red]wandle:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
-        trouble.print("wandle: stopped. Nothing is lost: run the same command to go on.")
+        trouble.print("wandle: interrupted. Nothing is lost: run the same command again to resume.")
         sys.exit(130)

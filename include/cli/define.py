@@ -1,4 +1,4 @@
-"""Contracts, councils, and all that is made from them."""
+"""Commands that create contracts and councils, and everything generated from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli.terminal import console, say
+from include.cli.terminal import console, counted, say
 from include.errors import PermanentError
 from include.settings import Settings
 
@@ -16,44 +16,55 @@ commands = typer.Typer()
 
 @commands.command()
 def new_source(
-    name: Annotated[str, typer.Argument(help="What the source will be called: `air_quality`.")],
-    url: Annotated[str, typer.Option("--url", help="One request of the API, with query.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of the new source, e.g. `air_quality`.")],
+    url: Annotated[
+        str, typer.Option("--url", help="URL of one API request, with its query string.")
+    ] = "",
     file: Annotated[
-        Path | None, typer.Option("--file", help="One answer of it, in a file.", exists=True)
+        Path | None,
+        typer.Option("--file", help="A saved API response.", exists=True, dir_okay=False),
     ] = None,
-    period: Annotated[str, typer.Option(help="What a partition holds: `day` or `month`.")] = "day",
+    period: Annotated[str, typer.Option(help="Size of a partition: `day` or `month`.")] = "day",
+    records: Annotated[
+        str, typer.Option("--records", help="Path to the records: `result.records`.")
+    ] = "",
 ) -> None:
-    """Write a contract and a staging model from one answer of an API.
+    """Generate a contract and a staging model from one API response.
 
-    Records, columns, types, a key and the paging are guessed: read the contract over
-    before you run it. With `--file` alone, the address stays to be filled in.
+    Record path, columns, types, key and paging are guesses: review the contract before you
+    run it. It loads every record of that response, or it is not written. With `--file`
+    alone, fill in the URL yourself.
 
     Examples:
 
     `wandle new-source air_quality --url "https://api.example.org/v1/readings?day=2026-11-01"`
 
-    `wandle new-source air_quality --file answer.json --url https://api.example.org/v1/readings`
+    `wandle new-source air_quality --file response.json --url https://api.example.org/v1/readings`
     """
     from include.jobs.author import new_source as job
 
-    for path in job.new_source(name, url=url, file=file, period=period):
-        say(f"written: {path}")
-    say(f"Read the contract over, then: `wandle migrate && wandle ingest {name} --period ...`")
+    drafted = job.new_source(name, url=url, file=file, period=period, records=records)
+    for path in drafted.files:
+        say(f"Wrote {path}")
+    for remark in drafted.remarks:
+        say(f"Note: {remark}")
+    say(f"Review the contract, then run `wandle migrate && wandle ingest {name} --period ...`.")
 
 
 @commands.command()
 def new_council(
-    name: Annotated[str, typer.Argument(help="What its file will be called: `merton`.")],
-    title: Annotated[str, typer.Option(help="As people write it.")],
-    gss_code: Annotated[str, typer.Option("--gss", help="Its GSS code: E09000024.")],
+    name: Annotated[str, typer.Argument(help="Name of the new council, e.g. `merton`.")],
+    title: Annotated[str, typer.Option(help="Display name, e.g. `Merton`.")],
+    gss_code: Annotated[str, typer.Option("--gss", help="GSS code, e.g. E09000024.")],
     box: Annotated[
-        str, typer.Option(help="South, west, north, east in degrees: 51.38,-0.26,51.45,-0.12")
+        str,
+        typer.Option(
+            help="Bounding box: south,west,north,east in degrees, e.g. 51.38,-0.26,51.45,-0.12"
+        ),
     ],
-    force: Annotated[
-        str, typer.Option(help="Its police force's id at data.police.uk.")
-    ] = "metropolitan",
+    force: Annotated[str, typer.Option(help="Police force ID on data.police.uk.")] = "metropolitan",
 ) -> None:
-    """Write a council's file, with the wards that the police API has inside a box.
+    """Create a council's file, with the police API's wards inside a bounding box.
 
     Example:
 
@@ -62,16 +73,22 @@ def new_council(
     from include.jobs.author import new_council as job
 
     path, wards = job.new_council(name, title=title, gss_code=gss_code, box=box, force=force)
-    say(f"written: {path}, with {wards} wards. Read it over: a box knows no borders.")
+    say(
+        f"Wrote {path} with {wards} wards. Review it: the box may include wards of neighbouring "
+        "councils."
+    )
 
 
 @commands.command()
 def sync(
     check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; exit code 1 if a file is stale.")
+        bool, typer.Option("--check", help="Change nothing; exit with code 1 if a file is stale.")
     ] = False,
 ) -> None:
-    """Write what is made from the contracts: dbt's sources, staging columns, editors' schemas.
+    """Regenerate files derived from contracts: dbt sources, staging columns, JSON schemas.
+
+    In a staging model's `.yml`, only the `data_type` of columns that the model passes
+    through unchanged is updated.
 
     Examples: `wandle sync`, `wandle sync --check`
     """
@@ -79,20 +96,18 @@ def sync(
 
     found = list(job.stale_files()) if check else job.sync()
     for path in found:
-        say(f"{'stale' if check else 'written'}: {path}")
+        say(f"{'Stale:' if check else 'Wrote'} {path}")
     if check and found:
-        raise PermanentError(
-            f"sync: {len(found)} files are not what the contracts say. Run `wandle sync`."
-        )
+        raise PermanentError(f"sync: {len(found)} files are out of date. Run `wandle sync`.")
     if not found:
-        say("Everything is as the contracts say.")
+        say("All files are up to date.")
 
 
 @commands.command()
 def validate() -> None:
-    """Check contracts, councils, dbt's sources and tables against each other.
+    """Check that contracts, councils, dbt sources and tables agree.
 
-    Works without a database, too. Exit code 1 if something does not fit.
+    Works without a database. Exits with code 1 if they disagree.
 
     Example: `wandle validate`
     """
@@ -101,9 +116,9 @@ def validate() -> None:
     found = job.validate(Settings.read().loader_dsn)
     for difference in found.differences:
         console.print(f"[red]•[/red] {difference}", highlight=False, soft_wrap=True)
-    say(f"Compared {', '.join(found.looked_at)}: {len(found.differences)} differences.")
+    say(f"Compared {', '.join(found.looked_at)}: {counted(len(found.differences), 'difference')}.")
     if found.without_database:
-        say(f"The database was not looked at: {found.without_database}")
+        say(f"Skipped the database: {found.without_database}")
     if found.differences:
         raise typer.Exit(1)
 
@@ -112,13 +127,15 @@ def validate() -> None:
 def migrate(
     rotate: Annotated[
         list[str] | None,
-        typer.Option("--rotate", help="On AWS: a role that gets a new password; repeat it."),
+        typer.Option(
+            "--rotate", help="AWS only: give this database role a new password. Repeatable."
+        ),
     ] = None,
 ) -> None:
-    """Bring roles and tables of the warehouse to what the contracts say.
+    """Create or update warehouse roles and tables to match the contracts.
 
-    On AWS (WANDLE_ENVIRONMENT is set), it also fills the environment's secrets
-    and makes the database of Airflow's metadata.
+    On AWS (WANDLE_ENVIRONMENT is set), also fills the environment's secrets and creates
+    Airflow's metadata database.
 
     Examples: `wandle migrate`, `wandle migrate --rotate wandle_loader`
     """
@@ -129,7 +146,9 @@ def migrate(
     if settings.environment:
         changed = migrate_environment(settings, rotate=rotate or ())
     elif rotate:
-        raise PermanentError("migrate: --rotate is for AWS, and WANDLE_ENVIRONMENT is not set.")
+        raise PermanentError(
+            "migrate: --rotate works on AWS only, and WANDLE_ENVIRONMENT is not set."
+        )
     else:
         changed = run(settings.need("admin_dsn"), {})
-    say("\n".join(changed) or "Nothing to change: the database is as the contracts say.")
+    say("\n".join(changed) or "Nothing to change: the database is up to date.")

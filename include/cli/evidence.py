@@ -1,4 +1,4 @@
-"""Whether what is loaded is what was landed, and where a row comes from."""
+"""Commands that verify loads against landings and trace rows to their source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from include.cli.terminal import JsonOption, check_names, print_json, progress, say
+from include.cli.terminal import JsonOption, check_names, counted, print_json, progress, say
 from include.settings import Settings
 
 commands = typer.Typer()
@@ -16,18 +16,20 @@ commands = typer.Typer()
 
 @commands.command()
 def verify(
-    source: Annotated[str | None, typer.Option("--source", "-s", help="One source.")] = None,
-    council: Annotated[str | None, typer.Option("--council", "-c", help="One council.")] = None,
-    period: Annotated[str | None, typer.Option("--period", "-p", help="One period.")] = None,
+    source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source.")] = None,
+    council: Annotated[
+        str | None, typer.Option("--council", "-c", help="Only this council.")
+    ] = None,
+    period: Annotated[str | None, typer.Option("--period", "-p", help="Only this period.")] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Read every page of the landings, too.")
+        bool, typer.Option("--deep", help="Also read every page of every landing.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare what S3 holds with what PostgreSQL holds, partition by partition.
+    """Compare the rows in PostgreSQL with the landings in S3.
 
-    Rows are counted and hashed anew. Changes nothing. Exit code 1 if something
-    differs; each difference says what to do next.
+    Recounts and rehashes the rows of each partition. Changes nothing. Exits with code 1 if
+    anything differs, and says what to do about each difference.
 
     Examples:
 
@@ -59,29 +61,36 @@ def verify(
         for difference in found.differences:
             say(f"[red]•[/red] {escape(str(difference))}")
         for note in found.passed_over:
-            say(f"Passed over: {escape(note)}")
-        say(f"Compared {found.partitions} partitions: {len(found.differences)} differences.")
+            say(f"Skipped: {escape(note)}")
+        say(
+            f"Compared {counted(found.partitions, 'partition')}: "
+            f"{counted(len(found.differences), 'difference')}."
+        )
     if found.differences:
         raise typer.Exit(1)
 
 
 @commands.command()
 def explain(
-    table: Annotated[str, typer.Argument(help="`raw.<source>`, or `marts.ward_crime_monthly`.")],
+    table: Annotated[
+        str, typer.Argument(help="A table: `raw.<source>` or `marts.ward_crime_monthly`.")
+    ],
     key: Annotated[
-        list[str] | None, typer.Option("--key", "-k", help="NAME=VALUE of the row; repeat it.")
+        list[str] | None,
+        typer.Option("--key", "-k", help="Column and value of the row, NAME=VALUE. Repeatable."),
     ] = None,
-    most: Annotated[int, typer.Option("--limit", min=1, max=100, help="Rows to lead back.")] = 3,
+    most: Annotated[
+        int, typer.Option("--limit", min=1, max=100, help="Maximum number of rows to trace.")
+    ] = 3,
     personal: Annotated[
         bool,
-        typer.Option("--personal", help="Show personal values; needs the key for pseudonyms."),
+        typer.Option("--personal", help="Show personal values; requires WANDLE_PSEUDONYM_KEY."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Where a row comes from: landing, page, request, and the record's own bytes in S3.
+    """Trace a row to its source: landing, page, request and original record in S3.
 
-    Of a mart's row, the raw rows that it counts are led back. Personal values
-    are withheld.
+    For a row of a mart, traces the raw rows that it counts. Personal values are hidden.
 
     Examples:
 
@@ -98,7 +107,7 @@ def explain(
     for text in key or ():
         name, equals, value = text.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{text!r}: write it as NAME=VALUE")
+            raise typer.BadParameter(f"{text!r}: expected NAME=VALUE")
         wanted[name] = value
     settings = Settings.read()
     settings.need("loader_dsn")

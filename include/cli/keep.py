@@ -1,4 +1,4 @@
-"""What is kept, and for how long."""
+"""Commands for retention and erasure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from include.cli.terminal import JsonOption, console, print_json, say
+from include.cli.terminal import JsonOption, console, counted, print_json, say
 from include.errors import PermanentError
 from include.settings import Settings
 from include.sources.model import contract as source_named
@@ -20,13 +20,13 @@ commands = typer.Typer()
 
 @commands.command()
 def housekeeping(
-    delete: Annotated[bool, typer.Option("--delete", help="Delete it; else it is shown.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete. Default: dry run.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What is kept no longer: landings that are superseded or were interrupted, old personal data.
+    """List landings and personal data past retention, or delete them.
 
-    How long a source is kept is said in its contract, `retention_days`. The DAG
-    `housekeeping` deletes each day.
+    Also lists interrupted landings. Each contract sets its `retention_days`. The DAG
+    `housekeeping` deletes every day.
 
     Examples: `wandle housekeeping`, `wandle housekeeping --delete`
     """
@@ -40,30 +40,36 @@ def housekeeping(
         return
     _print(found, ("source", "council", "period", "landing", "reason", "objects", "bytes"))
     size = sum(item["bytes"] for item in found)
-    done = "deleted" if delete else "to delete: `--delete` does it"
-    say(f"{len(found)} landings, {size:,} bytes, {done}." if found else "Nothing to delete.")
+    done = "deleted" if delete else "to delete. Run again with `--delete`"
+    say(
+        f"{counted(len(found), 'landing')}, {size:,} bytes {done}."
+        if found
+        else "Nothing to delete."
+    )
 
 
 @commands.command()
 def erase(
-    source: Annotated[str, typer.Option("--source", help="A source, see `wandle sources`.")],
+    source: Annotated[
+        str, typer.Option("--source", help="Name of the source; see `wandle sources`.")
+    ],
     key: Annotated[
         list[str],
         typer.Option(
-            help="Column and value as the source has it, NAME=VALUE; NAME alone asks for it."
+            help="NAME=VALUE of a column, as in the source; NAME alone prompts. Repeatable."
         ),
     ],
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; else it is shown.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase. Default: dry run.")] = False,
 ) -> None:
-    """Erase a person: from landings with all their versions, raw rows, quarantine and marts.
+    """Erase a person from landings, raw tables, quarantine and marts.
 
-    Each landing that holds them is replaced by one without their records, which is loaded in
-    its place; then the old one is deleted. With more than one `--key`, all must fit. Running it
-    again finishes what was broken off.
+    Replaces each landing that holds the person with one without their records, loads it, and
+    deletes every version of the old one. With several `--key`, a record must match all of
+    them. If interrupted, run it again to finish.
 
     Examples:
 
-    `wandle erase --source SOURCE --key email` (asks for the address, which stays off the screen)
+    `wandle erase --source SOURCE --key email` (prompts for the address without echo)
 
     `wandle erase --source SOURCE --key case_id=1017 --yes`
     """
@@ -93,11 +99,11 @@ def erase(
     ]
     _print(listed, ("council", "period", "landing", "records"))
     for stored in () if yes else found.being_written:
-        say(f"Not looked into, for it is not finished: {stored.partition} {stored.landing_id}")
+        say(f"Not searched, still being written: {stored.partition} {stored.landing_id}")
     records = sum(holds.records for holds in found.holds)
-    done = "erased" if yes else "would be erased: `--yes` does it"
-    say(f"{records} records in {len(listed)} landings {done}.")
-    say("What holds them still:")
+    done = "erased" if yes else "to erase. Run again with `--yes`"
+    say(f"{counted(records, 'record')} in {counted(len(listed), 'landing')} {done}.")
+    say("Where copies remain:")
     for line in job.what_remains(contract, settings.backup_days, datetime.now(UTC)):
         say(f"- {line}")
 
@@ -108,7 +114,7 @@ def _key(given: Iterable[str]) -> dict[str, str]:
         name, equals, value = item.partition("=")
         if name in key:
             raise PermanentError(
-                f"erase: `--key {name}` is given twice. All keys must fit at once."
+                f"erase: `--key {name}` is given twice. A record must match every key."
             )
         key[name] = value if equals else typer.prompt(name, hide_input=True)
     return key

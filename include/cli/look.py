@@ -1,4 +1,4 @@
-"""Look into what is loaded, what broke its contract, and what there is."""
+"""Commands that list loads, quarantined records, unknown fields, sources and councils."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ commands = typer.Typer()
 @commands.command()
 def ledger(
     as_json: JsonOption = False,
-    history: Annotated[bool, typer.Option("--history", help="Every entry, oldest first.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show every entry, oldest first.")
+    ] = False,
 ) -> None:
-    """What is loaded: the newest entry of each partition.
+    """List what is loaded: the latest ledger entry of each partition.
 
     Examples: `wandle ledger`, `wandle ledger --history --json | jq '.[].status'`
     """
@@ -37,7 +39,7 @@ def ledger(
 
 @commands.command()
 def quarantine(as_json: JsonOption = False) -> None:
-    """The records that broke their contract: where they stand, and which rule.
+    """List records that violate their contract, with the rule and the value.
 
     Example: `wandle quarantine --json`
     """
@@ -54,15 +56,15 @@ def quarantine(as_json: JsonOption = False) -> None:
     table = Table(*columns, box=None)
     for row in found:
         table.add_row(*("" if row[name] is None else escape(str(row[name])) for name in columns))
-    console.print(table if found else "Nothing is in quarantine.")
+    console.print(table if found else "The quarantine is empty.")
 
 
 @commands.command()
 def drift(
-    source: Annotated[str | None, typer.Argument(help="A source; all if left out.")] = None,
+    source: Annotated[str | None, typer.Argument(help="Only this source. Default: all.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The fields that records have and their contract does not name, as a patch for it.
+    """List fields missing from the contracts, as a patch to add them.
 
     Examples: `wandle drift`, `wandle drift --json | jq '.[].field'`
     """
@@ -76,12 +78,12 @@ def drift(
     elif found:
         typer.echo(job.patches(found), nl=False)
     else:
-        say("No record has a field that its contract does not name.")
+        say("No unknown fields.")
 
 
 @commands.command()
 def sources(as_json: JsonOption = False) -> None:
-    """The sources that have a contract."""
+    """List the sources that have a contract."""
     if as_json:
         print_json([_source(item) for item in contracts().values()])
         return
@@ -97,7 +99,7 @@ def sources(as_json: JsonOption = False) -> None:
 
 @commands.command()
 def councils(as_json: JsonOption = False) -> None:
-    """The councils, and their wards of today."""
+    """List the councils and their current wards."""
     from include.councils.model import councils as every_council
 
     today = datetime.now(UTC).date()

@@ -1,4 +1,4 @@
-"""Where rows come from, as people and machines read it."""
+"""Print where rows come from, as text or JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from include.cli.terminal import say
 from include.jobs.operate.explain import Explained, Origin
 from include.sources.page import SentRequest
 
-# A polygon has thousands of points: JSON has them all.
+# A polygon can have thousands of points; the JSON output has them all.
 LONGEST_VALUE = 100
 
 
 def show(found: Explained) -> None:
-    """Print the facts of each row, and its record as it stands."""
+    """Print the origin of each row, and its original record."""
     if found.mart_row is not None and found.landings is not None:
         say(f"mart       {_fields(found.mart_row)}")
         for landing_id, records in found.landings.items():
@@ -30,7 +30,7 @@ def show(found: Explained) -> None:
 
 
 def as_objects(found: Explained) -> dict[str, Any]:
-    """The same for machines; `record_base64` has the bytes, `record` their text."""
+    """The same as JSON objects; `record_base64` has the bytes, `record` their text."""
     return {
         "found": found.found,
         "mart_row": found.mart_row,
@@ -72,14 +72,14 @@ def _facts(origin: Origin) -> list[tuple[str, str]]:
         ("object", origin.address),
         ("", f"page {origin.page_no} of {len(manifest.pages)}, sha256 {page.sha256}, verified"),
         ("request", _request(page.request)),
-        ("", f"answered {page.status} at {page.fetched_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("", f"HTTP {page.status} at {page.fetched_at:%Y-%m-%d %H:%M:%S} UTC"),
     ]
     facts += [("context", _fields(page.context))] if page.context else []
     for name, parent in manifest.parents.items():
         where = f"{parent.source} {parent.council} {parent.period}"
         facts.append((f"{name}", f"from {where}, landing {parent.landing_id}"))
     how = "" if origin.whole else ", not byte for byte"
-    facts.append(("record", f"{origin.page_record_no} of the page's {page.records}{how}:"))
+    facts.append(("record", f"{origin.page_record_no} of {page.records} on the page{how}:"))
     return facts
 
 

@@ -1,4 +1,4 @@
-"""The platform on this machine: start it, stop it, look after it."""
+"""Commands that start, stop and check the local platform."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from include.cli.terminal import CouncilOption, console, say
+from include.cli.terminal import CouncilOption, console, counted, say
 from include.errors import PermanentError
 from include.settings import Settings
 
@@ -20,7 +20,7 @@ commands = typer.Typer()
 
 @commands.command()
 def up() -> None:
-    """Start the platform on this machine: PostgreSQL, S3, sandbox, Airflow.
+    """Start the local platform: PostgreSQL, S3, sandbox and Airflow.
 
     Example: `WANDLE_PORT_BASE=9080 wandle up`
     """
@@ -31,7 +31,10 @@ def up() -> None:
 
 @commands.command()
 def down() -> None:
-    """Stop the platform; its data stays. Example: `wandle down`"""
+    """Stop the local platform; data is kept.
+
+    Example: `wandle down`
+    """
     from include.local import platform
 
     platform.down(Settings.read(), report=say)
@@ -39,7 +42,7 @@ def down() -> None:
 
 @commands.command()
 def status() -> None:
-    """How each service of the platform is. Exit code 1 if one is not running."""
+    """Show the status of each service. Exits with code 1 if one is not running."""
     from include.local import platform
 
     settings = Settings.read()
@@ -67,14 +70,16 @@ def demo(
     last: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")] = "",
     source: Annotated[
         list[str] | None,
-        typer.Option("--source", help="A source, and what it needs; repeat it. All if left out."),
+        typer.Option(
+            "--source", help="Only this source and its parents. Repeatable. Default: all."
+        ),
     ] = None,
 ) -> None:
-    """Run the main job through Airflow, and show what came of it.
+    """Run the main job through Airflow and print a summary.
 
-    Brings the platform up, fetches the months of monthly sources and the last
-    14 days of daily ones through Airflow's REST API,
-    waits for the marts, and prints the books. Run it twice: nothing changes.
+    Starts the platform, triggers the months of monthly sources and the last 14 days of daily
+    ones through Airflow's REST API, waits for the marts, and prints the ledger. Running it
+    twice changes nothing.
 
     Example: `wandle demo --from 2017-01 --to 2017-03 --council sutton`
     """
@@ -89,14 +94,12 @@ def demo(
 def sandbox(
     as_of: Annotated[
         datetime | None,
-        typer.Option(
-            "--as-of", formats=["%Y-%m-%d"], help="Move the date up to which it has data."
-        ),
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="Serve data up to this date."),
     ] = None,
 ) -> None:
-    """Start the stand-ins for the public APIs, and say where they answer and as of which date.
+    """Start the API sandbox, and print its address and date.
 
-    `wandle up` starts them too. With WANDLE_PAYLOADS they replay recorded answers.
+    `wandle up` starts it too. With WANDLE_PAYLOADS it replays recorded responses.
 
     Examples: `wandle sandbox`, `wandle sandbox --as-of 2026-12-24`
     """
@@ -104,7 +107,7 @@ def sandbox(
 
     settings = Settings.read()
     if settings.live:
-        raise PermanentError("sandbox: WANDLE_LIVE asks for the live APIs. Unset it first.")
+        raise PermanentError("sandbox: WANDLE_LIVE selects the live APIs. Unset it first.")
     settings = platform.start_sandbox(settings, report=say)
     if as_of:
         platform.set_as_of(settings, as_of.date())
@@ -115,7 +118,10 @@ def sandbox(
 
 @commands.command()
 def env() -> None:
-    """Print `export` lines for your own tools. Example: `eval "$(wandle env)"`"""
+    """Print connection settings as shell exports.
+
+    Example: `eval "$(wandle env)"`
+    """
     from include.local import platform
 
     for name, value in platform.environment(Settings.read()).items():
@@ -124,15 +130,17 @@ def env() -> None:
 
 @commands.command()
 def doctor(
-    aws: Annotated[bool, typer.Option("--aws", help="Look at the environment on AWS.")] = False,
+    aws: Annotated[bool, typer.Option("--aws", help="Check the environment on AWS.")] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="With --aws, one part: bucket, roles, secrets, instance, database."),
+        typer.Option(
+            help="With --aws, only bucket, roles, secrets, instance or database. Repeatable."
+        ),
     ] = None,
 ) -> None:
-    """What is missing on this machine, or in an environment on AWS, and how to mend it.
+    """Find problems on this machine or in an AWS environment, and explain how to fix them.
 
-    Exit code 1 if something is.
+    Exits with code 1 if there are any.
 
     Examples: `wandle doctor`, `wandle doctor --aws`, `wandle doctor --aws --only bucket`
     """
@@ -146,7 +154,7 @@ def doctor(
         console.print(f"[yellow]•[/yellow] {finding}", highlight=False)
     if findings:
         raise typer.Exit(1)
-    say("Nothing is missing.")
+    say("No problems found.")
 
 
 def _aws_doctor(only: list[str]) -> None:
@@ -154,11 +162,11 @@ def _aws_doctor(only: list[str]) -> None:
 
     red = 0
     for check in aws_doctor(Settings.read(), only):
-        red += not check.well
-        sign = "[green]✓[/green]" if check.well else "[red]✗[/red]"
-        rest = escape(f": {check.problem} {check.mend}") if check.problem else ""
+        red += not check.passed
+        sign = "[green]✓[/green]" if check.passed else "[red]✗[/red]"
+        rest = escape(f": {check.problem} {check.fix}") if check.problem else ""
         console.print(f"{sign} {escape(check.name)}{rest}", highlight=False, soft_wrap=True)
     if red:
-        say(f"{red} checks are red.")
+        say(f"{counted(red, 'check')} failed.")
         raise typer.Exit(1)
-    say("All is well.")
+    say("All checks passed.")

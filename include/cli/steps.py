@@ -1,4 +1,4 @@
-"""The steps of the pipeline: fetch, load, load again, transform."""
+"""Commands that run the steps of the pipeline: ingest, reload, replay, transform."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ commands = typer.Typer()
 
 @commands.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="A source, see `wandle sources`.")],
+    source: Annotated[str, typer.Argument(help="Name of the source; see `wandle sources`.")],
     council: CouncilOption = None,
     period: Annotated[
-        str, typer.Option("--period", "-p", help="YYYY-MM or YYYY-MM-DD; not for a snapshot.")
+        str,
+        typer.Option("--period", "-p", help="Period, YYYY-MM or YYYY-MM-DD. Not for snapshots."),
     ] = "",
-    last: Annotated[str, typer.Option("--to", help="Last period of a window.")] = "",
+    last: Annotated[str, typer.Option("--to", help="Last period of a range, inclusive.")] = "",
     force: ForceOption = False,
 ) -> None:
-    """Fetch partitions from the API into S3 and load them, without Airflow.
+    """Fetch partitions into S3 and load them into PostgreSQL, without Airflow.
 
     Examples:
 
@@ -55,7 +56,7 @@ def ingest(
     now = datetime.now(UTC)
     if not period and not contract.snapshot:
         raise PermanentError(
-            f"ingest: {source} is fetched by the {contract.period}. Say which: `--period ...`."
+            f"ingest: {source} is partitioned by {contract.period}. Add `--period ...`."
         )
     partitions = plan(
         contract,
@@ -70,13 +71,17 @@ def ingest(
 
 @commands.command()
 def reload(
-    source: Annotated[str | None, typer.Argument(help="A source, see `wandle sources`.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every source.")] = False,
-    council: Annotated[str | None, typer.Option("--council", "-c", help="One council.")] = None,
-    period: Annotated[str | None, typer.Option("--period", "-p", help="One period.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(help="Name of the source; see `wandle sources`.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All sources.")] = False,
+    council: Annotated[
+        str | None, typer.Option("--council", "-c", help="Only this council.")
+    ] = None,
+    period: Annotated[str | None, typer.Option("--period", "-p", help="Only this period.")] = None,
     force: ForceOption = False,
 ) -> None:
-    """Load partitions again from S3; no API is asked.
+    """Load partitions again from S3, without calling the API.
 
     Examples:
 
@@ -88,21 +93,23 @@ def reload(
     from include.jobs.pipeline.ingest import landed_partitions
 
     if bool(source) == everything:
-        raise typer.BadParameter("name one source, or give --all")
+        raise typer.BadParameter("name a source, or use --all")
     check_names(source, council, period)
     found = landed_partitions(lake_of(Settings.read()), source, council, period)
     if not found:
-        raise PermanentError("reload: S3 holds no landing of that. See `wandle ledger`.")
+        raise PermanentError("reload: S3 has no matching landings. See `wandle ledger`.")
     _ingest(found, force=force, fetch=False)
 
 
 @commands.command()
 def replay(
-    source: Annotated[str | None, typer.Option("--source", "-s", help="One source.")] = None,
-    council: Annotated[str | None, typer.Option("--council", "-c", help="One council.")] = None,
-    period: Annotated[str | None, typer.Option("--period", "-p", help="One period.")] = None,
+    source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source.")] = None,
+    council: Annotated[
+        str | None, typer.Option("--council", "-c", help="Only this council.")
+    ] = None,
+    period: Annotated[str | None, typer.Option("--period", "-p", help="Only this period.")] = None,
 ) -> None:
-    """Load again from S3, after a contract was mended, what is in quarantine or was refused.
+    """Reload quarantined and refused partitions after fixing a contract.
 
     Examples:
 
@@ -119,14 +126,14 @@ def replay(
         if council in (None, place["council"]) and period in (None, place["period"])
     ]
     if not found:
-        say("Nothing of that is in quarantine, and no landing of it waits for a mended contract.")
+        say("Nothing to replay.")
         return
     _ingest(found, force=False, fetch=False)
 
 
 @commands.command()
 def transform() -> None:
-    """Build the dbt models, layer by layer, and publish the dbt docs.
+    """Build the dbt models layer by layer and publish the dbt docs.
 
     Example: `wandle transform`
     """
@@ -172,7 +179,7 @@ def _ingest(partitions: list[tuple[Contract, dict[str, str]]], *, force: bool, f
     failed = sum(outcome.error is not None for outcome in seen)
     if failed:
         raise PermanentError(
-            f"{failed} of {len(partitions)} partitions failed, see above; the others are in place."
+            f"{failed} of {len(partitions)} partitions failed; see above. The others are loaded."
         )
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: the terminal, and options that mean the same everywhere."""
+"""Terminal output and options shared by all commands."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from rich.progress import (
 from include.local.tables import entries_table
 from include.sources.model import contract as source_named
 
-# Piped into a file or another command, a table keeps its columns whole.
+# Tables keep their full width when piped.
 console = Console() if sys.stdout.isatty() else Console(width=200)
 trouble = Console(stderr=True)
 
 CouncilOption = Annotated[
     list[str] | None,
-    typer.Option("--council", "-c", help="A council; repeat it for more. All if left out."),
+    typer.Option("--council", "-c", help="Only this council. Repeatable. Default: all."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Load although unchanged, or although a check refuses.")
+    bool, typer.Option("--force", help="Load even if nothing changed or a check fails.")
 ]
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on the terminal; call what it gives with what is done now, its number and how many."""
+    """Show a progress bar; yields a function of (current item, its number, total)."""
     columns = (
         *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
         *(TimeElapsedColumn(), TimeRemainingColumn()),
@@ -76,6 +76,11 @@ def print_entries(entries: list[dict[str, Any]]) -> None:
 
 def print_json(found: Any) -> None:
     typer.echo(json.dumps(found, indent=1, default=str))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 landing`, `2 landings`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def say(message: str) -> None:

@@ -1,4 +1,4 @@
-"""A council: whose data, and the places that its sources are asked for."""
+"""The model of a council file: its area, wards and weather points."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from include.errors import UnknownName, WrongDefinition
 
 FOLDER = Path(__file__).parent
 
-# Sources that belong to no council (bank holidays) use this name.
+# The name for sources without a council, e.g. bank holidays.
 UK = "uk"
 
 
 class Ward(Definition):
-    """An electoral ward, as known to statistics and to the police."""
+    """An electoral ward, with its codes in official statistics and at the police."""
 
     code: str = Field(pattern=r"^E05\d{6}$", description="GSS code, e.g. E05000400.")
     name: str = Field(min_length=1, description="The ward's official name.")
     police_neighbourhood: str = Field(
         default="",
-        description="The id that data.police.uk knows it by; the code where left out.",
+        description="Its ID on data.police.uk. Default: `code`.",
     )
 
     @model_validator(mode="after")
@@ -35,13 +35,15 @@ class Ward(Definition):
 
 
 class WardSet(Definition):
-    """The wards of one span of time: boundaries are redrawn now and then."""
+    """The wards valid during one time span; boundaries change now and then."""
 
-    first_day: date = Field(alias="from", description="First day on which these wards hold.")
+    first_day: date = Field(alias="from", description="First day on which these wards are valid.")
     last_day: date | None = Field(
-        default=None, alias="until", description="Last day on which they hold; empty while they do."
+        default=None,
+        alias="until",
+        description="Last day on which they are valid. Omit for the current set.",
     )
-    note: str = Field(default="", description="Where the set comes from, what is not known.")
+    note: str = Field(default="", description="Where the set comes from and what is unknown.")
     wards: tuple[Ward, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -55,13 +57,13 @@ class WardSet(Definition):
             for ward in self.wards:
                 value = getattr(ward, field)
                 if value in seen:
-                    raise ValueError(f"each ward must stand once, {field} {value!r} stands twice")
+                    raise ValueError(f"wards must be unique, but {field} {value!r} appears twice")
                 seen.add(value)
         return self
 
 
 class Point(Definition):
-    """A place that the weather is asked for."""
+    """A place to fetch weather for."""
 
     name: str = Field(min_length=1)
     latitude: float = Field(ge=-90, le=90, description="Degrees north, WGS 84.")
@@ -72,13 +74,15 @@ class Council(Definition):
     """One `include/councils/<council>.yaml`."""
 
     name: str = Field(pattern=NAME_PATTERN.pattern, description="The file's name without .yaml.")
-    title: str = Field(min_length=1, description="As people write it.")
+    title: str = Field(min_length=1, description="Display name.")
     gss_code: str = Field(pattern=r"^[EKNSW]\d{8}$", description="GSS code, e.g. E09000021.")
-    police_force: str = Field(min_length=1, description="Its force's id at data.police.uk.")
-    latitude: float = Field(ge=-90, le=90, description="Of its centre, degrees north.")
-    longitude: float = Field(ge=-180, le=180, description="Of its centre, degrees east.")
-    radius_km: float = Field(gt=0, le=100, description="A circle around it that holds it all.")
-    points: tuple[Point, ...] = Field(default=(), description="Where its weather is asked for.")
+    police_force: str = Field(min_length=1, description="Police force ID on data.police.uk.")
+    latitude: float = Field(ge=-90, le=90, description="Latitude of its centre, degrees north.")
+    longitude: float = Field(ge=-180, le=180, description="Longitude of its centre, degrees east.")
+    radius_km: float = Field(
+        gt=0, le=100, description="Radius of a circle around the centre that contains the council."
+    )
+    points: tuple[Point, ...] = Field(default=(), description="Places to fetch weather for.")
     ward_sets: tuple[WardSet, ...] = Field(default=(), description="Its wards, oldest set first.")
 
     @model_validator(mode="after")
@@ -92,7 +96,7 @@ class Council(Definition):
         return self
 
     def wards_on(self, day: date) -> tuple[Ward, ...]:
-        """The wards that hold on `day`. Raises `WrongDefinition` where no set covers it."""
+        """The wards valid on `day`. Raises `WrongDefinition` if no set covers it."""
         for ward_set in self.ward_sets:
             if ward_set.first_day <= day and (
                 ward_set.last_day is None or day <= ward_set.last_day
@@ -100,7 +104,7 @@ class Council(Definition):
                 return ward_set.wards
         raise WrongDefinition(
             f"include/councils/{self.name}.yaml: no ward set covers {day}. "
-            "Add one under `ward_sets`, or ask for a period that one covers."
+            "Add one under `ward_sets`, or choose a period that one covers."
         )
 
 
@@ -110,7 +114,7 @@ def councils(folder: Path = FOLDER) -> dict[str, Council]:
     found = read_folder(folder, Council)
     if UK in found:
         raise WrongDefinition(
-            f"{folder / UK}.yaml: field `name`: {UK!r} stands for sources without a council."
+            f"{folder / UK}.yaml: field `name`: {UK!r} is reserved for sources without a council."
         )
     return found
 
@@ -121,6 +125,6 @@ def council(name: str) -> Council:
         return councils()[name]
     except KeyError:
         raise UnknownName(
-            f"{name!r} is no council. Known: {', '.join(councils())}. "
+            f"unknown council {name!r}. Known: {', '.join(councils())}. "
             f"Add include/councils/{name}.yaml, or choose one of these."
         ) from None

@@ -7,17 +7,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
 import requests
 import tenacity
-from pyrate_limiter import Limiter, Rate, StateBucket, TokenBucket
 from urllib3.exceptions import HTTPError
 
 from include.errors import SourceRejected, SourceUnavailable
 from include.extract.hosts import Hosts, Refused, address_of
+from include.extract.rate_limit import limiter
 from include.extract.statuses import Again, Part, Preparing, part_of, refuse
 from include.sources.model import Extract
 from include.sources.model import Rate as AllowedRate
@@ -93,13 +92,15 @@ class _Session(requests.Session):
 class Client:
     """One source's connection to its API.
 
-    `rate` is what this client may use; clients of one host in one process
-    share it.
+    `rate` is what the clients of the host may use: those of one process, or
+    all that share it in the warehouse whose DSN is `rate_shared_in`.
     """
 
-    def __init__(self, extract: Extract, rate: AllowedRate) -> None:
+    def __init__(
+        self, extract: Extract, rate: AllowedRate, rate_shared_in: str | None = None
+    ) -> None:
         self._extract = extract
-        self._limiter = _limiter(extract.host, rate.per_second, rate.burst)
+        self._limiter = limiter(extract.host, rate, rate_shared_in)
         self._session = _Session()
         self._session.headers["User-Agent"] = "wandle (council data pipeline)"
 
@@ -241,12 +242,6 @@ class Client:
             failure,
             state.upcoming_sleep,
         )
-
-
-@cache
-def _limiter(host: str, per_second: float, burst: int) -> Limiter:
-    interval_ms = max(1, round(1000 / per_second))
-    return Limiter(StateBucket([Rate(1, interval_ms, burst=burst)], TokenBucket()))
 
 
 def _read(sending: _Sending, response: requests.Response) -> Answer:

@@ -1,1 +1,1 @@
-"""The steps that a DAG task or the command line calls; they compose the rest of `include`."""
+"""The jobs that DAG tasks and the command line run; they compose the rest of `include`."""

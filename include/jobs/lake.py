@@ -1,4 +1,4 @@
-"""The bucket that a job works on, as its caller reaches it."""
+"""The bucket of a job, with the S3 client of its caller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from include.settings import Settings
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-# Time-outs on every call; the client library's own retries, with back-off.
+# Timeouts on every call, and the client library's own retries with backoff.
 S3_CONFIG = Config(
     connect_timeout=10,
     read_timeout=60,
@@ -25,13 +25,13 @@ S3_CONFIG = Config(
 
 @dataclass(frozen=True)
 class Lake:
-    """An S3 client with the right to the bucket, and the bucket's name."""
+    """An S3 client with access to the bucket, and the bucket's name."""
 
     s3: BaseClient
     bucket: str
 
     def as_job(self, job: str) -> Lake:
-        """The same bucket with the rights of a job's own role, where settings name roles.
+        """The same bucket with the permissions of the job's role, if settings name roles.
 
         Raises `PermanentError` if the role may not be assumed.
         """

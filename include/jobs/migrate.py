@@ -1,4 +1,4 @@
-"""Bring the database to what the contracts say."""
+"""Create or update the database to match the contracts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from include.warehouse.schema import migrate as warehouse
 def migrate(admin_dsn: str, passwords: Mapping[str, str]) -> list[str]:
     """Create or evolve roles and tables; returns what was changed, nothing the second time.
 
-    `passwords` maps login roles to passwords that they are given.
+    `passwords` maps login roles to their passwords.
     """
     return warehouse.migrate(admin_dsn, contracts().values(), passwords)

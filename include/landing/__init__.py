@@ -1,1 +1,1 @@
-"""Pages <-> S3: keys, manifests, checksums. Ignorant of what the pages hold."""
+"""Pages <-> S3: keys, manifests, checksums. Does not interpret page contents."""

@@ -1,4 +1,4 @@
-"""What S3 holds, landing by landing, and how a landing is removed from it."""
+"""List landings in S3, and delete them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from include.errors import PermanentError, UnknownName
 from include.landing.store import MANIFEST, ROOT, Landings, landing_prefix, s3_errors
 from include.sources.partition import Partition, Period
 
-# Of one request that deletes.
+# The limit of one DeleteObjects request.
 MOST_AT_ONCE = 1_000
 _KEY = re.compile(
     rf"{ROOT}(?P<source>[^/]+)/(?P<council>[^/]+)/(?P<period>[^/]+)/"
     r"(?P<landing_id>\d{8}T\d{12}Z-[^/]+)/(?P<name>.+)"
 )
-# Source, council, period, landing id.
+# Source, council, period, landing ID.
 Ref = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A landing as it lies in S3; unfinished while it has no manifest. `bytes` are those stored."""
+    """A landing in S3; unfinished while it has no manifest. `bytes` are the stored bytes."""
 
     partition: Partition
     landing_id: str
@@ -46,9 +46,9 @@ def reference(partition: Partition, landing_id: str) -> Ref:
 
 
 def stored_landings(landings: Landings, source: str | None = None) -> list[Stored]:
-    """Every landing, finished or not, of one source or of all, in order of key.
+    """Every landing, finished or not, of one source or of all, in key order.
 
-    An object that lies where no landing does is passed over.
+    Other objects are skipped.
     """
     found: dict[Ref, tuple[bool, int, int]] = {}
     prefix = f"{ROOT}{source}/" if source else ROOT
@@ -86,27 +86,26 @@ def _objects(landings: Landings, prefix: str) -> Iterator[tuple[str, int]]:
 def remove(
     landings: Landings, partition: Partition, landing_id: str, *, every_version: bool
 ) -> None:
-    """Remove a landing: its manifest first, so that a half-removed one is never loaded.
+    """Delete a landing, the manifest first, so that a partially deleted one is never loaded.
 
-    Without `every_version`, a bucket that keeps versions keeps these. May be
-    called again after it was broken off: what is there is there to be seen to
-    the end. Raises `PermanentError` without the right to delete, and
+    Without `every_version`, a versioned bucket keeps the old versions. If
+    interrupted, call it again. Raises `PermanentError` without permission, and
     `ServiceUnavailable` (retryable).
     """
     prefix = landing_prefix(partition, landing_id)
     present = [{"Key": key} for key in landings.keys(prefix)]
     if every_version:
         remove_old_versions(landings, prefix)
-        # By version, so that no marker hides what is left if this is broken off.
+        # By version, so that no delete marker hides what is left after an interruption.
         present = _versions(landings, prefix)[0] or present
     _delete(landings, prefix, sorted(present, key=lambda item: item["Key"] != prefix + MANIFEST))
 
 
 def remove_old_versions(landings: Landings, prefix: str) -> int:
-    """Delete every version below `prefix` but those that stand there now; how many they were.
+    """Delete every noncurrent version below `prefix`; returns how many.
 
-    Markers of deletion go last: without its marker an old version would stand
-    there again. A store without versions has none.
+    Delete markers go last: without its marker, an old version would become
+    current again. Unversioned stores have none.
     """
     _, old, markers = _versions(landings, prefix)
     _delete(landings, prefix, old)
@@ -118,7 +117,7 @@ _Versions = list[dict[str, str]]
 
 
 def _versions(landings: Landings, prefix: str) -> tuple[_Versions, _Versions, _Versions]:
-    """What stands there now, what stood there before, and markers of deletion."""
+    """Current versions, noncurrent versions and delete markers."""
     now: _Versions = []
     old: _Versions = []
     markers: _Versions = []
@@ -132,7 +131,7 @@ def _versions(landings: Landings, prefix: str) -> tuple[_Versions, _Versions, _V
                     (now if item["IsLatest"] else old).append(_version(item))
                 markers += map(_version, page.get("DeleteMarkers", ()))
         except ClientError as error:
-            # `rclone serve s3`, for one, knows no versions.
+            # `rclone serve s3`, for example, does not support versions.
             if error.response.get("Error", {}).get("Code") != "NotImplemented":
                 raise
     return now, old, markers
@@ -152,6 +151,6 @@ def _delete(landings: Landings, prefix: str, objects: Iterable[dict[str, str]]) 
             )
         for error in answer.get("Errors", ()):
             raise PermanentError(
-                f"{doing}: {error['Key']}: {error['Code']}. Check this role's rights to delete "
+                f"{doing}: {error['Key']}: {error['Code']}. Check this role's permission to delete "
                 "objects and their versions, then run it again."
             )

@@ -1,4 +1,4 @@
-"""The manifest of a landing: what was asked, what was answered, what it must add up to."""
+"""The manifest of a landing: requests, responses, checksums and totals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Outcome = Literal["complete", "not_published"]
 
 
 class LandedPage(PageFacts):
-    """A page as it lies in S3, gzip-compressed, under the landing's prefix."""
+    """A page in S3, gzip-compressed, under the landing's prefix."""
 
     name: str
     stored_bytes: int
@@ -25,7 +25,7 @@ class LandedPage(PageFacts):
 
 
 class ParentLanding(BaseModel):
-    """A landing of another source whose records went into the requests."""
+    """A landing of another source whose records were used in the requests."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,7 +36,7 @@ class ParentLanding(BaseModel):
 
 
 class Totals(BaseModel):
-    """What the pages add up to."""
+    """The totals of the pages."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,9 +48,9 @@ class Totals(BaseModel):
 class Manifest(BaseModel):
     """Written last: a landing without one was interrupted and is never loaded.
 
-    `empty` are the requests that the source has no records for, as it said by
-    a status. `replaces` is the landing of the same partition that this one stands for:
-    the same pages, without the `erased` records.
+    `empty` are requests for which the source reported by a status that it has
+    no records. `replaces` is the landing of the same partition that this one
+    replaces: the same pages, without the `erased` records.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,7 +76,7 @@ class Manifest(BaseModel):
 
     @property
     def pages_hash(self) -> str:
-        """Over the checksums of the pages, in order, and what their requests added."""
+        """Hash of the page checksums, in order, and of the values taken from requests."""
         digest = hashlib.sha256()
         for page in self.pages:
             context = "\x1f".join(f"{name}={value}" for name, value in sorted(page.context.items()))
@@ -86,7 +86,7 @@ class Manifest(BaseModel):
 
 
 def totals_of(pages: tuple[LandedPage, ...]) -> Totals:
-    """Added up from the pages."""
+    """The totals of these pages."""
     return Totals(
         pages=len(pages),
         bytes=sum(page.bytes for page in pages),

@@ -1,4 +1,4 @@
-"""Read an object of S3 for a tenth of the processor time that boto3 takes."""
+"""Read S3 objects with a tenth of the CPU time that boto3 needs."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# botocore renews credentials that end within ten minutes, so for so long they are good.
+# botocore renews credentials ten minutes before they expire, so they are valid this long.
 CREDENTIALS_HELD = timedelta(minutes=10)
-# Its threads do not outlive a fork: a child of the process that read first would wait for ever.
+# Its threads do not survive a fork: a child process would wait forever.
 _reads_in: list[int] = []
 
 
 class FastReader:
-    """Reads what a boto3 client may read, by the same endpoint, credentials and time-outs.
+    """Reads with the endpoint, credentials and timeouts of a boto3 client.
 
-    Where that one trusts a CA bundle, this one trusts it besides the system's.
+    A CA bundle of that client is trusted in addition to the system's.
 
-    It never says why something cannot be read: boto3, asked next, does, in its
-    own kind of error, or reads it after all. From then on this one is silent.
+    Does not report errors: the caller retries with boto3, which succeeds or
+    raises its own error. After a failure this reader is disabled.
     """
 
     def __init__(self, s3: BaseClient, bucket: str) -> None:
         self._store = _store_of(s3, bucket)
 
     def read(self, key: str) -> Bytes | None:
-        """The object's bytes, or None: ask boto3."""
+        """The object's bytes, or None to use boto3 instead."""
         if not _reads_in:
             _reads_in.append(os.getpid())
         store = self._store
@@ -43,7 +43,9 @@ class FastReader:
         try:
             return store.get(key).bytes()
         except Exception as error:
-            log.debug("%s by the fast reader: %s; boto3 goes on", key, type(error).__name__)
+            log.debug(
+                "%s: the fast reader failed (%s); continuing with boto3", key, type(error).__name__
+            )
             self._store = None
             return None
 
@@ -51,7 +53,7 @@ class FastReader:
 def _store_of(s3: BaseClient, bucket: str) -> S3Store | None:
     from obstore.store import S3Store
 
-    # The client library has no public way to what a client signs with and trusts.
+    # boto3 has no public API for the credentials and CA bundle of a client.
     credentials = s3._get_credentials()
     trusted = s3._endpoint.http_session._verify
     plain = s3.meta.endpoint_url.startswith("http://")

@@ -22,29 +22,29 @@ from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
-# As stored: beside the work on a larger one, what boto3 takes is little, and less memory.
+# Stored size. For larger pages the overhead of boto3 is small, and it needs less memory.
 SMALL_BYTES = 1024 * 1024
-# With gzip's header and checksum.
+# Accept a gzip header and trailer.
 GZIP = 16 + isal_zlib.MAX_WBITS
 NO_GZIP = (gzip.BadGzipFile, EOFError, cast(type[Exception], isal_zlib.error))
-# Pages that are downloaded at once, and how many, or how many bytes of them, are held ready.
+# Concurrent downloads, and the number of pages or bytes to prefetch.
 AHEAD = 4
 PAGES_READY = 64
 BYTES_READY = 8 * 1024 * 1024
-# To unpack so few is less than what it takes two threads to pass the interpreter's lock.
+# Decompressing so few bytes is faster than switching threads.
 VERIFIED_BY_READER_BYTES = 512 * 1024
 
-# Gives a page's body, verified, or says why not.
+# Returns the verified body of a page, or raises.
 Verified: TypeAlias = Callable[[], IO[bytes]]
 
 
 def read_pages(
     landings: Landings, partition: Partition, manifest: Manifest
 ) -> Iterator[tuple[LandedPage, IO[bytes]]]:
-    """Yield each page and its body as received, in order; each body is closed by the next step.
+    """Yield each page and its body, in order; a body is closed when the next one is requested.
 
-    The next few are downloaded meanwhile. Raises `LandingDamaged`, naming the
-    object, if one has vanished or is not what the manifest says.
+    The next few are downloaded in the background. Raises `LandingDamaged`,
+    naming the object, if one is missing or does not match the manifest.
     """
     prefix = landing_prefix(partition, manifest.landing_id)
     with ThreadPoolExecutor(AHEAD, thread_name_prefix="download") as pool:
@@ -94,7 +94,7 @@ def _fetched(landings: Landings, key: str, page: LandedPage) -> Verified:
 
 
 def _opened(landings: Landings, key: str, stored_bytes: int) -> tuple[str, IO[bytes], int | None]:
-    """Its address, its bytes as stored, and how many S3 says they are."""
+    """Its address, its stored bytes, and the length that S3 declared."""
     small = stored_bytes <= SMALL_BYTES
     opened = landings.stored(key) if small else landings.arriving(key)
     return landings.address(key), *opened
@@ -125,30 +125,30 @@ def _verified(page: PageFacts, address: str, opened: IO[bytes], length: int | No
 
 
 def _in_memory(stored: _Arriving, expected: int) -> tuple[IO[bytes], int, str]:
-    """The body, its size and its SHA-256; of a body that is larger than expected, the beginning."""
+    """The body, its size and SHA-256; only the beginning of a body that is too large."""
     unpacker = isal_zlib.decompressobj(GZIP)
     body = unpacker.decompress(stored.read(), expected + 1)
     if len(body) <= expected and not unpacker.eof:
-        raise EOFError("it ends too early")
+        raise EOFError("truncated")
     if unpacker.unused_data:
-        raise gzip.BadGzipFile("something stands after its end")
+        raise gzip.BadGzipFile("trailing data")
     return io.BytesIO(body), len(body), hashlib.sha256(body).hexdigest()
 
 
 def _on_disk(stored: _Arriving, expected: int) -> tuple[IO[bytes], int, str]:
-    """The same through a temporary file."""
+    """The same, through a temporary file."""
     unpacker, digest, size = isal_zlib.decompressobj(GZIP), hashlib.sha256(), 0
     body = TemporaryFile()  # noqa: SIM115, closed by its reader
     try:
         while size <= expected and not unpacker.eof:
             packed = unpacker.unconsumed_tail or stored.read(CHUNK_BYTES)
             if not packed:
-                raise EOFError("it ends too early")
+                raise EOFError("truncated")
             chunk = unpacker.decompress(packed, CHUNK_BYTES)
             digest.update(chunk)
             size += body.write(chunk)
         if unpacker.eof and (unpacker.unused_data or stored.read(1)):
-            raise gzip.BadGzipFile("something stands after its end")
+            raise gzip.BadGzipFile("trailing data")
     except BaseException:
         body.close()
         raise
@@ -157,30 +157,30 @@ def _on_disk(stored: _Arriving, expected: int) -> tuple[IO[bytes], int, str]:
 
 
 class _Arriving(io.RawIOBase):
-    """A body as it arrives, and how much of it has."""
+    """A body stream that counts the bytes received."""
 
     def __init__(self, stored: IO[bytes]) -> None:
         self.arrived = 0
         self._stored = stored
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, none at the end."""
+        """The next bytes; empty at the end."""
         data = self._stored.read(None if size < 0 else size)  # type: ignore[arg-type]
         self.arrived += len(data)
         return data
 
     def close(self) -> None:
-        """Close the connection, or give it back."""
+        """Close the connection or return it to the pool."""
         self._stored.close()
         super().close()
 
 
 def _refuse_if_cut(stored: _Arriving, length: int | None, address: str) -> None:
-    """Raise `ServiceUnavailable` if less arrives than the `length` that S3 said it holds."""
+    """Raise `ServiceUnavailable` if fewer bytes arrive than the `length` S3 declared."""
     while stored.read(CHUNK_BYTES):
         pass
     if length is None or stored.arrived < length:
         raise ServiceUnavailable(
-            f"S3: reading {address}: the answer broke off after {stored.arrived} of "
+            f"S3: reading {address}: the response ended after {stored.arrived} of "
             f"{length or 'unknown'} bytes. The next retry may succeed."
         )

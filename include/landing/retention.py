@@ -1,4 +1,4 @@
-"""Which landings are kept no longer, and why. Decides; deletes nothing."""
+"""Decide which landings to delete, and why. Deletes nothing itself."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Reason = Literal["superseded", "interrupted", "expired", "erased"]
 
 @dataclass(frozen=True)
 class Known:
-    """A landing in S3 and what its manifest says of it.
+    """A landing in S3 and the facts from its manifest.
 
-    `outcome` is None of an unfinished one, and `damaged` where the manifest
-    cannot be read: such a landing stays, and stands for no other.
+    `outcome` is None for an unfinished one, and `damaged` if the manifest
+    cannot be read: such a landing is kept, and does not supersede others.
     """
 
     stored: Stored
@@ -38,17 +38,17 @@ def no_longer_kept(
     pointed_at: Callable[[Partition], Collection[str]],
     removed: Collection[Ref] = (),
 ) -> dict[Ref, Reason]:
-    """The landings that go, each with the reason.
+    """The landings to delete, each with the reason.
 
-    - `expired`: the data are personal, and the period lies further back than
-      the contract's `retention_days`. Everything of the partition goes.
-    - `interrupted`: it has no manifest, and is too old to be resumed, or its
-      removal (among `removed`) was broken off.
+    - `expired`: personal data of a period older than the contract's
+      `retention_days`. Everything of the partition is deleted.
+    - `interrupted`: it has no manifest and is too old to be resumed, or its
+      deletion (in `removed`) was interrupted.
     - `superseded`: there is a newer one, and it is older than the contract's
-      `retention_days`; but not the newest complete landing of its partition,
-      nor one that the database (`pointed_at`, the ids of a partition) or the
-      manifest of a landing that stays points to. Who points to a landing that
-      was replaced points to its replacement.
+      `retention_days`. Never the newest complete landing of a partition, nor
+      one that the database (`pointed_at`, by partition) or the manifest of a
+      kept landing refers to. A reference to a replaced landing counts as one
+      to its replacement.
     """
     going: dict[Ref, Reason] = {}
     candidates: dict[Ref, Known] = {}
@@ -89,7 +89,7 @@ def _own_reason(
 
 
 def _superseded(landings: list[Known], contract: Contract | None, now: datetime) -> set[str]:
-    """The ids of finished landings that are old, and neither the newest nor the newest complete."""
+    """IDs of old finished landings that are neither the newest nor the newest complete one."""
     if contract is None or not contract.retention_days:
         return set()
     limit = timedelta(days=contract.retention_days)
@@ -104,7 +104,7 @@ def _superseded(landings: list[Known], contract: Contract | None, now: datetime)
 
 
 def _keep_what_is_pointed_at(staying: list[Known], candidates: dict[Ref, Known]) -> None:
-    """Take out of `candidates` all that those point to that stay, and what these point to."""
+    """Remove from `candidates` whatever kept landings refer to, transitively."""
     replacements = {
         reference(known.stored.partition, known.replaces): known.stored.ref
         for known in (*staying, *candidates.values())

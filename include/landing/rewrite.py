@@ -1,4 +1,4 @@
-"""Write a landing that stands in the place of another, without some of its records."""
+"""Write a landing that replaces another, without some of its records."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from include.landing.write import Draft
 from include.sources.page import PageFacts
 from include.sources.partition import Partition
 
-# A page and its body: the body to be written, and how many records it holds.
+# From a page and its body: the body to write, and its number of records.
 Shortened = Callable[[LandedPage, bytes], tuple[bytes, int]]
 
 
 def replacement_id(landing_id: str) -> str:
-    """The id of what replaces a landing: right behind it, before every later one."""
+    """The ID of a landing's replacement: sorts right after it, before every later one."""
     return new_landing_id(landing_id, began_at(landing_id) + timedelta(microseconds=1))
 
 
@@ -32,11 +32,11 @@ def replace_landing(
     run_id: str,
     code_version: str,
 ) -> Manifest:
-    """Write the replacement of a finished landing, page for page, the manifest last.
+    """Write the replacement of a finished landing, page by page, the manifest last.
 
-    Requests, answers, times and parents stay as they were. Its id follows from
-    the landing's: an attempt that was broken off is written over. Raises
-    `LandingDamaged` if the landing is not what its manifest says.
+    Requests, responses, times and parents are unchanged. The ID is derived
+    from the landing's, so an interrupted attempt is overwritten. Raises
+    `LandingDamaged` if the landing does not match its manifest.
     """
     new_id = replacement_id(manifest.landing_id)
     draft = Draft(landings, partition, new_id, manifest.contract_hash)

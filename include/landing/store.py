@@ -1,4 +1,4 @@
-"""Where landings lie in S3: `landing/<source>/<council>/<period>/<landing id>/`."""
+"""The layout of landings in S3: `landing/<source>/<council>/<period>/<landing id>/`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 ROOT = "landing/"
 MANIFEST = "manifest.json"
-# Marks an unfinished landing whose fetch failed for good: its pages are not resumed.
+# Marks an unfinished landing whose fetch failed permanently: its pages are not resumed.
 GIVEN_UP = "given-up"
 TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
-# An interrupted landing that is older is not gone on with.
+# Older interrupted landings are not resumed.
 RESUMED_WITHIN = timedelta(days=1)
 
-# S3's answers that mean "not now"; others will not change by themselves.
+# Retryable S3 error codes; all others are permanent.
 RETRYABLE_CODES = {
     "InternalError",
     "OperationAborted",
@@ -40,12 +40,12 @@ RETRYABLE_CODES = {
 
 
 def partition_prefix(partition: Partition) -> str:
-    """Where all landings of a partition lie."""
+    """The prefix of a partition's landings."""
     return f"{ROOT}{partition.source}/{partition.council}/{partition.period}/"
 
 
 def landing_prefix(partition: Partition, landing_id: str) -> str:
-    """Where one landing lies."""
+    """The prefix of one landing."""
     return f"{partition_prefix(partition)}{landing_id}/"
 
 
@@ -55,20 +55,20 @@ def new_landing_id(run_id: str, now: datetime) -> str:
 
 
 def run_hash(run_id: str) -> str:
-    """The part of a landing id that tells which run fetched it."""
+    """The part of a landing ID that identifies its run."""
     return hashlib.sha256(run_id.encode()).hexdigest()[:10]
 
 
 def began_at(landing_id: str) -> datetime:
-    """When the fetch of a landing began."""
+    """When the fetch of a landing started."""
     return datetime.strptime(landing_id.partition("-")[0], TIME_FORMAT).replace(tzinfo=UTC)
 
 
 @contextmanager
 def s3_errors(doing: str) -> Iterator[None]:
-    """Turn S3's failures into ours: retryable, or permanent with S3's own code.
+    """Turn S3 errors into retryable or permanent ones, with the S3 error code.
 
-    `doing` opens the message, e.g. `S3: writing s3://bucket/key`.
+    `doing` starts the message, e.g. `S3: writing s3://bucket/key`.
     """
     try:
         yield
@@ -76,15 +76,16 @@ def s3_errors(doing: str) -> Iterator[None]:
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in ("NoSuchKey", "404"):
-            raise LandingDamaged(f"{doing}: there is no such object.") from error
+            raise LandingDamaged(f"{doing}: no such object.") from error
         if status >= 500 or code in RETRYABLE_CODES:
             raise ServiceUnavailable(f"{doing}: {code}. The next retry may succeed.") from error
         raise PermanentError(
-            f"{doing}: {code}. Check the bucket's name and this role's rights."
+            f"{doing}: {code}. Check the bucket name and this role's permissions."
         ) from error
     except BotoCoreError as error:
         raise ServiceUnavailable(
-            f"{doing}: {type(error).__name__}. Is S3 reachable? The next retry may succeed."
+            f"{doing}: {type(error).__name__}. Check that S3 is reachable. "
+            "The next retry may succeed."
         ) from error
 
 
@@ -98,15 +99,15 @@ class Landings:
         self._making_fast = Lock()
 
     def address(self, key: str) -> str:
-        """A key as people write it."""
+        """The `s3://` URI of a key."""
         return f"s3://{self.bucket}/{key}"
 
     def stored(self, key: str) -> tuple[IO[bytes], int | None]:
-        """The bytes of a small object as stored, and how many S3 says they are.
+        """The stored bytes of a small object, and the length that S3 declared.
 
-        Fewer may come, if the answer breaks off. Raises as `s3_errors` says.
+        There may be fewer bytes, if the response was cut off. Raises as `s3_errors` does.
         """
-        with self._making_fast:  # once: it reads the system's certificates
+        with self._making_fast:  # once, because it loads the system's certificates
             self._fast = self._fast or FastReader(self.s3, self.bucket)
         if (body := self._fast.read(key)) is not None:
             return io.BytesIO(body), len(body)
@@ -115,10 +116,10 @@ class Landings:
             return io.BytesIO(arriving.read()), length
 
     def arriving(self, key: str) -> tuple[IO[bytes], int | None]:
-        """The same of an object of any size, which is downloaded as it is read."""
+        """The same as a stream, for objects of any size."""
         with s3_errors(f"S3: reading {self.address(key)}"):
             answer = self.s3.get_object(Bucket=self.bucket, Key=key)
-        # An answer that was cut in its head says no length.
+        # A response cut off in its headers has no length.
         return answer["Body"], answer.get("ContentLength")
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -132,7 +133,7 @@ class Landings:
                     yield item["Key"]
 
     def ids(self, partition: Partition) -> dict[str, bool]:
-        """Every landing id of a partition, oldest first, and whether it is finished."""
+        """Every landing ID of a partition, oldest first, and whether it is finished."""
         found: dict[str, bool] = {}
         prefix = partition_prefix(partition)
         for key in self.keys(prefix):
@@ -141,11 +142,11 @@ class Landings:
         return dict(sorted(found.items()))
 
     def finished(self, partition: Partition) -> list[str]:
-        """The ids of the finished landings of a partition, newest first."""
+        """The IDs of the finished landings of a partition, newest first."""
         return [name for name, finished in reversed(self.ids(partition).items()) if finished]
 
     def unfinished(self, partition: Partition, run_id: str, now: datetime) -> str | None:
-        """The id of an interrupted landing of this run, younger than a day and not given up."""
+        """The ID of an interrupted landing of this run, less than a day old and not given up."""
         mine = f"-{run_hash(run_id)}"
         for name, finished in reversed(self.ids(partition).items()):
             if not finished and name.endswith(mine) and now - began_at(name) < RESUMED_WITHIN:
@@ -154,7 +155,7 @@ class Landings:
         return None
 
     def manifest(self, partition: Partition, landing_id: str) -> Manifest:
-        """The manifest of one landing. Raises `LandingDamaged` if it is none of this one."""
+        """The manifest of one landing. Raises `LandingDamaged` if it belongs to another."""
         key = landing_prefix(partition, landing_id) + MANIFEST
         with s3_errors(f"S3: reading {self.address(key)}"):
             body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
@@ -169,7 +170,7 @@ class Landings:
         return manifest
 
     def newest_complete(self, partition: Partition) -> Manifest | None:
-        """The newest landing that holds data, or None."""
+        """The newest landing with data, or None."""
         for landing_id in self.finished(partition):
             manifest = self.manifest(partition, landing_id)
             if manifest.outcome == "complete":

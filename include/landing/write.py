@@ -1,4 +1,4 @@
-"""Write a landing: page after page, the manifest last."""
+"""Write a landing: page by page, the manifest last."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from include.sources.page import Answered, PageFacts, SentRequest
 from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
-# Of igzip, whose highest costs seven times as much for a hundredth fewer bytes.
+# For igzip; the highest level takes seven times as long for 1 % fewer bytes.
 COMPRESSION = 2
-# What is known of a page travels with its object, so that an interrupted landing can be
-# resumed: its facts, but for the context, which the request's digest stands for.
+# Facts about a page are stored in its object metadata, so that a landing can be resumed. The
+# context is left out: the digest of the request covers it.
 FACTS = "wandle-facts"
 CONTRACT = "wandle-contract"
-# S3 metadata values are header values, at most 2 KB in all.
+# S3 metadata values are header values, at most 2 KB in total.
 LONGEST_FACTS = 1_900
 
 
 class Draft:
-    """A landing that is being written; nobody reads it before `finish`.
+    """A landing being written; nobody reads it before `finish`.
 
-    `landed` are the pages that an interrupted attempt of the same run left, up
-    to the first one missing, with their stored bytes. Each must be taken over
-    with `keep`, in order, before new ones are added; `reread` opens them.
+    `landed` are the pages left by an interrupted attempt of the same run, up
+    to the first missing one, with their stored bytes. Each must be kept with
+    `keep`, in order, before new ones are added; `reread` opens them.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Draft:
         contract_hash: str,
         now: datetime,
     ) -> Draft:
-        """Resume this run's interrupted landing of the partition, or begin a new one.
+        """Resume this run's interrupted landing of the partition, or start a new one.
 
-        A finished landing is never touched, nor one that was given up. Pages
-        that were requested by another state of the contract are fetched again.
+        A finished landing is never changed, nor one that was given up. Pages
+        fetched with another version of the contract are fetched again.
         """
         landing_id = landings.unfinished(partition, run_id, now)
         if landing_id is None:
@@ -84,11 +84,11 @@ class Draft:
 
     @property
     def landed(self) -> Sequence[PageFacts]:
-        """The pages that are there already and not taken over yet; their context is empty."""
+        """The landed pages that are not kept yet; their context is empty."""
         return [facts for facts, _ in self._landed]
 
     def keep(self, facts: PageFacts, request: SentRequest) -> LandedPage:
-        """Take over the next page that is already there; `facts` are its, with the context."""
+        """Keep the next landed page; `facts` are its facts, with the context."""
         _, stored_bytes = self._landed.popleft()
         page = LandedPage(
             **facts.model_dump(),
@@ -128,7 +128,7 @@ class Draft:
         facts = facts.model_copy(update={"digest": request.digest_with(facts.context)})
         name, key = _page_name(len(self._pages) + 1), self._key(len(self._pages) + 1)
         with body, SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as packed:
-            # No name and no time inside, so that the same body gives the same object.
+            # No name and no time in the header, so that equal bodies give equal objects.
             with igzip.IGzipFile(  # type: ignore[no-untyped-call]
                 "", "wb", COMPRESSION, packed, mtime=0
             ) as file:
@@ -153,7 +153,7 @@ class Draft:
 
     @property
     def records(self) -> int:
-        """Records in the pages so far."""
+        """Number of records in the pages so far."""
         return sum(page.records for page in self._pages)
 
     def finish(
@@ -214,7 +214,7 @@ def _page_name(number: int) -> str:
 
 
 def _metadata(facts: PageFacts, contract_hash: str) -> dict[str, str]:
-    """What travels with the object; nothing if it is too long, and the page not resumed."""
+    """The metadata of the object; empty if too long, so the page cannot be resumed."""
     text = facts.model_copy(update={"context": {}}).model_dump_json(ensure_ascii=True)
     return {FACTS: text, CONTRACT: contract_hash} if len(text) <= LONGEST_FACTS else {}
 

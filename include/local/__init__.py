@@ -1,1 +1,1 @@
-"""The platform on one machine: embedded PostgreSQL, S3, sandbox and Airflow, started together."""
+"""The local platform: embedded PostgreSQL, S3, API sandbox and Airflow."""

@@ -1,7 +1,7 @@
-"""The platform in containers: what is made before its services start, and the main job on it.
+"""The platform in containers: prepare it before its services start, and run the demo.
 
-Each volume of docker-compose.yaml is mounted below `/volumes` in the service
-`prepare`, which puts there what the service of that volume needs, and no more.
+The service `prepare` mounts each volume of docker-compose.yaml below
+`/volumes`, and writes to it only what that service needs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ADDRESSES = Addresses(
     postgresql="postgres:5432",
 )
 OF_BROKER = {"broker": generated_password, "flower": generated_password}
-# What Airflow's secret options are called in a secrets backend, as docs/deploy.md has it.
+# Names of Airflow's secret options in a secrets backend, as in docs/deploy.md.
 CONFIG_NAMES = {
     "core": "fernet_key",
     "database": "sql_alchemy_conn",
@@ -51,10 +51,10 @@ CONFIG_NAMES = {
 
 
 def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
-    """Generate what is not there yet, and give each service its share. Twice changes nothing.
+    """Generate missing secrets and give each service its own. Idempotent.
 
-    `settings.home`, the volume `admin`, keeps everything; Airflow's containers
-    get the settings and connections of its tasks, never the superuser's.
+    `settings.home`, the volume `admin`, holds everything; Airflow's containers
+    get the settings and connections of their tasks, never the superuser's.
     """
     prepare_broker(settings, volumes)
     make_secrets(settings.home, GENERATED)
@@ -67,16 +67,16 @@ def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
     keys = f'"{secrets["s3_access_key"]},{secrets["s3_secret_key"]}"'
     write_private(volumes / "s3" / "keys", keys)
     (volumes / "s3" / "buckets" / settings.bucket).mkdir(parents=True, exist_ok=True)
-    # Its server is another user, so this one is open, in a volume that nobody else mounts.
+    # World-readable, as the server runs as another user; no other service mounts this volume.
     (volumes / "postgres" / "password").write_text(secrets[SUPERUSER], encoding="utf-8")
     begin_sandbox(volumes / "sandbox")
 
 
 def prepare_broker(settings: Settings, volumes: Path = VOLUMES) -> None:
-    """Give the broker and those who talk to it their passwords: all that a host on AWS keeps.
+    """Give the broker and its clients their passwords, the only secrets stored on an AWS host.
 
-    Generated here; on AWS the broker's is the environment's, as its workers
-    are on other hosts. Raises the errors of `Settings.need`.
+    Generated here; on AWS the broker's comes from the environment's secret, as
+    workers run on other hosts. Raises the errors of `Settings.need`.
     """
     make_secrets(settings.home, OF_BROKER)
     secrets = read_secrets(settings.home)
@@ -102,7 +102,7 @@ def _give_airflow(local: Settings, home: Path) -> None:
 
 
 def migrate(settings: Settings) -> None:
-    """Make the databases and roles, and bring all of them to what this image expects."""
+    """Create or update databases and roles for this image."""
     from include.local.platform import migrate_warehouse
 
     local = with_addresses(settings, ADDRESSES)
@@ -114,11 +114,11 @@ def migrate(settings: Settings) -> None:
 
 
 def demo(settings: Settings, asked_for: argparse.Namespace, console: Console) -> None:
-    """Run the main job on the platform that is up. Raises as `include.local.demo.run.run` does."""
+    """Run the main job on the running platform. Raises as `include.local.demo.run.run` does."""
     from include.local.demo import run as running
     from include.local.demo.window import asked_of_sources, choose_window
 
-    # The sandbox's date lies in its own volume.
+    # The sandbox's date is in its own volume.
     of_sandbox = settings.model_copy(update={"home": VOLUMES / "sandbox"})
     window = choose_window(
         of_sandbox,
@@ -137,14 +137,18 @@ def demo(settings: Settings, asked_for: argparse.Namespace, console: Console) ->
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the service of docker-compose.yaml is for; the exit code."""
+    """Run the command of a Compose service; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m include.local.containers", description=__doc__)
     parser.add_argument("step", choices=("prepare", "broker", "migrate", "demo"))
     parser.add_argument("--from", dest="first", default="", help="demo: first month, YYYY-MM")
     parser.add_argument("--to", dest="last", default="", help="demo: last month, YYYY-MM")
-    parser.add_argument("--source", action="append", default=[], help="demo: a source; repeat it")
-    parser.add_argument("--council", action="append", default=[], help="demo: a council; repeat it")
-    parser.add_argument("--url", default="", help="demo: where people reach Airflow")
+    parser.add_argument(
+        "--source", action="append", default=[], help="demo: only this source, repeatable"
+    )
+    parser.add_argument(
+        "--council", action="append", default=[], help="demo: only this council, repeatable"
+    )
+    parser.add_argument("--url", default="", help="demo: URL of Airflow to print")
     options = parser.parse_args(arguments)
     try:
         settings = Settings.read()

@@ -1,4 +1,4 @@
-"""What is missing on this machine for the platform, and how to mend it."""
+"""`wandle doctor`: find problems on this machine, and how to fix them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ CLOCK_SECONDS = 300
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, and what to do about it."""
+    """A problem and how to fix it."""
 
     what: str
-    mend: str
+    fix: str
 
 
 def doctor(settings: Settings) -> list[Finding]:
-    """Everything that would keep the platform from running here; empty when all is well."""
+    """All problems that would stop the platform from running here."""
     return [finding for check in CHECKS for finding in check(settings)]
 
 
@@ -56,7 +56,7 @@ def _programs(_: Settings) -> Iterator[Finding]:
     ]
     if missing:
         yield Finding(
-            f"{', '.join(missing)}: not installed beside {sys.executable}.",
+            f"{', '.join(missing)}: not installed next to {sys.executable}.",
             "Delete .venv and run `make demo`.",
         )
 
@@ -67,12 +67,12 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
     try:
         as_unprivileged(("true",), (postgres.binaries(), reached))
     except PermanentError as error:
-        what, _, mend = str(error).rpartition(". ")
-        yield Finding(what + ".", mend)
+        what, _, fix = str(error).rpartition(". ")
+        yield Finding(what + ".", fix)
     version = data / "PG_VERSION"
     if version.exists() and (found := version.read_text().strip()) != "18":
         yield Finding(
-            f"{data} was made by PostgreSQL {found}; expected 18.",
+            f"{data} was created by PostgreSQL {found}; expected 18.",
             "Move it away and run `wandle up`, then `wandle reload --all`.",
         )
 
@@ -80,17 +80,17 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
 def _space(settings: Settings) -> Iterator[Finding]:
     folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     if not os.access(folder, os.W_OK):
-        yield Finding(f"{folder} cannot be written.", "Set WANDLE_HOME to a folder of yours.")
+        yield Finding(f"{folder} is not writable.", "Set WANDLE_HOME to a folder you can write to.")
     if (free := shutil.disk_usage(folder).free) < DISK_BYTES:
         yield Finding(
             f"{folder} has {free / 1e9:.1f} GB free; expected {DISK_BYTES / 1e9:.0f} GB.",
-            "Make room, or set WANDLE_HOME to a folder on another disk.",
+            "Free some space, or set WANDLE_HOME to a folder on another disk.",
         )
-    shared = Path("/dev/shm")  # noqa: S108 # where PostgreSQL's parallel queries meet
+    shared = Path("/dev/shm")  # noqa: S108 # used by PostgreSQL's parallel queries
     if shared.exists() and (free := shutil.disk_usage(shared).free) < SHARED_MEMORY_BYTES:
         yield Finding(
             f"{shared} has {free / 1e6:.0f} MB free; expected {SHARED_MEMORY_BYTES / 1e6:.0f} MB.",
-            "Remove what fills it; a container takes `--shm-size=256m`.",
+            "Delete files from it, or start the container with `--shm-size=256m`.",
         )
 
 
@@ -98,22 +98,22 @@ def _memory(settings: Settings) -> Iterator[Finding]:
     running = any(service.state == "running" for service in status(settings))
     if not running and (free := psutil.virtual_memory().available) < MEMORY_BYTES:
         yield Finding(
-            f"{free / 1e9:.1f} GB of memory are free; expected {MEMORY_BYTES / 1e9:.0f} GB.",
-            "End other programs.",
+            f"{free / 1e9:.1f} GB of memory is free; expected {MEMORY_BYTES / 1e9:.0f} GB.",
+            "Close other programs.",
         )
 
 
 def _services(settings: Settings) -> Iterator[Finding]:
     for service in status(settings):
-        if service.state == "port taken by another":
+        if service.state == "port in use":
             yield Finding(
-                f"{service.name}: {service.address} is taken by {service.owner}.",
-                f"End it, or set WANDLE_PORT_BASE, which is {settings.port_base}, to another one.",
+                f"{service.name}: {service.address} is in use by {service.owner}.",
+                f"Stop it, or change WANDLE_PORT_BASE (now {settings.port_base}).",
             )
         if service.state == "dead":
             yield Finding(
-                f"{service.name} was started and is gone; its log is {service.log}.",
-                "Run `wandle up`, which starts it again.",
+                f"{service.name} has exited; see its log, {service.log}.",
+                "Run `wandle up` to start it again.",
             )
 
 
@@ -124,24 +124,26 @@ def _payloads(settings: Settings) -> Iterator[Finding]:
         try:
             recorded_apis(settings.payloads)
         except PermanentError as error:
-            yield Finding(str(error), "Set WANDLE_PAYLOADS to such a folder, or unset it.")
+            yield Finding(
+                str(error), "Set WANDLE_PAYLOADS to a folder of recorded responses, or unset it."
+            )
 
 
 def _time_and_text(settings: Settings) -> Iterator[Finding]:
     try:
         ZoneInfo("Europe/London")
     except ZoneInfoNotFoundError:
-        yield Finding("The time zone Europe/London is not known here.", "Install tzdata.")
+        yield Finding("The time zone Europe/London is not installed.", "Install tzdata.")
     if locale.getpreferredencoding(False).replace("-", "").lower() != "utf8":
         yield Finding(
-            f"Text is read and written as {locale.getpreferredencoding(False)}; expected UTF-8.",
+            f"The default text encoding is {locale.getpreferredencoding(False)}; expected UTF-8.",
             "Set LANG=C.UTF-8.",
         )
     made = settings.home / "secrets.json"
     if made.exists() and made.stat().st_mtime > time.time() + CLOCK_SECONDS:
         yield Finding(
-            f"The clock says {time.strftime('%Y-%m-%d %H:%M')}, before {made} was written.",
-            "Set the clock.",
+            f"The system clock says {time.strftime('%Y-%m-%d %H:%M')}, before {made} was written.",
+            "Correct the system clock.",
         )
 
 

@@ -1,7 +1,7 @@
-"""Whether one process of the platform is well, asked from inside its container.
+"""Health check of one platform process, run inside its container.
 
-`python -m include.local.health scheduler`; without a name, that of the
-container's first process. Exit code 1 and a sentence if it is not.
+`python -m include.local.health scheduler`; without a name, checks the
+container's first process. Prints the problem and exits with code 1 if unhealthy.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT_SECONDS = 10
-# The scheduler's beat is due every 5 seconds, the others' within 10.
+# The scheduler's heartbeat is due every 5 seconds, the others' every 10.
 MOST_SECONDS_SILENT = 45
 
 HOME = Path("/wandle")
 AIRFLOW = "http://{host}:8080/api/v2/monitor/health"
-# The first request to the tasks' API builds it, which takes seconds.
+# The first request to the execution API builds it, which takes seconds.
 FOR_TASKS = "http://127.0.0.1:8080/execution/health"
 SANDBOX = "http://127.0.0.1:8082/health"
 FLOWER = "http://127.0.0.1:5555/healthcheck"
@@ -32,7 +32,7 @@ JOBS = {
 
 
 def trouble(process: str) -> str:
-    """What is wrong with a process; empty if it is well."""
+    """The problem of a process; empty if it is healthy."""
     try:
         if process == "api-server":
             _asked(FOR_TASKS)
@@ -47,7 +47,7 @@ def trouble(process: str) -> str:
             return _worker()
     except (OSError, ValueError, KeyError) as error:
         return f"{process}: {type(error).__name__}: {error}"
-    return f"{process!r} is no process of the platform"
+    return f"unknown process {process!r}"
 
 
 def _asked(url: str) -> bytes:
@@ -62,7 +62,7 @@ def _database(health: Any) -> str:
 
 
 def _silent(health: Any, job: str) -> str:
-    """Each of these writes its heartbeat into the database; none of them listens."""
+    """These processes do not listen on a port; they write heartbeats to the database."""
     beat = health[job][f"latest_{job}_heartbeat"]
     if beat is None:
         return f"{job}: no heartbeat yet"
@@ -71,7 +71,7 @@ def _silent(health: Any, job: str) -> str:
 
 
 def _worker() -> str:
-    """Ask the worker over the broker, without importing Airflow, which would take seconds."""
+    """Ping the worker through the broker, without the seconds it takes to import Airflow."""
     from celery import Celery
 
     name = f"celery@{socket.gethostname()}"

@@ -1,4 +1,4 @@
-"""The state folder: where each part of the platform on this machine keeps its things."""
+"""The layout of the local platform's state folder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from include.errors import PermanentError
+
 HOST = "127.0.0.1"
 
 PORT_OFFSETS = {"airflow": 0, "s3": 1, "sandbox": 2, "postgresql": 3}
+
+
+class StateDamaged(PermanentError):
+    """A file of the state folder that nothing can replace is not what it must be."""
 
 
 def port(port_base: int, service: str) -> int:
@@ -19,18 +25,18 @@ def port(port_base: int, service: str) -> int:
 
 
 def record_path(home: Path, service: str) -> Path:
-    """What was started last as this service: process, port, since when."""
+    """The record of a service's last start: process, port, time."""
     return home / "run" / f"{service}.json"
 
 
 def log_path(home: Path, service: str) -> Path:
-    """Where a service writes; appended to, rotated when it is started."""
+    """The log of a service; rotated when the service starts."""
     return home / "logs" / f"{service}.log"
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner alone, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace a file atomically, readable only by its owner."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -43,8 +49,44 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
+def make_private_folder(path: Path, mode: int = 0o700) -> None:
+    """A folder that other users of the machine cannot list, whatever the umask; old ones too."""
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o777 != mode:
+        path.chmod(mode)
+
+
+def read_kept(path: Path, restore: str) -> dict[str, Any] | None:
+    """The object in a JSON file that nothing can replace; None when there is no such file.
+
+    Raises `StateDamaged`, which ends in `restore`, if there is a file and it
+    holds anything else: damaged is not missing.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise StateDamaged(f"state: {path} is damaged: {_where(error)}. {restore}") from None
+    except OSError as error:
+        raise StateDamaged(f"state: {path} cannot be read: {error.strerror}. {restore}") from None
+    if not isinstance(content, dict):
+        raise StateDamaged(
+            f"state: {path} is damaged: expected an object, found {type(content).__name__}. "
+            f"{restore}"
+        )
+    return content
+
+
+def _where(error: ValueError) -> str:
+    """What is wrong with a JSON text, without any of it: it may be a secret."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON at line {error.lineno}, column {error.colno}"
+    return "not UTF-8"
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None when there is no file, or it was never finished."""
+    """The object in a JSON file; None if the file is missing or incomplete."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""One command at a time may change the platform of a state folder."""
+"""Lock a state folder, so that only one command at a time changes its platform."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _held: dict[Path, int] = {}
 
 
 class PlatformBusy(RetryableError):
-    """Another command holds this state folder; it is named."""
+    """Another command, named in the message, is using this state folder."""
 
 
 @contextmanager
@@ -30,11 +30,11 @@ def hold(
     report: Callable[[str], None] = print,
     patience_seconds: float = 20.0,
 ) -> Iterator[None]:
-    """Hold the state folder while a command works on it; nests within one process.
+    """Lock the state folder for a command; reentrant within one process.
 
-    The kernel drops the lock with the process that holds it, so it cannot be
-    stale. Waits `patience_seconds`, saying so, then raises `PlatformBusy`
-    with the command and the process that holds it.
+    The kernel releases the lock when its process ends, so it cannot be stale.
+    Waits `patience_seconds`, and reports it, then raises `PlatformBusy` with
+    the command and process that hold it.
     """
     path = home.resolve() / "lock"
     if path in _held:
@@ -68,8 +68,8 @@ def _wait(descriptor: int, path: Path, report: Callable[[str], None], seconds: f
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise PlatformBusy(
-                    f"{path.parent}: {_holder(path)} is working on it, and did not finish within "
-                    f"{seconds:.0f} s. Wait for it, or end it, and try again."
+                    f"{path.parent}: {_holder(path)} is using it, and did not finish within "
+                    f"{seconds:.0f} s. Wait for it or stop it, then try again."
                 ) from None
             if not said:
                 report(f"Waiting up to {seconds:.0f} s for {_holder(path)} to finish.")

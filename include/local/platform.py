@@ -1,4 +1,4 @@
-"""Bring the platform on this machine up and down, and say how it is."""
+"""Start, stop and inspect the local platform."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ SHOWN = (
 
 
 def up(settings: Settings, *, report: Report = print) -> None:
-    """Start what is not running, in the mode that `settings` ask for, and wait until all answers.
+    """Start every service that is not running, and wait until all respond.
 
-    Idempotent. A service whose command or environment has changed is started
-    again. Raises `PlatformFailed` naming the service and the end of its log,
-    `PlatformBusy` when another command is at work on the state folder, and
-    `WrongPayloads` when the payload directory holds none.
+    Idempotent. A service whose command or environment has changed is
+    restarted. Raises `PlatformFailed` with the service and the end of its log,
+    `PlatformBusy` if another command is using the state folder, and
+    `WrongPayloads` if the payload directory has no recordings.
     """
     with hold(settings.home, "up", report=report):
         _refuse_wrong_payloads(settings)
@@ -52,7 +52,7 @@ def up(settings: Settings, *, report: Report = print) -> None:
             run(migrate_warehouse, local)
             run(case_system.create, local)
             api_server, *others = airflow.services(local)
-            run(launch.ensure, api_server)  # the slowest: it need not wait for the tables
+            run(launch.ensure, api_server)  # the slowest, and independent of the tables
             run(launch.ensure_airflow, others)
         airflow.open_schedules(local)
         report(f"Airflow   {local.airflow_url} (user {local.airflow_user}, see `wandle env`)")
@@ -61,7 +61,7 @@ def up(settings: Settings, *, report: Report = print) -> None:
 
 
 def start_sandbox(settings: Settings, *, report: Report = print) -> Settings:
-    """Start the sandbox alone, if it is not running; the settings of the platform it belongs to."""
+    """Start only the sandbox, if it is not running; returns the platform's settings."""
     with hold(settings.home, "sandbox", report=report):
         _refuse_wrong_payloads(settings)
         local = prepare(settings)
@@ -70,7 +70,7 @@ def start_sandbox(settings: Settings, *, report: Report = print) -> Settings:
 
 
 def down(settings: Settings, *, report: Report = print) -> None:
-    """Stop every service, Airflow first and PostgreSQL last; what does not end is killed."""
+    """Stop every service, Airflow first and PostgreSQL last; kill any that do not exit."""
     home = settings.home
     if not home.exists():
         report(f"Nothing to stop: there is no platform in {home}.")
@@ -83,12 +83,12 @@ def down(settings: Settings, *, report: Report = print) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What a person's own tools need to reach the warehouse, the bucket and Airflow."""
+    """The variables that tools need to reach the warehouse, the bucket and Airflow."""
     return as_variables(prepare(settings), SHOWN)
 
 
 class _Launch:
-    """One `up`: starts services, or leaves them if they run as they should."""
+    """One `up`: starts services that are not running or have changed."""
 
     def __init__(self, settings: Settings, report: Report, give_up: Event) -> None:
         self._settings = settings
@@ -108,17 +108,17 @@ class _Launch:
         if not self._settings.live:
             self.ensure(object_store.sandbox(self._settings))
         elif processes.stop(self._settings.home, ["sandbox"], signal.SIGTERM, STOP_SECONDS):
-            self._report("sandbox: stopped, because WANDLE_LIVE asks for the live APIs")
+            self._report("sandbox: stopped, because WANDLE_LIVE selects the live APIs")
 
     def ensure_postgres(self) -> None:
         began = time.monotonic()
         if postgres.create_cluster(self._settings):
-            self._report(f"postgresql: cluster made ({time.monotonic() - began:.1f} s)")
+            self._report(f"postgresql: cluster created ({time.monotonic() - began:.1f} s)")
         service = postgres.service(self._settings)
         start = recorded(self._settings.home, service.name)
         if start is None or not _runs_as_it_should(start, service):
             if start is not None:
-                self._report(f"{service.name}: {_why_restarted(start)}; Airflow with it")
+                self._report(f"{service.name}: {_why_restarted(start)}, with Airflow")
                 airflow.stop(self._settings.home, STOP_SECONDS)
             postgres.stop(self._settings)
             self._start(service)
@@ -127,7 +127,7 @@ class _Launch:
     def ensure_airflow(self, others: list[Service]) -> None:
         began = time.monotonic()
         if airflow.migrate_metadata(self._settings):
-            self._report(f"airflow: metadata database made ({time.monotonic() - began:.1f} s)")
+            self._report(f"airflow: metadata database created ({time.monotonic() - began:.1f} s)")
         with ThreadPoolExecutor() as pool:
             for ensured in [pool.submit(self.ensure, service) for service in others]:
                 ensured.result()
@@ -142,7 +142,7 @@ class _Launch:
 
 @contextmanager
 def _parallel() -> Iterator[tuple[Callable[..., None], Event]]:
-    """Run what is handed over at the same time; the first failure makes the rest give up."""
+    """Run functions in parallel; the first failure makes the others give up."""
     give_up = Event()
     futures: list[Future[None]] = []
     with ThreadPoolExecutor(max_workers=16) as pool:
@@ -156,7 +156,7 @@ def _parallel() -> Iterator[tuple[Callable[..., None], Event]]:
 
 
 def migrate_warehouse(settings: Settings) -> None:
-    """Bring the warehouse to the contracts, with the passwords of the state folder."""
+    """Migrate the warehouse, with the passwords of the state folder."""
     from include.jobs.migrate import migrate
 
     generated = read_secrets(settings.home)
@@ -172,14 +172,14 @@ def _refuse_wrong_payloads(settings: Settings) -> None:
 
 
 def _refuse_taken_ports(settings: Settings) -> None:
-    wanted = [each for each in status(settings) if each.state == "port taken by another"]
+    wanted = [each for each in status(settings) if each.state == "port in use"]
     if settings.live:
         wanted = [each for each in wanted if each.name != "sandbox"]
     if wanted:
         taken = "; ".join(f"{each.address} ({each.name}) by {each.owner}" for each in wanted)
         raise PlatformFailed(
-            f"platform: ports are taken: {taken}. End what has them, or choose other ports: "
-            f"WANDLE_PORT_BASE is {settings.port_base}."
+            f"platform: ports in use: {taken}. Stop these processes, or choose other ports with "
+            f"WANDLE_PORT_BASE (now {settings.port_base})."
         )
 
 
@@ -189,5 +189,5 @@ def _runs_as_it_should(start: Recorded, service: Service) -> bool:
 
 def _why_restarted(start: Recorded) -> str:
     if start.process() is None:
-        return f"process {start.pid} is dead; starting it again"
-    return "its settings have changed; starting it again"
+        return f"process {start.pid} is dead; restarting"
+    return "its settings have changed; restarting"

@@ -1,4 +1,4 @@
-"""Start, find and stop the processes of the platform, which outlive the command line."""
+"""Start, find and stop the platform's processes, which keep running after the command exits."""
 
 from __future__ import annotations
 
@@ -19,13 +19,20 @@ from threading import Event
 import psutil
 
 from include.errors import PermanentError
-from include.local.home import HOST, log_path, read_json, record_path, write_private
+from include.local.home import (
+    HOST,
+    log_path,
+    make_private_folder,
+    read_json,
+    record_path,
+    write_private,
+)
 
 MOST_LOG_BYTES = 10_000_000
 LOG_LINES_SHOWN = 15
 GIVE_UP_SECONDS = 5.0
 
-# A process's start time is derived from the clock's idea of boot time, which may be corrected.
+# A process's start time depends on the boot time, which clock corrections can shift.
 SAME_START_SECONDS = 2.0
 
 INHERITED = (
@@ -46,18 +53,20 @@ INHERITED = (
         "all_proxy",
     ),
 )
-# Who listens on a port of one of these keeps others from that of `HOST`.
+# These differ from one terminal, login or cron job to the next, and change nothing of a service.
+OF_A_SHELL = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TERM", "TMPDIR")
+# A listener on one of these addresses also blocks the port on `HOST`.
 BLOCKING = (HOST, "0.0.0.0", "::")  # noqa: S104, looked for, not listened on
 LOOPBACK = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost"}
 
 
 class PlatformFailed(PermanentError):
-    """A service of the platform did not start; its log is quoted."""
+    """A service did not start; the message quotes its log."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """How one process of the platform is started, asked whether it answers, and stopped."""
+    """How to start, probe and stop one process of the platform."""
 
     name: str
     command: tuple[str, ...]
@@ -70,14 +79,18 @@ class Service:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the command or its environment: a running process that differs is old."""
-        material = json.dumps([self.command, sorted(self.environment.items())])
+        """A hash of the command and environment; a running process with another one is outdated.
+
+        Variables of the shell that started it do not count: another terminal restarts nothing.
+        """
+        own = {name: value for name, value in self.environment.items() if name not in OF_A_SHELL}
+        material = json.dumps([self.command, sorted(own.items())])
         return hashlib.sha256(material.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What `run/<service>.json` says was started last."""
+    """The last start, from `run/<service>.json`."""
 
     pid: int
     created: float
@@ -86,7 +99,7 @@ class Recorded:
     since: str
 
     def process(self) -> psutil.Process | None:
-        """The process, if it still runs and is not another one with a recycled id."""
+        """The process, if it is still running and its PID was not reused."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) <= SAME_START_SECONDS
@@ -96,7 +109,7 @@ class Recorded:
 
 
 def inherited_environment() -> dict[str, str]:
-    """The few variables of this process that a service may see; nothing personal."""
+    """The few environment variables that services inherit; nothing personal."""
     mine = os.environ  # noqa: TID251 # only to hand it on
     return {name: mine[name] for name in INHERITED if name in mine} | LOOPBACK
 
@@ -111,15 +124,15 @@ def recorded(home: Path, name: str) -> Recorded | None:
 
 
 def start(home: Path, service: Service, *, give_up: Event | None = None) -> None:
-    """Start a service in a session of its own, record it, and return when it answers.
+    """Start a service in its own session, record it, and wait until it responds.
 
-    Raises `PlatformFailed` with the end of its log if it ends, does not
-    answer in time, or `give_up` is set; then nothing of it is left running.
+    Raises `PlatformFailed` with the end of its log if it exits, does not
+    respond in time, or `give_up` is set; then none of it is left running.
     """
     if service.port is not None and (owner := port_owner(service.port)) is not None:
         raise PlatformFailed(
-            f"{service.name}: port {service.port} is taken by {owner}. "
-            "End that process, or choose other ports with WANDLE_PORT_BASE."
+            f"{service.name}: port {service.port} is in use by {owner}. "
+            "Stop that process, or choose other ports with WANDLE_PORT_BASE."
         )
     began = datetime.now().astimezone()
     child = _spawn(home, service)
@@ -132,10 +145,11 @@ def start(home: Path, service: Service, *, give_up: Event | None = None) -> None
 
 def _spawn(home: Path, service: Service) -> subprocess.Popen[bytes]:
     log = log_path(home, service.name)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(log.parent)
     if log.exists() and log.stat().st_size > MOST_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
-    with log.open("ab") as output:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "ab") as output:
         child = subprocess.Popen(
             service.command,
             env=dict(service.environment),
@@ -144,6 +158,7 @@ def _spawn(home: Path, service: Service) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,
         )
     content = {
         "pid": child.pid,
@@ -168,22 +183,22 @@ def _wait_until_it_answers(
         code = child.poll()
         if code is not None:
             raise PlatformFailed(
-                f"{service.name}: ended with code {code} while starting."
+                f"{service.name}: exited with code {code} while starting."
                 f"{_end_of_log(home, service.name)}"
             )
         if time.monotonic() > deadline:
             raise PlatformFailed(
-                f"{service.name}: no answer at {service.address} within "
+                f"{service.name}: no response from {service.address} within "
                 f"{service.start_seconds:.0f} s.{_end_of_log(home, service.name)}"
             )
         if give_up.wait(service.poll_seconds):
-            raise PlatformFailed(f"{service.name}: not waited for, because another one failed.")
+            raise PlatformFailed(f"{service.name}: start aborted, because another service failed.")
 
 
 def stop(home: Path, names: Iterable[str], signal_number: int, seconds: float) -> list[str]:
-    """Ask services to end, wait, then kill what is left of them. Returns the names that ran.
+    """Terminate services, wait, then kill the rest. Returns the names of those that ran.
 
-    Also clears the records and the orphans of services that are already dead.
+    Also cleans up the records and orphans of services that are already dead.
     """
     starts = {name: start for name in names if (start := recorded(home, name))}
     running = {name: p for name, start in starts.items() if (p := start.process())}
@@ -202,7 +217,7 @@ def stop(home: Path, names: Iterable[str], signal_number: int, seconds: float) -
 
 
 def port_owner(port: int) -> str | None:
-    """Who listens on a port of this machine, as a phrase; None if it is free."""
+    """The process that listens on a local port, as text; None if the port is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):
@@ -211,14 +226,14 @@ def port_owner(port: int) -> str | None:
     with suppress(psutil.Error):
         for connection in psutil.net_connections(kind="tcp"):
             listens = connection.status == psutil.CONN_LISTEN and connection.pid
-            # Another address may have the same port.
+            # The same port may be in use on another address.
             if listens and connection.laddr.port == port and connection.laddr.ip in BLOCKING:
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
-    return "another process (whose it is cannot be seen by this user)"
+    return "another process (not visible to this user)"
 
 
 def _session(start: Recorded) -> list[psutil.Process]:
-    """The processes of a service: its own session, which orphans keep when the leader dies."""
+    """The processes of a service: its session, which orphans keep after the leader dies."""
     members = []
     for process in psutil.process_iter():
         try:

@@ -1,4 +1,4 @@
-"""Make the state folder: generated secrets, the settings file, the sandbox's seed and date."""
+"""Create the state folder: generated secrets, the settings file, the sandbox's seed and date."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from include.local.home import HOST, PORT_OFFSETS, port, read_json, write_private
+from include.local.account import unprivileged
+from include.local.home import (
+    HOST,
+    PORT_OFFSETS,
+    StateDamaged,
+    make_private_folder,
+    port,
+    read_kept,
+    write_private,
+)
 from include.settings import Settings, connection_variable
 from include.sources.extract import DatabaseExtract
 from include.sources.model import every_contract
 
 DATABASE = "warehouse"
-# Stands for the databases that contracts read.
+# A placeholder for the source databases of contracts.
 CASES_DATABASE, CASES_ROLE = "council_services", "council_services_reader"
 AIRFLOW_USER = "admin"
 
@@ -30,10 +39,16 @@ ROLES = {
 }
 SUPERUSER = "wandle_admin"
 
+SECRETS, SECRETS_COPY = "secrets.json", "secrets.copy.json"
+_RESTORE = (
+    f"Nothing was changed. Restore {SECRETS} from {SECRETS_COPY} beside it, or from a backup, and "
+    "try again: the database, Airflow and the pseudonyms need these very secrets."
+)
+
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the services of one platform answer."""
+    """The addresses of a platform's services."""
 
     airflow: str
     s3: str
@@ -42,7 +57,7 @@ class Addresses:
 
     @classmethod
     def of_this_machine(cls, port_base: int) -> Addresses:
-        """Those of the platform without containers."""
+        """The addresses of the local platform without containers."""
         server = {name: f"{HOST}:{port(port_base, name)}" for name in PORT_OFFSETS}
         return cls(
             airflow=f"http://{server['airflow']}",
@@ -53,7 +68,7 @@ class Addresses:
 
 
 def generated_password() -> str:
-    """A password nobody has chosen, of 192 bits."""
+    """A random password of 192 bits."""
     return secrets.token_urlsafe(24)
 
 
@@ -77,17 +92,18 @@ GENERATED: dict[str, Callable[[], str]] = {
 
 
 def prepare(settings: Settings) -> Settings:
-    """Make what the state folder lacks and return the settings of the platform in it.
+    """Create what the state folder lacks, and return the settings of its platform.
 
-    Addresses and credentials are the folder's own, whatever the environment
-    holds: a person's own AWS keys or DSNs never reach the platform. Secrets
-    are generated once; the settings file follows the port base.
+    Addresses and credentials come from the folder, not from the environment,
+    so that personal AWS keys or DSNs never reach the platform. Secrets are
+    generated once; the settings file follows the port base.
     """
     home = settings.home
-    home.mkdir(parents=True, exist_ok=True)
-    for folder in ("run", "logs", "s3", "airflow"):
-        (home / folder).mkdir(exist_ok=True)
-    (home / "s3" / settings.bucket).mkdir(exist_ok=True)
+    # PostgreSQL may run as another user, in a folder of its own below: it passes through.
+    make_private_folder(home, 0o700 if unprivileged() is None else 0o711)
+    for folder in ("run", "logs", "s3", "airflow", "dbt"):
+        make_private_folder(home / folder)
+    make_private_folder(home / "s3" / settings.bucket)
     make_secrets(home, GENERATED)
     local = with_addresses(settings, Addresses.of_this_machine(settings.port_base))
     write_settings_file(local, home, IN_SETTINGS_FILE)
@@ -96,29 +112,73 @@ def prepare(settings: Settings) -> Settings:
 
 
 def make_secrets(home: Path, wanted: Mapping[str, Callable[[], str]]) -> None:
-    """Generate the secrets that a state folder lacks; those that it has stay."""
+    """Generate the secrets that a state folder lacks; those that it has stay.
+
+    A second copy is kept, `secrets.copy.json`; whichever is written, the other
+    one is intact. Raises `StateDamaged` if `secrets.json` is damaged, or gone
+    although its copy or the database made with it is there.
+    """
     generated = read_secrets(home)
+    copy = _copied(home)
     missing = {name: make() for name, make in wanted.items() if name not in generated}
     if missing:
-        write_private(home / "secrets.json", json.dumps(generated | missing, indent=1) + "\n")
+        write_private(home / SECRETS, json.dumps(generated | missing, indent=1) + "\n")
+    if copy != generated | missing:
+        write_private(home / SECRETS_COPY, json.dumps(generated | missing, indent=1) + "\n")
 
 
 def begin_sandbox(home: Path) -> None:
     """Give the sandbox a seed and today's date, if it has none yet."""
-    if read_json(home / "sandbox.json") is None:
+    if _read_sandbox(home) is None:
         today = datetime.now(UTC).date()
         _write_sandbox(home, {"seed": secrets.randbelow(2**31), "as_of": today.isoformat()})
 
 
 def read_secrets(home: Path) -> dict[str, str]:
-    """The generated secrets of a state folder; empty before it is made."""
-    return read_json(home / "secrets.json") or {}
+    """The generated secrets of a state folder; empty before it is made.
+
+    Raises `StateDamaged` if they are damaged, or lost.
+    """
+    found = read_kept(home / SECRETS, _RESTORE)
+    if found is None:
+        for trace in (SECRETS_COPY, "postgres"):
+            if (home / trace).exists():
+                raise StateDamaged(
+                    f"state: {home / SECRETS} is gone, but {home / trace}, made with it, is there. "
+                    f"{_RESTORE}"
+                )
+        return {}
+    wrong = sorted(name for name, value in found.items() if not (value and isinstance(value, str)))
+    if wrong:
+        raise StateDamaged(
+            f"state: {home / SECRETS} is damaged: no text for {', '.join(wrong)}. {_RESTORE}"
+        )
+    if lost := sorted(set(_copied(home)) - set(found)):
+        raise StateDamaged(
+            f"state: {home / SECRETS} is damaged: its copy holds {', '.join(lost)} too. {_RESTORE}"
+        )
+    return found
+
+
+def _copied(home: Path) -> dict[str, Any]:
+    """What the second copy holds; nothing if it is damaged, for then it is made again."""
+    try:
+        return read_kept(home / SECRETS_COPY, "") or {}
+    except StateDamaged:
+        return {}
+
+
+def _read_sandbox(home: Path) -> dict[str, Any] | None:
+    return read_kept(
+        home / "sandbox.json",
+        "Restore it from a backup, or delete it to start with a new seed: generated data changes.",
+    )
 
 
 def set_as_of(settings: Settings, as_of: date) -> None:
-    """Move the date up to which the sandbox has data; its seed stays."""
+    """Set the date up to which the sandbox has data; keeps its seed."""
     home = settings.home
-    sandbox = read_json(home / "sandbox.json") or {"seed": secrets.randbelow(2**31)}
+    sandbox = _read_sandbox(home) or {"seed": secrets.randbelow(2**31)}
     _write_sandbox(home, sandbox | {"as_of": as_of.isoformat()})
 
 
@@ -147,7 +207,7 @@ def with_addresses(settings: Settings, addresses: Addresses) -> Settings:
 
 
 def source_connections(settings: Settings) -> dict[str, str]:
-    """The DSN of each database that a contract reads, by the connection's name."""
+    """The DSN of each source database, by connection name."""
     password = read_secrets(settings.home)[CASES_ROLE]
     server = server_of(settings)
     return {
@@ -183,14 +243,14 @@ IN_SETTINGS_FILE = (
 
 
 def as_variables(settings: Settings, fields: tuple[str, ...]) -> dict[str, str]:
-    """Settings as the environment variables that they are read from."""
+    """Settings as environment variables."""
     return {
         str(Settings.model_fields[field].alias): str(getattr(settings, field)) for field in fields
     }
 
 
 def write_settings_file(local: Settings, home: Path, fields: tuple[str, ...]) -> None:
-    """Write settings where any process with this `WANDLE_HOME` reads them, if they have changed."""
+    """Write changed settings to the file that every process with this `WANDLE_HOME` reads."""
     path = home / "wandle.env"
     variables = as_variables(local, fields)
     for name, dsn in source_connections(local).items():

@@ -1,4 +1,4 @@
-"""How each service of the platform is, without changing anything."""
+"""The status of each service, without changing anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = ("postgresql", "s3", "sandbox", *airflow.PROCESSES)
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """How one service is: `running`, `stopped`, `dead`, or `port taken by another`."""
+    """The status of a service: `running`, `stopped`, `dead` or `port in use`."""
 
     name: str
     state: str
@@ -28,10 +28,10 @@ class ServiceStatus:
 
 
 def status(settings: Settings) -> list[ServiceStatus]:
-    """How each service is, in the order they are started.
+    """The status of each service, in start order.
 
-    `dead`: it was started and not stopped, and its process is gone. `owner`
-    says who has the port where another process has.
+    `dead`: it was started and not stopped, but its process is gone. `owner`
+    is the process that uses the port, if it is another one.
     """
     return [_status(settings, name) for name in NAMES]
 
@@ -48,7 +48,7 @@ def _status(settings: Settings, name: str) -> ServiceStatus:
     elif start is not None:
         state = "dead"
     elif listens is not None and (owner := port_owner(listens)):
-        state = "port taken by another"
+        state = "port in use"
     else:
         state = "stopped"
     return ServiceStatus(

@@ -1,4 +1,4 @@
-"""The books, as people read them on a terminal."""
+"""Print ledger entries and summaries on the terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATUS_COLOURS = {
 
 
 def entries_table(entries: list[dict[str, Any]]) -> Table:
-    """Ledger entries as a table, one line each."""
+    """Ledger entries as a table, one per line."""
     table = Table(box=None)
     numbers = ("records", "loaded", "quarantined", "duplicates", "seconds")
     columns = ("source", "council", "period", *numbers[:4], "status", "seconds")
@@ -38,7 +38,7 @@ def entries_table(entries: list[dict[str, Any]]) -> Table:
 def show_summary(
     settings: Settings, entries: list[dict[str, Any]], *, seconds: float, url: str, console: Console
 ) -> None:
-    """Print the books of the partitions, the marts' row counts, and the way in at `url`."""
+    """Print the ledger of the partitions, the marts' row counts, and the login at `url`."""
     console.print()
     console.print(entries_table(entries))
     lines = [

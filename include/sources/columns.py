@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from include.definitions import NAME_PATTERN, Definition
+from include.sources.paths import parts
 
 NUMERIC = re.compile(r"numeric\((\d{1,2}),\s*(\d{1,2})\)")
+# Every PostgreSQL table has columns of these names already.
+SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 TYPES = ("text", "integer", "double", "boolean", "date", "timestamptz", "jsonb")
 
 Scalar = str | int | float | bool
@@ -19,14 +22,22 @@ Scalar = str | int | float | bool
 class Column(Definition):
     """One column of the raw table."""
 
-    name: str = Field(pattern=NAME_PATTERN.pattern)
+    name: str = Field(
+        json_schema_extra={"pattern": NAME_PATTERN.pattern},
+        description="Lower-case letters, digits and underscores, at most 48. A field of any other "
+        "name goes in `path`.",
+    )
     type: str = Field(
         description="text, integer, numeric(p,s), double, boolean, date, timestamptz, jsonb. A "
         "number that the type cannot hold exactly breaks the rule `type`; a double takes any "
         "number whose digits it gives back."
     )
     description: str = Field(min_length=1)
-    path: str = Field(default="", description="Dotted path in the record; the name if left out.")
+    path: str = Field(
+        default="",
+        description="Dotted path in the record, `\\.` for a dot within a name; the column's "
+        "name if left out.",
+    )
     request: str = Field(default="", description="Taken from the request instead: `ward.code`.")
     position: bool = Field(default=False, description="The record's number in its page, from 1.")
     required: bool = Field(default=False, description="Null or absent breaks the contract.")
@@ -66,6 +77,21 @@ class Column(Definition):
         default="publisher", description="Who must mend a value that breaks a rule."
     )
 
+    @field_validator("name")
+    @classmethod
+    def _is_a_column_name(cls, value: str) -> str:
+        if not NAME_PATTERN.fullmatch(value):
+            raise ValueError(
+                "expected at most 48 lower-case letters, digits and underscores, a letter first; "
+                "a field of another name goes in `path`"
+            )
+        if value in SYSTEM_COLUMNS:
+            raise ValueError(
+                "every PostgreSQL table has a system column of this name; choose another one, and "
+                "put the field's name in `path`"
+            )
+        return value
+
     @field_validator("type")
     @classmethod
     def _is_a_known_type(cls, value: str) -> str:
@@ -104,6 +130,12 @@ class Column(Definition):
             raise ValueError("`position` needs `type: integer`")
         return self
 
+    @field_validator("path")
+    @classmethod
+    def _is_a_path(cls, value: str) -> str:
+        parts(value)
+        return value
+
     @model_validator(mode="after")
     def _rules_fit_the_type(self) -> Column:
         number = self.type in ("integer", "double") or self.type.startswith("numeric")
@@ -126,4 +158,4 @@ class Column(Definition):
         """Where it stands in a record; empty if it does not come from there."""
         if self.request or self.position:
             return ()
-        return tuple((self.path or self.name).split("."))
+        return parts(self.path) if self.path else (self.name,)

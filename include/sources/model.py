@@ -1,10 +1,10 @@
-"""A contract: what one source promises. DDL, dbt sources, docs and the DAG are derived from it."""
+"""The contract of a source. DDL, dbt sources, docs and the DAG are derived from it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from include.sources.columns import NUMERIC, Column
 from include.sources.extract import DatabaseExtract, Extract, Rate, Way
 from include.sources.formats import Format
 from include.sources.partition import Grain, Period
+from include.sources.paths import parts
 from include.sources.templates import placeholders
 
 __all__ = ["NUMERIC", "Column", "Contract", "Extract", "Format", "Rate", "contract", "contracts"]
@@ -26,7 +27,7 @@ FOLDER = Path(__file__).parent
 
 
 def _kind_of(extract: Any) -> str:
-    """What `extract` asks; an API where it does not say."""
+    """The kind of `extract`; an API by default."""
     kind = (
         extract.get("kind", "http") if isinstance(extract, dict) else getattr(extract, "kind", "")
     )
@@ -34,57 +35,72 @@ def _kind_of(extract: Any) -> str:
 
 
 class Checks(Definition):
-    """What must hold before a load is committed."""
+    """Checks that a load must pass before it is committed."""
 
-    min_records: int = Field(default=0, ge=0, description="Fewer records in the landing: refused.")
+    min_records: int = Field(default=0, ge=0, description="Refuse a landing with fewer records.")
     min_share_of_previous: float = Field(
         default=0,
         ge=0,
         le=1,
-        description="Fewer records than this share of the partition's current load: refused.",
+        description="Refuse a landing with less than this share of the current load's records.",
     )
     null_columns_may_appear: bool = Field(
         default=False,
-        description="Whether a column may turn entirely null that was not so in the current load.",
+        description="Allow a column to become entirely null that is not in the current load.",
     )
     max_quarantined_share: float = Field(
-        default=0.05, ge=0, le=1, description="A larger share of quarantined records: refused."
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Refuse a load that quarantines a larger share of its records.",
     )
 
 
 class Contract(Definition):
     """One `include/sources/<source>.yaml`."""
 
-    name: str = Field(pattern=NAME_PATTERN.pattern, description="The file's name without .yaml.")
+    name: str = Field(
+        pattern=NAME_PATTERN.pattern, description="Same as the file name without .yaml."
+    )
     title: str = Field(min_length=1)
-    description: str = Field(min_length=1, description="Markdown; what the Airflow UI shows.")
+    description: str = Field(
+        min_length=1, description="Shown in the Airflow UI and the dbt docs. Markdown."
+    )
     publisher: str = Field(min_length=1)
-    licence: str = Field(min_length=1, description="Under which the publisher gives the data.")
-    owner: str = Field(min_length=1, description="Who is asked when it breaks.")
+    licence: str = Field(min_length=1, description="Licence of the data.")
+    owner: str = Field(min_length=1, description="Who is responsible if it breaks.")
 
-    period: Grain = Field(description="Whether a partition holds a day or a month.")
-    snapshot: bool = Field(default=False, description="The API answers only for now.")
-    councils: Literal["each", "uk"] = Field(default="each", description="`uk`: of no council.")
-    start: date = Field(description="The first day there is data for.")
-    schedule: str = Field(pattern=r"^\S+( \S+){4}$", description="Cron, in UTC.")
+    period: Grain = Field(description="Size of a partition: `day` or `month`.")
+    snapshot: bool = Field(default=False, description="The API returns only the current state.")
+    councils: Literal["each", "uk"] = Field(
+        default="each", description="`each`: one partition per council. `uk`: no council."
+    )
+    start: date = Field(description="First day with data.")
+    schedule: str = Field(pattern=r"^\S+( \S+){4}$", description="Cron expression, in UTC.")
     publication_lag_days: int = Field(
-        default=0, ge=0, description="Days after its end by which a period is surely published."
+        default=0, ge=0, description="Days after the end of a period until it must be published."
     )
     lookback: int = Field(
-        default=0, ge=0, le=500, description="Earlier periods that a scheduled run fetches again."
+        default=0,
+        ge=0,
+        le=500,
+        description="Number of earlier periods that a scheduled run fetches again.",
     )
     lookback_monthly: int = Field(
         default=0,
         ge=0,
         le=500,
-        description="The same for the run of a month's first day, where data are revised late.",
+        description="`lookback` of the run on the first day of a month, for data revised late.",
     )
-    enabled: bool = Field(default=True, description="Off: validated, but without DAG and table.")
+    enabled: bool = Field(
+        default=True,
+        description="If false, the contract is validated, but has no DAG and no table.",
+    )
     retention_days: int = Field(
         default=0,
         ge=0,
-        description="Days to keep superseded landings; of personal data everything, counted from "
-        "the period's end. 0: for ever.",
+        description="Days to keep superseded landings and, counted from the end of the period, all "
+        "personal data. 0: keep forever.",
     )
 
     extract: Annotated[
@@ -93,7 +109,7 @@ class Contract(Definition):
     ]
     format: Format = Format()
     columns: tuple[Column, ...] = Field(min_length=1)
-    key: tuple[str, ...] = Field(default=(), description="Columns that tell two records apart.")
+    key: tuple[str, ...] = Field(default=(), description="Columns that identify a record.")
     checks: Checks = Checks()
 
     @model_validator(mode="after")
@@ -101,7 +117,7 @@ class Contract(Definition):
         names = [column.name for column in self.columns]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"each column must stand once, {name!r} stands twice")
+                raise ValueError(f"columns must be unique, but {name!r} appears twice")
         for name in self.key:
             if name not in names:
                 raise ValueError(f"`key` names {name!r}; columns: {', '.join(names)}")
@@ -109,23 +125,25 @@ class Contract(Definition):
                 raise ValueError(f"`key` names {name!r}, which is dropped")
         self._sources_of_columns_are_known()
         if self.snapshot and (self.lookback or self.lookback_monthly):
-            raise ValueError("a snapshot has no `lookback`: the API answers only for now")
+            raise ValueError(
+                "a snapshot cannot have `lookback`: the API returns only the current state"
+            )
         if self.personal and not self.retention_days:
-            raise ValueError("personal data needs `retention_days`: how long they are kept")
+            raise ValueError("personal data requires `retention_days`")
         return self
 
     def _sources_of_columns_are_known(self) -> None:
         if not isinstance(self.extract, Extract):
             wanted = next((column for column in self.columns if column.request), None)
             if wanted:
-                raise ValueError(f"column {wanted.name!r}: a database has no `request`")
+                raise ValueError(f"column {wanted.name!r}: `request` does not apply to a database")
             keys = {
                 column.path or column.name for column in self.columns if column.personal != "no"
             }
             if self.extract.key in keys:
                 raise ValueError(
-                    f"`extract.key` names {self.extract.key!r}, which is personal: keys stand in "
-                    "manifests and logs"
+                    f"`extract.key` names the personal column {self.extract.key!r}, but keys "
+                    "appear in manifests and logs"
                 )
             return
         for way in self.extract.ways.values():
@@ -137,7 +155,8 @@ class Contract(Definition):
             self._check_request(column, column.request, self.extract)
         for name, path in archived.items():
             if name not in {column.name for column in self.columns}:
-                raise ValueError(f"`archive.paths` names {name!r}, which is no column")
+                raise ValueError(f"`archive.paths` names the unknown column {name!r}")
+            parts(path.removeprefix("request:"))
             if self.extract.archive and path.startswith("request:"):
                 self._check_request(
                     self.column(name), path.removeprefix("request:"), self.extract.archive
@@ -161,7 +180,7 @@ class Contract(Definition):
             )
 
     def layout(self, way: str = "api") -> Format:
-        """What the bodies look like that this way brings."""
+        """The format of the bodies fetched this way."""
         found = self.format
         if way == "archive" and isinstance(self.extract, Extract) and self.extract.archive:
             found = self.extract.archive.format
@@ -171,31 +190,31 @@ class Contract(Definition):
         return found.with_numbers_as_sent() if needed else found
 
     def columns_of(self, way: str = "api") -> tuple[Column, ...]:
-        """The columns, standing where this way's records have them."""
+        """The columns, with the paths of the records fetched this way."""
         if way != "archive" or not isinstance(self.extract, Extract) or not self.extract.archive:
             return self.columns
         paths = self.extract.archive.paths
         return tuple(_moved(column, paths.get(column.name)) for column in self.columns)
 
     def raw_columns(self, way: str = "api") -> tuple[Column, ...]:
-        """The columns of the raw table: all but those that are dropped on the way to it."""
+        """The columns of the raw table: all except dropped ones."""
         return tuple(column for column in self.columns_of(way) if column.personal != "drop")
 
     @property
     def personal(self) -> bool:
-        """Whether its records say something of living persons."""
+        """Whether any column holds personal data."""
         return any(column.personal != "no" for column in self.columns)
 
     def is_past_limit(self, period: Period, today: date) -> bool:
-        """Whether nothing may be kept of a period any more, because its data are personal."""
+        """Whether a period's personal data are past retention."""
         return self.personal and today > period.last_day + timedelta(days=self.retention_days)
 
     def column(self, name: str) -> Column:
-        """One column by name."""
+        """The column of that name."""
         return next(column for column in self.columns if column.name == name)
 
     def parse_period(self, text: str) -> Period:
-        """A period of this source from `2017-05`. Raises `UnknownName`."""
+        """Parse a period, e.g. `2017-05`. Raises `UnknownName`."""
         return Period.parse(text, self.period)
 
     def may_be_unpublished(self, period: Period, today: date) -> bool:
@@ -204,10 +223,10 @@ class Contract(Definition):
 
     @property
     def rules_hash(self) -> str:
-        """Over the fields that decide what is loaded, not over descriptions or schedules.
+        """Hash of the fields that decide what is loaded, without descriptions or schedules.
 
-        A field at its default does not count: a field that a later version
-        adds leaves the hashes of contracts that do not use it as they are.
+        Fields at their default are excluded, so that a field added later does
+        not change the hashes of contracts that do not use it.
         """
         decides = self.model_dump(
             mode="json", include={"format", "columns", "key", "checks"}, exclude_defaults=True
@@ -224,7 +243,7 @@ class Contract(Definition):
 
     @property
     def contract_hash(self) -> str:
-        """Over the whole contract."""
+        """Hash of the whole contract."""
         return _digest(self.model_dump(mode="json"))
 
 
@@ -246,7 +265,7 @@ def _digest(content: Any) -> str:
 
 @cache
 def every_contract(folder: Path = FOLDER) -> dict[str, Contract]:
-    """Every contract by name, those that are not enabled too. Raises `WrongDefinition`."""
+    """Every contract by name, including disabled ones. Raises `WrongDefinition`."""
     return read_folder(folder, Contract)
 
 
@@ -272,7 +291,7 @@ def contracts(folder: Path = FOLDER) -> dict[str, Contract]:
 
 
 def _columns_asked(contract: Contract, label: str) -> Iterable[str]:
-    """The columns of a parent that requests made for each of its records use."""
+    """The columns of a parent that the child's requests use."""
     if not isinstance(contract.extract, Extract):
         return
     for way in contract.extract.ways.values():
@@ -289,24 +308,30 @@ def contract(name: str) -> Contract:
         return contracts()[name]
     except KeyError:
         raise UnknownName(
-            f"{name!r} is no source. Known: {', '.join(contracts())}. "
+            f"unknown source {name!r}. Known: {', '.join(contracts())}. "
             f"Add include/sources/{name}.yaml, or choose one of these."
         ) from None
 
 
-def rate_for(contract: Contract, all_contracts: Iterable[Contract]) -> Rate:
-    """What one client of this source may use of its host's rate.
+def rate_for(
+    contract: Contract, all_contracts: Iterable[Contract], sharing: Container[str] = ()
+) -> Rate:
+    """The share of its host's rate limit for the clients in `sharing` together, or for one client.
 
-    The host's rate divided by the sum of `parallel` over the contracts of
-    that host, so that all of them together never exceed it. Raises
-    `PermanentError` for a source that asks no host.
+    `sharing` names the sources whose clients take turns in one place. Every
+    other client, one for each of a contract's `parallel` tasks, keeps to an
+    equal part of its own, so that all together never exceed the host's rate.
+    Raises `PermanentError` for a source that is a database.
     """
     if not isinstance(contract.extract, Extract):
-        raise PermanentError(f"{contract.name}: is read from a database, which has no rate.")
-    asked = [other.extract for other in all_contracts if isinstance(other.extract, Extract)]
-    of_host = [other for other in asked if other.host == contract.extract.host]
-    of_host = of_host or [contract.extract]
-    clients = sum(other.parallel for other in of_host)
-    per_second = min(other.rate.per_second for other in of_host)
-    burst = min(other.rate.burst for other in of_host)
-    return Rate(per_second=per_second / clients, burst=max(1, burst // clients))
+        raise PermanentError(f"{contract.name}: rate limits do not apply to a database.")
+    clients = {
+        other.name: other.extract
+        for other in (*all_contracts, contract)
+        if isinstance(other.extract, Extract) and other.extract.host == contract.extract.host
+    }
+    parts = sum(item.parallel for item in clients.values())
+    shared = sum(item.parallel for name, item in clients.items() if name in sharing) or 1
+    per_second = min(item.rate.per_second for item in clients.values())
+    burst = min(item.rate.burst for item in clients.values())
+    return Rate(per_second=per_second * shared / parts, burst=max(1, burst * shared // parts))

@@ -16,7 +16,7 @@ _WRITTEN = {"day": re.compile(r"\d{4}-\d{2}-\d{2}"), "month": re.compile(r"\d{4}
 
 @dataclass(frozen=True, order=True)
 class Period:
-    """A day or a month, known by its first day."""
+    """A day or a month, identified by its first day."""
 
     first_day: date
     grain: Grain
@@ -30,14 +30,14 @@ class Period:
 
     @classmethod
     def parse(cls, text: str, grain: Grain) -> Period:
-        """Read `2017-05` or `2017-05-01`, whichever the grain calls for. Raises `UnknownName`."""
+        """Read `2017-05` or `2017-05-01`, depending on `grain`. Raises `UnknownName`."""
         try:
             if _WRITTEN[grain].fullmatch(text):
                 return cls(date.fromisoformat(text if grain == "day" else f"{text}-01"), grain)
         except ValueError:
             pass
         form = "YYYY-MM-DD" if grain == "day" else "YYYY-MM"
-        raise UnknownName(f"{text!r} is no {grain}. Write it as {form}.")
+        raise UnknownName(f"{text!r} is not a valid {grain}. Use {form}.")
 
     @property
     def next(self) -> Period:

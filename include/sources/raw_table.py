@@ -16,11 +16,20 @@ LINEAGE = {
     "_record_no": "bigint",
 }
 LINEAGE_NOTES = {
-    EXTRA: "Fields that the contract does not name; none of personal data.",
-    "_council": "The council that was asked for.",
-    "_period": "First day of the period that was asked for.",
+    EXTRA: "Fields not in the contract; always empty for sources with personal data.",
+    "_council": "The council of the row; `uk` for sources without a council.",
+    "_period": "First day of the period of the row.",
     "_landing_id": "The landing in S3 that the row was loaded from.",
     "_record_no": "The record's number in that landing, from 1.",
+}
+
+# What staging models call the columns that every raw table has; `_period` by its length.
+STAGED = {
+    "_council": "council",
+    "_period of a day": "day",
+    "_period of a month": "month",
+    "_landing_id": "landing_id",
+    "_record_no": "record_no",
 }
 
 _SQL_TYPES = {"integer": "bigint", "double": "double precision"}
@@ -40,9 +49,19 @@ def expected_columns(contract: Contract) -> dict[str, str]:
     }
 
 
-def of_partition(contract: Contract, verb: str) -> str:
-    """`verb` the rows of one partition of the raw table; `$1` its council, `$2` its first day.
+def quoted(name: str) -> str:
+    """An identifier as SQL text: `user` and `order` are columns only in quotes.
 
-    A contract's name is a plain identifier, checked when it is read.
+    For drivers that take text alone; elsewhere use `psycopg.sql.Identifier`.
     """
-    return f"{verb} from {SCHEMA}.{contract.name} where _council = $1 and _period = $2"
+    return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(contract: Contract) -> str:
+    """The raw table of a contract as SQL text."""
+    return f"{SCHEMA}.{quoted(contract.name)}"
+
+
+def of_partition(contract: Contract, verb: str) -> str:
+    """`verb` the rows of one partition of the raw table; `$1` its council, `$2` its first day."""
+    return f"{verb} from {qualified(contract)} where _council = $1 and _period = $2"

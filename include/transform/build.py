@@ -1,4 +1,4 @@
-"""Build one layer with one `dbt build`: every node accounted for, or an error that names it."""
+"""Build a layer with one `dbt build`, and account for every node."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHOWN_FAILURES = 5
 
 @dataclass(frozen=True)
 class Built:
-    """A layer that is built: all of its nodes are good."""
+    """A layer that was built successfully."""
 
     layer: Layer
     invocation_id: str
@@ -38,11 +38,11 @@ class Built:
 
 
 def build_layer(layer: Layer, *, dbt: Dbt, history: History, run_id: str) -> Built:
-    """Build and test every node of a layer, or, in a retry of the same run, what is not good yet.
+    """Build and test every node of a layer; a retry of a run builds only what has not succeeded.
 
-    Stores how every node ended, whether it fails or not. Raises `BuildFailed`
-    naming the nodes (permanent), `ServiceUnavailable` if all that failed may
-    pass by itself, and `DbtStopped` if dbt did not come to an end.
+    Stores the result of every node. Raises `BuildFailed` naming the nodes
+    (permanent), `ServiceUnavailable` if every failure is temporary, and
+    `DbtStopped` if dbt exited early.
     """
     attempt = Attempt(run_id, str(uuid.uuid4()), layer, project_hash())
     so_far = history.so_far(attempt, _below(layer))
@@ -52,7 +52,7 @@ def build_layer(layer: Layer, *, dbt: Dbt, history: History, run_id: str) -> Bui
         expected = by_layer(dbt.nodes())[layer]
         wanted = still_to_build(expected, so_far)
         log.info(
-            "dbt %s: %d nodes to build, %d good already",
+            "dbt %s: %d nodes to build, %d already built",
             layer,
             len(wanted),
             len(expected) - len(wanted),
@@ -77,7 +77,7 @@ def build_layer(layer: Layer, *, dbt: Dbt, history: History, run_id: str) -> Bui
 
 
 def accounted_for(wanted: Mapping[str, Node], results: Sequence[Result]) -> list[Result]:
-    """The results, and one more for each node that dbt was asked for and said nothing about."""
+    """The results, plus one for each selected node that dbt did not report."""
     said = {result.unique_id for result in results}
     return [
         *results,
@@ -96,7 +96,7 @@ def _below(layer: Layer) -> Layer | None:
 
 
 def refuse_failures(layer: Layer, wanted: Mapping[str, Node], results: Sequence[Result]) -> None:
-    """Raise unless every result is good: a node skipped or not built fails like one that broke."""
+    """Raise unless every node succeeded; skipped and missing nodes count as failures."""
     bad = [result for result in results if not result.good]
     if not bad:
         return

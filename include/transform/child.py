@@ -1,9 +1,9 @@
-"""dbt, as a child process: takes commands and gives answers as JSON lines on its pipes.
+"""dbt in a child process: reads commands and writes results as JSON lines on its pipes.
 
-A process of its own keeps dbt's global state, threads and memory out of
-Airflow's tasks, and the password out of their environment; one process for
-several commands pays for dbt's start, most of its time, once. It ends when its
-parent closes the pipe or dies, and has dbt cancel its queries before.
+The child keeps dbt's global state, threads and memory out of Airflow's tasks,
+and the password out of their environment. One process for several commands
+pays for dbt's slow start once. It exits when its parent closes the pipe or
+dies, after dbt has cancelled its queries.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TextIO
 
-# To cancel queries and roll back, once nobody listens any more.
+# Time to cancel queries and roll back once the parent is gone.
 GRACE_SECONDS = 10
 
-# dbt's events that say how a node ended.
+# The dbt events that report the result of a node.
 _PROGRESS = {
     "LogModelResult",
     "LogSeedResult",
     "LogSnapshotResult",
     "LogTestResult",
 }
-# Without unit tests: their input is constant, so the project's own tests run them.
+# Without unit tests: their input is constant, so the test suite runs them.
 _BUILD = ("build", "--no-write-json", "--exclude-resource-type", "unit_test")
 
 
@@ -46,7 +46,7 @@ class Session:
         self._manifest: Any = None
 
     def nodes(self) -> list[dict[str, Any]]:
-        """Every node that a build makes or checks, unit tests left out."""
+        """Every node that a build creates or tests, except unit tests."""
         self._manifest = self._invoke("parse")
         return [
             {
@@ -57,12 +57,12 @@ class Session:
                 "depends_on": list(node.depends_on.nodes),
             }
             for node in self._manifest.nodes.values()
-            # A test of a model that is switched off stays in the manifest, switched off too.
+            # Tests of disabled models stay in the manifest, also disabled.
             if node.config.enabled and getattr(node.config, "materialized", None) != "ephemeral"
         ]
 
     def build(self, selectors: list[str]) -> list[dict[str, Any]]:
-        """Build exactly what the selectors name, and say how each node ended."""
+        """Build exactly the selected nodes, and return the result of each."""
         run = self._invoke(
             *_BUILD, "--indirect-selection", "empty", "--select", *selectors, may_fail=True
         )
@@ -80,7 +80,7 @@ class Session:
         ]
 
     def docs(self) -> None:
-        """Write the site of the documentation, one file, below the target path."""
+        """Write the documentation site, one HTML file, to the target path."""
         self._invoke("docs", "generate", "--static")
 
     def _invoke(self, *arguments: str, may_fail: bool = False) -> Any:
@@ -89,12 +89,12 @@ class Session:
         if done.exception is not None:
             raise done.exception
         if not done.success and not may_fail:
-            raise RuntimeError(f"dbt {arguments[0]} failed without saying why")
+            raise RuntimeError(f"dbt {arguments[0]} failed without an error message")
         return done.result
 
 
 def main(options: list[str]) -> None:
-    """Answer commands until the parent closes the pipe."""
+    """Run commands until the parent closes the pipe."""
     commands, answers = _pipes()
     queue: SimpleQueue[dict[str, Any]] = SimpleQueue()
     threading.Thread(target=_listen, args=(commands, queue), daemon=True).start()
@@ -113,11 +113,11 @@ def main(options: list[str]) -> None:
             except Exception as error:
                 say(error=str(error) or type(error).__name__)
     except (KeyboardInterrupt, BrokenPipeError):
-        os._exit(1)  # dbt's threads may still wait for the server
+        os._exit(1)  # dbt's threads may still be waiting for the server
 
 
 def _pipes() -> tuple[TextIO, TextIO]:
-    """Keep the pipes for the protocol; whatever dbt or a driver prints goes to stderr."""
+    """Reserve the pipes for the protocol; whatever dbt or a driver prints goes to stderr."""
     commands, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

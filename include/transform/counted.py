@@ -1,4 +1,4 @@
-"""The marts whose rows count rows of an intermediate model, as their descriptions say."""
+"""Marts whose rows count rows of an intermediate model, as declared in their `meta`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from include.transform.project import FOLDER
 
 @dataclass(frozen=True)
 class Counted:
-    """A mart whose rows count those rows of `model` that share its `grain`.
+    """A mart whose rows count the rows of `model` with the same `grain`.
 
-    `source` is whose raw table they lead back to; `grain` are the columns of
-    the mart's primary key, which the model has too, with their SQL types.
+    `source` is the source they come from; `grain` maps the columns of the
+    mart's primary key, which the model also has, to their SQL types.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Counted:
 
 
 def counted_marts(folder: Path = FOLDER) -> dict[str, Counted]:
-    """By name, every mart whose description has `counts` in its meta."""
+    """Every mart with `counts` in its meta, by name."""
     marts = (
         _counted(model, model["config"]["meta"]["counts"])
         for path in sorted(folder.glob("models/marts/*.yml"))

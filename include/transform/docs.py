@@ -1,7 +1,7 @@
-"""dbt's documentation in S3: `docs/<id>/index.html`, and `docs/current.json` that names the one.
+"""dbt docs in S3: `docs/<id>/index.html`, and `docs/current.json`, which points to one of them.
 
-A publication is written whole before the pointer moves to it, and stays until
-two newer ones are there, so a reader never meets half of one or a mix of two.
+A version is written completely before the pointer moves to it, and kept until
+there are two newer ones, so readers never see a partial or mixed version.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class NotPublished(PipelineError):
 def publish(s3: BaseClient, bucket: str, page: Path, now: datetime) -> str:
     """Publish the site, one HTML file, and return its address.
 
-    Raises `ServiceUnavailable` if S3 does not answer, and `PermanentError` if
+    Raises `ServiceUnavailable` if S3 does not respond, and `PermanentError` if
     it refuses.
     """
     body = page.read_bytes()
@@ -57,13 +57,13 @@ def publish(s3: BaseClient, bucket: str, page: Path, now: datetime) -> str:
 
 
 def current(s3: BaseClient, bucket: str) -> str:
-    """The id of the current publication. Raises `NotPublished`, or as `publish` does."""
+    """The ID of the current version. Raises `NotPublished`, or as `publish` does."""
     pointer = json.loads(_read(s3, bucket, POINTER))
     return str(pointer["id"])
 
 
 def read(s3: BaseClient, bucket: str, name: str) -> bytes:
-    """The page of one publication. Raises `NotPublished`, or as `publish` does."""
+    """The page of one version. Raises `NotPublished`, or as `publish` does."""
     return _read(s3, bucket, f"{ROOT}{name}/{PAGE}")
 
 
@@ -99,9 +99,9 @@ def _failure(doing: str, error: Any) -> PipelineError:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status and status < 500 and _code(error) not in ("SlowDown", "RequestTimeout"):
             return PermanentError(
-                f"{doing}: {_code(error)}. Check the bucket's name and this role's rights."
+                f"{doing}: {_code(error)}. Check the bucket name and this role's permissions."
             )
         return ServiceUnavailable(f"{doing}: {_code(error)}. The next retry may succeed.")
     return ServiceUnavailable(
-        f"{doing}: {type(error).__name__}. Is S3 reachable? The next retry may succeed."
+        f"{doing}: {type(error).__name__}. Check that S3 is reachable. The next retry may succeed."
     )

@@ -1,4 +1,4 @@
-"""dbt's and PostgreSQL's messages turned into ours: retryable or permanent, and what to do next."""
+"""Classify dbt and PostgreSQL errors as retryable or permanent, and say what to do next."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from include.errors import (
 
 
 class DbtStopped(RetryableError):
-    """dbt's process ended in the middle of a command."""
+    """The dbt process exited during a command."""
 
 
 class BuildFailed(PermanentError):
-    """A model could not be built, or a test of it failed; the nodes are named."""
+    """A model failed to build or a test failed; the message names the nodes."""
 
 
-# dbt passes on the server's message without its SQLSTATE.
+# dbt passes on server messages without their SQLSTATE.
 _PASSES = re.compile(
     r"connection to server|could not connect|could not translate host name|server closed the"
     r"|connection already closed|connection has been closed|connection not open"
@@ -41,7 +41,7 @@ _WRONG_LOGIN = re.compile(
     r"|database \"[^\"]+\" does not exist",
     re.IGNORECASE,
 )
-# PostgreSQL quotes values of the row in these lines; they may be personal.
+# PostgreSQL quotes row values in these lines; they may be personal.
 _QUOTES_VALUES = ("DETAIL:", "CONTEXT:", "Failing row", "LINE ")
 _QUOTED_VALUE = re.compile(
     r"(invalid input (?:syntax|value)[^:]*|date/time field value out of range): \"[^\"]*\""
@@ -50,7 +50,7 @@ _LONGEST = 1_000
 
 
 def without_values(message: str | None) -> str | None:
-    """A message of dbt in one line, without the lines in which PostgreSQL quotes a row's values."""
+    """A dbt message on one line, without the lines in which PostgreSQL quotes row values."""
     if message is None:
         return None
     kept: list[str] = []
@@ -70,17 +70,17 @@ def passes_by_itself(message: str | None) -> bool:
 
 
 def next_step(message: str | None) -> str:
-    """What a person does about a node's message."""
+    """What to do about a failed node."""
     if _NOT_MIGRATED.search(message or ""):
         return "Run `wandle migrate`, then clear this task."
     return (
-        "Mend the data (reload or ingest it again), or the model or test in dbt_project/, then "
-        "clear this task: it builds again what failed and what depends on it."
+        "Fix the data (reload or ingest it again), or the model or test in dbt_project/, then "
+        "clear this task: it rebuilds what failed and everything downstream."
     )
 
 
 def failure(who: str, message: str) -> PipelineError:
-    """A failure of a whole command of dbt, or of a connection, as our error."""
+    """The error for a failed dbt command or connection."""
     text = (without_values(message) or "no message").rstrip(".")
     if _WRONG_LOGIN.search(text):
         return PermanentError(
@@ -90,4 +90,4 @@ def failure(who: str, message: str) -> PipelineError:
         return ServiceUnavailable(f"{who}: {text}. The next retry may succeed.")
     if _NOT_MIGRATED.search(text):
         return TableOutdated(f"{who}: {text}. Run `wandle migrate`, then try again.")
-    return PermanentError(f"{who}: {text}. Retrying will not help; correct it in dbt_project/.")
+    return PermanentError(f"{who}: {text}. Retrying will not help; fix it in dbt_project/.")

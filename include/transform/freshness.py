@@ -1,4 +1,4 @@
-"""How long ago each source was last looked at, from the ledger: reported, never blocking."""
+"""How long ago each source was last checked, from the ledger. Reports only, never blocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from croniter import croniter  # type: ignore[import-untyped]
 from include.sources.model import Contract
 from include.transform.history import connection
 
-# For a run that is due to have happened and to have had its retries.
+# Time for a scheduled run and its retries.
 GRACE = timedelta(days=1)
 
 _LAST_CHECKS = """
@@ -25,12 +25,12 @@ order by source, council, load_id desc
 def freshness(
     dsn: str, expected: Iterable[tuple[Contract, str]], now: datetime
 ) -> list[dict[str, Any]]:
-    """One object per source and council that is expected to be there.
+    """One object per expected source and council.
 
-    `last_check` is when an attempt last ended well (loaded, unchanged or not
-    published yet; null if never), with its `status` and `period`; `age_hours`
-    the time since. `late` says that the schedule has come round since then,
-    and a day more has passed. Times are ISO 8601 in UTC.
+    `last_check` is the time of the last successful attempt (loaded, unchanged
+    or not published yet; null if none), with its `status` and `period`;
+    `age_hours` is the time since. `late` means that another run was due since
+    then, more than a day ago. Times are ISO 8601 in UTC.
     """
     with connection(dsn) as opened:
         checks = {(row[0], row[1]): row[2:] for row in opened.execute(_LAST_CHECKS)}

@@ -1,4 +1,4 @@
-"""The nodes of the dbt project: which layer builds each, and which a retry has to build again."""
+"""The nodes of the dbt project: which layer builds each, and which a retry must rebuild."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class Node:
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Node:
-        """From what the child process says."""
+        """Parse what the child process reports."""
         return cls(**{**described, "depends_on": tuple(described["depends_on"])})
 
     @property
     def is_test(self) -> bool:
-        """Whether it checks rather than makes."""
+        """Whether it is a test."""
         return self.resource_type == "test"
 
     @property
     def name(self) -> str:
-        """As people call it: `model ward_crime_monthly`."""
+        """Readable name, e.g. `model ward_crime_monthly`."""
         return f"{self.resource_type} {self.selector.rpartition('.')[2]}"
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a node ended in one invocation of dbt."""
+    """The result of a node in one dbt invocation."""
 
     unique_id: str
     resource_type: str
@@ -54,16 +54,16 @@ class Result:
 
     @property
     def good(self) -> bool:
-        """Built, or checked without an error."""
+        """Whether it was built, or passed its test."""
         return self.status in GOOD
 
 
 def by_layer(nodes: Iterable[Node]) -> dict[Layer, dict[str, Node]]:
-    """Every node under the one layer that builds it, by unique id.
+    """Every node by layer and unique ID.
 
-    A model belongs where its folder says, a test to the last layer that it
-    looks at. Raises `PermanentError` for a model outside the layers' folders:
-    it would never be built.
+    A model belongs to the layer of its folder, a test to the last layer that
+    it depends on. Raises `PermanentError` for a model outside these folders,
+    which would never be built.
     """
     known = {node.unique_id: node for node in nodes}
     order = list(FOLDERS)
@@ -85,16 +85,16 @@ def _layer_of(node: Node) -> Layer:
             return layer
     wanted = ", ".join(f"models/{name}" for names in FOLDERS.values() for name in names)
     raise PermanentError(
-        f"dbt: {node.path} belongs to no layer, so nothing would build it. Move it below {wanted}."
+        f"dbt: {node.path} is in no layer, so it would never be built. Move it to {wanted}."
     )
 
 
 def still_to_build(expected: Mapping[str, Node], so_far: Mapping[str, str]) -> dict[str, Node]:
-    """What a retry builds, given the newest status of each node so far: all that is not good yet.
+    """What a retry builds, given the latest status of each node: all that has not succeeded.
 
-    For a test that failed, the models that it looks at are built again too:
-    the data or the code may have been mended since. Whatever depends on a
-    model that is built again is built and tested again.
+    For a failed test, its models are rebuilt too, because data or code may
+    have been fixed since. Everything downstream of a rebuilt model is rebuilt
+    and tested again.
     """
     again = {name for name in expected if so_far.get(name) not in GOOD}
     for name in tuple(again):

@@ -1,4 +1,4 @@
-"""What dbt did, node by node, in `ops.dbt_run` and `ops.dbt_node`; and one build at a time."""
+"""dbt results by node in `ops.dbt_run` and `ops.dbt_node`, and the lock on building."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ LOCK_WAIT_SECONDS = 300
 _TRY_LOCK = "select pg_try_advisory_lock(hashtextextended('wandle transform', 0))"
 _LOCK = "select pg_advisory_lock(hashtextextended('wandle transform', 0))"
 
-# The newest result of each node in the attempts of this run that a retry may build upon: of the
-# same project, and not from before what they were built from, the layer below or raw, changed.
+# The latest result of each node in earlier attempts of this run. Only attempts that a retry may
+# build on: with the same project, and since the layer below (or raw) last changed.
 _SO_FAR = """
 with attempts as (
     select * from ops.dbt_run where run_id = %(run_id)s and layer = %(layer)s
@@ -55,7 +55,7 @@ where (select status from attempts order by started_at desc limit 1) <> 'success
 
 @dataclass(frozen=True)
 class Attempt:
-    """One invocation of dbt for one layer, in one run of the pipeline."""
+    """One dbt invocation for one layer, in one pipeline run."""
 
     run_id: str
     invocation_id: str
@@ -64,13 +64,13 @@ class Attempt:
 
 
 class History:
-    """The two tables, over a connection that holds the lock on building."""
+    """The two tables, over a connection that holds the build lock."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
 
     def so_far(self, attempt: Attempt, below: Layer | None) -> dict[str, str]:
-        """How earlier attempts of the same run left the nodes; nothing after a whole success."""
+        """Node statuses from earlier attempts of the same run; empty after a full success."""
         values = {
             "run_id": attempt.run_id,
             "layer": attempt.layer,
@@ -80,7 +80,7 @@ class History:
         return dict(self._connection.execute(_SO_FAR, values).fetchall())
 
     def start(self, attempt: Attempt) -> None:
-        """Note that an attempt began; it stays `running` if its process is killed."""
+        """Record the start of an attempt; it stays `running` if its process is killed."""
         self._connection.execute(
             "insert into ops.dbt_run (run_id, invocation_id, layer, project_hash, started_at, "
             "status, nodes, failed) values (%s, %s, %s, %s, clock_timestamp(), 'running', 0, 0)",
@@ -88,7 +88,7 @@ class History:
         )
 
     def finish(self, attempt: Attempt, results: Iterable[Result], error: str | None) -> None:
-        """Note how an attempt and each of its nodes ended."""
+        """Record the result of an attempt and of each of its nodes."""
         rows = [
             (
                 *(attempt.run_id, attempt.invocation_id, result.unique_id, result.resource_type),
@@ -117,7 +117,7 @@ class History:
 
 @contextmanager
 def connection(dsn: str) -> Iterator[psycopg.Connection]:
-    """A connection in autocommit mode. Raises our errors, never the driver's."""
+    """A connection in autocommit mode. Raises `PipelineError`s, never driver errors."""
     try:
         with psycopg.connect(
             dsn, autocommit=True, connect_timeout=10, application_name="wandle transform"
@@ -132,12 +132,12 @@ def building(dsn: str) -> Iterator[History]:
     """The history, while no other process builds in this database.
 
     Waits for another build to end; raises `ServiceUnavailable` if it takes
-    longer than five minutes, or if the database does not answer.
+    longer than five minutes, or if the database does not respond.
     """
     with connection(dsn) as opened:
         got = opened.execute(_TRY_LOCK).fetchone()
         if got is None or not got[0]:
-            log.info("transform: another build is running; waiting for it")
+            log.info("transform: waiting for another build to finish")
             opened.execute(
                 "select set_config('lock_timeout', %s, false)", [f"{LOCK_WAIT_SECONDS}s"]
             )

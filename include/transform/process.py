@@ -1,4 +1,4 @@
-"""Drive dbt in its child process: the warehouse from a DSN, nothing written into the project."""
+"""Run dbt in its child process against a DSN, without writing to the project."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from include.transform.failures import DbtStopped, failure
 from include.transform.graph import Node, Result
 from include.transform.project import FOLDER
 
-# What profiles.yml reads; every other part of the DSN goes to libpq's own variables.
+# Variables that profiles.yml reads; other parts of the DSN go into libpq variables.
 _VARIABLES = {
     "host": "WANDLE_DBT_HOST",
     "port": "WANDLE_DBT_PORT",
@@ -27,8 +27,8 @@ _VARIABLES = {
     "password": "DBT_ENV_SECRET_WANDLE_PASSWORD",
     "dbname": "WANDLE_DBT_DATABASE",
 }
-# A reader that holds a mart for long makes the swap fail, to be retried, not hang; and a query
-# whose dbt has gone is ended by the server.
+# If a reader locks a mart for long, the swap fails and is retried instead of hanging. If dbt is
+# gone, the server cancels its queries.
 _SERVER_OPTIONS = "-c lock_timeout=60s -c client_connection_check_interval=5s"
 
 
@@ -46,10 +46,10 @@ def environment(dsn: str) -> dict[str, str]:
 
 
 class Dbt:
-    """dbt at work on one database; a context manager, so that it never outlives its use.
+    """A dbt process for one database, as a context manager.
 
-    `home` takes what dbt writes (parsed project, compiled SQL); `progress` is
-    told a line for each node that ends.
+    `home` is where dbt writes (parsed project, compiled SQL); `progress` is
+    called with a line for each finished node.
     """
 
     def __init__(
@@ -113,12 +113,12 @@ class Dbt:
         return [Node.of(described) for described in self._ask("nodes")]
 
     def build(self, nodes: Iterable[Node]) -> list[Result]:
-        """Build exactly these nodes; how each of them ended, failures included."""
+        """Build exactly these nodes; returns the result of each, including failures."""
         selectors = [node.selector for node in nodes]
         return [Result(**described) for described in self._ask("build", selectors=selectors)]
 
     def docs(self) -> Path:
-        """Generate the documentation; the file that holds all of it."""
+        """Generate the docs; returns the HTML file."""
         self._ask("docs")
         return self.target / "static_index.html"
 
@@ -142,9 +142,9 @@ class Dbt:
         code = self._process.wait()
         self._stderr.seek(0)
         last = self._stderr.read().decode(errors="replace").strip().splitlines()[-1:]
-        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        said = f" Its last words: {last[0]}." if last else ""
+        how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
+        said = f" Last output: {last[0]}." if last else ""
         return DbtStopped(
-            f"dbt {command}: its process {how} before it was done.{said} The next retry may "
-            "succeed; if it does not, look at the machine's memory."
+            f"dbt {command}: the process {how} before it finished.{said} The next retry may "
+            "succeed; if not, check whether the machine runs out of memory."
         )

@@ -1,4 +1,4 @@
-"""The dbt project: where it lies, its layers, and which version of it this is."""
+"""The dbt project: its path, layers and version hash."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ FOLDER = Path(__file__).resolve().parents[2] / "dbt_project"
 
 Layer = Literal["staging", "marts"]
 
-# The folders of `models/` that one `dbt build` makes. Tests run with the last layer they need.
+# The folders of `models/` that each `dbt build` covers. Tests run with the last layer they need.
 FOLDERS: dict[Layer, tuple[str, ...]] = {
     "staging": ("staging", "intermediate"),
     "marts": ("marts",),
 }
 
-# What a build reads; not its own output, which may lie below the project when run by hand.
+# The inputs of a build, without its output, which is in the project when dbt is run by hand.
 _READ = ("dbt_project.yml", "profiles.yml", "models/**/*", "macros/**/*", "tests/**/*")
 
 
@@ -27,11 +27,11 @@ def layer_named(name: str) -> Layer:
     for layer in FOLDERS:
         if name == layer:
             return layer
-    raise UnknownName(f"{name!r} is no layer. Choose one of {', '.join(FOLDERS)}.")
+    raise UnknownName(f"unknown layer {name!r}. Choose one of {', '.join(FOLDERS)}.")
 
 
 def project_hash(folder: Path = FOLDER) -> str:
-    """Over the names and contents of all files of the project that decide what is built."""
+    """Hash of the names and contents of all project files that affect a build."""
     digest = hashlib.sha256()
     found = {path for pattern in _READ for path in folder.glob(pattern) if path.is_file()}
     for path in sorted(found):

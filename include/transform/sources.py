@@ -1,4 +1,4 @@
-"""What dbt has of the contracts: its sources, and the columns that staging models read."""
+"""Generate dbt sources and the columns of staging models from the contracts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,25 @@ import yaml
 
 from include.errors import WrongDefinition
 from include.sources.model import Column, Contract
-from include.sources.raw_table import EXTRA, LINEAGE, LINEAGE_NOTES, expected_columns, sql_type
+from include.sources.raw_table import (
+    EXTRA,
+    LINEAGE,
+    LINEAGE_NOTES,
+    expected_columns,
+    quoted,
+    sql_type,
+)
 from include.transform.project import FOLDER
 
 STAGING = FOLDER / "models" / "staging"
 PATH = STAGING / "_sources.yml"
 
 HEADING = """\
-# Made from the contracts, include/sources/*.yaml. Do not edit: change the contract, then run
-# `wandle sync`; `make lint` compares.
+# Generated from the contracts, include/sources/*.yaml. Do not edit: change the contract, then run
+# `wandle sync`. `make lint` checks that this file is up to date.
 """
 
-# Between these lines stands what is made from the contract; all else of a model is its own.
+# The lines between these markers are generated; the rest of a model is edited by hand.
 BEGIN = "-- from the contract, by `wandle sync`"
 END = "-- to here"
 _REGION = re.compile(
@@ -36,7 +43,7 @@ def render(contracts: Mapping[str, Contract]) -> str:
     source = {
         "name": "raw",
         "schema": "raw",
-        "description": "What the APIs returned, one table for each contract. Read it in staging.",
+        "description": "Data as the APIs returned it, one table per contract. Query staging.",
         "tables": [_table(contract) for contract in contracts.values()],
     }
     body = yaml.safe_dump(
@@ -46,7 +53,7 @@ def render(contracts: Mapping[str, Contract]) -> str:
 
 
 def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract, Path]]:
-    """Each contract with the staging model that reads its table, where there is one.
+    """Each contract with the staging model that reads its table, if any.
 
     Raises `WrongDefinition` if two models read one table.
     """
@@ -56,7 +63,7 @@ def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract
         found = [path for path, text in texts.items() if reads.search(text)]
         if len(found) > 1:
             raise WrongDefinition(
-                f"{contract.name}: {' and '.join(path.stem for path in found)} read its table, "
+                f"{contract.name}: {' and '.join(path.stem for path in found)} read its table; "
                 "expected one staging model. Let the others select from the first."
             )
         if found:
@@ -64,14 +71,14 @@ def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract
 
 
 def synced_model(contract: Contract, text: str) -> str:
-    """The staging model with the columns that the contract has now.
+    """The staging model, updated with the current columns of the contract.
 
-    Raises `WrongDefinition` where the model has no place for them.
+    Raises `WrongDefinition` if the model lacks the markers.
     """
     if not _REGION.search(text):
         raise WrongDefinition(
             f"the staging model of {contract.name} has no lines {BEGIN!r} and {END!r} in its "
-            "`source`. Put them where the columns stand, then run `wandle sync`."
+            "`source`. Put them around the columns, then run `wandle sync`."
         )
     body = text.removeprefix(DISABLED)
     body = _REGION.sub(lambda place: column_list(contract, place["indent"]), body)
@@ -79,21 +86,31 @@ def synced_model(contract: Contract, text: str) -> str:
 
 
 def column_list(contract: Contract, indent: str = " " * 8) -> str:
-    """The columns of the raw table, one a line, between the two marks."""
-    names = [*expected_columns(contract)]
+    """The columns of the raw table, one per line, between the markers."""
+    names = [quoted(name) for name in expected_columns(contract)]
     lines = [BEGIN, *(f"{name}," for name in names[:-1]), names[-1], END]
     return "\n".join(indent + line for line in lines)
+
+
+def plain(description: str) -> str:
+    """A description as dbt prints it back: dbt reads `{{`, `{%` and `{#` in one as Jinja."""
+    return re.sub(r"\{(?=[{%#])", "{{ '{' }}", description.strip())
 
 
 def _table(contract: Contract) -> dict[str, Any]:
     columns = [_column(column) for column in contract.raw_columns()]
     columns += [
-        {"name": name, "data_type": {EXTRA: "jsonb", **LINEAGE}[name], "description": note}
+        {
+            "name": name,
+            "quote": True,
+            "data_type": {EXTRA: "jsonb", **LINEAGE}[name],
+            "description": note,
+        }
         for name, note in LINEAGE_NOTES.items()
     ]
     return {
         "name": contract.name,
-        "description": contract.description.strip(),
+        "description": plain(contract.description),
         "config": {
             "meta": {
                 "title": contract.title,
@@ -111,8 +128,9 @@ def _table(contract: Contract) -> dict[str, Any]:
 def _column(column: Column) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": column.name,
+        "quote": True,
         "data_type": sql_type(column.type),
-        "description": column.description.strip(),
+        "description": plain(column.description),
     }
     if column.personal != "no":
         described["config"] = {"meta": {"personal": column.personal}}

@@ -1,4 +1,4 @@
-"""A first staging model for a source: its columns as they are, tested and described."""
+"""Generate the first staging model of a source, with descriptions and tests."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from include.sources.model import Contract
-from include.sources.raw_table import sql_type
-from include.transform.sources import STAGING, column_list
+from include.sources.raw_table import quoted, sql_type
+from include.transform.sources import STAGING, column_list, plain
 
 MODEL = """\
 with
@@ -46,13 +46,16 @@ select * from renamed
 
 
 def model_path(source: str) -> Path:
-    """Where the model of a source lies: `police_crime` in `police/stg_police__crime.sql`."""
+    """The path of a source's model: `police_crime` in `police/stg_police__crime.sql`."""
     group, _, rest = source.partition("_")
     return STAGING / group / f"stg_{group}__{rest or group}.sql"
 
 
 def model_files(contract: Contract) -> dict[Path, str]:
-    """The model and its description, by where they lie."""
+    """The model and its YAML file, by path.
+
+    No column of the contract may have a name of `STAGED`: it would occur twice.
+    """
     path = model_path(contract.name)
     description = yaml.safe_dump(
         {"models": [_described(contract, path.stem)]},
@@ -67,15 +70,10 @@ def _text(contract: Contract) -> str:
     text = MODEL.format(
         columns=column_list(contract),
         source=contract.name,
-        renamed="\n".join(f"        {column.name}," for column in contract.raw_columns()),
-        period=_period_name(contract),
+        renamed="\n".join(f"        {quoted(column.name)}," for column in contract.raw_columns()),
+        period=contract.period,
     )
     return text if contract.enabled else "{{ config(enabled=false) }}\n\n" + text
-
-
-def _period_name(contract: Contract) -> str:
-    taken = {column.name for column in contract.columns}
-    return contract.period if contract.period not in taken else f"asked_{contract.period}"
 
 
 def _described(contract: Contract, name: str) -> dict[str, Any]:
@@ -83,20 +81,23 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
     for column in contract.raw_columns():
         said = {
             "name": column.name,
+            "quote": True,
             "data_type": sql_type(column.type),
-            "description": column.description.strip(),
+            "description": plain(column.description),
         }
         columns.append(said | ({"data_tests": ["not_null"]} if column.required else {}))
     columns += [
         {
             "name": "council",
             "data_type": "text",
-            "description": "The council that was asked for; `uk` for a source of no council.",
+            "description": "The council of the row; `uk` for sources without a council.",
         },
         {
-            "name": _period_name(contract),
+            "name": contract.period,
             "data_type": "date",
-            "description": f"First day of the {contract.period} that was asked for.",
+            "description": "The day of the row."
+            if contract.period == "day"
+            else "First day of the month of the row.",
         },
         {
             "name": "landing_id",
@@ -109,8 +110,8 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
             "description": "The record's number in that landing, from 1.",
         },
     ]
-    described: dict[str, Any] = {"name": name, "description": contract.description.strip()}
+    described: dict[str, Any] = {"name": name, "description": plain(contract.description)}
     if contract.key:
-        together = ["council", _period_name(contract), *contract.key]
+        together = ["council", contract.period, *contract.key]
         described["data_tests"] = [{"unique_together": {"arguments": {"columns": together}}}]
     return described | {"columns": columns}

@@ -9,7 +9,7 @@ import psycopg
 
 from include.errors import PermanentError
 from include.sources.model import Contract
-from include.sources.raw_table import SCHEMA, expected_columns
+from include.sources.raw_table import expected_columns, qualified, quoted
 from include.warehouse.connection import Cursor, rows
 
 
@@ -24,7 +24,7 @@ def raw_rows(
     types = expected_columns(contract)
     where = _where(f"raw.{contract.name}", types, wanted)
     values = tuple(wanted.values())
-    of_table = f"from {SCHEMA}.{contract.name} where {where}"
+    of_table = f"from {qualified(contract)} where {where}"
     query = f"select * {of_table} order by _council, _period, _landing_id, _record_no limit {most}"
     return _count(cursor, of_table, wanted, values), rows(cursor, query, *values)
 
@@ -39,7 +39,7 @@ def mart_row(
     name = f"marts.{mart}"
     if not rows(cursor, "select to_regclass($1) is not null as there", name)[0]["there"]:
         raise PermanentError(f"explain: {name} is not built yet. Build it: `wandle transform`.")
-    of_mart = f"from {name} where {_where(name, grain, wanted)}"
+    of_mart = f"from marts.{quoted(mart)} where {_where(name, grain, wanted)}"
     values = tuple(wanted.values())
     found = _count(cursor, of_mart, wanted, values)
     if found != 1:
@@ -58,7 +58,7 @@ def rows_of_model(
     """
     where = _where(model, grain, grain)
     values = tuple(str(row[name]) for name in grain)
-    of_model = f"from intermediate.{model} where {where}"
+    of_model = f"from intermediate.{quoted(model)} where {where}"
     landings = rows(
         cursor,
         f"select landing_id, count(*) as records {of_model} group by landing_id order by 1",
@@ -81,7 +81,7 @@ def _where(name: str, types: Mapping[str, str], wanted: Mapping[str, str]) -> st
                 f"explain: {name} has no column {column!r}. It has {', '.join(types)}."
             )
     return " and ".join(
-        f"{column} = $%d::text::{types[column]}" % number
+        f"{quoted(column)} = ${number}::text::{types[column]}"
         for number, column in enumerate(wanted, start=1)
     )
 
@@ -108,7 +108,7 @@ def row_counts(cursor: Cursor) -> dict[str, int]:
     )
     counts = {}
     for row in found:
-        name = row["table_name"].replace('"', '""')
-        counted = rows(cursor, f'select count(*) as count from marts."{name}"')  # noqa: S608, quoted
+        query = f"select count(*) as count from marts.{quoted(row['table_name'])}"  # noqa: S608
+        counted = rows(cursor, query)
         counts[row["table_name"]] = int(counted[0]["count"])
     return counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from include.records.json_values import parsed
 from include.sources.model import Contract
 from include.sources.partition import Partition
-from include.sources.raw_table import EXTRA, SCHEMA, of_partition
+from include.sources.raw_table import EXTRA, of_partition, qualified, quoted
 from include.warehouse.books import ledger
 from include.warehouse.books.quarantine import content_of_rows
 from include.warehouse.columns.cast import typed
@@ -50,15 +50,15 @@ def begin(cursor: Cursor) -> None:
     cursor.execute("set transaction isolation level repeatable read")
 
 
-def partitions(cursor: Cursor, source: str) -> set[tuple[str, date]]:
+def partitions(cursor: Cursor, contract: Contract) -> set[tuple[str, date]]:
     """Council and first day of each partition that has rows, or that the ledger says is loaded."""
     known = rows(
         cursor,
-        f"select distinct _council as council, _period as period from {SCHEMA}.{source} "  # noqa: S608, a checked identifier
+        f"select distinct _council as council, _period as period from {qualified(contract)} "  # noqa: S608, quoted
         "union select council, period from ops.load "
         "where source = $1 and status in ('loaded', 'unchanged') "
         "union select council, period from ops.quarantine where source = $1",
-        source,
+        contract.name,
     )
     return {(row["council"], row["period"]) for row in known}
 
@@ -102,7 +102,7 @@ def content_of_first(
     """The content hash of the rows that came of the first records of a landing."""
     types = _types(contract)
     cursor.execute(
-        of_partition(contract, f"select {', '.join(types)}") + " and _record_no <= $3",
+        of_partition(contract, f"select {_list(types)}") + " and _record_no <= $3",
         (partition.council, partition.period.first_day, records),
     )
     content = ContentHash()
@@ -118,9 +118,13 @@ def _types(contract: Contract) -> dict[str, str]:
 def _rows(
     cursor: ArrowCursor, contract: Contract, types: Mapping[str, str]
 ) -> Iterator[pa.RecordBatch]:
-    names = ", ".join((*types, "_landing_id"))
+    names = _list((*types, "_landing_id"))
     where = OF_PARTITION.format(council="_council", period="_period")
-    return _stream(cursor, f"select {names} from {SCHEMA}.{contract.name} {where}")  # noqa: S608, checked identifiers
+    return _stream(cursor, f"select {names} from {qualified(contract)} {where}")  # noqa: S608, quoted
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(map(quoted, names))
 
 
 def _add_quarantine(cursor: ArrowCursor, found: Held) -> None:

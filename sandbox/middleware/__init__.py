@@ -1,1 +1,1 @@
-"""Faults and rate limits in front of each API."""
+"""Middleware of each API: faults and rate limits."""

@@ -1,4 +1,4 @@
-"""Which requests are struck by which fault: the rules of `faults.json`, and the header's."""
+"""Which fault applies to which request: the rules of `faults.json` and of the header."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REWRITES = {"wrong-type": retyped, "extra-field": extended}
 
 
 class Match(BaseModel):
-    """Which requests a rule strikes."""
+    """Which requests a rule applies to."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,7 +37,7 @@ class Match(BaseModel):
         return value
 
     def fits(self, path: str, fields: dict[str, str]) -> bool:
-        """Whether a request to `path` with these fields is meant."""
+        """Whether a request to `path` with these fields matches."""
         return bool(re.search(self.path, path)) and self.form.items() <= fields.items()
 
 
@@ -54,7 +54,7 @@ class Rule(BaseModel):
     page: int | None = Field(default=None, ge=2)
 
     def reaches(self, query: bytes) -> bool:
-        """Whether a fault of pages strikes the page that is asked for; any other always does."""
+        """Whether a paging fault applies to the requested page; other faults always apply."""
         if self.fault not in PAGES_LATER:
             return True
         asked = page_number(query)
@@ -65,7 +65,7 @@ RULES = TypeAdapter(list[Rule])
 
 
 def rule_of_header(text: str) -> Rule | None:
-    """The rule that `<fault>` or `<fault>=<what it takes>` means; None if it is none."""
+    """Parse the rule `<fault>` or `<fault>=<argument>`; None if invalid."""
     name, _, taken = text.strip().partition("=")
     takes = "field" if name in REWRITES else "page" if name in PAGES_LATER else "seconds"
     try:

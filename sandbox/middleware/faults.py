@@ -1,42 +1,42 @@
-"""Faults on demand, as middleware: what real APIs do on their bad days. Off unless asked for.
+"""Middleware that simulates API faults on demand. Off by default.
 
-One request asks for a fault by the header `X-Wandle-Fault: <fault>`, with what it
-takes: seconds, a field or a page: `slow=70`, `wrong-type=value`, `missing-page=3`.
+A request selects a fault with the header `X-Wandle-Fault: <fault>`, with an argument
+(seconds, a field or a page) if needed: `slow=70`, `wrong-type=value`, `missing-page=3`.
 
-Requests of a client that cannot be touched are matched by rules in
-`faults.json` beside the sandbox's state file, read again whenever it changes:
+For clients whose requests cannot be changed, put rules in `faults.json` next to the
+sandbox's state file. It is read again whenever it changes:
 
     [{"match": {"path": "crimes-street", "form": {"date": "2017-05"}},
       "fault": "500", "times": 3}]
 
-`path` is a regular expression searched in the request's path; `form` holds
-form fields or query parameters with the values that they must have; `times`
-is how often the rule strikes (always, if left out); `seconds`, `field` and `page`
-are as above. The first rule that matches and is not used up strikes.
+`path` is a regular expression searched in the request path; `form` gives required
+values of form fields or query parameters; `times` is how often the rule applies
+(default: always); `seconds`, `field` and `page` are as above. The first matching
+rule that is not used up applies.
 
 | fault | the client sees |
 |---|---|
 | `429` | 429, no Retry-After |
-| `429-retry-after-seconds` | 429 with `Retry-After: <seconds>` (1 by default) |
+| `429-retry-after-seconds` | 429 with `Retry-After: <seconds>` (default: 1) |
 | `429-retry-after-date` | 429 with the same as an HTTP date |
 | `500` | 500 with an HTML body |
 | `502` | 502 with an HTML body |
 | `503` | 503, plain text |
 | `503-html` | 503 with an HTML body |
 | `404` | 404, plain text |
-| `slow` | the right answer, `seconds` later (5 by default) |
-| `cut` | the connection ends in the middle of the body |
+| `slow` | the correct response, `seconds` late (default: 5) |
+| `cut` | the connection closes in the middle of the body |
 | `truncated` | a complete 200 whose JSON ends in the middle |
 | `empty` | 200 with a body of zero bytes |
 | `empty-list` | 200 with `[]` |
-| `wrong-type` | the right JSON, but each value of `field` (the records' first) is an object |
-| `extra-field` | the right JSON, but each record has one `field` more |
-| `missing-page` | page `page` (2) is left out: from it on, each page is the one after it |
-| `duplicate-page` | the page before `page` (2) comes again: from it on, each is the one before |
+| `wrong-type` | correct JSON, but each value of `field` (default: the first) is an object |
+| `extra-field` | correct JSON, but each record has an extra `field` |
+| `missing-page` | page `page` (default: 2) is skipped: later pages move up by one |
+| `duplicate-page` | the page before `page` (default: 2) is repeated: later pages move down |
 
 Pages are those of `_limit` and `_offset`, of `limit` and `offset`, or of `page`.
-The last two strike no page before `page`; with `times` 1 they strike one answer
-and the pages after it are right again.
+The last two do not affect pages before `page`; with `times` 1 they affect one
+response, and later pages are correct again.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ log = logging.getLogger("wandle.sandbox")
 
 
 class Faults:
-    """Answers with a fault where the request's header or the control file says so."""
+    """Responds with a fault if the request header or the control file selects one."""
 
     def __init__(self, app: ASGIApp, control: Path | None = None) -> None:
         self.app = app
@@ -142,7 +142,7 @@ class Faults:
             status, headers, body = await self._collect(scope, receive)
             half = body[: len(body) // 2]
             length = len(body) if rule.fault == "cut" else len(half)
-            # Left unfinished, a server can only close the connection.
+            # If the body is incomplete, the server can only close the connection.
             unfinished = rule.fault == "cut"
             await _send_whole(send, status, headers, half, length=length, unfinished=unfinished)
         else:

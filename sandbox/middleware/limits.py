@@ -1,4 +1,4 @@
-"""Rate limiting as middleware, for each client address: a token bucket, windows, a queue."""
+"""Rate limiting middleware per client address: a token bucket, windows, a queue."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MOST_AT_ONCE = 6
 
 
 class RateLimit:
-    """Lets `burst` requests of a client through at once, `per_second` sustained; then 429.
+    """Allows a client `burst` requests at once and `per_second` sustained; then 429.
 
     The 429 has a plain-text body and no Retry-After, as at data.police.uk. A
-    refused request costs nothing. `clock` gives seconds.
+    refused request does not count. `clock` returns seconds.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class RateLimit:
 
 
 class Windows:
-    """Counts weighted calls of a client in each minute, hour and day; over a limit, 429.
+    """Counts a client's weighted calls per minute, hour and day; over a limit, 429.
 
-    The counters clear at the full minute, the full hour and 00:00 UTC. Body
-    and status are those of open-meteo.com, which sends no Retry-After: the
-    reason alone says how long to wait. However much a call weighs, it is let
-    through while the limit is not reached. A refused call costs nothing.
+    The counters reset at the full minute, the full hour and 00:00 UTC. Body
+    and status are those of open-meteo.com, which sends no Retry-After: only
+    the reason says how long to wait. A call is allowed until the limit is
+    reached, whatever its weight. A refused call does not count.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Windows:
         return [(client[0] if client else "", now.strftime(form)) for form in WINDOW_FORMATS]
 
     def _spend(self, windows: list[tuple[str, str]], weight: float) -> None:
-        # What was counted in windows that are over is forgotten.
+        # Drop the counts of past windows.
         current = {moment for _, moment in windows}
         self._spent = {key: spent for key, spent in self._spent.items() if key[1] in current}
         for window in windows:
@@ -119,7 +119,7 @@ class Windows:
 
 
 class OneAtATime:
-    """Lets one request of a client through at a time; up to five more wait, the next gets 429."""
+    """Allows one request per client at a time; up to five more wait, the next gets 429."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Answers and requests made wrong: fields retyped or added, pages left out or given twice."""
+"""Rewrite requests and responses: retype or add fields, skip or repeat pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ADDED_VALUE = "unexpected"
 
 
 def page_number(query: bytes) -> int | None:
-    """Which page, from 1, a query asks for; None if it does not page or not say how far."""
+    """The page that a query requests, from 1; None without paging parameters."""
     fields = dict(parse_qsl(query.decode("latin-1")))
     for offset, limit in OFFSETS:
         if fields.get(limit, "").isdecimal() and int(fields[limit]):
@@ -28,7 +28,7 @@ def page_number(query: bytes) -> int | None:
 
 
 def other_page(query: bytes, pages: int) -> bytes:
-    """The same query for the page so many pages later."""
+    """The same query for a page that many pages later."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     fields = dict(pairs)
     for offset, limit in OFFSETS:

@@ -1,8 +1,8 @@
 """data.police.uk: its paths, parameters and refusals, over generated or recorded data.
 
 Status codes, limits and types are those of https://data.police.uk/docs/ and of
-recorded answers. The live bodies of 400, 404, 429 and 503 are not known: here
-they are plain text, and no client should read them.
+recorded responses. The live bodies of 400, 404, 429 and 503 are unknown: here
+they are plain text, and clients should not parse them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 class NotHeld(Exception):
-    """There is no such month, force or place: 404."""
+    """The month, force or place does not exist: 404."""
 
 
 class Answer(NamedTuple):

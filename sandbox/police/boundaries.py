@@ -1,4 +1,4 @@
-"""Recorded ward boundaries: GeoJSON in, the API's rings out, and whose ring a polygon is."""
+"""Recorded ward boundaries: reads GeoJSON, returns rings, and finds the ward of a polygon."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class WardBoundary:
 
 
 def read_boundaries(folder: Path) -> list[WardBoundary]:
-    """The wards of every GeoJSON file of a folder; none if there is no such folder.
+    """The wards of every GeoJSON file of a folder; empty if there is no such folder.
 
-    Raises `ValueError`, `TypeError` or `KeyError` for a file of another kind.
+    Raises `ValueError`, `TypeError` or `KeyError` for any other file.
     """
     found: dict[str, WardBoundary] = {}
     for path in sorted(folder.glob("*.json")):

@@ -1,10 +1,10 @@
-"""Recorded police data: real bodies served byte for byte from a payload directory.
+"""Recorded police data: real responses served byte for byte from a payload directory.
 
-    police/crimes/<council>/<YYYY-MM>/<ward code>.json     one answer to all-crime
-    police/crimes/<council>/<YYYY-MM>/<ward code>_<n>.json the same, for the ward's n-th part
+    police/crimes/<council>/<YYYY-MM>/<ward code>.json     one response of all-crime
+    police/crimes/<council>/<YYYY-MM>/<ward code>_<n>.json the same for the n-th part of a ward
     police/boundaries/<council GSS code>.json              GeoJSON of the wards
 
-Bodies and months are looked up at each request, boundaries are read at the start.
+Bodies and months are looked up per request; boundaries are read at the start.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ def recorded_months(payloads: Path) -> dict[str, list[str]]:
 
 
 class RecordedPolice:
-    """Answers from a payload directory.
+    """Police data from a payload directory.
 
     The recording does not say which force a ward belongs to: every known
-    force answers for all its wards, whose ids are their codes. A body was an
-    answer below the live cap, so no cap applies to it.
+    force answers for all its wards, whose ids are their codes. Bodies were
+    recorded below the live cap, so no cap applies.
     """
 
     def __init__(self, payloads: Path, force_of: Callable[[str], str]) -> None:

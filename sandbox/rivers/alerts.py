@@ -1,4 +1,4 @@
-"""Generated flood warnings around the councils: on most days there is none."""
+"""Generated flood warnings around the councils: none on most days."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _warning(code: str, title: str, river: str, moment: Moment, number: int) -> 
         },
         "floodAreaID": code,
         "isTidal": False,
-        "message": f"This is no real warning. The {river} is high.",
+        "message": f"This is not a real warning. The {river} is high.",
         "severity": SEVERITIES[level],
         "severityLevel": level,
         "timeMessageChanged": raised,

@@ -35,7 +35,7 @@ FULL_REORDERED = (*FULL[2:9], *FULL[:2], *FULL[9:])
 
 
 def archived(readings: Readings, day: date, *, full: bool) -> Iterator[bytes] | None:
-    """The file of a day in pieces, an hour each; None where there is no such file."""
+    """The file of a day in chunks of an hour; None if there is no such file."""
     seed = readings.moment.seed
     built = FIRST_DAY <= day <= readings.moment.as_of - BUILT_AFTER and day != NEVER_BUILT
     if not built or share(seed, "archive", day, "absent") < ABSENT:

@@ -1,6 +1,6 @@
-"""Where the answers of environment.data.gov.uk come from: generated, or recorded where it can be.
+"""The data of environment.data.gov.uk: generated, or recorded where possible.
 
-ea/*.json    whole answers, each with its own query under `meta.hasFormat`
+ea/*.json    complete responses, each with its query under `meta.hasFormat`
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Query:
     fields: dict[str, list[str]]
 
     def one(self, name: str, read: Callable[[str], T]) -> T | None:
-        """A parameter's last value, read; None where it is not given. Refuses a wrong one."""
+        """The parsed last value of a parameter; None if missing. Rejects invalid values."""
         if name not in self.fields:
             return None
         try:
@@ -41,29 +41,29 @@ class Query:
             raise HTTPException(400, f"{name}: {error}") from error
 
     def allows(self, name: str, value: Any, read: Callable[[Any], Any] = str) -> bool:
-        """Whether a field's value, or one of several, is among those that are asked for."""
+        """Whether a field's value, or one of several, is among the requested ones."""
         if name not in self.fields:
             return True
         return any(read(one) in self.fields[name] for one in _several(value))
 
     @property
     def full(self) -> bool:
-        """Whether the full view is asked for."""
+        """Whether the full view is requested."""
         return self.fields.get("_view") == ["full"]
 
     @property
     def limit(self) -> int | None:
-        """The most items."""
+        """The maximum number of items."""
         return self.one("_limit", _count)
 
     @property
     def offset(self) -> int:
-        """How many items to leave out."""
+        """How many items to skip."""
         return self.one("_offset", _count) or 0
 
     @property
     def latest(self) -> bool:
-        """Whether each measure's latest reading is asked for."""
+        """Whether each measure's latest reading is requested."""
         return "latest" in self.fields
 
     @property
@@ -73,7 +73,7 @@ class Query:
 
 
 def query_of(text: str) -> Query:
-    """The parameters of a query string. Refuses one that the API does not have."""
+    """The parameters of a query string. Rejects unknown ones."""
     fields = parse_qs(text, keep_blank_values=True)
     unknown = sorted(fields.keys() - PARAMETERS)
     if unknown:
@@ -82,7 +82,7 @@ def query_of(text: str) -> Query:
 
 
 def chosen_stations(network: Network, query: Query) -> list[Item]:
-    """The stations that every filter lets through, in the full view."""
+    """The stations that pass every filter, in the full view."""
     near = _nearness(query)
     search = query.one("search", str.casefold) or ""
     return [
@@ -126,7 +126,7 @@ def chosen_warnings(warnings: list[Item], query: Query) -> list[Item]:
 
 
 def default_view(station: Item) -> Item:
-    """A station as lists show it unless the full view is asked for: scales are URLs."""
+    """A station in the default view of lists: scales are URLs."""
     scales = {
         key: station[key]["@id"]
         for key in ("stageScale", "downstageScale")
@@ -136,7 +136,7 @@ def default_view(station: Item) -> Item:
 
 
 def span_of(query: Query, oldest: date, today: date) -> tuple[date, date, int | None]:
-    """First day, last day, and the second after which readings are asked for."""
+    """First day, last day, and the second after which readings are requested."""
     first, last = query.one("startdate", _day), query.one("enddate", _day)
     if day := query.one("date", _day):
         return day, day, None

@@ -1,7 +1,7 @@
 """Generated weather: a pure function of seed, grid cell, hour, and how old the hour is.
 
-The last two days are not known yet. Values are preliminary for five days,
-restated then, and once more, for good, when they are about 75 days old.
+The last two days are not available yet. Values are preliminary for five days,
+then revised, and final after about 75 days.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FRONT_HOURS = 18
 
 
 class Asked(NamedTuple):
-    """Cell and days that weather is asked for; `offset` is the time zone's, in seconds."""
+    """The requested cell and days; `offset` is the time zone's, in seconds."""
 
     cell: tuple[float, float]
     first: date

@@ -1,8 +1,8 @@
 """archive-api.open-meteo.com: its parameters, refusals and limits, over generated weather.
 
-Status codes, reasons and the order of the keys are those of recorded answers
-and of the API's source. Beside generated weather, a recorded answer is served
-byte for byte to the very query that it answered.
+Status codes, reasons and key order are those of recorded responses and of the
+API's source. A recorded response is served byte for byte to the exact query that
+it was recorded for; other weather is generated.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def understood(text: str, as_of: date) -> Ask:
 
 
 def weight(scope: Scope) -> float:
-    """How many calls a request counts as: by its variables, days and locations."""
+    """The weight of a request in calls: by variables, days and locations."""
     fields = parse_qs(scope["query_string"].decode("latin-1"))
 
     def count(name: str) -> int:
@@ -185,7 +185,7 @@ def _answer(ask: Ask, place: Place, number: int, moment: Moment, spent: float) -
 
 
 def _offset(zone: str, moment: Moment) -> int:
-    """The zone's offset at the moment of asking, whatever dates are asked for."""
+    """The zone's offset at the time of the request, whatever dates are requested."""
     offset = moment.now.astimezone(ZoneInfo(zone)).utcoffset()
     return int(offset.total_seconds()) if offset else 0
 

@@ -1,6 +1,6 @@
-"""Recorded answers of archive-api.open-meteo.com, each for the very query that it answered.
+"""Recorded answers of archive-api.open-meteo.com, each for its exact query.
 
-open_meteo/*.json    whole answers; place, days and variables stand in them
+open_meteo/*.json    complete responses; they contain place, days and variables
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The variables of open-meteo.com: units, decimals, names, and how each comes out of the air."""
+"""The variables of open-meteo.com: units, decimals, names and formulas."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ HOURLY = {
     "soil_moisture_0_to_7cm": Variable("m³/m³", 3, lambda air: 0.2 + 0.2 * air.smooth("soil", 90)),
 }
 
-# What the API called them in 2022 and 2023; it still answers to these names.
+# Names used by the API in 2022 and 2023, which it still accepts.
 RENAMED = {
     "windspeed_10m": "wind_speed_10m", "winddirection_10m": "wind_direction_10m",
     "windgusts_10m": "wind_gusts_10m", "weathercode": "weather_code",

@@ -1,1 +1,1 @@
-"""What all APIs of the sandbox share: the day, the map, areas, recorded payloads."""
+"""Shared by all APIs of the sandbox: the date, the map, areas, recorded payloads."""

@@ -1,4 +1,4 @@
-"""The areas that a request can ask about: a polygon, or a mile around a point."""
+"""The area of a request: a polygon, or a mile around a point."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MILE_METRES = 1609.344
 EARTH_RADIUS_METRES = 6_371_008.8
 METRES_PER_DEGREE = radians(1) * EARTH_RADIUS_METRES
 
-# Seven decimals of a degree are a centimetre: rings that agree to there are the same ring.
+# Seven decimals of a degree are a centimetre: rings that agree to that precision are equal.
 RING_DECIMALS = 7
 
 Ring = tuple[tuple[float, float], ...]
@@ -42,7 +42,7 @@ class Area:
 def polygon(text: str) -> Area:
     """The area of `lat,lng:lat,lng:...`; it closes itself.
 
-    Raises `ValueError` for fewer than three points or one that is none.
+    Raises `ValueError` for fewer than three points or an invalid one.
     """
     points = [_point(pair) for pair in text.split(":")]
     if len(set(points)) < 3:
@@ -53,7 +53,7 @@ def polygon(text: str) -> Area:
 
 
 def mile_around(latitude: str, longitude: str) -> Area:
-    """The area within a mile of a point. Raises `ValueError` if it is none."""
+    """The area within a mile of a point. Raises `ValueError` if it is invalid."""
     x, y = _point(f"{latitude},{longitude}")
     height = MILE_METRES / METRES_PER_DEGREE
     circle = affinity.scale(
@@ -82,5 +82,5 @@ def _point(pair: str) -> tuple[float, float]:
     latitude, comma, longitude = pair.partition(",")
     y, x = float(latitude), float(longitude)
     if not comma or not (isfinite(x) and isfinite(y)) or abs(y) > 90 or abs(x) > 180:
-        raise ValueError(f"{pair!r} is no latitude,longitude")
+        raise ValueError(f"{pair!r} is not a latitude,longitude pair")
     return x, y

@@ -1,8 +1,9 @@
-"""Which day the sandbox believes it is, and from which seed its data grow.
+"""The sandbox's current date and the seed of its data.
 
 The state file, `{"seed": 7, "as_of": "2026-11-21"}`, is read again whenever it
-changes, so the day can be moved while the sandbox runs. `"national": true` in it
-asks for gauges all over the country, instead of those around the councils alone.
+changes, so the date can be changed while the sandbox is running. With
+`"national": true`, gauges are generated all over the country instead of only
+around the councils.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ log = logging.getLogger("wandle.sandbox")
 
 
 def file_version(path: Path) -> tuple[int, int, int] | None:
-    """Changes whenever the file does; None while there is no such file."""
+    """A value that changes whenever the file does; None if there is no file."""
     try:
         stat = path.stat()
     except OSError:
@@ -33,7 +34,7 @@ class WrongState(PermanentError):
 
 @dataclass(frozen=True)
 class Moment:
-    """What generated answers depend on, besides the request."""
+    """What generated responses depend on, besides the request."""
 
     seed: int
     as_of: date
@@ -41,13 +42,13 @@ class Moment:
 
     @property
     def now(self) -> datetime:
-        """The last second of the day, UTC: what has happened on it, has happened."""
+        """The last second of the day, UTC, so that all of the day is in the past."""
         midnight = datetime(self.as_of.year, self.as_of.month, self.as_of.day, tzinfo=UTC)
         return midnight + timedelta(days=1, seconds=-1)
 
 
 def read_state(state: Path) -> Moment:
-    """The moment that a state file tells. Raises `WrongState`."""
+    """Read a state file. Raises `WrongState`."""
     try:
         content = json.loads(state.read_text(encoding="utf-8"))
         national = bool(content.get("national", False))
@@ -60,7 +61,7 @@ def read_state(state: Path) -> Moment:
 
 
 class Clock:
-    """The present moment; a state file, where there is one, overrules what it starts with."""
+    """The current moment; a state file overrides the initial one."""
 
     def __init__(
         self, seed: int, as_of: date, state: Path | None = None, *, national: bool = False

@@ -1,4 +1,4 @@
-"""Which APIs a payload directory holds recordings of, and which of its files are whole answers."""
+"""Find the recordings in a payload directory, and which of them are complete responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from include.errors import PermanentError
 
-# What whoever recorded a file says in its name when it is less than the answer was.
+# Markers in the names of incomplete recordings.
 CUT = re.compile(r"_(excerpt|trimmed|items)(_|\.)")
 RECORDED_ON = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{4}Z)?)?)?")
 
@@ -23,13 +23,13 @@ LAYOUT = (
 
 
 class WrongPayloads(PermanentError):
-    """A payload directory does not have the layout that the sandbox reads."""
+    """A payload directory does not have the expected layout."""
 
 
 def whole_answers(folder: Path) -> Iterator[tuple[Path, bytes, Any]]:
-    """Path, bytes and content of each whole JSON body of a folder, the newest recording first.
+    """Path, bytes and content of each complete JSON body of a folder, newest first.
 
-    The newest is told by the last date in the file's name. Raises
+    The newest has the latest date in its file name. Raises
     `WrongPayloads` for a file that is not JSON.
     """
     paths = [path for path in folder.glob("*.json") if not CUT.search(path.name)]
@@ -45,7 +45,7 @@ def whole_answers(folder: Path) -> Iterator[tuple[Path, bytes, Any]]:
 
 
 def holds_answers(folder: Path) -> bool:
-    """Whether a folder has a whole JSON body in it."""
+    """Whether a folder has a complete JSON body."""
     return any(not CUT.search(path.name) for path in folder.glob("*.json"))
 
 

@@ -139,8 +139,8 @@ def looked_at(part: str) -> dict[str, str]:
 
 def red(part: str) -> dict[str, str]:
     """Only what is wrong; each with what to do."""
-    found = [check for check in aws_doctor(Settings.read(), [part]) if not check.well]
-    assert all(check.mend for check in found), found
+    found = [check for check in aws_doctor(Settings.read(), [part]) if not check.passed]
+    assert all(check.fix for check in found), found
     return {check.name: check.problem for check in found}
 
 
@@ -148,7 +148,7 @@ def red(part: str) -> dict[str, str]:
 
 
 BUCKET_TAKEN_AWAY: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "private": ("nothing of the kind", lambda s3: s3.delete_public_access_block(Bucket=BUCKET)),
+    "private": ("not configured", lambda s3: s3.delete_public_access_block(Bucket=BUCKET)),
     "private (in part)": (
         "BlockPublicPolicy off",
         lambda s3: s3.put_public_access_block(
@@ -157,7 +157,7 @@ BUCKET_TAKEN_AWAY: dict[str, tuple[str, Callable[[Any], Any]]] = {
         ),
     ),
     "owned by this account": (
-        "nothing of the kind",
+        "not configured",
         lambda s3: s3.delete_bucket_ownership_controls(Bucket=BUCKET),
     ),
     "versioned": (
@@ -167,7 +167,7 @@ BUCKET_TAKEN_AWAY: dict[str, tuple[str, Callable[[Any], Any]]] = {
         ),
     ),
     "encrypted": (
-        "encrypted by AES256",
+        "encrypted with AES256",
         lambda s3: s3.put_bucket_encryption(
             Bucket=BUCKET,
             ServerSideEncryptionConfiguration={
@@ -175,17 +175,17 @@ BUCKET_TAKEN_AWAY: dict[str, tuple[str, Callable[[Any], Any]]] = {
             },
         ),
     ),
-    "TLS only": ("nothing of the kind", lambda s3: s3.delete_bucket_policy(Bucket=BUCKET)),
+    "TLS only": ("not configured", lambda s3: s3.delete_bucket_policy(Bucket=BUCKET)),
     "TLS only (objects)": (
-        "does not refuse",
+        "does not deny",
         lambda s3: s3.put_bucket_policy(
             Bucket=BUCKET,
             Policy=json.dumps(TLS_ONLY).replace(f', "{ARN}/*"', ""),
         ),
     ),
-    "lifecycle": ("nothing of the kind", lambda s3: s3.delete_bucket_lifecycle(Bucket=BUCKET)),
+    "lifecycle": ("not configured", lambda s3: s3.delete_bucket_lifecycle(Bucket=BUCKET)),
     "lifecycle (uploads)": (
-        "broke off are kept",
+        "incomplete multipart uploads",
         lambda s3: s3.put_bucket_lifecycle_configuration(
             Bucket=BUCKET,
             LifecycleConfiguration={
@@ -196,13 +196,13 @@ BUCKET_TAKEN_AWAY: dict[str, tuple[str, Callable[[Any], Any]]] = {
         ),
     ),
     "lifecycle (landings)": (
-        "landings expire",
+        "expires landings",
         lambda s3: s3.put_bucket_lifecycle_configuration(
             Bucket=BUCKET,
             LifecycleConfiguration={"Rules": [LIFECYCLE | {"Expiration": {"Days": 9}}]},
         ),
     ),
-    "exists": ("answers 404", lambda s3: s3.delete_bucket(Bucket=BUCKET)),
+    "exists": ("returned 404", lambda s3: s3.delete_bucket(Bucket=BUCKET)),
 }
 
 
@@ -245,7 +245,7 @@ def test_each_role_that_is_missing_is_red(aws):
     for name in NAMES:
         role = f"wandle-dev-{name}"
         iam.delete_role(RoleName=role)
-        assert red("roles") == {f"role: {role}": "there is no such role."}
+        assert red("roles") == {f"role: {role}": "the role does not exist."}
         iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))
 
 
@@ -282,7 +282,7 @@ def test_a_role_that_the_host_may_not_assume_is_red(aws, moto_url, monkeypatch):
 def test_an_environment_without_roles_is_red(aws, monkeypatch):
     monkeypatch.delenv("WANDLE_JOB_ROLE")
 
-    assert "every job works as the host itself" in red("roles")["roles"]
+    assert "every job runs with the rights of the host" in red("roles")["roles"]
 
 
 # --- the instance ---
@@ -320,7 +320,7 @@ def test_another_instance_than_the_one_in_settings_is_red(aws, monkeypatch):
     make_instance(aws)
     monkeypatch.setenv("WANDLE_DATABASE", "elsewhere:5432")
 
-    assert list(red("instance")) == ["instance: is the one that settings name"]
+    assert list(red("instance")) == ["instance: matches the settings"]
 
 
 def test_no_instance_is_red(aws, monkeypatch):
@@ -477,12 +477,12 @@ DATABASE_TAKEN_AWAY = {
     ),
     "grant connect on database airflow to public": (
         "revoke connect on database airflow from public",
-        "Airflow's own is closed to the pipeline",
+        "the pipeline cannot access Airflow's metadata",
         "gets into Airflow's database",
     ),
     "alter role wandle_reader nologin": (
         "alter role wandle_reader login",
-        "wandle_reader gets in over TLS",
+        "wandle_reader can log in over TLS",
         "not permitted to log in",
     ),
 }
@@ -499,14 +499,16 @@ def test_a_database_is_red_for_what_was_done_to_it(made, statement):
 
     assert says in found[f"database: {check}"]
     others = {name for name in found if "wandle_reader" not in name} - {f"database: {check}"}
-    assert others <= {"database: Airflow's own is closed to the pipeline"}
+    assert others <= {"database: the pipeline cannot access Airflow's metadata"}
 
 
 def test_a_server_that_takes_plain_connections_is_red(made):
     with made.postgres.plain_connections_allowed():
         found = red("database")
 
-    assert found == {"database: turns away who comes without TLS": "it lets a role in without TLS."}
+    assert found == {
+        "database: refuses connections without TLS": "it accepts connections without TLS."
+    }
 
 
 def test_a_server_whose_certificate_is_another_s_is_red_for_everybody(made, secrets):
@@ -543,5 +545,5 @@ def test_without_an_environment_there_is_nothing_to_look_at(aws, monkeypatch):
 
 
 def test_a_part_that_does_not_exist_is_refused(aws):
-    with pytest.raises(PermanentError, match=f"'purse' is none of {', '.join(PARTS)}"):
+    with pytest.raises(PermanentError, match=f"unknown part 'purse'. Known: {', '.join(PARTS)}"):
         list(aws_doctor(Settings.read(), ["purse"]))

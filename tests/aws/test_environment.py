@@ -133,7 +133,7 @@ def test_a_rotation_that_broke_off_is_mended_by_running_it_again(aws, migrated, 
 
 
 def test_a_role_that_is_not_wandle_s_is_not_touched(migrated):
-    with pytest.raises(PermanentError, match="'postgres' is none of wandle_loader"):
+    with pytest.raises(PermanentError, match=r"unknown role 'postgres'\. Known: wandle_loader"):
         migrate_environment(migrated, rotate=["postgres"])
 
 

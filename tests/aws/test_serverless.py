@@ -107,7 +107,7 @@ def test_a_partition_that_fails_holds_back_no_other_and_is_raised(function, sand
 @pytest.mark.parametrize(
     ("event", "error", "says"),
     [
-        ({}, PermanentError, "names no 'source'"),
+        ({}, PermanentError, "has no 'source'"),
         ({"source": "tea_leaves"}, UnknownName, "tea_leaves"),
     ],
 )
@@ -162,5 +162,5 @@ def _task_of_dag(name: str, patch: pytest.MonkeyPatch) -> Any:
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    patch.setattr(module, "_lake", lambda: lake_of(Settings.read()))
+    patch.setattr(module, "lake", lambda: lake_of(Settings.read()))
     return getattr(module, name).function

@@ -27,18 +27,26 @@ def bars(measured: Sequence[Row]) -> list[Bar]:
     """Every bar, judged by what was measured."""
     rows = {(row["case"], row["contender"]): row for row in measured}
     return [
-        _at_least("rows a second, of copy's", 1.0, rows, OURS, ("first_load", FLOOR)),
-        _at_least("replacing, of copy's", 0.7, rows, ("replace", "wandle"), ("first_load", FLOOR)),
-        _at_least("rows a second, of ready Arrow's", 0.65, rows, OURS, ("first_load", "adbc")),
-        _at_least("times dlt's default", 15, rows, OURS, ("first_load", "dlt default")),
-        _at_least("times dlt's Arrow path", 4, rows, OURS, ("first_load", "dlt Arrow")),
-        _at_most("unchanged, of a first load", 0.1, rows, ("reload_unchanged", "wandle"), OURS),
-        _at_most(
-            "other bytes only, of a first load", 1.0, rows, ("reload_volatile", "wandle"), OURS
+        _at_least("rows per second, relative to copy", 1.0, rows, OURS, ("first_load", FLOOR)),
+        _at_least(
+            "replacing, relative to copy", 0.7, rows, ("replace", "wandle"), ("first_load", FLOOR)
         ),
-        _at_most("small pages, of few", 1.5, rows, ("small_pages", "wandle"), OURS),
+        _at_least("rows per second, relative to Arrow", 0.65, rows, OURS, ("first_load", "adbc")),
+        _at_least("speed relative to dlt's default", 15, rows, OURS, ("first_load", "dlt default")),
+        _at_least("speed relative to dlt's Arrow path", 4, rows, OURS, ("first_load", "dlt Arrow")),
         _at_most(
-            "recorded small pages, of few",
+            "unchanged, relative to a first load", 0.1, rows, ("reload_unchanged", "wandle"), OURS
+        ),
+        _at_most(
+            "only other bytes, relative to a first load",
+            1.0,
+            rows,
+            ("reload_volatile", "wandle"),
+            OURS,
+        ),
+        _at_most("small pages, relative to few", 1.5, rows, ("small_pages", "wandle"), OURS),
+        _at_most(
+            "recorded small pages, relative to few",
             1.5,
             rows,
             ("crimes", "wandle, as recorded"),

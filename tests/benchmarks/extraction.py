@@ -98,8 +98,8 @@ def _fetch(source: str, council: str, period: str, run_id: str) -> Fetched:
     contract = found.model_copy(
         update={"extract": found.extract.model_copy(update={"rate": unlimited})}
     )
-    limiter = client._limiter("unlimited", 1000, UNLIMITED)
-    client._limiter = lambda host, per_second, burst: limiter
+    limiter = client.limiter("unlimited", Rate(per_second=1000, burst=UNLIMITED), None)
+    client.limiter = lambda host, rate, shared_in: limiter
     requests, send = 0, client.Client._send
 
     def counted(*arguments: object) -> object:

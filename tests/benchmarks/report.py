@@ -66,7 +66,7 @@ def show_bars(console: Console, bars: Sequence[Bar]) -> None:
 def write_markdown(target: Path, rows: Sequence[Row], bars: Sequence[Bar]) -> None:
     """The same as tables for `docs/performance.md`: ratios, not times."""
     lines = [
-        "| case | contender | rows a second, of copy's | runs | peak MB |",
+        "| case | contender | rows per second, relative to copy | runs | peak MB |",
         "|---|---|---|---|---|",
     ]
     for row in rows:

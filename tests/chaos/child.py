@@ -20,7 +20,7 @@ from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
 from include.landing.write import Draft
 from include.settings import Settings
-from include.sources.model import Contract, contract
+from include.sources.model import Contract, Rate, contract
 from include.warehouse import prepare as preparing
 from tests.chaos import points
 
@@ -104,8 +104,8 @@ def _without_pauses() -> None:
     """Neither the API's rate limit nor pauses between attempts: they are tested elsewhere."""
     preparing.BATCH_RECORDS = BATCH_RECORDS
     nap.time = SimpleNamespace(sleep=lambda seconds: None)  # type: ignore[assignment]
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    asking._limiter = lambda host, per_second, burst: unlimited  # type: ignore[assignment]
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    asking.limiter = lambda host, rate, shared_in: unlimited  # type: ignore[assignment]
 
 
 def _pause(pipe: Pipe) -> None:

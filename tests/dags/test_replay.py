@@ -114,5 +114,5 @@ def test_a_misspelt_parameter_is_refused_before_anything_is_done(start):
     run = start(REPLAY, {"sources": CRIME})
 
     assert run.state == "failed"
-    assert "'sources' is no parameter. Known: source." in run.said
+    assert "unknown parameter 'sources'. Known: source." in run.said
     assert run.states["replay"] == "upstream_failed"

@@ -30,7 +30,7 @@ from include.extract import client as asking
 from include.jobs import lake as lakes
 from include.jobs.lake import S3_CONFIG, Lake
 from include.landing.object_reader import FastReader
-from include.sources.model import contracts
+from include.sources.model import Rate, contracts
 from include.warehouse.schema.migrate import LOGINS, migrate
 from sandbox.app import create_app
 from tests.samples import contract
@@ -281,8 +281,8 @@ def wandle(monkeypatch, capsys, bucket, warehouse):
     monkeypatch.setenv("WANDLE_LOADER_DSN", warehouse.dsn())
     monkeypatch.setattr(lakes, "lake_of", lambda settings: bucket.lake)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["wandle", *arguments])

@@ -444,7 +444,7 @@ def test_a_landing_that_came_meanwhile_is_named_and_not_passed_over(lake, wareho
     loading()
     came: list[Manifest] = []
 
-    with pytest.raises(ServiceUnavailable, match="came meanwhile") as told:
+    with pytest.raises(ServiceUnavailable, match="landings that are new") as told:
         erase(
             PEOPLE,
             Subject(PEOPLE, {"note": JO}),

@@ -186,14 +186,14 @@ def test_without_the_key_nobody_sees_personal_values(residents, explained, monke
 @pytest.mark.parametrize(
     ("name", "wanted", "error", "said"),
     [
-        ("raw.crimes", {"id": "1"}, UnknownName, "'crimes' is no source"),
-        ("gauges", {"id": "1"}, PermanentError, "cannot be led back. Choose raw.<source>"),
+        ("raw.crimes", {"id": "1"}, UnknownName, "unknown source 'crimes'"),
+        ("gauges", {"id": "1"}, PermanentError, "cannot be traced. Choose raw.<source>"),
         ("marts.daily_weather", {"id": "1"}, PermanentError, "marts.ward_crime_monthly"),
-        ("raw.gauges", {}, PermanentError, "Say `--key NAME=VALUE`"),
+        ("raw.gauges", {}, PermanentError, "Add `--key NAME=VALUE`"),
         ("raw.gauges", {"number": "1"}, PermanentError, "has no column 'number'. It has id, note"),
         ("raw.gauges", {"id; drop table raw.gauges": "1"}, PermanentError, "has no column"),
         ("raw.gauges", {"id": "one"}, PermanentError, "none of its column's type (id)"),
-        ("raw.gauges", {"id": "99"}, PermanentError, "no row of raw.gauges is like that"),
+        ("raw.gauges", {"id": "99"}, PermanentError, "no matching row in raw.gauges"),
     ],
 )
 def test_what_cannot_be_explained_is_said(loaded, explained, name, wanted, error, said):
@@ -221,7 +221,11 @@ def test_the_command_shows_the_facts_and_the_bytes(wandle, loaded):
 
     assert code == 0
     assert out.endswith('\n{"note" : "x","id":1.00e1, "new":{"a":[ ]}}\n')
-    for fact in ("page 2 of 2", "GET https://api.test/v1/gauges  month=2017-05", "2 of the page's"):
+    for fact in (
+        "page 2 of 2",
+        "GET https://api.test/v1/gauges  month=2017-05",
+        "2 of 3 on the page",
+    ):
         assert fact in out
     (row,) = as_json["rows"]
     assert base64.b64decode(row["record_base64"]) == row["record"].encode()
@@ -232,4 +236,4 @@ def test_a_key_without_a_value_is_a_usage_error(wandle):
     code, _, err = wandle("explain", "raw.gauges", "--key", "id")
 
     assert code == 2
-    assert "write it as NAME=VALUE" in err
+    assert "expected NAME=VALUE" in err

@@ -22,7 +22,7 @@ from include.extract import client as asking
 from include.jobs.pipeline import extract as job
 from include.jobs.pipeline.extract import extract
 from include.landing.write import Draft
-from include.sources.model import contract, contracts
+from include.sources.model import Rate, contract, contracts
 from include.sources.partition import Partition, Period
 from sandbox.app import create_app
 from tests.integration.conftest import AS_OF, serving
@@ -68,8 +68,8 @@ def clock(monkeypatch) -> Any:
     monkeypatch.setattr(job, "datetime", FixedNow)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
     # The real limits are tested with the client; here they would only take time.
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
     FixedNow.moment = NOW
     return FixedNow
 
@@ -408,7 +408,7 @@ def test_a_snapshot_of_another_period_is_refused(lake, api, period):
 
 
 def test_an_unknown_council_is_refused(lake, api):
-    with pytest.raises(UnknownName, match="'croydon' is no council"):
+    with pytest.raises(UnknownName, match="unknown council 'croydon'"):
         extract(BOUNDARIES, "croydon", "2026-11", lake=lake, run_id="run")
 
 

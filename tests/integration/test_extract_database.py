@@ -295,5 +295,5 @@ def test_personal_data_that_must_not_be_kept_are_not_fetched(lake, source):
 def test_a_personal_key_is_refused_for_it_would_stand_in_manifests():
     asked = {"kind": "database", "connection": "cases", "query": QUERY, "key": "email"}
 
-    with pytest.raises(ValueError, match="'email', which is personal"):
+    with pytest.raises(ValueError, match="the personal column 'email'"):
         contract(column("email", personal="pseudonymise"), retention_days=1, extract=asked)

@@ -21,7 +21,7 @@ from include.jobs.pipeline import extract as job
 from include.jobs.pipeline import parents
 from include.jobs.pipeline.extract import extract
 from include.records.read import read_records
-from include.sources.model import Contract
+from include.sources.model import Contract, Rate
 from include.sources.partition import Partition
 from tests.integration.conftest import serving
 from tests.samples import column, contract, extracting
@@ -118,8 +118,8 @@ class Api:
 @pytest.fixture
 def api(monkeypatch, deployment) -> Iterator[Api]:
     monkeypatch.setattr(job, "datetime", FixedNow)
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
     known = {"stations": STATION, "readings": READINGS}
     monkeypatch.setattr(parents, "contract", known.__getitem__)
     found = Api()

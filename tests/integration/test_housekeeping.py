@@ -347,7 +347,7 @@ def test_what_is_being_loaded_is_left_for_the_next_run(lake, warehouse, clean, m
             "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (lock_name(where),)
         )
 
-        with pytest.raises(ServiceUnavailable, match=r"1 partitions are left: gauges kingston"):
+        with pytest.raises(ServiceUnavailable, match=r"skipped 1 partitions: gauges kingston"):
             clean()
 
     assert old.landing_id in held_ids(lake)
@@ -441,7 +441,7 @@ def test_a_role_that_may_not_delete_is_told_so(lake, warehouse, clean, monkeypat
     refused = {"Errors": [{"Key": "k", "Code": "AccessDenied"}]}
     monkeypatch.setattr(lake.s3, "delete_objects", lambda **_: refused)
 
-    with pytest.raises(PermanentError, match=r"k: AccessDenied\. Check this role's rights"):
+    with pytest.raises(PermanentError, match=r"k: AccessDenied\. Check this role's permission"):
         clean()
 
     assert old.landing_id in held_ids(lake)

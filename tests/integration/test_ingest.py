@@ -228,4 +228,4 @@ def test_replay_empties_the_quarantine_once_the_contract_is_mended(wandle, recor
     assert code == 0
     assert "loaded" in out
     assert json.loads(wandle("quarantine", "--json")[1]) == []
-    assert "Nothing of that is in quarantine" in wandle("replay")[1]
+    assert "Nothing to replay" in wandle("replay")[1]

@@ -82,9 +82,9 @@ def test_a_person_is_shown_then_erased_and_the_marts_are_built(deployed, folder_
     again = wandle(*erase, f"email={JO}", "--yes")
 
     assert (shown.exit_code, done.exit_code, again.exit_code) == (0, 0, 0)
-    assert "2 records in 1 landings would be erased: `--yes` does it." in shown.output
+    assert "2 records in 1 landing to erase. Run again with `--yes`." in shown.output
     assert before == [(1,), (2,), (3,)]
-    assert "2 records in 1 landings erased." in done.output
+    assert "2 records in 1 landing erased." in done.output
     assert "0 records in 0 landings erased." in again.output
     assert old in shown.output
     until = (datetime.now(UTC) + timedelta(days=35)).date()
@@ -106,11 +106,11 @@ def test_housekeeping_shows_then_deletes(deployed, folder_lake):
     done = wandle("housekeeping", "--delete")
     again = wandle("housekeeping")
 
-    assert "1 landings, 1,234 bytes, to delete: `--delete` does it." in shown.output
+    assert "1 landing, 1,234 bytes to delete. Run again with `--delete`." in shown.output
     assert [(item["source"], item["reason"], item["bytes"]) for item in listed] == [
         (CASES.name, "interrupted", 1234)
     ]
-    assert "1 landings, 1,234 bytes, deleted." in done.output
+    assert "1 landing, 1,234 bytes deleted." in done.output
     assert "Nothing to delete." in again.output
 
 

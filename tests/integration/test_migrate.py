@@ -172,7 +172,7 @@ def test_a_number_too_large_for_the_wider_type_is_refused_and_stays(empty):
     empty.query("insert into raw.gauges values (9007199254740993, null, 'k', '2017-07-01', 'L', 1)")
 
     for kind in ("double", "numeric(10,0)"):
-        with pytest.raises(PermanentError, match=r"Nothing was changed\..*wandle reload gauges"):
+        with pytest.raises(PermanentError, match=r"table was not changed\..*wandle reload gauges"):
             migrate(empty.admin, [contract(column("a", kind))], {})
 
     assert empty.value("select a from raw.gauges") == 9007199254740993
@@ -384,3 +384,19 @@ def test_a_password_is_set_for_the_roles_that_are_named(empty):
 def test_no_database_is_retryable():
     with pytest.raises(ServiceUnavailable, match="PostgreSQL did not answer"):
         migrate("postgresql://postgres@127.0.0.1:1/warehouse", [OLD], {})
+
+
+def test_a_refused_contract_is_named_and_holds_back_no_other(empty):
+    before, after = contract(name="before"), contract(name="later")
+    migrate(empty.admin, [OLD], {})
+    narrower = contract(column("id", "integer", required=True), column("note", "date"), key=["id"])
+
+    with pytest.raises(PermanentError, match=r"raw.gauges: column note is text, expected date"):
+        migrate(empty.admin, [before, narrower, after], {})
+
+    tables = empty.query(
+        "select table_name from information_schema.tables where table_schema='raw'"
+    )
+    assert {row[0] for row in tables} == {"before", "gauges", "later"}
+    assert empty.query("select * from raw.later", "wandle_loader") == []
+    assert migrate(empty.admin, [before, OLD, after], {}) == []

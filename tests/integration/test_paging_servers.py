@@ -27,7 +27,7 @@ from include.jobs.pipeline.extract import extract
 from include.landing.read import read_pages
 from include.landing.write import Draft
 from include.records.read import read_records
-from include.sources.model import Contract
+from include.sources.model import Contract, Rate
 from include.sources.partition import Partition
 from tests.integration.paging_world import (
     CHANGES,
@@ -60,8 +60,8 @@ def try_world(server, lake, monkeypatch) -> Try:
     """Fetches a world and checks what came of it."""
     monkeypatch.setenv("WANDLE_SANDBOX_URL", server.url)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
     return lambda world: check(world, server, lake)
 
 

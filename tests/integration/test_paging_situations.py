@@ -19,7 +19,7 @@ from include.landing.manifest import Manifest
 from include.landing.read import read_pages
 from include.landing.store import GIVEN_UP
 from include.records.read import read_records
-from include.sources.model import Contract
+from include.sources.model import Contract, Rate
 from include.sources.partition import Partition
 from tests.integration.fixture_server import Asked, FixtureServer, Reply, serving_fixture
 from tests.samples import column, contract, extracting
@@ -44,8 +44,8 @@ def pauses(monkeypatch) -> list[float]:
     """The seconds that clients would have slept."""
     slept: list[float] = []
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=slept.append))
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
     return slept
 
 

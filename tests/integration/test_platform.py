@@ -96,7 +96,7 @@ def s3(variables):
 
 def test_everything_runs_after_up(settings, said):
     assert states(settings) == dict.fromkeys(ALL, "running")
-    assert any(line.startswith("postgresql: cluster made") for line in said)
+    assert any(line.startswith("postgresql: cluster created") for line in said)
 
 
 def test_airflow_lets_in_who_knows_the_password_and_nobody_else(variables):
@@ -193,7 +193,7 @@ def test_what_is_killed_is_dead_and_up_starts_it_again_alone(settings, said, s3,
     after = pids(settings)
     assert {name for name, state in dead.items() if state == "dead"} == {"s3", "scheduler"}
     assert {name for name in ALL if before[name] != after[name]} == {"s3", "scheduler"}
-    assert f"s3: process {before['s3']} is dead; starting it again" in lines
+    assert f"s3: process {before['s3']} is dead; restarting" in lines
     body = s3.get_object(Bucket=variables["WANDLE_BUCKET"], Key="probe/1")["Body"].read()
     assert body == b"small"
 
@@ -240,7 +240,7 @@ def test_another_mode_restarts_the_sandbox_and_nothing_else(settings, said, tmp_
 
     after = pids(settings)
     assert {name for name in ALL if before[name] != after[name]} == {"sandbox"}
-    assert "sandbox: its settings have changed; starting it again" in lines
+    assert "sandbox: its settings have changed; restarting" in lines
 
 
 def test_a_payload_folder_without_payloads_is_refused_before_anything_stops(settings, said):
@@ -280,7 +280,7 @@ def test_doctor_names_a_dead_service_a_wrong_folder_and_how_to_mend_them(setting
     found = platform.doctor(settings.model_copy(update={"payloads": Path("/usr/lib")}))
 
     assert [finding.what.split(" ")[0] for finding in found] == ["triggerer", "sandbox:"]
-    assert all(finding.mend for finding in found)
+    assert all(finding.fix for finding in found)
 
 
 def test_down_leaves_no_process_and_no_port(settings, said):
@@ -309,8 +309,8 @@ def test_a_taken_port_is_named_before_anything_is_started(settings, said):
             up(settings)
 
         assert "running" not in states(settings).values()
-        assert states(settings)["s3"] == "port taken by another"
-        assert [found.what for found in platform.doctor(settings) if "is taken by" in found.what]
+        assert states(settings)["s3"] == "port in use"
+        assert [found.what for found in platform.doctor(settings) if "is in use by" in found.what]
 
 
 @pytest.mark.skipif(unprivileged() is None, reason="only root steps down")

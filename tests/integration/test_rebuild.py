@@ -176,8 +176,8 @@ def test_verify_says_each_difference_with_what_to_do_next(wandle, lake, warehous
 
     code, out, _ = wandle("verify", "-s", "gauges", "-c", "kingston", "-p", "2017-05", "--deep")
 
-    assert (good[0], good[1]) == (0, "Compared 1 partitions: 0 differences.\n")
+    assert (good[0], good[1]) == (0, "Compared 1 partition: 0 differences.\n")
     assert code == 1
     assert "gauges kingston 2017-05: content: the ledger says content " in out
     assert "Next: `wandle reload gauges --council kingston --period 2017-05 --force`." in out
-    assert "Compared 1 partitions: 1 differences." in out
+    assert "Compared 1 partition: 1 difference." in out

@@ -25,7 +25,7 @@ from include.extract import client as asking
 from include.jobs.pipeline import extract as job
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
-from include.sources.model import Contract, contracts
+from include.sources.model import Contract, Rate, contracts
 from include.sources.model import contract as source_named
 from include.warehouse.schema.migrate import migrate
 from sandbox.app import create_app
@@ -138,8 +138,8 @@ def paused(monkeypatch) -> list[float]:
     slept: list[float] = []
     monkeypatch.setattr(job, "datetime", FixedNow)
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=slept.append))
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
     FixedNow.moment = NOW
     return slept
 

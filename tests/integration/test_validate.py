@@ -109,13 +109,13 @@ def test_a_database_that_was_never_migrated_is_named(new_database):
 
 def test_a_wrong_contract_is_a_difference(monkeypatch):
     def wrong() -> None:
-        raise job.WrongDefinition("x.yaml: field `nam`: no such field; is it misspelt?")
+        raise job.WrongDefinition("x.yaml: field `nam`: unknown field; check the spelling.")
 
     monkeypatch.setattr(job, "every_contract", wrong)
 
     found = validate("")
 
-    assert found.differences == ("x.yaml: field `nam`: no such field; is it misspelt?",)
+    assert found.differences == ("x.yaml: field `nam`: unknown field; check the spelling.",)
 
 
 def test_a_council_without_what_a_contract_asks_for_is_named(monkeypatch):
@@ -150,7 +150,7 @@ def test_the_command_works_without_a_database():
     found = CliRunner().invoke(app, ["validate"])
 
     assert found.exit_code == 0
-    assert "The database was not looked at" in found.stdout
+    assert "Skipped the database" in found.stdout
 
 
 @pytest.mark.usefixtures("deployment")
@@ -164,6 +164,6 @@ def test_the_drift_command_prints_a_patch_or_says_that_there_is_none(database, m
 
     patch = CliRunner().invoke(app, ["drift", "police_street_crime"])
 
-    assert none.stdout.startswith("No record has a field")
+    assert none.stdout.startswith("No unknown fields")
     assert patch.stdout.startswith("# Add to include/sources/police_street_crime.yaml")
     assert "type: integer" in patch.stdout

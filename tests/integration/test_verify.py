@@ -87,7 +87,7 @@ def test_a_landing_that_was_never_loaded_is_found(verified, lake, loaded):
     (difference,) = verified().differences
 
     assert difference.kind == "never loaded"
-    assert f"S3 holds landing {manifest.landing_id}; no load of it was tried" in difference.what
+    assert f"S3 has landing {manifest.landing_id}; it has not been loaded yet" in difference.what
     assert difference.next == "`wandle reload gauges --council merton --period 2017-05`."
 
 
@@ -103,8 +103,8 @@ def test_a_newer_landing_than_the_loaded_one_is_found_with_what_became_of_it(
     after = the(verified())
 
     assert before.kind == after.kind == "newer landing"
-    assert f"holds landing {newer.landing_id}, loaded is {loaded.landing_id}" in before.what
-    assert "no load of it was tried" in before.what
+    assert f"has landing {newer.landing_id}, {loaded.landing_id} is loaded" in before.what
+    assert "it has not been loaded yet" in before.what
     assert "its load was refused: gauges kingston 2017-05: expected at least 0.9" in after.what
 
 
@@ -239,7 +239,7 @@ def test_a_choice_looks_at_nothing_else(verified, warehouse, loaded):
 
 
 def test_nothing_to_compare_is_no_success(verified):
-    with pytest.raises(PermanentError, match="neither S3 nor the warehouse holds anything"):
+    with pytest.raises(PermanentError, match="no matching partitions in S3 or the warehouse"):
         verified()
 
 

@@ -48,20 +48,20 @@ def test_a_complete_contract_is_read(tmp_path):
 def test_a_misspelt_field_is_named(tmp_path):
     path = write(tmp_path, contract_fields(publsher="api.test"))
 
-    assert "field `publsher`: no such field; is it misspelt?" in refusal(path)
+    assert "field `publsher`: unknown field; check the spelling." in refusal(path)
 
 
 def test_a_misspelt_field_far_inside_is_named_with_its_place(tmp_path):
     path = write(tmp_path, contract_fields(column("a"), column("b", requird=True)))
 
-    assert "field `columns.1.requird`: no such field" in refusal(path)
+    assert "field `columns.1.requird`: unknown field" in refusal(path)
 
 
 def test_a_missing_field_is_named(tmp_path):
     fields = contract_fields()
     del fields["extract"]["rate"]
 
-    assert "field `extract.rate`: it is required and missing." in refusal(write(tmp_path, fields))
+    assert "field `extract.rate`: required, but missing." in refusal(write(tmp_path, fields))
 
 
 def test_every_wrong_field_is_named_at_once(tmp_path):
@@ -97,7 +97,7 @@ def test_a_key_given_twice_is_named_with_its_line(tmp_path):
 
     message = refusal(path)
 
-    assert "the key 'title' is given twice" in message
+    assert "duplicate key 'title'" in message
     assert "line 3" in message
 
 
@@ -119,7 +119,7 @@ def test_a_file_that_is_not_utf_8_is_refused_with_its_name(tmp_path):
 def test_the_name_must_be_the_files(tmp_path):
     path = write(tmp_path, contract_fields(), name="meters")
 
-    assert "field `name`: expected 'meters', as the file is called, found 'gauges'" in refusal(path)
+    assert "field `name`: expected 'meters', the file name, found 'gauges'" in refusal(path)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
@@ -185,14 +185,14 @@ def test_a_parent_that_exists_is_accepted(tmp_path):
 def test_the_name_uk_is_kept_for_sources_without_a_council(tmp_path):
     write(tmp_path, council_fields(name="uk"), "uk")
 
-    with pytest.raises(WrongDefinition, match="stands for sources without a council"):
+    with pytest.raises(WrongDefinition, match="is reserved for sources without a council"):
         councils.councils(tmp_path)
 
 
 def test_a_ward_that_stands_twice_is_named(tmp_path):
     path = write(tmp_path, council_fields("E05000001", "E05000001"), "smallville")
 
-    assert "code 'E05000001' stands twice" in refusal(path, Council)
+    assert "code 'E05000001' appears twice" in refusal(path, Council)
 
 
 def test_the_shipped_definitions_are_valid():

@@ -47,7 +47,7 @@ def test_what_is_not_set_is_named_with_what_to_do():
 def test_a_wrong_value_is_named_by_its_variable(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(WrongSetting, match=f"settings: {name}: .*Correct the variable"):
+    with pytest.raises(WrongSetting, match=f"settings: {name}: .*Fix the variable"):
         Settings.read()
 
 

@@ -2,12 +2,12 @@
 {% test unique_together(model, columns) %}
 
 select
-    {{ columns | join(', ') }},
+    {{ quoted(columns) }},
     count(*) as times
 
 from {{ model }}
 
-group by {{ columns | join(', ') }}
+group by {{ quoted(columns) }}
 
 having count(*) > 1
 

@@ -1,4 +1,4 @@
-"""What must hold in an environment on AWS: each module looks at one kind of thing."""
+"""Checks of an AWS environment, one module per kind of resource."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at. Without a `problem` it is well."""
+    """The result of one check. It passed if `problem` is empty; otherwise `fix` says what to do."""
 
     name: str
     problem: str = ""
-    mend: str = ""
+    fix: str = ""
 
     @property
-    def well(self) -> bool:
-        """Whether it is as it should be."""
+    def passed(self) -> bool:
+        """Whether the check found no problem."""
         return not self.problem

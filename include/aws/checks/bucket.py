@@ -1,4 +1,4 @@
-"""The bucket: there, private, versioned, encrypted, TLS only, with a lifecycle."""
+"""Check the bucket: exists, private, versioned, encrypted, TLS only, with a lifecycle."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from include.aws.checks import Check
 from include.aws.failures import CONFIG, code_of
 
-MEND = "Run `terraform apply`: the module `lake` sets it."
-# How S3 says that nothing of the kind was set.
+FIX = "Run `terraform apply`: the module `lake` sets it."
+# Error codes S3 returns when a setting is absent.
 UNSET = {
     "NoSuchBucketPolicy",
     "NoSuchLifecycleConfiguration",
@@ -24,7 +24,7 @@ UNSET = {
 
 
 def check_bucket(session: boto3.Session, bucket: str) -> Iterator[Check]:
-    """Each property of the bucket; only that it is missing, where it is."""
+    """One check per property; if the bucket does not exist, only that."""
     s3 = session.client("s3", config=CONFIG)
     try:
         s3.head_bucket(Bucket=bucket)
@@ -32,8 +32,9 @@ def check_bucket(session: boto3.Session, bucket: str) -> Iterator[Check]:
         said = code_of(error) if isinstance(error, ClientError) else type(error).__name__
         yield Check(
             "bucket: exists",
-            f"s3://{bucket} answers {said}.",
-            "Is WANDLE_BUCKET the output `bucket` of Terraform, and may the role doctor list it?",
+            f"s3://{bucket} returned {said}.",
+            "Check that WANDLE_BUCKET is the Terraform output `bucket` and the role doctor may "
+            "list it.",
         )
         return
     yield Check("bucket: exists")
@@ -42,15 +43,15 @@ def check_bucket(session: boto3.Session, bucket: str) -> Iterator[Check]:
             problem = look(s3, bucket)
         except ClientError as error:
             if code_of(error) in UNSET:
-                problem = "nothing of the kind is set."
+                problem = "not configured."
             else:
-                problem = f"S3 answers {code_of(error)}."
+                problem = f"S3 returned {code_of(error)}."
         except BotoCoreError as error:
-            problem = f"S3 does not answer: {type(error).__name__}."
+            problem = f"S3 did not respond: {type(error).__name__}."
         yield Check(
             f"bucket: {name}",
             f"s3://{bucket}: {problem}" if problem else "",
-            MEND if problem else "",
+            FIX if problem else "",
         )
 
 
@@ -79,7 +80,11 @@ def _encrypted(s3: Any, bucket: str) -> str:
     found = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     rule = found[0]["ApplyServerSideEncryptionByDefault"]
     kind, key = rule["SSEAlgorithm"], rule.get("KMSMasterKeyID")
-    return "" if kind == "aws:kms" and key else f"encrypted by {kind}; expected a key of its own."
+    return (
+        ""
+        if kind == "aws:kms" and key
+        else f"encrypted with {kind}; expected a customer managed KMS key."
+    )
 
 
 def _tls_only(s3: Any, bucket: str) -> str:
@@ -95,7 +100,7 @@ def _tls_only(s3: Any, bucket: str) -> str:
             and {arn, f"{arn}/*"} <= set(_listed(statement.get("Resource")))
         ):
             return ""
-    return "its policy does not refuse requests without TLS (aws:SecureTransport)."
+    return "the bucket policy does not deny requests without TLS (aws:SecureTransport)."
 
 
 def _lifecycle(s3: Any, bucket: str) -> str:
@@ -103,11 +108,11 @@ def _lifecycle(s3: Any, bucket: str) -> str:
     live = [rule for rule in rules if rule["Status"] == "Enabled"]
     missing = []
     if not any("AbortIncompleteMultipartUpload" in rule for rule in live):
-        missing.append("uploads that broke off are kept for ever")
+        missing.append("incomplete multipart uploads are kept forever")
     if not any("NoncurrentVersionExpiration" in rule for rule in live):
-        missing.append("what was deleted is kept for ever")
+        missing.append("deleted objects are kept forever")
     if any(_takes_landings(rule) for rule in live):
-        missing.append("a rule lets landings expire, which the contracts alone decide")
+        missing.append("a rule expires landings, which only contracts may do")
     return f"{'; '.join(missing)}." if missing else ""
 
 

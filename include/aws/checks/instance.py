@@ -1,4 +1,4 @@
-"""The database as RDS describes it: encrypted, private, backed up, TLS forced."""
+"""Check the RDS instance: encrypted, private, backed up, TLS enforced."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from include.aws.checks import Check
 from include.aws.failures import CONFIG, code_of
 
-MEND = "Run `terraform apply`: the module `warehouse` sets it."
+FIX = "Run `terraform apply`: the module `warehouse` sets it."
 
 
 def check_instance(session: boto3.Session, environment: str, server: str) -> Iterator[Check]:
-    """Each property of the environment's database; only that it is missing, where it is."""
+    """One check per property; if the instance does not exist, only that."""
     rds = session.client("rds", config=CONFIG)
     name = f"wandle-{environment}"
     try:
@@ -23,23 +23,25 @@ def check_instance(session: boto3.Session, environment: str, server: str) -> Ite
         forced = _forces_tls(rds, found)
     except (ClientError, BotoCoreError) as error:
         said = code_of(error) if isinstance(error, ClientError) else type(error).__name__
-        yield Check("instance: exists", f"RDS answers {said} for {name}.", MEND)
+        yield Check("instance: exists", f"RDS returned {said} for {name}.", FIX)
         return
     endpoint = found.get("Endpoint", {})
     address = f"{endpoint.get('Address')}:{endpoint.get('Port')}"
     yield _check(
-        "is the one that settings name",
-        "" if address == server else f"it is {address}; WANDLE_DATABASE is {server}.",
+        "matches the settings",
+        "" if address == server else f"its address is {address}; WANDLE_DATABASE is {server}.",
     )
-    yield _check("encrypted", "" if found.get("StorageEncrypted") else "its disk is not encrypted.")
-    yield _check("private", "it has a public address." if found.get("PubliclyAccessible") else "")
+    yield _check(
+        "encrypted", "" if found.get("StorageEncrypted") else "its storage is not encrypted."
+    )
+    yield _check("private", "it is publicly accessible." if found.get("PubliclyAccessible") else "")
     days = found.get("BackupRetentionPeriod", 0)
-    yield _check("backed up", "" if days else "no backup is kept.")
+    yield _check("backed up", "" if days else "automated backups are off.")
     yield _check("forces TLS", "" if forced else "rds.force_ssl is not 1.")
 
 
 def _check(name: str, problem: str) -> Check:
-    return Check(f"instance: {name}", problem, MEND if problem else "")
+    return Check(f"instance: {name}", problem, FIX if problem else "")
 
 
 def _forces_tls(rds: Any, instance: dict[str, Any]) -> bool:

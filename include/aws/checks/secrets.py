@@ -1,4 +1,4 @@
-"""The secrets: there, and holding what is needed. No value is ever shown."""
+"""Check the secrets: present and well formed. Values are never shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from include.aws.checks import Check
 from include.aws.secrets import Secrets
 from include.errors import PipelineError
 
-MIGRATE = "Run `wandle migrate` on the environment: it fills what has no value."
+MIGRATE = "Run `wandle migrate` in the environment: it fills empty secrets."
 
 
 def check_secrets(
@@ -21,10 +21,10 @@ def check_secrets(
     bucket: str,
     filled_by_hand: Iterable[str],
 ) -> Iterator[Check]:
-    """One check for each secret of an environment.
+    """One check per secret of an environment.
 
-    `logins` maps roles of the database to the database that each uses on
-    `server`, `<host>:<port>`; `filled_by_hand` are the names that a person fills.
+    `logins` maps database roles to the database each one uses on `server`,
+    `<host>:<port>`; `filled_by_hand` are the names that a person fills.
     """
     for role, database in logins.items():
         yield _check(
@@ -46,19 +46,19 @@ def check_secrets(
         yield _check(
             kept,
             name,
-            lambda value: "" if value.strip() else "it is blank.",
-            "Fill it by hand: docs/deploy.md says with what.",
+            lambda value: "" if value.strip() else "it is empty.",
+            "Fill it by hand; see docs/deploy.md.",
         )
 
 
-def _check(kept: Secrets, name: str, look: Callable[[str], str], mend: str = MIGRATE) -> Check:
+def _check(kept: Secrets, name: str, look: Callable[[str], str], fix: str = MIGRATE) -> Check:
     label = f"secret: {kept.prefix}/{name}"
     try:
         value = kept.read(name)
     except PipelineError as error:
-        return Check(label, str(error), "Run `terraform apply`: the module `secrets` makes it.")
+        return Check(label, str(error), "Run `terraform apply`: the module `secrets` creates it.")
     problem = "it has no value." if value is None else look(value)
-    return Check(label, problem, mend if problem else "")
+    return Check(label, problem, fix if problem else "")
 
 
 def _connection(value: str, role: str, database: str, server: str) -> str:
@@ -68,7 +68,7 @@ def _connection(value: str, role: str, database: str, server: str) -> str:
         mode = found["extra"]["sqlalchemy_query"].get("sslmode", "none")
         login, schema, password = found["login"], found["schema"], found["password"]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return "it is no connection to PostgreSQL as JSON."
+        return "it is not a PostgreSQL connection in JSON."
     if is_for != server:
         return f"it is for {is_for}; WANDLE_DATABASE is {server}."
     if (login, schema) != (role, database):
@@ -83,9 +83,9 @@ def _bucket(value: str, bucket: str) -> str:
         found = json.loads(value)
         name = found["extra"]["service_config"]["s3"]["bucket_name"]
     except (ValueError, KeyError, TypeError):
-        return "it is no connection to S3 as JSON."
+        return "it is not an S3 connection in JSON."
     if found.get("login") or found.get("password"):
-        return "it holds a key; roles are used instead."
+        return "it contains an access key; use roles instead."
     return "" if name == bucket else f"it is for {name}; WANDLE_BUCKET is {bucket}."
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import requests
 import yaml
 
-from include.definitions import NAME_PATTERN
+from include.definitions import NAME_PATTERN, validated
 from include.errors import PermanentError, SourceUnavailable, UnknownName
-from include.jobs.author.sample import Field, Sample, read_sample
+from include.jobs.author.fields import Field, fields_of, key_of
+from include.jobs.author.fit import KEY, misfits, wider
+from include.jobs.author.sample import Sample, read_sample
 from include.jobs.author.sync import sync
 from include.settings import Settings
+from include.sources import paths
+from include.sources.column_names import column_name
 from include.sources.model import FOLDER, Contract
 from include.transform.staging import model_files
 
@@ -27,20 +33,39 @@ HEADING = """\
 # rate that the publisher allows, the key, what may be null, and what each column means.
 """
 SCHEDULES = {"day": "0 6 * * *", "month": "0 6 3 * *"}
-PLACEHOLDERS = {"day": "{period:%Y-%m-%d}", "month": "{period:%Y-%m}"}
-WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}|\d{4}-\d{2}(?![\d-])")
+WRITTEN = re.compile(r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{4}-\d{2})(?![\d-])")
+# What is no placeholder of a contract is text, braces and all.
+BRACE = re.compile(r"(?P<placeholder>\{(?:period|council|ward|point|window)\b[^{}]*\})|[{}]")
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """The files that were written, and what to know about the guesses in them."""
+
+    files: list[Path]
+    remarks: list[str]
 
 
 def new_source(
-    name: str, *, url: str, file: Path | None, period: str, folder: Path = FOLDER
-) -> list[Path]:
-    """Write the contract and its staging model, and what else follows from it; returns which.
+    name: str,
+    *,
+    url: str,
+    file: Path | None,
+    period: str,
+    records: str = "",
+    folder: Path = FOLDER,
+) -> Drafted:
+    """Write the contract and its staging model, and what else follows from it.
 
-    The answer is read from `file`, else from `url` as it is given. A `url`
-    may hold a contract's placeholders where there is a file; dates that
-    stand in it become those of the period. Raises `PermanentError` if there
-    is such a source already, `UnexpectedPayload` if the answer holds no
-    records, and `SourceUnavailable` if there is no answer.
+    The answer is read from `file`, else from `url` as it is given; its records
+    are at the path `records`, if one is given. A `url` may hold a contract's
+    placeholders where there is a file; dates that stand in it become those of
+    the period. The contract loads every record of the answer.
+
+    Raises `PermanentError` if there is such a source already, or for an
+    address that no contract can ask, `UnexpectedPayload` if the answer holds no
+    records, or one that no contract loads, and `SourceUnavailable` if there is
+    no answer.
     """
     if not NAME_PATTERN.fullmatch(name):
         raise UnknownName(f"{name!r} is no name. Use small letters, digits and underscores.")
@@ -51,9 +76,10 @@ def new_source(
         raise PermanentError(f"{path} exists. Edit it, or choose another name.")
     if not url and not file:
         raise PermanentError("new-source: needs an answer to read. Give --url or --file.")
-    sample = read_sample(file.read_bytes() if file else _fetched(url))
-    fields = contract_fields(name, sample, _live(url) if url else PLACE, period)
-    contract = Contract.model_validate(fields)
+    parts = _split(_live(url) if url else PLACE)
+    sample = read_sample(_saved(file) if file else _fetched(url), records)
+    fields, remarks = contract_fields(name, sample, parts, period)
+    contract = validated(fields, Contract, f"new-source: {path}")
     models = model_files(contract)
     for model in models:
         if model.exists():
@@ -63,37 +89,26 @@ def new_source(
     for model, content in models.items():
         model.parent.mkdir(parents=True, exist_ok=True)
         model.write_text(content, encoding="utf-8")
-    return [path, *models, *sync()]
+    return Drafted([path, *models, *sync()], remarks)
 
 
-def contract_fields(name: str, sample: Sample, url: str, period: str) -> dict[str, Any]:
-    """The content of a contract for what this address answered."""
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    fields = sample.fields()
-    columns = _columns(fields)
-    names = {column.get("path", column["name"]): column["name"] for column in columns}
-    key = [names[path] for path in sample.key(fields)]
-    for column in columns:
-        if column["name"] in key:
-            column["required"] = True
+def contract_fields(
+    name: str, sample: Sample, parts: SplitResult, period: str
+) -> tuple[dict[str, Any], list[str]]:
+    """The content of a contract that loads what this address answered, and remarks on it."""
+    remarks = [*sample.remarks]
+    query = _query(parts)
     paging = sample.paging(query)
     first, request = _request(parts.path, query, paging, period)
-    layout = dict(sample.format)
-    if any(field.blank_is_null for field in fields):
-        layout["null_values"] = [""]
-    asked_for_each = next((each for each in ("ward", "point") if f"{{{each}." in url), "partition")
-    extract: dict[str, Any] = {
-        "kind": "http",
-        "base_url": f"https://{parts.netloc}",
-        "rate": {"per_second": 1, "burst": 1},
-        "parallel": 1,
-        **({} if asked_for_each == "partition" else {"for_each": asked_for_each}),
-        "request": request,
-        **({"paging": paging} if paging else {}),
-    }
-    each = "each" if asked_for_each != "partition" or "{council." in url else "uk"
-    return {
+    address = parts.geturl()
+    asked_for_each = next(
+        (each for each in ("ward", "point") if f"{{{each}." in address), "partition"
+    )
+    of_council = asked_for_each != "partition" or "{council." in address
+    fields = fields_of(sample.records)
+    columns = _columns(fields)
+    key = [columns[fields.index(field)]["name"] for field in key_of(sample.records, fields)]
+    content = {
         "name": name,
         "title": name.replace("_", " ").capitalize(),
         "description": f"What {parts.netloc}{parts.path} answers. Say here what one row is, how "
@@ -102,14 +117,95 @@ def contract_fields(name: str, sample: Sample, url: str, period: str) -> dict[st
         "licence": "unknown; look it up before anything is published",
         "owner": "data-team",
         "period": period,
-        "councils": each,
+        "councils": "each" if of_council else "uk",
         "start": first,
         "schedule": SCHEDULES[period],
-        "extract": extract,
-        **({"format": layout} if layout else {}),
+        "extract": {
+            "kind": "http",
+            "base_url": f"https://{parts.netloc}",
+            "rate": {"per_second": 1, "burst": 1},
+            "parallel": 1,
+            **({} if asked_for_each == "partition" else {"for_each": asked_for_each}),
+            "request": request,
+            **({"paging": paging} if paging else {}),
+        },
+        **({"format": sample.format} if sample.format else {}),
         "columns": columns,
         "key": key,
     }
+    content = _fitted(content, sample, fields, remarks)
+    if not paging and sample.incomplete():
+        remarks.append(
+            f"{sample.incomplete()}: are there more pages? The contract asks for one; add `paging`."
+        )
+    if parts.scheme == "http":
+        remarks.append("The contract asks over https, not http as the address does.")
+    if "{period" not in json.dumps(request):
+        remarks.append(
+            "The address names no day: every period gets what the API answers at that time. Put "
+            "`{period:%Y-%m-%d}` into the request, or say `snapshot: true`."
+        )
+    return content, remarks
+
+
+def _fitted(
+    content: dict[str, Any], sample: Sample, fields: list[Field], remarks: list[str]
+) -> dict[str, Any]:
+    """The contract with types that hold every record of the answer. Raises `UnexpectedPayload`."""
+    all_text = {
+        column["name"]: field.all_text
+        for column, field in zip(content["columns"], fields, strict=True)
+    }
+    while True:
+        for column in content["columns"]:
+            column.pop("required", None)
+            if column["name"] in content["key"]:
+                column["required"] = True
+        contract = validated(content, Contract, "new-source: the draft")
+        counts, found = misfits(contract, sample.content, len(sample.records))
+        if not found:
+            break
+        if found.keys() == {KEY}:
+            content = {**content, "key": []}
+            continue
+        content["columns"] = [
+            wider(column, all_text[column["name"]], found[column["name"]])
+            if column["name"] in found
+            else column
+            for column in content["columns"]
+        ]
+    if counts.duplicates:
+        remarks.append(f"{counts.duplicates} records repeat others in all fields: loaded once.")
+    if counts.drift.fields:
+        remarks.append(
+            f"No column for {', '.join(counts.drift.fields)}: kept in `_extra` with each row."
+        )
+    return content
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError as error:
+        raise PermanentError(f"new-source: {url!r} is not an address: {error}.") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise PermanentError(f"new-source: {_shown(url)!r} is not an address. Begin with https://.")
+    if "@" in parts.netloc:
+        raise PermanentError("new-source: the address holds a login. Leave it out.")
+    return parts
+
+
+def _query(parts: SplitResult) -> dict[str, str]:
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    query = dict(pairs)
+    if len(query) < len(pairs):
+        twice = sorted({name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1})
+        raise PermanentError(
+            f"new-source: the address names {', '.join(twice)} more than once, which no contract "
+            "can ask for. Ask for one value, or for one request each."
+        )
+    return query
 
 
 def _request(
@@ -119,10 +215,11 @@ def _request(
     paged = {(paging or {}).get(name, "") for name in ("parameter", "size_parameter")}
     kept = {name: value for name, value in query.items() if name not in paged}
     written = [found for text in (path, *kept.values()) for found in WRITTEN.findall(text)]
-    days = sorted({_day(text) for text in written})
+    days = sorted({day for day in map(_day, written) if day})
     first = days[0] if days else datetime.now(UTC).date().replace(day=1)
 
     def dated(text: str) -> str:
+        text = BRACE.sub(lambda found: found["placeholder"] or found[0] * 2, text)
         return WRITTEN.sub(lambda found: _placeholder(found[0], days, period), text)
 
     request = {"path": dated(path) or "/"}
@@ -133,6 +230,8 @@ def _request(
 def _placeholder(text: str, days: list[date], period: str) -> str:
     form = "%Y-%m-%d" if len(text) == 10 else "%Y-%m"
     day = _day(text)
+    if day is None:
+        return text
     if day == days[0]:
         return f"{{period:{form}}}"
     # The day after the period is an end that is not included.
@@ -142,46 +241,38 @@ def _placeholder(text: str, days: list[date], period: str) -> str:
     return f"{{period.last:{form}}}"
 
 
-def _day(text: str) -> date:
+def _day(text: str) -> date | None:
+    """The day, or the first day of the month; None if there is no such day."""
     try:
         return date.fromisoformat(text if len(text) == 10 else f"{text}-01")
-    except ValueError as error:
-        raise PermanentError(f"new-source: {text!r} in the address is no date.") from error
+    except ValueError:
+        return None
 
 
 def _columns(fields: list[Field]) -> list[dict[str, Any]]:
     taken: set[str] = set()
     columns = []
     for field in fields:
-        name = _column_name(field.path, taken)
+        name = column_name(field.path, taken)
         taken.add(name)
         column: dict[str, Any] = {"name": name}
-        if name != field.path:
-            column["path"] = field.path
+        if (name,) != field.path:
+            column["path"] = paths.joined(field.path)
         column["type"] = field.type
         if field.without_zone:
             column["zone"] = "UTC"
-        column["description"] = f"Field `{field.path}` of the record; say what it means."
+        if field.blank_is_null:
+            column["null_values"] = [""]
+        column["description"] = f"Field `{field.shown}` of the record; say what it means."
         columns.append(column)
     return columns
 
 
-def _column_name(path: str, taken: set[str]) -> str:
-    parts = [_plain(part) for part in path.split(".")]
-    for count in range(1, len(parts) + 1):
-        name = "_".join(parts[-count:])
-        if NAME_PATTERN.fullmatch(name) and name not in taken:
-            return name
-    number = 2
-    base = re.sub(r"^[^a-z]+", "", "_".join(parts))[:40] or "field"
-    while f"{base}_{number}" in taken:
-        number += 1
-    return f"{base}_{number}"
-
-
-def _plain(part: str) -> str:
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", part)
-    return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
+def _saved(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise PermanentError(f"new-source: {file} cannot be read: {error.strerror}.") from error
 
 
 def _fetched(url: str) -> bytes:

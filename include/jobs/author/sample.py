@@ -1,270 +1,186 @@
-"""What one answer of an API says of its shape: records, columns, types, a key, the paging."""
+"""One answer of an API: its records, read as a load reads them, and how it goes on."""
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
-from itertools import combinations
+from dataclasses import dataclass, field
 from typing import Any
 
 from include.errors import UnexpectedPayload
+from include.jobs.author.shapes import Shape, shapes, totals
+from include.records.json_values import BodyCutShort, parsed, without_bom
+from include.records.read import read_records
+from include.sources import paths
+from include.sources.formats import Format
 
-DEEPEST = 6
-MOST_RECORDS = 5_000
-MOST_KEY_COLUMNS = 3
-
-INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
-NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-MOMENT = re.compile(
-    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(?P<zone>Z|[-+]\d{2}:?\d{2})?"
-)
-
-OFFSETS = ("offset", "_offset", "$offset", "skip", "$skip", "start")
+OFFSETS = ("offset", "_offset", "$offset", "skip", "$skip", "start", "resultoffset")
 PAGES = ("page", "_page", "pagenumber", "page_number", "p")
-SIZES = ("limit", "_limit", "$limit", "$top", "per_page", "page_size", "pagesize", "rows", "size")
+SIZES = (
+    *("limit", "_limit", "$limit", "$top", "per_page", "page_size", "pagesize", "rows", "size"),
+    "resultrecordcount",
+)
 CURSORS = ("next_cursor", "nextcursor", "cursor", "nextpagetoken", "next_page_token", "after")
-TOTALS = ("total", "totalcount", "total_count", "totalresults", "count", "numfound")
-
-
-@dataclass(frozen=True)
-class Field:
-    """A field of the records: where it stands, and the type that fits all its values."""
-
-    path: str
-    type: str
-    without_zone: bool
-    blank_is_null: bool
-    always_there: bool
+LINKS = ("next", "nextlink", "@odata.nextlink", "next_page_url", "next_url")
+MORE = ("has_more", "hasmore", "more", "exceededtransferlimit", "has_next", "hasnext")
+DELIMITERS = ",;\t|"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One answer, read."""
+    """One answer, read: `format` is that of a contract, `remarks` say what was guessed."""
 
+    content: bytes
     body: Any
     format: dict[str, Any]
     records: list[dict[str, Any]]
-
-    def fields(self) -> list[Field]:
-        """Every field of the records, objects taken apart, in the order of their first mention."""
-        values: dict[str, list[Any]] = {}
-        for record in self.records:
-            for path, value in _leaves(record):
-                values.setdefault(path, []).append(value)
-        # What is an object in one record and a list in another is one column.
-        whole = {path for path, found in values.items() if any(map(_is_list, found))}
-        for path in [path for path in values if _above(path) & whole]:
-            for outer in _above(path) & whole:
-                values[outer].append({})
-            del values[path]
-        return [_field(path, found, len(self.records)) for path, found in values.items()]
-
-    def key(self, fields: list[Field]) -> list[str]:
-        """The paths of the fewest fields that tell the records apart; none if none do."""
-        if len(self.records) < 2:
-            return []
-        able = [field for field in fields if field.always_there and _can_be_key(field)]
-        able.sort(
-            key=lambda field: not re.search(r"(?i)(id|code|ref|key|no|time|date)$", field.path)
-        )
-        rows = [dict(_leaves(record)) for record in self.records]
-        for count in range(1, MOST_KEY_COLUMNS + 1):
-            for chosen in combinations(able, count):
-                seen = {tuple(str(row[field.path]) for field in chosen) for row in rows}
-                if len(seen) == len(rows):
-                    return [field.path for field in chosen]
-        return []
+    remarks: list[str] = field(default_factory=list)
 
     def paging(self, query: dict[str, str]) -> dict[str, Any] | None:
         """How the next page is asked for, from the request's parameters and the body."""
         lower = {name.lower(): name for name in query}
         size_name = next((lower[name] for name in SIZES if name in lower), "")
-        size = int(query[size_name]) if query.get(size_name, "").isdigit() else len(self.records)
+        size = _number(query.get(size_name, "")) or len(self.records)
         sized = {"size": size} | ({"size_parameter": size_name} if size_name else {})
-        above = list(_scalars(self.body)) if isinstance(self.body, dict) else []
-        total = next((path for path, value in above if _is_total(path, value, self.records)), "")
-        declared = {"total": total} if total else {}
+        known = [*totals(self.body)]
+        total = next((path for path, value in known if value >= len(self.records)), ())
+        declared = {"total": paths.joined(total)} if total else {}
+        flags = (path for path, value in _scalars(self.body) if isinstance(value, bool))
+        more = next((path for path in flags if path[-1].lower() in MORE), ())
+        declared |= {"more": paths.joined(more)} if more else {}
         for kind, names in (("offset", OFFSETS), ("page", PAGES)):
             asked = next((lower[name] for name in names if name in lower), "")
-            if asked and size:
-                first = int(query[asked]) if query[asked].isdigit() else 0
+            if asked:
+                first = _number(query[asked])
                 return {"kind": kind, **sized, "parameter": asked, "first": first, **declared}
-        for path, value in above:
-            last = path.rsplit(".", 1)[-1].lower()
-            if last in ("next", "nextlink", "@odata.nextlink") and str(value).startswith("http"):
-                return {"kind": "link", "next": path, **declared}
+        for path, value in _scalars(self.body):
+            last = path[-1].lower()
+            if last in LINKS and isinstance(value, str) and value.startswith(("http", "/", "?")):
+                return {"kind": "link", "next": paths.joined(path), **declared}
             if last in CURSORS and isinstance(value, str) and value:
-                return {"kind": "cursor", "next": path, "parameter": "cursor", **declared}
+                parameter = {"parameter": "cursor"}
+                return {"kind": "cursor", "next": paths.joined(path), **parameter, **declared}
         return None
 
+    def incomplete(self) -> str:
+        """What says that there may be more records than these, though not how to ask for them."""
+        for path, value in totals(self.body):
+            if value > len(self.records):
+                return f"`{paths.joined(path)}` declares {value} records"
+        for path, value in _scalars(self.body):
+            last = path[-1].lower()
+            if (last in MORE and value is True) or (last in LINKS + CURSORS and value is None):
+                return f"`{paths.joined(path)}` is there"
+        return ""
 
-def read_sample(body: bytes) -> Sample:
-    """Find the records of an answer: JSON, JSON lines or CSV. Raises `UnexpectedPayload`."""
+
+def read_sample(content: bytes, records: str = "") -> Sample:
+    """Find the records of an answer: JSON, JSON lines or CSV; in JSON at the path `records`.
+
+    Raises `UnexpectedPayload` if it holds none, or some that no contract reads.
+    """
     try:
-        text = body.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnexpectedPayload(f"new-source: the answer is not UTF-8 ({error}).") from error
     try:
-        return _of_json(json.loads(text))
-    except json.JSONDecodeError:
-        pass
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) > 1 and lines[0].startswith("{"):
-        records = [json.loads(line) for line in lines[:MOST_RECORDS]]
-        return Sample(None, {"kind": "jsonl"}, records)
-    return _of_csv(text)
+        body = parsed(without_bom(content))
+    except BodyCutShort:
+        if records:
+            raise UnexpectedPayload(
+                "new-source: the answer is not one JSON value, so `--records` has no meaning."
+            ) from None
+        return _of_lines(content, text)
+    return _of_json(content, body, records)
 
 
-def _of_json(body: Any) -> Sample:
-    columnar = list(_columnar(body))
-    lists = sorted(_lists(body), key=lambda found: -len(found[1]))
-    if columnar and (not lists or len(columnar[0][2]) > len(lists[0][1])):
-        path, names, rows = columnar[0]
-        records = [dict(zip(names, row, strict=True)) for row in rows[:MOST_RECORDS]]
-        return Sample(body, {"kind": "columnar", "records": path}, records)
-    if not lists:
+def _of_json(content: bytes, body: Any, records: str) -> Sample:
+    known = shapes(body)
+    chosen = [shape for shape in known if not records or shape.path == _path(records)]
+    if records and known and not chosen:
         raise UnexpectedPayload(
-            "new-source: the answer holds no list of objects and no arrays of one length. "
-            "Give one that has records: ask for a period that has data."
+            f"new-source: there are no records at {records!r}. Choose {_listed(known)}."
         )
-    path, found = lists[0]
-    return Sample(body, {"records": path} if path else {}, found[:MOST_RECORDS])
-
-
-def _of_csv(text: str) -> Sample:
-    try:
-        delimiter = csv.Sniffer().sniff(text[:8_192], delimiters=",;\t|").delimiter
-    except csv.Error:
-        delimiter = ","
-    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter)
-    records = [dict(row) for row, _ in zip(rows, range(MOST_RECORDS), strict=False)]
-    if not records or len(rows.fieldnames or ()) < 2:
-        raise UnexpectedPayload(
-            "new-source: the answer is neither JSON nor CSV with a header and records. "
-            "Save one such answer and give it with `--file`."
-        )
-    return Sample(None, {"kind": "csv", "delimiter": delimiter, "null_values": [""]}, records)
-
-
-def _lists(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, list[Any]]]:
-    if isinstance(value, list):
-        if value and all(isinstance(item, dict) for item in value):
-            yield path, value
-    elif isinstance(value, dict) and depth < DEEPEST:
-        for name, inner in value.items():
-            if "." not in name:
-                yield from _lists(inner, f"{path}.{name}" if path else name, depth + 1)
-
-
-def _columnar(value: Any, path: str = "") -> Iterator[tuple[str, list[str], list[tuple[Any, ...]]]]:
-    if not isinstance(value, dict):
-        return
-    arrays = {
-        name: inner
-        for name, inner in value.items()
-        if isinstance(inner, list) and not any(isinstance(item, dict | list) for item in inner)
-    }
-    lengths = {len(inner) for inner in arrays.values()}
-    if len(arrays) > 1 and len(lengths) == 1 and lengths != {0}:
-        yield path, list(arrays), list(zip(*arrays.values(), strict=True))
-    for name, inner in value.items():
-        if "." not in name:
-            yield from _columnar(inner, f"{path}.{name}" if path else name)
-
-
-def _leaves(record: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in record.items():
-        if "." in name:
-            continue  # no path leads there; it stays in `_extra`
-        here = f"{path}.{name}" if path else name
-        if isinstance(value, dict) and value and here.count(".") < DEEPEST:
-            yield from _leaves(value, here)
-        else:
-            yield here, value
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-def _above(path: str) -> set[str]:
-    parts = path.split(".")
-    return {".".join(parts[:count]) for count in range(1, len(parts))}
-
-
-def _scalars(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for name, inner in value.items():
-        here = f"{path}.{name}" if path else name
-        if isinstance(inner, dict):
-            yield from _scalars(inner, here)
-        elif not isinstance(inner, list):
-            yield here, inner
-
-
-def _is_total(path: str, value: Any, records: list[Any]) -> bool:
-    number = isinstance(value, int) and not isinstance(value, bool)
-    return number and path.rsplit(".", 1)[-1].lower() in TOTALS and value >= len(records)
-
-
-def _can_be_key(field: Field) -> bool:
-    return field.type not in ("jsonb", "double", "boolean")
-
-
-def _field(path: str, values: list[Any], records: int) -> Field:
-    known = [value for value in values if value is not None and value != ""]
-    kinds = {_type(value) for value in known}
-    if not kinds:
-        fits = "text"
-    elif len(kinds) == 1:
-        fits = kinds.pop()
-    elif kinds == {"integer", "double"}:
-        fits = "double"
-    elif kinds == {"date", "timestamptz"}:
-        fits = "timestamptz"
-    else:
-        fits = "jsonb" if "jsonb" in kinds else "text"
-    moments = [MOMENT.fullmatch(str(value)) for value in known] if fits == "timestamptz" else []
-    return Field(
-        path=path,
-        type=fits,
-        without_zone=any(moment is None or not moment["zone"] for moment in moments),
-        blank_is_null=fits != "text" and "" in values,
-        always_there=len(known) == records,
+    reasons = []
+    for shape in chosen:
+        layout = shape.layout
+        try:
+            found = _read(content, layout)
+        except (BodyCutShort, UnexpectedPayload) as error:
+            reasons.append(f" At {shape}: {error}.")
+            continue
+        others = [other for other in known if other is not shape]
+        remark = f"The records are taken from {shape}."
+        if others:
+            remark += f" Others: {_listed(others)}. Choose with `--records`."
+        return Sample(content, body, layout, found, [remark])
+    raise UnexpectedPayload(
+        "new-source: the answer holds no list of objects and no arrays of one length. "
+        "Give one that has records: ask for a period that has data." + "".join(reasons[:3])
     )
 
 
-def _type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer" if -(2**63) <= value < 2**63 else "text"
-    if isinstance(value, float):
-        return "double"
-    if isinstance(value, dict | list):
-        return "jsonb"
-    return _type_of_text(value)
-
-
-def _type_of_text(text: str) -> str:
-    if text in ("true", "false"):
-        return "boolean"
-    if INTEGER.fullmatch(text):
-        return "integer"
-    if NUMBER.fullmatch(text) and not re.match(r"-?0\d", text):
-        return "double"
+def _path(records: str) -> tuple[str, ...]:
     try:
-        if DAY.fullmatch(text):
-            date.fromisoformat(text)
-            return "date"
-        if MOMENT.fullmatch(text):
-            datetime.fromisoformat(text)
-            return "timestamptz"
-    except ValueError:
-        pass
-    return "text"
+        return paths.parts(records)
+    except ValueError as error:
+        raise UnexpectedPayload(f"new-source: `--records`: {error}.") from error
+
+
+def _listed(known: list[Shape]) -> str:
+    more = f" and {len(known) - 5} more" if len(known) > 5 else ""
+    return ", ".join(map(str, known[:5])) + more
+
+
+def _of_lines(content: bytes, text: str) -> Sample:
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if first.lstrip().startswith("{"):
+        layout: dict[str, Any] = {"kind": "jsonl"}
+        return Sample(content, None, layout, _read_lines(content, layout))
+    delimiter = max(DELIMITERS, key=first.count)
+    layout = {"kind": "csv", "delimiter": delimiter, "null_values": [""]}
+    if delimiter not in first or first.lstrip().startswith(("<", "[", '{"')):
+        raise UnexpectedPayload(
+            f"new-source: the answer is neither JSON nor CSV with a header: it begins with "
+            f"{first[:60]!r}. Save an answer that has records, and give it with `--file`."
+        )
+    return Sample(content, None, layout, _read_lines(content, layout))
+
+
+def _read_lines(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
+    try:
+        return _read(content, layout)
+    except (BodyCutShort, UnexpectedPayload) as error:
+        raise UnexpectedPayload(
+            f"new-source: taken for {layout['kind']}, the answer cannot be read: {error}. Save one "
+            "that is complete, and give it with `--file`."
+        ) from error
+
+
+def _read(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
+    """The records, as a load reads them. Raises `UnexpectedPayload` if some are no objects."""
+    layout_read = Format.model_validate(layout)
+    chunks = read_records(io.BytesIO(content), len(content), layout_read)
+    records = [record for chunk in chunks for record in chunk]
+    for number, record in enumerate(records, start=1):
+        if not isinstance(record, dict):
+            raise UnexpectedPayload(
+                f"record {number} does not have the fields that the header names"
+                if layout_read.kind == "csv"
+                else f"record {number} is no JSON object"
+            )
+    if not records:
+        raise UnexpectedPayload("it has no records")
+    return records
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
+def _scalars(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        if isinstance(inner, dict) and name:
+            yield from _scalars(inner, (*path, name))
+        elif name and not isinstance(inner, list):
+            yield (*path, name), inner

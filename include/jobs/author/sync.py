@@ -1,4 +1,4 @@
-"""Files that are made from the contracts: dbt's sources, staging columns, schemas for editors."""
+"""Files that follow the contracts: dbt's sources, staging columns and types, editors' schemas."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from include.jobs.author.schemas import schemas
 from include.sources.model import contracts, every_contract
+from include.transform.descriptions import synced_description
 from include.transform.sources import PATH, render, staging_models, synced_model
 
 
@@ -16,10 +17,13 @@ def made_files() -> dict[Path, str]:
     """
     every_contract.cache_clear()
     contracts.cache_clear()
-    models = {
-        path: synced_model(contract, path.read_text(encoding="utf-8"))
-        for contract, path in staging_models(every_contract())
-    }
+    models = {}
+    for contract, path in staging_models(every_contract()):
+        models[path] = synced_model(contract, path.read_text(encoding="utf-8"))
+        described = path.with_suffix(".yml")
+        if described.exists():
+            text = described.read_text(encoding="utf-8")
+            models[described] = synced_description(contract, path.stem, models[path], text)
     return {**schemas(), PATH: render(contracts()), **models}
 
 

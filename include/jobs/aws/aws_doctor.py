@@ -1,4 +1,4 @@
-"""Look at an environment on AWS: is all there, and is it as it should be?"""
+"""`wandle doctor --aws`: check that an AWS environment is complete and correct."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ JOBS = (
     *("load", "transform", "portal", "housekeeping", "watch"),
     *("secrets", "migrate", "logs", "doctor"),
 )
-MIGRATE = "Run `wandle migrate` on the environment."
+MIGRATE = "Run `wandle migrate` in the environment."
 
 
 def aws_doctor(settings: Settings, only: Sequence[str] = ()) -> Iterator[Check]:
     """Every check of the parts named in `only`, or of all: `PARTS`.
 
-    Raises `PermanentError` if settings name no environment, or for a part
-    that does not exist. What is wrong with the environment is a check.
+    Raises `PermanentError` if no environment is set, or for an unknown part.
+    Problems of the environment are failed checks.
     """
     if not settings.environment:
         raise PermanentError(
-            "doctor: WANDLE_ENVIRONMENT is not set. Run this on the environment's host; "
-            "docs/deploy.md tells how."
+            "doctor: WANDLE_ENVIRONMENT is not set. Run this on the environment's host; see "
+            "docs/deploy.md."
         )
     for part in only:
         if part not in PARTS:
-            raise PermanentError(f"doctor: {part!r} is none of {', '.join(PARTS)}.")
+            raise PermanentError(f"doctor: unknown part {part!r}. Known: {', '.join(PARTS)}.")
     for part in only or PARTS:
         yield from PARTS[part](settings)
 
@@ -82,8 +82,8 @@ def _roles(settings: Settings) -> Iterator[Check]:
     if not settings.job_role:
         yield Check(
             "roles",
-            "WANDLE_JOB_ROLE is not set: every job works as the host itself.",
-            "Set it to the output `job_role` of Terraform.",
+            "WANDLE_JOB_ROLE is not set: every job runs with the rights of the host.",
+            "Set it to the Terraform output `job_role`.",
         )
         return
     jobs = [*(f"extract-{name}" for name in contracts()), *JOBS]
@@ -108,8 +108,11 @@ def _database(settings: Settings) -> Iterator[Check]:
             problem = problem_of_login(addresses[role])
         except PipelineError as error:
             problem = str(error)
-        mend = f"{MIGRATE} Is it reachable from here, and is WANDLE_DATABASE_CA its certificate's?"
-        yield Check(f"database: {role} gets in over TLS", problem, mend if problem else "")
+        fix = (
+            f"{MIGRATE} Also check that the server is reachable and WANDLE_DATABASE_CA matches its "
+            "certificate."
+        )
+        yield Check(f"database: {role} can log in over TLS", problem, fix if problem else "")
         if problem:
             addresses.pop(role, None)
     if addresses:
@@ -120,17 +123,17 @@ def _inside(addresses: dict[str, str]) -> Iterator[Check]:
     dsn = next(iter(addresses.values()))
     plain = takes_plain_connections(dsn)
     yield Check(
-        "database: turns away who comes without TLS",
-        "it lets a role in without TLS." if plain else "",
-        "Set `rds.force_ssl` to 1: `terraform apply` does." if plain else "",
+        "database: refuses connections without TLS",
+        "it accepts connections without TLS." if plain else "",
+        "Run `terraform apply`: it sets `rds.force_ssl` to 1." if plain else "",
     )
     warehouse = next((addresses[role] for role in LOGINS if role in addresses), None)
     if warehouse is None:
         return
     problem = problem_of_login(warehouse.replace(f"/{WAREHOUSE}", f"/{AIRFLOW}", 1))
     yield Check(
-        "database: Airflow's own is closed to the pipeline",
-        "" if problem else "a role of the pipeline gets into Airflow's database.",
+        "database: the pipeline cannot access Airflow's metadata",
+        "" if problem else "a pipeline role can connect to Airflow's database.",
         "" if problem else MIGRATE,
     )
     with psycopg.connect(warehouse) as connection:
@@ -138,16 +141,16 @@ def _inside(addresses: dict[str, str]) -> Iterator[Check]:
             yield Check(
                 f"database: {role} can do its job and no more",
                 problem,
-                f"{MIGRATE} What it does not take back, take back by hand." if problem else "",
+                f"{MIGRATE} Revoke any remaining rights by hand." if problem else "",
             )
 
 
 def _session(settings: Settings, job: str, part: str) -> boto3.Session | Check:
-    """What a part is looked at as; a check that failed where the role cannot be had."""
+    """The session to check a part with; a failed check if its role cannot be assumed."""
     try:
         return settings.session(job)
     except PipelineError as error:
-        return Check(part, str(error), "Without that role, nothing of it can be looked at.")
+        return Check(part, str(error), "This part cannot be checked without that role.")
 
 
 PARTS: dict[str, Callable[[Settings], Iterator[Check]]] = {

@@ -1,4 +1,4 @@
-"""Make an environment on AWS ready: its secrets' values, its database's roles and tables."""
+"""Prepare an AWS environment: fill its secrets, create its database roles and tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from include.warehouse.schema.migrate import LOGINS
 
 WAREHOUSE = "warehouse"
 S3_CONNECTION = f"{CONNECTIONS}/wandle_s3"
-# By what makes one up.
+# How each generated secret is made.
 GENERATED: dict[str, Callable[[], str]] = {
     "config/fernet_key": lambda: base64.urlsafe_b64encode(random.token_bytes(32)).decode(),
     "config/api_secret_key": lambda: random.token_urlsafe(48),
@@ -32,18 +32,18 @@ ROTATED = (*LOGINS, AIRFLOW)
 
 
 def migrate_environment(settings: Settings, *, rotate: Collection[str] = ()) -> list[str]:
-    """Fill the secrets that have no value, make roles and tables; say what was changed.
+    """Fill empty secrets and create roles and tables; returns what was changed.
 
-    A role's password is the one in its secret; those named in `rotate` get a
-    new one. What changed about the server's address is written down too.
-    Running it again mends whatever an earlier run left half done.
+    A role's password comes from its secret; roles named in `rotate` get a new
+    one. A changed server address is updated too. Idempotent: run it again to
+    finish an interrupted run.
 
-    Raises `PermanentError` for a role that is not Wandle's, a missing secret
-    or a missing right, and `ServiceUnavailable`.
+    Raises `PermanentError` for an unknown role, a missing secret or missing
+    permission, and `ServiceUnavailable`.
     """
     for role in rotate:
         if role not in ROTATED:
-            raise PermanentError(f"migrate: {role!r} is none of {', '.join(ROTATED)}.")
+            raise PermanentError(f"migrate: unknown role {role!r}. Known: {', '.join(ROTATED)}.")
     kept = Secrets(settings.session("migrate"), settings.environment)
     admin = admin_dsn(settings, kept)
     changed: list[str] = []
@@ -56,15 +56,15 @@ def migrate_environment(settings: Settings, *, rotate: Collection[str] = ()) -> 
 
 
 def admin_dsn(settings: Settings, kept: Secrets, database: str = WAREHOUSE) -> str:
-    """The address of RDS for its admin, with the password that RDS manages."""
+    """The admin DSN of the RDS instance, with the password that RDS manages."""
     secret = settings.need("admin_secret")
     try:
         found = json.loads(kept.read_any(secret) or "")
         user, password = found["username"], found["password"]
     except (ValueError, KeyError, TypeError):
         raise PermanentError(
-            f"migrate: the secret {secret} holds no username and password. Is WANDLE_ADMIN_SECRET "
-            "the one that RDS manages?"
+            f"migrate: the secret {secret} has no username and password. Set WANDLE_ADMIN_SECRET "
+            "to the secret that RDS manages."
         ) from None
     return dsn(settings.need("database"), database, user, password, settings.database_ca)
 
@@ -72,7 +72,7 @@ def admin_dsn(settings: Settings, kept: Secrets, database: str = WAREHOUSE) -> s
 def _password(
     kept: Secrets, settings: Settings, role: str, rotate: Collection[str], changed: list[str]
 ) -> str:
-    """The password in a role's secret, which is written anew where it is not as it should be."""
+    """The password of a role; its secret is rewritten if it is missing or out of date."""
     name = f"{CONNECTIONS}/{role}"
     before = kept.read(name)
     password = None if role in rotate else _password_in(before)
@@ -96,7 +96,7 @@ def _password_in(value: str | None) -> str | None:
 
 
 def _write_addresses(kept: Secrets, settings: Settings, password: str, changed: list[str]) -> None:
-    """Airflow's own database, and the bucket. TLS is set for it by libpq's own variables."""
+    """Write the addresses of Airflow's database and the bucket. libpq variables set TLS."""
     address = dsn(
         settings.need("database"), AIRFLOW, AIRFLOW, password, scheme="postgresql+psycopg2"
     )

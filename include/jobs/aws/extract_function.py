@@ -1,4 +1,4 @@
-"""One extraction as a function: AWS Lambda calls it, the DAG then only loads."""
+"""The AWS Lambda function that extracts a source; its DAG then only loads."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from include.sources.partition import Period
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
-    """Land the partitions that `event` asks for: the ids of their landings.
+    """Land the partitions that `event` names; returns the landing IDs.
 
     `{"source": ..., "scheduled_time": "2026-11-21T06:00:00Z"}` means the
-    period before that time, and those that the contract looks back to, as in
-    a scheduled run of its DAG; `councils`, `from` and `to` may say otherwise.
-    Called again with the same `scheduled_time`, it goes on where it was
-    interrupted. A partition that fails holds back no other; the first
-    failure is raised when all are done, and `plan`'s at once.
+    period before that time and the contract's lookback, as in a scheduled run
+    of its DAG; `councils`, `from` and `to` override that. Called again with
+    the same `scheduled_time`, it resumes. A failed partition does not stop the
+    others; the first failure is raised at the end, and one of `plan` at once.
     """
     source = contract(_needed(event, "source"))
     at = event.get("scheduled_time")
@@ -53,13 +52,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
 def _needed(event: dict[str, Any], name: str) -> str:
     if not event.get(name):
         raise PermanentError(
-            f"extract function: the event names no {name!r}. Correct the schedule's input."
+            f"extract function: the event has no {name!r}. Fix the schedule's input."
         )
     return str(event[name])
 
 
 def _interval(source: Contract, at: str | None) -> tuple[datetime, datetime] | None:
-    """The period that ended before a time; of a snapshot, none in particular."""
+    """The last complete period before a time; None for a snapshot."""
     if at is None or source.snapshot:
         return None
     period = Period.of(datetime.fromisoformat(at).astimezone(UTC).date(), source.period)

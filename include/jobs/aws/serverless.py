@@ -1,4 +1,4 @@
-"""Sources that a function extracts: their scheduled runs wait for its landing, then load it."""
+"""Sources extracted by a function: scheduled runs wait for its landing, then load it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from include.settings import Settings
 from include.sources.model import Contract
 from include.sources.partition import Partition
 
-# A function may run for 15 minutes, and its schedule may call it again when it failed.
+# A function may run for 15 minutes, and its schedule may retry it.
 WAIT_SECONDS = 1_800.0
 POLL_SECONDS = 15.0
-# The two schedules go by two clocks.
+# The function's schedule and Airflow's use different clocks.
 EARLY = timedelta(minutes=5)
 
 
 def is_serverless(contract: Contract) -> bool:
     """Whether `WANDLE_SERVERLESS` names the source."""
-    return contract.name in {name.strip() for name in Settings.read().serverless.split(",")}
+    return contract.name in Settings.read().serverless_sources
 
 
 def wait_for_landing(
@@ -34,7 +34,7 @@ def wait_for_landing(
     seconds: float = WAIT_SECONDS,
     poll_seconds: float = POLL_SECONDS,
 ) -> str:
-    """The id of the partition's finished landing that was begun at `since` or later.
+    """The ID of the partition's finished landing that started at `since` or later.
 
     Raises `ServiceUnavailable` if there is none after `seconds`.
     """
@@ -48,6 +48,6 @@ def wait_for_landing(
         if time.monotonic() >= end:
             raise ServiceUnavailable(
                 f"{partition}: the function has landed nothing since {since:%Y-%m-%d %H:%M} UTC. "
-                "Its log says why; a run of this DAG by hand fetches without it."
+                "See its log. To fetch without it, trigger this DAG by hand."
             )
         time.sleep(poll_seconds)

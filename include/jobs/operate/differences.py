@@ -1,4 +1,4 @@
-"""How S3 and PostgreSQL may differ, and what to do about each."""
+"""The differences between S3 and PostgreSQL, and what to do about each."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from include.sources.partition import Partition
 from include.warehouse.read_back import Held
 
 Kind = Literal[
-    "table",  # the raw table is missing or not as its contract says
-    "never loaded",  # S3 holds a finished landing, PostgreSQL nothing
-    "newer landing",  # S3 holds a finished landing that is newer than what is loaded
-    "vanished landing",  # what is loaded points to a landing that S3 does not hold
-    "altered landing",  # the landing's pages are not those that were loaded
-    "damaged landing",  # a page or manifest in S3 is not what it should be
-    "older rules",  # loaded by another state of the contract, or another key for pseudonyms
-    "unaccounted rows",  # the ledger knows nothing of them
+    "table",  # the raw table is missing or does not match its contract
+    "never loaded",  # S3 has a finished landing, PostgreSQL has nothing
+    "newer landing",  # S3 has a finished landing newer than the loaded one
+    "vanished landing",  # the loaded rows refer to a landing that is missing in S3
+    "altered landing",  # the landing's pages differ from the loaded ones
+    "damaged landing",  # a page or manifest in S3 is damaged
+    "older rules",  # loaded with another version of the contract or another pseudonym key
+    "unaccounted rows",  # not in the ledger
     "row count",
     "content",
     "quarantine",
@@ -27,7 +27,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that differs; `next` is what to do. Without a council, it is of a whole source."""
+    """A difference and what to do `next`. Without a council, it concerns the whole source."""
 
     source: str
     council: str
@@ -38,7 +38,7 @@ class Difference:
 
     @classmethod
     def of_table(cls, contract: Contract, error: Exception) -> Difference:
-        """The raw table itself is not as it should be."""
+        """The raw table itself is wrong."""
         return cls(contract.name, "", "", "table", str(error), "`wandle migrate`.")
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class Difference:
 
 
 class Place:
-    """Words the differences of one partition."""
+    """Describes the differences of one partition."""
 
     def __init__(self, contract: Contract, partition: Partition) -> None:
         self.partition = partition
@@ -59,58 +59,60 @@ class Place:
     def not_loaded(
         self, landing_id: str, entry: Mapping[str, Any] | None, attempt: Mapping[str, Any] | None
     ) -> Difference:
-        """A finished landing is newer than what is loaded, if anything is."""
-        tried = "no load of it was tried."
+        """A finished landing is newer than the loaded one, if any."""
+        tried = "it has not been loaded yet."
         if attempt and attempt["landing_id"] == landing_id:
             tried = f"its load was {attempt['status']}: {attempt['error']}"
         if entry is None:
-            what = f"S3 holds landing {landing_id}; {tried}"
+            what = f"S3 has landing {landing_id}; {tried}"
             return self._said("never loaded", what, self._reload())
-        what = f"S3 holds landing {landing_id}, loaded is {entry['landing_id']}; {tried}"
+        what = f"S3 has landing {landing_id}, {entry['landing_id']} is loaded; {tried}"
         return self._said("newer landing", what, self._reload())
 
     def vanished(self, landing_id: str, why: str) -> Difference:
-        """What is loaded points to a landing that cannot be found."""
+        """The loaded rows refer to a landing that is missing in S3."""
         again = f", or fetch it again: `wandle ingest {self._options}`"
         return self._said(
             "vanished landing",
-            f"rows or ledger point to landing {landing_id}: {why}",
+            f"rows or ledger refer to landing {landing_id}: {why}",
             "restore the deleted objects from their versions"
             f"{'' if self._contract.snapshot else again}.",
         )
 
     def altered(self, entry: Mapping[str, Any]) -> Difference:
-        """The manifest is not the one that was loaded."""
+        """The manifest differs from the loaded one."""
         return self._said(
             "altered landing",
-            f"the manifest of landing {entry['landing_id']} lists other pages than were loaded.",
-            "find out who wrote it, restore its version of "
+            f"the manifest of landing {entry['landing_id']} does not list the loaded pages.",
+            "find out who changed it, restore its version of "
             f"{entry['started_at']:%Y-%m-%d %H:%M} UTC, then {self._reload(force=True)}",
         )
 
     def damaged(self, why: str) -> Difference:
-        """A page or a manifest is not what it should be; the message says what to do."""
+        """A page or a manifest is damaged; the message says what to do."""
         return self._said(
             "damaged landing", why, "restore the object's version, then run `wandle verify` again."
         )
 
     def unaccounted(self, found: Held) -> Difference:
-        """Rows that no entry of the ledger brought."""
-        what = f"{found.rows} rows and {found.quarantined} quarantined records, none in the ledger."
-        return self._said("unaccounted rows", what, f"{self._reload()} It replaces them.")
+        """Rows without a ledger entry."""
+        what = (
+            f"{found.rows} rows and {found.quarantined} quarantined records without a ledger entry."
+        )
+        return self._said("unaccounted rows", what, f"{self._reload()} This replaces them.")
 
     def contents(
         self, entry: Mapping[str, Any], found: Held, *, older_rules: bool
     ) -> Iterator[Difference]:
-        """Whether the rows and the quarantine are those that the ledger speaks of."""
+        """Compare the rows and the quarantine with the ledger."""
         if older_rules:
-            what = "loaded by another state of the contract, or another key, than there is now."
+            what = "loaded with another version of the contract, or another pseudonym key."
             yield self._said("older rules", what, self._reload())
         if found.rows != entry["rows"]:
-            what = f"the ledger says {entry['rows']} rows, the raw table holds {found.rows}."
+            what = f"the ledger says {entry['rows']} rows, the raw table has {found.rows}."
             yield self._said("row count", what, self._reload())
         elif found.content_hash != entry["content_hash"] and not older_rules:
-            # Where a type was widened since, the same value has another hash.
+            # If a type was widened since, the same value has a different hash.
             what = (
                 f"the ledger says content {entry['content_hash']}, the {found.rows} rows "
                 f"have {found.content_hash}."
@@ -120,12 +122,12 @@ class Place:
         if expected != (found.quarantined, found.quarantine_hash):
             what = (
                 f"the ledger says {expected[0]} records with hash {expected[1]}, "
-                f"quarantine holds {found.quarantined} with {found.quarantine_hash}."
+                f"quarantine has {found.quarantined} with {found.quarantine_hash}."
             )
             yield self._said("quarantine", what, self._reload(force=True))
 
     def _reload(self, *, force: bool = False) -> str:
-        # Without force, a load that finds pages, rules and row count unchanged does nothing.
+        # Without force, a load does nothing if pages, rules and row count are unchanged.
         return f"`wandle reload {self._options}{' --force' if force else ''}`."
 
     def _said(self, kind: Kind, what: str, next_step: str) -> Difference:

@@ -1,26 +1,25 @@
-"""The fields that sources have and their contracts do not name, and what to add for them."""
+"""Fields missing from the contracts, and the columns to add for them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
 
+from include.sources import paths
+from include.sources.column_names import column_name
 from include.sources.model import Contract, contracts
 from include.warehouse.books import drift
+from include.warehouse.columns.unknown_fields import NAME_CHARACTERS
 from include.warehouse.connection import connect
-
-_PLAIN = re.compile(r"[^\\]+")
-_NAME_CHARACTERS = 48
 
 
 def unknown_fields(dsn: str, source: str | None = None) -> list[dict[str, Any]]:
-    """Each field that some record had and its contract does not name: where it was first seen.
+    """Each field seen in a record but missing from its contract, with where it was first seen.
 
-    One that a contract names by now is left out, as are those of sources that
-    have no contract any more.
+    Excludes fields added to the contract since, and sources without a
+    contract.
     """
     with connect(dsn) as connection, connection.cursor() as cursor:
         found = drift.listed(cursor, source)
@@ -33,13 +32,13 @@ def unknown_fields(dsn: str, source: str | None = None) -> list[dict[str, Any]]:
 
 
 def is_named(contract: Contract, row: Mapping[str, Any]) -> bool:
-    """Whether the contract has a place for the field by now."""
-    field = row["field"].split(".")
+    """Whether the contract covers the field by now."""
+    field = _parts(row)
     for column in contract.columns_of(row["way"]):
-        path = list(column.record_path)
+        path = column.record_path
         if path and path == field[: len(path)]:
             return True
-        # It looks into an object; what else may stand there is still unknown.
+        # The column reads part of an object; its other fields are still unknown.
         objects = all(isinstance(sample, dict) for sample in row["samples"])
         if path[: len(field)] == field and objects:
             return True
@@ -47,7 +46,7 @@ def is_named(contract: Contract, row: Mapping[str, Any]) -> bool:
 
 
 def patches(fields: Iterable[Mapping[str, Any]]) -> str:
-    """YAML to add to each contract, one document a source: a column for each unknown field."""
+    """YAML to add to each contract, one document per source, with a column per unknown field."""
     by_source: dict[str, list[Mapping[str, Any]]] = {}
     for row in fields:
         by_source.setdefault(row["source"], []).append(row)
@@ -60,20 +59,21 @@ def patch(contract: Contract, rows: Iterable[Mapping[str, Any]]) -> str:
     taken = {column.name for column in contract.columns}
     columns, remarks = [], []
     for row in rows:
-        if not _PLAIN.fullmatch(row["field"]) or "" in row["field"].split("."):
+        field = _parts(row)
+        if not field:
             remarks.append(
-                f"# {row['field']}: no path can name it; it stays in _extra. "
+                f"# {row['field']}: it has no valid path; it stays in _extra. "
                 f"First seen {row['first_seen'][:10]}."
             )
             continue
-        name = _column_name(row["field"], taken)
+        name = column_name(field, taken)
         taken.add(name)
         columns.append(_column(name, row))
     body = yaml.safe_dump({"columns": columns}, sort_keys=False, allow_unicode=True, width=96)
     return "\n".join(
         [
-            f"# Add to include/sources/{contract.name}.yaml, below `columns`, and describe them;",
-            f"# then `wandle migrate`, `wandle sync`, `wandle reload {contract.name}`.",
+            f"# Add to include/sources/{contract.name}.yaml under `columns`, with descriptions;",
+            f"# then run `wandle migrate`, `wandle sync`, `wandle reload {contract.name}`.",
             *remarks,
             body if columns else "columns: []\n",
         ]
@@ -88,19 +88,15 @@ def _column(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
         column["path"] = row["field"]
     return column | {
         "type": "text" if row["type"] == "unknown" else row["type"],
-        "description": f"{seen}{f', such as {samples}' if samples else ''}. To be described.",
+        "description": f"{seen}{f', e.g. {samples}' if samples else ''}. TODO: describe.",
     }
 
 
-def _column_name(field: str, taken: set[str]) -> str:
-    """The last part of a path in snake case; the whole path, or a number, where that is taken."""
-    for text in (field.split(".")[-1], field):
-        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
-        name = re.sub(r"[^a-z0-9]+", "_", snake).strip("_")
-        name = (name if name[:1].isalpha() else f"field_{name}").rstrip("_")[:_NAME_CHARACTERS]
-        if name not in taken:
-            return name
-    number = 2
-    while (numbered := f"{name[: _NAME_CHARACTERS - 4]}_{number}") in taken:
-        number += 1
-    return numbered
+def _parts(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names along a field's path; none where the listed path is not the whole one."""
+    if len(row["field"]) >= NAME_CHARACTERS:
+        return ()
+    try:
+        return paths.parts(row["field"])
+    except ValueError:
+        return ()

@@ -1,7 +1,7 @@
 """Erase a subject from a source: landings, raw rows, quarantine, marts.
 
-Replacements first, then the database and what is made of it, the old landings last: as long as
-one of these is there, running it again does what is missing.
+First the replacement landings, then the database and everything built from it, and the old landings
+last. As long as an old landing exists, running it again finishes the erasure.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def erase(
     by: str,
     rebuild: Callable[[], object],
 ) -> Found:
-    """Erase the subject everywhere, and return what was found before.
+    """Erase the subject everywhere; returns what was found.
 
-    Each landing that holds the subject is replaced; what the database loaded
-    from it is loaded from its replacement; `rebuild` makes marts and published
-    files anew; then every version of the old landings is deleted, and every
-    old version of any object of the source. `ops.removal` keeps a keyed hash of
-    the subject. `by` is the person, for the ledger.
+    Replaces each landing that holds the subject, and loads the replacement if
+    the database had loaded the landing; `rebuild` rebuilds marts and published
+    files. Then deletes every version of the old landings, and every old
+    version of any object of the source. `ops.removal` keeps a keyed hash of
+    the subject. `by` is the operator, for the ledger.
 
-    Raises as `find` does, and whatever made it fail; then run it again.
+    Raises as `find` does, and any error of a step; then run it again.
     `ServiceUnavailable` if a landing was being written or loaded meanwhile.
     """
     settings = Settings.read()
@@ -76,9 +76,9 @@ def erase(
     if not_seen:
         names = ", ".join(f"{one.partition} {one.landing_id}" for one in not_seen)
         raise ServiceUnavailable(
-            "erase: all that was there is done, but these landings came meanwhile, are being "
-            f"written or were interrupted, and may hold the subject: {names}. Run it again when "
-            "they are finished, or older than a day."
+            "erase: done, except for landings that are new, still being written or "
+            f"interrupted, and may hold the subject: {names}. Run it again when they are "
+            "finished or older than a day."
         )
     return found
 
@@ -115,13 +115,13 @@ def _load_replacements(contract: Contract, found: Found, lake: Lake, dsn: str, b
 def _remove(
     contract: Contract, stored: Stored, replacement: Manifest, lake: Lake, dsn: str
 ) -> None:
-    """Write the removal down, then delete the landing; refused while something points to it."""
+    """Record the removal, then delete the landing; refused while something refers to it."""
     partition = stored.partition
     with locked_for_removal(dsn, partition) as connection:
         cursor = connection.cursor()
         if stored.landing_id in removals.pointed_at(cursor, contract, partition):
             raise ServiceUnavailable(
-                f"{partition}: landing {stored.landing_id} was loaded again meanwhile. "
+                f"{partition}: landing {stored.landing_id} was loaded again in the meantime. "
                 "Run it again."
             )
         record = Removal(
@@ -135,7 +135,7 @@ def _remove(
             removed_at=datetime.now(UTC),
             replaced_by=replacement.landing_id,
             records_erased=replacement.erased,
-            # Of the erasure that wrote the replacement, which may have been an earlier one.
+            # The erasure that wrote the replacement, possibly an earlier one.
             subject=replacement.run_id.rpartition(" ")[2],
         )
         removals.record(cursor, [record])
@@ -147,9 +147,9 @@ def _remove(
 def _clear_up(
     contract: Contract, subject: Subject, found: Found, lake: Lake, dsn: str
 ) -> list[Stored]:
-    """Delete what interrupted runs left, old versions, and samples of unknown fields.
+    """Delete interrupted landings, old versions, and samples of unknown fields.
 
-    Returns the landings that were not looked into: new ones, and those being written.
+    Returns the landings not searched: new ones, and those being written.
     """
     seen = {*found.stored, *((place[0], one.landing_id) for place, one in found.replaced.items())}
     not_seen = []
@@ -179,22 +179,22 @@ def _clear_up(
 
 
 def what_remains(contract: Contract, backup_days: int | None, now: datetime) -> list[str]:
-    """Where the subject still is when all is done here, and until when, in sentences."""
+    """Where copies of the subject remain after an erasure, and until when, as sentences."""
     said = [
-        "The source itself: erase them there too, or the next fetch brings them back.",
+        "The source itself: erase them there, too, or the next fetch brings them back.",
         "PostgreSQL's files hold deleted rows until autovacuum has passed, and its write-ahead log "
         f"until it is recycled. At once: `vacuum raw.{contract.name}, ops.quarantine`.",
     ]
     if backup_days is None:
         said.append(
-            "Backups: Wandle knows of none (WANDLE_BACKUP_DAYS is not set). Any copy that you made "
-            "of the database or of the bucket still holds them."
+            "Backups: none known (WANDLE_BACKUP_DAYS is not set). Any copy of the database or the "
+            "bucket still holds them."
         )
     else:
         until = (now + timedelta(days=backup_days)).date()
         said.append(
             f"Backups of the database hold them until {until}: they are kept for {backup_days} "
-            "days. Erase them again after restoring one."
+            "days. After restoring one, erase them again."
         )
     children = [
         other.name
@@ -203,7 +203,7 @@ def what_remains(contract: Contract, backup_days: int | None, now: datetime) -> 
     ]
     if children:
         said.append(
-            f"Requests of {', '.join(children)} were made with values of {contract.name}: erase "
-            "there too, by their own columns."
+            f"{', '.join(children)}: requests used values of {contract.name}. Erase them there, "
+            "too, by that source's own columns."
         )
     return said

@@ -1,4 +1,4 @@
-"""Look for a subject in every landing of a source."""
+"""Find a subject in the landings of a source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Place = tuple[Partition, str]
 
 @dataclass(frozen=True)
 class Holds:
-    """A finished landing that holds records of the subject, and how many."""
+    """A finished landing that holds records of the subject, and their number."""
 
     partition: Partition
     manifest: Manifest
@@ -32,8 +32,8 @@ class Holds:
 class Found:
     """What S3 holds of a subject.
 
-    `replaced` are landings that another stands for, by an earlier erasure;
-    `being_written` are not finished, and were not looked into.
+    `replaced` are landings already replaced by an earlier erasure;
+    `being_written` are unfinished landings, which were not searched.
     """
 
     holds: list[Holds] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Found:
 
     @property
     def pending(self) -> list[tuple[Stored, Manifest]]:
-        """The landings that are to be removed, with what replaces each."""
+        """The landings to remove, with the replacement of each."""
         return [
             (self.stored[place], manifest)
             for place, manifest in self.replaced.items()
@@ -51,17 +51,17 @@ class Found:
         ]
 
     def stands_for(self, place: Place) -> str:
-        """The id of the landing that stands for this one at last."""
+        """The ID of the final replacement of a landing."""
         while place in self.replaced:
             place = (place[0], self.replaced[place].landing_id)
         return place[1]
 
 
 def find(contract: Contract, subject: Subject, *, lake: Lake) -> Found:
-    """Look through every landing of the source; nothing is changed.
+    """Search every landing of the source; changes nothing.
 
     Raises `LandingDamaged` for a landing that cannot be read, and
-    `PermanentError` for one whose records cannot be cut out.
+    `PermanentError` for one whose records cannot be removed.
     """
     found = Found()
     now = datetime.now(UTC)
@@ -94,6 +94,6 @@ def cut(
         )
     except PermanentError as error:
         raise PermanentError(
-            f"{partition}: {page.name}: {error}. Nothing was changed. Delete this landing as a "
-            "whole, or the partition, and fetch it again without them."
+            f"{partition}: {page.name}: {error}. Nothing was changed. Delete the whole landing "
+            "or partition, and fetch it again without the person."
         ) from None

@@ -1,4 +1,4 @@
-"""Whom an erasure is about, and which records of a landing are theirs."""
+"""The subject of an erasure, and how to recognise their records."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from include.warehouse.columns.hashing import fits_numeric
 
 
 class Subject:
-    """A person, or whatever else records are about, named by values of columns.
+    """A person, or another subject of records, identified by column values.
 
-    The values are those that the records in the landing have, before anything
-    is typed, pseudonymised or dropped; all of them must fit. A line that could
-    not be read fits if each value stands in it.
+    The values are those in the landing, before they are cast, pseudonymised
+    or dropped; a record must match all of them. A line that cannot be parsed
+    matches if it contains each value.
 
-    Raises `UnknownName` for a column that the contract does not have, and
-    `PermanentError` for one whose value stands in no record. No message, and
-    no representation of it, holds a value.
+    Raises `UnknownName` for an unknown column, and `PermanentError` for a
+    column whose value is not part of the records. Values never appear in
+    messages or in the representation.
     """
 
     def __init__(self, contract: Contract, key: Mapping[str, str]) -> None:
         known = {column.name: column for column in contract.columns}
         if not key:
-            raise PermanentError(f"{contract.name}: no key is given. Name a column and its value.")
+            raise PermanentError(f"{contract.name}: no key given. Name a column and its value.")
         for name, value in key.items():
             if name not in known:
                 raise UnknownName(
@@ -35,7 +35,7 @@ class Subject:
                 )
             if not known[name].record_path:
                 raise PermanentError(
-                    f"{contract.name}: {name!r} stands in no record. Name another column."
+                    f"{contract.name}: {name!r} is not part of the records. Name another column."
                 )
             if not value.strip():
                 raise PermanentError(f"{contract.name}: the value of {name!r} is empty.")
@@ -44,7 +44,7 @@ class Subject:
 
     @property
     def canonical(self) -> bytes:
-        """The same for the same source, columns and values. Personal: to be hashed with a key."""
+        """Equal for equal source, columns and values. Personal: hash it with a key."""
         parts = [f"{name}={value}" for name, value in sorted(self._key.items())]
         return "\x1f".join(["wandle erase", self._contract.name, *parts]).encode()
 
@@ -54,7 +54,7 @@ class Subject:
         return list(self._key.values())
 
     def is_of(self, way: str) -> Callable[[Any], bool]:
-        """Whether a record that this way brought is theirs."""
+        """Whether a record fetched this way is theirs."""
         columns = [column for column in self._contract.columns_of(way) if column.name in self._key]
 
         def theirs(record: Any) -> bool:
@@ -68,7 +68,7 @@ class Subject:
 
 
 def _values(column: Column, record: Any) -> list[str]:
-    """What a record has for a column, as text; several values of a list."""
+    """The values of a column in a record, as text; several for a list."""
     for name in column.record_path:
         record = record.get(name) if isinstance(record, dict) else None
     found = record if isinstance(record, list) else [record]

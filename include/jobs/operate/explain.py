@@ -1,4 +1,4 @@
-"""Where a row comes from: its landing, page and request, and its record's own bytes in S3."""
+"""Trace a row to its landing, page and request, and to the original record in S3."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ PSEUDONYM_DIGITS = 64
 
 @dataclass(frozen=True)
 class Origin:
-    """Where one raw row comes from.
+    """The origin of one raw row.
 
-    `page_record_no` counts from 1; `page` is as the manifest has it. `record`
-    are the record's own bytes; with `whole` false not all of them: of personal
-    data what may be seen, or JSON where a record stands nowhere as a whole.
+    `page_record_no` counts from 1; `page` is the manifest's entry. `record`
+    holds the original bytes; if `whole` is false, only part of them: without
+    personal values, or as JSON if the record is spread over the body.
     """
 
     partition: Partition
@@ -48,9 +48,9 @@ class Origin:
 
 @dataclass(frozen=True)
 class Explained:
-    """How many raw rows are meant, and where the first of them come from.
+    """The number of matching raw rows, and the origins of the first ones.
 
-    Of a mart's row: the row, and how many raw rows of each landing it counts.
+    For a row of a mart: the row, and the number of raw rows per landing.
     """
 
     found: int
@@ -68,17 +68,19 @@ def explain(
     most: int = 3,
     personal: bool = False,
 ) -> Explained:
-    """Lead `raw.<source>` or `marts.<mart>` rows with the wanted values back to S3.
+    """Trace the rows of `raw.<source>` or `marts.<mart>` with these values to S3.
 
-    Personal values, in rows and records, are withheld; `personal` shows them to
-    whoever holds the key for pseudonyms, and so could tell the persons anyway.
+    Personal values in rows and records are hidden; `personal` shows them, and
+    requires the pseudonym key, which would reveal them anyway.
 
-    Raises `UnknownName` or `PermanentError` for a table, column or value that
-    there is not, `WrongSetting` without that key, and `LandingDamaged` if S3
-    does not hold what the row points to.
+    Raises `UnknownName` or `PermanentError` for an unknown table, column or
+    value, `WrongSetting` without the key, and `LandingDamaged` if S3 lacks
+    what the row refers to.
     """
     if not wanted:
-        raise PermanentError(f"explain: which row of {name}? Say `--key NAME=VALUE`, or several.")
+        raise PermanentError(
+            f"explain: no row of {name} selected. Add `--key NAME=VALUE`, once or more."
+        )
     if personal:
         settings.need("pseudonym_key")
     if name.startswith(RAW):
@@ -88,8 +90,8 @@ def explain(
             found, rows = find_rows.raw_rows(cursor, source, asked, most)
         if not found:
             raise PermanentError(
-                f"explain: no row of {name} is like that. Is the record in quarantine "
-                "(`wandle quarantine`), or its partition not loaded (`wandle ledger`)?"
+                f"explain: no matching row in {name}. Check whether the record is in quarantine "
+                "(`wandle quarantine`) and its partition is loaded (`wandle ledger`)."
             )
         return Explained(found, [_origin(source, row, lake, personal) for row in rows])
     marts = counted_marts()
@@ -97,7 +99,7 @@ def explain(
     if mart is None or not name.startswith(MARTS):
         known = ", ".join(f"{MARTS}{known}" for known in marts)
         raise PermanentError(
-            f"explain: {name} cannot be led back. Choose raw.<source> (`wandle sources`), {known}."
+            f"explain: {name} cannot be traced. Choose raw.<source> (`wandle sources`), {known}."
         )
     source = contract(mart.source)
     with connect(settings.need("transformer_dsn")) as connection, connection.cursor() as cursor:
@@ -114,7 +116,7 @@ def _row_at(cursor: Any, source: Contract, place: Mapping[str, Any]) -> dict[str
 
 
 def _whole_months(wanted: Mapping[str, str]) -> dict[str, str]:
-    """A month may be written as people write it: 2017-05."""
+    """Months may be written as 2017-05."""
     return {
         name: f"{value}-01" if name == "month" and len(value) == len("2017-05") else value
         for name, value in wanted.items()
@@ -122,7 +124,7 @@ def _whole_months(wanted: Mapping[str, str]) -> dict[str, str]:
 
 
 def _as_stored(source: Contract, wanted: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """The wanted values as the raw table has them: pseudonyms in place of who is asked for."""
+    """The values as stored in the raw table: personal ones as pseudonyms."""
     replaced = {column.name for column in source.raw_columns() if column.personal == "pseudonymise"}
     return {
         name: Pseudonyms(settings.need("pseudonym_key")).of(value)
@@ -166,8 +168,8 @@ def _place(partition: Partition, manifest: Manifest, record_no: int) -> tuple[in
             return number, left
         left -= page.records
     raise PermanentError(
-        f"{partition}: a row says it is record {record_no} of landing {manifest.landing_id}, which "
-        f"has {manifest.totals.records}. `wandle verify --source {partition.source}` tells more."
+        f"{partition}: a row refers to record {record_no} of landing {manifest.landing_id}, which "
+        f"has {manifest.totals.records}. Run `wandle verify --source {partition.source}`."
     )
 
 

@@ -1,4 +1,4 @@
-"""Watch how long ago each source was looked at, and let AWS's alarms know."""
+"""Measure how long ago each source was checked, and publish it for the alarms on AWS."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ log = logging.getLogger(__name__)
 
 
 def watch(*, dsn: str) -> list[dict[str, Any]]:
-    """Measure every source, and put the metrics of an environment on AWS; what was measured.
+    """Measure every source, and publish the metrics on AWS; returns the measurements.
 
-    Elsewhere (no `WANDLE_ENVIRONMENT`) it only reports. Raises
-    `PermanentError` and `ServiceUnavailable` as AWS and the database do.
+    Without `WANDLE_ENVIRONMENT` it only reports. Raises `PermanentError` and
+    `ServiceUnavailable` on errors of AWS and the database.
     """
     measured = freshness(dsn=dsn)
     settings = Settings.read()
     if settings.environment:
         count = metrics.put(settings.session("watch"), settings.environment, measured)
-        log.info("put %d values of the namespace %s", count, metrics.NAMESPACE)
+        log.info("published %d metric values in the namespace %s", count, metrics.NAMESPACE)
     return measured

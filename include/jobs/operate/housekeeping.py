@@ -1,7 +1,7 @@
-"""Delete what is kept no longer: superseded and interrupted landings, personal data past its limit.
+"""Delete superseded and interrupted landings, and personal data past retention.
 
-A partition at a time, while nobody loads it: what the database holds of it and the record of the
-removal first, then the objects. Broken off anywhere, the next run goes on.
+One partition at a time, while it is locked against loads: first the database rows and the record of
+the removal, then the objects. After an interruption at any point, the next run finishes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RUN_ID = "wandle housekeeping"
 
 @dataclass(frozen=True)
 class Going:
-    """What goes of one partition: landings with their reasons, and whether rows go too."""
+    """What to delete of one partition: landings with reasons, and whether rows go, too."""
 
     partition: Partition
     landings: tuple[tuple[Stored, Reason], ...]
@@ -48,15 +48,14 @@ def housekeeping(
     contracts: Mapping[str, Contract] | None = None,
     now: datetime | None = None,
 ) -> list[dict[str, Any]]:
-    """What is kept no longer, an object for each landing; with `delete`, it is deleted.
+    """Data past retention, one object per landing; with `delete`, it is deleted.
 
     `source`, `council`, `period`, `landing`, `reason` (`superseded`,
-    `interrupted`, `expired`), `objects` and `bytes` as stored. A partition
-    whose personal data are past their limit but lie in the database alone has
-    an empty `landing`.
+    `interrupted`, `expired`), `objects` and `bytes` as stored. For
+    expired personal data that are only in the database, `landing` is empty.
 
     Raises `ServiceUnavailable` (retryable) at the end, if a partition was
-    being loaded and was left alone.
+    being loaded and was skipped.
     """
     contracts = every_contract() if contracts is None else contracts
     now = now or datetime.now(UTC)
@@ -75,12 +74,12 @@ def housekeeping(
         listed += _listed(one, landings)
     _report(listed, deleted=delete)
     if left:
-        raise ServiceUnavailable(f"housekeeping: {len(left)} partitions are left: {left[0]}")
+        raise ServiceUnavailable(f"housekeeping: skipped {len(left)} partitions: {left[0]}")
     return listed
 
 
 def summary(listed: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """How many landings and bytes, by source and reason."""
+    """Number of landings and bytes, by source and reason."""
     counted: dict[str, Counter[str]] = {}
     for item in listed:
         of_source = counted.setdefault(item["source"], Counter())
@@ -128,7 +127,7 @@ def _rows_past_limit(
 def _delete(
     going: Going, lake: Lake, dsn: str, contracts: Mapping[str, Contract], now: datetime
 ) -> list[tuple[Stored, Reason]]:
-    """Delete what goes of one partition; what is pointed at by now stays."""
+    """Delete the data of one partition, except what has been referenced since."""
     where = going.partition
     contract = contracts.get(where.source)
     with locked_for_removal(dsn, where) as connection:
@@ -149,7 +148,9 @@ def _delete(
                 code_version=Settings.read().code_version,
                 run_id=RUN_ID,
             )
-            log.info("%s: past its limit: %d rows, %d quarantined", where, rows, quarantined)
+            log.info(
+                "%s: past retention: deleted %d rows, %d quarantined", where, rows, quarantined
+            )
         removals.record(cursor, (_record(stored, reason, now) for stored, reason in gone))
         connection.commit()
         for stored, _ in gone:

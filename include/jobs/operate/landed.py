@@ -1,4 +1,4 @@
-"""Every landing that S3 holds, with what the ledger or its manifest says of it."""
+"""Every landing in S3, with facts from the ledger or its manifest."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 def known_landings(
     lake: Lake, cursor: Cursor, stored: Iterable[Stored], contracts: Mapping[str, Contract]
 ) -> list[Known]:
-    """What is known of each; a manifest is read only if the ledger never saw its landing."""
+    """The facts of each landing; reads its manifest only if it is not in the ledger."""
     ledger = {_ref_of(row, contracts): row for row in removals.known_landings(cursor)}
     return [_known(lake, item, ledger.get(item.ref)) for item in stored]
 
 
 def removed_landings(cursor: Cursor, contracts: Mapping[str, Contract]) -> set[Ref]:
-    """Every landing that was removed, or whose removal was begun."""
+    """Every landing that was removed, or whose removal started."""
     return {_ref_of(row, contracts) for row in removals.removals(cursor)}
 
 
@@ -38,7 +38,7 @@ def _ref_of(row: Mapping[str, Any], contracts: Mapping[str, Contract]) -> Ref:
 
 
 def _known(lake: Lake, stored: Stored, row: Mapping[str, Any] | None) -> Known:
-    """What the ledger or, if it never saw the landing, its manifest says of it."""
+    """The facts of a landing, from the ledger or else from its manifest."""
     if not stored.finished:
         return Known(stored, None)
     if row is not None:

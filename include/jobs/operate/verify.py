@@ -1,4 +1,4 @@
-"""Compare what S3 holds with what PostgreSQL holds, partition by partition."""
+"""Compare PostgreSQL with S3, partition by partition."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Entry = Mapping[str, Any]
 
 @dataclass
 class Verified:
-    """What was compared, and what differs; `passed_over` says what could not be."""
+    """The number of compared partitions, the differences, and what could not be compared."""
 
     partitions: int = 0
     differences: list[Difference] = field(default_factory=list)
@@ -45,11 +45,11 @@ def verify(
     deep: bool = False,
     progress: Callable[[str, int, int], None] = lambda doing, done, total: None,
 ) -> Verified:
-    """Compare landings, ledger, raw rows and quarantine of the partitions asked for.
+    """Compare landings, ledger, raw rows and quarantine of the selected partitions.
 
-    Row counts and content hashes are taken from the raw table's rows
-    themselves. With `deep`, every page of the landing that is loaded, and of
-    the newest, is read and checked against its manifest. Changes nothing.
+    Row counts and content hashes are computed from the rows in the raw table.
+    With `deep`, every page of the loaded and of the newest landing is read and
+    checked against its manifest. Changes nothing.
 
     Raises `UnknownName`, and `PermanentError` if there is nothing to compare.
     """
@@ -71,7 +71,7 @@ def verify(
         _note_strange_folders(lake.landings, done)
     if not done.partitions and not done.differences:
         raise PermanentError(
-            "verify: neither S3 nor the warehouse holds anything of that. See `wandle ledger`."
+            "verify: no matching partitions in S3 or the warehouse. See `wandle ledger`."
         )
     return done
 
@@ -95,13 +95,13 @@ class _Comparing:
         self._rules_hash = _rules_hash(contract, done)
 
     def places(self, council: str | None, period: str | None) -> list[Partition]:
-        """Every partition that either side knows. Raises `TableOutdated`."""
+        """Every partition on either side. Raises `TableOutdated`."""
         name = f"{SCHEMA}.{self._contract.name}"
         found = rows(self._cursor, raw_table.COLUMNS_QUERY, name)
         raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
         known = {
             Partition(self._contract.name, name, Period(day, self._contract.period))
-            for name, day in read_back.partitions(self._cursor, self._contract.name)
+            for name, day in read_back.partitions(self._cursor, self._contract)
         }
         known |= set(self._landed())
         return sorted(
@@ -122,7 +122,7 @@ class _Comparing:
                 yield Partition(self._contract.name, council, period)
 
     def compare(self, partition: Partition) -> Iterator[Difference]:
-        """What differs in one partition, in one moment of the warehouse."""
+        """The differences of one partition, in one snapshot of the warehouse."""
         place = Place(self._contract, partition)
         read_back.begin(self._cursor)
         entry = ledger.current_load(self._cursor, partition)
@@ -151,7 +151,7 @@ class _Comparing:
     def _newest(
         self, place: Place, entry: Entry | None, attempt: Entry | None, found: dict[str, Manifest]
     ) -> Iterator[Difference]:
-        """Whether the newest landing is loaded; it is added to `found`."""
+        """Check whether the newest landing is loaded, and add any difference to `found`."""
         try:
             newest = self._landings.newest_complete(place.partition)
         except LandingDamaged as error:
@@ -181,9 +181,7 @@ def _rules_hash(contract: Contract, done: Verified) -> str | None:
     settings = Settings.read()
     pseudonymised = any(column.personal == "pseudonymise" for column in contract.columns)
     if pseudonymised and not settings.pseudonym_key:
-        done.passed_over.append(
-            f"{contract.name}: whether its rules have changed; WANDLE_PSEUDONYM_KEY is not set"
-        )
+        done.passed_over.append(f"{contract.name}: changed rules; WANDLE_PSEUDONYM_KEY is not set")
         return None
     return rules_hash_of(contract, settings)
 
@@ -191,4 +189,4 @@ def _rules_hash(contract: Contract, done: Verified) -> str | None:
 def _note_strange_folders(landings: Landings, done: Verified) -> None:
     for name in landings.folders(ROOT):
         if name not in contracts():
-            done.passed_over.append(f"{ROOT}{name}/ in S3: no contract of that name is enabled")
+            done.passed_over.append(f"{ROOT}{name}/ in S3: no enabled contract of that name")

@@ -69,7 +69,7 @@ def ingest(
             forced_by=forced_by,
         )
         try:
-            landing_id = _fetch(contract, partition, lake, progress) if fetch else None
+            landing_id = _fetch(contract, partition, lake, dsn, progress) if fetch else None
             yield Outcome(partition, loading(landing_id=landing_id), None)
         except LoadRefused as refusal:
             restored = None if fetch else _restored(contract, partition, dsn, loading)
@@ -79,7 +79,11 @@ def ingest(
 
 
 def _fetch(
-    contract: Contract, partition: Partition, lake: Lake, progress: Callable[[str], None]
+    contract: Contract,
+    partition: Partition,
+    lake: Lake,
+    dsn: str,
+    progress: Callable[[str], None],
 ) -> str:
     return extract(
         contract,
@@ -88,6 +92,7 @@ def _fetch(
         lake=lake,
         run_id=RUN_ID,
         source_dsn=_source_dsn(contract),
+        rate_shared_in=dsn,
         progress=lambda pages: progress(f"{partition}: {pages} pages"),
     )
 

@@ -1,1 +1,1 @@
-"""The main job on a platform that is up."""
+"""The demo: the main job on a running platform."""

@@ -1,4 +1,4 @@
-"""The main job, through Airflow: every source, then the marts, then the books."""
+"""The demo: run every source through Airflow, then the marts, then print a summary."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from include.local.tables import show_summary
 from include.settings import Settings
 
 TRANSFORM = "transform"
-# A run of `transform` follows an asset's event within this.
+# A run of `transform` starts within this time after an asset event.
 EVENT_SECONDS = 15
 
 
@@ -33,10 +33,10 @@ def demo(
     sources: list[str] | None = None,
     console: Console,
 ) -> None:
-    """Bring the platform up and run the main job on it.
+    """Start the platform and run the main job.
 
-    Raises `DemoFailed` with the failing task's own error, and `UnknownName`
-    for a council, month or source that cannot be.
+    Raises `DemoFailed` with the error of the failed task, and `UnknownName`
+    for an unknown council, month or source.
     """
     began = datetime.now(UTC)
 
@@ -49,20 +49,24 @@ def demo(
         platform.up(settings, report=report)
         local = prepare(settings)
         run(local, window, asked, url=local.need("airflow_url"), console=console)
-        report("\nThe platform stays up: `wandle status`, `wandle ledger`, `make down` to stop it.")
+        report(
+            "\nThe platform is still running. Next: `wandle status`, `wandle ledger`, `make down`."
+        )
 
 
 def run(
     settings: Settings, window: Window, asked: list[Asked], *, url: str, console: Console
 ) -> None:
-    """Run the main job on a platform that is up, show what came of it, and the way in at `url`.
+    """Run the main job on a running platform, and print a summary and the login at `url`.
 
-    Raises `DemoFailed` with the failing task's own error.
+    Raises `DemoFailed` with the error of the failed task.
     """
     began = time.monotonic()
     api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
     console.print(
-        f"The main job, through Airflow: {_told(window, asked)}", highlight=False, soft_wrap=True
+        f"Running the main job through Airflow: {_told(window, asked)}",
+        highlight=False,
+        soft_wrap=True,
     )
     with _progress(console) as progress:
         ingest_all(api, asked, progress)
@@ -79,7 +83,8 @@ def run(
 def _told(window: Window, asked: list[Asked]) -> str:
     days = [item.periods for item in asked if item.contract.period == "day" and item.periods]
     daily = f", days {min(days)[0]} to {max(days)[-1]}" if days else ""
-    return f"{', '.join(window.councils)}; months {window.first} to {window.last}{daily}"
+    gaps = ", as far as they are recorded" if window.replayed else ""
+    return f"{', '.join(window.councils)}; months {window.first} to {window.last}{gaps}{daily}"
 
 
 def _shown(entry: dict[str, Any], asked: list[Asked]) -> bool:
@@ -98,7 +103,7 @@ def _progress(console: Console) -> Progress:
 
 
 def _wait_for_marts(api: AirflowApi, settings: Settings, progress: Progress) -> None:
-    """Wait for `transform` until the marts hold every load; start it if nothing else has."""
+    """Wait until `transform` has built the marts from every load; start it if needed."""
     if not marts_are_behind(settings.portal_dsn):
         return
     bar = progress.add_task(TRANSFORM, total=1, note="")

@@ -1,4 +1,4 @@
-"""The runs of the main job in Airflow: started when their parents are done, and waited for."""
+"""Start the demo's DAG runs once their parents are done, and wait for them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from rich.progress import Progress, TaskID
 from include.errors import PermanentError
 from include.local.demo.window import Asked
 from include.local.services.airflow_api import FINISHED, AirflowApi
+from include.sources.partition import Period
 
 RUNS_AT_A_TIME = 4
 POLL_SECONDS = 0.5
-# Nothing moves for so long: something hangs, and the user is told.
+# Give up after this long without progress.
 PATIENCE_SECONDS = 600
 
 
 class DemoFailed(PermanentError):
-    """A task of the main job failed; its own error is in the message."""
+    """A task of the main job failed; the message has its error."""
 
 
 @dataclass
 class _Runs:
-    """The runs of one DAG that are waited for."""
+    """The runs of one DAG to wait for."""
 
     dag_id: str
     query: dict[str, Any]
@@ -47,8 +48,8 @@ class _Runs:
 def ingest_all(api: AirflowApi, asked: list[Asked], progress: Progress) -> None:
     """Run each source as soon as its parents have run, and wait until all are done.
 
-    A source that fails holds back its children alone. Raises `DemoFailed`
-    with the failing tasks' own errors.
+    A failed source blocks only its children. Raises `DemoFailed` with the
+    errors of the failed tasks.
     """
     bars = {
         item.contract.name: progress.add_task(_dag_id(item), total=None, note="waiting")
@@ -74,12 +75,12 @@ def ingest_all(api: AirflowApi, asked: list[Asked], progress: Progress) -> None:
                     good.add(name)
         time.sleep(POLL_SECONDS)
     if failures:
-        held_back = f"\nNot run, for want of them: {', '.join(waiting)}." if waiting else ""
+        held_back = f"\nNot run because of that: {', '.join(waiting)}." if waiting else ""
         raise DemoFailed("\n".join(failures) + held_back)
 
 
 def why(api: AirflowApi, dag_id: str, run_ids: list[str]) -> str:
-    """The errors of the tasks that failed by themselves, the first one of each run first."""
+    """The errors of the failed tasks, in order of time for each run."""
     lines = []
     for run_id in run_ids:
         tasks = api.listed(
@@ -98,27 +99,37 @@ def _dag_id(asked: Asked) -> str:
 
 
 def _start(api: AirflowApi, asked: Asked, progress: Progress, bar: TaskID) -> _Runs:
-    """Months as a backfill, a run for each; days as one run, as there are many; else one run."""
+    """Start months as a backfill with a run each; days, or months with gaps, as a run a stretch."""
     dag_id = _dag_id(asked)
-    conf: dict[str, Any] = {"councils": list(asked.councils)}
-    if asked.contract.period == "month" and asked.periods:
+    stretches = asked.stretches or [(asked.councils, ())]
+    councils, periods = stretches[0]
+    if asked.contract.period == "month" and periods and len(stretches) == 1:
         query = {
-            "logical_date_gte": f"{asked.periods[0].first_day}T00:00:00Z",
-            "logical_date_lte": f"{asked.periods[-1].last_day}T23:59:59Z",
+            "logical_date_gte": f"{periods[0].first_day}T00:00:00Z",
+            "logical_date_lte": f"{periods[-1].last_day}T23:59:59Z",
         }
-        _backfill(api, dag_id, query, conf)
-        runs = _Runs(dag_id, {"run_type": "backfill", **query}, len(asked.periods), bar)
+        _backfill(api, dag_id, query, {"councils": list(councils)})
+        runs = _Runs(dag_id, {"run_type": "backfill", **query}, len(periods), bar)
     else:
-        if asked.periods:
-            conf |= {"from": str(asked.periods[0]), "to": str(asked.periods[-1])}
-        run = api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
-        runs = _Runs(dag_id, {"run_id": run["dag_run_id"]}, 1, bar)
+        started = [_trigger(api, dag_id, *stretch) for stretch in stretches]
+        runs = _Runs(dag_id, {"run_ids": started}, len(started), bar)
     progress.update(bar, total=runs.expected)
     return runs
 
 
+def _trigger(
+    api: AirflowApi, dag_id: str, councils: tuple[str, ...], periods: tuple[Period, ...]
+) -> str:
+    """Start one run for all of these; its id."""
+    conf: dict[str, Any] = {"councils": list(councils)}
+    if periods:
+        conf |= {"from": str(periods[0]), "to": str(periods[-1])}
+    run = api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+    return str(run["dag_run_id"])
+
+
 def _backfill(api: AirflowApi, dag_id: str, query: dict[str, str], conf: dict[str, Any]) -> None:
-    """Start a backfill that reprocesses what exists."""
+    """Start a backfill that reprocesses existing runs."""
     for backfill in api.listed("/backfills", "backfills", dag_id=dag_id):
         if backfill["completed_at"] is None:
             # Airflow marks a backfill complete up to 30 s after its last run.
@@ -138,7 +149,7 @@ def _backfill(api: AirflowApi, dag_id: str, query: dict[str, str], conf: dict[st
 
 
 def _look(api: AirflowApi, runs: _Runs, progress: Progress) -> None:
-    """See how the runs are. Raises `DemoFailed` if nothing has moved for too long."""
+    """Update the runs' states. Raises `DemoFailed` after too long without progress."""
     states = {run["dag_run_id"]: run["state"] for run in _found(api, runs)}
     done = sum(state in FINISHED for state in states.values())
     if states != runs.states:
@@ -146,15 +157,15 @@ def _look(api: AirflowApi, runs: _Runs, progress: Progress) -> None:
     progress.update(runs.bar, completed=done, note=_note(states))
     if not runs.finished and time.monotonic() - runs.moved > PATIENCE_SECONDS:
         raise DemoFailed(
-            f"{runs.dag_id}: nothing has moved for {PATIENCE_SECONDS} s. Look at "
-            "`wandle status` and at the scheduler's log."
+            f"{runs.dag_id}: no progress for {PATIENCE_SECONDS} s. See "
+            "`wandle status` and the scheduler's log."
         )
 
 
 def _found(api: AirflowApi, runs: _Runs) -> Iterator[dict[str, Any]]:
-    if "run_id" in runs.query:
-        run_id = quote(runs.query["run_id"], safe="")
-        yield api.get(f"/dags/{runs.dag_id}/dagRuns/{run_id}")
+    if "run_ids" in runs.query:
+        for run_id in runs.query["run_ids"]:
+            yield api.get(f"/dags/{runs.dag_id}/dagRuns/{quote(run_id, safe='')}")
     else:
         yield from api.listed(f"/dags/{runs.dag_id}/dagRuns", "dag_runs", **runs.query)
 

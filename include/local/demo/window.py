@@ -1,7 +1,8 @@
-"""What the main job asks each source for: whose data, and which periods."""
+"""Which councils and periods the demo fetches from each source."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -20,16 +21,17 @@ from include.sources.extract import Extract
 from include.sources.model import Contract, contracts
 from include.sources.partition import Period
 
-# Of a run that was asked for nothing particular, on generated data or live.
+# Defaults on generated data or live APIs.
 MONTHS_BY_DEFAULT = 3
 DAYS_BY_DEFAULT = 14
 
 
 @dataclass(frozen=True)
 class Window:
-    """What the main job is asked for: months, and the days that are out by now.
+    """The requested councils and months, and the newest day with data.
 
-    `replayed` is the API whose recorded months they are, empty on generated data.
+    `replayed` is the API whose recorded months are used, empty on generated data.
+    `recorded` holds the council and month of each of them.
     """
 
     councils: tuple[str, ...]
@@ -37,40 +39,71 @@ class Window:
     last: Period
     as_of: date
     replayed: str = ""
+    recorded: frozenset[tuple[str, Period]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What one source is asked for; a snapshot for no period in particular."""
+    """The councils and periods requested of one source; no periods for a snapshot.
+
+    If `recorded` is not empty, only the pairs that it holds.
+    """
 
     contract: Contract
     councils: tuple[str, ...]
     periods: tuple[Period, ...]
+    recorded: frozenset[tuple[str, Period]] = frozenset()
 
     @property
     def parents(self) -> set[str]:
-        """The sources whose landings it needs."""
+        """The sources whose landings it depends on."""
         return {parent.source for parent in self.contract.extract.parents.values()}
 
     def holds(self, source: str, council: str, period: str) -> bool:
-        """Whether a partition is among those that are asked for."""
+        """Whether a partition is among the requested ones."""
         if source != self.contract.name or council not in self.councils:
             return False
-        return not self.periods or self.contract.parse_period(period) in self.periods
+        return not self.periods or self.contract.parse_period(period) in self._periods_of(council)
+
+    @property
+    def stretches(self) -> list[tuple[tuple[str, ...], tuple[Period, ...]]]:
+        """The same as councils with periods that follow each other without a gap."""
+        found: dict[tuple[Period, ...], list[str]] = {}
+        for council in self.councils:
+            for stretch in _without_gaps(self._periods_of(council)):
+                found.setdefault(stretch, []).append(council)
+        return [(tuple(councils), stretch) for stretch, councils in found.items()]
+
+    def _periods_of(self, council: str) -> list[Period]:
+        return [
+            period
+            for period in self.periods
+            if not self.recorded or (council, period) in self.recorded
+        ]
+
+
+def _without_gaps(periods: Iterable[Period]) -> list[tuple[Period, ...]]:
+    found: list[tuple[Period, ...]] = []
+    for period in periods:
+        if found and found[-1][-1].next == period:
+            found[-1] += (period,)
+        else:
+            found.append((period,))
+    return found
 
 
 def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
-    """Each source, those that are named and what they need, or all; parents before children.
+    """The named sources and their parents, or all; parents before children.
 
-    Where recorded months are replayed, all means those of that API. Raises
-    `UnknownName` for a source that cannot be.
+    When replaying recorded months, all means the sources of that API. Raises
+    `UnknownName` for an unknown source.
     """
     known = contracts()
     wanted: dict[str, Asked] = {}
 
     def add(name: str) -> None:
         if name not in known:
-            raise UnknownName(f"demo: {name!r} is no source. Known: {', '.join(known)}.")
+            raise UnknownName(f"demo: unknown source {name!r}. Known: {', '.join(known)}.")
         asked = _asked(known[name], window)
         for parent in sorted(asked.parents):
             add(parent)
@@ -79,11 +112,15 @@ def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
     of_replayed = [
         name
         for name, contract in known.items()
-        if isinstance(contract.extract, Extract) and contract.extract.host == window.replayed
+        if window.replayed and _host(contract) == window.replayed
     ]
     for name in sources or of_replayed or known:
         add(name)
     return list(wanted.values())
+
+
+def _host(contract: Contract) -> str:
+    return contract.extract.host if isinstance(contract.extract, Extract) else ""
 
 
 def _asked(contract: Contract, window: Window) -> Asked:
@@ -91,8 +128,10 @@ def _asked(contract: Contract, window: Window) -> Asked:
     if contract.snapshot:
         return Asked(contract, councils, ())
     if contract.period == "month":
-        return Asked(contract, councils, tuple(window.first.until(window.last)))
-    # The days that are surely out: not today's, nor those that the source may still lack.
+        months = tuple(window.first.until(window.last))
+        is_recorded = UK not in councils and _host(contract) == window.replayed
+        return Asked(contract, councils, months, window.recorded if is_recorded else frozenset())
+    # Published days only: neither today nor days the source may not have yet.
     last = window.as_of - timedelta(days=1 + contract.publication_lag_days)
     first = max(last - timedelta(days=DAYS_BY_DEFAULT - 1), contract.start)
     return Asked(contract, councils, tuple(Period(first, "day").until(Period(last, "day"))))
@@ -101,16 +140,16 @@ def _asked(contract: Contract, window: Window) -> Asked:
 def choose_window(
     settings: Settings, councils: list[str] | None, first: str, last: str, today: date
 ) -> Window:
-    """What is asked for, by default all that the recorded payloads hold of the known councils.
+    """The councils and months to fetch. Default: all recorded months of the known councils.
 
-    On generated data or live, and where no months were recorded, the last
-    three published months. Raises
-    `UnknownName`, or `PermanentError` if that is nothing.
+    On generated data, on live APIs, or if no months were recorded: the last
+    three published months. Raises `UnknownName`, or `PermanentError` if
+    nothing is left.
     """
     known = list(every_council())
     for name in councils or ():
         if name not in known:
-            raise PermanentError(f"demo: {name!r} is no council. Known: {', '.join(known)}.")
+            raise PermanentError(f"demo: unknown council {name!r}. Known: {', '.join(known)}.")
     names = councils or known
     as_of = _as_of(settings, today)
     recorded = _recorded_months(settings)
@@ -127,7 +166,7 @@ def choose_window(
     if not names or not months:
         raise PermanentError(
             f"demo: {where} nothing for {', '.join(councils or known)} in {start or 'any month'} "
-            f"to {end or 'any month'}. Correct COUNCILS, FROM, TO or WANDLE_PAYLOADS."
+            f"to {end or 'any month'}. Check COUNCILS, FROM, TO and WANDLE_PAYLOADS."
         )
     window = Window(
         councils=tuple(names),
@@ -135,9 +174,14 @@ def choose_window(
         last=Period.parse(end, "month"),
         as_of=as_of,
         replayed=POLICE if recorded is not None else "",
+        recorded=frozenset(
+            (name, Period.parse(month, "month")) for name in names for month in recorded[name]
+        )
+        if recorded is not None
+        else frozenset(),
     )
     if window.first > window.last:
-        raise PermanentError(f"demo: {start} is after {end}. Correct FROM and TO.")
+        raise PermanentError(f"demo: {start} is after {end}. Swap FROM and TO.")
     return window
 
 

@@ -1,1 +1,1 @@
-"""The services of the platform on one machine."""
+"""The services of the local platform."""

@@ -1,4 +1,4 @@
-"""Airflow on one machine: its settings, its four processes, its metadata database."""
+"""The local Airflow: its settings, four processes and metadata database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from include.local.state import as_variables, read_secrets, server_of, source_co
 from include.settings import CHECKOUT, Settings
 from include.sources.model import contracts
 
-# Tasks see what the jobs need, never the superuser's DSN.
+# Tasks get what the jobs need, never the superuser's DSN.
 FOR_TASKS = (
     *("home", "port_base", "sandbox_url", "bucket", "s3_endpoint", "s3_access_key"),
     *(
@@ -40,7 +40,7 @@ FOR_TASKS = (
     *("airflow_url", "pseudonym_key"),
 )
 
-# Until a fresh platform has read its DAGs.
+# Time for a new platform to parse its DAGs.
 DAGS_SECONDS = 60.0
 
 PROCESSES = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -51,12 +51,12 @@ HEALTH_NAMES = {
 }
 
 
-# What Airflow is told in every environment; here and in docker-compose.yaml stands the rest.
+# Settings for every environment; the others are below and in docker-compose.yaml.
 SHARED = Path(__file__).parents[1] / "airflow.env"
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
-    """Every variable that makes Airflow the platform's: its settings, and those of the jobs."""
+    """All environment variables of Airflow: its own settings and those of the jobs."""
     environment = shared_environment() | as_variables(settings, FOR_TASKS)
     environment["AIRFLOW_HOME"] = str(settings.home / "airflow")
     if settings.live:
@@ -73,7 +73,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 
 def shared_environment() -> dict[str, str]:
-    """What Airflow is told in every environment."""
+    """Airflow's settings for every environment."""
     return {name: value or "" for name, value in dotenv_values(SHARED).items()}
 
 
@@ -99,7 +99,7 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
 
 
 def secret_configuration(settings: Settings) -> dict[str, dict[str, str]]:
-    """The options of Airflow that are secret, by section."""
+    """Airflow's secret options, by section."""
     secrets = read_secrets(settings.home)
     database = f"airflow:{secrets['airflow_database']}@{server_of(settings)}/airflow"
     return {
@@ -111,7 +111,7 @@ def secret_configuration(settings: Settings) -> dict[str, dict[str, str]]:
 
 
 def connections(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The connections that the tasks take, by name."""
+    """The connections of the tasks, by name."""
     s3 = {
         "conn_type": "aws",
         "login": settings.need("s3_access_key"),
@@ -142,13 +142,13 @@ def _postgres_connection(dsn: str) -> dict[str, Any]:
 
 
 def stop(home: Path, seconds: float) -> list[str]:
-    """Stop what schedules first: a task that is still running needs the API server to end well."""
+    """Stop the scheduler first: running tasks need the API server to finish."""
     stopped = processes.stop(home, PROCESSES[1:], signal.SIGTERM, seconds)
     return stopped + processes.stop(home, PROCESSES[:1], signal.SIGTERM, seconds)
 
 
 def write_login(settings: Settings) -> None:
-    """Give the login its password before Airflow would make one up and print it."""
+    """Set the login password before Airflow generates and prints one."""
     path = settings.home / "airflow" / "passwords.json"
     text = json.dumps({settings.airflow_user: settings.airflow_password}) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -156,7 +156,7 @@ def write_login(settings: Settings) -> None:
 
 
 def migrate_metadata(settings: Settings) -> bool:
-    """Bring the metadata database to the installed Airflow's version; False if it already is."""
+    """Migrate the metadata database to the installed Airflow; False if already up to date."""
     installed = version("apache-airflow-core")
     if airflow_migrated_for(settings) == installed:
         return False
@@ -170,20 +170,22 @@ def migrate_metadata(settings: Settings) -> bool:
     )
     if done.returncode != 0:
         end = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
-        raise PlatformFailed(f"airflow: `airflow db migrate` failed. Its last lines:\n{end}")
+        raise PlatformFailed(
+            f"airflow: `airflow db migrate` failed. Last lines of its output:\n{end}"
+        )
     note_airflow_migrated(settings, installed)
     return True
 
 
 def services(settings: Settings) -> list[Service]:
-    """Airflow's processes. The three without a port are asked for through the API server."""
+    """Airflow's processes. The health of the three without a port comes from the API server."""
     environment = python_environment() | airflow_environment(settings)
     return [_service(settings, name, environment) for name in PROCESSES]
 
 
 def _service(settings: Settings, name: str, environment: dict[str, str]) -> Service:
     has_log_server = name in ("scheduler", "triggerer")
-    # Logs are read from the folder; Airflow's log servers would listen on every address.
+    # Logs are read from the folder; Airflow's log servers would listen on all addresses.
     options = ("--skip-serve-logs",) if has_log_server else ()
     url = settings.need("airflow_url")
     return Service(
@@ -203,7 +205,7 @@ def _is_up(url: str, name: str) -> Callable[[datetime], bool]:
         try:
             health = _get(f"{url}/api/v2/monitor/health").json()
             if name == "api-server":
-                # The first request to the tasks' API builds it, which takes seconds.
+                # The first request to the execution API builds it, which takes seconds.
                 tasks = _get(f"{url}/execution/health").ok
                 return tasks and health["metadatabase"]["status"] == "healthy"
         except (requests.RequestException, ValueError):
@@ -216,7 +218,7 @@ def _is_up(url: str, name: str) -> Callable[[datetime], bool]:
 
 
 def open_schedules(settings: Settings) -> None:
-    """Let every DAG run from its next time on; what a fresh platform missed is not made up for.
+    """Unpause every DAG from its next run on, without catching up.
 
     Raises `AirflowRefused` with the first import error, if there is one.
     """

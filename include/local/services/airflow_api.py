@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the platform's own commands drive it."""
+"""A client for the parts of Airflow's REST API that the platform uses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BEFORE_SCHEDULE = "before-the-first-scheduled-run"
 
 
 class AirflowRefused(PermanentError):
-    """Airflow answered with an error; its own words are in the message."""
+    """Airflow returned an error; the message quotes it."""
 
 
 class AirflowApi:
@@ -52,7 +52,7 @@ class AirflowApi:
         return self._ask("PUT", f"/api/v2{path}", body)
 
     def listed(self, path: str, field: str, **query: Any) -> Iterator[dict[str, Any]]:
-        """Every item of a listing, page after page."""
+        """Every item of a paged listing."""
         offset = 0
         while True:
             page = self.get(path, limit=PAGE, offset=offset, **query)
@@ -62,7 +62,7 @@ class AirflowApi:
                 return
 
     def wait_for_dags(self, names: list[str], seconds: float) -> None:
-        """Wait until every DAG is there. Raises with import errors, or with what is missing."""
+        """Wait until every DAG is there. Raises with import errors or missing DAGs."""
         end = time.monotonic() + seconds
         while True:
             found = {item["dag_id"] for item in self.listed("/dags", "dags")}
@@ -77,13 +77,13 @@ class AirflowApi:
                 )
             if time.monotonic() > end:
                 raise ServiceUnavailable(
-                    f"airflow: after {seconds:.0f} s there is no DAG {', '.join(missing)}. "
-                    "Is the dag-processor well (`wandle status`, and its log)?"
+                    f"airflow: DAGs missing after {seconds:.0f} s: {', '.join(missing)}. "
+                    "Check the dag-processor (`wandle status`, and its log)."
                 )
             time.sleep(0.3)
 
     def unpause(self, dag_id: str) -> None:
-        """Let a DAG run, from its next time on: the interval before is not made up for.
+        """Unpause a DAG from its next run on, without catching up.
 
         A DAG that is unpaused for the first time would at once run the newest
         complete interval. A finished run that stands for it prevents that.
@@ -100,14 +100,14 @@ class AirflowApi:
                     "logical_date": due,
                     "data_interval_start": dag["next_dagrun_data_interval_start"],
                     "data_interval_end": dag["next_dagrun_data_interval_end"],
-                    "note": "Made by `wandle up`: scheduled runs begin after this one.",
+                    "note": "Created by `wandle up`: scheduled runs start after this one.",
                 },
             )
             self.patch(f"/dags/{dag_id}/dagRuns/{BEFORE_SCHEDULE}", {"state": "success"})
         self.patch(f"/dags/{dag_id}", {"is_paused": False})
 
     def error_of(self, task: dict[str, Any]) -> str:
-        """What a failed task instance says went wrong."""
+        """The error of a failed task instance."""
         run = quote(task["dag_run_id"], safe="")
         log = self.get(
             f"/dags/{task['dag_id']}/dagRuns/{run}/taskInstances/{task['task_id']}"
@@ -119,7 +119,7 @@ class AirflowApi:
             for detail in item.get("error_detail") or ():
                 return f"{detail['exc_type']}: {detail['exc_value']}"
         errors = [item["event"] for item in events if item.get("level") in ("error", "critical")]
-        return errors[-1] if errors else "its log holds no error; look at it in the UI"
+        return errors[-1] if errors else "no error in its log; see the task in the UI"
 
     def _ask(
         self,
@@ -134,8 +134,8 @@ class AirflowApi:
             )
         except requests.RequestException as error:
             raise ServiceUnavailable(
-                f"airflow: no answer from {self._url}{path} ({type(error).__name__}). "
-                "Is the platform up (`wandle status`)?"
+                f"airflow: no response from {self._url}{path} ({type(error).__name__}). "
+                "Check that the platform is running (`wandle status`)."
             ) from error
         if not response.ok:
             raise AirflowRefused(

@@ -1,4 +1,4 @@
-"""A second database, as a council's case system would be: requests of residents who do not exist.
+"""A source database like a council's case system, with requests of fictional residents.
 
 It answers for every database that a contract names. Names, addresses and
 numbers are invented; the telephone numbers are those that Ofcom keeps for
@@ -58,7 +58,7 @@ COLUMNS = (
 
 
 def create(settings: Settings) -> bool:
-    """Make the database and its read-only role, with cases until the sandbox's date.
+    """Create the database and its read-only role, with cases up to the sandbox's date.
 
     Returns False if it already has them. When that date moves, what has
     become of older cases changes too, as it would in a real system.
@@ -117,7 +117,7 @@ def _cases(seed: int, as_of: date) -> Iterator[tuple[Any, ...]]:
     for back in range(DAYS, 0, -1):
         day = as_of - timedelta(days=back)
         for number, council in enumerate(councils().values()):
-            # Not for secrets: the same seed must give the same cases.
+            # Not for secrets: equal seeds must give equal cases.
             draw = random.Random(f"{seed} {council.name} {day}")  # noqa: S311
             for n in range(draw.randint(MOST_OF_A_DAY // 2, MOST_OF_A_DAY)):
                 case_id = (day.toordinal() * 100 + number) * 100 + n

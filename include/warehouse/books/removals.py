@@ -10,7 +10,7 @@ from typing import Any
 
 from include.sources.model import Contract
 from include.sources.partition import Partition
-from include.sources.raw_table import SCHEMA, of_partition
+from include.sources.raw_table import SCHEMA, of_partition, qualified
 from include.warehouse.books import ledger
 from include.warehouse.books.ledger import Entry
 from include.warehouse.connection import Cursor, rows
@@ -80,7 +80,7 @@ def partitions_of(cursor: Cursor, contract: Contract) -> set[tuple[str, date]]:
         contract.name,
     )
     if has_table(cursor, contract):
-        name = f"{SCHEMA}.{contract.name}"
+        name = qualified(contract)
         query = f"select distinct _council as council, _period as period from {name}"  # noqa: S608
         found += rows(cursor, query)
     return {(row["council"], row["period"]) for row in found}

@@ -98,7 +98,7 @@ def _widen(
     except (psycopg.DataError, psycopg.NotSupportedError) as error:
         raise PermanentError(
             f"wandle migrate: raw.{contract.name}: {'; '.join(said)}: {_first_line(error)}. "
-            f"Nothing was changed. {_way_out(contract)}"
+            f"The table was not changed. {_way_out(contract)}"
         ) from error
     changed.extend(said)
     for view in standing:
@@ -107,8 +107,8 @@ def _widen(
         except (psycopg.ProgrammingError, psycopg.DataError) as error:
             raise PermanentError(
                 f"wandle migrate: raw.{contract.name}: {'; '.join(said)}: the view {view.label} "
-                f"does not work with that: {_first_line(error)}. Nothing was changed. Drop the "
-                "view, migrate, and build it again with `wandle transform` after its model fits."
+                f"does not work with that: {_first_line(error)}. The table was not changed. Drop "
+                "the view, migrate, and build it again (`wandle transform`) when its model fits."
             ) from error
         changed.append(f"made {view.label} again")
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(owner)))
@@ -156,9 +156,9 @@ def _is_exact(
 def _refusal(contract: Contract, column: Column, old: str, new: str) -> str:
     return (
         f"wandle migrate: raw.{contract.name}: column {column.name} is {old}, expected {new}, "
-        f"which might not hold every value that is there. Nothing was changed. "
+        f"which might not hold every value that is there. The table was not changed. "
         f"Give it its old type, or the new one another name (`path: "
-        f"{'.'.join(column.record_path) or column.name}` keeps its place). {_way_out(contract)}"
+        f"{column.path or column.name}` keeps its place). {_way_out(contract)}"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import psycopg
 from psycopg import sql
 
-from include.errors import ServiceUnavailable
+from include.errors import PermanentError, ServiceUnavailable
 from include.sources.model import Contract
 from include.sources.raw_table import SCHEMA
 from include.warehouse.schema import ops_tables
@@ -27,12 +27,13 @@ def migrate(
     `passwords` maps login roles to their passwords; a role that is not named
     keeps its own. Running it twice changes nothing. Raises
     `ServiceUnavailable` if the database does not answer or a lock is not had
-    in time, and `PermanentError` where a table differs in a way that cannot
-    be mended without loss.
+    in time. A table that cannot follow its contract without loss stays as it
+    is; when all others are done, `MigrationRefused` names it.
     """
+    refused: list[PermanentError] = []
     try:
         with psycopg.connect(admin_dsn, application_name="wandle migrate") as connection:
-            return _migrate(connection, list(contracts), passwords)
+            changed = _migrate(connection, list(contracts), passwords, refused)
     except psycopg.errors.LockNotAvailable as error:
         raise ServiceUnavailable(
             f"wandle migrate: a table was in use for {LOCK_TIMEOUT_SECONDS} s. "
@@ -43,10 +44,25 @@ def migrate(
             f"wandle migrate: PostgreSQL did not answer: {str(error).strip()}. "
             "Is it running (`wandle status`)?"
         ) from error
+    if refused:
+        raise MigrationRefused(changed, refused)
+    return changed
+
+
+class MigrationRefused(PermanentError):
+    """Some tables cannot follow their contracts; all else is done, and `changed` says what."""
+
+    def __init__(self, changed: list[str], refused: list[PermanentError]) -> None:
+        done = f"All other tables are up to date ({'; '.join(changed) or 'nothing to change'})."
+        super().__init__("\n".join([*map(str, refused), done]))
+        self.changed = changed
 
 
 def _migrate(
-    connection: psycopg.Connection, contracts: list[Contract], passwords: Mapping[str, str]
+    connection: psycopg.Connection,
+    contracts: list[Contract],
+    passwords: Mapping[str, str],
+    refused: list[PermanentError],
 ) -> list[str]:
     changed: list[str] = []
     connection.execute(sql.SQL("set local lock_timeout = {}").format(f"{LOCK_TIMEOUT_SECONDS}s"))
@@ -57,7 +73,17 @@ def _migrate(
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
     ops_tables.make(connection, changed)
     for contract in contracts:
-        evolve(connection, contract, OWNER, changed)
+        done: list[str] = []
+        try:
+            with connection.transaction():
+                evolve(connection, contract, OWNER, done)
+        except PermanentError as error:
+            refused.append(error)
+        except (psycopg.ProgrammingError, psycopg.DataError) as error:
+            reason = str(error).strip().splitlines()[0]
+            refused.append(PermanentError(f"wandle migrate: raw.{contract.name}: {reason}."))
+        else:
+            changed += done
     connection.execute(ops_tables.GRANTS)
     return changed
 

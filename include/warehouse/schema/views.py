@@ -96,7 +96,7 @@ def take_down(connection: psycopg.Connection, table: str) -> list[View]:
             what = "a view with triggers or rules" if row["kind"] == "v" else "a materialized view"
             raise PermanentError(
                 f"wandle migrate: {table}: {label} stands on it, {what}, which cannot be made "
-                "again as it was. Nothing was changed. Drop it, migrate, and make it again."
+                "again as it was. The table was not changed. Drop it, migrate, and make it again."
             )
         views.append(
             View(

@@ -243,7 +243,7 @@ def test_the_doctor_passes_in_an_applied_environment(host):
     migrate_environment(host)
 
     checks = {check.name: check for check in aws_doctor(host)}
-    wrong = {name for name, check in checks.items() if not check.well}
+    wrong = {name for name, check in checks.items() if not check.passed}
 
     assert len(checks) > 40
     # This PostgreSQL is not the instance that moto describes.

@@ -85,7 +85,7 @@ def test_the_doctor_passes_inside_the_host(host):
 
     assert said.count("✓") > 40
     assert "✗" not in said
-    assert "All is well." in said
+    assert "All checks passed." in said
 
 
 @pytest.mark.parametrize("dag", FIRST_DAGS)

@@ -49,19 +49,22 @@ def wandle(monkeypatch, capsys):
 
 INGEST = ("ingest", "police_street_crime")
 WRONG_NAMES = [
-    (("ingest", "crimes", "-p", "2017-05"), "'crimes' is no source. Known: "),
-    ((*INGEST, "-c", "croydon", "-p", "2017-05"), "'croydon' is no council. Known: kingston, sut"),
-    ((*INGEST, "-p", "2017-5"), "'2017-5' is no month. Write it as YYYY-MM"),
+    (("ingest", "crimes", "-p", "2017-05"), "unknown source 'crimes'. Known: "),
+    (
+        (*INGEST, "-c", "croydon", "-p", "2017-05"),
+        "unknown council 'croydon'. Known: kingston, sut",
+    ),
+    ((*INGEST, "-p", "2017-5"), "'2017-5' is not a valid month. Use YYYY-MM"),
     ((*INGEST, "-p", "2031-01"), "2031-01 has not begun"),
     ((*INGEST, "-p", "2009-01"), "the data begin with 2010-12"),
-    (INGEST, "is fetched by the month. Say which"),
+    (INGEST, "is partitioned by month. Add `--period"),
     (("ingest", "police_ward_boundaries", "-p", "2017-05"), "is a snapshot"),
-    (("reload", "crimes"), "'crimes' is no source"),
-    (("reload", "police_street_crime", "-c", "croydon"), "'croydon' is no council"),
-    (("reload", "police_street_crime", "-p", "May"), "'May' is no month"),
-    (("reload", "[/red]"), "'[/red]' is no source"),
-    (("replay", "-s", "crimes"), "'crimes' is no source"),
-    (("verify", "-s", "police_street_crime", "-p", "May"), "'May' is no month"),
+    (("reload", "crimes"), "unknown source 'crimes'"),
+    (("reload", "police_street_crime", "-c", "croydon"), "unknown council 'croydon'"),
+    (("reload", "police_street_crime", "-p", "May"), "'May' is not a valid month"),
+    (("reload", "[/red]"), "unknown source '[/red]'"),
+    (("replay", "-s", "crimes"), "unknown source 'crimes'"),
+    (("verify", "-s", "police_street_crime", "-p", "May"), "'May' is not a valid month"),
 ]
 
 
@@ -98,7 +101,7 @@ def test_reload_wants_one_source_or_all(wandle, arguments):
     code, _, err = wandle(*arguments)
 
     assert code == 2
-    assert "name one source, or give --all" in err
+    assert "name a source, or use --all" in err
 
 
 def test_an_unknown_command_is_a_usage_error(wandle):

@@ -61,7 +61,7 @@ def test_a_set_that_ends_before_it_begins_is_refused():
     ],
 )
 def test_a_ward_that_stands_twice_is_refused(second, field):
-    with pytest.raises(ValidationError, match=f"{field} stands twice"):
+    with pytest.raises(ValidationError, match=f"{field} appears twice"):
         Council.model_validate(
             council_fields(ward_sets=[{"from": "2013-01-01", "wards": [OLD, second]}])
         )
@@ -75,7 +75,7 @@ def test_the_police_know_a_ward_by_its_code_unless_said_otherwise():
 
 
 def test_an_unknown_council_is_named_with_the_known_ones():
-    with pytest.raises(UnknownName, match=r"'kingstone' is no council\. Known: kingston, sutton"):
+    with pytest.raises(UnknownName, match=r"unknown council 'kingstone'\. Known: kingston, sutton"):
         model.council("kingstone")
 
 

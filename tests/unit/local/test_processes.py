@@ -90,7 +90,7 @@ def test_a_recycled_process_id_is_not_the_service(home):
 def test_a_service_that_ends_while_starting_shows_the_end_of_its_log(home):
     dying = service("print('no such thing as a clock'); raise SystemExit(3)", answers=lambda _: 0)
 
-    with pytest.raises(PlatformFailed, match=r"clock: ended with code 3.*(\n.*)*no such thing"):
+    with pytest.raises(PlatformFailed, match=r"clock: exited with code 3.*(\n.*)*no such thing"):
         start(home, dying)
 
     assert recorded(home, "clock") is None
@@ -99,7 +99,7 @@ def test_a_service_that_ends_while_starting_shows_the_end_of_its_log(home):
 def test_a_service_that_never_answers_is_given_up_and_ended(home):
     silent = service(FAMILY, answers=lambda _: False, start_seconds=0.3)
 
-    with pytest.raises(PlatformFailed, match=r"no answer at nowhere within 0 s"):
+    with pytest.raises(PlatformFailed, match=r"no response from nowhere within 0 s"):
         start(home, silent)
 
     assert recorded(home, "clock") is None
@@ -107,7 +107,9 @@ def test_a_service_that_never_answers_is_given_up_and_ended(home):
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
 def test_a_taken_port_is_named_with_its_owner(home, listener):
-    with pytest.raises(PlatformFailed, match=rf"port {listener} is taken by process {os.getpid()}"):
+    with pytest.raises(
+        PlatformFailed, match=rf"port {listener} is in use by process {os.getpid()}"
+    ):
         start(home, service("pass", port=listener))
 
 

@@ -51,7 +51,7 @@ def test_a_test_of_a_source_runs_first():
 
 @pytest.mark.parametrize("folder", ["elsewhere", "mart", ""])
 def test_a_model_outside_the_layers_is_refused(folder):
-    with pytest.raises(PermanentError, match="belongs to no layer"):
+    with pytest.raises(PermanentError, match="is in no layer"):
         by_layer([model("lost", folder)])
 
 
@@ -129,9 +129,9 @@ def test_the_error_names_the_node_its_file_its_message_and_what_to_do():
 
     assert str(failed.value) == (
         "dbt staging: 1 of 4 nodes failed, 2 were not built because of it. test not_null_stg "
-        "(models/any.yml): Got 3 results, configured to fail if != 0. Mend the data (reload or "
-        "ingest it again), or the model or test in dbt_project/, then clear this task: it builds "
-        "again what failed and what depends on it."
+        "(models/any.yml): Got 3 results, configured to fail if != 0. Fix the data (reload or "
+        "ingest it again), or the model or test in dbt_project/, then clear this task: it rebuilds "
+        "what failed and everything downstream."
     )
 
 

@@ -4,16 +4,16 @@ source as (
 
     select
         -- from the contract, by `wandle sync`
-        division,
-        date,
-        title,
-        notes,
-        bunting,
-        _extra,
-        _council,
-        _period,
-        _landing_id,
-        _record_no
+        "division",
+        "date",
+        "title",
+        "notes",
+        "bunting",
+        "_extra",
+        "_council",
+        "_period",
+        "_landing_id",
+        "_record_no"
         -- to here
 
     from {{ source('raw', 'bank_holidays') }}

@@ -6,25 +6,25 @@ source as (
 
     select
         -- from the contract, by `wandle sync`
-        station_reference,
-        measure,
-        date_time,
-        value,
-        reading_uri,
-        reading_date,
-        station_uri,
-        label,
-        parameter,
-        qualifier,
-        datum_type,
-        period_seconds,
-        unit_name,
-        value_type,
-        _extra,
-        _council,
-        _period,
-        _landing_id,
-        _record_no
+        "station_reference",
+        "measure",
+        "date_time",
+        "value",
+        "reading_uri",
+        "reading_date",
+        "station_uri",
+        "label",
+        "parameter",
+        "qualifier",
+        "datum_type",
+        "period_seconds",
+        "unit_name",
+        "value_type",
+        "_extra",
+        "_council",
+        "_period",
+        "_landing_id",
+        "_record_no"
         -- to here
 
     from {{ source('raw', 'flood_readings_uk') }}

@@ -4,26 +4,26 @@ source as (
 
     select
         -- from the contract, by `wandle sync`
-        ward_code,
-        ward_name,
-        id,
-        persistent_id,
-        category,
-        month,
-        location_type,
-        location_subtype,
-        context,
-        latitude,
-        longitude,
-        street_id,
-        street_name,
-        outcome_category,
-        outcome_month,
-        _extra,
-        _council,
-        _period,
-        _landing_id,
-        _record_no
+        "ward_code",
+        "ward_name",
+        "id",
+        "persistent_id",
+        "category",
+        "month",
+        "location_type",
+        "location_subtype",
+        "context",
+        "latitude",
+        "longitude",
+        "street_id",
+        "street_name",
+        "outcome_category",
+        "outcome_month",
+        "_extra",
+        "_council",
+        "_period",
+        "_landing_id",
+        "_record_no"
         -- to here
 
     from {{ source('raw', 'police_street_crime') }}

@@ -4,16 +4,16 @@ source as (
 
     select
         -- from the contract, by `wandle sync`
-        ward_code,
-        ward_name,
-        point_no,
-        latitude,
-        longitude,
-        _extra,
-        _council,
-        _period,
-        _landing_id,
-        _record_no
+        "ward_code",
+        "ward_name",
+        "point_no",
+        "latitude",
+        "longitude",
+        "_extra",
+        "_council",
+        "_period",
+        "_landing_id",
+        "_record_no"
         -- to here
 
     from {{ source('raw', 'police_ward_boundaries') }}

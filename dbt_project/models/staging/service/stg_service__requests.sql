@@ -4,20 +4,20 @@ source as (
 
     select
         -- from the contract, by `wandle sync`
-        case_id,
-        kind,
-        ward_code,
-        status,
-        opened_at,
-        updated_at,
-        closed_at,
-        resident_name,
-        email,
-        _extra,
-        _council,
-        _period,
-        _landing_id,
-        _record_no
+        "case_id",
+        "kind",
+        "ward_code",
+        "status",
+        "opened_at",
+        "updated_at",
+        "closed_at",
+        "resident_name",
+        "email",
+        "_extra",
+        "_council",
+        "_period",
+        "_landing_id",
+        "_record_no"
         -- to here
 
     from {{ source('raw', 'service_requests') }}

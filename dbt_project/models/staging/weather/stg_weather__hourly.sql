@@ -4,21 +4,21 @@ source as (
 
     select
         -- from the contract, by `wandle sync`
-        point_name,
-        latitude,
-        longitude,
-        time,
-        temperature_2m,
-        relative_humidity_2m,
-        precipitation,
-        wind_speed_10m,
-        wind_direction_10m,
-        cloud_cover,
-        _extra,
-        _council,
-        _period,
-        _landing_id,
-        _record_no
+        "point_name",
+        "latitude",
+        "longitude",
+        "time",
+        "temperature_2m",
+        "relative_humidity_2m",
+        "precipitation",
+        "wind_speed_10m",
+        "wind_direction_10m",
+        "cloud_cover",
+        "_extra",
+        "_council",
+        "_period",
+        "_landing_id",
+        "_record_no"
         -- to here
 
     from {{ source('raw', 'weather_hourly') }}

@@ -36,10 +36,18 @@ def places(tmp_path, monkeypatch) -> Any:
     return tmp_path
 
 
-def written(places, answer: Any, url: str = URL, period: str = "day") -> Contract:
+def drafted(
+    places, answer: Any, url: str = URL, period: str = "day", records: str = ""
+) -> job.Drafted:
     file = places / "answer"
     file.write_bytes(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
-    job.new_source("air_quality", url=url, file=file, period=period, folder=places)
+    return job.new_source(
+        "air_quality", url=url, file=file, period=period, records=records, folder=places
+    )
+
+
+def written(places, *answer: Any, **how: Any) -> Contract:
+    drafted(places, *answer, **how)
     return read_definition(places / "air_quality.yaml", Contract)
 
 
@@ -58,7 +66,8 @@ def test_records_columns_types_and_key_are_found(places):
     assert found.column("x").path == "pos.x"
     assert found.column("at").zone == "UTC"
     assert found.key == ("site_id", "at")
-    assert found.format.null_values == ("",)
+    assert found.column("level").null_values == ("",)
+    assert found.format.null_values == ()
 
 
 def test_dates_of_the_address_become_those_of_the_period_and_paging_is_told(places):
@@ -168,3 +177,175 @@ def test_a_source_that_exists_is_not_overwritten(places):
 def test_a_name_that_cannot_be_is_refused(places, name):
     with pytest.raises(UnknownName):
         job.new_source(name, url=URL, file=None, period="day", folder=places)
+
+
+ROWS = [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}]
+LONGER = [{"id": name, "type": "text"} for name in "abcde"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "path"),
+    [
+        ({"result": {"fields": LONGER, "records": ROWS, "total": 2}}, "result.records"),
+        ({"fields": LONGER, "rows_of_it": ROWS}, "rows_of_it"),
+        ({"things": LONGER, "others": ROWS, "total": 2}, "others"),
+        ({"value": ROWS, "things": LONGER}, "value"),
+        ({"things": LONGER, "others": ROWS}, "things"),
+        ({"value": {"arrays": {"id": [1, 2], "v": [3, 4]}}}, "value.arrays"),
+    ],
+)
+def test_the_list_is_chosen_by_name_then_total_then_length(places, answer, path):
+    assert written(places, answer).format.records == path
+
+
+def test_the_other_lists_are_named_and_can_be_chosen(places):
+    answer = {"value": ROWS, "things": LONGER}
+
+    said = drafted(places, answer).remarks[0]
+
+    assert said == (
+        "The records are taken from `value` (2 records). Others: `things` (5 records). "
+        "Choose with `--records`."
+    )
+    (places / "air_quality.yaml").unlink()
+    for model in (places / "staging" / "air").iterdir():
+        model.unlink()
+    assert written(places, answer, records="things").format.records == "things"
+
+
+def test_a_place_without_records_is_refused_with_those_that_have_some():
+    with pytest.raises(UnexpectedPayload, match=r"no records at 'meta'. Choose `value`"):
+        read_sample(json.dumps({"value": ROWS}).encode(), "meta")
+
+
+def test_lists_below_names_that_are_data_are_all_taken(places):
+    answer = {"north": {"area": "N", "sites": ROWS}, "south": {"area": "S", "sites": ROWS}}
+
+    found = written(places, answer)
+
+    assert (found.format.records, found.format.inherit) == ("*.sites", ("area",))
+    assert {column.name for column in found.columns} == {"id", "v", "area"}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1, 2.5], "double"),
+        ([1, "A-13"], "jsonb"),
+        (["1", "A-13"], "text"),
+        (["007", "12"], "text"),
+        ([True, "no"], "jsonb"),
+        ([2**70, 1], "numeric(38,0)"),
+        (["12345678901234567890", "1"], "text"),
+        (["0.12345678901234567890", "1.5"], "text"),
+        (["2026-11-01T10:00:00.1234567Z", "2026-11-01T10:00:00.0000000Z"], "text"),
+        (["2026-11-01", "2026-13-01"], "text"),
+        ([{"a": 1}, [1]], "jsonb"),
+        ([[], []], "jsonb"),
+        ([None, None], "text"),
+        (["١٢", "1"], "text"),
+    ],
+)
+def test_a_type_holds_every_value_of_the_answer(places, values, kind):
+    found = written(places, [{"no": number, "it": item} for number, item in enumerate(values)])
+
+    assert [column.type for column in found.columns if column.name == "it"] == [kind]
+
+
+def test_features_without_geometry_or_properties_do_not_hide_those_of_others(places):
+    point = {"type": "Point", "coordinates": [1.5, 2]}
+    found = written(
+        places,
+        {
+            "type": "FeatureCollection",
+            "features": [
+                {"id": "a", "geometry": point, "properties": {"name": "A"}},
+                {"id": "b", "geometry": None, "properties": {"name": "B"}},
+                {"id": "c", "geometry": point, "properties": None},
+            ],
+        },
+    )
+
+    assert {column.name: column.path for column in found.columns} == {
+        "id": "",
+        "type": "geometry.type",
+        "coordinates": "geometry.coordinates",
+        "name": "properties.name",
+    }
+
+
+def test_names_of_any_kind_become_columns_that_keep_their_paths(places):
+    record = {"user": 1, "geo.lat": 2, "Id": 3, "id": 4, "council": 5, "xmin": 6, "x" * 80: 7}
+
+    found = written(places, [record, record])
+
+    assert {column.name: column.record_path[0] for column in found.columns} == {
+        "user": "user",
+        "geo_lat": "geo.lat",
+        "id": "Id",
+        "id_field": "id",
+        "council_field": "council",
+        "xmin_field": "xmin",
+        "x" * 40: "x" * 80,
+    }
+
+
+def test_what_no_path_can_name_is_said(places):
+    said = drafted(places, [{"id": 1, "": "a"}, {"id": 2, "": "b"}]).remarks
+
+    assert any("kept in `_extra`" in remark for remark in said)
+
+
+def test_pages_that_nothing_tells_how_to_ask_for_are_said(places):
+    said = drafted(places, {"total": 9, "items": ROWS}, "https://api.test/all").remarks
+
+    assert any("`total` declares 9 records" in remark for remark in said)
+
+
+def test_a_record_that_no_column_holds_is_named_and_nothing_is_written(places):
+    with pytest.raises(UnexpectedPayload, match=r"^new-source: .*`v`: record 2"):
+        written(places, [{"id": 1, "v": "a"}, {"id": 2, "v": "b\0"}])
+
+    assert not (places / "air_quality.yaml").exists()
+
+
+def test_a_flag_that_says_that_there_is_more_is_part_of_the_paging(places):
+    answer = {"features": ROWS, "exceededTransferLimit": True}
+    url = "https://api.test/query?resultOffset=0&resultRecordCount=2"
+
+    paging = written(places, answer, url).extract.paging
+
+    assert (paging.more, paging.parameter, paging.size_parameter) == (
+        "exceededTransferLimit",
+        "resultOffset",
+        "resultRecordCount",
+    )
+
+
+def test_braces_that_are_no_placeholders_are_asked_for_as_they_are(places):
+    url = 'https://api.test/x?where={"a": 1}&day=2026-11-01&for={council.name}'
+
+    query = written(places, ROWS, url).extract.request.query
+
+    assert query["where"] == '{{"a": 1}}'
+    assert query["for"] == "{council.name}"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://api.test/x?id=1&id=2", "names id more than once"),
+        ("https://somebody:secret@api.test/x", "holds a login"),
+        ("ftp://api.test/x", "is not an address"),
+        ("https://[api.test/x", "is not an address"),
+    ],
+)
+def test_an_address_that_no_contract_can_ask_is_refused(places, url, said):
+    with pytest.raises(PermanentError, match=said):
+        written(places, ROWS, url)
+
+
+def test_numbers_that_look_like_dates_stay_in_the_address(places):
+    found = written(places, ROWS, "https://api.test/2026-45/x?id=5012-34")
+
+    assert found.extract.request.path == "/2026-45/x"

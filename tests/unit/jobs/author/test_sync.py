@@ -7,6 +7,7 @@ import pytest
 from include.errors import WrongDefinition
 from include.jobs.author import sync
 from include.sources.model import every_contract
+from include.transform.descriptions import synced_description
 from include.transform.sources import BEGIN, END, PATH, staging_models, synced_model
 from tests.samples import column, contract
 
@@ -39,7 +40,7 @@ def test_schemas_sources_and_every_staging_model_are_made():
 
     assert PATH in made
     assert {path.name for path in made} >= {"contract.schema.json", "council.schema.json"}
-    assert len(made) == 3 + len(every_contract())
+    assert len(made) == 3 + 2 * len(every_contract())
 
 
 def test_a_file_that_differs_is_stale_and_written_anew(tmp_path, monkeypatch):
@@ -58,7 +59,7 @@ def test_a_file_that_differs_is_stale_and_written_anew(tmp_path, monkeypatch):
 def test_the_columns_of_a_model_follow_the_contract_and_nothing_else_does():
     made = synced_model(contract(column("id"), column("name")), MODEL)
 
-    assert "        id,\n        name,\n        _extra,\n" in made
+    assert '        "id",\n        "name",\n        "_extra",\n' in made
     assert "old" not in made
     assert made.split(END)[1] == MODEL.split(END)[1]
 
@@ -85,3 +86,43 @@ def test_every_contract_has_one_staging_model():
     found = {item.name for item, _ in staging_models(every_contract())}
 
     assert found == set(every_contract())
+
+
+DESCRIBED = """\
+models:
+- name: stg_gauges
+  columns:
+  # By hand.
+  - name: id
+    data_type: bigint
+    description: 'Its number: never null.'
+    data_tests: [not_null]
+  - {name: cost, quote: true, data_type: double precision, description: Pounds.}
+  - name: first_day
+    data_type: date
+- name: another
+  columns:
+  - name: cost
+    data_type: double precision
+"""
+SELECTS = MODEL.replace(
+    "select id as gauge_id from source",
+    """
+    select
+        "id",
+        amount as "cost", -- pounds
+        to_date(amount, 'YYYY') as first_day
+    from source
+""",
+)
+
+
+def test_the_types_of_a_models_description_follow_the_contract_and_nothing_else_does():
+    fields = contract(column("id"), column("amount", "numeric(12,2)"), column("first_day"))
+
+    made = synced_description(fields, "stg_gauges", SELECTS, DESCRIBED)
+
+    assert made == DESCRIBED.replace("data_type: bigint", "data_type: text").replace(
+        "true, data_type: double precision", 'true, data_type: "numeric(12,2)"'
+    )
+    assert synced_description(fields, "stg_gauges", SELECTS, made) == made

@@ -70,9 +70,9 @@ def test_a_line_that_could_not_be_read_is_theirs_if_it_names_them():
 @pytest.mark.parametrize(
     ("key", "error", "said"),
     [
-        ({}, PermanentError, "no key is given"),
+        ({}, PermanentError, "no key given"),
         ({"mail": "jo"}, UnknownName, "has no column 'mail'. It has id, email"),
-        ({"ward": "jo"}, PermanentError, "'ward' stands in no record"),
+        ({"ward": "jo"}, PermanentError, "'ward' is not part of the records"),
         ({"email": " "}, PermanentError, "the value of 'email' is empty"),
     ],
 )

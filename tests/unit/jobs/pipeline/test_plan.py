@@ -146,12 +146,12 @@ def test_as_many_partitions_as_allowed_are_planned():
 
 @pytest.mark.parametrize("asked", [{"first": "2017-1"}, {"last": "2017-01-01"}])
 def test_a_period_in_another_form_is_refused(asked):
-    with pytest.raises(UnknownName, match="is no month"):
+    with pytest.raises(UnknownName, match="is not a valid month"):
         periods(MONTHLY, **asked)
 
 
 def test_an_unknown_council_is_refused():
-    with pytest.raises(UnknownName, match="'croydon' is no council"):
+    with pytest.raises(UnknownName, match="unknown council 'croydon'"):
         plan(MONTHLY, today=TODAY, councils=["sutton", "croydon"], first="2017-01")
 
 

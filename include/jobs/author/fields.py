@@ -1,0 +1,198 @@
+"""The fields of sample records: where each stands, and the type that holds all its values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import combinations
+from typing import Any
+
+from include.sources import paths
+from include.warehouse.columns.cast import typed
+
+DEEPEST = 6
+# Below PostgreSQL's 1,600, for a row has to fit into a page of 8 kB.
+MOST_COLUMNS = 300
+MOST_KEY_COLUMNS = 3
+# The key is looked for among so many fields, in so many records.
+MOST_KEY_FIELDS = 12
+MOST_KEY_RECORDS = 5_000
+
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(?P<zone>Z|[-+]\d{2}:?\d{2})?", re.ASCII
+)
+_LIKE_A_KEY = re.compile(r"(?i)(id|code|ref|key|no|time|date)$")
+_NUMBERS = ("integer", "double", "numeric(38,0)", "numeric(38,10)", "numeric(38,20)")
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of the records: the names that lead to it, and the type that fits its values."""
+
+    path: Path
+    type: str
+    without_zone: bool = False
+    blank_is_null: bool = False
+    always_there: bool = False
+    all_text: bool = False
+
+    @property
+    def shown(self) -> str:
+        """Its path as people read it, in characters that any text can hold."""
+        path = paths.joined(self.path)
+        return path if path.isprintable() else json.dumps(path)[1:-1]
+
+
+def fields_of(records: Sequence[dict[str, Any]]) -> list[Field]:
+    """Every field that a path can name, in the order of first mention, objects taken apart.
+
+    What is an object in one record and a value or a list in another is one
+    field. Objects are taken apart less deeply where there would be more than
+    `MOST_COLUMNS` fields.
+    """
+    for depth in range(DEEPEST, -1, -1):
+        found = _values(records, depth)
+        if len(found) <= MOST_COLUMNS:
+            break
+    return [_field(path, values, len(records)) for path, values in found.items()][:MOST_COLUMNS]
+
+
+def key_of(records: Sequence[dict[str, Any]], fields: Iterable[Field]) -> list[Field]:
+    """The fewest fields that tell the records apart; none if none do."""
+    records = records[:MOST_KEY_RECORDS]
+    if len(records) < 2:
+        return []
+    able = [
+        field
+        for field in fields
+        if field.always_there and field.type not in ("jsonb", "double", "boolean")
+    ]
+    able.sort(key=lambda field: not _LIKE_A_KEY.search(field.path[-1]))
+    able = able[:MOST_KEY_FIELDS]
+    columns = {field.path: [str(_at(record, field.path)) for record in records] for field in able}
+    for count in range(1, MOST_KEY_COLUMNS + 1):
+        for chosen in combinations(able, count):
+            rows = set(zip(*(columns[field.path] for field in chosen), strict=True))
+            if len(rows) == len(records):
+                return [*chosen]
+    return []
+
+
+def _at(record: Any, path: Path) -> Any:
+    for name in path:
+        record = record.get(name) if isinstance(record, dict) else None
+    return record
+
+
+def _values(records: Sequence[dict[str, Any]], depth: int) -> dict[Path, list[Any]]:
+    """The values of each field that is no object, or not always one."""
+    objects: set[Path] = set()
+    others: set[Path] = set()
+    for record in records:
+        for path, value in _inner(record, depth):
+            if isinstance(value, dict):
+                objects.add(path)
+            elif value is not None:
+                others.add(path)
+    apart = {
+        path
+        for path in objects
+        if not any(path[:length] in others for length in range(1, len(path) + 1))
+        and any(_at(record, path) for record in records)
+    }
+    found: dict[Path, list[Any]] = {}
+    for record in records:
+        for path, value in _inner(record, depth):
+            whole = all(path[:length] in apart for length in range(1, len(path)))
+            if whole and path not in apart:
+                found.setdefault(path, []).append(value)
+    return found
+
+
+def _inner(value: dict[str, Any], depth: int, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every field at every level; an object that is not to be taken apart comes in a list.
+
+    No path leads to a field without a name, so the object around it stays whole.
+    """
+    for name, inner in value.items():
+        if not name:
+            continue
+        if not isinstance(inner, dict):
+            yield (*path, name), inner
+        elif len(path) < depth and "" not in inner:
+            yield (*path, name), inner
+            yield from _inner(inner, depth, (*path, name))
+        else:
+            yield (*path, name), [inner]
+
+
+def _field(path: Path, values: list[Any], records: int) -> Field:
+    known = [value for value in values if value is not None and value != ""]
+    fits = _type(known)
+    moments = [_MOMENT.fullmatch(str(value)) for value in known] if fits == "timestamptz" else []
+    return Field(
+        path=path,
+        type=fits,
+        without_zone=any(moment is None or not moment["zone"] for moment in moments),
+        blank_is_null=fits not in ("text", "jsonb") and "" in values,
+        always_there=len(known) == records,
+        all_text=all(isinstance(value, str) for value in known),
+    )
+
+
+def _type(known: list[Any]) -> str:
+    """The narrowest type that holds these values exactly; `text` of none."""
+    kinds = set(map(type, known))
+    if not kinds:
+        return "text"
+    if kinds == {str}:
+        return _type_of_texts(known)
+    if kinds == {bool}:
+        return "boolean"
+    if kinds & {bool, str, dict, list}:
+        return "jsonb"
+    return next((kind for kind in _NUMBERS if _holds(kind, known)), "jsonb")
+
+
+def _holds(kind: str, numbers: list[Any]) -> bool:
+    too_large = any(isinstance(number, int) and abs(number) > 2**53 for number in numbers)
+    if kind == "double" and too_large:
+        return False
+    return not typed(numbers, kind).wrong.any()
+
+
+def _type_of_texts(texts: list[str]) -> str:
+    kinds = {_type_of_text(text) for text in texts}
+    if kinds == {"integer", "double"}:
+        return "double"
+    if kinds == {"date", "timestamptz"}:
+        return "timestamptz"
+    return kinds.pop() if len(kinds) == 1 else "text"
+
+
+def _type_of_text(text: str) -> str:
+    if text in ("true", "false"):
+        return "boolean"
+    if _INTEGER.fullmatch(text):
+        return "integer"
+    if _NUMBER.fullmatch(text) and Decimal(repr(float(text))) == Decimal(text):
+        return "double"
+    try:
+        if _DAY.fullmatch(text):
+            date.fromisoformat(text)
+            return "date"
+        if _MOMENT.fullmatch(text):
+            datetime.fromisoformat(text)
+            return "timestamptz"
+    except ValueError:
+        pass
+    return "text"

@@ -1,0 +1,147 @@
+"""Where in a JSON answer its records may be: lists of objects, arrays side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from include.sources import paths
+
+EVERY = "*"
+DEEPEST = 6
+
+# What APIs call their list of records, and what they call other lists of objects.
+RECORDS = {
+    "results", "result", "records", "items", "data", "features", "value", "values", "rows",
+    "entries", "hits", "elements", "content", "list", "observations", "readings",
+}  # fmt: skip
+NOT_RECORDS = {
+    "fields", "columns", "links", "link", "schema", "errors", "warnings", "facets", "headers",
+    "meta", "metadata", "included", "parameters", "params", "aliases", "sort", "filters", "help",
+    "messages", "_links", "namespaces",
+}  # fmt: skip
+TOTALS = {
+    "total", "totalcount", "total_count", "totalresults", "total_results", "count", "numfound",
+    "totalitems", "total_items", "numbermatched", "numberreturned", "@odata.count", "@count",
+}  # fmt: skip
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A place that may hold the records: how many, and whether the answer declares so many."""
+
+    path: Path
+    kind: Literal["json", "columnar"]
+    records: int
+    declared: bool = False
+    inherit: tuple[str, ...] = field(default=())
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """The `format` of a contract that reads them."""
+        kind = {} if self.kind == "json" else {"kind": self.kind}
+        records = {"records": paths.joined(self.path)} if self.path else {}
+        return {**kind, **records, **({"inherit": [*self.inherit]} if self.inherit else {})}
+
+    def __str__(self) -> str:
+        return f"`{paths.joined(self.path) or '(the whole body)'}` ({self.records} records)"
+
+
+def shapes(body: Any) -> list[Shape]:
+    """Every place that may hold the records, the likeliest first.
+
+    A list of records is rather at `results` than at `fields`, rather as long as
+    the answer's declared total, and rather longer.
+    """
+    found = [*_lists(body), *_of_every(body), *_columnar(body)]
+    return sorted(found, key=_likelihood, reverse=True)
+
+
+def _likelihood(shape: Shape) -> tuple[bool, bool, bool, int]:
+    names = {name.lower() for name in shape.path}
+    last = shape.path[-1].lower() if shape.path else ""
+    return (not names & NOT_RECORDS, shape.declared, last in RECORDS, shape.records)
+
+
+def totals(body: Any, path: Path = ()) -> Iterator[tuple[Path, int]]:
+    """The totals that an answer declares outside of its lists."""
+    for name, value in body.items() if isinstance(body, dict) else ():
+        if isinstance(value, dict) and _can_be_named(name) and len(path) < DEEPEST:
+            yield from totals(value, (*path, name))
+        elif name.lower() in TOTALS and type(value) is int and _can_be_named(name):
+            yield (*path, name), value
+
+
+def _lists(body: Any) -> Iterator[Shape]:
+    declared = [*totals(body)]
+    for path, found in _object_lists(body):
+        if found:
+            above = {total for place, total in declared if place[:-1] == path[: len(place) - 1]}
+            yield Shape(path, "json", len(found), len(found) in above)
+
+
+def _object_lists(value: Any, path: Path = ()) -> Iterator[tuple[Path, list[Any]]]:
+    """Lists of objects, empty ones too, that are in no other list."""
+    if isinstance(value, list):
+        if all(isinstance(item, dict) for item in value):
+            yield path, value
+    elif isinstance(value, dict) and len(path) < DEEPEST:
+        for name, inner in value.items():
+            if _can_be_named(name):
+                yield from _object_lists(inner, (*path, name))
+
+
+def _of_every(value: Any, path: Path = ()) -> Iterator[Shape]:
+    """Lists of alike records below every field of an object: the fields' names are data."""
+    if not isinstance(value, dict) or len(path) >= DEEPEST:
+        return
+    names = {name.lower() for name in value}
+    if len(value) > 1 and not names & (RECORDS | NOT_RECORDS):
+        members = [dict(_object_lists(inner)) for inner in value.values()]
+        for below in members[0]:
+            lists = [member.get(below) for member in members]
+            if all(found is not None for found in lists) and _alike(lists):
+                records = sum(len(found or ()) for found in lists)
+                inherit = _scalars_of_all([*value.values()]) if below else ()
+                yield Shape((*path, EVERY, *below), "json", records, inherit=inherit)
+    for name, inner in value.items():
+        if _can_be_named(name):
+            yield from _of_every(inner, (*path, name))
+
+
+def _alike(lists: list[Any]) -> bool:
+    """Whether most fields of the first records are the same ones."""
+    firsts = [set(found[0]) for found in lists if found]
+    either, both = set().union(*firsts), firsts[0].intersection(*firsts) if firsts else set()
+    return len(firsts) > 1 and 2 * len(both) > len(either)
+
+
+def _scalars_of_all(objects: list[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name in objects[0]
+        if name and all(type(item.get(name)) in (str, int, float, bool) for item in objects)
+    )
+
+
+def _columnar(value: Any, path: Path = ()) -> Iterator[Shape]:
+    """Objects of arrays that are aligned; other fields may be beside them in the whole body."""
+    if not isinstance(value, dict) or len(path) > DEEPEST:
+        return
+    arrays = [inner for inner in value.values() if isinstance(inner, list)]
+    lengths = {len(found) for found in arrays}
+    plain = not any(isinstance(item, dict | list) for found in arrays for item in found)
+    complete = len(arrays) == len(value) or not path
+    if len(arrays) > 1 and plain and complete and len(lengths) == 1 and lengths != {0}:
+        yield Shape(path, "columnar", lengths.pop())
+    for name, inner in value.items():
+        if _can_be_named(name):
+            yield from _columnar(inner, (*path, name))
+
+
+def _can_be_named(name: str) -> bool:
+    """Whether a path can lead there."""
+    return name not in ("", EVERY)
