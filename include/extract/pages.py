@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 from include.councils.model import Council
 from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer, Client
-from include.extract.fetched import Fetched, NotPublished, Page, Withdrawn
+from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
 from include.extract.hosts import Hosts
 from include.extract.identity import Identity
-from include.extract.landed import Landed
 from include.extract.paging import Moved, Pager
 from include.extract.reading import Reading
 from include.extract.requests import Ask, Parents, asks, context_of, request_of, split

@@ -11,8 +11,7 @@ from include.councils.model import council as council_named
 from include.errors import PermanentError, SourceRejected
 from include.extract.client import Client
 from include.extract.database import fetch_rows
-from include.extract.fetched import Fetched, NotPublished, Withdrawn
-from include.extract.landed import Landed
+from include.extract.fetched import Fetched, Landed, NotPublished, Withdrawn
 from include.extract.pages import fetch_pages
 from include.extract.requests import way_for
 from include.jobs.lake import Lake

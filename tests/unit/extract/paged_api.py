@@ -11,8 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import responses
 
 from include.extract.client import Client
-from include.extract.fetched import Page, Withdrawn
-from include.extract.landed import Landed
+from include.extract.fetched import Landed, Page, Withdrawn
 from include.extract.pages import fetch_pages
 from include.sources.model import Contract, Rate
 from tests.samples import BASE_URL, contract, council, extracting, partition

@@ -10,7 +10,7 @@ import responses
 
 from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.client import Client
-from include.extract.landed import Landed
+from include.extract.fetched import Landed
 from include.extract.pages import NotPublished, fetch_pages
 from include.extract.polygon import halves
 from include.sources.model import Contract, Rate

@@ -13,8 +13,7 @@ from include.errors import (
     SourceUnavailable,
     UnexpectedPayload,
 )
-from include.extract.fetched import Page
-from include.extract.landed import Landed
+from include.extract.fetched import Landed, Page
 from tests.unit.extract.paged_api import (
     CURSOR,
     HEADER,
