@@ -15,7 +15,7 @@ import tenacity
 from urllib3.exceptions import HTTPError
 
 from include.errors import SourceRejected, SourceUnavailable
-from include.extract.hosts import Hosts, Refused, address_of
+from include.extract.hosts import Hosts, Refused, address_of, lost_parameters
 from include.extract.rate_limit import limiter
 from include.extract.statuses import Again, Part, Preparing, part_of, refuse
 from include.sources.model import Extract
@@ -229,6 +229,13 @@ class Client:
             raise SourceRejected(
                 f"{told}, after {MOST_REDIRECTS} redirects. Retrying will not help; is "
                 "`request` right in the contract?"
+            )
+        lost = lost_parameters(response.url, url)
+        if lost:
+            raise SourceRejected(
+                f"{told}, without the parameters {', '.join(lost)}, so that something else would "
+                "be answered. Retrying will not help; put the new address into `base_url` and "
+                "`request.path`."
             )
         sending.url = url
         sending.redirects.append(address_of(url))

@@ -113,19 +113,23 @@ class Pager:
             self._check_end(page, signals, answer)
         return following
 
-    def is_proved_last(self, signals: Signals | None, count: int, following: str) -> bool:
-        """Whether more than the absence of a next page says that this page is the last.
+    @property
+    def has_total(self) -> bool:
+        """Whether the contract names where the total is."""
+        return self._paging is not None and bool(self._paging.total)
 
-        Also true where a next page follows.
-        """
-        if following:
-            return True
+    @property
+    def received(self) -> int:
+        """The records of the pages so far."""
+        return self._received
+
+    def is_proved_last(self, signals: Signals | None, count: int) -> bool:
+        """Whether more than the absence of a next page says that this page is the last."""
         paging = self._paging
         if paging is None or signals is None:
             return False
-        counted = signals.total is not None or self._total is not None
         no_link = paging.kind in ("cursor", "link") and not signals.link
-        return counted or signals.more is False or (count == 0 and not no_link)
+        return self.has_total or signals.more is False or (count == 0 and not no_link)
 
     def take(
         self, following: str, signals: Signals | None = None, page: PageRecords | None = None

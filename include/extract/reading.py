@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import IO
+from typing import IO, Any
 
 from include.errors import SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer
 from include.extract.fetched import Page
 from include.extract.identity import Identity, PageRecords
 from include.extract.paging import Pager
-from include.extract.signals import Signals, sign_of_failure, sign_of_more
+from include.extract.signals import Signals, sign_of_failure, sign_of_more, undeclared_total
 from include.records.read import BodyCutShort, envelope, read_records
 from include.sources.formats import Format
 from include.sources.page import PageFacts, SentRequest
@@ -109,7 +109,10 @@ class Reading:
                 f"an error: {failed}. The next retry may succeed; if that is no error, put the "
                 "field into `answers.ignore` in the contract."
             )
-        if self._pager.is_proved_last(self.signals, self.everything.count, self.next):
+        if self.next:
+            return
+        self._refuse_fewer_than_told(answer, around)
+        if self._pager.is_proved_last(self.signals, self.everything.count):
             return
         more = sign_of_more(answer, around, self._layout, self._ignored)
         if more:
@@ -117,6 +120,21 @@ class Reading:
                 f"{self._who}: the answer from {self._address(answer)} names another page in "
                 f"{more}, which is not requested. Retrying will not help; declare `paging` in the "
                 "contract, or, if that is no page, put it into `answers.ignore`."
+            )
+
+    def _refuse_fewer_than_told(self, answer: Answer, around: Any) -> None:
+        """Refuse the end where an answer has a total that the contract does not name."""
+        pager = self._pager
+        if pager.has_total or (self._layout.select and not pager.pages):
+            return
+        received = pager.received + (self.everything.count if pager.pages else self.records)
+        told = undeclared_total(around, self._layout, self._ignored, received)
+        if told:
+            raise UnexpectedPayload(
+                f"{self._who}: {received} records have come, and the answer from "
+                f"{self._address(answer)} says that there are more: {told}. Retrying will not "
+                "help; declare `paging`, or its `total`, in the contract, or, if that counts "
+                "something else, put it into `answers.ignore`."
             )
 
     def _address(self, answer: Answer) -> str:

@@ -23,6 +23,12 @@ NEXT_PAGE = {
     *("nexthref", "nextcursor", "nextpagetoken", "nexttoken", "nextoffset", "continuationtoken"),
 }
 MORE = {"hasmore", "hasnext", "hasnextpage", "exceededtransferlimit", "istruncated"}
+TOTALS = {
+    *("count", "total", "totalcount", "totalrecords", "totalresults", "totalitems", "totalhits"),
+    *("totalrows", "totalelements", "numfound", "numbermatched", "recordstotal"),
+}
+# Objects that tell of the records, beside those on the way to them.
+AROUND_TOTALS = {"meta", "metadata", "pagination", "paging", "page", "pageinfo", "info"}
 ERRORS = {"error", "errors"}
 FAILED = {"success": False, "timedout": True, "incompleteresults": True}
 # Objects in objects of the envelope that are looked into.
@@ -88,7 +94,7 @@ def sign_of_more(answer: Answer, around: Any, layout: Format, ignored: Collectio
         # Of a header that nobody declared.
         pass
     for names, value in _members(around, tuple(filter(None, layout.records.split(".")))):
-        name = _LETTERS.sub("", names[-1].lower())
+        name = _flat(names[-1])
         follows = name in NEXT_PAGE and bool(value) and not isinstance(value, bool | list)
         if isinstance(value, dict):
             follows = follows and bool(value.get("href"))
@@ -97,13 +103,38 @@ def sign_of_more(answer: Answer, around: Any, layout: Format, ignored: Collectio
     return ""
 
 
+def undeclared_total(around: Any, layout: Format, ignored: Collection[str], received: int) -> str:
+    """Where an answer has a total of more records than were received; empty if nowhere.
+
+    Only where records are counted as they are sent, not below others and not
+    by position.
+    """
+    path = tuple(filter(None, layout.records.split(".")))
+    if "*" in path or layout.kind == "columnar":
+        return ""
+    for names, value in _members(around, path):
+        *above, name = names
+        near = tuple(above) == path[: len(above)] or _flat(above[-1]) in AROUND_TOTALS
+        if near and _flat(name) in TOTALS and joined(names) not in ignored:
+            number = value.get("value") if isinstance(value, dict) else value
+            if isinstance(number, str) and number.isdecimal() and len(number) < 20:
+                number = int(number)
+            if isinstance(number, int) and not isinstance(number, bool) and number > received:
+                return f"{joined(names)!r} is {number}"
+    return ""
+
+
+def _flat(name: str) -> str:
+    return _LETTERS.sub("", name.lower())
+
+
 def sign_of_failure(around: Any, layout: Format, ignored: Collection[str]) -> str:
     """What an answer with records says of an error, or of records that it lacks; else empty."""
     first, *_ = layout.records.split(".")
     for name, value in around.items() if first and isinstance(around, dict) else ():
         if name == first:
             continue
-        flat = _LETTERS.sub("", name.lower())
+        flat = _flat(name)
         failed = (flat in ERRORS and bool(value) and isinstance(value, dict | list | str)) or (
             flat in FAILED and value is FAILED[flat]
         )

@@ -269,3 +269,65 @@ def test_records_may_be_called_errors(paged_api):
     paged_api.answers(lambda query: {"errors": ROWS, "items": []})
 
     assert len(fetch(contract(format={"records": "errors"}))) == 1
+
+
+# --- totals that the contract does not name --------------------------------------------------
+
+FEW: list[tuple[str, dict[str, Any]]] = [
+    ("items", {"total_count": 25_000}),
+    ("items", {"count": 6}),
+    ("items", {"meta": {"total": "1916"}}),
+    ("result.records", {"result": {"total": 700}}),
+    ("hits.hits", {"hits": {"total": {"value": 10_000, "relation": "gte"}}}),
+    ("items", {"numberMatched": 6, "numberReturned": 5}),
+]
+
+
+def around(path: str, rows: list[Any], beside: dict[str, Any]) -> dict[str, Any]:
+    """An answer with records at a path and other fields."""
+    first, _, second = path.partition(".")
+    return beside | {first: beside.get(first, {}) | {second: rows} if second else rows}
+
+
+@pytest.mark.parametrize(("path", "beside"), FEW, ids=str)
+def test_fewer_records_than_an_answer_declares_are_not_all(paged_api, path, beside):
+    paged_api.answers(lambda query: around(path, ROWS, beside))
+
+    with pytest.raises(UnexpectedPayload, match=r"5 records have come, .* there are more: '"):
+        fetch(contract(format={"records": path}))
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"count": 5},
+        {"count": 2},
+        {"total": None},
+        {"total": "unknown"},
+        {"total": -1},
+        {"total": 12.5},
+        {"crimes": {"total": 700}},
+        {"aggregations": {"by_month": {"count": 700}}},
+    ],
+    ids=str,
+)
+def test_a_total_that_is_reached_or_of_something_else_is_no_sign(paged_api, beside):
+    paged_api.answers(lambda query: around("items", ROWS, beside))
+
+    assert records(fetch(SINGLE)) == ROWS
+
+
+def test_pages_that_end_before_a_total_that_the_contract_does_not_name(paged_api):
+    paged_api.answers(lambda query: slices(query, ROWS, {"total_count": 6}))
+    with pytest.raises(UnexpectedPayload, match=r"5 records have come, .*'total_count' is 6"):
+        fetch(paged(OFFSET))
+
+    paged_api.answers(lambda query: slices(query, ROWS, {"total_count": 5}))
+    assert records(fetch(paged(OFFSET))) == ROWS
+
+
+def test_records_that_are_selected_are_not_compared_with_a_total(paged_api):
+    paged_api.answers(lambda query: {"total": 5, "items": [row | {"of": "x"} for row in ROWS]})
+    select = {"field": "of", "among": "council.name"}
+
+    assert fetch(contract(format={"records": "items", "select": select}))[0].facts.records == 0
