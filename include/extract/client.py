@@ -30,6 +30,8 @@ CONNECT_SECONDS = 10
 CHUNK_BYTES = 256 * 1024
 
 KEPT_HEADERS = ("content-type", "date", "etag", "last-modified")
+# Of WordPress, GitLab, JSON Server and others.
+TOTALS = ("X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Pagination-Total-Count")
 
 LONGEST_BACKOFF_SECONDS = 30.0
 # In all, for an answer that is being prepared (202).
@@ -60,7 +62,9 @@ class Answer:
     redirects: tuple[str, ...] = ()
     # The header `Link`.
     links: str = ""
-    # Of what a 206 holds a part, if it says so.
+    # The headers that have a number of records.
+    totals: dict[str, str] = field(default_factory=dict)
+    # What the body is a part of, if a header says so.
     part: Part | None = None
 
 
@@ -271,7 +275,6 @@ def _answer(
     sending: _Sending, response: requests.Response, body: IO[bytes], sha256: str, size: int
 ) -> Answer:
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    partial = response.status_code == requests.codes.partial_content
     return Answer(
         status=response.status_code,
         headers=headers,
@@ -282,7 +285,8 @@ def _answer(
         url=address_of(sending.url),
         redirects=tuple(sending.redirects),
         links=response.headers.get("Link", ""),
-        part=part_of(response.headers.get("Content-Range")) if partial else None,
+        totals={name: response.headers[name] for name in TOTALS if name in response.headers},
+        part=part_of(response.headers.get("Content-Range")),
     )
 
 

@@ -61,6 +61,7 @@ class Pager:
         self._total: int | None = None
         self._more: bool | None = None
         self._part: Part | None = None
+        self._told: tuple[str, int] | None = None
 
     @property
     def pages(self) -> bool:
@@ -118,11 +119,6 @@ class Pager:
         """Whether the contract names where the total is."""
         return self._paging is not None and bool(self._paging.total)
 
-    @property
-    def received(self) -> int:
-        """The records of the pages so far."""
-        return self._received
-
     def is_proved_last(self, signals: Signals | None, count: int) -> bool:
         """Whether more than the absence of a next page says that this page is the last."""
         paging = self._paging
@@ -130,6 +126,21 @@ class Pager:
             return False
         no_link = paging.kind in ("cursor", "link") and not signals.link
         return self.has_total or signals.more is False or (count == 0 and not no_link)
+
+    def check_told(self, told: tuple[str, int] | None, count: int) -> None:
+        """Raise if the last page, of `count` records, ends before a total that an answer has.
+
+        `told` is that of the last page, which the contract does not name.
+        """
+        where, total = told or self._told or ("", 0)
+        received = self._received + count
+        if total > received:
+            raise UnexpectedPayload(
+                f"{self._who}: {received} records have come from {self._first.address}, which "
+                f"says that there are more: {where} is {total}. Retrying will not help; declare "
+                "`paging`, or its `total`, in the contract, or, if that counts something else, "
+                "put it into `answers.ignore`."
+            )
 
     def take(
         self, following: str, signals: Signals | None = None, page: PageRecords | None = None
@@ -145,6 +156,7 @@ class Pager:
             self._total = signals.total if self._total is None else self._total
             self._more = signals.more
             self._part = signals.part or self._part
+            self._told = signals.told or self._told
         if not following:
             self.done = True
             return
@@ -160,6 +172,7 @@ class Pager:
             )
         self._check_counts(self._received, self._counted, self._repeated, self._total)
         self._check_part(self._part)
+        self.check_told(None, 0)
         self.done = True
 
     def _fresh(self, page: PageRecords) -> int:
@@ -260,6 +273,10 @@ class Pager:
             raise Moved(f"every record of page {self.number} was on an earlier page")
 
     def _check_end(self, page: PageRecords, signals: Signals, answer: Answer) -> None:
+        if self._more and signals.more is None and not page.count:
+            raise Moved(
+                f"page {self.number - 1} says that more follow, page {self.number} holds no record"
+            )
         received, counted = self._received + page.count, self._counted + self._fresh(page)
         total = signals.total if self._total is None else self._total
         self._check_counts(received, counted, self._repeated + self._repeats(page), total)

@@ -84,17 +84,17 @@ class Reading:
                 self.everything.add(chunk, self._identity)
 
     def _refuse_parts(self, answer: Answer) -> None:
-        """Refuse a 206 that is not the whole; a page may be a part, but not of the bytes."""
-        if answer.status != PARTIAL_CONTENT:
-            return
+        """Refuse what is a part of the whole; a page may be one, but not of the bytes."""
         part = answer.part
+        if answer.status != PARTIAL_CONTENT and (part is None or part.reaches_the_end):
+            return
         in_bytes = part is not None and part.unit == "bytes"
         if part is not None and part.is_whole and (not in_bytes or part.total == answer.size):
             return
         if self._pager.pages and not in_bytes:
             return
         raise UnexpectedPayload(
-            f"{self._who}: HTTP {PARTIAL_CONTENT} from {self._address(answer)}: expected the whole "
+            f"{self._who}: HTTP {answer.status} from {self._address(answer)}: expected the whole "
             f"answer, found {f'the part {part}' if part else 'a part without a Content-Range'}. "
             "Retrying will not help; does the API need `paging` in the contract?"
         )
@@ -109,9 +109,13 @@ class Reading:
                 f"an error: {failed}. The next retry may succeed; if that is no error, put the "
                 "field into `answers.ignore` in the contract."
             )
+        told = self._told(answer, around)
+        if self.signals:
+            self.signals.told = told
         if self.next:
             return
-        self._refuse_fewer_than_told(answer, around)
+        count = self.everything.count if self._pager.pages else self.records
+        self._pager.check_told(told, count)
         if self._pager.is_proved_last(self.signals, self.everything.count):
             return
         more = sign_of_more(answer, around, self._layout, self._ignored)
@@ -122,20 +126,11 @@ class Reading:
                 "contract, or, if that is no page, put it into `answers.ignore`."
             )
 
-    def _refuse_fewer_than_told(self, answer: Answer, around: Any) -> None:
-        """Refuse the end where an answer has a total that the contract does not name."""
-        pager = self._pager
-        if pager.has_total or (self._layout.select and not pager.pages):
-            return
-        received = pager.received + (self.everything.count if pager.pages else self.records)
-        told = undeclared_total(around, self._layout, self._ignored, received)
-        if told:
-            raise UnexpectedPayload(
-                f"{self._who}: {received} records have come, and the answer from "
-                f"{self._address(answer)} says that there are more: {told}. Retrying will not "
-                "help; declare `paging`, or its `total`, in the contract, or, if that counts "
-                "something else, put it into `answers.ignore`."
-            )
+    def _told(self, answer: Answer, around: Any) -> tuple[str, int] | None:
+        """The total of an answer that the contract does not name, where it can be compared."""
+        if self._pager.has_total or (self._layout.select and not self._pager.pages):
+            return None
+        return undeclared_total(answer, around, self._layout, self._ignored)
 
     def _address(self, answer: Answer) -> str:
         here = answer.url or self.request.address
@@ -156,6 +151,9 @@ class Reading:
         )
         self._count(answer)
         self.signals = self._pager.signals(answer)
+        if self.signals:
+            around = envelope(body, facts.bytes, self._layout)
+            self.signals.told = self._told(answer, around)
         self.next, self.answer = facts.next, answer
 
     def page(self, way: str, before: PageFacts | None) -> Page:

@@ -57,6 +57,8 @@ class Signals:
         self.more = _flag(_value(answer, paging.more), paging.more)
         self.total = _number(_value(answer, paging.total), paging.total)
         self.part = answer.part
+        # One that the contract does not name: where it stands, and the number.
+        self.told: tuple[str, int] | None = None
         if self.total is not None:
             _refuse_estimate(answer, paging.total)
 
@@ -103,25 +105,34 @@ def sign_of_more(answer: Answer, around: Any, layout: Format, ignored: Collectio
     return ""
 
 
-def undeclared_total(around: Any, layout: Format, ignored: Collection[str], received: int) -> str:
-    """Where an answer has a total of more records than were received; empty if nowhere.
+def undeclared_total(
+    answer: Answer, around: Any, layout: Format, ignored: Collection[str]
+) -> tuple[str, int] | None:
+    """The largest total in an answer that the contract does not name, and where it stands.
 
-    Only where records are counted as they are sent, not below others and not
-    by position.
+    None where records are not counted as they are sent: below others, by position.
     """
     path = tuple(filter(None, layout.records.split(".")))
     if "*" in path or layout.kind == "columnar":
-        return ""
+        return None
+    found: list[tuple[int, str]] = []
     for names, value in _members(around, path):
         *above, name = names
         near = tuple(above) == path[: len(above)] or _flat(above[-1]) in AROUND_TOTALS
         if near and _flat(name) in TOTALS and joined(names) not in ignored:
-            number = value.get("value") if isinstance(value, dict) else value
-            if isinstance(number, str) and number.isdecimal() and len(number) < 20:
-                number = int(number)
-            if isinstance(number, int) and not isinstance(number, bool) and number > received:
-                return f"{joined(names)!r} is {number}"
-    return ""
+            number = _count(value.get("value") if isinstance(value, dict) else value)
+            found.append((number, repr(joined(names))))
+    if HEADER not in ignored:
+        found += [(_count(value), f"the header {name}") for name, value in answer.totals.items()]
+    number, where = max(found, default=(0, ""))
+    return (where, number) if number else None
+
+
+def _count(value: Any) -> int:
+    """A number of records, also as text; 0 for anything else."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 20:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _flat(name: str) -> str:

@@ -222,6 +222,16 @@ def test_a_landed_page_that_says_more_is_contradicted_by_an_end(paged_api):
         fetch(paged(paging), landed(pages))
 
 
+def test_a_total_that_a_landed_page_has_is_not_forgotten(paged_api):
+    def respond(query: dict[str, str]) -> Any:
+        return slices(query, ROWS, {"count": 9} if query["_offset"] == "0" else {})
+
+    pages = interrupted(paged_api, respond, OFFSET, 2)
+
+    with pytest.raises(UnexpectedPayload, match=r"5 records have come .* 'count' is 9"):
+        fetch(paged(OFFSET), landed(pages))
+
+
 def test_a_contradiction_takes_back_the_pages_that_it_concerns(paged_api):
     found = list(ROWS)
 

@@ -293,7 +293,7 @@ def around(path: str, rows: list[Any], beside: dict[str, Any]) -> dict[str, Any]
 def test_fewer_records_than_an_answer_declares_are_not_all(paged_api, path, beside):
     paged_api.answers(lambda query: around(path, ROWS, beside))
 
-    with pytest.raises(UnexpectedPayload, match=r"5 records have come, .* there are more: '"):
+    with pytest.raises(UnexpectedPayload, match=r"5 records have come .* there are more: '"):
         fetch(contract(format={"records": path}))
 
 
@@ -319,7 +319,7 @@ def test_a_total_that_is_reached_or_of_something_else_is_no_sign(paged_api, besi
 
 def test_pages_that_end_before_a_total_that_the_contract_does_not_name(paged_api):
     paged_api.answers(lambda query: slices(query, ROWS, {"total_count": 6}))
-    with pytest.raises(UnexpectedPayload, match=r"5 records have come, .*'total_count' is 6"):
+    with pytest.raises(UnexpectedPayload, match=r"5 records have come .*'total_count' is 6"):
         fetch(paged(OFFSET))
 
     paged_api.answers(lambda query: slices(query, ROWS, {"total_count": 5}))
@@ -331,3 +331,44 @@ def test_records_that_are_selected_are_not_compared_with_a_total(paged_api):
     select = {"field": "of", "among": "council.name"}
 
     assert fetch(contract(format={"records": "items", "select": select}))[0].facts.records == 0
+
+
+@pytest.mark.parametrize("name", ["X-Total-Count", "x-wp-total", "X-Total"])
+def test_a_total_in_a_header_counts_too(paged_api, name):
+    paged_api.answers(lambda query: ({"items": ROWS}, {name: "6"}))
+    with pytest.raises(UnexpectedPayload, match=r"5 records have come .* the header X-.* is 6"):
+        fetch(SINGLE)
+
+    paged_api.answers(lambda query: ({"items": ROWS}, {name: "5"}))
+    assert records(fetch(SINGLE)) == ROWS
+
+
+@pytest.mark.parametrize("last", [404, {"items": []}], ids=["status", "empty page"])
+def test_a_total_on_earlier_pages_contradicts_the_end(paged_api, last):
+    def respond(query: dict[str, str]) -> Any:
+        return slices(query, ROWS, {"count": 9}) if int(query["_offset"]) < 5 else last
+
+    paged_api.answers(respond)
+
+    with pytest.raises(UnexpectedPayload, match=r"5 records have come .*'count' is 9"):
+        fetch(paged(OFFSET | {"end_status": [404]}))
+
+
+def test_a_flag_that_said_more_contradicts_an_empty_page_without_one(paged_api):
+    paged_api.answers(
+        lambda query: (
+            {"items": ROWS[:2], "more": True} if query["_offset"] == "0" else {"items": []}
+        )
+    )
+
+    with pytest.raises(
+        SourceUnavailable, match="page 1 says that more follow, page 2 holds no record"
+    ):
+        fetch(paged(OFFSET | {"more": "more"}))
+
+
+def test_an_answer_with_status_200_may_be_a_part_as_well(paged_api):
+    paged_api.answers(lambda query: ({"items": ROWS}, {"Content-Range": "posts 0-4/319"}))
+
+    with pytest.raises(UnexpectedPayload, match=r"HTTP 200 .* found the part posts 0-4/319"):
+        fetch(SINGLE)
