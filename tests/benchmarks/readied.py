@@ -12,7 +12,6 @@ from include.landing.read import read_pages
 from include.local.services.postgres import binaries
 from include.settings import Settings
 from include.sources.partition import Partition
-from include.warehouse.books.counts import Counts
 from include.warehouse.prepare import PageBody, prepare
 from tests.benchmarks.contenders import Task
 from tests.benchmarks.contracts import contract_of
@@ -35,7 +34,8 @@ def arrow_of(lake: Lake, task: Task, target: Path) -> str:
         PageBody(page.name, page.context, page.records, page.bytes, body, page.way)
         for page, body in read_pages(lake.landings, where, manifest)
     )
-    batches = prepare(contract, where, task.landing_id, pages, Counts())
+    prepared = prepare(contract, where, task.landing_id, pages)
+    batches = (batch.rows for batch in prepared)
     first = next(batches)
     with pa.OSFile(str(target), "wb") as file, pa.ipc.new_stream(file, first.schema) as stream:
         stream.write_batch(first)
