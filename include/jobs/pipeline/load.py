@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from include.errors import PermanentError
@@ -51,7 +50,13 @@ def load(
     """
     partition = Partition(contract.name, council, contract.parse_period(period))
     settings = Settings.read()
-    begun = _entry(contract, partition, run_id, forced_by, settings.code_version)
+    begun = Entry.begin(
+        contract,
+        partition,
+        run_id=run_id,
+        code_version=settings.code_version,
+        forced_by=forced_by,
+    )
     looked_at = landing_id or ""
     try:
         pseudonyms = _pseudonyms(contract, settings)
@@ -139,38 +144,6 @@ def _landing(partition: Partition, manifest: Manifest) -> Landing:
         parents=json.dumps({name: dict(item) for name, item in manifest.parents.items()}),
         replaces=manifest.replaces,
         erased=manifest.erased,
-    )
-
-
-def _entry(
-    contract: Contract, partition: Partition, run_id: str, forced_by: str | None, code_version: str
-) -> Entry:
-    """The attempt as it begins, before its landing is known: `failed` until it ends otherwise."""
-    now = datetime.now(UTC)
-    return Entry(
-        source=partition.source,
-        council=partition.council,
-        period=partition.period.first_day,
-        landing_id="",
-        status="failed",
-        records=0,
-        loaded=0,
-        quarantined=0,
-        duplicates=0,
-        pages=0,
-        bytes=0,
-        content_hash=None,
-        quarantine_hash=None,
-        pages_hash="",
-        rules_hash=contract.rules_hash,
-        contract_hash=contract.contract_hash,
-        code_version=code_version,
-        run_id=run_id,
-        forced_by=forced_by,
-        error=None,
-        started_at=now,
-        finished_at=now,
-        seconds=0.0,
     )
 
 
