@@ -44,6 +44,18 @@ class Checks(Definition):
         le=1,
         description="Refuse a landing with less than this share of the current load's records.",
     )
+    partition_may_empty: bool | None = Field(
+        default=None,
+        description="Whether a partition that has records may be replaced by a landing without "
+        "any. Default: no, except for a database query by `changed`, whose rows move on.",
+    )
+    max_records_of_emptied_part: int | None = Field(
+        default=0,
+        ge=0,
+        description="A part of the partition (ward, point, record of a parent, window, page) that "
+        "had more records than this in the current load and has none now: refused. `null`: parts "
+        "may become empty.",
+    )
     null_columns_may_appear: bool = Field(
         default=False,
         description="Allow a column to become entirely null that is not in the current load.",
@@ -220,6 +232,15 @@ class Contract(Definition):
     def may_be_unpublished(self, period: Period, today: date) -> bool:
         """Whether the period is younger than the publication lag."""
         return today <= period.last_day + timedelta(days=self.publication_lag_days)
+
+    @property
+    def may_empty(self) -> bool:
+        """Whether a partition that has records may be replaced by none."""
+        if self.checks.partition_may_empty is not None:
+            return self.checks.partition_may_empty
+        # A row that changes again leaves the period that it was in.
+        extract = self.extract
+        return isinstance(extract, DatabaseExtract) and extract.follows_changes
 
     @property
     def rules_hash(self) -> str:

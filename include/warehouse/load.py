@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from include.errors import LoadRefused, PermanentError, PipelineError
 from include.sources.model import Contract
+from include.sources.page import PageFacts
 from include.sources.partition import Partition
 from include.warehouse import checks, read_back
 from include.warehouse.books import drift, ledger, quarantine
@@ -21,6 +22,7 @@ from include.warehouse.connection import Connection, CopyCursor, connect, connec
 from include.warehouse.decide import Known, decide
 from include.warehouse.memory import do_without_pandas, keep_freed_memory, rare_searches
 from include.warehouse.partition import RawPartition
+from include.warehouse.parts import emptied
 from include.warehouse.prefetch import Ahead
 from include.warehouse.prepare import PageBody, PreparedBatch, prepare
 
@@ -32,6 +34,7 @@ def load(
     landing: Landing,
     pages: Callable[[], Iterable[PageBody]],
     *,
+    facts: Callable[[str], Sequence[PageFacts]],
     partition: Partition,
     dsn: str,
     entry: Entry,
@@ -40,7 +43,9 @@ def load(
 ) -> Entry:
     """Load a landing, or find that it changes nothing, and write the ledger.
 
-    `pages` is called only if the landing must be read. `entry` says who loads
+    `pages` is called only if the landing must be read, and `facts`, which gives
+    what is known of the pages of a landing by its id, for this one and the
+    current one then; nothing of one that is gone. `entry` says who loads
     what; the returned one has its outcome: `loaded`, `unchanged` or
     `not_published`. `forced` loads although unchanged, and although a check,
     but never the books, says no.
@@ -54,7 +59,7 @@ def load(
     def prepared() -> Iterator[PreparedBatch]:
         return prepare(contract, partition, landing.landing_id, pages(), pseudonyms)
 
-    loading = _Load(contract, partition, landing, entry, forced, dsn, prepared)
+    loading = _Load(contract, partition, landing, entry, forced, dsn, prepared, facts)
     try:
         with keep_freed_memory(), rare_searches(), connect(dsn) as connection:
             done = loading.run(connection)
@@ -109,6 +114,7 @@ class _Load:
         forced: bool,
         dsn: str,
         prepared: Callable[[], Iterator[PreparedBatch]],
+        facts: Callable[[str], Sequence[PageFacts]],
     ) -> None:
         self.counts = Counts()
         self._contract = contract
@@ -118,6 +124,7 @@ class _Load:
         self._forced = forced
         self._dsn = dsn
         self._prepared = prepared
+        self._facts = facts
 
     def run(self, connection: Connection) -> Entry:
         """Everything up to the commit."""
@@ -141,7 +148,7 @@ class _Load:
             case "unchanged":
                 return self._unchanged()
             case _:
-                self._heed(checks.of_landing(self._contract, self._landing, self._known.current))
+                self._check_landing()
                 entry = self._read()
         drift.record(self._cursor, entry.source, entry.landing_id, self.counts.drift)
         return entry
@@ -162,6 +169,16 @@ class _Load:
         self.counts = Counts()
         with Ahead(self._prepared()) as batches:
             return self._replace(batches)
+
+    def _check_landing(self) -> None:
+        contract, landing, current = self._contract, self._landing, self._known.current
+        if current and landing.replaces == current["landing_id"]:
+            return  # the same, but for records that were erased
+        self._heed(checks.of_landing(contract, landing, current))
+        if current and not self._known.accepted:
+            previous = current["landing_id"]
+            gone = emptied(contract, self._facts(previous), self._facts(landing.landing_id))
+            self._heed(checks.of_parts(contract, landing, previous, gone))
 
     def _learn(self, **more: Any) -> None:
         self._known = dataclasses.replace(self._known, **more)

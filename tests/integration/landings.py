@@ -35,6 +35,8 @@ def land(
     outcome: Outcome = "complete",
     context: dict[str, str] | None = None,
     counts: list[int] | None = None,
+    labels: list[str] | None = None,
+    replaces: str | None = None,
 ) -> Manifest:
     """Land bodies, or lists of records, as pages; `counts` may lie about their records."""
     where = Partition(contract.name, council, contract.parse_period(period))
@@ -45,10 +47,16 @@ def land(
     for number, page in enumerate(pages):
         body = page if isinstance(page, bytes) else body_of(page)
         records = counts[number] if counts else len(page) if isinstance(page, list) else 0
-        known = facts(body, records, f"page {number + 1}", **(context or {}))
+        label = labels[number] if labels else f"page {number + 1}"
+        known = facts(body, records, label, **(context or {}))
         draft.add(known, REQUEST, io.BytesIO(body))
     return draft.finish(
-        run_id=run_id, code_version="test", started_at=now, parents={}, outcome=outcome
+        run_id=run_id,
+        code_version="test",
+        started_at=now,
+        parents={},
+        outcome=outcome,
+        replaces=replaces,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.jobs.pipeline.books import public_entry
-from include.landing.manifest import Manifest
+from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import read_pages
 from include.landing.store import landing_prefix
 from include.settings import Settings
@@ -74,6 +74,7 @@ def load(
         contract,
         _landing(partition, manifest),
         lambda: _pages(lake, partition, manifest),
+        facts=lambda name: _facts(lake, partition, manifest, name),
         partition=partition,
         dsn=dsn,
         entry=_of(manifest, begun, _rules_hash(contract, pseudonyms)),
@@ -123,6 +124,22 @@ def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[Pag
     for page, body in read_pages(lake.landings, partition, manifest):
         address = prefix + page.name
         yield PageBody(page.name, page.context, page.records, page.bytes, body, page.way, address)
+
+
+def _facts(
+    lake: Lake, partition: Partition, manifest: Manifest, landing_id: str
+) -> tuple[LandedPage, ...]:
+    """The pages of the landing that is loaded, or of another one of its partition."""
+    if landing_id == manifest.landing_id:
+        return manifest.pages
+    try:
+        return lake.landings.manifest(partition, landing_id).pages
+    except PermanentError as error:
+        # To fetch again is the cure for a damaged landing, so it must not stand in the way.
+        log.warning(
+            "%s: parts are not compared with those of the current load: %s", partition, error
+        )
+        return ()
 
 
 def _landing(partition: Partition, manifest: Manifest) -> Landing:
