@@ -89,15 +89,14 @@ def impatient(source: Contract) -> Contract:
 
 def _lake(settings: Settings) -> Lake:
     # Without the client's own retries, so that a fault of S3 reaches the job.
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint,
+    session = boto3.Session(
         aws_access_key_id=settings.s3_access_key,
         aws_secret_access_key=settings.s3_secret_key,
         region_name=settings.region,
-        config=S3_CONFIG.merge(Config(retries={"total_max_attempts": 1})),
     )
-    return Lake(s3, settings.bucket)
+    config = S3_CONFIG.merge(Config(retries={"total_max_attempts": 1}))
+    s3 = session.client("s3", endpoint_url=settings.s3_endpoint, config=config)
+    return Lake(s3, settings.bucket, session)
 
 
 def _without_pauses() -> None:
