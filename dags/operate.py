@@ -23,6 +23,7 @@ from include.sources.model import contract, contracts
 
 if TYPE_CHECKING:
     from include.jobs.lake import Lake
+    from include.sources.partition import Partition
 
 EVERY_SOURCE = "(all sources)"
 # Resolves to the raw tables that a replay changed.
@@ -86,7 +87,8 @@ def replay_quarantine() -> None:
 
         _refuse_unknown_parameters(dag_run, ["source"])
         asked = params["source"]
-        return job.plan(_dsn("wandle_loader"), None if asked == EVERY_SOURCE else asked)
+        found = job.plan(_dsn("wandle_loader"), None if asked == EVERY_SOURCE else asked)
+        return [{"source": partition.source, **partition.place} for partition in found]
 
     @task(map_index_template=PARTITION_LABEL)
     def replay(
@@ -97,8 +99,7 @@ def replay_quarantine() -> None:
 
         entry = job.load(
             contract(source),
-            council,
-            period,
+            contract(source).partition(council, period),
             lake=_lake(),
             dsn=_dsn("wandle_loader"),
             run_id=dag_run.run_id,
@@ -115,7 +116,7 @@ def replay_quarantine() -> None:
 
         found = partitions or []
         changed = job.changed_sources(
-            found, _landings(ti, found), dsn=_dsn("wandle_loader"), run_id=ti.run_id
+            _planned(found), _landings(ti, found), dsn=_dsn("wandle_loader"), run_id=ti.run_id
         )
         if not changed:
             raise AirflowSkipException("nothing was loaded, so nothing to announce")
@@ -130,9 +131,8 @@ def replay_quarantine() -> None:
 
         if partitions is None:
             raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. See its log.")
-        return job.reconcile(
-            partitions, _landings(ti, partitions), dsn=_dsn("wandle_loader"), run_id=ti.run_id
-        )
+        planned, landings = _planned(partitions), _landings(ti, partitions)
+        return job.reconcile(planned, landings, dsn=_dsn("wandle_loader"), run_id=ti.run_id)
 
     partitions = plan()
     replay.expand_kwargs(partitions) >> [announce(partitions), reconcile(partitions)]
@@ -228,6 +228,12 @@ def _refuse_unknown_parameters(dag_run: Any, known: list[str]) -> None:
                 f"{dag_run.dag_id}: unknown parameter {name!r}. Known: {', '.join(known)}. "
                 "Correct it and start the run again."
             )
+
+
+def _planned(places: list[dict[str, str]]) -> list[Partition]:
+    return [
+        contract(place["source"]).partition(place["council"], place["period"]) for place in places
+    ]
 
 
 def _landings(ti: Any, partitions: list[dict[str, str]]) -> list[str | None]:

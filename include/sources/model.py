@@ -17,7 +17,7 @@ from include.errors import PermanentError, UnknownName, WrongDefinition
 from include.sources.columns import NUMERIC, Column
 from include.sources.extract import DatabaseExtract, Extract, Rate, Way
 from include.sources.formats import Format
-from include.sources.partition import Grain, Period
+from include.sources.partition import Grain, Partition, Period
 from include.sources.paths import parts
 from include.sources.templates import placeholders
 
@@ -224,6 +224,10 @@ class Contract(Definition):
     def column(self, name: str) -> Column:
         """The column of that name."""
         return next(column for column in self.columns if column.name == name)
+
+    def partition(self, council: str, period: str) -> Partition:
+        """The partition of a council and a period as people write it. Raises `UnknownName`."""
+        return Partition(self.name, council, self.parse_period(period))
 
     def parse_period(self, text: str) -> Period:
         """Parse a period, e.g. `2017-05`. Raises `UnknownName`."""

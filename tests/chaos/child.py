@@ -76,9 +76,15 @@ def _job(work: Work, lake: Lake, settings: Settings) -> Any:
     source = impatient(contract(work.source))
     where = {"lake": lake, "run_id": work.run_id}
     if work.job == "extract":
-        return extract(source, work.council, work.period, **where)  # type: ignore[arg-type]
+        return extract(source, source.partition(work.council, work.period), **where)  # type: ignore[arg-type]
     dsn = settings.need("loader_dsn")
-    return load(source, work.council, work.period, dsn=dsn, landing_id=work.landing_id, **where)  # type: ignore[arg-type]
+    return load(
+        source,
+        source.partition(work.council, work.period),
+        dsn=dsn,
+        landing_id=work.landing_id,
+        **where,
+    )  # type: ignore[arg-type]
 
 
 def impatient(source: Contract) -> Contract:

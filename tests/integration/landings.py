@@ -13,7 +13,6 @@ from include.landing.manifest import Manifest, Outcome
 from include.landing.store import landing_prefix
 from include.landing.write import Draft
 from include.sources.model import Contract
-from include.sources.partition import Partition
 from tests.samples import REQUEST, body_of, facts
 
 _clock = [datetime(2026, 11, 20, tzinfo=UTC)]
@@ -39,7 +38,7 @@ def land(
     replaces: str | None = None,
 ) -> Manifest:
     """Land bodies, or lists of records, as pages; `counts` may lie about their records."""
-    where = Partition(contract.name, council, contract.parse_period(period))
+    where = contract.partition(council, period)
     now = later()
     draft = Draft.open(
         lake.landings, where, run_id=run_id, contract_hash=contract.contract_hash, now=now

@@ -19,7 +19,6 @@ from include.errors import (
 )
 from include.jobs.pipeline import load as job
 from include.jobs.pipeline.load import load
-from include.sources.partition import Partition
 from include.warehouse import load as warehouse_load
 from include.warehouse import lock
 from include.warehouse import prepare as preparing
@@ -47,7 +46,7 @@ def loading(lake, warehouse):
 
     def run(source: Any = GAUGES, council: str = "kingston", period: str = "2017-05", **how: Any):
         arguments = {"lake": lake, "dsn": warehouse.dsn(), "run_id": "run"} | how
-        return load(source, council, period, **arguments)
+        return load(source, source.partition(council, period), **arguments)
 
     return run
 
@@ -325,7 +324,7 @@ def test_a_landing_whose_predecessor_is_gone_from_s3_is_loaded(lake, warehouse, 
 def test_a_partition_that_expired_does_not_hinder_an_empty_landing(lake, warehouse, loading):
     land(lake, GAUGES, records(1))
     entry = loading()
-    where = Partition("gauges", "kingston", GAUGES.parse_period("2017-05"))
+    where = GAUGES.partition("kingston", "2017-05")
     how = {"landing_id": entry["landing"], "code_version": "test", "run_id": "run"}
     with connect(warehouse.admin) as connection, connection.cursor() as cursor:
         removals.empty(cursor, GAUGES, where, **how)
@@ -558,7 +557,7 @@ def test_no_database_is_retryable(lake, tmp_path):
     land(lake, GAUGES, records(1))
 
     with pytest.raises(ServiceUnavailable, match="PostgreSQL: connecting"):
-        load(GAUGES, "kingston", "2017-05", lake=lake, run_id="r",
+        load(GAUGES, GAUGES.partition("kingston", "2017-05"), lake=lake, run_id="r",
              dsn="postgresql://wandle_loader@127.0.0.1:1/warehouse")  # fmt: skip
 
 
@@ -586,7 +585,13 @@ def test_no_bucket_is_permanent_and_named(lake, warehouse):
     elsewhere = type(lake)(lake.s3, "nowhere")
 
     with pytest.raises(PermanentError, match="NoSuchBucket"):
-        load(GAUGES, "kingston", "2017-05", lake=elsewhere, dsn=warehouse.dsn(), run_id="r")
+        load(
+            GAUGES,
+            GAUGES.partition("kingston", "2017-05"),
+            lake=elsewhere,
+            dsn=warehouse.dsn(),
+            run_id="r",
+        )
 
 
 # --- at the same time ------------------------------------------------------------------------
@@ -732,14 +737,14 @@ def test_a_column_that_is_new_may_be_null(lake, new_database):
     migrate(database.admin, [SHARED], {})
     where = {"lake": lake, "dsn": database.dsn(), "run_id": "run"}
     land(lake, SHARED, records(1))
-    load(SHARED, "kingston", "2017-05", **where)
+    load(SHARED, SHARED.partition("kingston", "2017-05"), **where)
     newer = contract(
         column("id", "integer", required=True), column("note"), column("depth"), key=["id"]
     )
     migrate(database.admin, [newer], {})
     land(lake, newer, records(1, 2))
 
-    assert load(newer, "kingston", "2017-05", **where)["status"] == "loaded"
+    assert load(newer, newer.partition("kingston", "2017-05"), **where)["status"] == "loaded"
 
 
 @pytest.mark.parametrize(

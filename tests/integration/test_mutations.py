@@ -370,9 +370,11 @@ def state_of(database: Warehouse, source: Contract) -> list[Any]:
 def ingest(source: Contract, case: Case, api: FixtureServer, lake: Any, dsn: str) -> dict[str, Any]:
     """Fetch and load the case as one partition."""
     api.on("/gauges$", case.bodies[0])
-    landing_id = extract(source, "kingston", "2017-05", lake=lake, run_id=f"run {len(api.asked)}")
+    landing_id = extract(
+        source, source.partition("kingston", "2017-05"), lake=lake, run_id=f"run {len(api.asked)}"
+    )
     where = {"lake": lake, "dsn": dsn, "run_id": "run", "landing_id": landing_id}
-    return load(source, "kingston", "2017-05", **where)
+    return load(source, source.partition("kingston", "2017-05"), **where)
 
 
 @pytest.fixture

@@ -28,8 +28,7 @@ log = logging.getLogger(__name__)
 
 def load(
     contract: Contract,
-    council: str,
-    period: str,
+    partition: Partition,
     *,
     lake: Lake,
     dsn: str,
@@ -48,7 +47,6 @@ def load(
     (retryable). Then nothing is changed but the ledger, whose entry names the
     landing, if one was found.
     """
-    partition = Partition(contract.name, council, contract.parse_period(period))
     settings = Settings.read()
     begun = Entry.begin(
         contract,
@@ -81,6 +79,11 @@ def load(
         forced=forced_by is not None,
         pseudonyms=pseudonyms,
     )
+    _report(partition, entry)
+    return public_entry(vars(entry), contract)
+
+
+def _report(partition: Partition, entry: Entry) -> None:
     log.info(
         "%s: %s: %d records = %d loaded + %d quarantined + %d duplicates, %.1f s",
         partition,
@@ -91,7 +94,6 @@ def load(
         entry.duplicates,
         entry.seconds,
     )
-    return public_entry(vars(entry), contract)
 
 
 def _nothing_landed(partition: Partition) -> PermanentError:
