@@ -582,7 +582,7 @@ def test_a_connection_that_is_cut_is_retryable(lake, warehouse, loading, monkeyp
 
 
 def test_no_bucket_is_permanent_and_named(lake, warehouse):
-    elsewhere = type(lake)(lake.s3, "nowhere")
+    elsewhere = type(lake)(lake.s3, "nowhere", lake.session)
 
     with pytest.raises(PermanentError, match="NoSuchBucket"):
         load(
