@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from include.errors import LoadRefused, PermanentError, PipelineError
 from include.sources.model import Contract
-from include.sources.page import PageFacts
 from include.sources.partition import Partition
 from include.warehouse import checks, read_back
 from include.warehouse.books import drift, ledger, quarantine
@@ -22,7 +21,7 @@ from include.warehouse.connection import Connection, CopyCursor, connect, connec
 from include.warehouse.decide import Known, decide
 from include.warehouse.memory import do_without_pandas, keep_freed_memory, rare_searches
 from include.warehouse.partition import RawPartition
-from include.warehouse.parts import emptied
+from include.warehouse.parts import Requested, emptied
 from include.warehouse.prefetch import Ahead
 from include.warehouse.prepare import PageBody, PreparedBatch, prepare
 
@@ -34,7 +33,7 @@ def load(
     landing: Landing,
     pages: Callable[[], Iterable[PageBody]],
     *,
-    facts: Callable[[str], Sequence[PageFacts]],
+    requested: Callable[[str], Sequence[Requested]],
     partition: Partition,
     dsn: str,
     entry: Entry,
@@ -43,12 +42,12 @@ def load(
 ) -> Entry:
     """Load a landing, or find that it changes nothing, and write the ledger.
 
-    `pages` is called only if the landing must be read, and `facts`, which gives
-    what is known of the pages of a landing by its id, for this one and the
-    current one then; nothing of one that is gone. `entry` says who loads
-    what; the returned one has its outcome: `loaded`, `unchanged` or
-    `not_published`. `forced` loads although unchanged, and although a check,
-    but never the books, says no.
+    `pages` and `requested` are called only if the landing must be read.
+    `requested` returns the requests of a landing by its id, here of this one
+    and the current one, and how many records each returned; none for a landing
+    that is gone. `entry` says who loads what; the returned one has its outcome:
+    `loaded`, `unchanged` or `not_published`. `forced` loads although unchanged,
+    and although a check, but never the books, says no.
 
     Raises `LoadRefused` if a check says no, and whatever made it fail; then
     nothing is changed but the ledger, which has it as `refused` or `failed`,
@@ -59,7 +58,7 @@ def load(
     def prepared() -> Iterator[PreparedBatch]:
         return prepare(contract, partition, landing.landing_id, pages(), pseudonyms)
 
-    loading = _Load(contract, partition, landing, entry, forced, dsn, prepared, facts)
+    loading = _Load(contract, partition, landing, entry, forced, dsn, prepared, requested)
     try:
         with keep_freed_memory(), rare_searches(), connect(dsn) as connection:
             done = loading.run(connection)
@@ -114,7 +113,7 @@ class _Load:
         forced: bool,
         dsn: str,
         prepared: Callable[[], Iterator[PreparedBatch]],
-        facts: Callable[[str], Sequence[PageFacts]],
+        requested: Callable[[str], Sequence[Requested]],
     ) -> None:
         self.counts = Counts()
         self._contract = contract
@@ -124,7 +123,7 @@ class _Load:
         self._forced = forced
         self._dsn = dsn
         self._prepared = prepared
-        self._facts = facts
+        self._requested = requested
 
     def run(self, connection: Connection) -> Entry:
         """Everything up to the commit."""
@@ -177,7 +176,7 @@ class _Load:
         self._heed(checks.of_landing(contract, landing, current))
         if current and not self._known.accepted:
             previous = current["landing_id"]
-            gone = emptied(contract, self._facts(previous), self._facts(landing.landing_id))
+            gone = emptied(contract, self._requested(previous), self._requested(landing.landing_id))
             self._heed(checks.of_parts(contract, landing, previous, gone))
 
     def _learn(self, **more: Any) -> None:

@@ -6,15 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from include.sources.extract import Extract, Way
 from include.sources.model import Contract
-from include.sources.page import PageFacts
 
 # Labels: `<part>`, of a split area `<part>/1/2`, and from the second page on with `#<page>`.
 _PAGE = re.compile(r"#([1-9][0-9]*)$")
 _SPLIT = re.compile(r"(/[0-9]+)+$")
+
+
+class Requested(NamedTuple):
+    """What a request, or one page of it, was answered with: so many records, perhaps none."""
+
+    label: str
+    records: int
+    way: str = "api"
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class Emptied:
 
 
 def emptied(
-    contract: Contract, before: Sequence[PageFacts], after: Sequence[PageFacts]
+    contract: Contract, before: Sequence[Requested], after: Sequence[Requested]
 ) -> list[Emptied]:
     """The parts that had records before and have none after, in order of their requests.
 
@@ -59,7 +66,7 @@ def emptied(
     return found
 
 
-def _records(pages: Sequence[PageFacts], way: str) -> Counter[str]:
+def _records(pages: Sequence[Requested], way: str) -> Counter[str]:
     """The number of records by label. A page without any is in it, too."""
     records: Counter[str] = Counter()
     for page in pages:

@@ -46,9 +46,7 @@ def bars(measured: Sequence[Row]) -> list[Bar]:
             ("reload_volatile", "wandle"),
             OURS,
         ),
-        _at_least(
-            "small pages, relative to copy", 0.7, rows, SMALL_PAGES, ("first_load", FLOOR)
-        ),
+        _at_least("small pages, relative to copy", 0.7, rows, SMALL_PAGES, ("first_load", FLOOR)),
         _at_least(
             "recorded small pages, relative to copy", 0.22, rows, RECORDED, ("crimes", FLOOR)
         ),

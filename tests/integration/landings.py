@@ -13,6 +13,7 @@ from include.landing.manifest import Manifest, Outcome
 from include.landing.store import landing_prefix
 from include.landing.write import Draft
 from include.sources.model import Contract
+from include.sources.page import Answered
 from tests.samples import REQUEST, body_of, facts
 
 _clock = [datetime(2026, 11, 20, tzinfo=UTC)]
@@ -35,6 +36,7 @@ def land(
     context: dict[str, str] | None = None,
     counts: list[int] | None = None,
     labels: list[str] | None = None,
+    empty: list[str] | None = None,
     replaces: str | None = None,
 ) -> Manifest:
     """Land bodies, or lists of records, as pages; `counts` may lie about their records."""
@@ -56,6 +58,10 @@ def land(
         parents={},
         outcome=outcome,
         replaces=replaces,
+        empty=[
+            Answered(label=label, request=REQUEST, status=204, fetched_at=now)
+            for label in empty or ()
+        ],
     )
 
 

@@ -282,6 +282,18 @@ def test_a_part_does_not_become_empty_unless_forced(lake, warehouse, loading):
     assert loading()["status"] == "unchanged"
 
 
+def test_a_part_whose_answer_says_by_its_status_that_it_is_empty_is_refused(
+    lake, warehouse, loading
+):
+    land(lake, GAUGES, records(1, 2), records(3), labels=["E05000400", "E05000401"])
+    loading()
+    land(lake, GAUGES, records(1, 2), labels=["E05000400"], empty=["E05000401"])
+
+    with pytest.raises(LoadRefused, match=r"E05000401 had 1, has none\."):
+        loading()
+    assert ids(warehouse) == [1, 2, 3]
+
+
 def test_a_small_part_becomes_empty_where_the_contract_allows_it(lake, warehouse, loading):
     few = contract(checks={"max_records_of_emptied_part": 1})
     land(lake, few, records(1, 2), records(3))

@@ -12,7 +12,7 @@ from typing import Any
 from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.jobs.pipeline.books import public_entry
-from include.landing.manifest import LandedPage, Manifest
+from include.landing.manifest import Manifest
 from include.landing.read import read_pages
 from include.landing.store import landing_prefix
 from include.settings import Settings
@@ -21,6 +21,7 @@ from include.sources.partition import Partition
 from include.warehouse import load as warehouse
 from include.warehouse.books.ledger import Entry, Landing
 from include.warehouse.columns.pseudonyms import Pseudonyms
+from include.warehouse.parts import Requested
 from include.warehouse.prepare import PageBody
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def load(
         contract,
         _landing(partition, manifest),
         lambda: _pages(lake, partition, manifest),
-        facts=lambda name: _facts(lake, partition, manifest, name),
+        requested=lambda name: _requested(lake, partition, manifest, name),
         partition=partition,
         dsn=dsn,
         entry=_of(manifest, begun, _rules_hash(contract, pseudonyms)),
@@ -128,20 +129,24 @@ def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[Pag
         yield PageBody(page.name, page.context, page.records, page.bytes, body, page.way, address)
 
 
-def _facts(
+def _requested(
     lake: Lake, partition: Partition, manifest: Manifest, landing_id: str
-) -> tuple[LandedPage, ...]:
-    """The pages of the landing that is loaded, or of another one of its partition."""
-    if landing_id == manifest.landing_id:
-        return manifest.pages
-    try:
-        return lake.landings.manifest(partition, landing_id).pages
-    except PermanentError as error:
-        # To fetch again is the cure for a damaged landing, so it must not stand in the way.
-        log.warning(
-            "%s: parts are not compared with those of the current load: %s", partition, error
-        )
-        return ()
+) -> list[Requested]:
+    """What was requested for the landing that is loaded, or for another of its partition."""
+    if landing_id != manifest.landing_id:
+        try:
+            manifest = lake.landings.manifest(partition, landing_id)
+        except PermanentError as error:
+            # A damaged landing is replaced by fetching again, so it must not prevent that.
+            log.warning(
+                "%s: parts are not compared with those of the current load: %s", partition, error
+            )
+            return []
+    way = manifest.pages[0].way if manifest.pages else "api"
+    return [
+        *(Requested(page.label, page.records, page.way) for page in manifest.pages),
+        *(Requested(answered.label, 0, way) for answered in manifest.empty),
+    ]
 
 
 def _landing(partition: Partition, manifest: Manifest) -> Landing:

@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.sources.model import Contract
-from include.sources.page import PageFacts
 from include.warehouse import checks
 from include.warehouse.books.ledger import Landing
-from include.warehouse.parts import emptied
-from tests.samples import AT, contract, contract_fields, extracting, facts
+from include.warehouse.parts import Requested, emptied
+from tests.samples import AT, contract, contract_fields, extracting
 
 WARDS = contract(
     extract=extracting(
@@ -35,15 +34,12 @@ STATIONS = contract(
 WHOLE = contract()
 
 
-def pages(way: str = "api", **counts: int) -> list[PageFacts]:
+def pages(way: str = "api", **counts: int) -> list[Requested]:
     return listed(counts, way)
 
 
-def listed(counts: dict[str, int], way: str = "api") -> list[PageFacts]:
-    return [
-        facts(b"", records, label).model_copy(update={"way": way})
-        for label, records in counts.items()
-    ]
+def listed(counts: dict[str, int], way: str = "api") -> list[Requested]:
+    return [Requested(label, records, way) for label, records in counts.items()]
 
 
 @pytest.mark.parametrize(
