@@ -111,7 +111,7 @@ class ParentLandings:
         landings = self._lake.landings
         council = UK if source.councils == "uk" else self._council
         for text in reversed(landings.folders(f"{ROOT}{source.name}/{council}/")):
-            partition = Partition(source.name, council, source.parse_period(text))
+            partition = source.partition(council, text)
             manifest = landings.newest_complete(partition)
             if manifest:
                 return partition, manifest

@@ -27,7 +27,7 @@ def test_a_period_is_cut_into_windows_that_meet(paged_api):
         ),
     )
     client = Client(source.extract, Rate(per_second=1000, burst=1000))
-    day = type(partition())("gauges", "kingston", source.parse_period("2017-05-31"))
+    day = source.partition("kingston", "2017-05-31")
 
     pages = list(
         fetch_pages(source, day, None, client=client, base_url=BASE_URL, parents=NoParents())
