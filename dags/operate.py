@@ -40,6 +40,24 @@ EMPTIED = AssetAlias("raw tables with less personal data")
 REPLAY_LABEL = "{{ task.op_kwargs['source'] }} " + PARTITION_LABEL
 
 
+@task(map_index_template=REPLAY_LABEL)
+def replay(
+    source: str, council: str, period: str, dag_run: Any = None, ti: Any = None
+) -> dict[str, Any]:
+    """Reload the newest landing of one partition. Returns its ledger entry."""
+    from include.jobs.pipeline import load as job
+
+    entry = job.load(
+        contract(source),
+        contract(source).partition(council, period),
+        lake=lake(),
+        dsn=loader_dsn(),
+        run_id=dag_run.run_id,
+    )
+    ti.xcom_push("landing", entry["landing"])
+    return entry
+
+
 @dag(
     description="S3 -> raw: reload partitions with quarantined records",
     doc_md="""\
@@ -80,23 +98,6 @@ def replay_quarantine() -> None:
         asked = params["source"]
         found = job.plan(loader_dsn(), None if asked == EVERY_SOURCE else asked)
         return [{"source": partition.source, **partition.place} for partition in found]
-
-    @task(map_index_template=REPLAY_LABEL)
-    def replay(
-        source: str, council: str, period: str, dag_run: Any = None, ti: Any = None
-    ) -> dict[str, Any]:
-        """Reload the newest landing of one partition. Returns its ledger entry."""
-        from include.jobs.pipeline import load as job
-
-        entry = job.load(
-            contract(source),
-            contract(source).partition(council, period),
-            lake=lake(),
-            dsn=loader_dsn(),
-            run_id=dag_run.run_id,
-        )
-        ti.xcom_push("landing", entry["landing"])
-        return entry
 
     @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT, outlets=[REPLAYED])
     def announce(
