@@ -56,6 +56,8 @@ class Answer:
     size: int
     url: str = ""
     redirects: tuple[str, ...] = ()
+    # Whether how long it is, or where it ends, was declared.
+    complete: bool = True
     # Where the header `Link` says that the next page is.
     next_link: str = ""
     # Of what a 206 holds a part, if it says so.
@@ -271,6 +273,7 @@ def _answer(
         size=size,
         url=address_of(sending.url),
         redirects=tuple(sending.redirects),
+        complete=_declares_its_end(response),
         next_link=response.links.get("next", {}).get("url", ""),
         part=part_of(response.headers.get("Content-Range")) if partial else None,
     )
@@ -279,6 +282,12 @@ def _answer(
 def _is_worth_another_attempt(error: BaseException) -> bool:
     # What is being prepared has been waited for.
     return isinstance(error, SourceUnavailable) and not isinstance(error, Preparing)
+
+
+def _declares_its_end(response: requests.Response) -> bool:
+    """Whether a body that breaks off is seen to (RFC 9112, 6.3)."""
+    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return chunked or "Content-Length" in response.headers
 
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_BACKOFF_SECONDS)

@@ -16,6 +16,7 @@ from include.definitions import NAME_PATTERN, Definition, read_folder
 from include.errors import PermanentError, UnknownName, WrongDefinition
 from include.sources.checks import Checks
 from include.sources.columns import NUMERIC, Column
+from include.sources.evidence import evidence_of
 from include.sources.extract import DatabaseExtract, Extract, Rate, Way
 from include.sources.formats import Format
 from include.sources.partition import Grain, Partition, Period
@@ -159,12 +160,15 @@ class Contract(Definition):
             )
 
     def layout(self, way: str = "api") -> Format:
-        """The format of the bodies fetched this way."""
-        found = self.format
-        if way == "archive" and isinstance(self.extract, Extract) and self.extract.archive:
-            found = self.extract.archive.format
-        elif isinstance(self.extract, DatabaseExtract):
+        """The format of the bodies fetched this way, and what they must contain."""
+        if isinstance(self.extract, DatabaseExtract):
             found = Format(kind="jsonl")
+        else:
+            archive = self.extract.archive if way == "archive" else None
+            found = archive.format if archive else self.format
+            selected_by = parts(found.select.field) if found.select else ()
+            evidence = evidence_of(self.columns_of(way), selected_by, self.personal)
+            found = found.with_evidence(evidence)
         needed = any(column.type == "jsonb" or column.accept_numbers for column in self.columns)
         return found.with_numbers_as_sent() if needed else found
 

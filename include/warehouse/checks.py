@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from include.sources.model import Contract
+from include.sources.raw_table import EXTRA
 from include.warehouse.books.counts import Counts
 from include.warehouse.books.ledger import Landing
 from include.warehouse.parts import Emptied
@@ -81,12 +82,24 @@ def of_records(contract: Contract, counts: Counts) -> str | None:
     broken = Counter((item.column, item.rule) for item in counts.quarantine)
     (column, rule), times = broken.most_common(1)[0]
     first = next(item for item in counts.quarantine if (item.column, item.rule) == (column, rule))
-    said = counts.differences.get((column or "", rule), f"found {first.value}")
+    said = counts.differences.get((column or "", rule)) or _found(column, first.value)
     return (
         f"{bad} of {counts.records} records break the contract, more than the share of "
         f"{most:g} that it allows; {times} of them: {column or 'record'} breaks rule `{rule}`: "
         f"{said} (first: record {first.record_no}, {first.page} number {first.page_record_no})"
     )
+
+
+def _found(column: str | None, value: str | None) -> str:
+    """What is wrong with a record as a whole, or with the fields that no column names."""
+    if column == EXTRA:
+        return (
+            "expected JSON in the fields that no column names, found text that is not UTF-8, or "
+            "NaN. Is `encoding` right under `format`?"
+        )
+    if column is None:
+        return f"expected an object, or a line with as many fields as the header, found {value}"
+    return f"found {value}"
 
 
 def of_columns(

@@ -10,9 +10,11 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
-from include.errors import LandingDamaged
+from include.errors import LandingDamaged, UnexpectedPayload
+from include.records.diagnose import not_the_data
 from include.records.json_stream import PIECE_BYTES
-from include.records.read import STREAM_ABOVE_BYTES, Chunk, read_chunks
+from include.records.read import STREAM_ABOVE_BYTES, BodyCutShort, Chunk, read_chunks
+from include.sources.formats import Format
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.sources.raw_table import EXTRA, LINEAGE
@@ -31,7 +33,8 @@ BATCH_BYTES = STREAM_ABOVE_BYTES
 class PageBody:
     """A landed page: its name, what its request added, and its body as received, verified.
 
-    `address` is where it lies, as people write it.
+    `address` is where it lies, as people write it; `content_type` what its answer
+    said of itself.
     """
 
     name: str
@@ -41,6 +44,7 @@ class PageBody:
     body: IO[bytes]
     way: str = "api"
     address: str = ""
+    content_type: str = ""
 
 
 @dataclass
@@ -128,14 +132,15 @@ def _counts(contract: Contract, batch: Batch, keep: Mask, rows: pa.RecordBatch, 
 
 def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Part]]:
     parts: list[_Part] = []
+    layouts: dict[str, Format] = {}
     records = size = 0
     for page in pages:
         if parts and parts[0].page.way != page.way:
             yield parts
             parts, records, size = [], 0, 0
         position = 1
-        layout = contract.layout(page.way)
-        for chunk in read_chunks(page.body, page.size, layout, page.context):
+        layout = layouts.get(page.way) or layouts.setdefault(page.way, contract.layout(page.way))
+        for chunk in _chunks(page, layout):
             parts.append(_Part(page, chunk, position))
             position += len(chunk.records)
             records += len(chunk.records)
@@ -150,6 +155,15 @@ def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Pa
             )
     if records:
         yield parts
+
+
+def _chunks(page: PageBody, layout: Format) -> Iterator[Chunk]:
+    """The records of a page. Raises `LandingDamaged` for one that is not the source's data."""
+    try:
+        yield from read_chunks(page.body, page.size, layout, page.context, page.content_type)
+    except (BodyCutShort, UnexpectedPayload) as error:
+        where = page.address or page.name
+        raise not_the_data(where, error, page.body, page.size, layout, page.content_type) from None
 
 
 def _quarantined(

@@ -150,7 +150,7 @@ def test_the_drift_of_a_refused_load_is_remembered(database, loading):
     strict = contract(column("id", "integer", required=True), column("note"),
                       checks={"max_quarantined_share": 0})  # fmt: skip
     with pytest.raises(Exception, match="id breaks rule"):
-        loading(strict, [{"ID": 1}])
+        loading(strict, [{"ID": 1, "note": None}])
 
     assert fields(database) == [("ID", "integer", [1])]
 

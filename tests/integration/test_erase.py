@@ -481,7 +481,7 @@ def test_a_body_that_cannot_be_cut_stops_it_before_anything_is_changed(lake, war
         update={"format": PEOPLE.format.model_copy(update={"kind": "columnar"})}
     )
     where = PEOPLE.partition("kingston", DAY)
-    body = json.dumps({"id": [1, 2], "email": ["a", JO]}).encode()
+    body = json.dumps({"id": [1, 2], "email": ["a", JO], "phone": ["", ""]}).encode()
     draft = Draft.open(lake.landings, where, run_id="r", contract_hash="", now=datetime.now(UTC))
     draft.add(facts(body, 2), REQUEST, io.BytesIO(body))
     draft.finish(run_id="r", code_version="t", started_at=datetime.now(UTC), parents={})

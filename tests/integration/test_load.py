@@ -762,8 +762,8 @@ def test_a_column_that_is_new_may_be_null(lake, new_database):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda r: {"ID": r["id"]}, r"6 of them: id breaks rule `required`: expected integer at "
-                                    r"`id`, found a record with ID"),
+        (lambda r: {"ID": r["id"], "note": None},
+         r"6 of them: id breaks rule `required`: expected integer at `id`, found a record with ID"),
         (lambda r: r | {"id": None}, r"expected integer at `id`, found null"),
         (lambda r: r | {"id": f"A{r['id']}"}, r"id breaks rule `type`: expected integer at `id`, "
                                               r"found text \"A1\" \(first: record 1,"),
@@ -782,6 +782,17 @@ def test_a_required_field_that_is_gone_or_another_type_is_refused_and_named(
 
     assert ids(warehouse) == [9]
     assert warehouse.query(LEDGER)[0][0] == "refused"
+
+
+def test_another_encoding_than_declared_is_named(lake, warehouse, loading):
+    spoilt = '[{"id": 1, "note": "café"}, {"id": 2, "other": "café"}, {"id": 3}]'.encode("cp1252")
+    for part, said in ((b'[{"id": 1, "note"', "note"), (b'[{"id": 2, "other"', "no column names")):
+        body = spoilt if said == "note" else b"[" + spoilt.split(b"}, ", 1)[1]
+        assert body.startswith(part)
+        land(lake, SHARED, body, counts=[3 if said == "note" else 2])
+
+        with pytest.raises(LoadRefused, match=rf"{said}.*text that is not UTF-8.*`encoding`"):
+            loading(SHARED)
 
 
 EXPLODING = contract(

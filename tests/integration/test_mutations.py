@@ -268,7 +268,7 @@ def landed(source: Contract, case: Case) -> list[PageBody] | None:
     for number, body in enumerate(case.bodies, start=1):
         stream = io.BytesIO(body)
         try:
-            found = sum(map(len, read_records(stream, len(body), source.format, {})))
+            found = sum(map(len, read_records(stream, len(body), source.layout(), {})))
         except (BodyCutShort, PipelineError):
             return None
         stream.seek(0)

@@ -519,6 +519,8 @@ def hours(day: str, **changes: Any) -> dict[str, Any]:
         "temperature_2m": [0.1 * hour for hour in range(24)],
     }
     values["temperature_2m"] = [round(value, 1) for value in values["temperature_2m"]]
+    others = ("relative_humidity_2m", "precipitation", "wind_speed_10m", "wind_direction_10m")
+    values |= {name: [None] * 24 for name in (*others, "cloud_cover")}
     return {"utc_offset_seconds": 0, "timezone": "GMT", "hourly": values} | changes
 
 

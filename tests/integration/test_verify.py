@@ -185,6 +185,16 @@ def test_a_damaged_page_is_found_if_pages_are_looked_at(verified, bucket, loaded
     assert prefix_of(loaded) + page in difference.what
 
 
+def test_a_landing_that_is_not_the_data_is_found_by_a_deep_look(verified, lake, loaded):
+    manifest = land(lake, GAUGES, GOOD, b'{"error": "busy"}', counts=[5, 0])
+
+    newer, other = sorted(verified(deep=True).differences, key=lambda found: found.kind)
+
+    assert (newer.kind, other.kind) == ("newer landing", "not the data")
+    assert f"0002.json.gz of landing {manifest.landing_id}: expected a list" in other.what
+    assert "`wandle ingest gauges --council kingston --period 2017-05`" in other.next
+
+
 TAMPERING = {
     "delete from raw.gauges where id = 2 and _council = 'kingston'": "row count",
     "insert into raw.gauges select * from raw.gauges where id = 2 and _council = 'kingston'": (

@@ -126,7 +126,16 @@ def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[Pag
     prefix = lake.landings.address(landing_prefix(partition, manifest.landing_id))
     for page, body in read_pages(lake.landings, partition, manifest):
         address = prefix + page.name
-        yield PageBody(page.name, page.context, page.records, page.bytes, body, page.way, address)
+        yield PageBody(
+            name=page.name,
+            context=page.context,
+            records=page.records,
+            size=page.bytes,
+            body=body,
+            way=page.way,
+            address=address,
+            content_type=page.content_type,
+        )
 
 
 def _requested(

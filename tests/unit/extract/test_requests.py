@@ -11,7 +11,7 @@ from tests.unit.extract.paged_api import NoParents
 
 
 def test_a_period_is_cut_into_windows_that_meet(paged_api):
-    paged_api.answers(lambda query: [query["from"]])
+    paged_api.answers(lambda query: [{"id": query["from"]}])
     source = contract(
         column("id"),
         period="day",
