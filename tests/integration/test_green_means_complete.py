@@ -46,7 +46,7 @@ from include.sources.partition import Partition
 from include.warehouse.schema.migrate import migrate
 from sandbox.app import create_app
 from tests.integration.answers_that_are_not_data import Substitute, substitutes
-from tests.integration.conftest import AS_OF, Warehouse, serving
+from tests.integration.conftest import AS_OF, S3_SESSION, Warehouse, serving
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
@@ -282,7 +282,7 @@ def world(s3: Any, new_database: Any, tmp_path_factory: Any) -> Iterator[World]:
         api = Between(sandbox)
         with serving(api) as url:
             patch.setenv("WANDLE_SANDBOX_URL", url)
-            found = World(Lake(s3, bucket), warehouse, api)
+            found = World(Lake(s3, bucket, S3_SESSION), warehouse, api)
             for partition in PARTITIONS:
                 found.add(*partition)
             yield found
