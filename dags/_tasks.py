@@ -55,7 +55,8 @@ def lake() -> Lake:
     from include.jobs.lake import S3_CONFIG, Lake
 
     hook = S3Hook("wandle_s3", config=S3_CONFIG)
-    return Lake(s3=hook.conn, bucket=hook.service_config["bucket_name"])
+    bucket = hook.service_config["bucket_name"]
+    return Lake(s3=hook.conn, bucket=bucket, session=hook.get_session())
 
 
 def landings_of(ti: Any, task_id: str, partitions: list[dict[str, str]]) -> list[str | None]:

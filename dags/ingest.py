@@ -51,7 +51,7 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
 
     _refuse_misread_form(contract(source), dag_run)
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
-    return job.plan(
+    partitions = job.plan(
         contract(source),
         today=datetime.now(UTC).date(),
         councils=params["councils"],
@@ -61,6 +61,7 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
         lookback=dag_run.run_type == "scheduled",
         reload=params["mode"] == RELOAD,
     )
+    return [partition.place for partition in partitions]
 
 
 @task(map_index_template=PARTITION_LABEL)
@@ -78,14 +79,12 @@ def extract(
 
     if params["mode"] == RELOAD:
         raise AirflowSkipException("reloading from S3, not calling the API")
+    partition = contract(source).partition(council, period)
     if dag_run.run_type == "scheduled" and serverless.is_serverless(contract(source)):
-        return serverless.wait_for_landing(
-            contract(source), council, period, lake=lake(), since=dag_run.run_after
-        )
+        return serverless.wait_for_landing(partition, lake=lake(), since=dag_run.run_after)
     return job.extract(
         contract(source),
-        council,
-        period,
+        partition,
         lake=lake(),
         run_id=ti.run_id,
         source_dsn=_source_dsn(contract(source)),
@@ -109,8 +108,7 @@ def load(
     who = dag_run.triggering_user_name or dag_run.run_id
     entry = job.load(
         contract(source),
-        council,
-        period,
+        contract(source).partition(council, period),
         lake=lake(),
         dsn=loader_dsn(),
         run_id=dag_run.run_id,
@@ -143,7 +141,8 @@ def reconcile(
     if partitions is None:
         raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. See its log.")
     landings = landings_of(ti, LOAD, partitions)
-    return job.reconcile(contract(source), partitions, landings, dsn=loader_dsn(), run_id=ti.run_id)
+    planned = [contract(source).partition(**place) for place in partitions]
+    return job.reconcile(contract(source), planned, landings, dsn=loader_dsn(), run_id=ti.run_id)
 
 
 def ingest(contract: Contract) -> None:

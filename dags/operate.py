@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (
     Asset,
@@ -27,6 +27,9 @@ from dags._tasks import (
 from include.errors import PermanentError
 from include.sources.model import contract, contracts
 
+if TYPE_CHECKING:
+    from include.sources.partition import Partition
+
 EVERY_SOURCE = "(all sources)"
 # Resolves to the raw tables that a replay changed.
 REPLAYED = AssetAlias("replayed raw tables")
@@ -35,6 +38,24 @@ EMPTIED = AssetAlias("raw tables with less personal data")
 
 # As the UI names a mapped task; its partitions are of several sources.
 REPLAY_LABEL = "{{ task.op_kwargs['source'] }} " + PARTITION_LABEL
+
+
+@task(map_index_template=REPLAY_LABEL)
+def replay(
+    source: str, council: str, period: str, dag_run: Any = None, ti: Any = None
+) -> dict[str, Any]:
+    """Reload the newest landing of one partition. Returns its ledger entry."""
+    from include.jobs.pipeline import load as job
+
+    entry = job.load(
+        contract(source),
+        contract(source).partition(council, period),
+        lake=lake(),
+        dsn=loader_dsn(),
+        run_id=dag_run.run_id,
+    )
+    ti.xcom_push("landing", entry["landing"])
+    return entry
 
 
 @dag(
@@ -75,25 +96,8 @@ def replay_quarantine() -> None:
 
         refuse_unknown_parameters(dag_run, ["source"])
         asked = params["source"]
-        return job.plan(loader_dsn(), None if asked == EVERY_SOURCE else asked)
-
-    @task(map_index_template=REPLAY_LABEL)
-    def replay(
-        source: str, council: str, period: str, dag_run: Any = None, ti: Any = None
-    ) -> dict[str, Any]:
-        """Reload the newest landing of one partition. Returns its ledger entry."""
-        from include.jobs.pipeline import load as job
-
-        entry = job.load(
-            contract(source),
-            council,
-            period,
-            lake=lake(),
-            dsn=loader_dsn(),
-            run_id=dag_run.run_id,
-        )
-        ti.xcom_push("landing", entry["landing"])
-        return entry
+        found = job.plan(loader_dsn(), None if asked == EVERY_SOURCE else asked)
+        return [{"source": partition.source, **partition.place} for partition in found]
 
     @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT, outlets=[REPLAYED])
     def announce(
@@ -104,7 +108,10 @@ def replay_quarantine() -> None:
 
         found = partitions or []
         changed = job.changed_sources(
-            found, landings_of(ti, "replay", found), dsn=loader_dsn(), run_id=ti.run_id
+            _planned(found),
+            landings_of(ti, "replay", found),
+            dsn=loader_dsn(),
+            run_id=ti.run_id,
         )
         if not changed:
             raise AirflowSkipException("nothing was loaded, so nothing to announce")
@@ -120,7 +127,10 @@ def replay_quarantine() -> None:
         if partitions is None:
             raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. See its log.")
         return job.reconcile(
-            partitions, landings_of(ti, "replay", partitions), dsn=loader_dsn(), run_id=ti.run_id
+            _planned(partitions),
+            landings_of(ti, "replay", partitions),
+            dsn=loader_dsn(),
+            run_id=ti.run_id,
         )
 
     partitions = plan()
@@ -205,6 +215,12 @@ def housekeeping() -> None:
         return counts
 
     clean()
+
+
+def _planned(places: list[dict[str, str]]) -> list[Partition]:
+    return [
+        contract(place["source"]).partition(place["council"], place["period"]) for place in places
+    ]
 
 
 replay_quarantine()

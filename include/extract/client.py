@@ -60,6 +60,8 @@ class Answer:
     size: int
     url: str = ""
     redirects: tuple[str, ...] = ()
+    # Whether how long it is, or where it ends, was declared.
+    complete: bool = True
     # The header `Link`.
     links: str = ""
     # The headers that have a number of records.
@@ -284,6 +286,7 @@ def _answer(
         size=size,
         url=address_of(sending.url),
         redirects=tuple(sending.redirects),
+        complete=_declares_its_end(response),
         links=response.headers.get("Link", ""),
         totals={name: response.headers[name] for name in TOTALS if name in response.headers},
         part=part_of(response.headers.get("Content-Range")),
@@ -293,6 +296,12 @@ def _answer(
 def _is_worth_another_attempt(error: BaseException) -> bool:
     # What is being prepared has been waited for.
     return isinstance(error, SourceUnavailable) and not isinstance(error, Preparing)
+
+
+def _declares_its_end(response: requests.Response) -> bool:
+    """Whether a body that breaks off is seen to (RFC 9112, 6.3)."""
+    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return chunked or "Content-Length" in response.headers
 
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_BACKOFF_SECONDS)

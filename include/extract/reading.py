@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import IO, Any
 
 from include.errors import SourceUnavailable, UnexpectedPayload
@@ -10,8 +11,10 @@ from include.extract.client import Answer
 from include.extract.fetched import Page
 from include.extract.identity import Identity, PageRecords
 from include.extract.paging import Pager
-from include.extract.signals import Signals, sign_of_failure, sign_of_more, undeclared_total
-from include.records.read import BodyCutShort, envelope, read_records
+from include.extract.signals import Signals, sign_of_more, sign_of_part, undeclared_total
+from include.records.diagnose import diagnose
+from include.records.read import BodyCutShort, around_records, read_records
+from include.records.unpack import unpack
 from include.sources.formats import Format
 from include.sources.page import PageFacts, SentRequest
 
@@ -53,35 +56,49 @@ class Reading:
         contradicts earlier pages.
         """
         self._refuse_parts(answer)
+        content_type = answer.headers.get("content-type", "")
         try:
-            self._count(answer)
-            self.signals = self._pager.signals(answer)
-        except BodyCutShort as error:
-            raise SourceUnavailable(
-                f"{self._who}: the answer from {self._address(answer)} cannot be read: {error}. "
-                "The next retry may succeed."
-            ) from None
-        except UnexpectedPayload as error:
+            self._count(answer, content_type)
+            plain = self._plain(answer, content_type)
+            self.signals = self._pager.signals(plain)
+            around = around_records(plain.body, plain.size, self._layout)
+        except (BodyCutShort, UnexpectedPayload) as error:
+            found = diagnose(error, answer.body, answer.size, self._layout, content_type)
+            where = self._address(answer)
+            if found.retry:
+                raise SourceUnavailable(
+                    f"{self._who}: the answer from {where} cannot be read: {found.what}."
+                    f"{found.begins} The next retry may succeed."
+                ) from None
             raise UnexpectedPayload(
-                f"{self._who}: {error} in the answer from {self._address(answer)}. Has the API "
-                "changed, or is `format` or `paging` wrong in the contract?"
+                f"{self._who}: {found.what}.{found.begins} Answered by {where}. Retrying will not "
+                "help. Has the API changed, or is `format` or `paging` wrong in the contract?"
             ) from None
         self.next = self._pager.next_after(answer, self.signals, self.everything)
-        self._refuse_what_is_missing(answer)
+        self._refuse_what_is_missing(answer, around)
         self.answer = answer
 
-    def _count(self, answer: Answer) -> None:
+    def _count(self, answer: Answer, said: str) -> None:
         layout, pager = self._layout, self._pager
         self.records, self.everything = 0, PageRecords()
-        for chunk in read_records(answer.body, answer.size, layout, self._context):
+        for chunk in read_records(
+            answer.body, answer.size, layout, self._context, said, complete=answer.complete
+        ):
             self.records += len(chunk)
             if pager.pages and not layout.select:
                 self.everything.add(chunk, self._identity)
         if pager.pages and layout.select:
             answer.body.seek(0)
             whole = layout.model_copy(update={"select": None})
-            for chunk in read_records(answer.body, answer.size, whole):
+            for chunk in read_records(answer.body, answer.size, whole, None, said):
                 self.everything.add(chunk, self._identity)
+
+    def _plain(self, answer: Answer, said: str) -> Answer:
+        """The answer with its body as records are read from it."""
+        if not self._pager.pages and self._layout.kind in ("csv", "jsonl"):
+            return answer
+        plain = unpack(answer.body, answer.size, self._layout, said)
+        return replace(answer, body=plain.body, size=plain.size)
 
     def _refuse_parts(self, answer: Answer) -> None:
         """Refuse what is a part of the whole; a page may be one, but not of the bytes."""
@@ -99,15 +116,14 @@ class Reading:
             "Retrying will not help; does the API need `paging` in the contract?"
         )
 
-    def _refuse_what_is_missing(self, answer: Answer) -> None:
-        """Refuse an answer that tells of an error, or of another page that is not followed."""
-        around = envelope(answer.body, answer.size, self._layout)
-        failed = sign_of_failure(around, self._layout, self._ignored)
-        if failed:
+    def _refuse_what_is_missing(self, answer: Answer, around: Any) -> None:
+        """Refuse an answer that lacks records, or has another page that is not followed."""
+        part = sign_of_part(around, self._layout, self._ignored)
+        if part:
             raise SourceUnavailable(
-                f"{self._who}: the answer from {self._address(answer)} has records, and tells of "
-                f"an error: {failed}. The next retry may succeed; if that is no error, put the "
-                "field into `answers.ignore` in the contract."
+                f"{self._who}: the answer from {self._address(answer)} says that records are "
+                f"missing: {part}. The next retry may succeed; if the field means something else, "
+                "put it into `answers.ignore` in the contract."
             )
         told = self._told(answer, around)
         if self.signals:
@@ -149,10 +165,12 @@ class Reading:
             sha256=facts.sha256,
             size=facts.bytes,
         )
-        self._count(answer)
-        self.signals = self._pager.signals(answer)
+        content_type = facts.headers.get("content-type", "")
+        self._count(answer, content_type)
+        plain = self._plain(answer, content_type)
+        self.signals = self._pager.signals(plain)
         if self.signals:
-            around = envelope(body, facts.bytes, self._layout)
+            around = around_records(plain.body, plain.size, self._layout)
             self.signals.told = self._told(answer, around)
         self.next, self.answer = facts.next, answer
 

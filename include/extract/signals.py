@@ -9,13 +9,13 @@ from typing import Any
 from include.errors import UnexpectedPayload
 from include.extract.client import Answer
 from include.records.read import value_in
-from include.sources.formats import Format
+from include.sources.formats import EVERY, Format
 from include.sources.paging import Paging
 from include.sources.paths import joined, parts
 
 HEADER = "header"
 
-# Names of fields, without anything but letters, that tell of another page, of an error, or that
+# Names of fields, without anything but letters, that tell of another page, or that
 # records are missing: of OData, HAL, JSON:API, Elasticsearch, ArcGIS, Stripe, Slack, Google,
 # GraphQL, GitHub, Django.
 NEXT_PAGE = {
@@ -29,8 +29,8 @@ TOTALS = {
 }
 # Objects that tell of the records, beside those on the way to them.
 AROUND_TOTALS = {"meta", "metadata", "pagination", "paging", "page", "pageinfo", "info"}
-ERRORS = {"error", "errors"}
-FAILED = {"success": False, "timedout": True, "incompleteresults": True}
+# Of Elasticsearch and GitHub: a part of the records was not found in time.
+PARTS = {"timedout", "incompleteresults"}
 # Objects in objects of the envelope that are looked into.
 DEPTH = 2
 _LETTERS = re.compile(r"[^a-z]")
@@ -95,7 +95,7 @@ def sign_of_more(answer: Answer, around: Any, layout: Format, ignored: Collectio
     except UnexpectedPayload:
         # Of a header that nobody declared.
         pass
-    for names, value in _members(around, tuple(filter(None, layout.records.split(".")))):
+    for names, value in _members(around, layout.path):
         name = _flat(names[-1])
         follows = name in NEXT_PAGE and bool(value) and not isinstance(value, bool | list)
         if isinstance(value, dict):
@@ -112,8 +112,8 @@ def undeclared_total(
 
     None where records are not counted as they are sent: below others, by position.
     """
-    path = tuple(filter(None, layout.records.split(".")))
-    if "*" in path or layout.kind == "columnar":
+    path = layout.path
+    if EVERY in path or layout.kind in ("columnar", "rows"):
         return None
     found: list[tuple[int, str]] = []
     for names, value in _members(around, path):
@@ -139,18 +139,11 @@ def _flat(name: str) -> str:
     return _LETTERS.sub("", name.lower())
 
 
-def sign_of_failure(around: Any, layout: Format, ignored: Collection[str]) -> str:
-    """What an answer with records says of an error, or of records that it lacks; else empty."""
-    first, *_ = layout.records.split(".")
-    for name, value in around.items() if first and isinstance(around, dict) else ():
-        if name == first:
-            continue
-        flat = _flat(name)
-        failed = (flat in ERRORS and bool(value) and isinstance(value, dict | list | str)) or (
-            flat in FAILED and value is FAILED[flat]
-        )
-        if failed and joined([name]) not in ignored:
-            return f"{joined([name])!r} is {value!r:.80}"
+def sign_of_part(around: Any, layout: Format, ignored: Collection[str]) -> str:
+    """The field of an answer that says that records are missing; empty if there is none."""
+    for name, value in around.items() if layout.path and isinstance(around, dict) else ():
+        if _flat(name) in PARTS and value is True and joined([name]) not in ignored:
+            return f"{joined([name])!r} is true"
     return ""
 
 
@@ -158,11 +151,11 @@ def _members(
     found: Any, records: tuple[str, ...], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     """The members of the envelope, those of objects in it included, but not of the records."""
-    if not isinstance(found, dict) or above == records or len(above) > DEPTH or "*" in above:
+    if not isinstance(found, dict) or above == records or len(above) > DEPTH:
         return
     for name, value in found.items():
         names = (*above, name)
-        if names == records or (len(above) < len(records) and records[len(above)] == "*"):
+        if names == records or (len(above) < len(records) and records[len(above)] == EVERY):
             continue
         yield names, value
         yield from _members(value, records, names)

@@ -109,8 +109,8 @@ class Answers(Definition):
     )
     ignore: tuple[BodyPath, ...] = Field(
         default=(),
-        description="Paths of fields that are no sign of an error or of another page, although "
-        "they are called so: `links.next`, `errors`; or `header` for the header Link.",
+        description="Paths of fields that do not name another page, or a total of the records, "
+        "although they are called so: `links.next`, `count`; or `header` for headers.",
     )
 
 
@@ -263,3 +263,8 @@ class DatabaseExtract(Definition):
     page_size: int = Field(default=10_000, ge=1, le=1_000_000)
     parallel: int = Field(default=1, ge=1, le=16)
     parents: dict[str, Parent] = Field(default_factory=dict, max_length=0)
+
+    @property
+    def follows_changes(self) -> bool:
+        """Whether a partition holds the rows that changed in it, and not later."""
+        return bool(self.changed) and "%(period_start)s" not in self.query

@@ -14,10 +14,12 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, read_folder
 from include.errors import PermanentError, UnknownName, WrongDefinition
+from include.sources.checks import Checks
 from include.sources.columns import NUMERIC, Column
+from include.sources.evidence import evidence_of
 from include.sources.extract import DatabaseExtract, Extract, Rate, Way
 from include.sources.formats import Format
-from include.sources.partition import Grain, Period
+from include.sources.partition import Grain, Partition, Period
 from include.sources.paths import parts
 from include.sources.templates import placeholders
 
@@ -32,28 +34,6 @@ def _kind_of(extract: Any) -> str:
         extract.get("kind", "http") if isinstance(extract, dict) else getattr(extract, "kind", "")
     )
     return str(kind)
-
-
-class Checks(Definition):
-    """Checks that a load must pass before it is committed."""
-
-    min_records: int = Field(default=0, ge=0, description="Refuse a landing with fewer records.")
-    min_share_of_previous: float = Field(
-        default=0,
-        ge=0,
-        le=1,
-        description="Refuse a landing with less than this share of the current load's records.",
-    )
-    null_columns_may_appear: bool = Field(
-        default=False,
-        description="Allow a column to become entirely null that is not in the current load.",
-    )
-    max_quarantined_share: float = Field(
-        default=0.05,
-        ge=0,
-        le=1,
-        description="Refuse a load that quarantines a larger share of its records.",
-    )
 
 
 class Contract(Definition):
@@ -180,12 +160,15 @@ class Contract(Definition):
             )
 
     def layout(self, way: str = "api") -> Format:
-        """The format of the bodies fetched this way."""
-        found = self.format
-        if way == "archive" and isinstance(self.extract, Extract) and self.extract.archive:
-            found = self.extract.archive.format
-        elif isinstance(self.extract, DatabaseExtract):
+        """The format of the bodies fetched this way, and what they must contain."""
+        if isinstance(self.extract, DatabaseExtract):
             found = Format(kind="jsonl")
+        else:
+            archive = self.extract.archive if way == "archive" else None
+            found = archive.format if archive else self.format
+            selected_by = parts(found.select.field) if found.select else ()
+            evidence = evidence_of(self.columns_of(way), selected_by, self.personal)
+            found = found.with_evidence(evidence)
         needed = any(column.type == "jsonb" or column.accept_numbers for column in self.columns)
         return found.with_numbers_as_sent() if needed else found
 
@@ -213,6 +196,10 @@ class Contract(Definition):
         """The column of that name."""
         return next(column for column in self.columns if column.name == name)
 
+    def partition(self, council: str, period: str) -> Partition:
+        """The partition of a council and a period as people write it. Raises `UnknownName`."""
+        return Partition(self.name, council, self.parse_period(period))
+
     def parse_period(self, text: str) -> Period:
         """Parse a period, e.g. `2017-05`. Raises `UnknownName`."""
         return Period.parse(text, self.period)
@@ -220,6 +207,15 @@ class Contract(Definition):
     def may_be_unpublished(self, period: Period, today: date) -> bool:
         """Whether the period is younger than the publication lag."""
         return today <= period.last_day + timedelta(days=self.publication_lag_days)
+
+    @property
+    def may_empty(self) -> bool:
+        """Whether a partition that has records may be replaced by none."""
+        if self.checks.partition_may_empty is not None:
+            return self.checks.partition_may_empty
+        # A row that changes again leaves the period that it was in.
+        extract = self.extract
+        return isinstance(extract, DatabaseExtract) and extract.follows_changes
 
     @property
     def rules_hash(self) -> str:

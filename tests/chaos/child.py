@@ -76,9 +76,15 @@ def _job(work: Work, lake: Lake, settings: Settings) -> Any:
     source = impatient(contract(work.source))
     where = {"lake": lake, "run_id": work.run_id}
     if work.job == "extract":
-        return extract(source, work.council, work.period, **where)  # type: ignore[arg-type]
+        return extract(source, source.partition(work.council, work.period), **where)  # type: ignore[arg-type]
     dsn = settings.need("loader_dsn")
-    return load(source, work.council, work.period, dsn=dsn, landing_id=work.landing_id, **where)  # type: ignore[arg-type]
+    return load(
+        source,
+        source.partition(work.council, work.period),
+        dsn=dsn,
+        landing_id=work.landing_id,
+        **where,
+    )  # type: ignore[arg-type]
 
 
 def impatient(source: Contract) -> Contract:
@@ -89,15 +95,14 @@ def impatient(source: Contract) -> Contract:
 
 def _lake(settings: Settings) -> Lake:
     # Without the client's own retries, so that a fault of S3 reaches the job.
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint,
+    session = boto3.Session(
         aws_access_key_id=settings.s3_access_key,
         aws_secret_access_key=settings.s3_secret_key,
         region_name=settings.region,
-        config=S3_CONFIG.merge(Config(retries={"total_max_attempts": 1})),
     )
-    return Lake(s3, settings.bucket)
+    config = S3_CONFIG.merge(Config(retries={"total_max_attempts": 1}))
+    s3 = session.client("s3", endpoint_url=settings.s3_endpoint, config=config)
+    return Lake(s3, settings.bucket, session)
 
 
 def _without_pauses() -> None:

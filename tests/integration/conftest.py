@@ -37,6 +37,7 @@ from tests.samples import contract
 
 AS_OF = date(2026, 11, 21)
 GAUGES = contract()
+S3_SESSION = boto3.Session("test", "test", region_name="eu-west-2")
 _numbers = itertools.count(1)
 
 
@@ -153,14 +154,7 @@ def s3() -> Iterator[Any]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="eu-west-2",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=S3_CONFIG,
-    )
+    yield S3_SESSION.client("s3", endpoint_url=f"http://{host}:{port}", config=S3_CONFIG)
     server.stop()
 
 
@@ -169,7 +163,7 @@ def bucket(deployment, s3, monkeypatch) -> Iterator[CountedLake]:
     """An empty bucket."""
     name = f"wandle-{next(_numbers)}"
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
-    counted = CountedLake(Lake(s3, name))
+    counted = CountedLake(Lake(s3, name, S3_SESSION))
 
     def count(params: Any, model: Any, **_: Any) -> None:
         counted.calls[model.name] += 1
@@ -207,14 +201,7 @@ def folder_lake(deployment, tmp_path) -> Iterator[Lake]:
         [program, "serve", "s3", tmp_path, "--addr", f"127.0.0.1:{port}", "--config", "",
          "--auth-key", "test,test", "--vfs-cache-mode", "off", "--log-level", "CRITICAL"]
     )  # fmt: skip
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="eu-west-2",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=S3_CONFIG,
-    )
+    s3 = S3_SESSION.client("s3", endpoint_url=f"http://127.0.0.1:{port}", config=S3_CONFIG)
     try:
         for _ in range(100):
             try:
@@ -222,7 +209,7 @@ def folder_lake(deployment, tmp_path) -> Iterator[Lake]:
                 break
             except OSError:
                 time.sleep(0.1)
-        yield Lake(s3, "wandle")
+        yield Lake(s3, "wandle", S3_SESSION)
     finally:
         server.terminate()
         server.wait(timeout=20)

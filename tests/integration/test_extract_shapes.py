@@ -22,7 +22,6 @@ from include.jobs.pipeline import parents
 from include.jobs.pipeline.extract import extract
 from include.records.read import read_records
 from include.sources.model import Contract, Rate
-from include.sources.partition import Partition
 from tests.integration.conftest import serving
 from tests.samples import column, contract, extracting
 
@@ -129,8 +128,8 @@ def api(monkeypatch, deployment) -> Iterator[Api]:
 
 
 def landed(lake: Any, source: Contract, day: str = "2026-11-20", run_id: str = "run") -> Any:
-    landing_id = extract(source, "kingston", day, lake=lake, run_id=run_id)
-    where = Partition(source.name, "kingston", source.parse_period(day))
+    landing_id = extract(source, source.partition("kingston", day), lake=lake, run_id=run_id)
+    where = source.partition("kingston", day)
     return lake.landings.manifest(where, landing_id)
 
 

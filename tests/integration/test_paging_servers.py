@@ -28,7 +28,6 @@ from include.landing.read import read_pages
 from include.landing.write import Draft
 from include.records.read import read_records
 from include.sources.model import Contract, Rate
-from include.sources.partition import Partition
 from tests.integration.paging_world import (
     CHANGES,
     HOST,
@@ -121,8 +120,8 @@ def must_succeed(world: World) -> bool:
 def fetched(source: Contract, lake: Lake) -> list[dict[str, Any]]:
     """The rows of a partition as a load reads them from its landing."""
     period = "2026-07-03"
-    landing_id = extract(source, "uk", period, lake=lake, run_id="run")
-    where = Partition(source.name, "uk", source.parse_period(period))
+    landing_id = extract(source, source.partition("uk", period), lake=lake, run_id="run")
+    where = source.partition("uk", period)
     manifest = lake.landings.manifest(where, landing_id)
     return [
         record

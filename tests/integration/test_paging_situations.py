@@ -20,7 +20,6 @@ from include.landing.read import read_pages
 from include.landing.store import GIVEN_UP
 from include.records.read import read_records
 from include.sources.model import Contract, Rate
-from include.sources.partition import Partition
 from tests.integration.fixture_server import Asked, FixtureServer, Reply, serving_fixture
 from tests.samples import column, contract, extracting
 
@@ -73,7 +72,7 @@ def fetch(lake, api) -> Fetch:
 
     def run(described: Contract, day: str = DAY) -> list[Any]:
         manifest = landed(lake, described, day)
-        where = Partition("things", "uk", described.parse_period(day))
+        where = described.partition("uk", day)
         return [
             record
             for page, body in read_pages(lake.landings, where, manifest)
@@ -85,8 +84,8 @@ def fetch(lake, api) -> Fetch:
 
 
 def landed(lake: Any, described: Contract, day: str = DAY) -> Manifest:
-    landing_id = extract(described, "uk", day, lake=lake, run_id="run")
-    where = Partition("things", "uk", described.parse_period(day))
+    landing_id = extract(described, described.partition("uk", day), lake=lake, run_id="run")
+    where = described.partition("uk", day)
     found: Manifest = lake.landings.manifest(where, landing_id)
     return found
 

@@ -25,9 +25,7 @@ def is_serverless(contract: Contract) -> bool:
 
 
 def wait_for_landing(
-    contract: Contract,
-    council: str,
-    period: str,
+    partition: Partition,
     *,
     lake: Lake,
     since: datetime,
@@ -38,7 +36,6 @@ def wait_for_landing(
 
     Raises `ServiceUnavailable` if there is none after `seconds`.
     """
-    partition = Partition(contract.name, council, contract.parse_period(period))
     landings = lake.as_job("load").landings
     end = time.monotonic() + seconds
     while True:

@@ -29,8 +29,7 @@ log = logging.getLogger(__name__)
 
 def extract(
     contract: Contract,
-    council: str,
-    period: str,
+    partition: Partition,
     *,
     lake: Lake,
     run_id: str,
@@ -56,11 +55,10 @@ def extract(
     """
     now = datetime.now(UTC)
     lake = lake.as_job(f"extract-{contract.name}")
-    place = _council(contract, council)
-    partition = Partition(contract.name, council, contract.parse_period(period))
+    place = _council(contract, partition.council)
     _refuse_past_snapshots(contract, partition, now)
     _refuse_past_limit(contract, partition, now)
-    parents = ParentLandings(contract, council, lake)
+    parents = ParentLandings(contract, partition.council, lake)
     draft = Draft.open(
         lake.landings, partition, run_id=run_id, contract_hash=contract.contract_hash, now=now
     )

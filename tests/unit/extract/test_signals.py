@@ -156,7 +156,7 @@ def test_an_answer_that_names_no_other_page_is_all_of_it(paged_api, sign):
 
 
 def test_records_are_no_signs(paged_api):
-    found = [{"id": 1, "next": URL, "has_more": True, "error": "none"}]
+    found = [{"id": 1, "next": URL, "has_more": True, "count": 9}]
     paged_api.answers(lambda query: {"items": found})
     assert records(fetch(SINGLE)) == found
 
@@ -180,7 +180,8 @@ def test_a_header_link_to_another_page_is_a_sign_too(paged_api):
     [
         ("links.next", ({"items": ROWS, "links": {"next": URL}}, {})),
         ("header", ({"items": ROWS}, {"Link": f'<{URL}>; rel="next"'})),
-        ("errors", ({"items": ROWS, "errors": ["none"]}, {})),
+        ("timed_out", ({"items": ROWS, "timed_out": True}, {})),
+        ("total", ({"items": ROWS, "total": 700}, {})),
         (r"a\.b.next", ({"items": ROWS, "a.b": {"next": URL}}, {})),
     ],
 )
@@ -231,44 +232,17 @@ def test_signs_are_found_behind_the_records_of_a_large_answer(paged_api):
     assert len(fetch(SINGLE)) == 1
 
 
-# --- answers with records that tell of an error ----------------------------------------------
+# --- answers that say that they lack records -------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "sign",
-    [
-        {"error": {"message": "Service Unavailable"}},
-        {"errors": [{"message": "shard 3 failed"}]},
-        {"error": "busy"},
-        {"success": False},
-        {"timed_out": True},
-        {"incomplete_results": True},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("rows", [[], ROWS[:1]], ids=["no records", "some records"])
-def test_records_beside_an_error_are_not_all_of_them(paged_api, sign, rows):
-    paged_api.answers(lambda query: {"items": rows} | sign)
-
-    with pytest.raises(SourceUnavailable, match=r"tells of an error: .* `answers\.ignore`"):
+@pytest.mark.parametrize("sign", ["timed_out", "incomplete_results"])
+def test_an_answer_that_says_that_records_are_missing_is_not_taken(paged_api, sign):
+    paged_api.answers(lambda query: {"items": ROWS, sign: True})
+    with pytest.raises(SourceUnavailable, match=r"says that records are missing: '.+' is true"):
         fetch(SINGLE)
 
-
-@pytest.mark.parametrize(
-    "sign",
-    [{"error": None}, {"error": False}, {"error": 0}, {"errors": []}, {"success": True}],
-    ids=str,
-)
-def test_an_error_that_is_none_is_no_error(paged_api, sign):
-    paged_api.answers(lambda query: {"items": ROWS} | sign)
-
+    paged_api.answers(lambda query: {"items": ROWS, sign: False})
     assert records(fetch(SINGLE)) == ROWS
-
-
-def test_records_may_be_called_errors(paged_api):
-    paged_api.answers(lambda query: {"errors": ROWS, "items": []})
-
-    assert len(fetch(contract(format={"records": "errors"}))) == 1
 
 
 # --- totals that the contract does not name --------------------------------------------------
