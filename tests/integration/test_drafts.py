@@ -132,7 +132,7 @@ def api(monkeypatch, deployment) -> Iterator[FixtureServer]:
 
 def loaded(made: Contract, lake: Any, warehouse: Warehouse) -> list[dict[str, Any]]:
     """The ledger's entries of one partition, fetched and loaded without a failure."""
-    where = [{"council": "uk", "period": made.start.isoformat()}]
+    where = [made.partition("uk", made.start.isoformat())]
     outcomes = [*ingest(made, where, lake=lake, dsn=warehouse.dsn())]
     assert [outcome.error for outcome in outcomes] == [None]
     return [outcome.entry or {} for outcome in outcomes]
