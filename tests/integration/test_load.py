@@ -630,21 +630,17 @@ def test_a_load_that_waits_too_long_for_another_is_retryable(lake, warehouse, lo
     land(lake, GAUGES, records(1))
     monkeypatch.setattr(lock, "LOAD_WAIT_SECONDS", 0.2)
 
-    with psycopg.connect(warehouse.admin) as other:
-        other.execute(
-            "select pg_advisory_xact_lock(hashtextextended('raw.gauges kingston 2017-05', 0))"
-        )
-        with pytest.raises(ServiceUnavailable, match="another load of this partition"):
+    with psycopg.connect(warehouse.dsn(), cursor_factory=psycopg.RawCursor) as other:
+        lock.lock_for_load(other, GAUGES.partition("kingston", "2017-05"))
+        with pytest.raises(ServiceUnavailable, match="another load or removal"):
             loading()
 
 
 def test_loads_of_different_partitions_do_not_wait_for_each_other(lake, warehouse, loading):
     land(lake, GAUGES, records(1), council="sutton")
 
-    with psycopg.connect(warehouse.admin) as other:
-        other.execute(
-            "select pg_advisory_xact_lock(hashtextextended('raw.gauges kingston 2017-05', 0))"
-        )
+    with psycopg.connect(warehouse.dsn(), cursor_factory=psycopg.RawCursor) as other:
+        lock.lock_for_load(other, GAUGES.partition("kingston", "2017-05"))
         assert loading(council="sutton")["status"] == "loaded"
 
 
