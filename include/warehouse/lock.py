@@ -19,8 +19,10 @@ from include.warehouse.connection import Connection, connect
 LOAD_WAIT_SECONDS = 300
 REMOVAL_WAIT_SECONDS = 30
 
-_ROW = "source = $1 and council = $2 and period = $3"
-_HOLDER = f"""
+_LOCK = """
+select from ops.partition_lock where source = $1 and council = $2 and period = $3 for update
+"""
+_HOLDER = """
 select ops.session(held.pid)
 from ops.partition_lock as locked
 join pg_locks as held
@@ -28,7 +30,7 @@ join pg_locks as held
     and held.locktype = 'transactionid'
     and held.mode = 'ExclusiveLock'
     and held.granted
-where {_ROW}
+where source = $1 and council = $2 and period = $3
 """
 
 
@@ -98,7 +100,7 @@ def _lock(
                 "on conflict do nothing",
                 row,
             )
-        connection.execute(f"select from ops.partition_lock where {_ROW} for update", row)
+        connection.execute(_LOCK, row)
     except psycopg.errors.LockNotAvailable:
         connection.rollback()
         found = connection.execute(_HOLDER, row).fetchone()
