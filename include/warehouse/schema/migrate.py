@@ -107,9 +107,7 @@ def _roles(
     # `ops.end_readers` runs as the owner, who can end the sessions of roles that it belongs to.
     for role in limits.READERS:
         connection.execute(
-            sql.SQL("grant {} to {} with inherit true, set false").format(
-                sql.Identifier(role), sql.Identifier(OWNER)
-            )
+            sql.SQL("grant {} to {}").format(sql.Identifier(role), sql.Identifier(OWNER))
         )
 
 
