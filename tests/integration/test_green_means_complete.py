@@ -46,7 +46,7 @@ from include.sources.partition import Partition
 from include.warehouse.schema.migrate import migrate
 from sandbox.app import create_app
 from tests.integration.answers_that_are_not_data import Substitute, substitutes
-from tests.integration.conftest import AS_OF, Warehouse, serving
+from tests.integration.conftest import AS_OF, S3_SESSION, Warehouse, serving
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
@@ -134,19 +134,12 @@ class Fetched:
     """A partition as the sandbox has it: its pages, what they were asked with, and its rows."""
 
     contract: Contract = field(repr=False)
-    council: str
-    period: str
+    partition: Partition
     landing_id: str
     way: str
     asked: list[str] = field(repr=False)
     pages: list[tuple[LandedPage, bytes]] = field(repr=False)
     rows: int
-
-    @property
-    def partition(self) -> Partition:
-        """Which one it is."""
-        period = self.contract.parse_period(self.period)
-        return Partition(self.contract.name, self.council, period)
 
 
 @dataclass
@@ -158,50 +151,49 @@ class World:
     api: Between
     fetched: list[Fetched] = field(default_factory=list)
 
-    def extract(self, item: Any) -> str:
+    def extract(self, contract: Contract, partition: Partition) -> str:
         """Land a partition."""
         Clock.moment += timedelta(seconds=1)
         run_id = f"run {next(_runs)}"
-        return extract(item[0], item[1], item[2], lake=self.lake, run_id=run_id)
+        return extract(contract, partition, lake=self.lake, run_id=run_id)
 
-    def load(self, item: Any, landing_id: str) -> dict[str, Any]:
+    def load(self, contract: Contract, partition: Partition, landing_id: str) -> dict[str, Any]:
         """Load a landing of it."""
         where = {"lake": self.lake, "dsn": self.warehouse.dsn(), "run_id": f"run {next(_runs)}"}
-        return load(item[0], item[1], item[2], landing_id=landing_id, **where)
+        return load(contract, partition, landing_id=landing_id, **where)
 
-    def rows(self, source: str, council: str, period: Any) -> int:
+    def rows(self, partition: Partition) -> int:
         """How many rows a partition has."""
         found = self.warehouse.value(
-            f"select count(*) from raw.{source} where _council = '{council}' "
-            f"and _period = '{period.first_day}'"
+            f"select count(*) from raw.{partition.source} where _council = '{partition.council}' "
+            f"and _period = '{partition.period.first_day}'"
         )
         return int(found)
 
     def add(self, name: str, council: str, period: str) -> None:
         """Fetch and load a partition."""
         contract = every_contract()[name]
-        item = (contract, council, period)
+        partition = contract.partition(council, period)
         self.api.asked.clear()
-        landing_id = self.extract(item)
+        landing_id = self.extract(contract, partition)
         asked = list(dict.fromkeys(self.api.asked))
-        partition = Partition(name, council, contract.parse_period(period))
         manifest = self.lake.landings.manifest(partition, landing_id)
         landed = read_pages(self.lake.landings, partition, manifest)
         pages = [(page, body.read()) for page, body in landed]
-        assert self.load(item, landing_id)["status"] == "loaded"
-        rows = self.rows(name, council, partition.period)
+        assert self.load(contract, partition, landing_id)["status"] == "loaded"
+        rows = self.rows(partition)
         assert rows
         assert len(asked) == len(pages)
         way = pages[0][0].way
-        self.fetched.append(Fetched(*item, landing_id, way, asked, pages, rows))
+        self.fetched.append(Fetched(contract, partition, landing_id, way, asked, pages, rows))
 
     def is_green(self, item: Fetched, landing_id: str | None, *, first: bool) -> str:
         """Fetch, unless a landing is named, and load; what came of it if that was no failure."""
-        what = (item.contract, item.council, item.period)
+        what = (item.contract, item.partition)
         if first:
             self.warehouse.query(f"truncate ops.load, raw.{item.contract.name}")
         try:
-            return str(self.load(what, landing_id or self.extract(what)))
+            return str(self.load(*what, landing_id or self.extract(*what)))
         except PipelineError as failure:
             error = failure
         finally:
@@ -210,10 +202,10 @@ class World:
                 # Or other sources would ask with what it holds.
                 prefix = landing_prefix(item.partition, landing_id)
                 self.lake.s3.delete_object(Bucket=self.lake.bucket, Key=f"{prefix}manifest.json")
-            left = self.rows(item.contract.name, item.council, item.partition.period)
+            left = self.rows(item.partition)
             for other in self.fetched if first else ():
                 if other.contract.name == item.contract.name:
-                    self.load((other.contract, other.council, other.period), other.landing_id)
+                    self.load(other.contract, other.partition, other.landing_id)
         assert item.contract.name in str(error)
         assert landing_id is None or isinstance(error, LandingDamaged | LoadRefused)
         assert left == (0 if first else item.rows)
@@ -282,7 +274,7 @@ def world(s3: Any, new_database: Any, tmp_path_factory: Any) -> Iterator[World]:
         api = Between(sandbox)
         with serving(api) as url:
             patch.setenv("WANDLE_SANDBOX_URL", url)
-            found = World(Lake(s3, bucket), warehouse, api)
+            found = World(Lake(s3, bucket, S3_SESSION), warehouse, api)
             for partition in PARTITIONS:
                 found.add(*partition)
             yield found
@@ -333,7 +325,9 @@ def test_no_landing_of_an_answer_that_is_not_the_data_is_loaded(world, data, fir
 def _answered(world: World, name: str, period: str, answer: Substitute) -> tuple[Fetched, int]:
     """A partition one of whose pages, not the first, is answered so."""
     item = next(
-        item for item in world.fetched if (item.contract.name, item.period) == (name, period)
+        item
+        for item in world.fetched
+        if (item.contract.name, str(item.partition.period)) == (name, period)
     )
     place = min(1, len(item.pages) - 1)
     world.api.instead[item.asked[place]] = answer
@@ -353,11 +347,9 @@ def test_without_the_envelope_as_evidence_a_station_would_be_lost(world, monkeyp
 
 def test_without_the_header_as_evidence_values_would_be_lost(world, monkeypatch):
     monkeypatch.setattr(line_body, "field_names", lambda names, evidence: names)
-    period = "2026-07-03"
-    body = next(i for i in world.fetched if i.contract.name == "flood_readings_uk"
-                and i.period == period).pages[0][1]  # fmt: skip
-    answer = Substitute("another header", body.replace(b"qualifier", b"qualifies", 1))
-    item, _ = _answered(world, "flood_readings_uk", period, answer)
+    item, place = _answered(world, "flood_readings_uk", "2026-07-03", Substitute("", b""))
+    body = item.pages[place][1].replace(b"qualifier", b"qualifies", 1)
+    world.api.instead[item.asked[place]] = Substitute("another header", body)
 
     assert "'status': 'loaded'" in world.is_green(item, None, first=True)
 
