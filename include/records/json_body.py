@@ -29,7 +29,8 @@ def _number(value: Any) -> Any:
 
 
 # Values are told apart by brackets and strings alone: no depth is too deep, no number too long.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
+# Possessive, because others keep a hundred bytes for each character in which they could go back.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
 
 
 def texts(body: bytes, layout: Format) -> Iterator[bytes]:
@@ -66,6 +67,23 @@ def end_of_list(text: bytes) -> int | None:
         if not depth:
             return token.start()
     return None
+
+
+def last_comma(values: bytes) -> int | None:
+    """Where the last comma between values stands in the beginning of a list; None if none does."""
+    depth, place, end = 0, None, 0
+    for token in _TOKEN.finditer(values):
+        between = values[end : token.start()]
+        if b'"' in between:
+            # A string that has no end yet.
+            break
+        if not depth and end and b"," in between:
+            place = values.index(b",", end)
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
+        if depth < 0:
+            break
+        end = token.end()
+    return place
 
 
 # Between two objects of a list; elsewhere only within strings, and lists in records.
