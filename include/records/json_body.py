@@ -86,6 +86,8 @@ def last_comma(values: bytes) -> int | None:
     return place
 
 
+# Comparing records takes some times their size.
+COMPARED_BYTES = 4 * 1024 * 1024
 # Between two objects of a list; elsewhere only within strings, and lists in records.
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
 
@@ -105,7 +107,7 @@ def _between_objects(
     body: bytes, layout: Format, records: Sequence[Any], numbers: Collection[int]
 ) -> dict[int, bytes] | None:
     """The same where as many objects seem to stand in the body, and those are the records."""
-    if not layout.in_place:
+    if not layout.in_place or len(body) > COMPARED_BYTES:
         return None
     body = without_bom(body)
     start = start_of_list(body, layout)

@@ -21,7 +21,8 @@ def is_public(text: str) -> bool:
     reserved, multicast, or an IPv6 form of such a one."""
     address: Address = ip_address(text.partition("%")[0])
     meant = _inner(address) or address
-    return meant.is_global and not meant.is_multicast
+    local = isinstance(meant, IPv6Address) and meant.is_site_local
+    return meant.is_global and not meant.is_multicast and not local
 
 
 def _inner(address: Address) -> IPv4Address | None:

@@ -74,7 +74,8 @@ class Quarantine:
     def _write(self) -> None:
         text = msgspec.msgpack.encode(self._held)
         self._file.seek(0, 2)
-        self._file.write(len(text).to_bytes(_LENGTH_BYTES) + text)
+        self._file.write(len(text).to_bytes(_LENGTH_BYTES))
+        self._file.write(text)
         self._written += len(self._held)
         self._held.clear()
         self._held_bytes = 0
