@@ -16,6 +16,7 @@ import tenacity
 from pyrate_limiter import Limiter, Rate, StateBucket, TokenBucket
 from urllib3.exceptions import HTTPError
 
+from include.disk import disk_errors, is_full
 from include.errors import SourceRejected, SourceUnavailable
 from include.extract.hosts import Hosts, Refused, address_of
 from include.extract.statuses import Again, Part, Preparing, part_of, refuse
@@ -249,16 +250,19 @@ def _limiter(host: str, per_second: float, burst: int) -> Limiter:
 def _read(sending: _Sending, response: requests.Response) -> Answer:
     body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
     digest, size = hashlib.sha256(), 0
-    try:
-        for chunk in response.iter_content(CHUNK_BYTES):
-            digest.update(chunk)
-            size += body.write(chunk)
-    except (requests.RequestException, HTTPError, OSError) as error:
-        raise Again(
-            f"{sending.who}: the answer from {sending.address} broke off after {size} bytes "
-            f"({type(error).__name__}). The next retry may succeed."
-        ) from error
-    body.seek(0)
+    with disk_errors(f"{sending.who}: keeping the answer from {sending.address}"):
+        try:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                digest.update(chunk)
+                size += body.write(chunk)
+            body.seek(0)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            if is_full(error):
+                raise
+            raise Again(
+                f"{sending.who}: the answer from {sending.address} broke off after {size} bytes "
+                f"({type(error).__name__}). The next retry may succeed."
+            ) from error
     return _answer(sending, response, body, digest.hexdigest(), size)
 
 

@@ -15,6 +15,7 @@ import orjson
 import psycopg
 from psycopg.rows import dict_row
 
+from include.disk import disk_errors
 from include.errors import PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.database_queries import as_text, page_query, page_request, refuse_null_keys
 from include.extract.fetched import Page
@@ -109,7 +110,10 @@ class _Page:
     def read(self, connection: psycopg.Connection[Any]) -> None:
         """Read them, and one more: it tells whether there are others, and whether keys repeat."""
         query, values = page_query(self._partition, self._extract, self._after)
-        with connection.cursor("page", row_factory=dict_row) as cursor:
+        with (
+            disk_errors(f"{self._partition}: keeping the rows"),
+            connection.cursor("page", row_factory=dict_row) as cursor,
+        ):
             cursor.itersize = ROWS_AT_A_TIME
             for row in cursor.execute(query, values):
                 key = self._key(row)
@@ -119,7 +123,7 @@ class _Page:
                 self.first_key = self.first_key or key
                 self.last_key = key
                 self._write(row)
-        self.body.seek(0)
+            self.body.seek(0)
 
     def _key(self, row: dict[str, Any]) -> str:
         key = as_text(row[self._extract.key])

@@ -12,8 +12,6 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from include.errors import PipelineError
 from include.local.home import write_private
 from include.local.services import airflow, case_system, postgres
@@ -32,6 +30,7 @@ from include.local.state import (
     write_settings_file,
 )
 from include.settings import Settings
+from include.terminal import complain
 
 VOLUMES = Path("/volumes")
 ADDRESSES = Addresses(
@@ -113,7 +112,7 @@ def migrate(settings: Settings) -> None:
         case_system.create(local)
 
 
-def demo(settings: Settings, asked_for: argparse.Namespace, console: Console) -> None:
+def demo(settings: Settings, asked_for: argparse.Namespace) -> None:
     """Run the main job on the running platform. Raises as `include.local.demo.run.run` does."""
     from include.local.demo import run as running
     from include.local.demo.window import asked_of_sources, choose_window
@@ -133,7 +132,7 @@ def demo(settings: Settings, asked_for: argparse.Namespace, console: Console) ->
     api.wait_for_dags(names, airflow.DAGS_SECONDS)
     for name in names:
         api.unpause(name)
-    running.run(settings, window, asked, url=asked_for.url, console=console)
+    running.run(settings, window, asked, url=asked_for.url)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -159,9 +158,9 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.step == "migrate":
             migrate(settings)
         else:
-            demo(settings, options, Console(width=200))
+            demo(settings, options)
     except PipelineError as error:
-        sys.stderr.write(f"{error}\n")
+        complain(str(error), mark="")
         return 1
     return 0
 

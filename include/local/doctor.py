@@ -6,6 +6,7 @@ import locale
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psutil
 
+from include.disk import described, warning
 from include.errors import PermanentError
 from include.local.account import as_unprivileged
 from include.local.services import postgres
@@ -83,9 +85,12 @@ def _space(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"{folder} is not writable.", "Set WANDLE_HOME to a folder you can write to.")
     if (free := shutil.disk_usage(folder).free) < DISK_BYTES:
         yield Finding(
-            f"{folder} has {free / 1e9:.1f} GB free; expected {DISK_BYTES / 1e9:.0f} GB.",
+            f"{described(folder)} Expected {DISK_BYTES / 1e9:.0f} GB free.",
             "Free some space, or set WANDLE_HOME to a folder on another disk.",
         )
+    temporary = Path(tempfile.gettempdir())
+    if told := warning(temporary):
+        yield Finding(told, "Delete files from it, or set TMPDIR to a folder on another disk.")
     shared = Path("/dev/shm")  # noqa: S108 # used by PostgreSQL's parallel queries
     if shared.exists() and (free := shutil.disk_usage(shared).free) < SHARED_MEMORY_BYTES:
         yield Finding(

@@ -18,6 +18,7 @@ from threading import Event
 
 import psutil
 
+from include.disk import warning
 from include.errors import PermanentError
 from include.local.home import (
     HOST,
@@ -160,14 +161,20 @@ def _spawn(home: Path, service: Service) -> subprocess.Popen[bytes]:
             start_new_session=True,
             umask=0o077,
         )
-    content = {
-        "pid": child.pid,
-        "created": psutil.Process(child.pid).create_time(),
-        "port": service.port,
-        "fingerprint": service.fingerprint,
-        "since": datetime.now().astimezone().isoformat(timespec="seconds"),
-    }
-    write_private(record_path(home, service.name), json.dumps(content) + "\n")
+    try:
+        content = {
+            "pid": child.pid,
+            "created": psutil.Process(child.pid).create_time(),
+            "port": service.port,
+            "fingerprint": service.fingerprint,
+            "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+        write_private(record_path(home, service.name), json.dumps(content) + "\n")
+    except BaseException:
+        # Without a record nothing would ever stop it.
+        child.kill()
+        child.wait()
+        raise
     return child
 
 
@@ -183,13 +190,13 @@ def _wait_until_it_answers(
         code = child.poll()
         if code is not None:
             raise PlatformFailed(
-                f"{service.name}: exited with code {code} while starting."
+                f"{service.name}: exited with code {code} while starting. {warning(home)}"
                 f"{_end_of_log(home, service.name)}"
             )
         if time.monotonic() > deadline:
             raise PlatformFailed(
                 f"{service.name}: no response from {service.address} within "
-                f"{service.start_seconds:.0f} s.{_end_of_log(home, service.name)}"
+                f"{service.start_seconds:.0f} s. {warning(home)}{_end_of_log(home, service.name)}"
             )
         if give_up.wait(service.poll_seconds):
             raise PlatformFailed(f"{service.name}: start aborted, because another service failed.")

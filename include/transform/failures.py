@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from include.disk import DiskFull
 from include.errors import (
     PermanentError,
     PipelineError,
@@ -85,6 +86,11 @@ def failure(who: str, message: str) -> PipelineError:
     if _WRONG_LOGIN.search(text):
         return PermanentError(
             f"{who}: {text}. Check the connection `wandle_transformer` (WANDLE_TRANSFORMER_DSN)."
+        )
+    if "no space left on device" in text.lower():
+        return DiskFull(
+            f"{who}: {text}. Free some space on the disk of the database server or of dbt's "
+            "folder; the next retry may succeed."
         )
     if passes_by_itself(text):
         return ServiceUnavailable(f"{who}: {text}. The next retry may succeed.")
