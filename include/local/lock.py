@@ -64,6 +64,8 @@ def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
+        if not path.exists():
+            raise
         # On a read-only disk; reading is enough to lock it.
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
