@@ -54,8 +54,9 @@ INHERITED = (
         "all_proxy",
     ),
 )
-# These differ from one terminal, login or cron job to the next, and change nothing of a service.
-OF_A_SHELL = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TERM", "TMPDIR")
+# These differ from one terminal, login or cron job to the next, and change nothing of a service:
+# programs are started by their full path, and times are UTC. Proxies and certificates do.
+OF_A_SHELL = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TERM", "TMPDIR", "TZ")
 # A listener on one of these addresses also blocks the port on `HOST`.
 BLOCKING = (HOST, "0.0.0.0", "::")  # noqa: S104, looked for, not listened on
 LOOPBACK = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost"}

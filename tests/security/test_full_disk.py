@@ -163,7 +163,8 @@ def test_a_service_whose_start_cannot_be_recorded_is_not_left_running(disk):
             ),
         )
 
-    assert not any(marker in " ".join(process.cmdline()) for process in psutil.process_iter())
+    commands = [process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"])]
+    assert not any(marker in " ".join(command) for command in commands)
     stop(home, ["clock"], signal.SIGKILL, 5)
 
 
