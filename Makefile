@@ -29,6 +29,8 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
+	@case "$$PWD" in *'$$'*) \
+	  echo "Airflow replaces \$$NAME in paths: $$PWD. Move the checkout to a path without a dollar sign."; exit 1;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Wandle needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
@@ -37,8 +39,14 @@ $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	@echo "Installing into $(VENV) (a minute or two the first time)"
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.txt requirements-local.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(MAKE) --no-print-directory editable
 	@touch $@
+
+# The checkout itself, by a relative path: with an absolute one in another encoding than the
+# locale's (accents and LC_ALL=C), Python does not even start.
+editable:
+	@$(or $(UV),$(BIN)/uv) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@for path in $(VENV)/lib/python3*/site-packages/_wandle.pth; do echo ../../../.. > "$$path"; done
 
 install: $(INSTALLED) ## Create or update the virtual environment
 
@@ -96,7 +104,7 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.txt
 	@echo "Installing into $(BENCH_VENV)"
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BENCH_BIN)/python --require-hashes \
 	  requirements.txt requirements-local.txt requirements-bench.txt
-	@$(BIN)/uv pip install --quiet --python $(BENCH_BIN)/python --no-deps --no-build-isolation --editable .
+	@$(MAKE) --no-print-directory editable VENV=$(BENCH_VENV) UV=$(BIN)/uv
 	@touch $@
 
 bench: $(BENCH_INSTALLED) ## Benchmark loading against COPY and others (CASES="first_load" RUNS=3 RECORDS=1000000)
@@ -152,5 +160,5 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	$(BIN)/uv pip compile --group extract --universal --python-version 3.12 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
 
-.PHONY: help install demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
+.PHONY: help install editable demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
   terraform-test terraform-apply-offline terraform-host terraform-docs diagrams $(TERRAFORM_FOLDERS)

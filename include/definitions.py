@@ -42,7 +42,8 @@ class UniqueKeyLoader(yaml.SafeLoader):
         self._sizes: dict[int, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        mark, alias = self.peek_event().start_mark, self.check_event(yaml.AliasEvent)
+        alias = self.check_event(yaml.AliasEvent)
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         self._level += 1
         if self._level > MOST_LEVELS:
             raise _refused(f"nested deeper than {MOST_LEVELS} levels", mark)

@@ -18,9 +18,10 @@ import psutil
 from include.disk import described, warning
 from include.errors import PermanentError
 from include.local.account import as_unprivileged
+from include.local.home import PathRefused, refuse_path
 from include.local.services import postgres
 from include.local.status import status
-from include.settings import Settings
+from include.settings import CHECKOUT, Settings
 
 PYTHONS = ((3, 11), (3, 14))
 DISK_BYTES = 3_000_000_000
@@ -61,6 +62,15 @@ def _programs(_: Settings) -> Iterator[Finding]:
             f"{', '.join(missing)}: not installed next to {sys.executable}.",
             "Delete .venv and run `make demo`.",
         )
+
+
+def _paths(settings: Settings) -> Iterator[Finding]:
+    for path in (CHECKOUT, settings.home):
+        try:
+            refuse_path(path)
+        except PathRefused as error:
+            what, _, fix = str(error).rstrip(".").rpartition(". ")
+            yield Finding(f"{what}.", f"{fix}.")
 
 
 def _postgres(settings: Settings) -> Iterator[Finding]:
@@ -153,5 +163,5 @@ def _time_and_text(settings: Settings) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
-    *(_python, _programs, _postgres, _space, _memory, _services, _payloads, _time_and_text),
+    *(_python, _paths, _programs, _postgres, _space, _memory, _services, _payloads, _time_and_text),
 )

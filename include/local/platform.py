@@ -11,13 +11,13 @@ from threading import Event
 
 from include.local import processes
 from include.local.doctor import Finding, doctor
-from include.local.home import HOST, port
+from include.local.home import HOST, port, refuse_path
 from include.local.lock import hold
 from include.local.processes import PlatformFailed, Recorded, Service, recorded
 from include.local.services import airflow, case_system, object_store, postgres
 from include.local.state import ROLES, as_variables, prepare, read_secrets, set_as_of
 from include.local.status import ServiceStatus, status
-from include.settings import Settings
+from include.settings import CHECKOUT, Settings
 from include.terminal import say
 
 __all__ = ["Finding", "ServiceStatus", "doctor", "down", "environment", "set_as_of", "status", "up"]
@@ -40,6 +40,8 @@ def up(settings: Settings, *, report: Report = say) -> None:
     `PlatformBusy` if another command is using the state folder, and
     `WrongPayloads` if the payload directory has no recordings.
     """
+    for path in (CHECKOUT, settings.home):
+        refuse_path(path)
     with hold(settings.home, "up", report=report):
         _refuse_wrong_payloads(settings)
         local = prepare(settings)
