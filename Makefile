@@ -48,12 +48,16 @@ editable:
 	@$(or $(UV),$(BIN)/uv) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@for path in $(VENV)/lib/python3*/site-packages/_wandle.pth; do echo ../../../.. > "$$path"; done
 
+# PostgreSQL refuses to run as root: check for a way around that before anything is installed.
+account:
+	@$(PYTHON) -m include.local.account "$${WANDLE_HOME:-.local}"
+
 install: $(INSTALLED) ## Create or update the virtual environment
 
-demo: $(INSTALLED) ## Run the main job end to end and leave the platform running
+demo: account $(INSTALLED) ## Run the main job end to end and leave the platform running
 	@$(BIN)/wandle demo $(ASKED)
 
-up: $(INSTALLED) ## Start the local platform
+up: account $(INSTALLED) ## Start the local platform
 	@$(BIN)/wandle up
 
 down: $(INSTALLED) ## Stop the local platform; data is kept
@@ -160,5 +164,5 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	$(BIN)/uv pip compile --group extract --universal --python-version 3.12 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
 
-.PHONY: help install editable demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
+.PHONY: help account install editable demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
   terraform-test terraform-apply-offline terraform-host terraform-docs diagrams $(TERRAFORM_FOLDERS)

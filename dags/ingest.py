@@ -5,54 +5,43 @@ To add a source, add its contract to `include/sources/`; nothing changes here.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, time
+from typing import Any
 
 from airflow.sdk import (
     Asset,
-    CronDataIntervalTimetable,
     CronTriggerTimetable,
-    ExceptionRetryPolicy,
     Param,
-    RetryAction,
-    RetryRule,
     dag,
     task,
     task_group,
 )
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags._tasks import (
+    BOOKKEEPING_TIMEOUT,
+    DEFAULTS,
+    PARTITION_LABEL,
+    lake,
+    landings_of,
+    loader_dsn,
+    postgres_dsn,
+    refuse_unknown_parameters,
+)
 from include.councils.model import UK, councils
 from include.errors import PermanentError
 from include.sources.model import Contract, contract, contracts
-
-if TYPE_CHECKING:
-    from include.jobs.lake import Lake
+from plugins.period_timetable import PeriodTimetable
 
 FETCH, RELOAD = "fetch", "reload"
+# The task whose landings the leaves ask for.
+LOAD = "partition.load"
 
 # Format of a period, an example, and the pattern that the form accepts.
 PERIODS = {
     "day": ("YYYY-MM-DD", "2017-05-31", r"^\d{4}-\d{2}-\d{2}$"),
     "month": ("YYYY-MM", "2017-05", r"^\d{4}-\d{2}$"),
 }
-
-PERMANENT_ERRORS_FAIL_AT_ONCE = ExceptionRetryPolicy(
-    rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
-)
-
-# Waits at least 10, 30 and 90 seconds, at most twice as long.
-DEFAULTS = {
-    "retries": 3,
-    "retry_delay": timedelta(seconds=10),
-    "retry_exponential_backoff": 3,
-    "max_retry_delay": timedelta(minutes=5),
-    "retry_policy": PERMANENT_ERRORS_FAIL_AT_ONCE,
-    "execution_timeout": timedelta(hours=2),
-}
-BOOKKEEPING_TIMEOUT = timedelta(minutes=10)
-
-PARTITION_LABEL = "{{ task.op_kwargs['council'] }} {{ task.op_kwargs['period'] }}"
 
 
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
@@ -62,7 +51,7 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
 
     _refuse_misread_form(contract(source), dag_run)
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
-    return job.plan(
+    partitions = job.plan(
         contract(source),
         today=datetime.now(UTC).date(),
         councils=params["councils"],
@@ -72,6 +61,7 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
         lookback=dag_run.run_type == "scheduled",
         reload=params["mode"] == RELOAD,
     )
+    return [partition.place for partition in partitions]
 
 
 @task(map_index_template=PARTITION_LABEL)
@@ -89,17 +79,16 @@ def extract(
 
     if params["mode"] == RELOAD:
         raise AirflowSkipException("reloading from S3, not calling the API")
+    partition = contract(source).partition(council, period)
     if dag_run.run_type == "scheduled" and serverless.is_serverless(contract(source)):
-        return serverless.wait_for_landing(
-            contract(source), council, period, lake=_lake(), since=dag_run.run_after
-        )
+        return serverless.wait_for_landing(partition, lake=lake(), since=dag_run.run_after)
     return job.extract(
         contract(source),
-        council,
-        period,
-        lake=_lake(),
+        partition,
+        lake=lake(),
         run_id=ti.run_id,
         source_dsn=_source_dsn(contract(source)),
+        rate_shared_in=loader_dsn(),
     )
 
 
@@ -119,10 +108,9 @@ def load(
     who = dag_run.triggering_user_name or dag_run.run_id
     entry = job.load(
         contract(source),
-        council,
-        period,
-        lake=_lake(),
-        dsn=_loader_dsn(),
+        contract(source).partition(council, period),
+        lake=lake(),
+        dsn=loader_dsn(),
         run_id=dag_run.run_id,
         landing_id=landing_id,
         forced_by=who if params["force"] else None,
@@ -138,8 +126,8 @@ def announce(source: str, partitions: list[dict[str, str]] | None, ti: Any = Non
     """Update the raw table's asset if this run changed the table."""
     from include.jobs.pipeline import reconcile as job
 
-    landings = _landings(ti, partitions or [])
-    if not job.anything_loaded(contract(source), landings, dsn=_loader_dsn(), run_id=ti.run_id):
+    landings = landings_of(ti, LOAD, partitions or [])
+    if not job.anything_loaded(contract(source), landings, dsn=loader_dsn(), run_id=ti.run_id):
         raise AirflowSkipException("nothing was loaded, so nothing to announce")
 
 
@@ -152,10 +140,9 @@ def reconcile(
 
     if partitions is None:
         raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. See its log.")
-    landings = _landings(ti, partitions)
-    return job.reconcile(
-        contract(source), partitions, landings, dsn=_loader_dsn(), run_id=ti.run_id
-    )
+    landings = landings_of(ti, LOAD, partitions)
+    planned = [contract(source).partition(**place) for place in partitions]
+    return job.reconcile(contract(source), planned, landings, dsn=loader_dsn(), run_id=ti.run_id)
 
 
 def ingest(contract: Contract) -> None:
@@ -194,11 +181,11 @@ def ingest(contract: Contract) -> None:
     ingest_source()
 
 
-def _timetable(contract: Contract) -> CronDataIntervalTimetable | CronTriggerTimetable:
+def _timetable(contract: Contract) -> PeriodTimetable | CronTriggerTimetable:
     """A snapshot belongs to the time it is taken, other data to the start of the interval."""
     if contract.snapshot:
         return CronTriggerTimetable(contract.schedule, timezone="UTC")
-    return CronDataIntervalTimetable(contract.schedule, timezone="UTC")
+    return PeriodTimetable(contract.schedule, period=contract.period)
 
 
 def _form(contract: Contract) -> dict[str, Param]:
@@ -223,7 +210,8 @@ def _form(contract: Contract) -> dict[str, Param]:
             None,
             title="From",
             description=f"First {contract.period}, as {written}, e.g. {example}. "
-            "Default: the run's data interval. Leave empty in a backfill: it has its own dates.",
+            "Default: the run's data interval. Leave empty in a backfill: it has its own dates, "
+            "both included.",
             **period,
         ),
         "to": Param(
@@ -277,7 +265,8 @@ def _documentation(contract: Contract) -> str:
 | Lookback | {contract.lookback} {contract.period}s in each scheduled run{_monthly(contract)} |
 
 **Trigger** fetches and loads the selected councils and the {contract.period}s `from` to `to`
-({written}, e.g. `{example}`). **Backfill** starts one run per {contract.period} in its date range.
+({written}, e.g. `{example}`). **Backfill** starts one run per {contract.period} in its date range,
+first and last included, up to the newest {contract.period} that the schedule has reached.
 `mode` *reload* loads the newest landing from S3 instead of calling the API. `force` loads even if
 nothing changed or a check fails.
 """
@@ -291,14 +280,8 @@ def _monthly(contract: Contract) -> str:
 
 def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
     """Reject what Airflow accepts: unknown parameters, and `from` or `to` in a backfill."""
+    refuse_unknown_parameters(dag_run, _form(contract))
     asked = dag_run.conf or {}
-    known = _form(contract)
-    for name in asked:
-        if name not in known:
-            raise PermanentError(
-                f"{dag_run.dag_id}: unknown parameter {name!r}. Known: {', '.join(known)}. "
-                "Correct it and start the run again."
-            )
     if dag_run.run_type == "backfill" and (asked.get("from") or asked.get("to")):
         raise PermanentError(
             f"{dag_run.dag_id}: `from` or `to` is set, but a backfill run covers its own "
@@ -306,44 +289,11 @@ def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
         )
 
 
-def _landings(ti: Any, partitions: list[dict[str, str]]) -> list[str | None]:
-    """The landing that each partition's load has just processed; None if it did not finish."""
-    task = "partition.load"
-    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task], run_ids=[ti.run_id])
-    done = [
-        states.get(ti.run_id, {}).get(f"{task}_{index}") in ("success", "skipped")
-        for index in range(len(partitions))
-    ]
-    return [
-        ti.xcom_pull(task_ids=task, key="landing", map_indexes=index) if dealt_with else None
-        for index, dealt_with in enumerate(done)
-    ]
-
-
-def _loader_dsn() -> str:
-    return _dsn("wandle_loader")
-
-
 def _source_dsn(contract: Contract) -> str | None:
     """The DSN of a source that is a database; None for an API."""
     if contract.extract.kind == "http":
         return None
-    return _dsn(contract.extract.connection)
-
-
-def _dsn(connection: str) -> str:
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
-
-    return PostgresHook(connection, sqlalchemy_scheme="postgresql").get_uri()
-
-
-def _lake() -> Lake:
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-    from include.jobs.lake import S3_CONFIG, Lake
-
-    hook = S3Hook("wandle_s3", config=S3_CONFIG)
-    return Lake(s3=hook.conn, bucket=hook.service_config["bucket_name"])
+    return postgres_dsn(contract.extract.connection)
 
 
 for _contract in contracts().values():

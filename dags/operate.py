@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (
     Asset,
     AssetAlias,
     CronTriggerTimetable,
-    ExceptionRetryPolicy,
     Param,
-    RetryAction,
-    RetryRule,
     dag,
     task,
 )
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags._tasks import (
+    BOOKKEEPING_TIMEOUT,
+    DEFAULTS,
+    PARTITION_LABEL,
+    lake,
+    landings_of,
+    loader_dsn,
+    postgres_dsn,
+    refuse_unknown_parameters,
+)
 from include.errors import PermanentError
 from include.sources.model import contract, contracts
 
 if TYPE_CHECKING:
-    from include.jobs.lake import Lake
+    from include.sources.partition import Partition
 
 EVERY_SOURCE = "(all sources)"
 # Resolves to the raw tables that a replay changed.
@@ -30,22 +36,26 @@ REPLAYED = AssetAlias("replayed raw tables")
 # Resolves to the raw tables from which expired personal data were deleted.
 EMPTIED = AssetAlias("raw tables with less personal data")
 
-DEFAULTS = {
-    "owner": "data-team",
-    "retries": 3,
-    "retry_delay": timedelta(seconds=10),
-    "retry_exponential_backoff": 3,
-    "max_retry_delay": timedelta(minutes=5),
-    "retry_policy": ExceptionRetryPolicy(
-        rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
-    ),
-    "execution_timeout": timedelta(hours=2),
-}
-BOOKKEEPING_TIMEOUT = timedelta(minutes=10)
+# As the UI names a mapped task; its partitions are of several sources.
+REPLAY_LABEL = "{{ task.op_kwargs['source'] }} " + PARTITION_LABEL
 
-PARTITION_LABEL = (
-    "{{ task.op_kwargs['source'] }} {{ task.op_kwargs['council'] }} {{ task.op_kwargs['period'] }}"
-)
+
+@task(map_index_template=REPLAY_LABEL)
+def replay(
+    source: str, council: str, period: str, dag_run: Any = None, ti: Any = None
+) -> dict[str, Any]:
+    """Reload the newest landing of one partition. Returns its ledger entry."""
+    from include.jobs.pipeline import load as job
+
+    entry = job.load(
+        contract(source),
+        contract(source).partition(council, period),
+        lake=lake(),
+        dsn=loader_dsn(),
+        run_id=dag_run.run_id,
+    )
+    ti.xcom_push("landing", entry["landing"])
+    return entry
 
 
 @dag(
@@ -84,27 +94,10 @@ def replay_quarantine() -> None:
         """List the partitions to reload."""
         from include.jobs.pipeline import replay as job
 
-        _refuse_unknown_parameters(dag_run, ["source"])
+        refuse_unknown_parameters(dag_run, ["source"])
         asked = params["source"]
-        return job.plan(_dsn("wandle_loader"), None if asked == EVERY_SOURCE else asked)
-
-    @task(map_index_template=PARTITION_LABEL)
-    def replay(
-        source: str, council: str, period: str, dag_run: Any = None, ti: Any = None
-    ) -> dict[str, Any]:
-        """Reload the newest landing of one partition. Returns its ledger entry."""
-        from include.jobs.pipeline import load as job
-
-        entry = job.load(
-            contract(source),
-            council,
-            period,
-            lake=_lake(),
-            dsn=_dsn("wandle_loader"),
-            run_id=dag_run.run_id,
-        )
-        ti.xcom_push("landing", entry["landing"])
-        return entry
+        found = job.plan(loader_dsn(), None if asked == EVERY_SOURCE else asked)
+        return [{"source": partition.source, **partition.place} for partition in found]
 
     @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT, outlets=[REPLAYED])
     def announce(
@@ -115,7 +108,10 @@ def replay_quarantine() -> None:
 
         found = partitions or []
         changed = job.changed_sources(
-            found, _landings(ti, found), dsn=_dsn("wandle_loader"), run_id=ti.run_id
+            _planned(found),
+            landings_of(ti, "replay", found),
+            dsn=loader_dsn(),
+            run_id=ti.run_id,
         )
         if not changed:
             raise AirflowSkipException("nothing was loaded, so nothing to announce")
@@ -131,7 +127,10 @@ def replay_quarantine() -> None:
         if partitions is None:
             raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. See its log.")
         return job.reconcile(
-            partitions, _landings(ti, partitions), dsn=_dsn("wandle_loader"), run_id=ti.run_id
+            _planned(partitions),
+            landings_of(ti, "replay", partitions),
+            dsn=loader_dsn(),
+            run_id=ti.run_id,
         )
 
     partitions = plan()
@@ -162,7 +161,7 @@ def freshness_watch() -> None:
         """When each source was last checked, and whether it is late."""
         from include.jobs.operate.freshness import watch
 
-        return watch(dsn=_dsn("wandle_transformer"))
+        return watch(dsn=postgres_dsn("wandle_transformer"))
 
     measure()
 
@@ -207,11 +206,9 @@ def housekeeping() -> None:
         """Delete data past retention. Returns landings and bytes by source and reason."""
         from include.jobs.operate import housekeeping as job
 
-        _refuse_unknown_parameters(dag_run, ["dry_run"])
+        refuse_unknown_parameters(dag_run, ["dry_run"])
         delete = not params["dry_run"]
-        counts = job.summary(
-            job.housekeeping(lake=_lake(), dsn=_dsn("wandle_loader"), delete=delete)
-        )
+        counts = job.summary(job.housekeeping(lake=lake(), dsn=loader_dsn(), delete=delete))
         for source in sorted(counts):
             if delete and "expired" in counts[source]:
                 outlet_events[EMPTIED].add(Asset(f"raw.{source}"))
@@ -220,41 +217,10 @@ def housekeeping() -> None:
     clean()
 
 
-def _refuse_unknown_parameters(dag_run: Any, known: list[str]) -> None:
-    """Reject unknown parameters, which Airflow accepts."""
-    for name in dag_run.conf or {}:
-        if name not in known:
-            raise PermanentError(
-                f"{dag_run.dag_id}: unknown parameter {name!r}. Known: {', '.join(known)}. "
-                "Correct it and start the run again."
-            )
-
-
-def _landings(ti: Any, partitions: list[dict[str, str]]) -> list[str | None]:
-    """The landing just loaded for each partition; None if its load did not finish."""
-    task = "replay"
-    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task], run_ids=[ti.run_id])
+def _planned(places: list[dict[str, str]]) -> list[Partition]:
     return [
-        ti.xcom_pull(task_ids=task, key="landing", map_indexes=index)
-        if states.get(ti.run_id, {}).get(f"{task}_{index}") == "success"
-        else None
-        for index in range(len(partitions))
+        contract(place["source"]).partition(place["council"], place["period"]) for place in places
     ]
-
-
-def _dsn(connection: str) -> str:
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
-
-    return PostgresHook(connection, sqlalchemy_scheme="postgresql").get_uri()
-
-
-def _lake() -> Lake:
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-    from include.jobs.lake import S3_CONFIG, Lake
-
-    hook = S3Hook("wandle_s3", config=S3_CONFIG)
-    return Lake(s3=hook.conn, bucket=hook.service_config["bucket_name"])
 
 
 replay_quarantine()

@@ -6,39 +6,17 @@ that have not been checked for too long; it does not block the build.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import (
-    Asset,
-    AssetAny,
-    ExceptionRetryPolicy,
-    RetryAction,
-    RetryRule,
-    dag,
-    task,
-)
+from airflow.sdk import Asset, AssetAny, dag, task
 
-from include.errors import PermanentError
+from dags._tasks import DEFAULTS, lake, postgres_dsn
 from include.sources.model import contracts
-
-if TYPE_CHECKING:
-    from include.jobs.lake import Lake
 
 # The assets that the `announce` tasks update.
 RAW_TABLES = [Asset(f"raw.{source}") for source in contracts()]
 
-DEFAULTS = {
-    "owner": "data-team",
-    "retries": 2,
-    "retry_delay": timedelta(seconds=10),
-    "retry_exponential_backoff": 3,
-    "max_retry_delay": timedelta(minutes=5),
-    "retry_policy": ExceptionRetryPolicy(
-        rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
-    ),
-    "execution_timeout": timedelta(hours=2),
-}
+CONNECTION = "wandle_transformer"
 
 
 @dag(
@@ -48,7 +26,7 @@ DEFAULTS = {
     schedule=AssetAny(*RAW_TABLES),
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULTS | {"retries": 2},
 )
 def transform() -> None:
     @task
@@ -56,46 +34,31 @@ def transform() -> None:
         """Build and test staging and intermediate models; a retry builds only what failed."""
         from include.jobs.pipeline.transform import build
 
-        return build("staging", dsn=_dsn(), run_id=ti.run_id)
+        return build("staging", dsn=postgres_dsn(CONNECTION), run_id=ti.run_id)
 
     @task
     def marts(ti: Any = None) -> dict[str, Any]:
         """Build and test the marts; a retry builds only what failed."""
         from include.jobs.pipeline.transform import build
 
-        return build("marts", dsn=_dsn(), run_id=ti.run_id)
+        return build("marts", dsn=postgres_dsn(CONNECTION), run_id=ti.run_id)
 
     @task
     def publish() -> str:
         """Publish the dbt docs to S3, where the plugin serves them. Returns their address."""
         from include.jobs.pipeline.transform import generate_docs
 
-        return generate_docs(dsn=_dsn(), lake=_lake())
+        return generate_docs(dsn=postgres_dsn(CONNECTION), lake=lake())
 
     @task
     def freshness() -> list[dict[str, Any]]:
         """When each source was last checked, and whether it is late."""
         from include.jobs.pipeline.transform import freshness
 
-        return freshness(dsn=_dsn())
+        return freshness(dsn=postgres_dsn(CONNECTION))
 
     staging() >> marts() >> publish()
     freshness()
-
-
-def _dsn() -> str:
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
-
-    return PostgresHook("wandle_transformer", sqlalchemy_scheme="postgresql").get_uri()
-
-
-def _lake() -> Lake:
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
-    from include.jobs.lake import S3_CONFIG, Lake
-
-    hook = S3Hook("wandle_s3", config=S3_CONFIG)
-    return Lake(s3=hook.conn, bucket=hook.service_config["bucket_name"])
 
 
 transform()

@@ -159,6 +159,11 @@ class Settings(BaseSettings):
             )
         return str(value)
 
+    @property
+    def serverless_sources(self) -> frozenset[str]:
+        """The sources that `WANDLE_SERVERLESS` names: a function extracts them."""
+        return frozenset(name.strip() for name in self.serverless.split(",") if name.strip())
+
     def _from_secret(self, field: str) -> str:
         from include.aws.secrets import Secrets, dsn_of_connection
 

@@ -94,7 +94,8 @@ class Site:
 
         timeouts = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
         hook = S3Hook(CONNECTION, config=timeouts)
-        lake = Lake(hook.conn, hook.service_config["bucket_name"]).as_job("portal")
+        bucket = hook.service_config["bucket_name"]
+        lake = Lake(hook.conn, bucket, hook.get_session()).as_job("portal")
         name = docs.current(lake.s3, lake.bucket)
         if self._page is not None and self._page.name == name:
             return self._page

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import pyarrow as pa
 
 from include.councils.model import Council
 from include.sources.model import Contract
 from include.sources.page import PageFacts, SentRequest
 from include.sources.partition import Partition, Period
-from include.warehouse.prepare import PageBody
+from include.warehouse.books.counts import Counts
+from include.warehouse.prepare import PageBody, PreparedBatch
 
 BASE_URL = "https://api.test/v1"
 AT = datetime(2017, 6, 1, 12, tzinfo=UTC)
@@ -101,6 +104,15 @@ def pages_of(bodies: Sequence[list[Any]]) -> list[PageBody]:
         page_body(body_of(records), len(records), name=f"{number:04}.json.gz")
         for number, records in enumerate(bodies, start=1)
     ]
+
+
+def counted(batches: Iterable[PreparedBatch]) -> tuple[Counts, list[pa.RecordBatch]]:
+    """The books of these batches added up, and their rows."""
+    counts, rows = Counts(), []
+    for batch in batches:
+        counts.add(batch.counts)
+        rows.append(batch.rows)
+    return counts, rows
 
 
 def facts(body: bytes, records: int, label: str = "2017-05", **context: str) -> PageFacts:

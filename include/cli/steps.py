@@ -15,6 +15,7 @@ from include.errors import PermanentError
 from include.settings import Settings
 from include.sources.model import Contract
 from include.sources.model import contract as source_named
+from include.sources.partition import Partition
 from include.terminal import complain, print_json, say
 
 commands = typer.Typer()
@@ -57,7 +58,7 @@ def ingest(
         last=last or None,
         interval=(now, now),
     )
-    _ingest([(contract, item) for item in partitions], force=force, fetch=True)
+    _ingest([(contract, partition) for partition in partitions], force=force, fetch=True)
 
 
 @commands.command()
@@ -112,9 +113,9 @@ def replay(
 
     check_names(source, council, period)
     found = [
-        (source_named(place["source"]), {name: place[name] for name in ("council", "period")})
-        for place in job.plan(Settings.read().need("loader_dsn"), source, most=sys.maxsize)
-        if council in (None, place["council"]) and period in (None, place["period"])
+        (source_named(partition.source), partition)
+        for partition in job.plan(Settings.read().need("loader_dsn"), source, most=sys.maxsize)
+        if council in (None, partition.council) and period in (None, str(partition.period))
     ]
     if not found:
         say("Nothing to replay.")
@@ -142,7 +143,7 @@ def transform() -> None:
     print_json(built)
 
 
-def _ingest(partitions: list[tuple[Contract, dict[str, str]]], *, force: bool, fetch: bool) -> None:
+def _ingest(partitions: list[tuple[Contract, Partition]], *, force: bool, fetch: bool) -> None:
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.ingest import Outcome
     from include.jobs.pipeline.ingest import ingest as run
@@ -151,10 +152,10 @@ def _ingest(partitions: list[tuple[Contract, dict[str, str]]], *, force: bool, f
     lake, dsn = lake_of(settings), settings.need("loader_dsn")
     seen: list[Outcome] = []
     with progress() as advance:
-        for contract, items in _by_source(partitions):
+        for contract, some in _by_source(partitions):
             outcomes = run(
                 contract,
-                items,
+                some,
                 lake=lake,
                 dsn=dsn,
                 forced_by=getpass.getuser() if force else None,
@@ -174,9 +175,9 @@ def _ingest(partitions: list[tuple[Contract, dict[str, str]]], *, force: bool, f
 
 
 def _by_source(
-    partitions: list[tuple[Contract, dict[str, str]]],
-) -> Iterable[tuple[Contract, list[dict[str, str]]]]:
-    grouped: dict[str, tuple[Contract, list[dict[str, str]]]] = {}
-    for contract, item in partitions:
-        grouped.setdefault(contract.name, (contract, []))[1].append(item)
+    partitions: list[tuple[Contract, Partition]],
+) -> Iterable[tuple[Contract, list[Partition]]]:
+    grouped: dict[str, tuple[Contract, list[Partition]]] = {}
+    for contract, partition in partitions:
+        grouped.setdefault(contract.name, (contract, []))[1].append(partition)
     return grouped.values()

@@ -7,18 +7,17 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
 import requests
 import tenacity
-from pyrate_limiter import Limiter, Rate, StateBucket, TokenBucket
 from urllib3.exceptions import HTTPError
 
 from include.disk import disk_errors, is_full
 from include.errors import SourceRejected, SourceUnavailable
 from include.extract.hosts import Hosts, Refused, address_of
+from include.extract.rate_limit import limiter
 from include.extract.statuses import Again, Part, Preparing, part_of, refuse
 from include.sources.model import Extract
 from include.sources.model import Rate as AllowedRate
@@ -58,6 +57,8 @@ class Answer:
     size: int
     url: str = ""
     redirects: tuple[str, ...] = ()
+    # Whether how long it is, or where it ends, was declared.
+    complete: bool = True
     # Where the header `Link` says that the next page is.
     next_link: str = ""
     # Of what a 206 holds a part, if it says so.
@@ -92,13 +93,15 @@ class _Session(requests.Session):
 class Client:
     """One source's connection to its API.
 
-    `rate` is what this client may use; clients of one host in one process
-    share it.
+    `rate` is what the clients of the host may use: those of one process, or
+    all that share it in the warehouse whose DSN is `rate_shared_in`.
     """
 
-    def __init__(self, extract: Extract, rate: AllowedRate) -> None:
+    def __init__(
+        self, extract: Extract, rate: AllowedRate, rate_shared_in: str | None = None
+    ) -> None:
         self._extract = extract
-        self._limiter = _limiter(extract.host, rate.per_second, rate.burst)
+        self._limiter = limiter(extract.host, rate, rate_shared_in)
         self._session = _Session()
         self._session.headers["User-Agent"] = "wandle (council data pipeline)"
 
@@ -241,12 +244,6 @@ class Client:
         )
 
 
-@cache
-def _limiter(host: str, per_second: float, burst: int) -> Limiter:
-    interval_ms = max(1, round(1000 / per_second))
-    return Limiter(StateBucket([Rate(1, interval_ms, burst=burst)], TokenBucket()))
-
-
 def _read(sending: _Sending, response: requests.Response) -> Answer:
     body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
     digest, size = hashlib.sha256(), 0
@@ -280,6 +277,7 @@ def _answer(
         size=size,
         url=address_of(sending.url),
         redirects=tuple(sending.redirects),
+        complete=_declares_its_end(response),
         next_link=response.links.get("next", {}).get("url", ""),
         part=part_of(response.headers.get("Content-Range")) if partial else None,
     )
@@ -288,6 +286,12 @@ def _answer(
 def _is_worth_another_attempt(error: BaseException) -> bool:
     # What is being prepared has been waited for.
     return isinstance(error, SourceUnavailable) and not isinstance(error, Preparing)
+
+
+def _declares_its_end(response: requests.Response) -> bool:
+    """Whether a body that breaks off is seen to (RFC 9112, 6.3)."""
+    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return chunked or "Content-Length" in response.headers
 
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_BACKOFF_SECONDS)

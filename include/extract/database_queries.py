@@ -17,7 +17,7 @@ from include.sources.partition import Partition
 def _rows(extract: DatabaseExtract) -> sql.Composed:
     """The query, as a table, and the condition that its rows are of the period."""
     condition: sql.Composable = sql.SQL("true")
-    if extract.changed and "%(period_start)s" not in extract.query:
+    if extract.follows_changes:
         changed = sql.Identifier(extract.changed)
         condition = sql.SQL("{0} >= %(period_start)s and {0} < %(period_end)s").format(changed)
     # The contract's own text: whoever may change it may change everything.

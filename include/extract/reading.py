@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from include.errors import SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer
 from include.extract.fetched import Page
 from include.extract.identity import Identity, PageRecords
 from include.extract.paging import Pager
 from include.extract.signals import Signals
+from include.records.diagnose import diagnose
 from include.records.read import BodyCutShort, read_records
+from include.records.unpack import unpack
 from include.sources.formats import Format
 from include.sources.page import PageFacts, SentRequest
 
@@ -48,34 +52,46 @@ class Reading:
         contradicts earlier pages.
         """
         self._refuse_parts(answer)
+        content_type = answer.headers.get("content-type", "")
         try:
-            self._count(answer)
-            self.signals = self._pager.signals(answer)
-        except BodyCutShort as error:
-            raise SourceUnavailable(
-                f"{self._who}: the answer from {self._address(answer)} cannot be read: {error}. "
-                "The next retry may succeed."
-            ) from None
-        except UnexpectedPayload as error:
+            self._count(answer, content_type)
+            self.signals = self._pager.signals(self._plain(answer, content_type))
+        except (BodyCutShort, UnexpectedPayload) as error:
+            found = diagnose(error, answer.body, answer.size, self._layout, content_type)
+            where = self._address(answer)
+            if found.retry:
+                raise SourceUnavailable(
+                    f"{self._who}: the answer from {where} cannot be read: {found.what}."
+                    f"{found.begins} The next retry may succeed."
+                ) from None
             raise UnexpectedPayload(
-                f"{self._who}: {error} in the answer from {self._address(answer)}. Has the API "
-                "changed, or is `format` or `paging` wrong in the contract?"
+                f"{self._who}: {found.what}.{found.begins} Answered by {where}. Retrying will not "
+                "help. Has the API changed, or is `format` or `paging` wrong in the contract?"
             ) from None
         self.next = self._pager.next_after(answer, self.signals, self.everything)
         self.answer = answer
 
-    def _count(self, answer: Answer) -> None:
+    def _count(self, answer: Answer, said: str) -> None:
         layout, pager = self._layout, self._pager
         self.records, self.everything = 0, PageRecords()
-        for chunk in read_records(answer.body, answer.size, layout, self._context):
+        for chunk in read_records(
+            answer.body, answer.size, layout, self._context, said, complete=answer.complete
+        ):
             self.records += len(chunk)
             if pager.pages and not layout.select:
                 self.everything.add(chunk, self._identity)
         if pager.pages and layout.select:
             answer.body.seek(0)
             whole = layout.model_copy(update={"select": None})
-            for chunk in read_records(answer.body, answer.size, whole):
+            for chunk in read_records(answer.body, answer.size, whole, None, said):
                 self.everything.add(chunk, self._identity)
+
+    def _plain(self, answer: Answer, said: str) -> Answer:
+        """The answer with its body as records are read from it."""
+        if not self._pager.pages:
+            return answer
+        plain = unpack(answer.body, answer.size, self._layout, said)
+        return replace(answer, body=plain.body, size=plain.size)
 
     def _refuse_parts(self, answer: Answer) -> None:
         """Refuse a 206 that is not the whole; a page may be a part, but not of the bytes."""

@@ -118,7 +118,8 @@ def _content(kept: IO[bytes], layout: Format, pages: list[Page]) -> Content:
     count = total = 0
     for page in _given_back(kept, pages):
         with _body(page) as body:
-            for chunk in read_records(body, page.facts.bytes, layout, page.facts.context):
+            facts = page.facts
+            for chunk in read_records(body, facts.bytes, layout, facts.context, facts.content_type):
                 count += len(chunk)
                 total += content_digest(chunk)
     return count, total % 2**256

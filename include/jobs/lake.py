@@ -27,10 +27,11 @@ S3_CONFIG = Config(
 
 @dataclass(frozen=True)
 class Lake:
-    """An S3 client with access to the bucket, and the bucket's name."""
+    """An S3 client with access to the bucket, the bucket's name, and the client's session."""
 
     s3: BaseClient
     bucket: str
+    session: boto3.Session
 
     def as_job(self, job: str) -> Lake:
         """The same bucket with the permissions of the job's role, if settings name roles.
@@ -40,15 +41,14 @@ class Lake:
         settings = Settings.read()
         if not settings.job_role:
             return self
-        s3 = settings.session(job).client(
-            "s3", endpoint_url=self.s3.meta.endpoint_url, config=S3_CONFIG
-        )
-        return Lake(s3, self.bucket)
+        session = settings.session(job)
+        s3 = session.client("s3", endpoint_url=self.s3.meta.endpoint_url, config=S3_CONFIG)
+        return Lake(s3, self.bucket, session)
 
     @property
     def landings(self) -> Landings:
         """The landings in this bucket."""
-        return Landings(self.s3, self.bucket, _folder(self.s3))
+        return Landings(self.s3, self.bucket, self.session, _folder(self.s3))
 
 
 def _folder(s3: BaseClient) -> Path | None:
@@ -61,12 +61,10 @@ def _folder(s3: BaseClient) -> Path | None:
 
 def lake_of(settings: Settings) -> Lake:
     """The lake of this deployment, for the command line. Raises `WrongSetting`."""
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint or None,
+    session = boto3.Session(
         aws_access_key_id=settings.s3_access_key or None,
         aws_secret_access_key=settings.s3_secret_key or None,
         region_name=settings.region,
-        config=S3_CONFIG,
     )
-    return Lake(s3, settings.bucket)
+    s3 = session.client("s3", endpoint_url=settings.s3_endpoint or None, config=S3_CONFIG)
+    return Lake(s3, settings.bucket, session)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import boto3
     from botocore.client import BaseClient
     from obstore import Bytes
-    from obstore.store import ClientConfig, S3Credential, S3Store
+    from obstore.store import S3Store
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +24,15 @@ _reads_in: list[int] = []
 class FastReader:
     """Reads with the endpoint, credentials and timeouts of a boto3 client.
 
-    A CA bundle of that client is trusted in addition to the system's.
+    The credentials are those of the client's `session`. Only the system's
+    certificates are trusted: with a CA bundle of its own, boto3 reads instead.
 
     Does not report errors: the caller retries with boto3, which succeeds or
     raises its own error. After a failure this reader is disabled.
     """
 
-    def __init__(self, s3: BaseClient, bucket: str) -> None:
-        self._store = _store_of(s3, bucket)
+    def __init__(self, s3: BaseClient, bucket: str, session: boto3.Session) -> None:
+        self._store = _store_of(s3, bucket, session)
 
     def read(self, key: str) -> Bytes | None:
         """The object's bytes, or None to use boto3 instead."""
@@ -50,39 +51,23 @@ class FastReader:
             return None
 
 
-def _store_of(s3: BaseClient, bucket: str) -> S3Store | None:
+def _store_of(s3: BaseClient, bucket: str, session: boto3.Session) -> S3Store | None:
+    from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Store
 
-    # boto3 has no public API for the credentials and CA bundle of a client.
-    credentials = s3._get_credentials()
-    trusted = s3._endpoint.http_session._verify
-    plain = s3.meta.endpoint_url.startswith("http://")
-    if credentials is None or not trusted:
+    if session.get_credentials() is None:
         return None
-
-    def current() -> S3Credential:
-        frozen = credentials.get_frozen_credentials()
-        return {
-            "access_key_id": frozen.access_key,
-            "secret_access_key": frozen.secret_key,
-            "token": frozen.token,
-            "expires_at": datetime.now(UTC) + CREDENTIALS_HELD,
-        }
-
     config = s3.meta.config
-    options: ClientConfig = {
-        "allow_http": plain,
-        "connect_timeout": timedelta(seconds=config.connect_timeout),
-        "timeout": timedelta(seconds=config.read_timeout),
-    }
-    if isinstance(trusted, str) and not plain:
-        options["root_certificate"] = Path(trusted).read_bytes()
     return S3Store(
         bucket,
         endpoint=s3.meta.endpoint_url,
         region=s3.meta.region_name,
-        credential_provider=current,
+        credential_provider=Boto3CredentialProvider(session, ttl=CREDENTIALS_HELD),
         virtual_hosted_style_request=False,
-        client_options=options,
+        client_options={
+            "allow_http": s3.meta.endpoint_url.startswith("http://"),
+            "connect_timeout": timedelta(seconds=config.connect_timeout),
+            "timeout": timedelta(seconds=config.read_timeout),
+        },
         retry_config={"max_retries": 0},
     )

@@ -20,6 +20,7 @@ from include.landing.object_reader import FastReader
 from include.sources.partition import Partition
 
 if TYPE_CHECKING:
+    import boto3
     from botocore.client import BaseClient
 
 ROOT = "landing/"
@@ -92,11 +93,14 @@ def s3_errors(doing: str) -> Iterator[None]:
 
 
 class Landings:
-    """The landings in one bucket."""
+    """The landings in one bucket, as a client and the session that made it may use them."""
 
-    def __init__(self, s3: BaseClient, bucket: str, folder: Path | None = None) -> None:
+    def __init__(
+        self, s3: BaseClient, bucket: str, session: boto3.Session, folder: Path | None = None
+    ) -> None:
         """`folder`: where an S3 server of this machine keeps its objects."""
         self.s3 = s3
+        self._session = session
         self.bucket = bucket
         self._folder = folder
         self._fast: FastReader | None = None
@@ -128,7 +132,7 @@ class Landings:
         There may be fewer bytes, if the response was cut off. Raises as `s3_errors` does.
         """
         with self._making_fast:  # once, because it loads the system's certificates
-            self._fast = self._fast or FastReader(self.s3, self.bucket)
+            self._fast = self._fast or FastReader(self.s3, self.bucket, self._session)
         if (body := self._fast.read(key)) is not None:
             return io.BytesIO(body), len(body)
         arriving, length = self.arriving(key)

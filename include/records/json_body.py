@@ -1,4 +1,4 @@
-"""Records in a JSON body: a list at a path, or one array for each field."""
+"""Where records stand in the bytes of a JSON body."""
 
 from __future__ import annotations
 
@@ -10,87 +10,10 @@ from typing import IO, Any
 
 import ijson
 
-from include.errors import UnexpectedPayload
-from include.records.json_values import (
-    BOM,
-    BodyCutShort,
-    exact,
-    parsed,
-    without_bom,
-    written,
-)
+from include.records.json_records import whole
+from include.records.json_values import BOM, BodyCutShort, exact, parsed, without_bom, written
 from include.sources.formats import Format
 from include.sources.paths import parts
-
-# The part of a path that goes through every field of an object, or every item of a list.
-EVERY = "*"
-
-
-def whole(body: bytes, layout: Format) -> list[Any]:
-    """The records of a body that fits into memory."""
-    if not body:
-        raise BodyCutShort("it is empty (0 bytes)")
-    found = parsed(without_bom(body), layout.as_sent)
-    names = [name for name in layout.records.split(".") if name]
-    if EVERY in names:
-        return list(_gathered(found, names, {}, layout))
-    for number, name in enumerate(names, start=1):
-        if not isinstance(found, dict) or (
-            name not in found and not (layout.one_or_many and number == len(names))
-        ):
-            raise UnexpectedPayload(_no_list(layout, found))
-        found = found.get(name)
-    return _rows(layout, found) if layout.kind == "columnar" else _listed(layout, found)
-
-
-def _listed(layout: Format, found: Any) -> list[Any]:
-    if isinstance(found, list):
-        return found
-    if layout.one_or_many and (found is None or isinstance(found, dict)):
-        return [] if found is None else [found]
-    raise UnexpectedPayload(_no_list(layout, found))
-
-
-def _gathered(
-    found: Any, names: list[str], inherited: dict[str, Any], layout: Format
-) -> Iterator[Any]:
-    """The records below every branch, with the fields that they inherit from those above."""
-    if isinstance(found, dict):
-        own = {name: found[name] for name in layout.inherit if name in found}
-        inherited = inherited | own
-    if not names:
-        for record in _listed(layout, found):
-            yield inherited | record if isinstance(record, dict) else record
-        return
-    name, *rest = names
-    if name == EVERY and isinstance(found, dict | list):
-        for branch in found.values() if isinstance(found, dict) else found:
-            yield from _gathered(branch, rest, inherited, layout)
-    elif isinstance(found, dict) and (name in found or (layout.one_or_many and not rest)):
-        yield from _gathered(found.get(name), rest, inherited, layout)
-    else:
-        raise UnexpectedPayload(_no_list(layout, found))
-
-
-def _rows(layout: Format, found: Any) -> list[Any]:
-    """One record for each position of arrays that are aligned."""
-    if layout.one_or_many and found is None:
-        return []
-    where = f"at {layout.records!r}" if layout.records else "as the whole body"
-    if not isinstance(found, dict):
-        raise UnexpectedPayload(
-            f"expected an object of arrays {where}, found {type(found).__name__}"
-        )
-    arrays = {name: value for name, value in found.items() if isinstance(value, list)}
-    single = sorted(set(found) - set(arrays)) if layout.records else []
-    if not arrays or single:
-        wrong = f"{', '.join(single[:8])} without one" if single else "none"
-        raise UnexpectedPayload(f"expected an array for each field {where}, found {wrong}")
-    lengths = {name: len(values) for name, values in arrays.items()}
-    if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise UnexpectedPayload(f"expected arrays of one length {where}, found {told}")
-    return [dict(zip(arrays, values, strict=True)) for values in zip(*arrays.values(), strict=True)]
 
 
 def streamed_value(body: IO[bytes], path: str) -> Any:
@@ -105,23 +28,13 @@ def _number(value: Any) -> Any:
     return exact(str(value)) if isinstance(value, Decimal) else value
 
 
-def _no_list(layout: Format, found: Any) -> str:
-    where = f"at {layout.records!r}" if layout.records else "as the whole body"
-    shape = (
-        f"an object with {', '.join(sorted(found)[:8]) or 'no fields'}"
-        if isinstance(found, dict)
-        else type(found).__name__
-    )
-    return f"expected a list of records {where}, found {shape}"
-
-
 # Values are told apart by brackets and strings alone: no depth is too deep, no number too long.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
 
 
 def texts(body: bytes, layout: Format) -> Iterator[bytes]:
     """The bytes of each record, in order, of a body that has been read."""
-    if layout.kind == "columnar" or EVERY in layout.records.split("."):
+    if not layout.in_place:
         yield from map(written, whole(body, layout))
         return
     body = without_bom(body)
@@ -174,7 +87,7 @@ def _between_objects(
     body: bytes, layout: Format, records: Sequence[Any], numbers: Collection[int]
 ) -> dict[int, bytes] | None:
     """The same where as many objects seem to stand in the body, and those are the records."""
-    if layout.kind == "columnar" or EVERY in layout.records.split("."):
+    if not layout.in_place:
         return None
     body = without_bom(body)
     start = start_of_list(body, layout)
@@ -207,7 +120,7 @@ def _read(text: bytes, layout: Format) -> Any:
 def start_of_records(body: bytes, layout: Format) -> int:
     """Where the list, or the single record, begins."""
     place = _bracket(body, 0)
-    for wanted in filter(None, layout.records.split(".")):
+    for wanted in layout.path:
         name = None
         place += 1
         while name != wanted:

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from include.errors import UnexpectedPayload
 from include.records import json_body
+from include.records.json_records import whole
 from include.records.json_values import BOM, BodyCutShort, parsed
 from include.sources.formats import Format
 
@@ -42,7 +43,7 @@ def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
     start = json_body.start_of_list(head, layout)
     if start is None:
         text = head + body.read()
-        yield json_body.whole(text, layout), text, layout
+        yield whole(text, layout), text, layout
         return
     rest, yielded = head[start:], False
     listed = _LIST_AS_SENT if layout.as_sent else _LIST
@@ -63,7 +64,7 @@ def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
     elif yielded:
         raise BodyCutShort("it is not complete JSON: a comma stands before the end of its list")
     # What stands around the list must be JSON with it, and nothing must take its place.
-    if json_body.whole(head[:start] + b"]" + rest[end:], layout):
+    if whole(head[:start] + b"]" + rest[end:], layout, around=True):
         raise UnexpectedPayload(f"expected one list of records at {layout.records!r}, found two")
 
 

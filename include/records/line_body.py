@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter, deque
+import os
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain, islice
 from typing import IO, Any
 
 from include.errors import UnexpectedPayload
+from include.records.header import field_names
 from include.records.json_values import BOM, BodyCutShort, parsed
+from include.records.lines import HeldBack, is_ended, lines, without_ending
 from include.records.select import Wanted
 from include.sources.formats import Format
 
 # A record and the bytes of its line, or lines where a quoted field goes over several.
 Line = tuple[Any, bytes]
 
+# A field takes four bytes a character while it is read, and as many again in its texts.
+_BYTES_OF_A_CHARACTER = 8
+LONGEST_FIELD = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _BYTES_OF_A_CHARACTER
+csv.field_size_limit(LONGEST_FIELD)
+# What the parser says of a quote that is open at the end.
+_OPEN_AT_END = "unexpected end of data"
+_TOO_LONG = "field larger than field limit"
 
-def json_lines(body: IO[bytes], layout: Format) -> Iterator[Line]:
-    """Each line's value; a line that is no JSON is given as text."""
-    for line in _lines(body):
-        text = line.rstrip(b"\r\n")
+
+def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) -> Iterator[Line]:
+    """Each line's value; a line that is no JSON is given as text.
+
+    Raises `BodyCutShort` for one whose last line breaks off, and for one of 0
+    bytes unless that means no records.
+    """
+    empty = True
+    for line in lines(body):
+        empty = False
+        text = without_ending(line)
         if not text.strip():
             continue
         try:
@@ -28,86 +47,146 @@ def json_lines(body: IO[bytes], layout: Format) -> Iterator[Line]:
             if text == line:
                 raise BodyCutShort("its last line is cut short") from None
             yield _decoded(text), text
+    if empty and not may_be_empty:
+        raise BodyCutShort("it is empty (0 bytes)")
 
 
-def csv_lines(body: IO[bytes], layout: Format, wanted: Wanted | None = None) -> Iterator[Line]:
+def csv_lines(
+    body: IO[bytes], layout: Format, wanted: Wanted | None = None, *, complete: bool = True
+) -> Iterator[Line]:
     """Each row as an object by the header; one with more or fewer fields is given as text.
 
-    With `wanted`, only the rows that it takes.
+    With `wanted`, only the rows that it takes. `complete` says that all of
+    the body is known to be there, also where its last line has no ending.
+    Raises `BodyCutShort` for one that may lack its end, and
+    `UnexpectedPayload` for another header, and for quotes that never close.
     """
-    rows = _Rows(body, layout.delimiter)
-    header = _header(rows)
-    place = header.index(wanted.field) if wanted and wanted.field in header else None
+    rows = _Rows(body, layout, complete)
+    header = _header(rows, layout)
+    place = header.index(wanted.name) if wanted and wanted.name in header else None
     for fields, raw in rows:
+        if not complete and not is_ended(raw):
+            raise BodyCutShort(
+                "its last line has no line end, and how long the answer is was not declared: it "
+                "may be cut short"
+            )
         if fields is not None and len(fields) == len(header):
             if wanted is None or (place is not None and wanted.is_among(fields[place])):
-                yield dict(zip(header, fields, strict=True)), raw.rstrip(b"\r\n")
+                yield dict(zip(header, fields, strict=True)), without_ending(raw)
         elif fields != []:
-            if not raw.endswith(b"\n"):
-                raise BodyCutShort("its last line is cut short")
-            line = _decoded(raw.rstrip(b"\r\n"))
+            line = _decoded(without_ending(raw))
             if wanted is None or wanted.is_record(line):
-                yield line, raw.rstrip(b"\r\n")
+                yield line, without_ending(raw)
+    rows.check_end(len(header))
 
 
-def _header(rows: _Rows) -> list[str]:
+def bytes_before_records(body: IO[bytes], layout: Format) -> int:
+    """How many bytes of a CSV body stand before its first record."""
+    rows = _Rows(body, layout, complete=True)
+    _header(rows, layout)
+    above = sum(map(len, islice(lines(body), layout.skip_rows_before_header)))
+    body.seek(0)
+    mark = len(BOM) if body.read(len(BOM)) == BOM else 0
+    return mark + above + rows.consumed
+
+
+def _header(rows: _Rows, layout: Format) -> list[str]:
     fields, raw = next(rows, (None, b""))
-    if not raw.strip():
+    if not raw:
         raise BodyCutShort("it has no header line")
     if raw.lstrip().startswith(b"<"):
         raise BodyCutShort("it is a page of HTML or XML instead of CSV")
-    header = [name.strip() for name in fields or ()]
-    twice = sorted(name for name, count in Counter(header).items() if count > 1)
-    if not header or twice:
-        raise UnexpectedPayload(
-            f"expected a header line that names each field once, found {', '.join(twice)!r} twice"
-        )
-    return header
+    if not is_ended(raw) and not rows.complete:
+        raise BodyCutShort("its header line has no end")
+    if not fields:
+        found = "quotes that do not match" if raw.strip() else "an empty line"
+        raise UnexpectedPayload(f"expected a header line, found {found}")
+    return field_names([name.strip() for name in fields], layout.evidence)
 
 
 class _Rows:
-    """Rows of CSV with the bytes that they stand in; fields are None where quotes do not close.
+    """Rows of CSV with the bytes that they stand in; fields are None where quotes do not match.
 
-    Of a row whose quotes do not close only the first line is taken for it.
+    Such a row goes as far as a tolerant reader takes it, and each of its lines
+    is given on its own: what may be text within quotes is never read as rows.
     """
 
-    def __init__(self, body: IO[bytes], delimiter: str) -> None:
-        self._source = _lines(body)
-        self._again: deque[bytes] = deque()
+    def __init__(self, body: IO[bytes], layout: Format, complete: bool) -> None:
+        found = lines(body, skip=layout.skip_rows_before_header)
+        self._footer = HeldBack(found, layout.skip_rows_at_end)
+        self._source = iter(self._footer) if layout.skip_rows_at_end else found
         self._taken: list[bytes] = []
-        self._reader = csv.reader(self._texts(), delimiter=delimiter, strict=True)
-        self._delimiter = delimiter
+        self._broken: deque[bytes] = deque()
+        self._layout = layout
+        self._number = 0
+        self._reader = self._read_on()
+        self.complete = complete
+        self.consumed = 0
 
     def __iter__(self) -> _Rows:
         return self
 
     def __next__(self) -> tuple[list[str] | None, bytes]:
+        if self._broken:
+            return None, self._broken.popleft()
         self._taken.clear()
         try:
             fields = next(self._reader)
-        except csv.Error:
-            first, *rest = self._taken
-            self._again.extendleft(reversed(rest))
-            # A reader whose source has ended stays ended.
-            self._reader = csv.reader(self._texts(), delimiter=self._delimiter, strict=True)
-            return None, first
-        return fields, self._taken[0] if len(self._taken) == 1 else b"".join(self._taken)
+        except csv.Error as error:
+            self._read_over(str(error))
+            return None, self._broken.popleft()
+        taken = self._taken
+        raw = taken[0] if len(taken) == 1 else b"".join(taken)
+        self.consumed += len(raw)
+        return fields, raw
+
+    def check_end(self, fields: int) -> None:
+        """Raise `UnexpectedPayload` if a line that is to be left out below looks like a record."""
+        held = self._footer.held
+        if self._layout.skip_rows_at_end and len(held) < self._layout.skip_rows_at_end:
+            raise UnexpectedPayload(f"expected lines below the records, found {len(held)}")
+        for line in held:
+            values = next(csv.reader([_decoded(line)], delimiter=self._layout.delimiter), [])
+            if len(values) == fields > 1 and all(map(str.strip, values)):
+                raise UnexpectedPayload(
+                    f"expected {self._layout.skip_rows_at_end} lines below the records as "
+                    "`skip_rows_at_end` says, found one with a value for each field"
+                )
+
+    def _read_over(self, error: str) -> None:
+        """Find where a row ends whose quotes do not match."""
+        first = self._number - len(self._taken) + 1 + self._layout.skip_rows_before_header
+        if _OPEN_AT_END in error and not self.complete:
+            raise BodyCutShort(f"it ends within quotes that open in line {first}")
+        if _OPEN_AT_END in error or _TOO_LONG in error:
+            raise UnexpectedPayload(
+                f"expected quotes that close, found some from line {first} on that never do. If "
+                "quotes have no meaning in this file, say `quote: ''` under `format`"
+            )
+        again = chain(map(_decoded, list(self._taken)), self._texts())
+        with suppress(csv.Error):
+            next(csv.reader(again, **self._dialect(), strict=False), None)
+        self._broken.extend(self._taken)
+        # A reader whose source has ended stays ended.
+        self._reader = self._read_on()
+
+    def _read_on(self) -> Iterator[list[str]]:
+        return csv.reader(self._texts(), **self._dialect(), strict=True)
+
+    def _dialect(self) -> dict[str, Any]:
+        quote = self._layout.quote
+        quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+        return {
+            "delimiter": self._layout.delimiter,
+            "quotechar": quote or None,
+            "quoting": quoting,
+        }
 
     def _texts(self) -> Iterator[str]:
-        while True:
-            line = self._again.popleft() if self._again else next(self._source, None)
-            if line is None:
-                return
+        for line in self._source:
             self._taken.append(line)
+            self._number += 1
             yield _decoded(line)
-
-
-def _lines(body: IO[bytes]) -> Iterator[bytes]:
-    body.seek(0)
-    first = body.readline().removeprefix(BOM)
-    if first:
-        yield first
-    yield from body
 
 
 def _decoded(line: bytes) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import IO, Any
 
 from include.records import json_body, line_body
+from include.records.evidence import Witness
+from include.records.json_records import whole
 from include.records.json_stream import pieces
 from include.records.json_values import BodyCutShort, at, parsed, without_bom
 from include.records.select import Wanted
+from include.records.unpack import unpack
 from include.sources.formats import Format
 
 __all__ = [
@@ -41,44 +44,81 @@ class Chunk:
 
 
 def read_records(
-    body: IO[bytes], size: int, layout: Format, context: Mapping[str, str] | None = None
+    body: IO[bytes],
+    size: int,
+    layout: Format,
+    context: Mapping[str, str] | None = None,
+    content_type: str = "",
+    *,
+    complete: bool = True,
 ) -> Iterator[list[Any]]:
     """The records of a body in order, in lists of some thousands.
 
     A line that is not well-formed is a record too, as text. Where the format
     selects, only those are records that belong to what `context`, the values
-    of the page's request, names.
+    of the page's request, names. `content_type` is what the answer said of
+    itself; `complete` that all of it is known to be there.
 
     Raises `BodyCutShort` if the body is not well-formed to its end, and
-    `UnexpectedPayload` if it is, but holds no records where `layout` says.
+    `UnexpectedPayload` if it is, but is not what `layout` says: it holds no
+    records where they should be, or others than the contract reads.
     """
-    return (chunk.records for chunk in read_chunks(body, size, layout, context))
+    chunks = read_chunks(body, size, layout, context, content_type, complete=complete)
+    return (chunk.records for chunk in chunks)
 
 
 def read_chunks(
-    body: IO[bytes], size: int, layout: Format, context: Mapping[str, str] | None = None
+    body: IO[bytes],
+    size: int,
+    layout: Format,
+    context: Mapping[str, str] | None = None,
+    content_type: str = "",
+    *,
+    complete: bool = True,
 ) -> Iterator[Chunk]:
     """The same, with the bytes that the records stand in.
 
-    A record of a columnar body stands nowhere, and one that inherits not as it is: both are
-    written as JSON.
+    They are those of the body without its compression, in UTF-8. A record of
+    arrays side by side stands nowhere, and one that inherits not as it is:
+    both are written as JSON.
     """
     wanted = Wanted(layout.select, context or {}) if layout.select else None
-    if layout.kind in ("csv", "jsonl"):
-        yield from _chunks_of_lines(_lines(body, layout, wanted))
+    found = unpack(body, size, layout, content_type)
+    complete = complete or any(layer.endswith("file") for layer in found.packing)
+    if layout.kind == "csv":
+        lines = line_body.csv_lines(found.body, layout, wanted, complete=complete)
+        yield from _chunks_of_lines(lines)
         return
-    if size > STREAM_ABOVE_BYTES and layout.kind == "json" and "*" not in layout.records:
-        for records, text, found_in in pieces(body, layout):
+    witness = Witness(layout.evidence)
+    if layout.kind == "jsonl":
+        lines = line_body.json_lines(found.body, layout, may_be_empty=not layout.evidence.fields)
+        yield from _chunks_of_lines(lines, witness, wanted)
+    elif found.size > STREAM_ABOVE_BYTES and layout.kind == "json" and layout.in_place:
+        for records, text, found_in in pieces(found.body, layout):
+            witness.see(records)
             yield from _chunks_of_json(records, text, found_in, wanted)
-        return
-    text = body.read()
-    yield from _chunks_of_json(json_body.whole(text, layout), text, layout, wanted)
+    else:
+        text = found.body.read()
+        records = whole(text, layout)
+        witness.see(records)
+        # Before any record is given away: most bodies are read here.
+        witness.end()
+        yield from _chunks_of_json(records, text, layout, wanted)
+    witness.end()
 
 
-def _chunks_of_lines(found: Iterator[line_body.Line]) -> Iterator[Chunk]:
-    while some := list(islice(found, CHUNK_RECORDS)):
-        records, texts = map(list, zip(*some, strict=True))
-        yield Chunk(records, partial(_at, texts))
+def _chunks_of_lines(
+    found: Iterable[line_body.Line], witness: Witness | None = None, wanted: Wanted | None = None
+) -> Iterator[Chunk]:
+    lines = iter(found)
+    while some := list(islice(lines, CHUNK_RECORDS)):
+        if witness:
+            witness.see([record for record, _ in some])
+        if wanted:
+            some = [line for line in some if wanted.is_record(line[0])]
+        if some:
+            records, texts = map(list, zip(*some, strict=True))
+            yield Chunk(records, partial(_at, texts))
 
 
 def _at(texts: Sequence[bytes], numbers: Collection[int]) -> dict[int, bytes]:
@@ -111,11 +151,12 @@ def _in_json(
     return {number: found[places[number - 1]] for number in numbers}
 
 
-def count_records(body: IO[bytes], size: int, layout: Format) -> int:
+def count_records(body: IO[bytes], size: int, layout: Format, content_type: str = "") -> int:
     """How many records the whole body holds, whether selected or not."""
     body.seek(0)
     everything = layout.model_copy(update={"select": None})
-    return sum(len(chunk) for chunk in read_records(body, size, everything))
+    chunks = read_records(body, size, everything, None, content_type)
+    return sum(len(chunk) for chunk in chunks)
 
 
 def record_texts(
@@ -123,11 +164,12 @@ def record_texts(
     layout: Format,
     numbers: Collection[int],
     context: Mapping[str, str] | None = None,
+    content_type: str = "",
 ) -> dict[int, bytes]:
     """The bytes of single records as they stand in a body, by their number in it, from 1."""
     found: dict[int, bytes] = {}
     before = 0
-    for chunk in read_chunks(io.BytesIO(body), len(body), layout, context):
+    for chunk in read_chunks(io.BytesIO(body), len(body), layout, context, content_type):
         end = before + len(chunk.records)
         texts = chunk.texts({number - before for number in numbers if before < number <= end})
         found |= {number + before: text for number, text in texts.items()}
@@ -141,10 +183,3 @@ def value_in(body: IO[bytes], size: int, path: str) -> Any:
     if size > STREAM_ABOVE_BYTES:
         return json_body.streamed_value(body, path)
     return at(parsed(without_bom(body.read())), path)
-
-
-def _lines(body: IO[bytes], layout: Format, wanted: Wanted | None) -> Iterator[line_body.Line]:
-    if layout.kind == "csv":
-        return line_body.csv_lines(body, layout, wanted)
-    found = line_body.json_lines(body, layout)
-    return (line for line in found if wanted.is_record(line[0])) if wanted else found

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from include.errors import PermanentError
 from include.records import json_body
 from include.records.json_values import without_bom
+from include.records.line_body import bytes_before_records
 from include.records.read import count_records, read_records, record_texts
+from include.records.unpack import UTF_8, unpack
 from include.sources.formats import Format
 
 # What stands for a single record where it is gone, and a list is not.
-NOTHING = b"null"
+NOTHING = b"[]"
+# What is left of JSON lines: an answer of no bytes could be anything.
+NO_LINES = b"\n"
 
 
 @dataclass(frozen=True)
@@ -35,19 +39,25 @@ def cut_records(
     layout: Format,
     gone: Callable[[Any], bool],
     context: Mapping[str, str] | None = None,
+    content_type: str = "",
 ) -> Cut:
     """Take the records for which `gone` says so out of a body, with what separates them.
 
     All other records keep their bytes and their order, and so does all that
-    stands around them. Raises `PermanentError` for a body whose records do not
+    stands around them; a compressed body is packed again, with no other file
+    in it. Raises `PermanentError` for a body whose records do not
     each stand in one place, and for one that does not read as it should
     afterwards.
     """
+    unpacked = unpack(io.BytesIO(body), len(body), layout, content_type)
+    if unpacked.packing:
+        cut = cut_records(unpacked.body.read(), _plain(layout), gone, context)
+        return replace(cut, body=unpacked.pack(cut.body)) if cut.lost else replace(cut, body=body)
     everything = layout.model_copy(update={"select": None})
     going = [gone(record) for record in _records(body, everything)]
     if not any(going):
         return Cut(body, 0, sum(1 for _ in _records(body, layout, context)))
-    if layout.kind == "columnar" or json_body.EVERY in layout.records.split("."):
+    if not layout.in_place:
         raise PermanentError(
             "its records stand in several places of the body, and cannot be cut out of it"
         )
@@ -55,7 +65,7 @@ def cut_records(
     kept = [text for text, goes in zip(texts, going, strict=True) if not goes]
     places = list(_places(body, everything, texts))
     if layout.kind in ("csv", "jsonl"):
-        shorter = _without_lines(body, places, going)
+        shorter = _without_lines(body, places, going) or NO_LINES
     elif layout.one_or_many and _is_single(body, places):
         shorter = body[: places[0][0]] + NOTHING + body[places[0][1] :]
     else:
@@ -65,6 +75,11 @@ def cut_records(
     if not same or count_records(io.BytesIO(shorter), len(shorter), layout) != len(kept):
         raise PermanentError("without these records it does not read as it should")
     return Cut(shorter, sum(going), left)
+
+
+def _plain(layout: Format) -> Format:
+    """The format of a body that is unpacked."""
+    return layout.model_copy(update={"compression": (), "encoding": UTF_8, "zip_member": ""})
 
 
 def _records(
@@ -93,7 +108,7 @@ def _start(body: bytes, layout: Format) -> int:
     if layout.kind == "jsonl":
         return 0
     if layout.kind == "csv":
-        return body.index(b"\n") + 1
+        return bytes_before_records(io.BytesIO(body), layout)
     without = without_bom(body)
     return len(body) - len(without) + json_body.start_of_records(without, layout)
 
@@ -108,7 +123,7 @@ def _without_lines(body: bytes, places: list[tuple[int, int]], going: list[bool]
     for (start, end), goes in zip(places, going, strict=True):
         if goes:
             kept.append(body[last:start])
-            for newline in (b"\r\n", b"\n"):
+            for newline in (b"\r\n", b"\n", b"\r"):
                 if body.startswith(newline, end):
                     end += len(newline)
                     break

@@ -8,6 +8,7 @@ from typing import Any
 from include.errors import UnexpectedPayload
 from include.records.json_values import at
 from include.sources.formats import Selection
+from include.sources.paths import parts
 
 
 class Wanted:
@@ -23,6 +24,9 @@ class Wanted:
                 f"selected, found {', '.join(sorted(context)) or 'none'}"
             )
         self.field = select.field
+        names = parts(select.field)
+        # Of a row, which has no fields within fields.
+        self.name = names[0] if len(names) == 1 else None
         self._among = frozenset(context[select.among].split(","))
 
     def is_among(self, value: Any) -> bool:

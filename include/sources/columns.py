@@ -41,6 +41,11 @@ class Column(Definition):
     request: str = Field(default="", description="Taken from the request instead: `ward.code`.")
     position: bool = Field(default=False, description="The record's number in its page, from 1.")
     required: bool = Field(default=False, description="Null or absent breaks the contract.")
+    optional: bool = Field(
+        default=False,
+        description="Whether the header of a file may lack the field; otherwise such a file is "
+        "not taken for the data.",
+    )
     allowed: tuple[Scalar, ...] = Field(default=(), description="The only values there may be.")
     pattern: str = Field(default="", description="Regular expression for the whole text.")
     minimum: float | None = None

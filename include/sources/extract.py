@@ -258,3 +258,8 @@ class DatabaseExtract(Definition):
     page_size: int = Field(default=10_000, ge=1, le=1_000_000)
     parallel: int = Field(default=1, ge=1, le=16)
     parents: dict[str, Parent] = Field(default_factory=dict, max_length=0)
+
+    @property
+    def follows_changes(self) -> bool:
+        """Whether a partition holds the rows that changed in it, and not later."""
+        return bool(self.changed) and "%(period_start)s" not in self.query

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -14,10 +14,12 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, read_folder
 from include.errors import PermanentError, UnknownName, WrongDefinition
+from include.sources.checks import Checks
 from include.sources.columns import NUMERIC, Column
+from include.sources.evidence import evidence_of
 from include.sources.extract import DatabaseExtract, Extract, Rate, Way
 from include.sources.formats import Format
-from include.sources.partition import Grain, Period
+from include.sources.partition import Grain, Partition, Period
 from include.sources.paths import parts
 from include.sources.templates import placeholders
 
@@ -32,28 +34,6 @@ def _kind_of(extract: Any) -> str:
         extract.get("kind", "http") if isinstance(extract, dict) else getattr(extract, "kind", "")
     )
     return str(kind)
-
-
-class Checks(Definition):
-    """Checks that a load must pass before it is committed."""
-
-    min_records: int = Field(default=0, ge=0, description="Refuse a landing with fewer records.")
-    min_share_of_previous: float = Field(
-        default=0,
-        ge=0,
-        le=1,
-        description="Refuse a landing with less than this share of the current load's records.",
-    )
-    null_columns_may_appear: bool = Field(
-        default=False,
-        description="Allow a column to become entirely null that is not in the current load.",
-    )
-    max_quarantined_share: float = Field(
-        default=0.05,
-        ge=0,
-        le=1,
-        description="Refuse a load that quarantines a larger share of its records.",
-    )
 
 
 class Contract(Definition):
@@ -180,12 +160,15 @@ class Contract(Definition):
             )
 
     def layout(self, way: str = "api") -> Format:
-        """The format of the bodies fetched this way."""
-        found = self.format
-        if way == "archive" and isinstance(self.extract, Extract) and self.extract.archive:
-            found = self.extract.archive.format
-        elif isinstance(self.extract, DatabaseExtract):
+        """The format of the bodies fetched this way, and what they must contain."""
+        if isinstance(self.extract, DatabaseExtract):
             found = Format(kind="jsonl")
+        else:
+            archive = self.extract.archive if way == "archive" else None
+            found = archive.format if archive else self.format
+            selected_by = parts(found.select.field) if found.select else ()
+            evidence = evidence_of(self.columns_of(way), selected_by, self.personal)
+            found = found.with_evidence(evidence)
         needed = any(column.type == "jsonb" or column.accept_numbers for column in self.columns)
         return found.with_numbers_as_sent() if needed else found
 
@@ -213,6 +196,10 @@ class Contract(Definition):
         """The column of that name."""
         return next(column for column in self.columns if column.name == name)
 
+    def partition(self, council: str, period: str) -> Partition:
+        """The partition of a council and a period as people write it. Raises `UnknownName`."""
+        return Partition(self.name, council, self.parse_period(period))
+
     def parse_period(self, text: str) -> Period:
         """Parse a period, e.g. `2017-05`. Raises `UnknownName`."""
         return Period.parse(text, self.period)
@@ -220,6 +207,15 @@ class Contract(Definition):
     def may_be_unpublished(self, period: Period, today: date) -> bool:
         """Whether the period is younger than the publication lag."""
         return today <= period.last_day + timedelta(days=self.publication_lag_days)
+
+    @property
+    def may_empty(self) -> bool:
+        """Whether a partition that has records may be replaced by none."""
+        if self.checks.partition_may_empty is not None:
+            return self.checks.partition_may_empty
+        # A row that changes again leaves the period that it was in.
+        extract = self.extract
+        return isinstance(extract, DatabaseExtract) and extract.follows_changes
 
     @property
     def rules_hash(self) -> str:
@@ -313,19 +309,25 @@ def contract(name: str) -> Contract:
         ) from None
 
 
-def rate_for(contract: Contract, all_contracts: Iterable[Contract]) -> Rate:
-    """The share of its host's rate limit that one client of this source may use.
+def rate_for(
+    contract: Contract, all_contracts: Iterable[Contract], sharing: Container[str] = ()
+) -> Rate:
+    """The share of its host's rate limit for the clients in `sharing` together, or for one client.
 
-    The host's rate divided by the sum of `parallel` over the contracts of
-    that host, so that together they never exceed it. Raises `PermanentError`
-    for a source that is a database.
+    `sharing` names the sources whose clients take turns in one place. Every
+    other client, one for each of a contract's `parallel` tasks, keeps to an
+    equal part of its own, so that all together never exceed the host's rate.
+    Raises `PermanentError` for a source that is a database.
     """
     if not isinstance(contract.extract, Extract):
         raise PermanentError(f"{contract.name}: rate limits do not apply to a database.")
-    asked = [other.extract for other in all_contracts if isinstance(other.extract, Extract)]
-    of_host = [other for other in asked if other.host == contract.extract.host]
-    of_host = of_host or [contract.extract]
-    clients = sum(other.parallel for other in of_host)
-    per_second = min(other.rate.per_second for other in of_host)
-    burst = min(other.rate.burst for other in of_host)
-    return Rate(per_second=per_second / clients, burst=max(1, burst // clients))
+    clients = {
+        other.name: other.extract
+        for other in (*all_contracts, contract)
+        if isinstance(other.extract, Extract) and other.extract.host == contract.extract.host
+    }
+    parts = sum(item.parallel for item in clients.values())
+    shared = sum(item.parallel for name, item in clients.items() if name in sharing) or 1
+    per_second = min(item.rate.per_second for item in clients.values())
+    burst = min(item.rate.burst for item in clients.values())
+    return Rate(per_second=per_second * shared / parts, burst=max(1, burst * shared // parts))

@@ -63,6 +63,11 @@ class PageFacts(BaseModel):
     bytes: int
     records: int
 
+    @property
+    def content_type(self) -> str:
+        """What the answer said of itself."""
+        return self.headers.get("content-type", "")
+
 
 class Answered(BaseModel):
     """An answer without a page: the status says that there is nothing, or nothing yet."""

@@ -75,5 +75,10 @@ class Partition:
     council: str
     period: Period
 
+    @property
+    def place(self) -> dict[str, str]:
+        """Council and period as text, as tasks hand them on."""
+        return {"council": self.council, "period": str(self.period)}
+
     def __str__(self) -> str:
         return f"{self.source} {self.council} {self.period}"

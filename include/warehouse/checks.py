@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from include.sources.model import Contract
+from include.sources.raw_table import EXTRA
 from include.warehouse.books.counts import Counts
 from include.warehouse.books.ledger import Landing
+from include.warehouse.parts import Emptied
+
+# So many parts are named in a message.
+SHOWN = 5
 
 
 def of_landing(
@@ -23,6 +28,12 @@ def of_landing(
         )
     share = contract.checks.min_share_of_previous
     before = previous["records"] if previous else 0
+    if before and not landing.records and not contract.may_empty:
+        return (
+            f"expected records, as the {before} of the current load (landing "
+            f"{previous['landing_id'] if previous else ''}), found none in landing "
+            f"{landing.landing_id}"
+        )
     if landing.records < share * before:
         return (
             f"expected at least {share:g} of the {before} records of the current load "
@@ -30,6 +41,24 @@ def of_landing(
             f"in landing {landing.landing_id}"
         )
     return None
+
+
+def of_parts(
+    contract: Contract, landing: Landing, previous: str, gone: Sequence[Emptied]
+) -> str | None:
+    """Whether every part that has records in the current load, landing `previous`, has some now."""
+    most = contract.checks.max_records_of_emptied_part
+    if most is None or not landing.records:
+        return None
+    large = [part for part in gone if part.records > most]
+    if not large:
+        return None
+    more = f"; and {len(large) - SHOWN} more" if len(large) > SHOWN else ""
+    return (
+        f"expected records in every part that has more than {most} in the current load (landing "
+        f"{previous}), found {len(large)} without any in landing {landing.landing_id}: "
+        f"{'; '.join(map(str, large[:SHOWN]))}{more}"
+    )
 
 
 def of_books(landing: Landing, counts: Counts, copied: int) -> str | None:
@@ -53,12 +82,24 @@ def of_records(contract: Contract, counts: Counts) -> str | None:
     broken = Counter((item.column, item.rule) for item in counts.quarantine)
     (column, rule), times = broken.most_common(1)[0]
     first = next(item for item in counts.quarantine if (item.column, item.rule) == (column, rule))
-    said = counts.differences.get((column or "", rule), f"found {first.value}")
+    said = counts.differences.get((column or "", rule)) or _found(column, first.value)
     return (
         f"{bad} of {counts.records} records break the contract, more than the share of "
         f"{most:g} that it allows; {times} of them: {column or 'record'} breaks rule `{rule}`: "
         f"{said} (first: record {first.record_no}, {first.page} number {first.page_record_no})"
     )
+
+
+def _found(column: str | None, value: str | None) -> str:
+    """What is wrong with a record as a whole, or with the fields that no column names."""
+    if column == EXTRA:
+        return (
+            "expected JSON in the fields that no column names, found text that is not UTF-8, or "
+            "NaN. Is `encoding` right under `format`?"
+        )
+    if column is None:
+        return f"expected an object, or a line with as many fields as the header, found {value}"
+    return f"found {value}"
 
 
 def of_columns(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,16 +17,15 @@ from include.warehouse.books import drift, ledger, quarantine
 from include.warehouse.books.counts import Counts
 from include.warehouse.books.ledger import Entry, Landing, Status
 from include.warehouse.columns.pseudonyms import Pseudonyms
-from include.warehouse.connection import CopyCursor, connect, connect_for_arrow
+from include.warehouse.connection import Connection, CopyCursor, connect, connect_for_arrow
+from include.warehouse.decide import Known, decide
 from include.warehouse.memory import do_without_pandas, keep_freed_memory, rare_searches
 from include.warehouse.partition import RawPartition
+from include.warehouse.parts import Requested, emptied
 from include.warehouse.prefetch import Ahead
-from include.warehouse.prepare import PageBody, prepare
+from include.warehouse.prepare import PageBody, PreparedBatch, prepare
 
 log = logging.getLogger(__name__)
-
-# What is to be copied, counted as it is made.
-Batches: TypeAlias = Callable[[Counts], Iterator[pa.RecordBatch]]
 
 
 def load(
@@ -33,6 +33,7 @@ def load(
     landing: Landing,
     pages: Callable[[], Iterable[PageBody]],
     *,
+    requested: Callable[[str], Sequence[Requested]],
     partition: Partition,
     dsn: str,
     entry: Entry,
@@ -41,29 +42,26 @@ def load(
 ) -> Entry:
     """Load a landing, or find that it changes nothing, and write the ledger.
 
-    `pages` is called only if the landing must be read. `entry` says who loads
-    what; the returned one has its outcome: `loaded`, `unchanged` or
-    `not_published`. `forced` loads although unchanged, and although a check,
-    but never the books, says no.
+    `pages` and `requested` are called only if the landing must be read.
+    `requested` returns the requests of a landing by its id, here of this one
+    and the current one, and how many records each returned; none for a landing
+    that is gone. `entry` says who loads what; the returned one has its outcome:
+    `loaded`, `unchanged` or `not_published`. `forced` loads although unchanged,
+    and although a check, but never the books, says no.
 
     Raises `LoadRefused` if a check says no, and whatever made it fail; then
     nothing is changed but the ledger, which has it as `refused` or `failed`,
     and the list of unknown fields.
     """
     do_without_pandas()
-    loading = _Load(contract, partition, landing, entry, forced, dsn)
 
-    def batches(counts: Counts) -> Iterator[pa.RecordBatch]:
-        return prepare(contract, partition, landing.landing_id, pages(), counts, pseudonyms)
+    def prepared() -> Iterator[PreparedBatch]:
+        return prepare(contract, partition, landing.landing_id, pages(), pseudonyms)
 
+    loading = _Load(contract, partition, landing, entry, forced, dsn, prepared, requested)
     try:
         with keep_freed_memory(), rare_searches(), connect(dsn) as connection:
-            cursor = connection.cursor()
-            try:
-                done = loading.run(cursor, batches)
-            except _SameContent as same:
-                connection.rollback()
-                done = loading.unchanged(same.current)
+            done = loading.run(connection)
             connection.commit()
             return done
     except Exception as error:
@@ -98,18 +96,13 @@ def write_failure(
         log.error("the ledger could not be written: %s", failure)
 
 
-class _SameContent(Exception):
-    """What was copied is what is there already."""
-
-    def __init__(self, current: Mapping[str, Any]) -> None:
-        self.current = current
-
-
 class _Load:
     """One load, within one transaction; `counts` is what it has come to, also if it fails."""
 
+    _connection: Connection
     _cursor: CopyCursor
     _raw: RawPartition
+    _known: Known
 
     def __init__(
         self,
@@ -119,6 +112,8 @@ class _Load:
         entry: Entry,
         forced: bool,
         dsn: str,
+        prepared: Callable[[], Iterator[PreparedBatch]],
+        requested: Callable[[str], Sequence[Requested]],
     ) -> None:
         self.counts = Counts()
         self._contract = contract
@@ -127,82 +122,94 @@ class _Load:
         self._entry = entry
         self._forced = forced
         self._dsn = dsn
-        # The partition's current load is of these pages by these rules.
-        self._accepted = False
-        # The raw table has as many rows as that load left, and nobody insists.
-        self._holds = False
+        self._prepared = prepared
+        self._requested = requested
 
-    def run(self, cursor: CopyCursor, batches: Batches) -> Entry:
+    def run(self, connection: Connection) -> Entry:
         """Everything up to the commit."""
-        self._cursor = cursor
-        self._raw = RawPartition(self._contract, self._partition, cursor)
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._raw = RawPartition(self._contract, self._partition, self._cursor)
         self._raw.lock()
         self._raw.require_table()
         ledger.write_landing(self._cursor, self._landing)
-        if self._landing.outcome == "not_published":
-            return self._write(self._entry.ended("not_published", records=0))
-        previous = ledger.current_load(self._cursor, self._partition)
-        same = (self._landing.pages_hash, self._entry.rules_hash)
-        self._accepted = previous is not None and same == (
-            previous["pages_hash"],
-            previous["rules_hash"],
+        self._known = Known(
+            self._landing,
+            self._entry.rules_hash,
+            ledger.current_load(self._cursor, self._partition),
+            self._forced,
         )
-        present = None
-        if previous is not None and self._accepted and not self._forced:
-            present = self._raw.count()
-            if previous["rows"] == present:
-                return self._unchanged(previous)
-        self._heed(checks.of_landing(self._contract, self._landing, previous))
-        entry = self._read(batches, previous, present)
+        if self._known.accepted:
+            self._learn(present=self._raw.count())
+        match decide(self._known):
+            case "not_published":
+                return self._write(self._entry.ended("not_published", records=0))
+            case "unchanged":
+                return self._unchanged()
+            case _:
+                self._check_landing()
+                entry = self._read()
         drift.record(self._cursor, entry.source, entry.landing_id, self.counts.drift)
         return entry
 
-    def unchanged(self, current: Mapping[str, Any]) -> Entry:
-        """The same after a roll-back, which the lock outlives."""
-        ledger.write_landing(self._cursor, self._landing)
-        entry = self._unchanged(current)
-        drift.record(self._cursor, entry.source, entry.landing_id, self.counts.drift)
-        return entry
-
-    def _read(
-        self, batches: Batches, previous: Mapping[str, Any] | None, present: int | None
-    ) -> Entry:
-        with Ahead(batches(self.counts)) as ahead:
-            if present is None:  # counted while the first batches are made
-                present = self._raw.count()
-            # If somebody emptied or edited the raw table, the ledger's word does not hold.
-            self._holds = previous is not None and previous["rows"] == present and not self._forced
-            if previous is None or not (self._holds and self._begins_as_held(ahead, previous)):
-                return self._replace(ahead, previous, present)
+    def _read(self) -> Entry:
+        with Ahead(self._prepared()) as batches:
+            if self._known.present is None:  # counted while the first batches are made
+                self._learn(present=self._raw.count())
+            if decide(self._known) == "compare":
+                self._learn(begins_alike=self._begins_alike(batches))
+            if decide(self._known) == "replace":
+                return self._replace(batches)
             # Most likely the same to its end: to find that, nothing need be copied.
-            self._balance(sum(batch.num_rows for batch in ahead))
-            if self._is_content_of(previous):
-                return self._unchanged(previous)
+            self._balance(sum(batch.num_rows for batch in self._counted(batches)))
+        self._learn(content=self._content())
+        if decide(self._known) == "unchanged":
+            return self._unchanged()
         self.counts = Counts()
-        with Ahead(batches(self.counts)) as ahead:
-            return self._replace(ahead, previous, present)
+        with Ahead(self._prepared()) as batches:
+            return self._replace(batches)
 
-    def _begins_as_held(self, batches: Ahead[pa.RecordBatch], previous: Mapping[str, Any]) -> bool:
+    def _check_landing(self) -> None:
+        contract, landing, current = self._contract, self._landing, self._known.current
+        if current and landing.replaces == current["landing_id"]:
+            return  # the same, but for records that were erased
+        self._heed(checks.of_landing(contract, landing, current))
+        if current and not self._known.accepted:
+            previous = current["landing_id"]
+            gone = emptied(contract, self._requested(previous), self._requested(landing.landing_id))
+            self._heed(checks.of_parts(contract, landing, previous, gone))
+
+    def _learn(self, **more: Any) -> None:
+        self._known = dataclasses.replace(self._known, **more)
+
+    def _counted(self, batches: Iterator[PreparedBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self.counts.add(batch.counts)
+            yield batch.rows
+
+    def _begins_alike(self, batches: Ahead[PreparedBatch]) -> bool:
         """Whether the raw table holds what the first batch does, which is left where it is."""
-        if self._landing.records != previous["records"] or batches.peek() is None:
+        first = batches.peek()
+        if first is None:
             return False
-        records, content = self.counts.beginning
+        records, content = first.counts.records, first.counts.content.hexdigest()
         with connect_for_arrow(self._dsn) as connection, connection.cursor() as cursor:
             found = read_back.content_of_first(cursor, self._contract, self._partition, records)
         return found == content
 
-    def _replace(
-        self, batches: Ahead[pa.RecordBatch], previous: Mapping[str, Any] | None, present: int
-    ) -> Entry:
-        self._balance(self._raw.copy(batches))
-        if previous is not None and self._holds and self._is_content_of(previous):
-            raise _SameContent(previous)
-        counts = self.counts
+    def _replace(self, batches: Iterator[PreparedBatch]) -> Entry:
+        self._balance(self._raw.copy(self._counted(batches)))
+        self._learn(content=self._content())
+        if decide(self._known) == "unchanged":
+            self._connection.rollback()  # the lock outlives it
+            ledger.write_landing(self._cursor, self._landing)
+            return self._unchanged()
+        known, counts = self._known, self.counts
         self._heed(checks.of_records(self._contract, counts))
-        self._heed(checks.of_columns(self._contract, counts, previous))
-        if present:
+        self._heed(checks.of_columns(self._contract, counts, known.current))
+        if known.present:
             # Only now: content that turns out to be the same is spared it.
-            self._raw.delete_others(present)
+            self._raw.delete_others(known.present)
         landing_id = self._landing.landing_id
         quarantine.replace(self._cursor, self._partition, landing_id, counts.quarantine)
         content_hash, quarantine_hash = self._content()
@@ -223,12 +230,9 @@ class _Load:
     def _content(self) -> tuple[str, str]:
         return self.counts.content.hexdigest(), quarantine.content_of(self.counts.quarantine)
 
-    def _is_content_of(self, current: Mapping[str, Any]) -> bool:
-        return self._content() == (current["content_hash"], current["quarantine_hash"])
-
     def _heed(self, why: str | None) -> None:
         # What the checks, or somebody with `force`, have let in is not asked again.
-        if why is None or self._accepted:
+        if why is None or self._known.accepted:
             return
         if not self._forced:
             raise LoadRefused(
@@ -247,7 +251,8 @@ class _Load:
                 f"{self._landing.landing_id}."
             )
 
-    def _unchanged(self, current: Any) -> Entry:
+    def _unchanged(self) -> Entry:
+        current = self._known.current or {}
         kept = (
             *("records", "loaded", "quarantined", "duplicates", "rows", "filled_columns"),
             *("content_hash", "quarantine_hash"),

@@ -10,9 +10,11 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
-from include.errors import LandingDamaged
+from include.errors import LandingDamaged, UnexpectedPayload
+from include.records.diagnose import not_the_data
 from include.records.json_stream import PIECE_BYTES
-from include.records.read import STREAM_ABOVE_BYTES, Chunk, read_chunks
+from include.records.read import STREAM_ABOVE_BYTES, BodyCutShort, Chunk, read_chunks
+from include.sources.formats import Format
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.sources.raw_table import EXTRA, LINEAGE
@@ -31,7 +33,8 @@ BATCH_BYTES = STREAM_ABOVE_BYTES
 class PageBody:
     """A landed page: its name, what its request added, and its body as received, verified.
 
-    `address` is where it lies, as people write it.
+    `address` is where it lies, as people write it; `content_type` what its answer
+    said of itself.
     """
 
     name: str
@@ -41,6 +44,7 @@ class PageBody:
     body: IO[bytes]
     way: str = "api"
     address: str = ""
+    content_type: str = ""
 
 
 @dataclass
@@ -63,15 +67,22 @@ class _Part:
         return range(self.first_position, self.first_position + len(self.records))
 
 
+@dataclass(frozen=True)
+class PreparedBatch:
+    """Rows for the raw table, and what the records that they came of add to the books."""
+
+    rows: pa.RecordBatch
+    counts: Counts
+
+
 def prepare(
     contract: Contract,
     partition: Partition,
     landing_id: str,
     pages: Iterable[PageBody],
-    counts: Counts,
     pseudonyms: Pseudonyms | None = None,
-) -> Iterator[pa.RecordBatch]:
-    """Yield what is to be copied into the raw table; `counts` is complete at the end.
+) -> Iterator[PreparedBatch]:
+    """Yield what is to be copied into the raw table, batch by batch, with the books of each.
 
     Of records with the same key, the first is loaded; a later one is an exact
     duplicate if all its columns are equal too, else quarantined under rule
@@ -83,6 +94,7 @@ def prepare(
     """
     readers: dict[str, Reader] = {}
     repeats = Repeats()
+    before = 0
     for parts in _batches(contract, pages):
         way = parts[0].page.way
         reader = readers.get(way) or readers.setdefault(way, Reader(contract, way, pseudonyms))
@@ -92,39 +104,43 @@ def prepare(
         batch = reader.read(records, positions, contexts)
         keep, conflicts = repeats.left_out(batch)
         broken = sorted([*batch.broken, *conflicts], key=lambda item: item.index)
-        counts.quarantine.extend(_quarantined(contract, parts, broken, counts.records))
-        _count(contract, batch, keep, len(broken), counts, way)
-        if not counts.records:
-            counts.beginning = (batch.records, counts.content.hexdigest())
-        yield _record_batch(batch, partition, landing_id, counts, keep)
-        counts.records += batch.records
+        rows = _record_batch(batch, partition, landing_id, before, keep)
+        counts = _counts(contract, batch, keep, rows, way)
+        counts.quarantine = list(_quarantined(contract, parts, broken, before))
+        counts.duplicates = batch.records - len(broken) - counts.loaded
+        yield PreparedBatch(rows, counts)
+        before += batch.records
 
 
-def _count(
-    contract: Contract, batch: Batch, keep: Mask, broken: int, counts: Counts, way: str
-) -> None:
-    rows = int(keep.sum())
+def _counts(contract: Contract, batch: Batch, keep: Mask, rows: pa.RecordBatch, way: str) -> Counts:
     source = batch.source
-    loaded = rows if source is None else len(np.unique(source[keep]))
+    counts = Counts(
+        records=batch.records,
+        loaded=rows.num_rows if source is None else len(np.unique(source[keep])),
+        rows=rows.num_rows,
+        filled={
+            name
+            for name, array in zip(rows.schema.names, rows.columns, strict=True)
+            if array.null_count < len(array)
+        },
+        differences=dict(batch.differences),
+    )
     counts.content.add(batch.rows if keep.all() else batch.rows[keep])
-    counts.rows += rows
-    counts.loaded += loaded
-    counts.duplicates += batch.records - broken - loaded
-    for place, said in batch.differences.items():
-        counts.differences.setdefault(place, said)
     counts.drift.add(contract, way, batch.unknown)
+    return counts
 
 
 def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Part]]:
     parts: list[_Part] = []
+    layouts: dict[str, Format] = {}
     records = size = 0
     for page in pages:
         if parts and parts[0].page.way != page.way:
             yield parts
             parts, records, size = [], 0, 0
         position = 1
-        layout = contract.layout(page.way)
-        for chunk in read_chunks(page.body, page.size, layout, page.context):
+        layout = layouts.get(page.way) or layouts.setdefault(page.way, contract.layout(page.way))
+        for chunk in _chunks(page, layout):
             parts.append(_Part(page, chunk, position))
             position += len(chunk.records)
             records += len(chunk.records)
@@ -139,6 +155,15 @@ def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Pa
             )
     if records:
         yield parts
+
+
+def _chunks(page: PageBody, layout: Format) -> Iterator[Chunk]:
+    """The records of a page. Raises `LandingDamaged` for one that is not the source's data."""
+    try:
+        yield from read_chunks(page.body, page.size, layout, page.context, page.content_type)
+    except (BodyCutShort, UnexpectedPayload) as error:
+        where = page.address or page.name
+        raise not_the_data(where, error, page.body, page.size, layout, page.content_type) from None
 
 
 def _quarantined(
@@ -186,7 +211,7 @@ def _responsible(contract: Contract, item: Broken) -> str:
 
 
 def _record_batch(
-    batch: Batch, partition: Partition, landing_id: str, counts: Counts, keep: Mask
+    batch: Batch, partition: Partition, landing_id: str, before: int, keep: Mask
 ) -> pa.RecordBatch:
     numbers = np.arange(batch.records) if batch.source is None else batch.source
     count = len(numbers)
@@ -194,15 +219,11 @@ def _record_batch(
         _constant(partition.council, count),
         pa.repeat(pa.scalar(partition.period.first_day), count),
         _constant(landing_id, count),
-        pa.array(numbers + (counts.records + 1)),
+        pa.array(numbers + (before + 1)),
     )
     arrays = {**batch.arrays, **dict(zip(LINEAGE, lineage, strict=True))}
     whole = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-    found = whole if keep.all() else whole.filter(pa.array(keep))
-    for name, array in zip(found.schema.names, found.columns, strict=True):
-        if name not in counts.filled and array.null_count < len(array):
-            counts.filled.add(name)
-    return found
+    return whole if keep.all() else whole.filter(pa.array(keep))
 
 
 def _constant(text: str, count: int) -> pa.Array:

@@ -56,7 +56,8 @@ def lake(aws, moto_url, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
     requests.post(f"{moto_url}/moto-api/reset-auth", data=b"0", timeout=10).raise_for_status()
-    yield Lake(boto3.Session(region_name=REGION).client("s3", config=S3_CONFIG), BUCKET)
+    session = boto3.Session(region_name=REGION)
+    yield Lake(session.client("s3", config=S3_CONFIG), BUCKET, session)
     requests.post(f"{moto_url}/moto-api/reset-auth", data=b"inf", timeout=10)
 
 
@@ -92,7 +93,7 @@ def test_a_job_s_session_is_named_after_it(aws):
 
 def test_where_settings_name_no_role_a_job_works_as_it_is(aws, monkeypatch):
     monkeypatch.delenv("WANDLE_JOB_ROLE")
-    lake = Lake(aws.client("s3"), BUCKET)
+    lake = Lake(aws.client("s3"), BUCKET, aws)
 
     assert lake.as_job("load") is lake
 

@@ -145,7 +145,9 @@ def test_a_landing_from_before_the_run_is_not_taken_for_the_run_s(function):
     lake = lake_of(Settings.read())
 
     with pytest.raises(ServiceUnavailable, match="landed nothing since"):
-        wait_for_landing(source, "uk", period, lake=lake, since=now + timedelta(hours=1), seconds=0)
+        wait_for_landing(
+            source.partition("uk", period), lake=lake, since=now + timedelta(hours=1), seconds=0
+        )
 
 
 @pytest.mark.parametrize(("named", "expected"), [("", False), ("a,bank_holidays", True)])
@@ -162,5 +164,5 @@ def _task_of_dag(name: str, patch: pytest.MonkeyPatch) -> Any:
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    patch.setattr(module, "_lake", lambda: lake_of(Settings.read()))
+    patch.setattr(module, "lake", lambda: lake_of(Settings.read()))
     return getattr(module, name).function

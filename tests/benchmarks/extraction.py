@@ -91,15 +91,14 @@ def _fetch(source: str, council: str, period: str, run_id: str) -> Fetched:
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.extract import extract
     from include.sources.model import Rate, every_contract
-    from include.sources.partition import Partition
 
     found = every_contract()[source]
     unlimited = Rate(per_second=UNLIMITED, burst=UNLIMITED)
     contract = found.model_copy(
         update={"extract": found.extract.model_copy(update={"rate": unlimited})}
     )
-    limiter = client._limiter("unlimited", 1000, UNLIMITED)
-    client._limiter = lambda host, per_second, burst: limiter
+    limiter = client.limiter("unlimited", Rate(per_second=1000, burst=UNLIMITED), None)
+    client.limiter = lambda host, rate, shared_in: limiter
     requests, send = 0, client.Client._send
 
     def counted(*arguments: object) -> object:
@@ -111,11 +110,13 @@ def _fetch(source: str, council: str, period: str, run_id: str) -> Fetched:
     lake = lake_of(Settings.read())
     began = time.monotonic()
     try:
-        landing_id = extract(contract, council, period, lake=lake, run_id=run_id)
+        landing_id = extract(
+            contract, contract.partition(council, period), lake=lake, run_id=run_id
+        )
     finally:
         client.Client._send = send  # type: ignore[method-assign]
     seconds = time.monotonic() - began
-    where = Partition(source, council, contract.parse_period(period))
+    where = contract.partition(council, period)
     totals = lake.landings.manifest(where, landing_id).totals
     return Fetched(seconds, totals.records, totals.bytes, requests)
 

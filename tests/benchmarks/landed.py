@@ -12,7 +12,6 @@ from include.jobs.lake import Lake
 from include.landing.write import Draft
 from include.sources.model import Contract
 from include.sources.page import PageFacts, SentRequest
-from include.sources.partition import Partition
 
 REQUEST = SentRequest(method="GET", url="https://bench.test/pages")
 
@@ -32,7 +31,7 @@ def land(
     now = datetime.now(UTC) + timedelta(milliseconds=number)
     draft = Draft.open(
         lake.landings,
-        Partition(contract.name, council, contract.parse_period(period)),
+        contract.partition(council, period),
         run_id=f"bench {number}",
         contract_hash=contract.contract_hash,
         now=now,

@@ -11,8 +11,6 @@ from include.jobs.lake import Lake
 from include.landing.read import read_pages
 from include.local.services.postgres import binaries
 from include.settings import Settings
-from include.sources.partition import Partition
-from include.warehouse.books.counts import Counts
 from include.warehouse.prepare import PageBody, prepare
 from tests.benchmarks.contenders import Task
 from tests.benchmarks.contracts import contract_of
@@ -29,13 +27,14 @@ def csv_of(settings: Settings, table: str, target: Path) -> str:
 def arrow_of(lake: Lake, task: Task, target: Path) -> str:
     """Write the batches that our load hands to COPY as an Arrow stream; returns the file's name."""
     contract = contract_of(task.contract)
-    where = Partition(contract.name, task.council, contract.parse_period(task.period))
+    where = contract.partition(task.council, task.period)
     manifest = lake.landings.manifest(where, task.landing_id)
     pages = (
         PageBody(page.name, page.context, page.records, page.bytes, body, page.way)
         for page, body in read_pages(lake.landings, where, manifest)
     )
-    batches = prepare(contract, where, task.landing_id, pages, Counts())
+    prepared = prepare(contract, where, task.landing_id, pages)
+    batches = (batch.rows for batch in prepared)
     first = next(batches)
     with pa.OSFile(str(target), "wb") as file, pa.ipc.new_stream(file, first.schema) as stream:
         stream.write_batch(first)

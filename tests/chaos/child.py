@@ -20,7 +20,7 @@ from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
 from include.landing.write import Draft
 from include.settings import Settings
-from include.sources.model import Contract, contract
+from include.sources.model import Contract, Rate, contract
 from include.warehouse import prepare as preparing
 from tests.chaos import points
 
@@ -76,9 +76,15 @@ def _job(work: Work, lake: Lake, settings: Settings) -> Any:
     source = impatient(contract(work.source))
     where = {"lake": lake, "run_id": work.run_id}
     if work.job == "extract":
-        return extract(source, work.council, work.period, **where)  # type: ignore[arg-type]
+        return extract(source, source.partition(work.council, work.period), **where)  # type: ignore[arg-type]
     dsn = settings.need("loader_dsn")
-    return load(source, work.council, work.period, dsn=dsn, landing_id=work.landing_id, **where)  # type: ignore[arg-type]
+    return load(
+        source,
+        source.partition(work.council, work.period),
+        dsn=dsn,
+        landing_id=work.landing_id,
+        **where,
+    )  # type: ignore[arg-type]
 
 
 def impatient(source: Contract) -> Contract:
@@ -89,23 +95,22 @@ def impatient(source: Contract) -> Contract:
 
 def _lake(settings: Settings) -> Lake:
     # Without the client's own retries, so that a fault of S3 reaches the job.
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint,
+    session = boto3.Session(
         aws_access_key_id=settings.s3_access_key,
         aws_secret_access_key=settings.s3_secret_key,
         region_name=settings.region,
-        config=S3_CONFIG.merge(Config(retries={"total_max_attempts": 1})),
     )
-    return Lake(s3, settings.bucket)
+    config = S3_CONFIG.merge(Config(retries={"total_max_attempts": 1}))
+    s3 = session.client("s3", endpoint_url=settings.s3_endpoint, config=config)
+    return Lake(s3, settings.bucket, session)
 
 
 def _without_pauses() -> None:
     """Neither the API's rate limit nor pauses between attempts: they are tested elsewhere."""
     preparing.BATCH_RECORDS = BATCH_RECORDS
     nap.time = SimpleNamespace(sleep=lambda seconds: None)  # type: ignore[assignment]
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    asking._limiter = lambda host, per_second, burst: unlimited  # type: ignore[assignment]
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    asking.limiter = lambda host, rate, shared_in: unlimited  # type: ignore[assignment]
 
 
 def _pause(pipe: Pipe) -> None:

@@ -31,7 +31,6 @@ from include.local.services import object_store, postgres
 from include.local.state import IN_SETTINGS_FILE, ROLES, as_variables, prepare, read_secrets
 from include.settings import Settings
 from include.sources.model import contract
-from include.sources.partition import Partition
 from include.transform.process import Dbt
 from sandbox.app import create_app
 from tests.chaos.child import Fault, Work, run
@@ -41,7 +40,7 @@ from tests.integration.conftest import serving
 from tests.integration.models import build_models_of
 
 CRIME = contract(SOURCE)
-PARTITION = Partition(SOURCE, COUNCIL, CRIME.parse_period(PERIOD))
+PARTITION = CRIME.partition(COUNCIL, PERIOD)
 PLACE = f"source = '{SOURCE}' and council = '{COUNCIL}' and period = '{PERIOD}-01'"
 # What both attempts of a job must agree in; times, ids and numbers of attempts may differ.
 BOOKS = (
@@ -294,8 +293,7 @@ class World:
     def _check_the_run(self, run_id: str, landing_id: str) -> None:
         """The books of the run balance, and the marts are told that there is something new."""
         of_run = {"dsn": self.settings.loader_dsn, "run_id": run_id}
-        plan = [{"council": COUNCIL, "period": PERIOD}]
-        assert sum(reconcile(CRIME, plan, [landing_id], **of_run).values()) == 1  # type: ignore[arg-type]
+        assert sum(reconcile(CRIME, [PARTITION], [landing_id], **of_run).values()) == 1  # type: ignore[arg-type]
         if not anything_loaded(CRIME, [landing_id], **of_run):  # type: ignore[arg-type]
             raise NotAsUndisturbed(f"{run_id}: the marts would not be built anew")
 

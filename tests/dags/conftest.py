@@ -32,7 +32,7 @@ os.environ["AIRFLOW_HOME"] = str(AIRFLOW_HOME)
 [core]
 load_examples = False
 dags_folder = {CHECKOUT / "dags"}
-plugins_folder = {AIRFLOW_HOME / "plugins"}
+plugins_folder = {CHECKOUT / "plugins"}
 [database]
 sql_alchemy_conn = sqlite:///{AIRFLOW_HOME}/airflow.db
 [logging]

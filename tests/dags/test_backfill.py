@@ -12,24 +12,30 @@ from include.errors import PermanentError
 
 CRIME = "ingest_police_street_crime"
 WARDS = "ingest_police_ward_boundaries"
+WEATHER = "ingest_weather_hourly"
 
 
 @pytest.fixture
 def backfill(metadata):
     """Create a backfill as the UI, the command line and the API do; returns its runs."""
+    from airflow._shared.timezones import timezone
     from airflow.models.backfill import ReprocessBehavior, _create_backfill
     from airflow.models.dagrun import DagRun
     from sqlalchemy import delete, select, update
 
     def create(
-        first: str, last: str, conf: dict[str, Any], behavior: str = "completed"
+        first: str,
+        last: str,
+        conf: dict[str, Any],
+        behavior: str = "completed",
+        dag_id: str = CRIME,
     ) -> list[Any]:
         from airflow.models.backfill import Backfill
 
         made = _create_backfill(
-            dag_id=CRIME,
-            from_date=datetime.fromisoformat(f"{first}T00:00:00+00:00"),
-            to_date=datetime.fromisoformat(f"{last}T23:59:59+00:00"),
+            dag_id=dag_id,
+            from_date=timezone.parse(first),
+            to_date=timezone.parse(last),
             max_active_runs=4,
             reverse=False,
             dag_run_conf=conf,
@@ -86,6 +92,47 @@ def test_a_backfill_of_one_month_is_one_run(backfill, plan):
     runs = backfill("2017-05-01", "2017-05-31", {})
 
     assert [plan(run) for run in runs] == [[("kingston", "2017-05"), ("sutton", "2017-05")]]
+
+
+# As the command line and the API write a date, as the UI does in UTC and in London's summer time.
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("2026-07-10", "2026-07-20"),
+        ("2026-07-10T00:00:00.000Z", "2026-07-20T23:59:59.999Z"),
+        ("2026-07-09T23:00:00.000Z", "2026-07-20T22:59:59.999Z"),
+        ("2026-07-10T12:00:00Z", "2026-07-20T03:00:00Z"),
+    ],
+)
+def test_a_backfill_of_days_includes_the_first_and_the_last(backfill, plan, first, last):
+    runs = backfill(first, last, {"councils": ["sutton"]}, dag_id=WEATHER)
+
+    days = [f"2026-07-{day}" for day in range(10, 21)]
+    assert [plan(run, WEATHER) for run in runs] == [[("sutton", day)] for day in days]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("2017-05-01", "2017-07-01"),
+        ("2017-05-31", "2017-07-31"),
+        ("2017-05-01T00:00:00.000Z", "2017-07-31T23:59:59.999Z"),
+        ("2017-04-30T23:00:00.000Z", "2017-07-31T22:59:59.999Z"),
+    ],
+)
+def test_a_backfill_of_months_includes_the_first_and_the_last(backfill, plan, first, last):
+    runs = backfill(first, last, {"councils": ["sutton"]})
+
+    months = ["2017-05", "2017-06", "2017-07"]
+    assert [plan(run) for run in runs] == [[("sutton", month)] for month in months]
+
+
+def test_a_backfill_of_one_day_is_one_run(backfill, plan):
+    (run,) = backfill("2026-07-10", "2026-07-10", {"councils": ["sutton"]}, dag_id=WEATHER)
+
+    assert plan(run, WEATHER) == [("sutton", "2026-07-10")]
+    assert run.data_interval_start == datetime(2026, 7, 10, 6, 20, tzinfo=UTC)
+    assert run.data_interval_end == datetime(2026, 7, 11, 6, 20, tzinfo=UTC)
 
 
 def test_reprocessing_what_exists_takes_the_new_parameters(backfill, plan):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from airflow.sdk import Asset, CronDataIntervalTimetable, CronTriggerTimetable
+from airflow.sdk import Asset, CronTriggerTimetable
 from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.encoders import encode_timetable
 
 from include.councils.model import councils
 from include.sources.model import contracts, every_contract
+from plugins.period_timetable import PeriodTimetable
 
 CONTRACTS = list(contracts().values())
 CRIME = "ingest_police_street_crime"
@@ -71,10 +73,10 @@ def test_partitions_are_fetched_as_many_at_a_time_as_the_contract_says(ingest, c
 
 @each_contract
 def test_a_snapshot_runs_at_the_moment_and_others_over_an_interval(ingest, contract):
-    kind = CronTriggerTimetable if contract.snapshot else CronDataIntervalTimetable
+    kind = CronTriggerTimetable if contract.snapshot else PeriodTimetable
 
     assert isinstance(ingest.timetable, kind)
-    assert ingest.timetable.expression == contract.schedule
+    assert encode_timetable(ingest.timetable)["__var"]["expression"] == contract.schedule
     assert bool(ingest.start_date) is not contract.snapshot
 
 

@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from include.errors import PermanentError, RetryableError, SourceRejected, Sourc
 from include.sources.model import contracts
 
 DAGS = Path(__file__).parents[2] / "dags"
+SHARED = DAGS / "_tasks.py"
 FILES = sorted(DAGS.glob("*.py"))
+DAG_FILES = [file for file in FILES if file != SHARED]
 OTHERS = {"transform", "replay_quarantine", "freshness_watch", "housekeeping"}
 EXPECTED = {f"ingest_{name}" for name in contracts()} | OTHERS
 
@@ -24,7 +27,10 @@ HEAVY = (
     *("psycopg", "psycopg2", "pyarrow", "requests", "shapely", "airflow.providers.amazon"),
     *("airflow.providers.postgres", "include.jobs", "include.warehouse", "include.extract"),
 )
-MAY_IMPORT = ("airflow.sdk", "include.sources", "include.councils", "include.errors")
+MAY_IMPORT = (
+    *("airflow.sdk", "dags._tasks", "plugins.period_timetable"),
+    *("include.sources", "include.councils", "include.errors"),
+)
 PARSE_SECONDS = 1.0
 
 PARSE = """
@@ -37,12 +43,36 @@ print(json.dumps([time.process_time() - start, sorted(set(sys.modules) - before)
 """
 
 
+def definitions(file: Path) -> list[str]:
+    """The functions and constants at the top of a file."""
+    top = ast.parse(file.read_text(encoding="utf-8")).body
+    assigned = [target for node in top if isinstance(node, ast.Assign) for target in node.targets]
+    return [node.name for node in top if isinstance(node, ast.FunctionDef)] + [
+        target.id for target in assigned if isinstance(target, ast.Name)
+    ]
+
+
 def tasks(dag_bag):
     return [task for dag in dag_bag.dags.values() for task in dag.tasks]
 
 
 def test_every_dag_file_imports(dag_bag):
     assert dag_bag.import_errors == {}
+
+
+def test_airflow_parses_every_dag_file_and_skips_what_they_share(dag_bag):
+    parsed = {Path(item.file).name for item in dag_bag.dagbag_stats}
+
+    assert parsed == {file.name for file in DAG_FILES}
+    assert len(parsed) >= 3
+    assert SHARED.exists()
+
+
+def test_dag_files_define_nothing_twice():
+    defined = [name for file in FILES for name in definitions(file)]
+
+    assert [name for name, times in Counter(defined).items() if times > 1] == []
+    assert len(defined) > 20
 
 
 def test_there_are_exactly_the_dags_that_the_contracts_call_for(dag_bag):
@@ -125,7 +155,7 @@ def test_the_top_of_a_dag_file_imports_only_what_it_may(file):
     assert "os" not in imported, "a DAG file reads no environment"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.name)
 def test_airflow_and_dbt_take_a_dag_file_for_what_it_is(file):
     text = file.read_text(encoding="utf-8").lower()
 

@@ -30,13 +30,14 @@ from include.extract import client as asking
 from include.jobs import lake as lakes
 from include.jobs.lake import S3_CONFIG, Lake
 from include.landing.object_reader import FastReader
-from include.sources.model import contracts
+from include.sources.model import Rate, contracts
 from include.warehouse.schema.migrate import LOGINS, migrate
 from sandbox.app import create_app
 from tests.samples import contract
 
 AS_OF = date(2026, 11, 21)
 GAUGES = contract()
+S3_SESSION = boto3.Session("test", "test", region_name="eu-west-2")
 _numbers = itertools.count(1)
 
 
@@ -153,14 +154,7 @@ def s3() -> Iterator[Any]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="eu-west-2",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=S3_CONFIG,
-    )
+    yield S3_SESSION.client("s3", endpoint_url=f"http://{host}:{port}", config=S3_CONFIG)
     server.stop()
 
 
@@ -169,7 +163,7 @@ def bucket(deployment, s3, monkeypatch) -> Iterator[CountedLake]:
     """An empty bucket."""
     name = f"wandle-{next(_numbers)}"
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
-    counted = CountedLake(Lake(s3, name))
+    counted = CountedLake(Lake(s3, name, S3_SESSION))
 
     def count(params: Any, model: Any, **_: Any) -> None:
         counted.calls[model.name] += 1
@@ -207,14 +201,7 @@ def folder_lake(deployment, tmp_path) -> Iterator[Lake]:
         [program, "serve", "s3", tmp_path, "--addr", f"127.0.0.1:{port}", "--config", "",
          "--auth-key", "test,test", "--vfs-cache-mode", "off", "--log-level", "CRITICAL"]
     )  # fmt: skip
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="eu-west-2",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=S3_CONFIG,
-    )
+    s3 = S3_SESSION.client("s3", endpoint_url=f"http://127.0.0.1:{port}", config=S3_CONFIG)
     try:
         for _ in range(100):
             try:
@@ -222,7 +209,7 @@ def folder_lake(deployment, tmp_path) -> Iterator[Lake]:
                 break
             except OSError:
                 time.sleep(0.1)
-        yield Lake(s3, "wandle")
+        yield Lake(s3, "wandle", S3_SESSION)
     finally:
         server.terminate()
         server.wait(timeout=20)
@@ -281,8 +268,8 @@ def wandle(monkeypatch, capsys, bucket, warehouse):
     monkeypatch.setenv("WANDLE_LOADER_DSN", warehouse.dsn())
     monkeypatch.setattr(lakes, "lake_of", lambda settings: bucket.lake)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["wandle", *arguments])

@@ -13,7 +13,7 @@ from include.landing.manifest import Manifest, Outcome
 from include.landing.store import landing_prefix
 from include.landing.write import Draft
 from include.sources.model import Contract
-from include.sources.partition import Partition
+from include.sources.page import Answered
 from tests.samples import REQUEST, body_of, facts
 
 _clock = [datetime(2026, 11, 20, tzinfo=UTC)]
@@ -35,9 +35,12 @@ def land(
     outcome: Outcome = "complete",
     context: dict[str, str] | None = None,
     counts: list[int] | None = None,
+    labels: list[str] | None = None,
+    empty: list[str] | None = None,
+    replaces: str | None = None,
 ) -> Manifest:
     """Land bodies, or lists of records, as pages; `counts` may lie about their records."""
-    where = Partition(contract.name, council, contract.parse_period(period))
+    where = contract.partition(council, period)
     now = later()
     draft = Draft.open(
         lake.landings, where, run_id=run_id, contract_hash=contract.contract_hash, now=now
@@ -45,10 +48,20 @@ def land(
     for number, page in enumerate(pages):
         body = page if isinstance(page, bytes) else body_of(page)
         records = counts[number] if counts else len(page) if isinstance(page, list) else 0
-        known = facts(body, records, f"page {number + 1}", **(context or {}))
+        label = labels[number] if labels else f"page {number + 1}"
+        known = facts(body, records, label, **(context or {}))
         draft.add(known, REQUEST, io.BytesIO(body))
     return draft.finish(
-        run_id=run_id, code_version="test", started_at=now, parents={}, outcome=outcome
+        run_id=run_id,
+        code_version="test",
+        started_at=now,
+        parents={},
+        outcome=outcome,
+        replaces=replaces,
+        empty=[
+            Answered(label=label, request=REQUEST, status=204, fetched_at=now)
+            for label in empty or ()
+        ],
     )
 
 

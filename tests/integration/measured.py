@@ -57,8 +57,10 @@ def _work(environment: dict[str, str], run_id: str, whole: bool, pipe: Any) -> N
     settings = Settings.read()
     where = {"lake": lake_of(settings), "run_id": run_id}
     gauges = contract()
-    landing_id = extract(gauges, "kingston", "2017-05", **where)  # type: ignore[arg-type]
+    landing_id = extract(gauges, gauges.partition("kingston", "2017-05"), **where)  # type: ignore[arg-type]
     dsn = settings.need("loader_dsn")
-    entry = load(gauges, "kingston", "2017-05", dsn=dsn, landing_id=landing_id, **where)  # type: ignore[arg-type]
+    entry = load(
+        gauges, gauges.partition("kingston", "2017-05"), dsn=dsn, landing_id=landing_id, **where
+    )  # type: ignore[arg-type]
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     pipe.send(Measured(entry, kilobytes / 1024, frozenset(sys.modules)))  # type: ignore[arg-type]

@@ -33,7 +33,13 @@ def loading(lake, database, monkeypatch):
         monkeypatch.setattr(job, "contracts", lambda: {source.name: source})
         land(lake, source, records, **where)
         council = where.get("council", "kingston")
-        return load(source, council, "2017-05", lake=lake, dsn=database.dsn(), run_id="run")
+        return load(
+            source,
+            source.partition(council, "2017-05"),
+            lake=lake,
+            dsn=database.dsn(),
+            run_id="run",
+        )
 
     return run
 
@@ -144,7 +150,7 @@ def test_the_drift_of_a_refused_load_is_remembered(database, loading):
     strict = contract(column("id", "integer", required=True), column("note"),
                       checks={"max_quarantined_share": 0})  # fmt: skip
     with pytest.raises(Exception, match="id breaks rule"):
-        loading(strict, [{"ID": 1}])
+        loading(strict, [{"ID": 1, "note": None}])
 
     assert fields(database) == [("ID", "integer", [1])]
 
@@ -171,7 +177,7 @@ def test_partitions_loaded_at_once_agree_on_the_first(database, lake, loading, m
 
     def run(town: str) -> None:
         try:
-            load(OLD, town, "2017-05", lake=lake, dsn=database.dsn(), run_id="run")
+            load(OLD, OLD.partition(town, "2017-05"), lake=lake, dsn=database.dsn(), run_id="run")
         except BaseException as error:
             failures.append(error)
 

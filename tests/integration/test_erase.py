@@ -24,7 +24,6 @@ from include.landing.manifest import Manifest
 from include.landing.rewrite import replacement_id
 from include.landing.write import Draft
 from include.sources.model import contracts
-from include.sources.partition import Partition
 from include.warehouse.books import removals
 from tests.integration.landings import killed_after, on_both, prefix_of
 from tests.samples import REQUEST, column, contract, facts
@@ -60,7 +59,7 @@ def person(number: int, email: str = "") -> dict[str, Any]:
 def land(
     lake: Any, hours_ago: float, *pages: list[dict[str, Any]], council: str = "kingston"
 ) -> Manifest:
-    where = Partition(PEOPLE.name, council, PEOPLE.parse_period(DAY))
+    where = PEOPLE.partition(council, DAY)
     began = datetime.now(UTC) - timedelta(hours=hours_ago)
     draft = Draft.open(
         lake.landings, where, run_id=f"{hours_ago}", contract_hash=PEOPLE.contract_hash, now=began
@@ -76,8 +75,7 @@ def loading(lake, warehouse):
     def run(manifest: Manifest | None = None, council: str = "kingston") -> dict[str, Any]:
         return load(
             PEOPLE,
-            council,
-            DAY,
+            PEOPLE.partition(council, DAY),
             lake=lake,
             dsn=warehouse.dsn(),
             run_id="run",
@@ -159,7 +157,7 @@ def test_the_books_of_the_replacement_balance_and_say_what_was_erased(
     old = land(lake, 2, [person(1), person(2, JO)], [person(4, JO)])
     loading()
     erasing()
-    where = Partition(PEOPLE.name, "kingston", PEOPLE.parse_period(DAY))
+    where = PEOPLE.partition("kingston", DAY)
 
     manifest = lake.landings.manifest(where, replacement_id(old.landing_id))
 
@@ -300,9 +298,7 @@ def test_other_sources_and_partitions_without_the_subject_are_not_touched(
 
     entries = "select council, status from ops.load order by load_id"
     assert warehouse.query(entries)[2:] == [("kingston", "loaded")]
-    assert lake.landings.ids(Partition(PEOPLE.name, "sutton", PEOPLE.parse_period(DAY))) == {
-        other.landing_id: True
-    }
+    assert lake.landings.ids(PEOPLE.partition("sutton", DAY)) == {other.landing_id: True}
     assert lake.s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read() == b"a"
 
 
@@ -427,7 +423,7 @@ def test_a_landing_that_is_being_written_is_named_and_the_rest_is_done(
 ):
     land(lake, 2, [person(1), person(2, JO)])
     loading()
-    where = Partition(PEOPLE.name, "kingston", PEOPLE.parse_period(DAY))
+    where = PEOPLE.partition("kingston", DAY)
     draft = Draft.open(lake.landings, where, run_id="now", contract_hash="", now=datetime.now(UTC))
     body = json.dumps(person(2, JO)).encode() + b"\n"
     draft.add(facts(body, 1), REQUEST, io.BytesIO(body))
@@ -484,8 +480,8 @@ def test_a_body_that_cannot_be_cut_stops_it_before_anything_is_changed(lake, war
     columnar = PEOPLE.model_copy(
         update={"format": PEOPLE.format.model_copy(update={"kind": "columnar"})}
     )
-    where = Partition(PEOPLE.name, "kingston", PEOPLE.parse_period(DAY))
-    body = json.dumps({"id": [1, 2], "email": ["a", JO]}).encode()
+    where = PEOPLE.partition("kingston", DAY)
+    body = json.dumps({"id": [1, 2], "email": ["a", JO], "phone": ["", ""]}).encode()
     draft = Draft.open(lake.landings, where, run_id="r", contract_hash="", now=datetime.now(UTC))
     draft.add(facts(body, 2), REQUEST, io.BytesIO(body))
     draft.finish(run_id="r", code_version="t", started_at=datetime.now(UTC), parents={})

@@ -60,7 +60,13 @@ def loaded(lake, warehouse, monkeypatch):
     def run(source: Contract, *pages: Any, **how: Any) -> Any:
         monkeypatch.setitem(contracts(), source.name, source)
         manifest = land(lake, source, *pages, **how)
-        load(source, "kingston", "2017-05", lake=lake, dsn=warehouse.dsn(), run_id="run")
+        load(
+            source,
+            source.partition("kingston", "2017-05"),
+            lake=lake,
+            dsn=warehouse.dsn(),
+            run_id="run",
+        )
         return manifest
 
     return run

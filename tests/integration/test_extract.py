@@ -22,7 +22,7 @@ from include.extract import client as asking
 from include.jobs.pipeline import extract as job
 from include.jobs.pipeline.extract import extract
 from include.landing.write import Draft
-from include.sources.model import contract, contracts
+from include.sources.model import Rate, contract, contracts
 from include.sources.partition import Partition, Period
 from sandbox.app import create_app
 from tests.integration.conftest import AS_OF, serving
@@ -68,8 +68,8 @@ def clock(monkeypatch) -> Any:
     monkeypatch.setattr(job, "datetime", FixedNow)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
     # The real limits are tested with the client; here they would only take time.
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
     FixedNow.moment = NOW
     return FixedNow
 
@@ -96,11 +96,13 @@ def api(sandbox) -> Asked:
 
 
 def boundaries(lake: Any, council: str = "kingston") -> str:
-    return extract(BOUNDARIES, council, "2026-11", lake=lake, run_id="boundaries")
+    return extract(
+        BOUNDARIES, BOUNDARIES.partition(council, "2026-11"), lake=lake, run_id="boundaries"
+    )
 
 
 def crimes(lake: Any, period: str = "2026-06", run_id: str = "run", source: Any = CRIME) -> str:
-    return extract(source, "kingston", period, lake=lake, run_id=run_id)
+    return extract(source, source.partition("kingston", period), lake=lake, run_id=run_id)
 
 
 def manifest_of(lake: Any, landing_id: str, period: str = "2026-06", source: Any = CRIME) -> Any:
@@ -404,12 +406,12 @@ def test_wards_that_the_api_does_not_know_are_named_in_one_message(lake, sandbox
 @pytest.mark.parametrize("period", ["2026-10", "2026-12"])
 def test_a_snapshot_of_another_period_is_refused(lake, api, period):
     with pytest.raises(PermanentError, match="is a snapshot: the API answers for 2026-11 only"):
-        extract(BOUNDARIES, "kingston", period, lake=lake, run_id="run")
+        extract(BOUNDARIES, BOUNDARIES.partition("kingston", period), lake=lake, run_id="run")
 
 
 def test_an_unknown_council_is_refused(lake, api):
     with pytest.raises(UnknownName, match="unknown council 'croydon'"):
-        extract(BOUNDARIES, "croydon", "2026-11", lake=lake, run_id="run")
+        extract(BOUNDARIES, BOUNDARIES.partition("croydon", "2026-11"), lake=lake, run_id="run")
 
 
 def test_no_api_is_retryable_and_named_without_its_form(lake, api, monkeypatch):

@@ -14,7 +14,6 @@ from include.errors import PermanentError, SourceRejected, SourceUnavailable, Un
 from include.extract import database
 from include.jobs.pipeline.extract import extract
 from include.sources.model import Column, Contract
-from include.sources.partition import Partition
 from tests.samples import column, contract
 
 COUNCIL, DAY = "kingston", "2026-11-02"
@@ -49,8 +48,10 @@ def described(**changes: Any) -> Contract:
 
 def landed(lake: Any, source: Any, run_id: str = "run", **changes: Any) -> Any:
     asked = described(**changes)
-    landing_id = extract(asked, COUNCIL, DAY, lake=lake, run_id=run_id, source_dsn=source.admin)
-    where = Partition(asked.name, COUNCIL, asked.parse_period(DAY))
+    landing_id = extract(
+        asked, asked.partition(COUNCIL, DAY), lake=lake, run_id=run_id, source_dsn=source.admin
+    )
+    where = asked.partition(COUNCIL, DAY)
     return lake.landings.manifest(where, landing_id)
 
 
@@ -126,7 +127,7 @@ def test_what_changed_in_the_period_is_asked_for_by_its_column(lake, bucket, sou
 
 def test_all_pages_see_the_same_moment(source):
     asked = described()
-    where = Partition(asked.name, COUNCIL, asked.parse_period(DAY))
+    where = asked.partition(COUNCIL, DAY)
     pages = database.fetch_rows(asked, where, dsn=source.admin)
 
     first = next(pages)
@@ -160,7 +161,7 @@ def test_an_interrupted_landing_goes_on_behind_its_last_key(lake, bucket, source
 
 def test_a_connection_that_is_cut_is_retryable(source):
     asked = described()
-    where = Partition(asked.name, COUNCIL, asked.parse_period(DAY))
+    where = asked.partition(COUNCIL, DAY)
     pages = database.fetch_rows(asked, where, dsn=source.admin)
     next(pages)
     source.query(
@@ -176,7 +177,13 @@ def test_a_server_that_is_not_there_is_retryable_and_its_address_is_not_told(lak
     nowhere = "postgresql://u:secret@127.0.0.1:9/d"
 
     with pytest.raises(SourceUnavailable, match="'cases' does not answer") as caught:
-        extract(described(), COUNCIL, DAY, lake=lake, run_id="r", source_dsn=nowhere)
+        extract(
+            described(),
+            described().partition(COUNCIL, DAY),
+            lake=lake,
+            run_id="r",
+            source_dsn=nowhere,
+        )
 
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -217,7 +224,9 @@ def test_a_role_without_rights_is_refused_for_good(lake, source):
     dsn = source.dsn("nobody_here")
 
     with pytest.raises(SourceRejected, match="permission denied for table requests"):
-        extract(described(), COUNCIL, DAY, lake=lake, run_id="r", source_dsn=dsn)
+        extract(
+            described(), described().partition(COUNCIL, DAY), lake=lake, run_id="r", source_dsn=dsn
+        )
 
 
 def test_a_value_that_cannot_be_read_is_not_quoted(lake, source):
@@ -244,7 +253,7 @@ def test_a_key_that_is_null_is_refused(lake, source):
 
 def test_a_database_without_an_address_says_what_to_add(lake):
     with pytest.raises(PermanentError, match="Add the Airflow Connection"):
-        extract(described(), COUNCIL, DAY, lake=lake, run_id="r")
+        extract(described(), described().partition(COUNCIL, DAY), lake=lake, run_id="r")
 
 
 def test_memory_stays_flat_however_many_rows_there_are(source):
@@ -255,7 +264,7 @@ def test_memory_stays_flat_however_many_rows_there_are(source):
         "'2026-11-02 12:00Z', repeat('x', 200) from generate_series(1000, 60999) n"
     )
     asked = described(page_size=100_000)
-    where = Partition(asked.name, COUNCIL, asked.parse_period(DAY))
+    where = asked.partition(COUNCIL, DAY)
     tracemalloc.start()
 
     page = next(iter(database.fetch_rows(asked, where, dsn=source.admin)))
@@ -289,7 +298,13 @@ def test_personal_data_that_must_not_be_kept_are_not_fetched(lake, source):
     )
 
     with pytest.raises(PermanentError, match="are kept for 30 days, which are over"):
-        extract(personal, COUNCIL, "2026-01-02", lake=lake, run_id="r", source_dsn=source.admin)
+        extract(
+            personal,
+            personal.partition(COUNCIL, "2026-01-02"),
+            lake=lake,
+            run_id="r",
+            source_dsn=source.admin,
+        )
 
 
 def test_a_personal_key_is_refused_for_it_would_stand_in_manifests():

@@ -21,8 +21,7 @@ from include.jobs.pipeline import extract as job
 from include.jobs.pipeline import parents
 from include.jobs.pipeline.extract import extract
 from include.records.read import read_records
-from include.sources.model import Contract
-from include.sources.partition import Partition
+from include.sources.model import Contract, Rate
 from tests.integration.conftest import serving
 from tests.samples import column, contract, extracting
 
@@ -118,8 +117,8 @@ class Api:
 @pytest.fixture
 def api(monkeypatch, deployment) -> Iterator[Api]:
     monkeypatch.setattr(job, "datetime", FixedNow)
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
     known = {"stations": STATION, "readings": READINGS}
     monkeypatch.setattr(parents, "contract", known.__getitem__)
     found = Api()
@@ -129,8 +128,8 @@ def api(monkeypatch, deployment) -> Iterator[Api]:
 
 
 def landed(lake: Any, source: Contract, day: str = "2026-11-20", run_id: str = "run") -> Any:
-    landing_id = extract(source, "kingston", day, lake=lake, run_id=run_id)
-    where = Partition(source.name, "kingston", source.parse_period(day))
+    landing_id = extract(source, source.partition("kingston", day), lake=lake, run_id=run_id)
+    where = source.partition("kingston", day)
     return lake.landings.manifest(where, landing_id)
 
 

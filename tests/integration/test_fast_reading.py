@@ -25,12 +25,11 @@ def body_of(landings: Landings) -> bytes:
     return found
 
 
-def client_of(lake: Any, **other: Any) -> Any:
-    known = {
-        "endpoint_url": lake.s3.meta.endpoint_url, "region_name": "eu-west-2",
-        "aws_access_key_id": "test", "aws_secret_access_key": "test", "config": S3_CONFIG,
-    }  # fmt: skip
-    return boto3.client("s3", **known | other)
+def landings_of(session: boto3.Session, lake: Any, **other: str) -> Landings:
+    endpoint, bucket = lake.s3.meta.endpoint_url, lake.bucket
+    known = {"endpoint_url": endpoint, "bucket": bucket} | other
+    s3 = session.client("s3", endpoint_url=known["endpoint_url"], config=S3_CONFIG)
+    return Landings(s3, known["bucket"], session)
 
 
 @pytest.fixture
@@ -73,29 +72,28 @@ def test_credentials_that_renew_themselves_are_asked_for_as_they_are_now(folder,
         refresh_using=lambda: right | {"expiry_time": "2126-01-01T00:00:00Z"},
         method="sts-assume-role",
     )
-    role = boto3.Session(botocore_session=session, region_name="eu-west-2").client(
-        "s3", endpoint_url=folder.s3.meta.endpoint_url, config=S3_CONFIG
-    )
+    role = landings_of(boto3.Session(botocore_session=session, region_name="eu-west-2"), folder)
 
-    assert body_of(Landings(role, folder.bucket)) == b"stored"
+    assert body_of(role) == b"stored"
 
     assert [bytes(body) for body in asked] == [b"stored"]
 
 
 @pytest.mark.parametrize(
-    ("other", "bucket", "key", "kind", "said"),
+    ("secret", "other", "key", "kind", "said"),
     [
-        ({}, "wandle", "landing/none", LandingDamaged, "s3://wandle/landing/none"),
-        ({"aws_secret_access_key": "no"}, "wandle", KEY, PermanentError, "SignatureDoesNotMatch"),
-        ({}, "no-bucket", KEY, PermanentError, "NoSuchBucket"),
-        ({"endpoint_url": "http://127.0.0.1:9"}, "wandle", KEY, ServiceUnavailable, "reachable"),
+        ("test", {}, "landing/none", LandingDamaged, "s3://wandle/landing/none"),
+        ("no", {}, KEY, PermanentError, "SignatureDoesNotMatch"),
+        ("test", {"bucket": "no-bucket"}, KEY, PermanentError, "NoSuchBucket"),
+        ("test", {"endpoint_url": "http://127.0.0.1:9"}, KEY, ServiceUnavailable, "reachable"),
     ],
     ids=["missing", "refused", "no bucket", "unreachable"],
 )
 def test_what_cannot_be_read_is_said_as_boto3_says_it(
-    folder, asked, other, bucket, key, kind, said
+    folder, asked, secret, other, key, kind, said
 ):
-    landings = Landings(client_of(folder, **other), bucket)
+    session = boto3.Session("test", secret, region_name="eu-west-2")
+    landings = landings_of(session, folder, **other)
 
     with pytest.raises(kind, match=said):
         landings.stored(key)
@@ -114,12 +112,10 @@ def test_a_role_that_may_no_longer_be_assumed_is_said_as_boto3_says_it(folder, a
         refresh_using=refused,
         method="sts-assume-role",
     )
-    role = boto3.Session(botocore_session=session, region_name="eu-west-2").client(
-        "s3", endpoint_url=folder.s3.meta.endpoint_url, config=S3_CONFIG
-    )
+    role = landings_of(boto3.Session(botocore_session=session, region_name="eu-west-2"), folder)
 
     with pytest.raises(PermanentError, match="assuming a role"):
-        Landings(role, folder.bucket).stored(KEY)
+        role.stored(KEY)
 
     assert asked == [None]
 

@@ -66,7 +66,7 @@ def land(lake: Lake, database: Any, hours_ago: float, *cases: dict[str, Any]) ->
     draft.add(facts(body, len(cases)), REQUEST, io.BytesIO(body))
     draft.finish(run_id="run", code_version="test", started_at=began, parents={})
     load(
-        CASES, "sutton", str(YESTERDAY), lake=lake, dsn=database.dsn(), run_id="run",
+        CASES, where, lake=lake, dsn=database.dsn(), run_id="run",
         landing_id=draft.landing_id,
     )  # fmt: skip
     return draft.landing_id

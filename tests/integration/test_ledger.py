@@ -11,6 +11,7 @@ from include.jobs.pipeline.books import ledger_entries, quarantined
 from include.jobs.pipeline.load import load
 from include.jobs.pipeline.reconcile import anything_loaded, reconcile
 from include.sources.model import contract as shipped
+from include.sources.partition import Partition
 from tests.integration.landings import land
 from tests.samples import contract
 
@@ -31,7 +32,8 @@ def loaded(lake, warehouse):
         land(lake, source, page, run_id=run_id, context=context, **partition)
         where = {"council": "kingston", "period": "2017-05"} | partition
         try:
-            return load(source, **where, lake=lake, dsn=warehouse.dsn(), run_id=run_id)
+            place = source.partition(**where)
+            return load(source, place, lake=lake, dsn=warehouse.dsn(), run_id=run_id)
         except LoadRefused:
             return None
 
@@ -84,9 +86,8 @@ def test_quarantined_records_are_listed_without_the_record(warehouse, loaded):
     assert "record" not in row
 
 
-def partitions(*councils: str) -> list[dict[str, str]]:
-    # The shipped contracts do not know `gauges`, whose period is therefore written as a day.
-    return [{"council": council, "period": "2017-05-01"} for council in councils]
+def partitions(*councils: str) -> list[Partition]:
+    return [GAUGES.partition(council, "2017-05") for council in councils]
 
 
 def test_a_run_whose_partitions_are_all_good_is_counted(warehouse, loaded):
@@ -112,8 +113,8 @@ def test_every_failed_partition_is_named_with_its_reason(warehouse, loaded):
         )  # fmt: skip
 
     said = str(caught.value)
-    assert "2 of 3 partitions failed: sutton 2017-05-01 (refused: " in said
-    assert "merton 2017-05-01 (its `extract` failed" in said
+    assert "2 of 3 partitions failed: sutton 2017-05 (refused: " in said
+    assert "merton 2017-05 (its `extract` failed" in said
     assert "kingston" not in said.replace("kingston 2017-05: expected", "")
 
 
@@ -139,7 +140,8 @@ def test_only_what_was_loaded_counts_as_new(warehouse, loaded, again, expected):
 def test_what_a_killed_attempt_of_the_run_had_loaded_still_counts_as_new(lake, warehouse, loaded):
     entry = loaded(GAUGES, [{"id": 1}])
     again = load(
-        GAUGES, "kingston", "2017-05", landing_id=entry["landing"], run_id="run",
+        GAUGES, GAUGES.partition("kingston", "2017-05"),
+        landing_id=entry["landing"], run_id="run",
         lake=lake, dsn=warehouse.dsn(),
     )  # fmt: skip
 

@@ -22,9 +22,11 @@ from include.jobs.pipeline.load import load
 from include.warehouse import load as warehouse_load
 from include.warehouse import lock
 from include.warehouse import prepare as preparing
+from include.warehouse.books import removals
+from include.warehouse.connection import connect
 from include.warehouse.partition import RawPartition
 from include.warehouse.schema.migrate import migrate
-from tests.integration.landings import land
+from tests.integration.landings import land, prefix_of
 from tests.samples import body_of, column, contract
 
 GAUGES = contract()
@@ -44,7 +46,7 @@ def loading(lake, warehouse):
 
     def run(source: Any = GAUGES, council: str = "kingston", period: str = "2017-05", **how: Any):
         arguments = {"lake": lake, "dsn": warehouse.dsn(), "run_id": "run"} | how
-        return load(source, council, period, **arguments)
+        return load(source, source.partition(council, period), **arguments)
 
     return run
 
@@ -228,16 +230,120 @@ def test_other_partitions_are_not_touched(lake, warehouse, loading):
     assert ids(warehouse) == [2, 7, 7]
 
 
-def test_a_landing_without_records_empties_the_partition(lake, warehouse, loading):
-    land(lake, GAUGES, records(1))
+def test_a_landing_without_records_does_not_empty_the_partition_unless_forced(
+    lake, warehouse, loading
+):
+    land(lake, GAUGES, records(1, 2))
     loading()
     land(lake, GAUGES, [])
 
-    entry = loading()
+    with pytest.raises(LoadRefused, match=r"as the 2 of the current load .*, found none"):
+        loading()
+    assert ids(warehouse) == [1, 2]
+    assert warehouse.query(LEDGER)[0] == ("refused", 0, 0, 0, 0)
+    entry = loading(forced_by="someone")
 
-    assert (entry["status"], entry["records"]) == ("loaded", 0)
+    assert (entry["status"], entry["records"], entry["forced_by"]) == ("loaded", 0, "someone")
     assert ids(warehouse) == []
     assert loading()["status"] == "unchanged"
+
+
+def test_an_empty_partition_is_loaded_the_first_time_and_filled_later(lake, warehouse, loading):
+    land(lake, GAUGES, [])
+    assert (loading()["status"], ids(warehouse)) == ("loaded", [])
+    land(lake, GAUGES, records(1))
+
+    assert (loading()["status"], ids(warehouse)) == ("loaded", [1])
+
+
+def test_a_contract_can_allow_that_a_partition_becomes_empty(lake, warehouse, loading):
+    may = contract(checks={"partition_may_empty": True})
+    land(lake, may, records(1))
+    loading(may)
+    land(lake, may, [])
+
+    assert (loading(may)["status"], ids(warehouse)) == ("loaded", [])
+
+
+def test_a_part_does_not_become_empty_unless_forced(lake, warehouse, loading):
+    wards = {"labels": ["E05000400", "E05000401", "E05000402"]}
+    land(lake, GAUGES, records(1, 2), records(3, 4, 5), records(6), **wards)
+    loading()
+    land(lake, GAUGES, records(1, 2, 7, 8, 9), [], records(6), **wards)
+
+    with pytest.raises(LoadRefused, match=r"found 1 without any .*: E05000401 had 3, has none\."):
+        loading()
+    assert ids(warehouse) == [1, 2, 3, 4, 5, 6]
+    assert warehouse.query(LEDGER)[0] == ("refused", 6, 0, 0, 0)
+    entry = loading(forced_by="someone")
+
+    assert (entry["status"], entry["forced_by"]) == ("loaded", "someone")
+    assert ids(warehouse) == [1, 2, 6, 7, 8, 9]
+    assert loading()["status"] == "unchanged"
+
+
+def test_a_part_whose_answer_says_by_its_status_that_it_is_empty_is_refused(
+    lake, warehouse, loading
+):
+    land(lake, GAUGES, records(1, 2), records(3), labels=["E05000400", "E05000401"])
+    loading()
+    land(lake, GAUGES, records(1, 2), labels=["E05000400"], empty=["E05000401"])
+
+    with pytest.raises(LoadRefused, match=r"E05000401 had 1, has none\."):
+        loading()
+    assert ids(warehouse) == [1, 2, 3]
+
+
+def test_a_small_part_becomes_empty_where_the_contract_allows_it(lake, warehouse, loading):
+    few = contract(checks={"max_records_of_emptied_part": 1})
+    land(lake, few, records(1, 2), records(3))
+    loading(few)
+    land(lake, few, records(1, 2), [])
+
+    assert (loading(few)["status"], ids(warehouse)) == ("loaded", [1, 2])
+
+
+def test_parts_are_compared_with_the_load_and_not_with_what_was_refused(lake, loading):
+    land(lake, GAUGES, records(1, 2), records(3))
+    loading()
+    for _ in range(2):
+        land(lake, GAUGES, records(1, 2), [])
+        with pytest.raises(LoadRefused, match="page 2 had 1, has none"):
+            loading()
+    land(lake, GAUGES, records(1, 2), records(4))
+
+    assert loading()["status"] == "loaded"
+
+
+def test_records_that_were_erased_may_leave_a_partition_empty(lake, warehouse, loading):
+    before = land(lake, GAUGES, records(1))
+    loading()
+    land(lake, GAUGES, [], replaces=before.landing_id)
+
+    assert (loading()["status"], ids(warehouse)) == ("loaded", [])
+
+
+def test_a_landing_whose_predecessor_is_gone_from_s3_is_loaded(lake, warehouse, loading, caplog):
+    before = land(lake, GAUGES, records(1), records(2))
+    loading()
+    lake.s3.delete_object(Bucket=lake.bucket, Key=f"{prefix_of(before)}manifest.json")
+    land(lake, GAUGES, records(1, 3), [], run_id="another")
+
+    assert (loading()["status"], ids(warehouse)) == ("loaded", [1, 3])
+    assert "parts are not compared" in caplog.text
+
+
+def test_a_partition_that_expired_does_not_hinder_an_empty_landing(lake, warehouse, loading):
+    land(lake, GAUGES, records(1))
+    entry = loading()
+    where = GAUGES.partition("kingston", "2017-05")
+    how = {"landing_id": entry["landing"], "code_version": "test", "run_id": "run"}
+    with connect(warehouse.admin) as connection, connection.cursor() as cursor:
+        removals.empty(cursor, GAUGES, where, **how)
+        connection.commit()
+    land(lake, GAUGES, [])
+
+    assert loading()["status"] == "loaded"
 
 
 def test_an_earlier_landing_can_be_loaded_by_name(lake, warehouse, loading):
@@ -463,7 +569,7 @@ def test_no_database_is_retryable(lake, tmp_path):
     land(lake, GAUGES, records(1))
 
     with pytest.raises(ServiceUnavailable, match="PostgreSQL: connecting"):
-        load(GAUGES, "kingston", "2017-05", lake=lake, run_id="r",
+        load(GAUGES, GAUGES.partition("kingston", "2017-05"), lake=lake, run_id="r",
              dsn="postgresql://wandle_loader@127.0.0.1:1/warehouse")  # fmt: skip
 
 
@@ -488,10 +594,16 @@ def test_a_connection_that_is_cut_is_retryable(lake, warehouse, loading, monkeyp
 
 
 def test_no_bucket_is_permanent_and_named(lake, warehouse):
-    elsewhere = type(lake)(lake.s3, "nowhere")
+    elsewhere = type(lake)(lake.s3, "nowhere", lake.session)
 
     with pytest.raises(PermanentError, match="NoSuchBucket"):
-        load(GAUGES, "kingston", "2017-05", lake=elsewhere, dsn=warehouse.dsn(), run_id="r")
+        load(
+            GAUGES,
+            GAUGES.partition("kingston", "2017-05"),
+            lake=elsewhere,
+            dsn=warehouse.dsn(),
+            run_id="r",
+        )
 
 
 # --- at the same time ------------------------------------------------------------------------
@@ -637,21 +749,21 @@ def test_a_column_that_is_new_may_be_null(lake, new_database):
     migrate(database.admin, [SHARED], {})
     where = {"lake": lake, "dsn": database.dsn(), "run_id": "run"}
     land(lake, SHARED, records(1))
-    load(SHARED, "kingston", "2017-05", **where)
+    load(SHARED, SHARED.partition("kingston", "2017-05"), **where)
     newer = contract(
         column("id", "integer", required=True), column("note"), column("depth"), key=["id"]
     )
     migrate(database.admin, [newer], {})
     land(lake, newer, records(1, 2))
 
-    assert load(newer, "kingston", "2017-05", **where)["status"] == "loaded"
+    assert load(newer, newer.partition("kingston", "2017-05"), **where)["status"] == "loaded"
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda r: {"ID": r["id"]}, r"6 of them: id breaks rule `required`: expected integer at "
-                                    r"`id`, found a record with ID"),
+        (lambda r: {"ID": r["id"], "note": None},
+         r"6 of them: id breaks rule `required`: expected integer at `id`, found a record with ID"),
         (lambda r: r | {"id": None}, r"expected integer at `id`, found null"),
         (lambda r: r | {"id": f"A{r['id']}"}, r"id breaks rule `type`: expected integer at `id`, "
                                               r"found text \"A1\" \(first: record 1,"),
@@ -670,6 +782,17 @@ def test_a_required_field_that_is_gone_or_another_type_is_refused_and_named(
 
     assert ids(warehouse) == [9]
     assert warehouse.query(LEDGER)[0][0] == "refused"
+
+
+def test_another_encoding_than_declared_is_named(lake, warehouse, loading):
+    spoilt = '[{"id": 1, "note": "café"}, {"id": 2, "other": "café"}, {"id": 3}]'.encode("cp1252")
+    for part, said in ((b'[{"id": 1, "note"', "note"), (b'[{"id": 2, "other"', "no column names")):
+        body = spoilt if said == "note" else b"[" + spoilt.split(b"}, ", 1)[1]
+        assert body.startswith(part)
+        land(lake, SHARED, body, counts=[3 if said == "note" else 2])
+
+        with pytest.raises(LoadRefused, match=rf"{said}.*text that is not UTF-8.*`encoding`"):
+            loading(SHARED)
 
 
 EXPLODING = contract(

@@ -80,15 +80,18 @@ def test_a_new_column_keeps_the_data_and_can_be_loaded(empty, lake):
     migrate(empty.admin, [OLD], {})
     land(lake, OLD, [{"id": 1, "note": "a"}])
     where = {"lake": lake, "dsn": empty.dsn(), "run_id": "r"}
-    before = load(OLD, "kingston", "2017-05", **where)
+    before = load(OLD, OLD.partition("kingston", "2017-05"), **where)
 
     changed = migrate(empty.admin, [NEW], {})
 
     assert changed == ["added raw.gauges.depth"]
     assert empty.query("select id, note, depth from raw.gauges") == [(1, "a", None)]
-    assert load(NEW, "kingston", "2017-05", **where)["content_hash"] == before["content_hash"]
+    assert (
+        load(NEW, NEW.partition("kingston", "2017-05"), **where)["content_hash"]
+        == before["content_hash"]
+    )
     land(lake, NEW, [{"id": 2, "note": "b", "depth": 0.5}])
-    assert load(NEW, "kingston", "2017-05", **where)["status"] == "loaded"
+    assert load(NEW, NEW.partition("kingston", "2017-05"), **where)["status"] == "loaded"
     assert empty.query("select id, note, depth from raw.gauges") == [(2, "b", 0.5)]
 
 
@@ -97,7 +100,7 @@ def test_a_column_that_left_the_contract_stays_in_the_table(empty, lake):
 
     assert migrate(empty.admin, [OLD], {}) == []
     land(lake, OLD, [{"id": 1, "note": "a"}])
-    entry = load(OLD, "kingston", "2017-05", lake=lake, dsn=empty.dsn(), run_id="r")
+    entry = load(OLD, OLD.partition("kingston", "2017-05"), lake=lake, dsn=empty.dsn(), run_id="r")
 
     assert entry["status"] == "loaded"
     assert "depth" in {row[0] for row in empty.query(COLUMNS)}
@@ -143,7 +146,7 @@ def test_a_wider_type_keeps_every_value(empty, lake, old, new, value, expected):
     before = contract(column("a", old), column("note"))
     migrate(empty.admin, [before], {})
     land(lake, before, [{"a": value, "note": "n"}, {"a": None, "note": "n"}])
-    load(before, "kingston", "2017-05", lake=lake, dsn=empty.dsn(), run_id="r")
+    load(before, before.partition("kingston", "2017-05"), lake=lake, dsn=empty.dsn(), run_id="r")
     after = contract(column("a", new), column("note"))
 
     changed = migrate(empty.admin, [after], {})

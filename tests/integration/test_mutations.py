@@ -25,12 +25,11 @@ from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
 from include.records.read import BodyCutShort, read_records
 from include.sources.model import Contract
-from include.warehouse.books.counts import Counts
 from include.warehouse.prepare import PageBody, prepare
 from include.warehouse.schema.migrate import migrate
 from tests.integration.conftest import Warehouse
 from tests.integration.fixture_server import FixtureServer, serving_fixture
-from tests.samples import column, contract, extracting, partition
+from tests.samples import column, contract, counted, extracting, partition
 
 MANY = 2000
 TEN_MEGABYTES = 10 * 1024 * 1024
@@ -269,7 +268,7 @@ def landed(source: Contract, case: Case) -> list[PageBody] | None:
     for number, body in enumerate(case.bodies, start=1):
         stream = io.BytesIO(body)
         try:
-            found = sum(map(len, read_records(stream, len(body), source.format, {})))
+            found = sum(map(len, read_records(stream, len(body), source.layout(), {})))
         except (BodyCutShort, PipelineError):
             return None
         stream.seek(0)
@@ -282,8 +281,7 @@ def assert_balanced(source: Contract, case: Case) -> str:
     pages = landed(source, case)
     if pages is None:
         return "refused"
-    counts = Counts()
-    batches = list(prepare(source, partition(source.name), "landing", pages, counts))
+    counts, batches = counted(prepare(source, partition(source.name), "landing", pages))
 
     assert counts.records == sum(page.records for page in pages)
     assert counts.records == counts.loaded + len(counts.quarantine) + counts.duplicates
@@ -337,7 +335,7 @@ def test_books_that_do_not_balance_are_noticed():
     short = PageBody("0001.json.gz", {}, 3, len(body), io.BytesIO(body))
 
     with pytest.raises(PipelineError, match="expected 3 records as the manifest says, found 2"):
-        list(prepare(source, partition(source.name), "landing", [short], Counts()))
+        list(prepare(source, partition(source.name), "landing", [short]))
 
 
 # --- the whole way ---------------------------------------------------------------------------
@@ -372,9 +370,11 @@ def state_of(database: Warehouse, source: Contract) -> list[Any]:
 def ingest(source: Contract, case: Case, api: FixtureServer, lake: Any, dsn: str) -> dict[str, Any]:
     """Fetch and load the case as one partition."""
     api.on("/gauges$", case.bodies[0])
-    landing_id = extract(source, "kingston", "2017-05", lake=lake, run_id=f"run {len(api.asked)}")
+    landing_id = extract(
+        source, source.partition("kingston", "2017-05"), lake=lake, run_id=f"run {len(api.asked)}"
+    )
     where = {"lake": lake, "dsn": dsn, "run_id": "run", "landing_id": landing_id}
-    return load(source, "kingston", "2017-05", **where)
+    return load(source, source.partition("kingston", "2017-05"), **where)
 
 
 @pytest.fixture

@@ -25,8 +25,7 @@ from include.jobs.lake import Lake
 from include.jobs.pipeline.extract import extract
 from include.landing.read import read_pages
 from include.records.read import read_records
-from include.sources.model import Contract
-from include.sources.partition import Partition
+from include.sources.model import Contract, Rate
 from tests.integration.paging_world import (
     CHANGES,
     HOST,
@@ -58,8 +57,8 @@ def try_world(server, lake, monkeypatch) -> Try:
     """Fetches a world and checks what came of it."""
     monkeypatch.setenv("WANDLE_SANDBOX_URL", server.url)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
     return lambda world: check(world, server, lake)
 
 
@@ -115,8 +114,8 @@ def must_succeed(world: World) -> bool:
 def fetched(source: Contract, lake: Lake) -> list[dict[str, Any]]:
     """The rows of a partition as a load reads them from its landing."""
     period = "2026-07-03"
-    landing_id = extract(source, "uk", period, lake=lake, run_id="run")
-    where = Partition(source.name, "uk", source.parse_period(period))
+    landing_id = extract(source, source.partition("uk", period), lake=lake, run_id="run")
+    where = source.partition("uk", period)
     manifest = lake.landings.manifest(where, landing_id)
     return [
         record

@@ -19,8 +19,7 @@ from include.landing.manifest import Manifest
 from include.landing.read import read_pages
 from include.landing.store import GIVEN_UP
 from include.records.read import read_records
-from include.sources.model import Contract
-from include.sources.partition import Partition
+from include.sources.model import Contract, Rate
 from tests.integration.fixture_server import Asked, FixtureServer, Reply, serving_fixture
 from tests.samples import column, contract, extracting
 
@@ -44,8 +43,8 @@ def pauses(monkeypatch) -> list[float]:
     """The seconds that clients would have slept."""
     slept: list[float] = []
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=slept.append))
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
     return slept
 
 
@@ -73,7 +72,7 @@ def fetch(lake, api) -> Fetch:
 
     def run(described: Contract, day: str = DAY) -> list[Any]:
         manifest = landed(lake, described, day)
-        where = Partition("things", "uk", described.parse_period(day))
+        where = described.partition("uk", day)
         return [
             record
             for page, body in read_pages(lake.landings, where, manifest)
@@ -85,8 +84,8 @@ def fetch(lake, api) -> Fetch:
 
 
 def landed(lake: Any, described: Contract, day: str = DAY) -> Manifest:
-    landing_id = extract(described, "uk", day, lake=lake, run_id="run")
-    where = Partition("things", "uk", described.parse_period(day))
+    landing_id = extract(described, described.partition("uk", day), lake=lake, run_id="run")
+    where = described.partition("uk", day)
     found: Manifest = lake.landings.manifest(where, landing_id)
     return found
 

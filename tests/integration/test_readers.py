@@ -72,7 +72,8 @@ def crimes(lake, modelled, dbt_of, monkeypatch) -> dict[str, str]:
 
 def reload(lake: Any, database: Any, landing_id: str) -> None:
     entry = load(
-        CRIME, "kingston", "2017-05", lake=lake, dsn=database.dsn(), run_id="reload",
+        CRIME, CRIME.partition("kingston", "2017-05"),
+        lake=lake, dsn=database.dsn(), run_id="reload",
         landing_id=landing_id, forced_by="readers",
     )  # fmt: skip
     assert entry["status"] == "loaded"
@@ -180,7 +181,13 @@ def test_while_a_load_is_in_its_copy_that_of_another_partition_ends(
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(reload, lake, modelled, crimes["B"])
         assert half_way.wait(60)
-        entry = load(CRIME, "sutton", "2017-05", lake=lake, dsn=modelled.dsn(), run_id="other")
+        entry = load(
+            CRIME,
+            CRIME.partition("sutton", "2017-05"),
+            lake=lake,
+            dsn=modelled.dsn(),
+            run_id="other",
+        )
         assert not first.done()
         go_on.set()
         first.result(60)

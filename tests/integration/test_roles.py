@@ -37,6 +37,8 @@ MATRIX = {
     "select * from ops.removal": {LOADER},
     "delete from ops.removal": set(),
     "update ops.removal set subject = null": set(),
+    "update ops.rate_limit set theoretical_arrival_us = 0": {LOADER},
+    "delete from ops.rate_limit": set(),
     f"select * from {NODE}": {TRANSFORMER, PORTAL},
     f"delete from {NODE}": {TRANSFORMER},
     "select * from ops.dbt_run": {TRANSFORMER, PORTAL},

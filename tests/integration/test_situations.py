@@ -25,7 +25,7 @@ from include.extract import client as asking
 from include.jobs.pipeline import extract as job
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
-from include.sources.model import Contract, contracts
+from include.sources.model import Contract, Rate, contracts
 from include.sources.model import contract as source_named
 from include.warehouse.schema.migrate import migrate
 from sandbox.app import create_app
@@ -138,8 +138,8 @@ def paused(monkeypatch) -> list[float]:
     slept: list[float] = []
     monkeypatch.setattr(job, "datetime", FixedNow)
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=slept.append))
-    unlimited = asking._limiter("unlimited", 1000, 1_000_000)
-    monkeypatch.setattr(asking, "_limiter", lambda host, per_second, burst: unlimited)
+    unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
+    monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
     FixedNow.moment = NOW
     return slept
 
@@ -173,9 +173,9 @@ def ingest(lake, warehouse) -> Ingest:
     def run(source: Contract, period: str = "2026-10", council: str = "kingston") -> dict[str, Any]:
         run_id = f"run {next(_runs)}"
         FixedNow.moment += timedelta(seconds=1)
-        landing_id = extract(source, council, period, lake=lake, run_id=run_id)
+        landing_id = extract(source, source.partition(council, period), lake=lake, run_id=run_id)
         where = {"lake": lake, "dsn": warehouse.dsn(), "run_id": run_id, "landing_id": landing_id}
-        entry = load(source, council, period, **where)
+        entry = load(source, source.partition(council, period), **where)
         books = (entry["loaded"], entry["quarantined"], entry["duplicates"])
         assert entry["records"] == sum(books)
         if entry["status"] == "loaded":
@@ -519,6 +519,8 @@ def hours(day: str, **changes: Any) -> dict[str, Any]:
         "temperature_2m": [0.1 * hour for hour in range(24)],
     }
     values["temperature_2m"] = [round(value, 1) for value in values["temperature_2m"]]
+    others = ("relative_humidity_2m", "precipitation", "wind_speed_10m", "wind_direction_10m")
+    values |= {name: [None] * 24 for name in (*others, "cloud_cover")}
     return {"utc_offset_seconds": 0, "timezone": "GMT", "hourly": values} | changes
 
 

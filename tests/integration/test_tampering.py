@@ -29,7 +29,7 @@ def loading(lake, warehouse):
 
     def run(**how: Any):
         arguments = {"lake": lake, "dsn": warehouse.dsn(), "run_id": "run"} | how
-        return load(GAUGES, "kingston", "2017-05", **arguments)
+        return load(GAUGES, GAUGES.partition("kingston", "2017-05"), **arguments)
 
     return run
 
@@ -285,7 +285,7 @@ def test_a_damaged_landing_holds_back_no_other_partition_of_a_reload(lake, bucke
     found = [where for _, where in landed_partitions(lake)]
     first, second = ingest(CRIME, found, lake=lake, dsn=warehouse.dsn(), fetch=False)
 
-    assert [where["council"] for where in found] == list(COUNCILS)
+    assert [where.council for where in found] == list(COUNCILS)
     assert key in str(first.error)
     assert second.entry is not None
     assert warehouse.query("select council, status from ops.load order by council") == [

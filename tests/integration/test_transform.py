@@ -177,15 +177,10 @@ def s3_url() -> Iterator[str]:
 
 @pytest.fixture
 def lake(s3_url) -> Iterator[Lake]:
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3_url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    client = session.client("s3", endpoint_url=s3_url)
     client.create_bucket(Bucket=BUCKET)
-    yield Lake(client, BUCKET)
+    yield Lake(client, BUCKET, session)
     for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
         client.delete_object(Bucket=BUCKET, Key=item["Key"])
     client.delete_bucket(Bucket=BUCKET)

@@ -17,7 +17,6 @@ from include.jobs.operate import differences
 from include.jobs.operate import verify as job
 from include.jobs.pipeline.load import load
 from include.sources.model import contracts
-from include.sources.partition import Partition
 from include.warehouse import read_back
 from include.warehouse.connection import connect_for_arrow
 from include.warehouse.schema.migrate import migrate
@@ -62,7 +61,13 @@ def loaded(lake, warehouse):
     manifest = land(lake, GAUGES, GOOD[:3], [*GOOD[3:], BAD])
     land(lake, GAUGES, GOOD, council="sutton")
     for council in ("kingston", "sutton"):
-        load(GAUGES, council, "2017-05", lake=lake, dsn=warehouse.dsn(), run_id="run")
+        load(
+            GAUGES,
+            GAUGES.partition(council, "2017-05"),
+            lake=lake,
+            dsn=warehouse.dsn(),
+            run_id="run",
+        )
     return manifest
 
 
@@ -98,7 +103,13 @@ def test_a_newer_landing_than_the_loaded_one_is_found_with_what_became_of_it(
     before = the(verified())
     strict = contract(checks={"min_share_of_previous": 0.9})
     with pytest.raises(LoadRefused):
-        load(strict, "kingston", "2017-05", lake=lake, dsn=warehouse.dsn(), run_id="run")
+        load(
+            strict,
+            strict.partition("kingston", "2017-05"),
+            lake=lake,
+            dsn=warehouse.dsn(),
+            run_id="run",
+        )
 
     after = the(verified())
 
@@ -129,7 +140,13 @@ def test_a_vanished_landing_that_rows_point_to_is_found_though_a_later_one_is_un
     verified, bucket, lake, warehouse, loaded
 ):
     land(lake, GAUGES, GOOD[:3], [*GOOD[3:], BAD], run_id="another")
-    load(GAUGES, "kingston", "2017-05", lake=lake, dsn=warehouse.dsn(), run_id="another")
+    load(
+        GAUGES,
+        GAUGES.partition("kingston", "2017-05"),
+        lake=lake,
+        dsn=warehouse.dsn(),
+        run_id="another",
+    )
     bucket.lake.s3.delete_object(Bucket=bucket.lake.bucket, Key=prefix_of(loaded) + "manifest.json")
 
     difference = the(verified())
@@ -168,6 +185,16 @@ def test_a_damaged_page_is_found_if_pages_are_looked_at(verified, bucket, loaded
     assert prefix_of(loaded) + page in difference.what
 
 
+def test_a_landing_that_is_not_the_data_is_found_by_a_deep_look(verified, lake, loaded):
+    manifest = land(lake, GAUGES, GOOD, b'{"error": "busy"}', counts=[5, 0])
+
+    newer, other = sorted(verified(deep=True).differences, key=lambda found: found.kind)
+
+    assert (newer.kind, other.kind) == ("newer landing", "not the data")
+    assert f"0002.json.gz of landing {manifest.landing_id}: expected a list" in other.what
+    assert "`wandle ingest gauges --council kingston --period 2017-05`" in other.next
+
+
 TAMPERING = {
     "delete from raw.gauges where id = 2 and _council = 'kingston'": "row count",
     "insert into raw.gauges select * from raw.gauges where id = 2 and _council = 'kingston'": (
@@ -198,7 +225,8 @@ def test_rows_that_are_not_those_of_the_ledger_are_found_and_mended(
     assert difference.next.startswith("`wandle reload gauges --council kingston --period 2017-05")
     forced_by = "me" if "--force" in difference.next else None
     load(
-        GAUGES, "kingston", "2017-05", lake=lake, dsn=warehouse.dsn(), run_id="run",
+        GAUGES, GAUGES.partition("kingston", "2017-05"),
+        lake=lake, dsn=warehouse.dsn(), run_id="run",
         forced_by=forced_by,
     )  # fmt: skip
     assert verified().differences == []
@@ -291,11 +319,12 @@ def test_rows_of_every_type_hash_as_they_did_when_they_were_loaded(lake, typed_w
     land(lake, EVERY_TYPE, found)
 
     entry = load(
-        EVERY_TYPE, "kingston", "2017-05", lake=lake, dsn=typed_warehouse.dsn(), run_id="run",
+        EVERY_TYPE, EVERY_TYPE.partition("kingston", "2017-05"),
+        lake=lake, dsn=typed_warehouse.dsn(), run_id="run",
         forced_by="me",
     )  # fmt: skip
 
-    where = Partition(EVERY_TYPE.name, "kingston", EVERY_TYPE.parse_period("2017-05"))
+    where = EVERY_TYPE.partition("kingston", "2017-05")
     with connect_for_arrow(typed_warehouse.dsn()) as connection, connection.cursor() as cursor:
         stands = read_back.held(cursor, EVERY_TYPE, where)
     assert (stands.rows, stands.content_hash) == (entry["rows"], entry["content_hash"])
@@ -303,12 +332,11 @@ def test_rows_of_every_type_hash_as_they_did_when_they_were_loaded(lake, typed_w
 
 PEAK = """
 import resource, sys
-from include.sources.partition import Partition
 from include.warehouse import read_back
 from include.warehouse.connection import connect_for_arrow
 from tests.samples import contract
 gauges = contract()
-where = Partition("gauges", sys.argv[2], gauges.parse_period("2017-05"))
+where = gauges.partition(sys.argv[2], "2017-05")
 with connect_for_arrow(sys.argv[1]) as connection, connection.cursor() as cursor:
     read_back.begin(cursor)
     found = read_back.held(cursor, gauges, where)

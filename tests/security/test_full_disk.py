@@ -199,14 +199,8 @@ def lake_on(disk, deployment, monkeypatch) -> Iterator[Lake]:
         (program, "serve", "s3", disk / "s3", "--addr", f"127.0.0.1:{port}", "--config", "",
          "--auth-key", "test,test", "--vfs-cache-mode", "off", "--log-level", "CRITICAL")
     )  # fmt: skip
-    s3: Any = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="eu-west-2",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=S3_CONFIG,
-    )
+    session = boto3.Session("test", "test", region_name="eu-west-2")
+    s3: Any = session.client("s3", endpoint_url=f"http://127.0.0.1:{port}", config=S3_CONFIG)
     try:
         for _ in range(100):
             try:
@@ -214,7 +208,7 @@ def lake_on(disk, deployment, monkeypatch) -> Iterator[Lake]:
                 break
             except Exception:
                 time.sleep(0.1)
-        yield Lake(s3, "wandle")
+        yield Lake(s3, "wandle", session)
     finally:
         server.terminate()
         server.wait(timeout=20)

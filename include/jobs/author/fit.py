@@ -24,8 +24,8 @@ def misfits(contract: Contract, content: bytes, records: int) -> tuple[Counts, d
     counts = Counts()
     page = PageBody("0001", {}, records, len(content), io.BytesIO(content))
     partition = Partition(contract.name, "uk", Period.of(contract.start, contract.period))
-    for _ in prepare(contract, partition, "draft", [page], counts):
-        pass
+    for batch in prepare(contract, partition, "draft", [page]):
+        counts.add(batch.counts)
     found: dict[str, str] = {}
     for item in counts.quarantine:
         where = KEY if item.rule == KEY else item.column

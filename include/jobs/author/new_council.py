@@ -119,7 +119,7 @@ def new_council(
 
 
 def _wards_in(box: Box, force: str) -> list[dict[str, str]]:
-    client = Client(API, API.rate)
+    client = Client(API, API.rate, Settings.read().loader_dsn or None)
     known = _asked(client, f"/{force}/neighbourhoods")
     if known is None:
         raise UnknownName(f"new-council: the police API knows no force {force!r}.")

@@ -132,6 +132,7 @@ def contract_fields(
         **({"format": sample.format} if sample.format else {}),
         "columns": columns,
         "key": key,
+        "checks": {"partition_may_empty": False, "max_records_of_emptied_part": 0},
     }
     content = _fitted(content, sample, fields, remarks)
     if not paging and sample.incomplete():

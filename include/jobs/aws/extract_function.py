@@ -37,11 +37,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
     lake = lake_of(Settings.read())
     run_id = f"function {at or context.aws_request_id}"
     landings, failures = [], []
-    for item in partitions:
+    for partition in partitions:
         try:
-            landings.append(
-                extract(source, item["council"], item["period"], lake=lake, run_id=run_id)
-            )
+            landings.append(extract(source, partition, lake=lake, run_id=run_id))
         except PipelineError as error:
             failures.append(error)
     if failures:

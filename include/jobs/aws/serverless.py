@@ -21,13 +21,11 @@ EARLY = timedelta(minutes=5)
 
 def is_serverless(contract: Contract) -> bool:
     """Whether `WANDLE_SERVERLESS` names the source."""
-    return contract.name in {name.strip() for name in Settings.read().serverless.split(",")}
+    return contract.name in Settings.read().serverless_sources
 
 
 def wait_for_landing(
-    contract: Contract,
-    council: str,
-    period: str,
+    partition: Partition,
     *,
     lake: Lake,
     since: datetime,
@@ -38,7 +36,6 @@ def wait_for_landing(
 
     Raises `ServiceUnavailable` if there is none after `seconds`.
     """
-    partition = Partition(contract.name, council, contract.parse_period(period))
     landings = lake.as_job("load").landings
     end = time.monotonic() + seconds
     while True:

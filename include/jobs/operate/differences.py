@@ -17,6 +17,7 @@ Kind = Literal[
     "vanished landing",  # the loaded rows refer to a landing that is missing in S3
     "altered landing",  # the landing's pages differ from the loaded ones
     "damaged landing",  # a page or manifest in S3 is damaged
+    "not the data",  # a page is something else than the contract reads
     "older rules",  # loaded with another version of the contract or another pseudonym key
     "unaccounted rows",  # not in the ledger
     "row count",
@@ -93,6 +94,15 @@ class Place:
         return self._said(
             "damaged landing", why, "restore the object's version, then run `wandle verify` again."
         )
+
+    def not_the_data(self, landing_id: str, page: str, why: str) -> Difference:
+        """What was landed is an error page, a login, or another format."""
+        again = (
+            "the source answers for now alone: keep what is loaded until the next snapshot."
+            if self._contract.snapshot
+            else f"fetch it again: `wandle ingest {self._options}`."
+        )
+        return self._said("not the data", f"{page} of landing {landing_id}: {why}", again)
 
     def unaccounted(self, found: Held) -> Difference:
         """Rows without a ledger entry."""

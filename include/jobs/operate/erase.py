@@ -102,8 +102,7 @@ def _load_replacements(contract: Contract, found: Found, lake: Lake, dsn: str, b
             newest = (partition, max(replaced))
             load(
                 contract,
-                partition.council,
-                str(partition.period),
+                partition,
                 lake=lake,
                 dsn=dsn,
                 run_id=found.replaced[newest].run_id,

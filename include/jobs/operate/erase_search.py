@@ -90,7 +90,11 @@ def cut(
     """A page's body without the subject's records. Raises `PermanentError`, naming the page."""
     try:
         return cut_records(
-            body, contract.layout(page.way), subject.is_of(page.way), dict(page.context)
+            body,
+            contract.layout(page.way),
+            subject.is_of(page.way),
+            dict(page.context),
+            page.content_type,
         )
     except PermanentError as error:
         raise PermanentError(

@@ -179,11 +179,10 @@ def _record(
     layout = source.layout(page.way)
     if source.personal and not personal:
         before = 0
-        for chunk in read_records(body, page.bytes, layout, page.context):
+        for chunk in read_records(body, page.bytes, layout, page.context, page.content_type):
             if position <= before + len(chunk):
                 withholding = Withholding(source.columns_of(page.way))
                 return withholding.record(chunk[position - before - 1]), False
             before += len(chunk)
-    found = record_texts(body.read(), layout, {position}, page.context)
-    whole = layout.kind != "columnar" and "*" not in layout.records.split(".")
-    return found[position], whole
+    found = record_texts(body.read(), layout, {position}, page.context, page.content_type)
+    return found[position], layout.in_place

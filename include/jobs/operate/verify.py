@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
-from include.errors import LandingDamaged, PermanentError, TableOutdated, UnknownName
+from include.errors import (
+    LandingDamaged,
+    PermanentError,
+    TableOutdated,
+    UnexpectedPayload,
+    UnknownName,
+)
 from include.jobs.lake import Lake
 from include.jobs.operate.differences import Difference, Place
 from include.jobs.pipeline.load import rules_hash_of
-from include.landing.manifest import Manifest
+from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import AHEAD, read_page
 from include.landing.store import ROOT, Landings
+from include.records.diagnose import diagnose
+from include.records.read import BodyCutShort, read_records
 from include.settings import Settings
+from include.sources.formats import Format
 from include.sources.model import Contract, contract, contracts
 from include.sources.partition import Partition, Period
 from include.sources.raw_table import SCHEMA
@@ -48,8 +57,8 @@ def verify(
     """Compare landings, ledger, raw rows and quarantine of the selected partitions.
 
     Row counts and content hashes are computed from the rows in the raw table.
-    With `deep`, every page of the loaded and of the newest landing is read and
-    checked against its manifest. Changes nothing.
+    With `deep`, every page of the loaded and of the newest landing is read: it
+    must match its manifest, and hold what the contract reads. Changes nothing.
 
     Raises `UnknownName`, and `PermanentError` if there is nothing to compare.
     """
@@ -164,17 +173,33 @@ class _Comparing:
             yield place.not_loaded(newest.landing_id, entry, attempt)
 
     def _damaged_pages(self, place: Place, manifest: Manifest) -> Iterator[Difference]:
-        def check(number: int) -> str | None:
+        layouts = {page.way: self._contract.layout(page.way) for page in manifest.pages}
+
+        def check(number: int) -> Difference | None:
             page = manifest.pages[number]
             try:
-                read_page(self._landings, place.partition, manifest, page).close()
+                with read_page(self._landings, place.partition, manifest, page) as body:
+                    wrong = _not_the_data(page, body, layouts[page.way])
             except LandingDamaged as error:
-                return str(error)
-            return None
+                return place.damaged(str(error))
+            return place.not_the_data(manifest.landing_id, page.name, wrong) if wrong else None
 
         with ThreadPoolExecutor(AHEAD, thread_name_prefix="verify") as pool:
             said = pool.map(check, range(len(manifest.pages)))
-            yield from (place.damaged(message) for message in said if message)
+            yield from (difference for difference in said if difference)
+
+
+def _not_the_data(page: LandedPage, body: IO[bytes], layout: Format) -> str:
+    """Why a page's body is not what the contract reads; empty if it is."""
+    try:
+        chunks = read_records(body, page.bytes, layout, page.context, page.content_type)
+        records = sum(map(len, chunks))
+    except (BodyCutShort, UnexpectedPayload) as error:
+        found = diagnose(error, body, page.bytes, layout, page.content_type)
+        return f"{found.what}.{found.begins}"
+    if records != page.records:
+        return f"expected {page.records} records as the manifest says, found {records}."
+    return ""
 
 
 def _rules_hash(contract: Contract, done: Verified) -> str | None:

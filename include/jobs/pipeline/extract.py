@@ -29,21 +29,23 @@ log = logging.getLogger(__name__)
 
 def extract(
     contract: Contract,
-    council: str,
-    period: str,
+    partition: Partition,
     *,
     lake: Lake,
     run_id: str,
     source_dsn: str | None = None,
+    rate_shared_in: str | None = None,
     progress: Callable[[int], None] = lambda pages: None,
 ) -> str:
     """Land one partition and return the landing's id.
 
     An interrupted landing of the same run is resumed at the first request
     whose pages are not all there, unless its fetch failed for good; otherwise
-    everything is fetched. A young period that the
-    source does not have yet is landed as `not_published`. `source_dsn` is the
-    address of the database that the contract names, where it names one.
+    everything is fetched. A young period that the source does not have yet is
+    landed as `not_published`. `source_dsn` is the address of the database that
+    the contract names, where it names one;
+    `rate_shared_in` is that of the warehouse, in which all clients of a host
+    share its rate. Without it this one keeps to its part of the rate.
     `progress` is told the number of pages so far.
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
@@ -52,22 +54,17 @@ def extract(
     """
     now = datetime.now(UTC)
     lake = lake.as_job(f"extract-{contract.name}")
-    place = _council(contract, council)
-    partition = Partition(contract.name, council, contract.parse_period(period))
+    place = _council(contract, partition.council)
     _refuse_past_snapshots(contract, partition, now)
     _refuse_past_limit(contract, partition, now)
-    parents = ParentLandings(contract, council, lake)
+    parents = ParentLandings(contract, partition.council, lake)
     draft = Draft.open(
-        lake.landings,
-        partition,
-        run_id=run_id,
-        contract_hash=contract.contract_hash,
-        now=now,
+        lake.landings, partition, run_id=run_id, contract_hash=contract.contract_hash, now=now
     )
     if draft.landed:
         log.info("%s: resuming after %d pages", partition, len(draft.landed))
     way = way_for(contract, partition.period, now.date())
-    pages = _pages(contract, partition, place, way, parents, draft, source_dsn)
+    pages = _pages(contract, partition, place, way, parents, draft, source_dsn, rate_shared_in)
     try:
         said, empty = _land(pages, draft, progress)
         manifest = draft.finish(
@@ -117,6 +114,7 @@ def _pages(
     parents: ParentLandings,
     draft: Draft,
     source_dsn: str | None,
+    rate_shared_in: str | None,
 ) -> Iterable[Fetched]:
     """What is still to be landed, from the database or the API that the contract names."""
     if isinstance(contract.extract, DatabaseExtract):
@@ -125,12 +123,20 @@ def _pages(
         contract,
         partition,
         place,
-        client=Client(contract.extract, rate_for(contract, contracts().values())),
+        client=_client(contract, rate_shared_in),
         base_url=_base_url(contract.extract, way),
         parents=parents,
         way=way,
         landed=draft.landed,
     )
+
+
+def _client(contract: Contract, rate_shared_in: str | None) -> Client:
+    assert isinstance(contract.extract, Extract)  # noqa: S101
+    every = contracts()
+    sharing = every.keys() - Settings.read().serverless_sources if rate_shared_in else ()
+    rate = rate_for(contract, every.values(), sharing)
+    return Client(contract.extract, rate, rate_shared_in)
 
 
 def _council(contract: Contract, name: str) -> Council | None:

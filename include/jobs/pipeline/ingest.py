@@ -41,7 +41,7 @@ class Outcome:
 
 def ingest(
     contract: Contract,
-    partitions: Iterable[dict[str, str]],
+    partitions: Iterable[Partition],
     *,
     lake: Lake,
     dsn: str,
@@ -55,21 +55,19 @@ def ingest(
     a check refuses it and the raw table has lost what it held, that is loaded
     again, so that a rebuilt table holds what it held.
     """
-    for item in partitions:
-        partition = Partition(contract.name, item["council"], contract.parse_period(item["period"]))
+    for partition in partitions:
         progress(str(partition))
         loading = partial(
             load,
             contract,
-            item["council"],
-            item["period"],
+            partition,
             lake=lake,
             dsn=dsn,
             run_id=RUN_ID,
             forced_by=forced_by,
         )
         try:
-            landing_id = _fetch(contract, partition, lake, progress) if fetch else None
+            landing_id = _fetch(contract, partition, lake, dsn, progress) if fetch else None
             yield Outcome(partition, loading(landing_id=landing_id), None)
         except LoadRefused as refusal:
             restored = None if fetch else _restored(contract, partition, dsn, loading)
@@ -79,15 +77,19 @@ def ingest(
 
 
 def _fetch(
-    contract: Contract, partition: Partition, lake: Lake, progress: Callable[[str], None]
+    contract: Contract,
+    partition: Partition,
+    lake: Lake,
+    dsn: str,
+    progress: Callable[[str], None],
 ) -> str:
     return extract(
         contract,
-        partition.council,
-        str(partition.period),
+        partition,
         lake=lake,
         run_id=RUN_ID,
         source_dsn=_source_dsn(contract),
+        rate_shared_in=dsn,
         progress=lambda pages: progress(f"{partition}: {pages} pages"),
     )
 
@@ -113,7 +115,7 @@ def _source_dsn(contract: Contract) -> str | None:
 
 def landed_partitions(
     lake: Lake, source: str | None = None, council: str | None = None, period: str | None = None
-) -> list[tuple[Contract, dict[str, str]]]:
+) -> list[tuple[Contract, Partition]]:
     """Every partition that S3 holds a landing of, parents before their children."""
     lake = lake.as_job("load")
     found = []
@@ -127,21 +129,22 @@ def landed_partitions(
             for text in lake.landings.folders(f"{prefix}{name}/"):
                 if period and text != period:
                     continue
-                if _is_landed(lake, contract, name, text):
-                    found.append((contract, {"council": name, "period": text}))
+                try:
+                    partition = contract.partition(name, text)
+                except UnknownName:
+                    log.warning(
+                        "%s%s/: passed over: no %s", prefix, f"{name}/{text}", contract.period
+                    )
+                    continue
+                if _is_landed(lake, partition):
+                    found.append((contract, partition))
     return found
 
 
-def _is_landed(lake: Lake, contract: Contract, council: str, period: str) -> bool:
+def _is_landed(lake: Lake, partition: Partition) -> bool:
     """Whether there is something to load; a damaged manifest is, and fails by itself."""
     try:
-        partition = Partition(contract.name, council, contract.parse_period(period))
         return lake.landings.newest_complete(partition) is not None
-    except UnknownName:
-        log.warning(
-            "%s%s/%s/%s/: passed over: no %s", ROOT, contract.name, council, period, contract.period
-        )
-        return False
     except LandingDamaged:
         return True
 

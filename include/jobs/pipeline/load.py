@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from include.errors import PermanentError
@@ -22,6 +21,7 @@ from include.sources.partition import Partition
 from include.warehouse import load as warehouse
 from include.warehouse.books.ledger import Entry, Landing
 from include.warehouse.columns.pseudonyms import Pseudonyms
+from include.warehouse.parts import Requested
 from include.warehouse.prepare import PageBody
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,7 @@ log = logging.getLogger(__name__)
 
 def load(
     contract: Contract,
-    council: str,
-    period: str,
+    partition: Partition,
     *,
     lake: Lake,
     dsn: str,
@@ -49,9 +48,14 @@ def load(
     (retryable). Then nothing is changed but the ledger, whose entry names the
     landing, if one was found.
     """
-    partition = Partition(contract.name, council, contract.parse_period(period))
     settings = Settings.read()
-    begun = _entry(contract, partition, run_id, forced_by, settings.code_version)
+    begun = Entry.begin(
+        contract,
+        partition,
+        run_id=run_id,
+        code_version=settings.code_version,
+        forced_by=forced_by,
+    )
     looked_at = landing_id or ""
     try:
         pseudonyms = _pseudonyms(contract, settings)
@@ -69,12 +73,18 @@ def load(
         contract,
         _landing(partition, manifest),
         lambda: _pages(lake, partition, manifest),
+        requested=lambda name: _requested(lake, partition, manifest, name),
         partition=partition,
         dsn=dsn,
         entry=_of(manifest, begun, _rules_hash(contract, pseudonyms)),
         forced=forced_by is not None,
         pseudonyms=pseudonyms,
     )
+    _report(partition, entry)
+    return public_entry(vars(entry), contract)
+
+
+def _report(partition: Partition, entry: Entry) -> None:
     log.info(
         "%s: %s: %d records = %d loaded + %d quarantined + %d duplicates, %.1f s",
         partition,
@@ -85,7 +95,6 @@ def load(
         entry.duplicates,
         entry.seconds,
     )
-    return public_entry(vars(entry), contract)
 
 
 def _nothing_landed(partition: Partition) -> PermanentError:
@@ -117,7 +126,36 @@ def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[Pag
     prefix = lake.landings.address(landing_prefix(partition, manifest.landing_id))
     for page, body in read_pages(lake.landings, partition, manifest):
         address = prefix + page.name
-        yield PageBody(page.name, page.context, page.records, page.bytes, body, page.way, address)
+        yield PageBody(
+            name=page.name,
+            context=page.context,
+            records=page.records,
+            size=page.bytes,
+            body=body,
+            way=page.way,
+            address=address,
+            content_type=page.content_type,
+        )
+
+
+def _requested(
+    lake: Lake, partition: Partition, manifest: Manifest, landing_id: str
+) -> list[Requested]:
+    """What was requested for the landing that is loaded, or for another of its partition."""
+    if landing_id != manifest.landing_id:
+        try:
+            manifest = lake.landings.manifest(partition, landing_id)
+        except PermanentError as error:
+            # A damaged landing is replaced by fetching again, so it must not prevent that.
+            log.warning(
+                "%s: parts are not compared with those of the current load: %s", partition, error
+            )
+            return []
+    way = manifest.pages[0].way if manifest.pages else "api"
+    return [
+        *(Requested(page.label, page.records, page.way) for page in manifest.pages),
+        *(Requested(answered.label, 0, way) for answered in manifest.empty),
+    ]
 
 
 def _landing(partition: Partition, manifest: Manifest) -> Landing:
@@ -139,38 +177,6 @@ def _landing(partition: Partition, manifest: Manifest) -> Landing:
         parents=json.dumps({name: dict(item) for name, item in manifest.parents.items()}),
         replaces=manifest.replaces,
         erased=manifest.erased,
-    )
-
-
-def _entry(
-    contract: Contract, partition: Partition, run_id: str, forced_by: str | None, code_version: str
-) -> Entry:
-    """The attempt as it begins, before its landing is known: `failed` until it ends otherwise."""
-    now = datetime.now(UTC)
-    return Entry(
-        source=partition.source,
-        council=partition.council,
-        period=partition.period.first_day,
-        landing_id="",
-        status="failed",
-        records=0,
-        loaded=0,
-        quarantined=0,
-        duplicates=0,
-        pages=0,
-        bytes=0,
-        content_hash=None,
-        quarantine_hash=None,
-        pages_hash="",
-        rules_hash=contract.rules_hash,
-        contract_hash=contract.contract_hash,
-        code_version=code_version,
-        run_id=run_id,
-        forced_by=forced_by,
-        error=None,
-        started_at=now,
-        finished_at=now,
-        seconds=0.0,
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from include.councils.model import UK
-from include.errors import PermanentError
+from include.errors import PermanentError, UnexpectedPayload
 from include.jobs.lake import Lake
 from include.landing.manifest import Manifest, ParentLanding
 from include.landing.read import read_pages
-from include.landing.store import ROOT
-from include.records.read import read_records
+from include.landing.store import ROOT, landing_prefix
+from include.records.diagnose import not_the_data
+from include.records.read import BodyCutShort, read_records
 from include.sources.formats import Format
 from include.sources.model import Column, Contract, contract
 from include.sources.partition import Partition
@@ -98,20 +100,25 @@ class ParentLandings:
         for page, body in read_pages(self._lake.landings, partition, manifest):
             layout = source.layout(page.way)
             columns = [column for column in source.columns_of(page.way) if column.name in needed]
-            position = 0
-            for chunk in read_records(body, page.bytes, layout, page.context):
-                for record in chunk:
-                    position += 1
+            chunks = read_records(body, page.bytes, layout, page.context, page.content_type)
+            try:
+                for position, record in enumerate(chain.from_iterable(chunks), start=1):
                     yield {
                         column.name: _value(column, layout, record, page.context, position)
                         for column in columns
                     }
+            except (BodyCutShort, UnexpectedPayload) as error:
+                prefix = landing_prefix(partition, manifest.landing_id)
+                address = self._lake.landings.address(prefix + page.name)
+                raise not_the_data(
+                    address, error, body, page.bytes, layout, page.content_type
+                ) from None
 
     def _latest(self, source: Contract) -> tuple[Partition, Manifest]:
         landings = self._lake.landings
         council = UK if source.councils == "uk" else self._council
         for text in reversed(landings.folders(f"{ROOT}{source.name}/{council}/")):
-            partition = Partition(source.name, council, source.parse_period(text))
+            partition = source.partition(council, text)
             manifest = landings.newest_complete(partition)
             if manifest:
                 return partition, manifest

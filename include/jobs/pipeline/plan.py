@@ -8,7 +8,7 @@ from include.councils import model as council_model
 from include.councils.model import UK
 from include.errors import PermanentError
 from include.sources.model import Contract
-from include.sources.partition import Period
+from include.sources.partition import Partition, Period
 
 # Airflow's `core.max_map_length`, unless the caller knows better.
 MOST_PARTITIONS = 1024
@@ -25,8 +25,8 @@ def plan(
     lookback: bool = False,
     reload: bool = False,
     most: int = MOST_PARTITIONS,
-) -> list[dict[str, str]]:
-    """List the partitions, as `{"council": ..., "period": ...}`, councils within periods.
+) -> list[Partition]:
+    """List the partitions, councils within periods.
 
     `first` and `last`, both included, win over `interval`, whose *start* is
     the period's date: intervals that follow each other share no period. With
@@ -47,7 +47,7 @@ def plan(
             f"{len(names)} councils are {wanted} partitions, more than the {most} of one run. "
             "Ask for a shorter window, or use a backfill: it makes one run a period."
         )
-    return [{"council": name, "period": str(period)} for period in periods for name in names]
+    return [Partition(contract.name, name, period) for period in periods for name in names]
 
 
 def _periods(

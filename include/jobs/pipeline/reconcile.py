@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from include.errors import PermanentError
-from include.jobs.pipeline.books import public_entry
 from include.sources.model import Contract
+from include.sources.partition import Partition
 from include.warehouse.books import ledger
 from include.warehouse.connection import connect
 
 
 def reconcile(
     contract: Contract,
-    partitions: Sequence[dict[str, str]],
+    partitions: Sequence[Partition],
     landings: Sequence[str | None],
     *,
     dsn: str,
@@ -29,14 +29,15 @@ def reconcile(
 
     Raises `PermanentError` naming each partition without a good entry, and why.
     """
-    entries = _entries(contract, dsn, run_id)
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        entries = ledger.entries_of_run(cursor, contract.name, run_id)
     newest = {(entry["council"], entry["period"]): entry for entry in entries}
     failed = []
     counts: Counter[str] = Counter()
     for partition, landing_id in zip(partitions, landings, strict=True):
-        entry = newest.get((partition["council"], partition["period"]))
+        entry = newest.get((partition.council, partition.period.first_day))
         good = entry is not None and entry["status"] in ledger.GOOD
-        if entry and good and landing_id == entry["landing"]:
+        if entry and good and landing_id == entry["landing_id"]:
             counts[entry["status"]] += 1
         else:
             failed.append(_failure(partition, entry))
@@ -61,14 +62,8 @@ def anything_loaded(
         return not ledger.loaded_in_run(cursor, contract.name, run_id).isdisjoint(landings)
 
 
-def _failure(partition: dict[str, str], entry: dict[str, Any] | None) -> str:
-    name = f"{partition['council']} {partition['period']}"
+def _failure(partition: Partition, entry: dict[str, Any] | None) -> str:
+    name = f"{partition.council} {partition.period}"
     if entry is None or entry["status"] in ledger.GOOD:
         return f"{name} (its `extract` failed; see that task's log)"
     return f"{name} ({entry['status']}: {entry['error']})"
-
-
-def _entries(contract: Contract, dsn: str, run_id: str) -> list[dict[str, Any]]:
-    with connect(dsn) as connection, connection.cursor() as cursor:
-        found = ledger.entries_of_run(cursor, contract.name, run_id)
-    return [public_entry(entry) for entry in found]

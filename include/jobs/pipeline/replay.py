@@ -10,20 +10,17 @@ from include.jobs.pipeline.load import rules_hash_of
 from include.jobs.pipeline.plan import MOST_PARTITIONS
 from include.settings import Settings
 from include.sources.model import contract, contracts
-from include.sources.partition import Period
+from include.sources.partition import Partition, Period
 from include.warehouse.books import ledger, quarantine
 from include.warehouse.connection import connect
 
-Place = dict[str, str]
 
-
-def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) -> list[Place]:
+def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) -> list[Partition]:
     """The partitions that have quarantined records, and those whose newest landing was refused.
 
-    A refused one counts only if its contract's rules have changed since. Each
-    is `{"source": ..., "council": ..., "period": ...}`, in that order. Raises
-    `UnknownName` for a source that is none, and `PermanentError` for more than
-    `most` partitions.
+    A refused one counts only if its contract's rules have changed since. They
+    are in the order of source, council and period. Raises `UnknownName` for an
+    unknown source, and `PermanentError` for more than `most` partitions.
     """
     asked = {source: contract(source)} if source else contracts()
     settings = Settings.read()
@@ -36,7 +33,7 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
             if entry["rules_hash"] != rules_hash_of(known, settings):
                 places.add((entry["source"], entry["council"], entry["period"]))
     found = [
-        {"source": name, "council": council, "period": str(Period(day, asked[name].period))}
+        Partition(name, council, Period(day, asked[name].period))
         for name, council, day in sorted(places)
         if name in asked
     ]
@@ -49,7 +46,7 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
 
 
 def reconcile(
-    partitions: Sequence[Place], landings: Sequence[str | None], *, dsn: str, run_id: str
+    partitions: Sequence[Partition], landings: Sequence[str | None], *, dsn: str, run_id: str
 ) -> dict[str, int]:
     """Count the run's partitions by status; as `reconcile` of one source, over all of them.
 
@@ -73,7 +70,7 @@ def reconcile(
 
 
 def changed_sources(
-    partitions: Sequence[Place], landings: Sequence[str | None], *, dsn: str, run_id: str
+    partitions: Sequence[Partition], landings: Sequence[str | None], *, dsn: str, run_id: str
 ) -> list[str]:
     """The sources whose raw table this run changed."""
     return [
@@ -84,11 +81,11 @@ def changed_sources(
 
 
 def _by_source(
-    partitions: Sequence[Place], landings: Sequence[str | None]
-) -> dict[str, tuple[list[Place], list[str | None]]]:
-    grouped: dict[str, tuple[list[Place], list[str | None]]] = {}
-    for place, landing_id in zip(partitions, landings, strict=True):
-        places, ids = grouped.setdefault(place["source"], ([], []))
-        places.append(place)
+    partitions: Sequence[Partition], landings: Sequence[str | None]
+) -> dict[str, tuple[list[Partition], list[str | None]]]:
+    grouped: dict[str, tuple[list[Partition], list[str | None]]] = {}
+    for partition, landing_id in zip(partitions, landings, strict=True):
+        places, ids = grouped.setdefault(partition.source, ([], []))
+        places.append(partition)
         ids.append(landing_id)
     return grouped

@@ -70,7 +70,8 @@ def run(settings: Settings, window: Window, asked: list[Asked], *, url: str) -> 
 def _told(window: Window, asked: list[Asked]) -> str:
     days = [item.periods for item in asked if item.contract.period == "day" and item.periods]
     daily = f", days {min(days)[0]} to {max(days)[-1]}" if days else ""
-    return f"{', '.join(window.councils)}; months {window.first} to {window.last}{daily}"
+    gaps = ", as far as they are recorded" if window.replayed else ""
+    return f"{', '.join(window.councils)}; months {window.first} to {window.last}{gaps}{daily}"
 
 
 def _shown(entry: dict[str, Any], asked: list[Asked]) -> bool:

@@ -13,6 +13,7 @@ from rich.progress import Progress, TaskID
 from include.errors import PermanentError
 from include.local.demo.window import Asked
 from include.local.services.airflow_api import FINISHED, AirflowApi
+from include.sources.partition import Period
 
 RUNS_AT_A_TIME = 4
 POLL_SECONDS = 0.5
@@ -98,23 +99,33 @@ def _dag_id(asked: Asked) -> str:
 
 
 def _start(api: AirflowApi, asked: Asked, progress: Progress, bar: TaskID) -> _Runs:
-    """Start months as a backfill with a run each, and days or snapshots as a single run."""
+    """Start months as a backfill with a run each; days, or months with gaps, as a run a stretch."""
     dag_id = _dag_id(asked)
-    conf: dict[str, Any] = {"councils": list(asked.councils)}
-    if asked.contract.period == "month" and asked.periods:
+    stretches = asked.stretches or [(asked.councils, ())]
+    councils, periods = stretches[0]
+    if asked.contract.period == "month" and periods and len(stretches) == 1:
         query = {
-            "logical_date_gte": f"{asked.periods[0].first_day}T00:00:00Z",
-            "logical_date_lte": f"{asked.periods[-1].last_day}T23:59:59Z",
+            "logical_date_gte": f"{periods[0].first_day}T00:00:00Z",
+            "logical_date_lte": f"{periods[-1].last_day}T23:59:59Z",
         }
-        _backfill(api, dag_id, query, conf)
-        runs = _Runs(dag_id, {"run_type": "backfill", **query}, len(asked.periods), bar)
+        _backfill(api, dag_id, query, {"councils": list(councils)})
+        runs = _Runs(dag_id, {"run_type": "backfill", **query}, len(periods), bar)
     else:
-        if asked.periods:
-            conf |= {"from": str(asked.periods[0]), "to": str(asked.periods[-1])}
-        run = api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
-        runs = _Runs(dag_id, {"run_id": run["dag_run_id"]}, 1, bar)
+        started = [_trigger(api, dag_id, *stretch) for stretch in stretches]
+        runs = _Runs(dag_id, {"run_ids": started}, len(started), bar)
     progress.update(bar, total=runs.expected)
     return runs
+
+
+def _trigger(
+    api: AirflowApi, dag_id: str, councils: tuple[str, ...], periods: tuple[Period, ...]
+) -> str:
+    """Start one run for all of these; its id."""
+    conf: dict[str, Any] = {"councils": list(councils)}
+    if periods:
+        conf |= {"from": str(periods[0]), "to": str(periods[-1])}
+    run = api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+    return str(run["dag_run_id"])
 
 
 def _backfill(api: AirflowApi, dag_id: str, query: dict[str, str], conf: dict[str, Any]) -> None:
@@ -152,9 +163,9 @@ def _look(api: AirflowApi, runs: _Runs, progress: Progress) -> None:
 
 
 def _found(api: AirflowApi, runs: _Runs) -> Iterator[dict[str, Any]]:
-    if "run_id" in runs.query:
-        run_id = quote(runs.query["run_id"], safe="")
-        yield api.get(f"/dags/{runs.dag_id}/dagRuns/{run_id}")
+    if "run_ids" in runs.query:
+        for run_id in runs.query["run_ids"]:
+            yield api.get(f"/dags/{runs.dag_id}/dagRuns/{quote(run_id, safe='')}")
     else:
         yield from api.listed(f"/dags/{runs.dag_id}/dagRuns", "dag_runs", **runs.query)
 

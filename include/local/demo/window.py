@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -30,6 +31,7 @@ class Window:
     """The requested councils and months, and the newest day with data.
 
     `replayed` is the API whose recorded months are used, empty on generated data.
+    `recorded` holds the council and month of each of them.
     """
 
     councils: tuple[str, ...]
@@ -37,15 +39,20 @@ class Window:
     last: Period
     as_of: date
     replayed: str = ""
+    recorded: frozenset[tuple[str, Period]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The councils and periods requested of one source; no periods for a snapshot."""
+    """The councils and periods requested of one source; no periods for a snapshot.
+
+    If `recorded` is not empty, only the pairs that it holds.
+    """
 
     contract: Contract
     councils: tuple[str, ...]
     periods: tuple[Period, ...]
+    recorded: frozenset[tuple[str, Period]] = frozenset()
 
     @property
     def parents(self) -> set[str]:
@@ -56,7 +63,33 @@ class Asked:
         """Whether a partition is among the requested ones."""
         if source != self.contract.name or council not in self.councils:
             return False
-        return not self.periods or self.contract.parse_period(period) in self.periods
+        return not self.periods or self.contract.parse_period(period) in self._periods_of(council)
+
+    @property
+    def stretches(self) -> list[tuple[tuple[str, ...], tuple[Period, ...]]]:
+        """The same as councils with periods that follow each other without a gap."""
+        found: dict[tuple[Period, ...], list[str]] = {}
+        for council in self.councils:
+            for stretch in _without_gaps(self._periods_of(council)):
+                found.setdefault(stretch, []).append(council)
+        return [(tuple(councils), stretch) for stretch, councils in found.items()]
+
+    def _periods_of(self, council: str) -> list[Period]:
+        return [
+            period
+            for period in self.periods
+            if not self.recorded or (council, period) in self.recorded
+        ]
+
+
+def _without_gaps(periods: Iterable[Period]) -> list[tuple[Period, ...]]:
+    found: list[tuple[Period, ...]] = []
+    for period in periods:
+        if found and found[-1][-1].next == period:
+            found[-1] += (period,)
+        else:
+            found.append((period,))
+    return found
 
 
 def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
@@ -79,11 +112,15 @@ def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
     of_replayed = [
         name
         for name, contract in known.items()
-        if isinstance(contract.extract, Extract) and contract.extract.host == window.replayed
+        if window.replayed and _host(contract) == window.replayed
     ]
     for name in sources or of_replayed or known:
         add(name)
     return list(wanted.values())
+
+
+def _host(contract: Contract) -> str:
+    return contract.extract.host if isinstance(contract.extract, Extract) else ""
 
 
 def _asked(contract: Contract, window: Window) -> Asked:
@@ -91,7 +128,9 @@ def _asked(contract: Contract, window: Window) -> Asked:
     if contract.snapshot:
         return Asked(contract, councils, ())
     if contract.period == "month":
-        return Asked(contract, councils, tuple(window.first.until(window.last)))
+        months = tuple(window.first.until(window.last))
+        is_recorded = UK not in councils and _host(contract) == window.replayed
+        return Asked(contract, councils, months, window.recorded if is_recorded else frozenset())
     # Published days only: neither today nor days the source may not have yet.
     last = window.as_of - timedelta(days=1 + contract.publication_lag_days)
     first = max(last - timedelta(days=DAYS_BY_DEFAULT - 1), contract.start)
@@ -135,6 +174,11 @@ def choose_window(
         last=Period.parse(end, "month"),
         as_of=as_of,
         replayed=POLICE if recorded is not None else "",
+        recorded=frozenset(
+            (name, Period.parse(month, "month")) for name in names for month in recorded[name]
+        )
+        if recorded is not None
+        else frozenset(),
     )
     if window.first > window.last:
         raise PermanentError(f"demo: {start} is after {end}. Swap FROM and TO.")

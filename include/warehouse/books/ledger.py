@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
+from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse.connection import Cursor, rows
 
@@ -50,6 +51,44 @@ class Entry:
     seconds: float
     rows: int = 0
     filled_columns: list[str] | None = None
+
+    @classmethod
+    def begin(
+        cls,
+        contract: Contract,
+        partition: Partition,
+        *,
+        run_id: str,
+        code_version: str,
+        forced_by: str | None = None,
+    ) -> Entry:
+        """An attempt whose landing is not known yet: `failed` until it ends otherwise."""
+        now = datetime.now(UTC)
+        return cls(
+            source=partition.source,
+            council=partition.council,
+            period=partition.period.first_day,
+            landing_id="",
+            status="failed",
+            records=0,
+            loaded=0,
+            quarantined=0,
+            duplicates=0,
+            pages=0,
+            bytes=0,
+            content_hash=None,
+            quarantine_hash=None,
+            pages_hash="",
+            rules_hash=contract.rules_hash,
+            contract_hash=contract.contract_hash,
+            code_version=code_version,
+            run_id=run_id,
+            forced_by=forced_by,
+            error=None,
+            started_at=now,
+            finished_at=now,
+            seconds=0.0,
+        )
 
     def ended(self, status: Status, **changes: Any) -> Entry:
         """This entry with its end: status, time and what else is known by then."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from include.sources.model import Contract
@@ -112,45 +112,15 @@ def empty(
         *place,
     )
     if raw or quarantined or not newest or newest[0]["status"] != "expired":
-        ledger.write_entry(cursor, _expired(contract, partition, landing_id, code_version, run_id))
+        begun = Entry.begin(contract, partition, run_id=run_id, code_version=code_version)
+        expired = begun.ended("expired", landing_id=landing_id, rules_hash="")
+        ledger.write_entry(cursor, expired)
     return raw, quarantined
 
 
 def _deleted(cursor: Cursor, statement: str, *parameters: Any) -> int:
     gone = f"with gone as ({statement} returning 1) select count(*) as count from gone"  # noqa: S608
     return int(rows(cursor, gone, *parameters)[0]["count"])
-
-
-def _expired(
-    contract: Contract, partition: Partition, landing_id: str, code_version: str, run_id: str
-) -> Entry:
-    """That the partition was there, and since when it is not."""
-    now = datetime.now(UTC)
-    return Entry(
-        source=partition.source,
-        council=partition.council,
-        period=partition.period.first_day,
-        landing_id=landing_id,
-        status="expired",
-        records=0,
-        loaded=0,
-        quarantined=0,
-        duplicates=0,
-        pages=0,
-        bytes=0,
-        content_hash=None,
-        quarantine_hash=None,
-        pages_hash="",
-        rules_hash="",
-        contract_hash=contract.contract_hash,
-        code_version=code_version,
-        run_id=run_id,
-        forced_by=None,
-        error=None,
-        started_at=now,
-        finished_at=now,
-        seconds=0.0,
-    )
 
 
 def record(cursor: Cursor, removals: Iterable[Removal]) -> None:

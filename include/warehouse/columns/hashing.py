@@ -85,6 +85,10 @@ class ContentHash:
         """Add rows as `hash_rows` gives them."""
         self._lanes += rows.sum(axis=0, dtype=np.uint64)
 
+    def merge(self, other: ContentHash) -> None:
+        """Add the rows that another one has added up."""
+        self._lanes += other._lanes
+
     def hexdigest(self) -> str:
         """32 hexadecimal digits."""
         return "".join(f"{int(lane):016x}" for lane in self._lanes)

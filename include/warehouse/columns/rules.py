@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ SHOWN_CHARACTERS = 200
 # So many field names tell what a record has instead.
 SHOWN_FIELDS = 12
 
+# Bytes that are not UTF-8 are half characters.
+_HALF = re.compile("[\ud800-\udfff]")
 _KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
 
 
@@ -134,6 +137,8 @@ def _last_year(column: Column) -> str:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, str) and _HALF.search(value):
+        return "text that is not UTF-8 (is `encoding` right under `format`?):"
     return _KINDS.get(type(value), "nothing" if value is None else "number")
 
 

@@ -26,11 +26,15 @@ _ZEROS_FIRST = ("0", "+", "-0")
 
 @dataclass
 class Field:
-    """One unknown field: the type that holds every value so far, and some of them."""
+    """One unknown field: the type that holds every value so far, and some of them.
+
+    `in_texts` says that the source has texts only, whatever they mean.
+    """
 
     way: str
     type: str
     samples: list[Any] = field(default_factory=list)
+    in_texts: bool = False
 
 
 @dataclass
@@ -49,14 +53,21 @@ class Drift:
             name = field_name(path)
             some = [value for value in values[:LOOKED_AT] if value is not None]
             found = "jsonb" if path in inner else type_of(some, in_texts)
-            known = self.fields.get(name)
-            if known is None:
-                if len(self.fields) >= MOST_FIELDS:
-                    continue
-                known = self.fields.setdefault(name, Field(way, found))
-            known.type = wider(known.type, found, in_texts)
-            if not contract.personal:
-                add_samples(known.samples, some)
+            self._add(name, Field(way, found, [] if contract.personal else some, in_texts))
+
+    def merge(self, other: Drift) -> None:
+        """Take in the unknown fields of records that come later."""
+        for name, found in other.fields.items():
+            self._add(name, found)
+
+    def _add(self, name: str, found: Field) -> None:
+        known = self.fields.get(name)
+        if known is None:
+            if len(self.fields) >= MOST_FIELDS:
+                return
+            known = self.fields[name] = Field(found.way, found.type, in_texts=found.in_texts)
+        known.type = wider(known.type, found.type, found.in_texts)
+        add_samples(known.samples, found.samples)
 
 
 def _above(path: tuple[str, ...]) -> Iterable[tuple[str, ...]]:

@@ -99,6 +99,10 @@ create table if not exists ops.removal (
     subject text,
     primary key (source, council, period, landing_id)
 );
+create table if not exists ops.rate_limit (
+    host text primary key,
+    theoretical_arrival_us bigint not null
+) with (fillfactor = 50);
 create table if not exists ops.dbt_run (
     run_id text not null,
     invocation_id text primary key,
@@ -152,6 +156,8 @@ comment on view ops.quarantine_overview is
 comment on table ops.load is 'The ledger: one row per attempt to load a landing.';
 comment on table ops.removal is
     'Landings that S3 holds no longer, and why; who was erased only as a keyed hash.';
+comment on table ops.rate_limit is
+    'When the next request to an API may be sent (GCRA, microseconds since 1970), by host.';
 """
 
 GRANTS = """
@@ -161,6 +167,7 @@ grant select, insert, delete on all tables in schema raw to wandle_loader;
 grant select, insert, delete on ops.landing, ops.load, ops.quarantine, ops.schema_drift
     to wandle_loader;
 grant select, insert on ops.removal to wandle_loader;
+grant select, insert, update on ops.rate_limit to wandle_loader;
 grant select on all tables in schema raw to wandle_transformer;
 grant select on ops.load to wandle_transformer;
 grant select, insert, update, delete on ops.dbt_run, ops.dbt_node to wandle_transformer;

@@ -29,6 +29,6 @@ def ready(task: Task) -> Callable[[], None]:
     contract = found.model_copy(update={"extract": found.extract.model_copy(update=asked)})
 
     def work() -> None:
-        extract(contract, task.council, task.period, lake=lake, run_id="bench")
+        extract(contract, contract.partition(task.council, task.period), lake=lake, run_id="bench")
 
     return work

@@ -12,7 +12,6 @@ import pyarrow as pa
 from include.jobs.lake import lake_of
 from include.landing.store import landing_prefix
 from include.settings import Settings
-from include.sources.partition import Partition
 from tests.benchmarks.contenders import Task
 from tests.benchmarks.contracts import contract_of
 from tests.benchmarks.readings import SOURCE
@@ -31,7 +30,7 @@ class Landed:
 
     def __init__(self, task: Task) -> None:
         contract = contract_of(SOURCE)
-        where = Partition(SOURCE, task.council, contract.parse_period(task.period))
+        where = contract.partition(task.council, task.period)
         self._lineage = (task.council, where.period.first_day, task.landing_id)
         self._lake = lake_of(Settings.read())
         self._prefix = landing_prefix(where, task.landing_id)

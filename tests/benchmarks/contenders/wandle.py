@@ -20,8 +20,7 @@ def ready(task: Task) -> Callable[[], None]:
     def work() -> None:
         load(
             contract,
-            task.council,
-            task.period,
+            contract.partition(task.council, task.period),
             lake=lake,
             dsn=settings.need("loader_dsn"),
             run_id="bench",

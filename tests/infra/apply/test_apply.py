@@ -221,11 +221,12 @@ def test_extract_and_load_work_in_an_applied_environment(host):
     lake = lake_of(host)
     weather = contract("weather_hourly")
 
-    landing = extract(weather, "kingston", "2026-06-01", lake=lake, run_id="first")
+    landing = extract(
+        weather, weather.partition("kingston", "2026-06-01"), lake=lake, run_id="first"
+    )
     entry = load(
         weather,
-        "kingston",
-        "2026-06-01",
+        weather.partition("kingston", "2026-06-01"),
         lake=lake,
         dsn=host.need("loader_dsn"),
         run_id="first",

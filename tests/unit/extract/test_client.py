@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 import requests
 import responses
-from pyrate_limiter import Limiter
 
 from include.errors import SourceRejected, SourceUnavailable
 from include.extract import client as asking
@@ -253,28 +251,3 @@ def test_each_attempt_is_told_in_the_log(api, caplog):
     ask()
 
     assert "attempt 1 of 5 failed: gauges kingston 2017-05: HTTP 500" in caplog.text
-
-
-def sent_within(limiter: Limiter, seconds: float) -> int:
-
-    sent, end = 0, time.monotonic() + seconds
-    while True:
-        limiter.try_acquire("host")
-        if time.monotonic() > end:
-            return sent
-        sent += 1
-
-
-def test_the_rate_is_kept_over_time_and_a_burst_is_let_through():
-    limiter = asking._limiter("rate.test", 20, 5)
-
-    sent = sent_within(limiter, 0.5)
-
-    assert 12 <= sent <= 16
-
-
-def test_clients_of_a_host_share_its_rate():
-    rate = Rate(per_second=20, burst=2)
-    extract = contract(extract=extracting(base_url="https://shared.test")).extract
-
-    assert Client(extract, rate)._limiter is Client(extract, rate)._limiter

@@ -11,7 +11,7 @@ from tests.unit.extract.paged_api import NoParents
 
 
 def test_a_period_is_cut_into_windows_that_meet(paged_api):
-    paged_api.answers(lambda query: [query["from"]])
+    paged_api.answers(lambda query: [{"id": query["from"]}])
     source = contract(
         column("id"),
         period="day",
@@ -27,7 +27,7 @@ def test_a_period_is_cut_into_windows_that_meet(paged_api):
         ),
     )
     client = Client(source.extract, Rate(per_second=1000, burst=1000))
-    day = type(partition())("gauges", "kingston", source.parse_period("2017-05-31"))
+    day = source.partition("kingston", "2017-05-31")
 
     pages = list(
         fetch_pages(source, day, None, client=client, base_url=BASE_URL, parents=NoParents())

@@ -23,6 +23,7 @@ from tests.samples import REQUEST, facts, partition
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 WHERE = partition()
+SESSION = boto3.Session("x", "x", region_name="us-east-1")
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
@@ -31,13 +32,7 @@ def s3():
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-    )
+    yield SESSION.client("s3", endpoint_url=f"http://{host}:{port}")
     server.stop()
 
 
@@ -45,7 +40,7 @@ def s3():
 def landings(s3, request) -> Landings:
     name = f"b{abs(hash(request.node.name))}"
     s3.create_bucket(Bucket=name)
-    return Landings(s3, name)
+    return Landings(s3, name, SESSION)
 
 
 def draft(landings: Landings, run_id: str = "run", now: datetime = NOW, rules: str = "c") -> Draft:
@@ -94,11 +89,11 @@ def test_pages_and_manifest_have_their_places(landings):
 @given(body=st.binary(max_size=300))
 def test_any_body_comes_back_as_it_was(s3, body):
     s3.create_bucket(Bucket="any-body")
-    landing = draft(Landings(s3, "any-body"))
+    landing = draft(Landings(s3, "any-body", SESSION))
     add(landing, body, 0)
     manifest = finish(landing)
 
-    pages = read_pages(Landings(s3, "any-body"), WHERE, manifest)
+    pages = read_pages(Landings(s3, "any-body", SESSION), WHERE, manifest)
     ((size, read),) = ((page.bytes, file.read()) for page, file in pages)
 
     assert (size, read) == (len(body), body)

@@ -7,8 +7,15 @@ from datetime import date, timedelta
 
 import pytest
 
-from include.errors import UnknownName
-from include.local.demo.window import DAYS_BY_DEFAULT, Asked, Window, asked_of_sources
+from include.errors import PermanentError, UnknownName
+from include.local.demo.window import (
+    DAYS_BY_DEFAULT,
+    Asked,
+    Window,
+    asked_of_sources,
+    choose_window,
+)
+from include.settings import Settings
 from include.sources.model import contracts
 from include.sources.partition import Period
 
@@ -96,3 +103,76 @@ def test_only_partitions_that_were_asked_for_are_shown(asked):
     assert not crime.holds("police_street_crime", "sutton", "2026-06")
     assert not crime.holds("police_street_crime", "uk", "2026-08")
     assert not crime.holds("weather_hourly", "sutton", "2026-08")
+
+
+@pytest.fixture
+def replaying(tmp_path):
+    """Settings that replay a folder of recorded months, by council."""
+
+    def settings(**months: list[str]) -> Settings:
+        for council, recorded in months.items():
+            for month in recorded:
+                folder = tmp_path / "payloads" / "police" / "crimes" / council / month
+                folder.mkdir(parents=True)
+                (folder / "E05000001.json").write_text("[]", encoding="utf-8")
+        (tmp_path / "payloads" / "police" / "boundaries").mkdir()
+        return Settings(
+            WANDLE_HOME=tmp_path / "home", WANDLE_PAYLOADS=tmp_path / "payloads", _env_file=None
+        )
+
+    return settings
+
+
+def crime_of(settings: Settings, first: str = "", last: str = "") -> Asked:
+    window = choose_window(settings, None, first, last, AS_OF)
+    return {item.contract.name: item for item in asked_of_sources(window, None)}[
+        "police_street_crime"
+    ]
+
+
+def stretches(asked: Asked) -> list[tuple[tuple[str, ...], list[str]]]:
+    return [
+        (councils, [str(period) for period in periods]) for councils, periods in asked.stretches
+    ]
+
+
+def test_of_recorded_months_with_a_gap_those_that_are_there_are_asked_for(replaying):
+    recorded = ["2016-05", "2018-01", "2018-02"]
+
+    asked = crime_of(replaying(kingston=recorded, sutton=recorded))
+
+    assert stretches(asked) == [
+        (("kingston", "sutton"), ["2016-05"]),
+        (("kingston", "sutton"), ["2018-01", "2018-02"]),
+    ]
+    assert asked.holds("police_street_crime", "sutton", "2016-05")
+    assert not asked.holds("police_street_crime", "sutton", "2017-01")
+
+
+def test_each_council_is_asked_for_its_own_recorded_months(replaying):
+    asked = crime_of(replaying(kingston=["2017-01", "2017-02"], sutton=["2017-02"]))
+
+    assert stretches(asked) == [
+        (("kingston",), ["2017-01", "2017-02"]),
+        (("sutton",), ["2017-02"]),
+    ]
+    assert not asked.holds("police_street_crime", "sutton", "2017-01")
+
+
+def test_the_recorded_months_between_two_that_are_named_are_asked_for(replaying):
+    recorded = ["2016-05", "2018-01", "2018-02"]
+
+    asked = crime_of(replaying(sutton=recorded), first="2017-01", last="2018-01")
+
+    assert stretches(asked) == [(("sutton",), ["2018-01"])]
+
+
+def test_months_that_are_not_recorded_are_refused(replaying):
+    with pytest.raises(PermanentError, match=r"holds nothing for .* in 2017-01 to 2017-12"):
+        crime_of(replaying(sutton=["2016-05"]), first="2017-01", last="2017-12")
+
+
+def test_months_without_a_gap_are_one_request(asked):
+    (found,) = stretches(asked["police_street_crime"])
+
+    assert found == (("kingston", "sutton"), ["2026-07", "2026-08", "2026-09"])

@@ -128,6 +128,22 @@ def test_the_clients_of_a_host_together_stay_within_its_rate():
     assert sum(share.burst for share in shares) == 30
 
 
+def test_the_clients_that_take_turns_have_the_rate_that_the_others_leave():
+    rate = {"per_second": 15, "burst": 30}
+    both = [
+        contract(name="a", extract=extracting(parallel=2, rate=rate)),
+        contract(name="b", extract=extracting(parallel=1, rate=rate)),
+    ]
+
+    alone = model.rate_for(both[0], both, {"a", "b"})
+    beside_a_function = model.rate_for(both[0], both, {"a"})
+    function = model.rate_for(both[1], both)
+
+    assert (alone.per_second, alone.burst) == (15, 30)
+    assert (beside_a_function.per_second, function.per_second) == (10, 5)
+    assert (beside_a_function.burst, function.burst) == (20, 10)
+
+
 def test_the_slowest_rate_that_a_contract_states_holds_for_its_host():
     slow = contract(name="a", extract=extracting(rate={"per_second": 2, "burst": 1}))
     fast = contract(name="b")

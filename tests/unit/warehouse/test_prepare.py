@@ -18,7 +18,7 @@ from include.records import read as reading
 from include.warehouse import prepare as preparing
 from include.warehouse.books.counts import Counts
 from include.warehouse.prepare import PageBody, prepare
-from tests.samples import body_of, column, contract, page_body, pages_of, partition
+from tests.samples import body_of, column, contract, counted, page_body, pages_of, partition
 
 KEYED = contract(
     column("id", "integer", required=True),
@@ -33,8 +33,7 @@ GOLDEN = "042e75e565c0dfc264c5650499fff6eb"
 def run(
     pages: Iterable[PageBody], source: Any = KEYED, landing: str = "L1"
 ) -> tuple[Counts, list[dict[str, Any]]]:
-    counts = Counts()
-    batches = list(prepare(source, partition(), landing, pages, counts))
+    counts, batches = counted(prepare(source, partition(), landing, pages))
     rows = pa.Table.from_batches(batches).to_pylist() if batches else []
     assert counts.loaded == len(rows)
     assert counts.records == counts.loaded + len(counts.quarantine) + counts.duplicates
@@ -207,7 +206,8 @@ def mutated(draw: st.DrawFn) -> list[Any]:
             case "repeat":
                 spoilt.append(dict(record))
         spoilt.append(record)
-    return spoilt
+    # One record shows that the others are the source's, too.
+    return [*spoilt, *crimes(6)] if spoilt else []
 
 
 @given(st.lists(mutated(), max_size=3), st.sampled_from([KEYED, UNKEYED]), st.integers(1, 4))

@@ -18,15 +18,14 @@ from include.warehouse import prepare as preparing
 from include.warehouse.books.counts import Counts
 from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.prepare import PageBody, prepare
-from tests.samples import column, contract, extracting, page_body, pages_of, partition
+from tests.samples import column, contract, counted, extracting, page_body, pages_of, partition
 
 KEY = "0123456789abcdef" * 4
 
 
 def run(pages: Any, source: Any, key: str = "") -> tuple[Counts, list[dict[str, Any]]]:
-    counts = Counts()
     pseudonyms = Pseudonyms(key) if key else None
-    batches = list(prepare(source, partition(), "L1", pages, counts, pseudonyms))
+    counts, batches = counted(prepare(source, partition(), "L1", pages, pseudonyms))
     rows = pa.Table.from_batches(batches).to_pylist() if batches else []
     assert counts.rows == len(rows)
     assert counts.loaded == len({row["_record_no"] for row in rows})

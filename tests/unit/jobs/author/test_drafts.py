@@ -18,9 +18,9 @@ from include.errors import PipelineError
 from include.jobs.author import new_source as job
 from include.sources.model import Contract
 from include.sources.partition import Partition, Period
-from include.warehouse.books.counts import Counts
 from include.warehouse.prepare import PageBody, prepare
 from tests.answers import Answer, answers, difference, names
+from tests.samples import counted
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 # Shrinking by explanation takes minutes.
@@ -48,13 +48,11 @@ def drafted(body: bytes) -> Contract:
 
 def loaded(contract: Contract, answer: Answer) -> list[dict[str, Any]]:
     """The rows as they are copied into the raw table; nothing may be quarantined."""
-    counts = Counts()
     size = len(answer.body)
     page = PageBody("0001", {}, len(answer.records), size, io.BytesIO(answer.body))
     where = Partition(contract.name, "uk", Period.of(contract.start, "day"))
-    rows = [
-        row for batch in prepare(contract, where, "L", [page], counts) for row in batch.to_pylist()
-    ]
+    counts, batches = counted(prepare(contract, where, "L", [page]))
+    rows = [row for batch in batches for row in batch.to_pylist()]
     assert counts.quarantine == []
     for row in rows:
         row["record_no"] = row["_record_no"]

@@ -26,13 +26,13 @@ def at(*parts: int) -> datetime:
 
 def periods(source, **asked) -> list[str]:
     planned = plan(source, today=TODAY, councils=["sutton"], **asked)
-    return [item["period"] for item in planned]
+    return [str(item.period) for item in planned]
 
 
 def test_councils_stand_within_periods():
     planned = plan(MONTHLY, today=TODAY, first="2017-01", last="2017-02")
 
-    assert [(item["period"], item["council"]) for item in planned] == [
+    assert [(str(item.period), item.council) for item in planned] == [
         ("2017-01", "kingston"),
         ("2017-01", "sutton"),
         ("2017-02", "kingston"),
@@ -43,7 +43,7 @@ def test_councils_stand_within_periods():
 def test_a_council_that_is_asked_for_twice_is_planned_once():
     planned = plan(MONTHLY, today=TODAY, councils=["sutton", "sutton"], first="2017-01")
 
-    assert planned == [{"council": "sutton", "period": "2017-01"}]
+    assert planned == [MONTHLY.partition("sutton", "2017-01")]
 
 
 @pytest.mark.parametrize("asked", [{"first": "2017-03"}, {"last": "2017-03"}])
@@ -177,7 +177,7 @@ def test_an_earlier_snapshot_can_be_reloaded():
 def test_a_source_of_no_council_is_planned_for_the_country():
     planned = plan(OF_NO_COUNCIL, today=TODAY, first="2017-01")
 
-    assert planned == [{"council": "uk", "period": "2017-01"}]
+    assert planned == [OF_NO_COUNCIL.partition("uk", "2017-01")]
 
 
 def test_a_source_of_no_council_refuses_one():

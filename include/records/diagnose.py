@@ -1,0 +1,102 @@
+"""Why a body cannot be read as the contract says, in the words of who reads the message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO
+
+from include.errors import LandingDamaged, UnexpectedPayload
+from include.records.json_values import BodyCutShort
+from include.records.recognise import HEAD_BYTES, Answered, beginning, is_busy, recognise
+from include.records.unpack import unpack
+from include.sources.formats import Format
+
+_KINDS = {"csv": "CSV", "jsonl": "lines of JSON"}
+# A larger body that starts as text is no sentence that says something went wrong.
+_SENTENCE_BYTES = HEAD_BYTES
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with a body, how it begins (nothing if that may be personal), and whether the
+    next try may bring another."""
+
+    what: str
+    begins: str
+    retry: bool
+
+
+def diagnose(
+    error: BodyCutShort | UnexpectedPayload,
+    body: IO[bytes],
+    size: int,
+    layout: Format,
+    content_type: str = "",
+) -> Diagnosis:
+    """Say what a body is that was not read because of `error`."""
+    body.seek(0)
+    head, packing = body.read(HEAD_BYTES), ""
+    try:
+        unpacked = unpack(body, size, layout, content_type)
+    except (BodyCutShort, UnexpectedPayload) as failure:
+        found = recognise(head)
+        retry = isinstance(failure, BodyCutShort)
+        if found is not None and head[:2] not in (b"\x1f\x8b", b"PK"):
+            return _said(_instead(layout, found), head, found.retry, layout)
+        return Diagnosis(str(failure), "", retry)
+    head, size = unpacked.body.read(HEAD_BYTES), unpacked.size
+    if unpacked.packing:
+        packing = f" (received as {' in '.join(reversed(unpacked.packing))})"
+    found = recognise(head) or _text_instead(error, head, size, layout)
+    if found is not None:
+        return _said(_instead(layout, found) + packing, head, found.retry, layout)
+    retry = isinstance(error, BodyCutShort) or (
+        size <= _SENTENCE_BYTES and is_busy(head.decode("utf-8", "replace"))
+    )
+    return _said(f"{error}{packing}", head if size else b"", retry, layout)
+
+
+def not_the_data(
+    address: str,
+    error: BodyCutShort | UnexpectedPayload,
+    body: IO[bytes],
+    size: int,
+    layout: Format,
+    content_type: str = "",
+) -> LandingDamaged:
+    """The failure to raise for a landed page, at `address`, that is not what its contract reads."""
+    found = diagnose(error, body, size, layout, content_type)
+    return LandingDamaged(
+        f"{address}: {found.what}.{found.begins} Nothing was changed. Fetch the partition again; "
+        "if this is how the source answers now, change `format` in the contract."
+    )
+
+
+def _text_instead(error: Exception, head: bytes, size: int, layout: Format) -> Answered | None:
+    """Whether a body is a sentence in place of JSON, or JSON in place of CSV."""
+    text = head.removeprefix(b"\xef\xbb\xbf").strip()
+    busy = size <= _SENTENCE_BYTES and is_busy(text.decode("utf-8", "replace"))
+    if not text:
+        return None
+    if layout.kind == "csv":
+        is_json = text[:1] in (b"{", b"[") and isinstance(error, UnexpectedPayload)
+        return Answered("JSON", busy) if is_json else None
+    starts_as_json = text[:1] in (b"{", b"[", b'"') or isinstance(error, UnexpectedPayload)
+    if layout.kind != "jsonl" and starts_as_json:
+        return None
+    if layout.kind == "jsonl" and text[:1] in (b"{", b"["):
+        return None
+    return Answered("text", busy)
+
+
+def _instead(layout: Format, found: Answered) -> str:
+    return f"expected {_KINDS.get(layout.kind, 'JSON')}, found {found.what}"
+
+
+def _said(what: str, head: bytes, retry: bool, layout: Format) -> Diagnosis:
+    quoted = head and not layout.evidence.personal and not _is_binary(head)
+    return Diagnosis(what, f" It begins {beginning(head)}." if quoted else "", retry)
+
+
+def _is_binary(head: bytes) -> bool:
+    return not head.lstrip().startswith((b"<", b"\xef\xbb\xbf<")) and recognise(head) is not None

@@ -1,0 +1,73 @@
+"""Whether the records of an answer are those that the contract reads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from include.errors import UnexpectedPayload
+from include.records.recognise import is_error_name
+from include.sources.evidence import Evidence
+from include.sources.paths import joined
+
+NAMES_SHOWN = 8
+
+
+class Witness:
+    """Looks at the records of one answer until one shows that it is the source's data.
+
+    A record with a field that the contract reads does, and one with every
+    field that it requires if there are others that look like errors.
+    """
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._convinced = not evidence.fields
+        self._records = 0
+        self._known = False
+        self._others: set[str] = set()
+
+    def see(self, records: Sequence[Any]) -> None:
+        """Look at the next records."""
+        if self._convinced:
+            return
+        self._records += len(records)
+        for record in records:
+            if not isinstance(record, dict):
+                continue
+            if not self._evidence.dotted.isdisjoint(record):
+                _refuse_dotted(self._evidence.dotted & record.keys(), record)
+            known = not self._evidence.fields.isdisjoint(record)
+            if known and self._evidence.required <= record.keys():
+                self._convinced = True
+                return
+            self._known |= known
+            if len(self._others) < NAMES_SHOWN:
+                self._others |= record.keys() - self._evidence.fields
+
+    def end(self) -> None:
+        """Raise `UnexpectedPayload` if there were records, and none is one of the source's."""
+        if self._convinced or not self._records:
+            return
+        looks_wrong = any(map(is_error_name, self._others))
+        if self._known and not looks_wrong:
+            return
+        wanted = self._evidence.required if self._known else self._evidence.fields
+        found = ""
+        if self._others and not self._evidence.personal:
+            found = f", found {', '.join(sorted(self._others)[:NAMES_SHOWN])}"
+        raise UnexpectedPayload(
+            f"expected records with {', '.join(sorted(wanted)[:NAMES_SHOWN])}, found "
+            f"{self._records} without{found}"
+        )
+
+
+def _refuse_dotted(names: Collection[str], record: dict[str, Any]) -> None:
+    """Raise for a name with a dot that stands in place of a field within a field."""
+    for name in sorted(names):
+        first, _, rest = name.partition(".")
+        if first not in record:
+            raise UnexpectedPayload(
+                f"expected the field {rest!r} in {first!r} as the column's path says, found a "
+                f"field {name!r}: write its `path` as {joined([name])}"
+            )

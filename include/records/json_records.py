@@ -1,0 +1,192 @@
+"""The records of a JSON value: a list at a path, arrays side by side, or arrays below names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from include.errors import UnexpectedPayload
+from include.records.header import field_names
+from include.records.json_values import BodyCutShort, parsed, without_bom
+from include.records.recognise import error_beside
+from include.sources.formats import EVERY, Format
+from include.sources.paths import parts
+
+_ABSENT = object()
+
+
+def whole(body: bytes, layout: Format, *, around: bool = False) -> list[Any]:
+    """The records of a body that fits into memory.
+
+    With `around`, the list was read before, and the body is what stands
+    around it. Raises `BodyCutShort`, and `UnexpectedPayload` for a body
+    without the envelope that records stand in, or with an error beside them.
+    """
+    if not body:
+        raise BodyCutShort("it is empty (0 bytes)")
+    found = parsed(without_bom(body), layout.as_sent)
+    _require_envelope(layout, found)
+    above, records = _found_in(found, layout)
+    said = error_beside(above, empty=not records and not around)
+    if said:
+        many = f"{len(records)} records" if records else "records" if around else "no records"
+        raise UnexpectedPayload(f"expected records {_where(layout)}, found {many} and {said}")
+    return records
+
+
+def _found_in(found: Any, layout: Format) -> tuple[list[Any], list[Any]]:
+    """The objects above the records, from the outermost, and the records."""
+    path = layout.path
+    if EVERY in path:
+        first = path.index(EVERY)
+        above, found = _walk(found, path[:first], layout)
+        if first == 0 and found == {}:
+            raise UnexpectedPayload(_no_list(layout, found))
+        return above, list(_gathered(found, path[first:], {}, layout))
+    above, found = _walk(found, path, layout)
+    return above, _OF_KIND.get(layout.kind, _listed)(layout, found)
+
+
+def _walk(found: Any, names: Sequence[str], layout: Format) -> tuple[list[Any], Any]:
+    """The objects along a path, and what stands at its end."""
+    above: list[Any] = []
+    for number, name in enumerate(names, start=1):
+        may_be_absent = number == len(layout.path) and _is_known_empty(layout, found, number > 1)
+        if not isinstance(found, dict) or (name not in found and not may_be_absent):
+            raise UnexpectedPayload(_no_list(layout, found))
+        above.append(found)
+        found = found.get(name)
+    return above, found
+
+
+def _is_known_empty(layout: Format, holder: Any, inner: bool) -> bool:
+    """Whether an object without its records is known to hold none.
+
+    An empty object within another is. One with other fields may be anything,
+    such as an error, unless the contract says what stands around no records.
+    """
+    return bool(layout.envelope) or (layout.one_or_many and inner and not holder)
+
+
+def _require_envelope(layout: Format, found: Any) -> None:
+    for path in layout.envelope:
+        place = found
+        for name in parts(path):
+            place = place.get(name, _ABSENT) if isinstance(place, dict) else _ABSENT
+        if place is _ABSENT:
+            raise UnexpectedPayload(f"expected {path!r} beside the records, found {_shape(found)}")
+
+
+def _listed(layout: Format, found: Any) -> list[Any]:
+    if isinstance(found, list):
+        return found
+    if found is None and layout.path and (layout.envelope or layout.one_or_many):
+        return []
+    if layout.one_or_many and isinstance(found, dict):
+        return [found]
+    raise UnexpectedPayload(_no_list(layout, found))
+
+
+def _gathered(
+    found: Any, names: Sequence[str], inherited: dict[str, Any], layout: Format
+) -> Iterator[Any]:
+    """The records below every branch, with what they inherit from those above."""
+    if not names:
+        for record in _listed(layout, found):
+            yield inherited | record if isinstance(record, dict) else record
+        return
+    own = _from_above(found, layout)
+    inherited = inherited | own
+    name, *rest = names
+    if name == EVERY and isinstance(found, dict | list):
+        yield from _branches(found, rest, inherited, layout)
+        return
+    if not isinstance(found, dict):
+        raise UnexpectedPayload(_no_list(layout, found))
+    known = layout.one_or_many and not rest and (own or _is_known_empty(layout, found, True))
+    if name not in found and not known:
+        raise UnexpectedPayload(_no_list(layout, found))
+    yield from _gathered(found.get(name), rest, inherited, layout)
+
+
+def _branches(
+    found: dict[str, Any] | list[Any], rest: list[str], inherited: dict[str, Any], layout: Format
+) -> Iterator[Any]:
+    keys = [name for name, above in layout.inherited.items() if above == EVERY]
+    branches = found.items() if isinstance(found, dict) else ((None, item) for item in found)
+    for key, branch in branches:
+        named = inherited if key is None else inherited | dict.fromkeys(keys, key)
+        if rest or isinstance(branch, list):
+            yield from _gathered(branch, rest, named, layout)
+        elif isinstance(branch, dict):
+            yield named | branch
+        else:
+            raise UnexpectedPayload(_no_list(layout, branch))
+
+
+def _from_above(found: Any, layout: Format) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        return {}
+    return {name: found[above] for name, above in layout.inherited.items() if above in found}
+
+
+def _side_by_side(layout: Format, found: Any) -> list[Any]:
+    """One record for each position of arrays that are aligned."""
+    if found is None and layout.path and (layout.envelope or layout.one_or_many):
+        return []
+    where = _where(layout)
+    if not isinstance(found, dict):
+        raise UnexpectedPayload(
+            f"expected an object of arrays {where}, found {type(found).__name__}"
+        )
+    arrays = {name: value for name, value in found.items() if isinstance(value, list)}
+    single = sorted(set(found) - set(arrays)) if layout.records else []
+    if not arrays or single:
+        wrong = f"{', '.join(single[:8])} without one" if single else "none"
+        raise UnexpectedPayload(f"expected an array for each field {where}, found {wrong}")
+    field_names(list(arrays), layout.evidence)
+    lengths = {name: len(values) for name, values in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise UnexpectedPayload(f"expected arrays of one length {where}, found {told}")
+    return [dict(zip(arrays, values, strict=True)) for values in zip(*arrays.values(), strict=True)]
+
+
+def _below_names(layout: Format, found: Any) -> list[Any]:
+    """One record for each row but the first; a row of another length stays an array."""
+    rows = _listed(layout, found)
+    if not rows:
+        return []
+    first, *others = rows
+    if not isinstance(first, list) or not all(isinstance(name, str) for name in first):
+        raise UnexpectedPayload(
+            f"expected an array of names as the first of the arrays {_where(layout)}, "
+            f"found {_shape(first)}"
+        )
+    names = field_names(first, layout.evidence)
+    return [
+        dict(zip(names, row, strict=True))
+        if isinstance(row, list) and len(row) == len(names)
+        else row
+        for row in others
+    ]
+
+
+_OF_KIND: Mapping[str, Callable[[Format, Any], list[Any]]] = {
+    "columnar": _side_by_side,
+    "rows": _below_names,
+}
+
+
+def _where(layout: Format) -> str:
+    return f"at {layout.records!r}" if layout.records else "as the whole body"
+
+
+def _no_list(layout: Format, found: Any) -> str:
+    return f"expected a list of records {_where(layout)}, found {_shape(found)}"
+
+
+def _shape(found: Any) -> str:
+    if isinstance(found, dict):
+        return f"an object with {', '.join(sorted(found)[:8]) or 'no fields'}"
+    return "null" if found is None else type(found).__name__

@@ -1,0 +1,236 @@
+"""A body as received -> uncompressed UTF-8, which is what records are read from."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import Message
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+from include.errors import UnexpectedPayload
+from include.records.json_values import BodyCutShort
+from include.sources.formats import Compression, Format
+
+IN_MEMORY_BYTES = 8 * 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
+UTF_8 = "utf-8"
+
+_MAGIC: tuple[tuple[bytes, Compression], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+)
+# The longer ones first: that of UTF-32 begins as that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, UTF_8),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# ASCII is UTF-8; what is labelled Latin-1 is Windows-1252 (https://encoding.spec.whatwg.org).
+_MEANT = {"ascii": UTF_8, "utf-8-sig": UTF_8, "iso8859-1": "cp1252"}
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+_GZIP_ERRORS = (gzip.BadGzipFile, zlib.error, EOFError)
+# A fixed moment, so that the same content always packs to the same bytes.
+_PACKED_AT = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A body to read records from; `size` is its own. `packing` is what it came as, outermost
+    first: "a gzip file", "utf-16-le"."""
+
+    body: IO[bytes]
+    size: int
+    packing: tuple[str, ...] = ()
+    pack: Callable[[bytes], bytes] = bytes
+
+
+def unpack(body: IO[bytes], size: int, layout: Format, content_type: str = "") -> Unpacked:
+    """Undo compression and encoding, as the contract or the first bytes say.
+
+    A body in plain UTF-8 is given back as it is; bytes that are no UTF-8 are
+    left for its reader. Raises `BodyCutShort` for an archive that is not
+    complete, and `UnexpectedPayload` for one that is not what the contract
+    says, or for text that is not in the encoding that it should be in.
+    """
+    found = Unpacked(body, size)
+    if _is_plain(body, layout) and _charset(content_type) in ("", UTF_8):
+        return found
+    layers = layout.layers or _recognised(body)[:1]
+    for layer in layers:
+        found = _without_layer(found, layer, layout)
+    left = _recognised(found.body)
+    if left and layers:
+        words = ", ".join([*layers, *left])
+        raise UnexpectedPayload(
+            f"expected text, found {left[0]} within {layers[-1]}: it is compressed more than "
+            f"once. Say so in the contract: `compression: [{words}]` under `format`"
+        )
+    if left:
+        raise UnexpectedPayload(f"expected text, found {left[0]}")
+    return _as_utf_8(found, layout, content_type)
+
+
+def _is_plain(body: IO[bytes], layout: Format) -> bool:
+    """Whether it can only be text in UTF-8, unless its charset says otherwise."""
+    body.seek(0)
+    head = body.read(4)
+    body.seek(0)
+    text = head.isascii() and b"\0" not in head and head[:2] != b"PK"
+    return text and not layout.layers and not layout.encoding
+
+
+def _recognised(body: IO[bytes]) -> tuple[Compression, ...]:
+    body.seek(0)
+    head = body.read(4)
+    body.seek(0)
+    return tuple(name for magic, name in _MAGIC if head.startswith(magic))
+
+
+def _without_layer(outer: Unpacked, layer: Compression, layout: Format) -> Unpacked:
+    if _recognised(outer.body) != (layer,):
+        raise UnexpectedPayload(f"expected a {layer} file as `compression` says, found another")
+    if layer == "gzip":
+        body = _ungzipped(outer.body)
+        pack: Callable[[bytes], bytes] = lambda text: gzip.compress(text, mtime=0)  # noqa: E731
+    else:
+        name, body = _unzipped(outer.body, layout.zip_member)
+        pack = lambda text: _zipped(name, text)  # noqa: E731
+    outer_pack = outer.pack
+    return Unpacked(
+        body,
+        _size_of(body),
+        (*outer.packing, f"a {layer} file"),
+        lambda text: outer_pack(pack(text)),
+    )
+
+
+def _ungzipped(body: IO[bytes]) -> IO[bytes]:
+    body.seek(0)
+    try:
+        with gzip.GzipFile(fileobj=body, mode="rb") as archive:
+            return _copied(archive)
+    except _GZIP_ERRORS as error:
+        raise BodyCutShort(f"it is a gzip file that is not complete ({error})") from None
+
+
+def _unzipped(body: IO[bytes], wanted: str) -> tuple[str, IO[bytes]]:
+    body.seek(0)
+    try:
+        with zipfile.ZipFile(body) as archive:
+            name = _member(archive, wanted)
+            with archive.open(name) as member:
+                return name, _copied(member)
+    except _ZIP_ERRORS as error:
+        raise BodyCutShort(f"it is a zip file that is not complete ({error})") from None
+    except RuntimeError:
+        raise UnexpectedPayload("expected a zip file, found one with a password") from None
+
+
+def _member(archive: zipfile.ZipFile, wanted: str) -> str:
+    names = [item.filename for item in archive.infolist() if not item.is_dir()]
+    if "[Content_Types].xml" in names:
+        raise UnexpectedPayload("expected text, found an Office document, such as .xlsx")
+    fitting = [name for name in names if fnmatchcase(name, wanted)] if wanted else names
+    if len(fitting) == 1:
+        return fitting[0]
+    shown = ", ".join(names[:8]) or "none"
+    if wanted:
+        raise UnexpectedPayload(
+            f"expected one file like {wanted!r} in a zip file, found {len(fitting)} of {shown}"
+        )
+    raise UnexpectedPayload(
+        f"expected one file in a zip file, found {len(names)}: {shown}. Name one as `zip_member` "
+        "under `format`"
+    )
+
+
+def _zipped(name: str, text: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(name, _PACKED_AT), text, zipfile.ZIP_DEFLATED)
+    return file.getvalue()
+
+
+def _copied(source: IO[bytes] | gzip.GzipFile) -> IO[bytes]:
+    copy = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed when it is freed
+    shutil.copyfileobj(source, copy, CHUNK_BYTES)
+    copy.seek(0)
+    return copy
+
+
+def _size_of(body: IO[bytes]) -> int:
+    size = body.seek(0, io.SEEK_END)
+    body.seek(0)
+    return size
+
+
+def _as_utf_8(found: Unpacked, layout: Format, content_type: str) -> Unpacked:
+    found.body.seek(0)
+    head = found.body.read(4)
+    found.body.seek(0)
+    mark, encoding = next(((m, name) for m, name in _MARKS if head.startswith(m)), (b"", ""))
+    encoding = encoding or _without_mark(head, layout.encoding, content_type)
+    if encoding == UTF_8:
+        return found
+    found.body.seek(len(mark))
+    body = _decoded(found.body, encoding)
+    outer_pack = found.pack
+    return Unpacked(
+        body,
+        _size_of(body),
+        (*found.packing, encoding),
+        lambda text: outer_pack(mark + text.decode(UTF_8).encode(encoding)),
+    )
+
+
+def _without_mark(head: bytes, declared: str, content_type: str) -> str:
+    """The encoding where no byte order mark says it."""
+    zeros = tuple(byte == 0 for byte in head)
+    patterns: dict[tuple[bool, ...], str] = {
+        (True, False, True, False): "utf-16-be",
+        (False, True, False, True): "utf-16-le",
+        (True, True, True, False): "utf-32-be",
+        (False, True, True, True): "utf-32-le",
+    }
+    found = patterns.get(zeros) or declared or _charset(content_type)
+    return _MEANT.get(found, found) or UTF_8
+
+
+@lru_cache
+def _charset(content_type: str) -> str:
+    if "charset" not in content_type.lower():
+        return ""
+    message = Message()
+    message["content-type"] = content_type
+    try:
+        return codecs.lookup(message.get_content_charset() or UTF_8).name
+    except LookupError:
+        return UTF_8
+
+
+def _decoded(body: IO[bytes], encoding: str) -> IO[bytes]:
+    copy = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed when it is freed
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        while chunk := body.read(CHUNK_BYTES):
+            copy.write(decoder.decode(chunk).encode(UTF_8, "surrogatepass"))
+        copy.write(decoder.decode(b"", final=True).encode(UTF_8, "surrogatepass"))
+    except UnicodeDecodeError as error:
+        raise UnexpectedPayload(
+            f"expected text in {encoding}, found bytes that are not ({error.reason}). Name its "
+            "`encoding` under `format`"
+        ) from None
+    copy.seek(0)
+    return copy

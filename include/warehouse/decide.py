@@ -1,0 +1,66 @@
+"""What a load does with a landing, decided from what is known so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from include.warehouse.books.ledger import Landing
+
+# The first two are how the load ends; after `compare`, more is known and it is decided again.
+Decision = Literal["not_published", "unchanged", "compare", "replace"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a load: at first without, later with, what reading the landing shows.
+
+    `rules_hash` is of the rules it is loaded by, `current` the ledger entry of
+    what the raw table should hold of the partition, `present` the number of
+    rows it does hold, None until they are counted. `begins_alike` says whether
+    the rows of the landing's first batch are in the table; `content` is its
+    `content_hash` and `quarantine_hash`. Both are None until it has been read.
+    """
+
+    landing: Landing
+    rules_hash: str
+    current: Mapping[str, Any] | None
+    forced: bool
+    present: int | None = None
+    begins_alike: bool | None = None
+    content: tuple[str, str] | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the current load is of the same pages, by the same rules."""
+        return self.current is not None and (self.landing.pages_hash, self.rules_hash) == (
+            self.current["pages_hash"],
+            self.current["rules_hash"],
+        )
+
+
+def decide(known: Known) -> Decision:
+    """Whether a landing is skipped (and why), compared with the table, or copied into it.
+
+    `compare` reads the landing without copying it: first one batch, and if the
+    table holds that, all of it. Whoever emptied or edited the table made the
+    ledger's word void; then, or if it is forced, a landing is always copied.
+    """
+    current, landing = known.current, known.landing
+    if landing.outcome == "not_published":
+        return "not_published"
+    if known.forced or current is None:
+        return "replace"
+    if known.present is None:
+        return "compare"
+    if current["rows"] != known.present:
+        return "replace"
+    if known.content is not None:
+        same = known.content == (current["content_hash"], current["quarantine_hash"])
+        return "unchanged" if same else "replace"
+    if known.accepted:
+        return "unchanged"
+    if landing.records != current["records"] or known.begins_alike is False:
+        return "replace"
+    return "compare"

@@ -1,0 +1,120 @@
+"""Which parts of a partition had records in one landing and have none in a later one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from include.sources.extract import Extract, Way
+from include.sources.model import Contract
+
+# Labels: `<part>`, of a split area `<part>/1/2`, and from the second page on with `#<page>`.
+_PAGE = re.compile(r"#([1-9][0-9]*)$")
+_SPLIT = re.compile(r"(/[0-9]+)+$")
+
+
+class Requested(NamedTuple):
+    """What a request, or one page of it, was answered with: so many records, perhaps none."""
+
+    label: str
+    records: int
+    way: str = "api"
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """A part, or a page of one, that had so many `records`, and what became of it."""
+
+    name: str
+    records: int
+    now: Literal["empty", "not requested"]
+
+    def __str__(self) -> str:
+        what = "has none" if self.now == "empty" else "was not requested"
+        return f"{self.name} had {self.records}, {what}"
+
+
+def emptied(
+    contract: Contract, before: Sequence[Requested], after: Sequence[Requested]
+) -> list[Emptied]:
+    """The parts that had records before and have none after, in order of their requests.
+
+    A part is what one item of `for_each` and one window were requested for,
+    however many pages and split areas it took. Pages count, too, where they
+    are not simply beyond an earlier end: see `_empty_pages`.
+
+    A ward or point that is no longer requested has not become empty: the
+    council's file says which there are, and people change that. A record of a
+    parent has: that it is missing from another answer is no evidence. Nothing
+    is compared across ways (an archive's file holds every part), nor where no
+    part is in both, because the contract divides the partition differently.
+    A database is read by key, so no page of it is a part.
+    """
+    if not isinstance(contract.extract, Extract):
+        return []
+    found: list[Emptied] = []
+    for name, way in contract.extract.ways.items():
+        old, new = (_records(pages, name) for pages in (before, after))
+        from_parent = way.for_each in contract.extract.parents
+        parts = list(_empty_parts(_by_part(old, way), _by_part(new, way), from_parent))
+        reported = {part.name for part in parts}
+        pages = (page for page in _empty_pages(old, new) if _part(page.name, way) not in reported)
+        found += [*parts, *pages]
+    return found
+
+
+def _records(pages: Sequence[Requested], way: str) -> Counter[str]:
+    """The number of records by label. A page without any is in it, too."""
+    records: Counter[str] = Counter()
+    for page in pages:
+        if page.way == way:
+            records[page.label] += page.records
+    return records
+
+
+def _by_part(pages: Counter[str], way: Way) -> Counter[str]:
+    parts: Counter[str] = Counter()
+    for label, records in pages.items():
+        parts[_part(label, way)] += records
+    return parts
+
+
+def _part(label: str, way: Way) -> str:
+    request = _PAGE.sub("", label)
+    return _SPLIT.sub("", request) if way.split else request
+
+
+def _empty_parts(old: Counter[str], new: Counter[str], from_parent: bool) -> Iterator[Emptied]:
+    comparable = not old.keys().isdisjoint(new)
+    for name, records in old.items():
+        if not records or new[name]:
+            continue
+        if name in new:
+            yield Emptied(name, records, "empty")
+        elif from_parent and comparable:
+            yield Emptied(name, records, "not requested")
+
+
+def _empty_pages(old: Counter[str], new: Counter[str]) -> Iterator[Emptied]:
+    """Pages that should have records as before: of a split area, or amid the pages of a request.
+
+    An empty last page is the usual end of paging. It is not where records were
+    removed, though, if the page before it is as long as it was.
+    """
+    last = {_PAGE.sub("", label): _number(label) for label, records in new.items() if records}
+    for label, records in old.items():
+        if not records or label not in new or new[label]:
+            continue
+        request, number = _PAGE.sub("", label), _number(label)
+        previous = request if number == 2 else f"{request}#{number - 1}"
+        more_follow = last.get(request, 0) > number
+        if number == 1 or more_follow or new[previous] == old[previous]:
+            yield Emptied(label, records, "empty")
+
+
+def _number(label: str) -> int:
+    found = _PAGE.search(label)
+    return int(found[1]) if found else 1
