@@ -76,7 +76,7 @@ lint: $(INSTALLED) ## Check Python, SQL, contracts and import rules
 	$(BIN)/sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/wandle sync --check
-	$(BIN)/shellcheck --external-sources .github/deploy/*.sh .ci/run
+	$(BIN)/shellcheck --external-sources .github/deploy/*.sh .ci/run .ci/digests
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jactionlint
 	$(BIN)/zizmor --offline --quiet .github
 
@@ -127,14 +127,22 @@ TF_OFFLINE ?=
 TERRAFORM := $(if $(TF_OFFLINE),$(abspath $(TF_OFFLINE)) )terraform
 WITH_AWS := $(if $(TF_OFFLINE),$(abspath $(TF_OFFLINE)) --moto)
 TERRAFORM_FOLDERS := terraform/bootstrap terraform/environments/dev terraform/environments/prod $(wildcard terraform/modules/*)
-CHECKOV := checkov@3.3.30
 
-terraform-test: $(INSTALLED) ## Terraform: format, validate, tests, checkov, IAM (needs terraform, no AWS account)
+# An environment of its own: checkov's dependencies conflict with Airflow's.
+CHECKOV_VENV := .venv-checkov
+CHECKOV_INSTALLED := $(CHECKOV_VENV)/.installed
+
+$(CHECKOV_INSTALLED): $(INSTALLED) requirements-checkov.txt
+	@test -x $(CHECKOV_VENV)/bin/python || $(PYTHON) -m venv --without-pip $(CHECKOV_VENV)
+	@$(BIN)/uv pip sync --quiet --python $(CHECKOV_VENV)/bin/python --require-hashes requirements-checkov.txt
+	@touch $@
+
+terraform-test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Terraform: format, validate, tests, checkov, IAM (needs terraform, no AWS account)
 	@command -v terraform >/dev/null || \
 	  { echo "Terraform 1.11 or newer is missing: https://developer.hashicorp.com/terraform/install"; exit 1; }
 	$(TERRAFORM) fmt -check -recursive terraform
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(TERRAFORM_FOLDERS)
-	LOG_LEVEL=ERROR $(BIN)/uv tool run --quiet --python $(BIN)/python $(CHECKOV) --directory terraform \
+	LOG_LEVEL=ERROR $(CHECKOV_VENV)/bin/checkov --directory terraform \
 	  --framework terraform --skip-download --compact --quiet
 	$(WITH_AWS) $(BIN)/pytest tests/infra --ignore tests/infra/apply --ignore tests/infra/host
 
@@ -163,6 +171,8 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o requirements-bench.txt
 	$(BIN)/uv pip compile --group extract --universal --python-version 3.12 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
+	$(BIN)/uv pip compile --group checkov --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet -o requirements-checkov.txt
 
 .PHONY: help account install editable demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
   terraform-test terraform-apply-offline terraform-host terraform-docs diagrams $(TERRAFORM_FOLDERS)

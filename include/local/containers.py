@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.errors import PipelineError
-from include.local.home import write_private
+from include.local.home import make_private_folder, write_private
 from include.local.services import airflow, case_system, postgres
 from include.local.services.airflow_api import AirflowApi
 from include.local.state import (
@@ -64,8 +64,9 @@ def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
     _give_airflow(local, volumes / "home")
 
     keys = f'"{secrets["s3_access_key"]},{secrets["s3_secret_key"]}"'
+    for folder in ("s3", "s3/buckets", f"s3/buckets/{settings.bucket}", "sandbox"):
+        make_private_folder(volumes / folder)
     write_private(volumes / "s3" / "keys", keys)
-    (volumes / "s3" / "buckets" / settings.bucket).mkdir(parents=True, exist_ok=True)
     # World-readable, as the server runs as another user; no other service mounts this volume.
     (volumes / "postgres" / "password").write_text(secrets[SUPERUSER], encoding="utf-8")
     begin_sandbox(volumes / "sandbox")
@@ -77,6 +78,8 @@ def prepare_broker(settings: Settings, volumes: Path = VOLUMES) -> None:
     Generated here; on AWS the broker's comes from the environment's secret, as
     workers run on other hosts. Raises the errors of `Settings.need`.
     """
+    for folder in (settings.home, *(volumes / name for name in ("home", "logs", "redis"))):
+        make_private_folder(folder)
     make_secrets(settings.home, OF_BROKER)
     secrets = read_secrets(settings.home)
     broker = settings.need("broker_password") if settings.environment else secrets["broker"]
