@@ -12,6 +12,7 @@ from include.errors import (
     ServiceUnavailable,
     TableOutdated,
 )
+from include.printable import one_line
 
 
 class DbtStopped(RetryableError):
@@ -60,7 +61,7 @@ def without_values(message: str | None) -> str | None:
             continue
         if line:
             kept.append(line)
-    text = _QUOTED_VALUE.sub(r"\1", " ".join(kept))
+    text = one_line(_QUOTED_VALUE.sub(r"\1", " ".join(kept)))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
