@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from include.disk import disk_errors, is_full
 from include.errors import SourceRejected, SourceUnavailable
-from include.extract.hosts import Hosts, Refused, address_of
+from include.extract.hosts import Hosts, Refused, address_of, lost_parameters
 from include.extract.rate_limit import limiter
 from include.extract.statuses import Again, Part, Preparing, part_of, refuse
 from include.sources.model import Extract
@@ -31,10 +31,14 @@ CONNECT_SECONDS = 10
 CHUNK_BYTES = 256 * 1024
 
 KEPT_HEADERS = ("content-type", "date", "etag", "last-modified")
+# Of WordPress, GitLab, JSON Server and others.
+TOTALS = ("X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Pagination-Total-Count")
 
 LONGEST_BACKOFF_SECONDS = 30.0
 # In all, for an answer that is being prepared (202).
 LONGEST_PREPARATION_SECONDS = 300.0
+# Between two requests for it, also where the server asks for less.
+SHORTEST_PREPARATION_SECONDS = 1.0
 MOST_REDIRECTS = 5
 # The redirects that keep a POST a POST (RFC 9110, 15.4).
 KEEPS_METHOD = {307, 308}
@@ -59,9 +63,11 @@ class Answer:
     redirects: tuple[str, ...] = ()
     # Whether how long it is, or where it ends, was declared.
     complete: bool = True
-    # Where the header `Link` says that the next page is.
-    next_link: str = ""
-    # Of what a 206 holds a part, if it says so.
+    # The header `Link`.
+    links: str = ""
+    # The headers that have a number of records.
+    totals: dict[str, str] = field(default_factory=dict)
+    # What the body is a part of, if a header says so.
     part: Part | None = None
 
 
@@ -158,6 +164,7 @@ class Client:
                 pause = told.pause_seconds
                 if pause is None:
                     pause = min(LONGEST_BACKOFF_SECONDS, 2.0**polls)
+                pause = max(pause, SHORTEST_PREPARATION_SECONDS)
                 waited, polls = waited + pause, polls + 1
                 if waited > LONGEST_PREPARATION_SECONDS:
                     raise Preparing(
@@ -165,7 +172,7 @@ class Client:
                         "The next retry may succeed."
                     ) from None
                 log.info("%s Requesting it again in %.1f s.", told, pause)
-                tenacity.nap.sleep(max(pause, 0.0))
+                tenacity.nap.sleep(pause)
 
     def _follow(
         self, sending: _Sending, accept: frozenset[int], fail_at_once: tuple[str, ...]
@@ -230,6 +237,13 @@ class Client:
                 f"{told}, after {MOST_REDIRECTS} redirects. Retrying will not help; is "
                 "`request` right in the contract?"
             )
+        lost = lost_parameters(response.url, url)
+        if lost:
+            raise SourceRejected(
+                f"{told}, without the parameters {', '.join(lost)}, so that something else would "
+                "be answered. Retrying will not help; put the new address into `base_url` and "
+                "`request.path`."
+            )
         sending.url = url
         sending.redirects.append(address_of(url))
 
@@ -267,7 +281,6 @@ def _answer(
     sending: _Sending, response: requests.Response, body: IO[bytes], sha256: str, size: int
 ) -> Answer:
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    partial = response.status_code == requests.codes.partial_content
     return Answer(
         status=response.status_code,
         headers=headers,
@@ -278,8 +291,9 @@ def _answer(
         url=address_of(sending.url),
         redirects=tuple(sending.redirects),
         complete=_declares_its_end(response),
-        next_link=response.links.get("next", {}).get("url", ""),
-        part=part_of(response.headers.get("Content-Range")) if partial else None,
+        links=response.headers.get("Link", ""),
+        totals={name: response.headers[name] for name in TOTALS if name in response.headers},
+        part=part_of(response.headers.get("Content-Range")),
     )
 
 

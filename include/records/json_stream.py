@@ -20,6 +20,8 @@ from include.sources.formats import Format
 PIECE_BYTES = 1024 * 1024
 # The first step back from the end of what has been read, to look for the end of a record.
 STEP_BYTES = 512
+# Of the end of a body, which holds what follows its records.
+TAIL_BYTES = 16 * 1024
 # So many closing brackets at the end of a body are tried before it is read token by token.
 LAST_BRACKETS = 4
 
@@ -66,6 +68,26 @@ def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
     # What stands around the list must be JSON with it, and nothing must take its place.
     if whole(head[:start] + b"]" + rest[end:], layout, around=True):
         raise UnexpectedPayload(f"expected one list of records at {layout.records!r}, found two")
+
+
+def around_list(body: IO[bytes], size: int, layout: Format) -> Any:
+    """A large JSON body without its records; None if their list does not begin and end near the
+    beginning and the end of the body."""
+    body.seek(0)
+    head = body.read(PIECE_BYTES).removeprefix(BOM)
+    start = json_body.start_of_list(head, layout)
+    if start is None:
+        return None
+    body.seek(max(0, size - TAIL_BYTES))
+    tail = body.read()
+    place = -1
+    # The first bracket behind which the rest is what follows the list.
+    while (place := tail.find(b"]", place + 1)) >= 0:
+        try:
+            return parsed(head[:start] + tail[place:])
+        except BodyCutShort:
+            continue
+    return None
 
 
 def _up_to_a_record(rest: bytes, as_sent: bool) -> tuple[list[Any], bytes, int] | None:

@@ -12,7 +12,7 @@ from typing import IO, Any
 from include.records import json_body, line_body
 from include.records.evidence import Witness
 from include.records.json_records import whole
-from include.records.json_stream import pieces
+from include.records.json_stream import around_list, pieces
 from include.records.json_values import BodyCutShort, at, parsed, without_bom
 from include.records.select import Wanted
 from include.records.unpack import unpack
@@ -22,6 +22,7 @@ __all__ = [
     "STREAM_ABOVE_BYTES",
     "BodyCutShort",
     "Chunk",
+    "around_records",
     "count_records",
     "read_chunks",
     "read_records",
@@ -183,3 +184,16 @@ def value_in(body: IO[bytes], size: int, path: str) -> Any:
     if size > STREAM_ABOVE_BYTES:
         return json_body.streamed_value(body, path)
     return at(parsed(without_bom(body.read())), path)
+
+
+def around_records(body: IO[bytes], size: int, layout: Format) -> Any:
+    """What stands around the records of a JSON body; None for lines, and where it is not found.
+
+    Of a large body, the records are left out; of others, they are in it.
+    """
+    if layout.kind in ("csv", "jsonl"):
+        return None
+    body.seek(0)
+    if size <= STREAM_ABOVE_BYTES or not layout.in_place:
+        return parsed(without_bom(body.read()))
+    return around_list(body, size, layout)

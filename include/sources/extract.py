@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from include.definitions import Definition
 from include.sources.addresses import base_url, host_name, host_of
 from include.sources.formats import Format
-from include.sources.paging import Paging, Status
+from include.sources.paging import BodyPath, Paging, Status
 from include.sources.templates import placeholders
 
 # What a request may say about its council, its period, and the ward or point that it is for.
@@ -82,7 +82,7 @@ class Parent(Definition):
 
 
 class Answers(Definition):
-    """What a status other than 200 means.
+    """What a status other than 200 means, and what a field of an answer does not mean.
 
     Without a meaning, 408, 429 and 5xx are retried and all others fail. 202 is
     waited for, and 206 is read where it holds the whole or a whole page.
@@ -106,6 +106,11 @@ class Answers(Definition):
     fail_at_once: tuple[str, ...] = Field(
         default=(),
         description="Texts in a 429's body that mean: not today. The task fails at once.",
+    )
+    ignore: tuple[BodyPath, ...] = Field(
+        default=(),
+        description="Paths of fields that do not name another page, or a total of the records, "
+        "although they are called so: `links.next`, `count`; or `header` for headers.",
     )
 
 

@@ -11,7 +11,7 @@ from include.councils.model import council as council_named
 from include.errors import PermanentError, SourceRejected
 from include.extract.client import Client
 from include.extract.database import fetch_rows
-from include.extract.fetched import Fetched, NotPublished
+from include.extract.fetched import Fetched, Landed, NotPublished, Withdrawn
 from include.extract.pages import fetch_pages
 from include.extract.requests import way_for
 from include.jobs.lake import Lake
@@ -39,13 +39,14 @@ def extract(
 ) -> str:
     """Land one partition and return the landing's id.
 
-    An interrupted landing of the same run is resumed at the first request
-    whose pages are not all there, unless its fetch failed for good; otherwise
-    everything is fetched. A young period that the source does not have yet is
-    landed as `not_published`. `source_dsn` is the address of the database that
-    the contract names, where it names one;
-    `rate_shared_in` is that of the warehouse, in which all clients of a host
-    share its rate. Without it this one keeps to its part of the rate.
+    An interrupted landing of the same run is resumed at the first page that is
+    missing (with `total` or `until_two_agree`: at the first page of its
+    request), unless its fetch failed for good; otherwise everything is
+    fetched. A young period that the source does not have yet is landed as
+    `not_published`. `source_dsn` is the address of the database that the
+    contract names, where it names one; `rate_shared_in` is that of the
+    warehouse, in which all clients of a host share its rate. Without it this
+    one keeps to its part of the rate.
     `progress` is told the number of pages so far.
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
@@ -95,6 +96,10 @@ def _land(
             if isinstance(page, Answered):
                 empty.append(page)
                 continue
+            if isinstance(page, Withdrawn):
+                draft.withdraw(page.pages)
+                done -= page.pages
+                continue
             if page.body is None:
                 draft.keep(page.facts, page.request)
             else:
@@ -127,7 +132,7 @@ def _pages(
         base_url=_base_url(contract.extract, way),
         parents=parents,
         way=way,
-        landed=draft.landed,
+        landed=Landed(draft.landed, draft.reread),
     )
 
 
