@@ -417,6 +417,19 @@ def test_too_large_a_share_in_quarantine_is_refused_and_nothing_changes(lake, wa
     assert warehouse.query("select * from ops.quarantine") == []
 
 
+def test_an_error_message_as_the_last_record_is_refused_however_many_there_are(
+    lake, warehouse, loading
+):
+    lines = contract(checks={}, format={"kind": "csv"})
+    body = b"id,note\n" + b"".join(b"%d,x\n" % number for number in range(100))
+    land(lake, lines, body + b"Error,the query was cancelled\n", counts=[101])
+
+    with pytest.raises(LoadRefused, match=r"the last record, number 101 of .* error message"):
+        loading(lines)
+
+    assert loading(lines, forced_by="someone")["quarantined"] == 1
+
+
 def test_a_share_at_the_limit_is_loaded(lake, loading):
     land(lake, CHECKED, [*records(3), {"id": "x"}])
 
