@@ -44,8 +44,10 @@ class PageFacts(BaseModel):
     that it was asked by, and `next` what the page after it is asked with: an
     offset, page number, cursor, link or key; empty after the last. `digest` is
     that of the request with its context. `redirects` are the addresses that
-    the request was redirected to, in order, without their queries. `sha256`
-    and `bytes` are of the body as received, before it is compressed.
+    the request was redirected to, in order, without their queries. `after` is
+    when the page before it, of the same paging, was fetched: pages that belong
+    together are told from those of another pass. `sha256` and `bytes` are of
+    the body as received, before it is compressed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +61,7 @@ class PageFacts(BaseModel):
     status: int
     headers: dict[str, str] = Field(default_factory=dict)
     fetched_at: datetime
+    after: datetime | None = None
     sha256: str
     bytes: int
     records: int
