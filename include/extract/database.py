@@ -15,7 +15,13 @@ import orjson
 import psycopg
 from psycopg.rows import dict_row
 
-from include.errors import BeyondLimit, PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
+from include.errors import (
+    BeyondLimit,
+    PermanentError,
+    SourceRejected,
+    SourceUnavailable,
+    UnexpectedPayload,
+)
 from include.extract.database_queries import as_text, largest_row, page_query, page_request
 from include.extract.fetched import Page
 from include.extract.network.deadline import Fetch
@@ -169,7 +175,7 @@ class _Page:
         self._bytes += self.body.write(line)
         self.records += 1
         if self._bytes > self._limit:
-            what = f"a page has more than {self._limit} bytes (`extract.page_size` makes it smaller)"
+            what = f"a page has more than {self._limit} bytes (a smaller `page_size` may help)"
             raise BeyondLimit(what, "answer_bytes", self._limit, str(self._partition))
 
     def facts(self, request: SentRequest) -> PageFacts:

@@ -81,7 +81,8 @@ def bytes_before_records(body: IO[bytes], layout: Format) -> int:
     """How many bytes of a CSV body stand before its first record."""
     rows = _Rows(body, layout, complete=True)
     _header(rows, layout)
-    above = sum(map(len, islice(lines(body, layout.limits.record_bytes), layout.skip_rows_before_header)))
+    found = lines(body, layout.limits.record_bytes)
+    above = sum(map(len, islice(found, layout.skip_rows_before_header)))
     body.seek(0)
     mark = len(BOM) if body.read(len(BOM)) == BOM else 0
     return mark + above + rows.consumed
