@@ -1,4 +1,4 @@
-"""Whether the records of an answer are those that the contract reads."""
+"""Whether the records of an answer are the source's data."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NAMES_SHOWN = 8
 
 
 class Witness:
-    """Looks at the records of one answer until one shows that it is the source's data.
+    """Inspects the records of one answer until one proves that it is the source's data.
 
-    A record with a field that the contract reads does, and one with every
-    field that it requires if there are others that look like errors.
+    The proof is a field that the contract reads or, if other records look
+    like errors, every field that it requires.
     """
 
     def __init__(self, evidence: Evidence) -> None:
@@ -28,7 +28,7 @@ class Witness:
         self._others: set[str] = set()
 
     def see(self, records: Sequence[Any]) -> None:
-        """Look at the next records."""
+        """Inspect the next records."""
         if self._convinced:
             return
         self._records += len(records)
@@ -46,7 +46,7 @@ class Witness:
                 self._others |= record.keys() - self._evidence.fields
 
     def end(self) -> None:
-        """Raise `UnexpectedPayload` if there were records, and none is one of the source's."""
+        """Raise `UnexpectedPayload` if there were records, but none of the source's."""
         if self._convinced or not self._records:
             return
         looks_wrong = any(map(is_error_name, self._others))
@@ -63,7 +63,7 @@ class Witness:
 
 
 def _refuse_dotted(names: Collection[str], record: dict[str, Any]) -> None:
-    """Raise for a name with a dot that stands in place of a field within a field."""
+    """Raise for a field name with a dot where the contract expects a nested field."""
     for name in sorted(names):
         first, _, rest = name.partition(".")
         if first not in record:

@@ -1,8 +1,8 @@
-"""A large JSON body piece by piece: consecutive records, and the bytes that they stand in.
+"""A large JSON body piece by piece: consecutive records and their bytes.
 
-A piece ends where a record seems to end. That it does is then proved: between
-brackets it is a complete JSON list, so that a parser of the whole body, too,
-would stand behind a record of the list there.
+A piece ends where a record seems to end. This is then verified: in brackets,
+the piece must be a complete JSON list, so that a parser of the whole body
+would also be at the end of a record there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from include.sources.formats import Format
 PIECE_BYTES = 1024 * 1024
 # The first step back from the end of what has been read, to look for the end of a record.
 STEP_BYTES = 512
-# So many closing brackets at the end of a body are tried before it is read token by token.
+# Closing brackets to try at the end of a body before it is read token by token.
 LAST_BRACKETS = 4
 
 # Records, the JSON that they stand in, and how that is laid out.
@@ -34,9 +34,8 @@ _OPENS = re.compile(rb"\s*\{")
 def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
     """The records of a body in order.
 
-    A body whose list does not begin in its first piece is read as a whole, and
-    so is a list of something else than objects. Raises as
-    `json_records.whole` does.
+    A body whose list does not begin in its first piece, or does not contain
+    objects, is read as a whole. Raises as `json_records.whole` does.
     """
     body.seek(0)
     head = body.read(PIECE_BYTES).removeprefix(BOM)
@@ -62,8 +61,8 @@ def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
     if records:
         yield records, text, listed
     elif yielded:
-        raise BodyCutShort("it is not complete JSON: a comma stands before the end of its list")
-    # What stands around the list must be JSON with it, and nothing must take its place.
+        raise BodyCutShort("it is not complete JSON: its list ends with a comma")
+    # Together with the list, the rest must be JSON, and have nothing else in the list's place.
     if whole(head[:start] + b"]" + rest[end:], layout, around=True):
         raise UnexpectedPayload(f"expected one list of records at {layout.records!r}, found two")
 
