@@ -67,7 +67,7 @@ def parsed(text: bytes, as_sent: bool = False) -> Any:
             return _AS_SENT.decode(text)
         return _EXACT.decode(text) if long else msgspec.json.decode(text)
     except RecursionError:
-        # More nested brackets than Python allows nested calls; the other parser rounds long numbers.
+        # Brackets nested deeper than Python allows calls; the other parser rounds long numbers.
         with suppress(ValueError):
             found = orjson.loads(text)
             return _token_by_token(text) if long else found

@@ -18,15 +18,16 @@ from include.sources.formats import Format
 
 # Replaces a single record that is removed, where the body has no list.
 NOTHING = b"[]"
-# What remains of JSON lines: an empty body could be anything.
+# Replaces JSON lines that are all removed: an empty body could be anything.
 NO_LINES = b"\n"
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A body without some records: how many were removed, and how many of the page are `left`.
+    """A body without some records.
 
-    A body may also hold records of other partitions, which count in neither.
+    `lost` is the number of removed records, those of other partitions in the
+    body included; `left` the number of the page's own records that remain.
     """
 
     body: bytes

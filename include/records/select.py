@@ -35,9 +35,9 @@ class Wanted:
         return any(str(item) in self._among for item in values)
 
     def is_record(self, record: Any) -> bool:
-        """Whether a record's field says so; what has no fields is taken, so that nobody loses it.
+        """Whether a record's field matches; a record without fields does, so that it is not lost.
 
-        A line that could not be read is taken if it names one of the values.
+        A malformed line matches if it contains one of the values.
         """
         if isinstance(record, dict):
             return self.is_among(at(record, self.field))
