@@ -1,4 +1,4 @@
-"""Send requests to an API: rate limited, with time-outs, retried where another try can help."""
+"""Send requests to an API: rate limited, with timeouts, retried if that can help."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ CHUNK_BYTES = 256 * 1024
 KEPT_HEADERS = ("content-type", "date", "etag", "last-modified")
 
 LONGEST_BACKOFF_SECONDS = 30.0
-# In all, for an answer that is being prepared (202).
+# In total, for an answer that is being prepared (202).
 LONGEST_PREPARATION_SECONDS = 300.0
 MOST_REDIRECTS = 5
-# The redirects that keep a POST a POST (RFC 9110, 15.4).
+# The redirects that preserve the method POST (RFC 9110, 15.4).
 KEEPS_METHOD = {307, 308}
 REDIRECTS = {301, 302, 303, *KEEPS_METHOD}
 
@@ -56,11 +56,11 @@ class Answer:
     size: int
     url: str = ""
     redirects: tuple[str, ...] = ()
-    # Whether how long it is, or where it ends, was declared.
+    # Whether its length or its end was declared.
     complete: bool = True
-    # Where the header `Link` says that the next page is.
+    # The next page according to the `Link` header.
     next_link: str = ""
-    # Of what a 206 holds a part, if it says so.
+    # The part in a 206, if declared.
     part: Part | None = None
 
 
@@ -83,10 +83,10 @@ class _Sending:
 
 
 class _Session(requests.Session):
-    """Leaves redirects to `Client`, also malformed ones, which it would parse and raise for."""
+    """Leaves redirects to `Client`: requests would raise its own errors for malformed ones."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: nothing is followed."""
+        """Always None, so that no redirect is followed."""
 
 
 class Client:
@@ -169,7 +169,7 @@ class Client:
     def _follow(
         self, sending: _Sending, accept: frozenset[int], fail_at_once: tuple[str, ...]
     ) -> Answer:
-        """The answer at the end of the redirects."""
+        """The answer after all redirects."""
         while True:
             with self._response(sending) as response:
                 if response.status_code in accept:
@@ -206,7 +206,7 @@ class Client:
             ) from error
 
     def _redirect(self, sending: _Sending, response: requests.Response) -> None:
-        """Go to where a redirect leads, or refuse to."""
+        """Follow a redirect, or raise if it is not allowed."""
         location = response.headers["Location"]
         told = (
             f"{sending.who}: HTTP {response.status_code} from {sending.address} redirects to "
@@ -280,12 +280,12 @@ def _answer(
 
 
 def _is_worth_another_attempt(error: BaseException) -> bool:
-    # What is being prepared has been waited for.
+    # A 202 has been waited for.
     return isinstance(error, SourceUnavailable) and not isinstance(error, Preparing)
 
 
 def _declares_its_end(response: requests.Response) -> bool:
-    """Whether a body that breaks off is seen to (RFC 9112, 6.3)."""
+    """Whether a truncated body can be detected (RFC 9112, 6.3)."""
     chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
     return chunked or "Content-Length" in response.headers
 

@@ -1,4 +1,4 @@
-"""The rows of one partition of a database, read in pages by their key, as JSON lines."""
+"""Read the rows of a partition from a database as JSON lines, paged by their key."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ IN_MEMORY_BYTES = 8 * 1024 * 1024
 ROWS_AT_A_TIME = 2_000
 CONNECT_SECONDS = 10
 SUCCESS = 200
-# A transaction that only reads, in which all pages see the same moment.
+# A read-only transaction, in which all pages see the same snapshot.
 READ_ONLY = "set transaction isolation level repeatable read, read only"
-# SQLSTATEs of what the contract or a right is wrong about; their texts name columns and tables
+# SQLSTATEs of errors in the contract or in privileges; their texts name columns and tables
 # but no values: syntax and access rules, no such database, a statement that writes.
 SAYS_NO_VALUES = ("42", "3D", "25006")
 WRONG_LOGIN = "28"
@@ -107,7 +107,7 @@ class _Page:
         self._partition, self._extract, self._after = partition, extract, after
 
     def read(self, connection: psycopg.Connection[Any]) -> None:
-        """Read them, and one more: it tells whether there are others, and whether keys repeat."""
+        """Read them and one more, which shows whether others follow and whether keys repeat."""
         query, values = page_query(self._partition, self._extract, self._after)
         with connection.cursor("page", row_factory=dict_row) as cursor:
             cursor.itersize = ROWS_AT_A_TIME
@@ -142,7 +142,7 @@ class _Page:
         self.records += 1
 
     def facts(self, request: SentRequest) -> PageFacts:
-        """What is known of it, as the answer to a request."""
+        """The facts of the page, as if it were the answer to a request."""
         return PageFacts(
             label=self.first_key,
             next=self.last_key if self.more else "",
@@ -156,7 +156,7 @@ class _Page:
 
 
 def _value(value: Any) -> Any:
-    """As JSON has it; numbers that it has not are text."""
+    """The value for JSON; NaN, infinity and integers beyond 64 bits as text."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
@@ -166,7 +166,7 @@ def _value(value: Any) -> Any:
 
 @contextmanager
 def _errors(partition: Partition, connection: str) -> Iterator[None]:
-    """Turn the database's failures into ours; no message of its own that may hold values."""
+    """Turn the database's errors into ours, without messages that may contain values."""
     try:
         yield
     except psycopg.OperationalError as error:

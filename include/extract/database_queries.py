@@ -1,4 +1,4 @@
-"""The queries that read a database in pages, by a key that each row has once."""
+"""The queries that read a database in pages, by a unique key."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from include.sources.partition import Partition
 
 
 def _rows(extract: DatabaseExtract) -> sql.Composed:
-    """The query, as a table, and the condition that its rows are of the period."""
+    """The query as a subquery, with the condition on the period."""
     condition: sql.Composable = sql.SQL("true")
     if extract.follows_changes:
         changed = sql.Identifier(extract.changed)
         condition = sql.SQL("{0} >= %(period_start)s and {0} < %(period_end)s").format(changed)
-    # The contract's own text: whoever may change it may change everything.
+    # The contract's own text: trusted, since its authors can change everything.
     query = sql.SQL(extract.query.rstrip("; \n"))
     return sql.SQL("({}\n) as asked where {}").format(query, condition)
 
@@ -28,7 +28,7 @@ def _rows(extract: DatabaseExtract) -> sql.Composed:
 def page_query(
     partition: Partition, extract: DatabaseExtract, after: str
 ) -> tuple[sql.Composed, dict[str, Any]]:
-    """What one page is asked with, and one row more, beyond the key `after`."""
+    """The query for the rows of one page after the key `after`, and one row more."""
     key = sql.Identifier(extract.key)
     beyond = sql.SQL(" and {} > %(after)s").format(key) if after else sql.SQL("")
     query = sql.SQL("select * from {rows}{beyond} order by {key} limit {limit}").format(
@@ -40,7 +40,7 @@ def page_query(
 def refuse_null_keys(
     partition: Partition, extract: DatabaseExtract, connection: psycopg.Connection[Any]
 ) -> None:
-    """Raise `UnexpectedPayload` for a null: it is beyond no key, so on no page but the first."""
+    """Raise `UnexpectedPayload` for a null key, which no page after the first would have."""
     query = sql.SQL("select 1 from {rows} and {key} is null limit 1").format(
         rows=_rows(extract), key=sql.Identifier(extract.key)
     )
@@ -61,7 +61,7 @@ def _bound(partition: Partition) -> dict[str, Any]:
 
 
 def page_request(extract: DatabaseExtract, partition: Partition, after: str) -> SentRequest:
-    """What stands in the manifest for it."""
+    """The key as text for the manifest."""
     bound = {name: as_text(value) for name, value in _bound(partition).items()}
     return SentRequest(
         method="SELECT",
@@ -71,7 +71,7 @@ def page_request(extract: DatabaseExtract, partition: Partition, after: str) -> 
 
 
 def as_text(value: Any) -> str:
-    """What has no JSON type: dates in ISO form, numeric and the rest as they are written."""
+    """Values without a JSON type as text: dates in ISO format, numeric and others as written."""
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
     return value.isoformat() if isinstance(value, date | time) else str(value)

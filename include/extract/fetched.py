@@ -1,4 +1,4 @@
-"""What fetching brings: pages, and statuses that say that there is none."""
+"""The results of fetching: pages, and answers without one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from include.sources.page import Answered, PageFacts, SentRequest
 class Page:
     """A page of the source.
 
-    `body` is positioned at its start; None for a page that is landed already
-    and was not fetched again.
+    `body` is positioned at its start; None for a page that was landed before
+    and not fetched again.
     """
 
     request: SentRequest
@@ -21,12 +21,12 @@ class Page:
     body: IO[bytes] | None = None
 
 
-# `Answered`: the source has no records for a request, as the contract reads its status.
+# `Answered`: by its status, the source has no records for a request.
 Fetched = Page | Answered
 
 
 class NotPublished(Exception):
-    """The source does not have the period; `answered` is what it said."""
+    """The source does not have the period, according to `answered`."""
 
     def __init__(self, answered: Answered) -> None:
         super().__init__(f"HTTP {answered.status}")

@@ -1,4 +1,4 @@
-"""The pages of one partition, in the order that the contract asks for them."""
+"""Fetch the pages of one partition, in the order of the contract's requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Fetched", "NotPublished", "Page", "fetch_pages"]
 
 KM_PER_DEGREE = 111.2
 
-# A ward halved so often is some metres wide: a source that still refuses it is down.
+# After as many splits, a ward is some metres wide: a source that still refuses it is down.
 MOST_SPLITS = 12
 
 
@@ -82,7 +82,7 @@ def fetch_pages(
 
 
 class _TooLarge(Exception):
-    """The area holds too much."""
+    """The area has too many records."""
 
 
 class _UnknownWard(Exception):
@@ -119,11 +119,11 @@ class _Fetch:
         self.base_path = urlsplit(at_home or extract.base_url).path
 
     def who(self, ask: Ask) -> str:
-        """What opens every message."""
+        """The start of every message."""
         return f"{self.partition}, {ask.label}"
 
     def was_split(self, ask: Ask) -> bool:
-        """Whether the next page that is there already is of a part of it."""
+        """Whether the next landed page belongs to a part of it."""
         return bool(self.way.split and self.have and self.have[0].label.startswith(f"{ask.label}/"))
 
     def pages(self, ask: Ask) -> Iterator[Page]:
@@ -141,12 +141,12 @@ class _Fetch:
         else:
             pages = one_pass(self.who(ask), lambda: self._fetched(ask))
         for page in pages:
-            # They come in order: what was landed behind this one is not of use any more.
+            # Pages are in order: those landed after this one are of no use.
             self.have.clear()
             yield page
 
     def _landed(self, ask: Ask) -> list[Page]:
-        """The pages of one thing if all are there already, else none."""
+        """The pages of one request if all are landed already, else none."""
         pager, context = self._pager(ask), context_of(self.contract, self.way_name, ask.values)
         found: list[Page] = []
         for facts in self.have:
@@ -187,7 +187,7 @@ class _Fetch:
             yield read.page(self.way_name)
 
     def _without_body(self, pager: Pager) -> set[int]:
-        """The statuses that have a meaning for the page that comes next."""
+        """The statuses with a meaning for the next page."""
         answers, paging = self.way.answers, self.way.paging
         meant = {*answers.not_published, *answers.empty}
         if pager.number == 1:
@@ -204,7 +204,7 @@ class _Fetch:
         )
 
     def _without_page(self, who: str, answer: Answer, read: Reading, pager: Pager) -> None:
-        """What an answer means that is a status alone: the end of the pages, or an exception."""
+        """The meaning of an answer without a body: the end of the pages, or an exception."""
         answers, paging, status = self.way.answers, self.way.paging, answer.status
         ends = {*answers.empty, *(paging.end_status if paging else ())}
         if pager.number > 1 and status in ends:

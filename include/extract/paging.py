@@ -1,4 +1,4 @@
-"""From one page to the next: what follows a page, what ends the paging, what contradicts it."""
+"""Paging: the next page, the end, and contradictions between pages."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from include.sources.paging import Paging
 
 
 class Moved(Exception):
-    """The pages contradict each other, or the source's own count: fetch them again."""
+    """The pages contradict each other or the declared total: fetch them again."""
 
 
 class SamePage(Moved):
-    """A page holds the same records as an earlier one: a circle, if it happens again."""
+    """A page has the same records as an earlier one: a loop, if it happens again."""
 
 
 class Pager:
@@ -63,12 +63,12 @@ class Pager:
 
     @property
     def label(self) -> str:
-        """The name of the page that comes next: that of the thing, then `#2`, `#3`."""
+        """The label of the next page: that of the request, from the second on with `#2`, `#3`."""
         return self._label if self.number == 1 else f"{self._label}#{self.number}"
 
     @property
     def request(self) -> SentRequest:
-        """The request of the page that comes next."""
+        """The request of the next page."""
         paging = self._paging
         if paging is None:
             return self._first
@@ -86,11 +86,11 @@ class Pager:
         return Signals(self._paging, answer) if self._paging else None
 
     def next_after(self, answer: Answer, signals: Signals | None, page: PageRecords) -> str:
-        """The state that the page after this one is requested with; empty if this is the last.
+        """The state to request the next page with; empty if this is the last.
 
-        Raises `UnexpectedPayload` for a next page that was there before, for
-        one beyond `max_pages` and for a link that leads elsewhere, `Moved` for
-        what contradicts earlier pages or the declared total, and `SamePage`.
+        Raises `UnexpectedPayload` for a next page that was read before, for
+        one beyond `max_pages` and for a link to another host, `Moved` for a
+        contradiction to earlier pages or the declared total, and `SamePage`.
         """
         paging = self._paging
         if paging is None or signals is None:
@@ -109,7 +109,7 @@ class Pager:
     def take(
         self, following: str, signals: Signals | None = None, page: PageRecords | None = None
     ) -> None:
-        """Go on behind a page that `next_after` has accepted, or that is there already."""
+        """Continue after a page that `next_after` has accepted, or that is landed already."""
         if signals is not None and page is not None:
             fresh = self._fresh(page)
             self._repeated += self._repeats(page)
@@ -127,7 +127,7 @@ class Pager:
         self.number += 1
 
     def end(self, status: int) -> None:
-        """There is no further page, as a status says. Raises `Moved` if that contradicts a page."""
+        """End the paging because of a status. Raises `Moved` if that contradicts a page."""
         if self._more:
             raise Moved(
                 f"page {self.number - 1} says that more follow, page {self.number} is HTTP {status}"
@@ -136,7 +136,7 @@ class Pager:
         self.done = True
 
     def _fresh(self, page: PageRecords) -> int:
-        """How many records of a page count as new."""
+        """The number of new records on a page."""
         new = [identity for identity in page.identities if identity not in self._seen]
         return len(set(new)) if self._counts_keys else len(new)
 
@@ -172,7 +172,7 @@ class Pager:
             )
 
     def _ends(self, paging: Paging, signals: Signals, count: int, counted: int) -> bool:
-        """Whether the page is the last, in the order of what proves it best."""
+        """Whether the page is the last, by the strongest evidence first."""
         total = signals.total if self._total is None else self._total
         if counted == total:
             if signals.more:
@@ -187,7 +187,7 @@ class Pager:
             return True
         if paging.kind in ("offset", "page") or paging.last_page == "empty":
             return count == 0
-        # A cursor that leads to an empty page again has come to the end.
+        # A cursor whose next page is empty too is at the end.
         return count == 0 and signals.link == self._state
 
     def _following(self, paging: Paging, signals: Signals, count: int, answer: Answer) -> str:
