@@ -14,10 +14,13 @@ import requests
 import tenacity
 from urllib3.exceptions import HTTPError
 
-from include.errors import SourceRejected, SourceUnavailable
-from include.extract.hosts import Hosts, Refused, address_of
+from include.errors import BeyondLimit, SourceRejected, SourceUnavailable
+from include.extract.hosts import Hosts, Refused, address_of, lost_parameters
+from include.extract.network.connection import Guard, Session, guarded
+from include.extract.network.deadline import Deadline, Fetch
 from include.extract.rate_limit import limiter
 from include.extract.statuses import Again, Part, Preparing, part_of, refuse
+from include.sources.limits import DEFAULT, Limits
 from include.sources.model import Extract
 from include.sources.model import Rate as AllowedRate
 from include.sources.page import SentRequest
@@ -30,10 +33,14 @@ CONNECT_SECONDS = 10
 CHUNK_BYTES = 256 * 1024
 
 KEPT_HEADERS = ("content-type", "date", "etag", "last-modified")
+# Of WordPress, GitLab, JSON Server and others.
+TOTALS = ("X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Pagination-Total-Count")
 
 LONGEST_BACKOFF_SECONDS = 30.0
 # In total, for an answer that is being prepared (202).
 LONGEST_PREPARATION_SECONDS = 300.0
+# Between two requests for it, also where the server asks for less.
+SHORTEST_PREPARATION_SECONDS = 1.0
 MOST_REDIRECTS = 5
 # The redirects that preserve the method POST (RFC 9110, 15.4).
 KEEPS_METHOD = {307, 308}
@@ -58,9 +65,11 @@ class Answer:
     redirects: tuple[str, ...] = ()
     # Whether its length or its end was declared.
     complete: bool = True
-    # The next page according to the `Link` header.
-    next_link: str = ""
-    # The part in a 206, if declared.
+    # The header `Link`.
+    links: str = ""
+    # The headers that have a number of records.
+    totals: dict[str, str] = field(default_factory=dict)
+    # What the body is a part of, if a header says so.
     part: Part | None = None
 
 
@@ -82,26 +91,31 @@ class _Sending:
         return f"{here} (redirected from {self.request.address})"
 
 
-class _Session(requests.Session):
-    """Leaves redirects to `Client`: requests would raise its own errors for malformed ones."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Always None, so that no redirect is followed."""
-
-
 class Client:
     """One source's connection to its API.
 
     `rate` is what the clients of the host may use: those of one process, or
-    all that share it in the warehouse whose DSN is `rate_shared_in`.
+    all that share it in the warehouse whose DSN is `rate_shared_in`. The time
+    that `limits` gives a fetch begins when the client is made. `public_only`
+    says that hosts must be at public addresses, but for the contract's
+    `private_hosts`.
     """
 
     def __init__(
-        self, extract: Extract, rate: AllowedRate, rate_shared_in: str | None = None
+        self,
+        extract: Extract,
+        rate: AllowedRate,
+        rate_shared_in: str | None = None,
+        *,
+        limits: Limits = DEFAULT,
+        public_only: bool = True,
     ) -> None:
         self._extract = extract
+        self._limits = limits
+        self._fetch = Fetch(limits)
+        self._public_only = public_only
         self._limiter = limiter(extract.host, rate, rate_shared_in)
-        self._session = _Session()
+        self._session = Session()
         self._session.headers["User-Agent"] = "wandle (council data pipeline)"
 
     def ask(
@@ -122,7 +136,8 @@ class Client:
         `SourceUnavailable` once the contract's `attempts` are used up or a 202
         has been waited for too long, `SourceRejected` for a status or redirect
         that another attempt will not change or a 429 whose body holds one of
-        the texts `fail_at_once`, and whatever else `check` raises.
+        the texts `fail_at_once`, `BeyondLimit` for an answer that is too large
+        or takes too long, and whatever else `check` raises.
         """
 
         def attempt() -> Answer:
@@ -151,12 +166,17 @@ class Client:
         """One attempt; an answer that is being prepared (202) is waited for."""
         waited, polls = 0.0, 0
         while True:
+            self._fetch.check(who)
+            sending = _Sending(who, request, request.url)
+            deadline = self._fetch.request()
             try:
-                return self._follow(_Sending(who, request, request.url), accept, fail_at_once)
+                with guarded(Guard(deadline, self._may_be_private)):
+                    return self._follow(sending, accept, fail_at_once, deadline)
             except Preparing as told:
                 pause = told.pause_seconds
                 if pause is None:
                     pause = min(LONGEST_BACKOFF_SECONDS, 2.0**polls)
+                pause = max(pause, SHORTEST_PREPARATION_SECONDS)
                 waited, polls = waited + pause, polls + 1
                 if waited > LONGEST_PREPARATION_SECONDS:
                     raise Preparing(
@@ -164,10 +184,21 @@ class Client:
                         "The next retry may succeed."
                     ) from None
                 log.info("%s Requesting it again in %.1f s.", told, pause)
-                tenacity.nap.sleep(max(pause, 0.0))
+                tenacity.nap.sleep(pause)
+            except Again:
+                # Cut by the deadline, it looks as if it had broken off.
+                deadline.check(f"{who}, {sending.address}")
+                raise
+
+    def _may_be_private(self, host: str) -> bool:
+        return not self._public_only or host in self._extract.private_names
 
     def _follow(
-        self, sending: _Sending, accept: frozenset[int], fail_at_once: tuple[str, ...]
+        self,
+        sending: _Sending,
+        accept: frozenset[int],
+        fail_at_once: tuple[str, ...],
+        deadline: Deadline,
     ) -> Answer:
         """The answer after all redirects."""
         while True:
@@ -179,7 +210,7 @@ class Client:
                     continue
                 told = f"{sending.who}: HTTP {response.status_code} from {sending.address}"
                 refuse(told, response, fail_at_once)
-                return _read(sending, response)
+                return self._read(sending, response, deadline)
 
     def _response(self, sending: _Sending) -> requests.Response:
         request = sending.request
@@ -199,6 +230,12 @@ class Client:
                 f"{sending.who}: {sending.address} is not a valid URL ({error}). Retrying will "
                 "not help; check `request` in the source's contract."
             ) from error
+        except Refused as error:
+            raise SourceRejected(
+                f"{sending.who}: {sending.address} is not requested: {error}. Retrying will not "
+                "help. If the source is in your own network, name its host under "
+                "`extract.private_hosts` in the contract."
+            ) from None
         except requests.RequestException as error:
             raise Again(
                 f"{sending.who}: no answer from {sending.address} ({type(error).__name__}). "
@@ -229,8 +266,40 @@ class Client:
                 f"{told}, after {MOST_REDIRECTS} redirects. Retrying will not help; is "
                 "`request` right in the contract?"
             )
+        lost = lost_parameters(response.url, url)
+        if lost:
+            raise SourceRejected(
+                f"{told}, without the parameters {', '.join(lost)}, so that something else would "
+                "be answered. Retrying will not help; put the new address into `base_url` and "
+                "`request.path`."
+            )
         sending.url = url
         sending.redirects.append(address_of(url))
+
+    def _read(self, sending: _Sending, response: requests.Response, deadline: Deadline) -> Answer:
+        """The answer with its body, in a temporary file if it is large."""
+        body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
+        digest, size = hashlib.sha256(), 0
+        try:
+            # Not `iter_content`, which reads a line of any length before a chunk.
+            while chunk := response.raw.read(CHUNK_BYTES, decode_content=True):
+                digest.update(chunk)
+                size += body.write(chunk)
+                self._refuse_large(sending, max(size, response.raw.tell()))
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise Again(
+                f"{sending.who}: the answer from {sending.address} broke off after {size} bytes "
+                f"({type(error).__name__}). The next retry may succeed."
+            ) from error
+        deadline.check(f"{sending.who}, {sending.address}")
+        body.seek(0)
+        return _answer(sending, response, body, digest.hexdigest(), size)
+
+    def _refuse_large(self, sending: _Sending, size: int) -> None:
+        limit = self._limits.answer_bytes
+        if size > limit:
+            what = f"the answer has more than {limit} bytes"
+            raise BeyondLimit(what, "answer_bytes", limit, f"{sending.who}, {sending.address}")
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
@@ -243,27 +312,10 @@ class Client:
         )
 
 
-def _read(sending: _Sending, response: requests.Response) -> Answer:
-    body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
-    digest, size = hashlib.sha256(), 0
-    try:
-        for chunk in response.iter_content(CHUNK_BYTES):
-            digest.update(chunk)
-            size += body.write(chunk)
-    except (requests.RequestException, HTTPError, OSError) as error:
-        raise Again(
-            f"{sending.who}: the answer from {sending.address} broke off after {size} bytes "
-            f"({type(error).__name__}). The next retry may succeed."
-        ) from error
-    body.seek(0)
-    return _answer(sending, response, body, digest.hexdigest(), size)
-
-
 def _answer(
     sending: _Sending, response: requests.Response, body: IO[bytes], sha256: str, size: int
 ) -> Answer:
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    partial = response.status_code == requests.codes.partial_content
     return Answer(
         status=response.status_code,
         headers=headers,
@@ -274,8 +326,9 @@ def _answer(
         url=address_of(sending.url),
         redirects=tuple(sending.redirects),
         complete=_declares_its_end(response),
-        next_link=response.links.get("next", {}).get("url", ""),
-        part=part_of(response.headers.get("Content-Range")) if partial else None,
+        links=response.headers.get("Link", ""),
+        totals={name: response.headers[name] for name in TOTALS if name in response.headers},
+        part=part_of(response.headers.get("Content-Range")),
     )
 
 

@@ -1,10 +1,14 @@
-"""The results of fetching: pages, and answers without one."""
+"""What fetching brings, and what is left of a fetch that was interrupted."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import IO
 
+from include.errors import LandingDamaged
+from include.extract.paging import Pager
 from include.sources.page import Answered, PageFacts, SentRequest
 
 
@@ -21,8 +25,15 @@ class Page:
     body: IO[bytes] | None = None
 
 
-# `Answered`: by its status, the source has no records for a request.
-Fetched = Page | Answered
+@dataclass(frozen=True)
+class Withdrawn:
+    """The last `pages` pages contradict what came after them; others come in their place."""
+
+    pages: int
+
+
+# `Answered`: the source has no records for a request, as the contract reads its status.
+Fetched = Page | Answered | Withdrawn
 
 
 class NotPublished(Exception):
@@ -31,3 +42,71 @@ class NotPublished(Exception):
     def __init__(self, answered: Answered) -> None:
         super().__init__(f"HTTP {answered.status}")
         self.answered = answered
+
+
+# Opens a page by its number, from 1. Raises `LandingDamaged`.
+Reread = Callable[[int], IO[bytes]]
+
+
+class Landed:
+    """Landed pages in order, up to the first one missing; their contexts are empty.
+
+    A page is resumed from if it answers the request that would be sent now,
+    with the same label and context, and follows the page before it in the same
+    pass. `reread` opens the body of one.
+    """
+
+    def __init__(self, pages: Iterable[PageFacts] = (), reread: Reread | None = None) -> None:
+        self._pages = deque(enumerate(pages, start=1))
+        self._reread = reread
+
+    def begins_below(self, label: str) -> bool:
+        """Whether the next page is of a part of what is labelled so."""
+        return bool(self._pages) and self._pages[0][1].label.startswith(f"{label}/")
+
+    def all_of(self, pager: Pager, context: dict[str, str]) -> list[Page]:
+        """The pages of one thing, taken, if all are there; else none."""
+        found: list[Page] = []
+        before: PageFacts | None = None
+        for _, facts in self._pages:
+            if not _follows(facts, pager, context, before):
+                return []
+            before = facts
+            found.append(Page(pager.request, facts.model_copy(update={"context": context})))
+            pager.take(facts.next)
+            if pager.done:
+                for _ in found:
+                    self._pages.popleft()
+                return found
+        return []
+
+    def next_of(
+        self, pager: Pager, context: dict[str, str], before: PageFacts | None
+    ) -> tuple[Page, IO[bytes]] | None:
+        """The next page of one thing and its body, taken; None if it is not there or damaged.
+
+        `before` is the page of the thing that was taken last. Raises `ServiceUnavailable`.
+        """
+        if not self._pages or self._reread is None:
+            return None
+        number, facts = self._pages[0]
+        if not _follows(facts, pager, context, before):
+            return None
+        try:
+            body = self._reread(number)
+        except LandingDamaged:
+            return None
+        self._pages.popleft()
+        return Page(pager.request, facts.model_copy(update={"context": context})), body
+
+    def clear(self) -> None:
+        """Forget them: they come in order, and what lies behind a page that is missing is stale."""
+        self._pages.clear()
+
+
+def _follows(
+    facts: PageFacts, pager: Pager, context: dict[str, str], before: PageFacts | None
+) -> bool:
+    asked = (pager.label, pager.request.digest_with(context))
+    after = before.fetched_at if before else None
+    return (facts.label, facts.digest, facts.after) == (*asked, after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
 from include.sources.addresses import host_of, split
 
@@ -91,6 +91,24 @@ class Hosts:
 def address_of(url: str) -> str:
     """A URL without its query, fragment and user information, in which a secret could be."""
     return _USER.sub("//", url.partition("?")[0].partition("#")[0])
+
+
+def lost_parameters(url: str, target: str) -> list[str]:
+    """The names of the parameters of a URL that a redirect to the same resource drops.
+
+    It is the same if the path ends alike; an export that redirects to a file,
+    for one, may drop what it was asked with.
+    """
+    sent, gets = urlsplit(url), urlsplit(target)
+    if _last_segment(sent.path) != _last_segment(gets.path):
+        return []
+    kept = {name for name, _ in parse_qsl(gets.query, keep_blank_values=True)}
+    names = dict.fromkeys(name for name, _ in parse_qsl(sent.query, keep_blank_values=True))
+    return [name for name in names if name not in kept]
+
+
+def _last_segment(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def _shown(target: SplitResult) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from include.councils.model import Council
-from include.errors import SourceRejected, SourceUnavailable
+from include.errors import BeyondLimit, SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer, Client
-from include.extract.fetched import Fetched, NotPublished, Page
+from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
 from include.extract.hosts import Hosts
 from include.extract.identity import Identity
-from include.extract.paging import Pager
+from include.extract.paging import Moved, Pager
 from include.extract.reading import Reading
 from include.extract.requests import Ask, Parents, asks, context_of, request_of, split
 from include.extract.stable_paging import one_pass, until_two_agree
@@ -23,7 +23,9 @@ from include.sources.model import Contract
 from include.sources.page import Answered, PageFacts
 from include.sources.partition import Partition
 
-__all__ = ["Fetched", "NotPublished", "Page", "fetch_pages"]
+__all__ = ["Fetched", "NotPublished", "Page", "fetch_pages", "refuse_large"]
+
+log = logging.getLogger(__name__)
 
 KM_PER_DEGREE = 111.2
 
@@ -40,15 +42,17 @@ def fetch_pages(
     base_url: str,
     parents: Parents,
     way: str = "api",
-    landed: Iterable[PageFacts] = (),
+    landed: Landed | None = None,
 ) -> Iterator[Fetched]:
     """Yield every page of the partition, in order, requested by `way` at `base_url`.
 
-    Of a thing that takes several pages none is yielded before all have been
-    read and agree with each other. The first things are not fetched again, as
-    long as all their pages are in `landed`, with the same label, request and
-    context. An `Answered` stands for a thing of which the source says, by a
-    status, that it has no records.
+    Each page is yielded once it is known what comes after it, but for pages
+    with a `total` and those that are read `until_two_agree`: of these none is
+    before all have been read. Pages in `landed` are not fetched again, up to
+    the first one missing; of a thing whose pages are yielded together, all
+    must be there. `Withdrawn` takes back the pages of the present thing that
+    a later one contradicts. An `Answered` stands for a thing of which the
+    source says, by a status, that it has no records.
 
     Raises `NotPublished` if the source says that it does not have the period,
     `SourceRejected` naming every ward that it does not know,
@@ -56,12 +60,12 @@ def fetch_pages(
     `SourceUnavailable` if they contradict each other or the declared total
     however often they are fetched, and what `Client.ask` raises.
     """
-    fetch = _Fetch(contract, way, partition, client, base_url, deque(landed))
+    fetch = _Fetch(contract, way, partition, client, base_url, landed or Landed())
     todo = asks(contract, way, partition, council, parents)
     parts: list[Ask] = []
     unknown: list[Ask] = []
     while (ask := parts.pop() if parts else next(todo, None)) is not None:
-        if fetch.was_split(ask):
+        if fetch.way.split and fetch.landed.begins_below(ask.label):
             parts.extend(reversed(split(fetch.way, ask)))
             continue
         try:
@@ -79,6 +83,14 @@ def fetch_pages(
             unknown.append(ask)
     if unknown:
         raise SourceRejected(_unknown_wards(partition, unknown))
+
+
+def refuse_large(contract: Contract, who: str, size: int) -> None:
+    """Raise `BeyondLimit` for a partition, or a part of one, of too many bytes."""
+    limit = contract.limits.partition_bytes
+    if size > limit:
+        what = f"its answers have more than {limit} bytes"
+        raise BeyondLimit(what, "partition_bytes", limit, who)
 
 
 class _TooLarge(Exception):
@@ -104,7 +116,7 @@ class _Fetch:
     partition: Partition
     client: Client
     base_url: str
-    have: deque[PageFacts]
+    landed: Landed
     any_answer: bool = False
 
     def __post_init__(self) -> None:
@@ -122,43 +134,82 @@ class _Fetch:
         """The start of every message."""
         return f"{self.partition}, {ask.label}"
 
-    def was_split(self, ask: Ask) -> bool:
-        """Whether the next landed page belongs to a part of it."""
-        return bool(self.way.split and self.have and self.have[0].label.startswith(f"{ask.label}/"))
-
-    def pages(self, ask: Ask) -> Iterator[Page]:
+    def pages(self, ask: Ask) -> Iterator[Page | Withdrawn]:
         """Every page of one thing."""
         paging = self.way.paging
-        landed = self._landed(ask)
+        landed = self.landed.all_of(self._pager(ask), self._context(ask))
         if landed:
             self.any_answer = True
             yield from landed
             return
-        if paging is None:
-            pages = self._fetched(ask)
-        elif paging.until_two_agree:
+        pages: Iterator[Page | Withdrawn]
+        if paging and paging.until_two_agree:
             pages = until_two_agree(self.who(ask), self.layout, lambda: self._fetched(ask))
-        else:
+        elif paging and paging.total:
             pages = one_pass(self.who(ask), lambda: self._fetched(ask))
+        else:
+            pages = self._page_by_page(ask)
         for page in pages:
-            # Pages are in order: those landed after this one are of no use.
-            self.have.clear()
+            if isinstance(page, Withdrawn) or page.body is not None:
+                self.landed.clear()
             yield page
 
-    def _landed(self, ask: Ask) -> list[Page]:
-        """The pages of one request if all are landed already, else none."""
-        pager, context = self._pager(ask), context_of(self.contract, self.way_name, ask.values)
-        found: list[Page] = []
-        for facts in self.have:
-            if (facts.label, facts.digest) != (pager.label, pager.request.digest_with(context)):
-                return []
-            found.append(Page(pager.request, facts.model_copy(update={"context": context})))
-            pager.take(facts.next)
-            if pager.done:
-                for _ in found:
-                    self.have.popleft()
-                return found
-        return []
+    def _page_by_page(self, ask: Ask) -> Iterator[Page | Withdrawn]:
+        """The pages of one thing as they come, behind those that are there.
+
+        If one contradicts an earlier one, all are withdrawn and read again
+        before any is given; so are those that were there if what follows them
+        is refused, because a cursor can have expired.
+        """
+        pager = self._pager(ask)
+        last: PageFacts | None = None
+        moved: Moved | None = None
+        given = resumed = 0
+        try:
+            for page in self._resumed(ask, pager):
+                last, given, resumed = page.facts, given + 1, resumed + 1
+                yield page
+            for page in self._fetched(ask, pager, last):
+                given += 1
+                yield page
+            return
+        except Moved as contradiction:
+            moved = contradiction
+            log.warning("%s: %s. Fetching all pages again.", self.who(ask), moved)
+        except (SourceRejected, UnexpectedPayload) as refused:
+            if not resumed or given > resumed:
+                raise
+            log.warning("%s Fetching all pages again.", refused)
+        if given:
+            yield Withdrawn(given)
+        yield from one_pass(self.who(ask), lambda: self._fetched(ask), moved)
+
+    def _resumed(self, ask: Ask, pager: Pager) -> Iterator[Page]:
+        """The pages of one thing that are there already, from its first.
+
+        They are read again: what stands in them must not come again later.
+        """
+        before: PageFacts | None = None
+        while not pager.done:
+            found = self.landed.next_of(pager, self._context(ask), before)
+            if found is None:
+                return
+            page, body = found
+            read = self._reading(ask, pager)
+            with body:
+                read.reread(page.facts, body)
+            pager.take(page.facts.next, read.signals, read.everything)
+            self.any_answer = True
+            before = page.facts
+            yield page
+
+    def _context(self, ask: Ask) -> dict[str, str]:
+        return context_of(self.contract, self.way_name, ask.values)
+
+    def _reading(self, ask: Ask, pager: Pager) -> Reading:
+        who = f"{self.partition}, {pager.label}"
+        ignored = self.way.answers.ignore
+        return Reading(who, pager, self.layout, self._context(ask), self.identity, ignored)
 
     def _pager(self, ask: Ask) -> Pager:
         first = request_of(self.way, self.base_url, ask.values)
@@ -172,19 +223,26 @@ class _Fetch:
             counts_keys=self.identity.is_key,
         )
 
-    def _fetched(self, ask: Ask) -> Iterator[Page]:
-        """One pass through the pages of one thing."""
-        pager, context = self._pager(ask), context_of(self.contract, self.way_name, ask.values)
+    def _fetched(
+        self, ask: Ask, pager: Pager | None = None, before: PageFacts | None = None
+    ) -> Iterator[Page]:
+        """The pages of one thing: a pass through all, or what is left behind the page `before`."""
+        pager = pager or self._pager(ask)
+        size = 0
         while not pager.done:
             who = f"{self.partition}, {pager.label}"
-            read = Reading(who, pager, self.layout, context, self.identity)
+            read = self._reading(ask, pager)
             answer = self._ask(who, read, pager)
             if answer.status in self._without_body(pager):
                 self._without_page(who, answer, read, pager)
                 continue
             self.any_answer = True
+            size += answer.size
+            refuse_large(self.contract, self.who(ask), size)
             pager.take(read.next, read.signals, read.everything)
-            yield read.page(self.way_name)
+            page = read.page(self.way_name, before)
+            before = page.facts
+            yield page
 
     def _without_body(self, pager: Pager) -> set[int]:
         """The statuses with a meaning for the next page."""

@@ -9,6 +9,7 @@ from include.extract.client import Answer
 from include.extract.hosts import Hosts, Refused
 from include.extract.identity import PageRecords
 from include.extract.signals import Signals
+from include.extract.statuses import Part
 from include.sources.page import SentRequest
 from include.sources.paging import Paging
 
@@ -18,7 +19,11 @@ class Moved(Exception):
 
 
 class SamePage(Moved):
-    """A page has the same records as an earlier one: a loop, if it happens again."""
+    """A page holds the same records as an earlier one: `circle` tells it, if it happens again."""
+
+    def __init__(self, what: str, circle: str) -> None:
+        super().__init__(what)
+        self.circle = circle
 
 
 class Pager:
@@ -55,6 +60,8 @@ class Pager:
         self._received = self._counted = self._repeated = 0
         self._total: int | None = None
         self._more: bool | None = None
+        self._part: Part | None = None
+        self._told: tuple[str, int] | None = None
 
     @property
     def pages(self) -> bool:
@@ -96,6 +103,7 @@ class Pager:
         if paging is None or signals is None:
             return ""
         self._check_circle(page)
+        self._check_gap(signals.part)
         fresh = self._fresh(page)
         self._check_total(signals, fresh)
         ends = self._ends(paging, signals, page.count, self._counted + fresh)
@@ -105,6 +113,34 @@ class Pager:
         else:
             self._check_end(page, signals, answer)
         return following
+
+    @property
+    def has_total(self) -> bool:
+        """Whether the contract names where the total is."""
+        return self._paging is not None and bool(self._paging.total)
+
+    def is_proved_last(self, signals: Signals | None, count: int) -> bool:
+        """Whether more than the absence of a next page says that this page is the last."""
+        paging = self._paging
+        if paging is None or signals is None:
+            return False
+        no_link = paging.kind in ("cursor", "link") and not signals.link
+        return self.has_total or signals.more is False or (count == 0 and not no_link)
+
+    def check_told(self, told: tuple[str, int] | None, count: int) -> None:
+        """Raise if the last page, of `count` records, ends before a total that an answer has.
+
+        `told` is that of the last page, which the contract does not name.
+        """
+        where, total = told or self._told or ("", 0)
+        received = self._received + count
+        if total > received:
+            raise UnexpectedPayload(
+                f"{self._who}: {received} records have come from {self._first.address}, which "
+                f"says that there are more: {where} is {total}. Retrying will not help; declare "
+                "`paging`, or its `total`, in the contract, or, if that counts something else, "
+                "put it into `answers.ignore`."
+            )
 
     def take(
         self, following: str, signals: Signals | None = None, page: PageRecords | None = None
@@ -119,6 +155,8 @@ class Pager:
             self._pages.setdefault(page.digest, self.number)
             self._total = signals.total if self._total is None else self._total
             self._more = signals.more
+            self._part = signals.part or self._part
+            self._told = signals.told or self._told
         if not following:
             self.done = True
             return
@@ -133,6 +171,8 @@ class Pager:
                 f"page {self.number - 1} says that more follow, page {self.number} is HTTP {status}"
             )
         self._check_counts(self._received, self._counted, self._repeated, self._total)
+        self._check_part(self._part)
+        self.check_told(None, 0)
         self.done = True
 
     def _fresh(self, page: PageRecords) -> int:
@@ -146,8 +186,15 @@ class Pager:
     def _check_circle(self, page: PageRecords) -> None:
         before = self._pages.get(page.digest) if page.count else None
         if before is not None:
-            raise SamePage(
-                self._circle(f"page {self.number} holds the same records as page {before}")
+            what = f"page {self.number} holds the same records as page {before}"
+            raise SamePage(what, self._circle(what))
+
+    def _check_gap(self, part: Part | None) -> None:
+        before = self._part
+        if before and part and part.first > before.last + 1:
+            raise Moved(
+                f"page {self.number} holds {part} as its Content-Range says, the page before it "
+                f"{before}"
             )
 
     def _check_total(self, signals: Signals, fresh: int) -> None:
@@ -226,13 +273,21 @@ class Pager:
             raise Moved(f"every record of page {self.number} was on an earlier page")
 
     def _check_end(self, page: PageRecords, signals: Signals, answer: Answer) -> None:
+        if self._more and signals.more is None and not page.count:
+            raise Moved(
+                f"page {self.number - 1} says that more follow, page {self.number} holds no record"
+            )
         received, counted = self._received + page.count, self._counted + self._fresh(page)
         total = signals.total if self._total is None else self._total
         self._check_counts(received, counted, self._repeated + self._repeats(page), total)
-        if answer.part and not answer.part.reaches_the_end:
+        self._check_part(answer.part or self._part)
+
+    def _check_part(self, part: Part | None) -> None:
+        """Raise if the last page that named its part is not the last one."""
+        if part and not part.reaches_the_end:
             raise UnexpectedPayload(
-                f"{self._who}: page {self.number} holds {answer.part} as its Content-Range says, "
-                "and no page follows. Retrying will not help; is `paging` right in the contract?"
+                f"{self._who}: the last page holds {part} as its Content-Range says, and no page "
+                "follows. Retrying will not help; is `paging` right in the contract?"
             )
 
     def _check_counts(self, received: int, counted: int, repeated: int, total: int | None) -> None:

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from include.errors import UnexpectedPayload
 from include.extract.client import Answer
 from include.records.read import value_in
+from include.sources.formats import EVERY, Format
 from include.sources.paging import Paging
 from include.sources.paths import joined, parts
 
 HEADER = "header"
+
+# Names of fields, without anything but letters, that tell of another page, or that
+# records are missing: of OData, HAL, JSON:API, Elasticsearch, ArcGIS, Stripe, Slack, Google,
+# GraphQL, GitHub, Django.
+NEXT_PAGE = {
+    *("next", "nextlink", "odatanextlink", "nextpage", "nextpageurl", "nextpagelink", "nexturl"),
+    *("nexthref", "nextcursor", "nextpagetoken", "nexttoken", "nextoffset", "continuationtoken"),
+}
+MORE = {"hasmore", "hasnext", "hasnextpage", "exceededtransferlimit", "istruncated"}
+TOTALS = {
+    *("count", "total", "totalcount", "totalrecords", "totalresults", "totalitems", "totalhits"),
+    *("totalrows", "totalelements", "numfound", "numbermatched", "recordstotal"),
+}
+# Objects that tell of the records, beside those on the way to them.
+AROUND_TOTALS = {"meta", "metadata", "pagination", "paging", "page", "pageinfo", "info"}
+# Of Elasticsearch and GitHub: a part of the records was not found in time.
+PARTS = {"timedout", "incompleteresults"}
+# Objects in objects of the envelope that are looked into.
+DEPTH = 2
+_LETTERS = re.compile(r"[^a-z]")
+
+# A link with its parameters; a value in quotes can hold any separator.
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_VALUE = rf'(?:{_QUOTED}|[^\s;,"]*)'
+_LINK = re.compile(rf'[\s,]*<([^>]*)>((?:\s*;\s*(?:[^\s=;,"]+(?:\s*=\s*{_VALUE})?)?)*)')
+_PARAMETER = re.compile(rf';\s*([^\s=;,"]+)\s*=\s*({_VALUE})')
+
+# Fields beside a total that say that it is not exact, and the value that says so: Elasticsearch
+# (`hits.total`), CKAN's DataStore.
+INEXACT_TOTALS: dict[str, Any] = {"relation": "gte", "total_was_estimated": True}
 
 
 class Signals:
@@ -23,6 +56,122 @@ class Signals:
         self.link = _next(paging, answer)
         self.more = _flag(_value(answer, paging.more), paging.more)
         self.total = _number(_value(answer, paging.total), paging.total)
+        self.part = answer.part
+        # One that the contract does not name: where it stands, and the number.
+        self.told: tuple[str, int] | None = None
+        if self.total is not None:
+            _refuse_estimate(answer, paging.total)
+
+
+def next_link(header: str) -> str:
+    """The target of the relation `next` in a header `Link` (RFC 8288); empty if it has none.
+
+    Raises `UnexpectedPayload` for a header that is not well-formed, or has two.
+    """
+    found: set[str] = set()
+    place = 0
+    while rest := header[place:].strip(" \t,"):
+        match = _LINK.match(header, place)
+        if match is None:
+            raise UnexpectedPayload(f"expected links in the header Link, found {rest!r:.60}")
+        place = match.end()
+        relations = {name.lower(): value.strip('"') for name, value in _PARAMETER.findall(match[2])}
+        if "next" in relations.get("rel", "").lower().split():
+            found.add(match[1].strip())
+    if len(found) > 1:
+        raise UnexpectedPayload(f"expected one next page in the header Link, found {len(found)}")
+    return found.pop() if found else ""
+
+
+def sign_of_more(answer: Answer, around: Any, layout: Format, ignored: Collection[str]) -> str:
+    """Where an answer names another page, or says that there is one; empty if nowhere.
+
+    `around` is what stands around its records, `ignored` are paths that are no
+    sign.
+    """
+    try:
+        if HEADER not in ignored and next_link(answer.links):
+            return "the header Link"
+    except UnexpectedPayload:
+        # Of a header that nobody declared.
+        pass
+    for names, value in _members(around, layout.path):
+        name = _flat(names[-1])
+        follows = name in NEXT_PAGE and bool(value) and not isinstance(value, bool | list)
+        if isinstance(value, dict):
+            follows = follows and bool(value.get("href"))
+        if (follows or (name in MORE and value in (True, "true"))) and joined(names) not in ignored:
+            return repr(joined(names))
+    return ""
+
+
+def undeclared_total(
+    answer: Answer, around: Any, layout: Format, ignored: Collection[str]
+) -> tuple[str, int] | None:
+    """The largest total in an answer that the contract does not name, and where it stands.
+
+    None where records are not counted as they are sent: below others, by position.
+    """
+    path = layout.path
+    if EVERY in path or layout.kind in ("columnar", "rows"):
+        return None
+    found: list[tuple[int, str]] = []
+    for names, value in _members(around, path):
+        *above, name = names
+        near = tuple(above) == path[: len(above)] or _flat(above[-1]) in AROUND_TOTALS
+        if near and _flat(name) in TOTALS and joined(names) not in ignored:
+            number = _count(value.get("value") if isinstance(value, dict) else value)
+            found.append((number, repr(joined(names))))
+    if HEADER not in ignored:
+        found += [(_count(value), f"the header {name}") for name, value in answer.totals.items()]
+    number, where = max(found, default=(0, ""))
+    return (where, number) if number else None
+
+
+def _count(value: Any) -> int:
+    """A number of records, also as text; 0 for anything else."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 20:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _flat(name: str) -> str:
+    return _LETTERS.sub("", name.lower())
+
+
+def sign_of_part(around: Any, layout: Format, ignored: Collection[str]) -> str:
+    """The field of an answer that says that records are missing; empty if there is none."""
+    for name, value in around.items() if layout.path and isinstance(around, dict) else ():
+        if _flat(name) in PARTS and value is True and joined([name]) not in ignored:
+            return f"{joined([name])!r} is true"
+    return ""
+
+
+def _members(
+    found: Any, records: tuple[str, ...], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The members of the envelope, those of objects in it included, but not of the records."""
+    if not isinstance(found, dict) or above == records or len(above) > DEPTH:
+        return
+    for name, value in found.items():
+        names = (*above, name)
+        if names == records or (len(above) < len(records) and records[len(above)] == EVERY):
+            continue
+        yield names, value
+        yield from _members(value, records, names)
+
+
+def _refuse_estimate(answer: Answer, path: str) -> None:
+    """Raise where an answer says that its total is not exact."""
+    above = parts(path)[:-1]
+    for mark, inexact in INEXACT_TOTALS.items():
+        beside = joined([*above, mark])
+        if value_in(answer.body, answer.size, beside) == inexact:
+            raise UnexpectedPayload(
+                f"expected the exact number of records at {path!r}, found that {beside!r} is "
+                f"{inexact!r}: it is an estimate or a lower bound. Request an exact one, or "
+                "remove `paging.total`"
+            )
 
 
 def _value(answer: Answer, path: str) -> Any:
@@ -46,7 +195,7 @@ def _value(answer: Answer, path: str) -> Any:
 
 def _next(paging: Paging, answer: Answer) -> str:
     if paging.next == HEADER:
-        return answer.next_link
+        return next_link(answer.links)
     found = _value(answer, paging.next)
     if found is None or found is False or found == "":
         return ""

@@ -27,28 +27,30 @@ COPY_BYTES = 1024 * 1024
 Content = tuple[int, int]
 
 
-def one_pass(who: str, read: Callable[[], Iterable[Page]]) -> Iterator[Page]:
-    """Yield the pages of the first pass without a contradiction.
+def one_pass(
+    who: str, read: Callable[[], Iterable[Page]], failed: Moved | None = None
+) -> Iterator[Page]:
+    """Yield the pages of the first pass that contradicts neither itself nor its total.
 
-    `read` makes one pass, and raises `Moved` for a contradiction. The pages of
-    one pass are kept in a temporary file until it has succeeded. Raises
+    `read` makes one pass, and raises `Moved` for a contradiction; `failed` is
+    that of a first pass already made. The pages of one pass are kept in a
+    temporary file until it has succeeded. Raises
     `SourceUnavailable`, naming the last contradiction, if `MOST_PASSES` have
     one, and `UnexpectedPayload` if two passes come to the same page again.
     """
-    last: Moved | None = None
-    for number in range(1, MOST_PASSES + 1):
+    last = failed
+    for number in range(2 if failed else 1, MOST_PASSES + 1):
         with TemporaryFile() as kept:
             try:
                 pages = _read_into(kept, read())
             except Moved as moved:
                 _refuse_circle(last, moved)
                 last = moved
-                if number == MOST_PASSES:
-                    raise _never_settled(who, moved) from None
-                log.warning("%s: %s. Fetching all pages again.", who, moved)
+                log.warning("%s: %s. Pass %d of %d.", who, moved, number, MOST_PASSES)
                 continue
             yield from _given_back(kept, pages)
             return
+    raise _never_settled(who, last)
 
 
 def until_two_agree(who: str, layout: Format, read: Callable[[], Iterable[Page]]) -> Iterator[Page]:
@@ -85,10 +87,10 @@ def until_two_agree(who: str, layout: Format, read: Callable[[], Iterable[Page]]
 def _refuse_circle(last: Moved | None, moved: Moved) -> None:
     """Rows can move by a whole page once; an API that ignores the paging repeats pages always."""
     if isinstance(last, SamePage) and isinstance(moved, SamePage):
-        raise UnexpectedPayload(str(moved)) from None
+        raise UnexpectedPayload(moved.circle) from None
 
 
-def _never_settled(who: str, moved: Moved) -> SourceUnavailable:
+def _never_settled(who: str, moved: Moved | None) -> SourceUnavailable:
     return SourceUnavailable(
         f"{who}: {moved}. All pages were fetched several times, each time with such a "
         "contradiction. The next retry may succeed; if none does, request a stable order, or "

@@ -72,7 +72,8 @@ def _retry_after(value: str | None) -> float | None:
         return None
     try:
         return float(Retry().parse_retry_after(value))
-    except InvalidHeader:
+    except (InvalidHeader, ValueError, OverflowError):
+        # Some numbers and years are too large to be read.
         return None
 
 

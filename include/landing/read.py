@@ -17,6 +17,7 @@ from isal import isal_zlib
 from include.errors import LandingDamaged, ServiceUnavailable
 from include.landing.manifest import LandedPage, Manifest
 from include.landing.store import Landings, landing_prefix, s3_errors
+from include.sources.page import PageFacts
 from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
@@ -68,7 +69,12 @@ def read_page(
 ) -> IO[bytes]:
     """One page's body. Raises `LandingDamaged`."""
     key = landing_prefix(partition, manifest.landing_id) + page.name
-    return _verified(page, *_opened(landings, key, page))
+    return open_page(landings, key, page, page.stored_bytes)
+
+
+def open_page(landings: Landings, key: str, facts: PageFacts, stored_bytes: int) -> IO[bytes]:
+    """The body of a page of any landing, finished or not. Raises `LandingDamaged`."""
+    return _verified(facts, *_opened(landings, key, stored_bytes))
 
 
 def _next(
@@ -80,21 +86,21 @@ def _next(
 
 
 def _fetched(landings: Landings, key: str, page: LandedPage) -> Verified:
-    verified = partial(_verified, page, *_opened(landings, key, page))
+    verified = partial(_verified, page, *_opened(landings, key, page.stored_bytes))
     if page.bytes <= VERIFIED_BY_READER_BYTES:
         return verified
     body = verified()
     return lambda: body
 
 
-def _opened(landings: Landings, key: str, page: LandedPage) -> tuple[str, IO[bytes], int | None]:
+def _opened(landings: Landings, key: str, stored_bytes: int) -> tuple[str, IO[bytes], int | None]:
     """Its address, its stored bytes, and the length that S3 declared."""
-    small = page.stored_bytes <= SMALL_BYTES
+    small = stored_bytes <= SMALL_BYTES
     opened = landings.stored(key) if small else landings.arriving(key)
     return landings.address(key), *opened
 
 
-def _verified(page: LandedPage, address: str, opened: IO[bytes], length: int | None) -> IO[bytes]:
+def _verified(page: PageFacts, address: str, opened: IO[bytes], length: int | None) -> IO[bytes]:
     unpack = _in_memory if page.bytes <= IN_MEMORY_BYTES else _on_disk
     with s3_errors(f"S3: reading {address}"):
         stored = _Arriving(opened)

@@ -14,6 +14,7 @@ from isal import igzip
 from pydantic import ValidationError
 
 from include.landing.manifest import LandedPage, Manifest, Outcome, ParentLanding, totals_of
+from include.landing.read import open_page
 from include.landing.store import (
     GIVEN_UP,
     MANIFEST,
@@ -41,7 +42,7 @@ class Draft:
 
     `landed` are the pages left by an interrupted attempt of the same run, up
     to the first missing one, with their stored bytes. Each must be kept with
-    `keep`, in order, before new ones are added.
+    `keep`, in order, before new ones are added; `reread` opens them.
     """
 
     def __init__(
@@ -53,7 +54,8 @@ class Draft:
         landed: Iterable[tuple[PageFacts, int]] = (),
     ) -> None:
         self.landing_id = landing_id
-        self._landed = deque(landed)
+        self._found = list(landed)
+        self._landed = deque(self._found)
         self._landings = landings
         self._partition = partition
         self._contract_hash = contract_hash
@@ -97,11 +99,34 @@ class Draft:
         self._pages.append(page)
         return page
 
+    def reread(self, number: int) -> IO[bytes]:
+        """The body of a page that was there at the beginning, by its number from 1.
+
+        Raises `LandingDamaged`, and `ServiceUnavailable` (retryable).
+        """
+        facts, stored_bytes = self._found[number - 1]
+        return open_page(self._landings, self._key(number), facts, stored_bytes)
+
+    def withdraw(self, pages: int) -> None:
+        """Take back the last pages: none of them is resumed from, and others come in their place.
+
+        Their objects are emptied, the first one first: without facts, it ends
+        what a later attempt finds.
+        """
+        kept = len(self._pages) - pages
+        for number in range(kept + 1, len(self._pages) + 1):
+            key = self._key(number)
+            with s3_errors(f"S3: writing {self._landings.address(key)}"):
+                self._landings.s3.put_object(Bucket=self._landings.bucket, Key=key, Body=b"")
+        del self._pages[kept:]
+
+    def _key(self, number: int) -> str:
+        return landing_prefix(self._partition, self.landing_id) + _page_name(number)
+
     def add(self, facts: PageFacts, request: SentRequest, body: IO[bytes]) -> LandedPage:
         """Compress a body and write it as the next page. `body` is closed."""
         facts = facts.model_copy(update={"digest": request.digest_with(facts.context)})
-        name = _page_name(len(self._pages) + 1)
-        key = landing_prefix(self._partition, self.landing_id) + name
+        name, key = _page_name(len(self._pages) + 1), self._key(len(self._pages) + 1)
         with body, SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as packed:
             # No name and no time in the header, so that equal bodies give equal objects.
             with igzip.IGzipFile(  # type: ignore[no-untyped-call]

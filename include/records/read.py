@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import IO, Any
 
+from include.errors import BeyondLimit
 from include.records import json_body, line_body
 from include.records.evidence import Witness
 from include.records.json_records import whole
-from include.records.json_stream import pieces
+from include.records.json_stream import around_list, pieces
 from include.records.json_values import BodyCutShort, at, parsed, without_bom
 from include.records.select import Wanted
 from include.records.unpack import unpack
@@ -22,6 +23,7 @@ __all__ = [
     "STREAM_ABOVE_BYTES",
     "BodyCutShort",
     "Chunk",
+    "around_records",
     "count_records",
     "read_chunks",
     "read_records",
@@ -32,15 +34,17 @@ __all__ = [
 # Larger bodies are read in pieces: the records of a whole body take over twice its size.
 STREAM_ABOVE_BYTES = 4 * 1024 * 1024
 CHUNK_RECORDS = 20_000
+CHUNK_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive records of a body; `texts` returns the original bytes of single ones, by their
-    number in the chunk, from 1."""
+    """Consecutive records of a body; `texts` gives the bytes of single ones as they stand there,
+    by their number in the chunk, from 1, and `size` is about how many bytes all stand in."""
 
     records: list[Any]
     texts: Callable[[Collection[int]], dict[int, bytes]]
+    size: int
 
 
 def read_records(
@@ -87,17 +91,18 @@ def read_chunks(
     complete = complete or any(layer.endswith("file") for layer in found.packing)
     if layout.kind == "csv":
         lines = line_body.csv_lines(found.body, layout, wanted, complete=complete)
-        yield from _chunks_of_lines(lines)
+        yield from _chunks_of_lines(lines, found.size)
         return
     witness = Witness(layout.evidence)
     if layout.kind == "jsonl":
         lines = line_body.json_lines(found.body, layout, may_be_empty=not layout.evidence.fields)
-        yield from _chunks_of_lines(lines, witness, wanted)
-    elif found.size > STREAM_ABOVE_BYTES and layout.kind == "json" and layout.in_place:
+        yield from _chunks_of_lines(lines, found.size, witness, wanted)
+    elif layout.in_place and found.size > min(STREAM_ABOVE_BYTES, layout.limits.record_bytes):
         for records, text, found_in in pieces(found.body, layout):
             witness.see(records)
             yield from _chunks_of_json(records, text, found_in, wanted)
     else:
+        _refuse_large(found.size, layout)
         text = found.body.read()
         records = whole(text, layout)
         witness.see(records)
@@ -107,18 +112,45 @@ def read_chunks(
     witness.end()
 
 
+def _refuse_large(size: int, layout: Format) -> None:
+    """Raise `BeyondLimit` for a body that is too large to be read as a whole."""
+    limit = layout.limits.whole_bytes
+    if size > limit and not layout.in_place:
+        why = f"`kind: {layout.kind}`" if layout.kind != "json" else f"`records: {layout.records}`"
+        what = f"the answer has {size} bytes, all read at once for {why}"
+        raise BeyondLimit(what, "whole_bytes", limit)
+
+
 def _chunks_of_lines(
-    found: Iterable[line_body.Line], witness: Witness | None = None, wanted: Wanted | None = None
+    lines: Iterator[line_body.Line],
+    size: int,
+    witness: Witness | None = None,
+    wanted: Wanted | None = None,
 ) -> Iterator[Chunk]:
-    lines = iter(found)
-    while some := list(islice(lines, CHUNK_RECORDS)):
+    some_at_a_time = _few_enough if size > CHUNK_BYTES else _some
+    while some := some_at_a_time(lines):
         if witness:
             witness.see([record for record, _ in some])
         if wanted:
             some = [line for line in some if wanted.is_record(line[0])]
         if some:
             records, texts = map(list, zip(*some, strict=True))
-            yield Chunk(records, partial(_at, texts))
+            yield Chunk(records, partial(_at, texts), sum(map(len, texts)))
+
+
+def _some(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
+    return list(islice(lines, CHUNK_RECORDS))
+
+
+def _few_enough(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
+    """The same of a large body, in which they can be long."""
+    some, size = [], 0
+    for line in islice(lines, CHUNK_RECORDS):
+        some.append(line)
+        size += len(line[1])
+        if size > CHUNK_BYTES:
+            break
+    return some
 
 
 def _at(texts: Sequence[bytes], numbers: Collection[int]) -> dict[int, bytes]:
@@ -137,6 +169,7 @@ def _chunks_of_json(
         yield Chunk(
             records if whole else [records[place - 1] for place in some],
             partial(_in_json, text, layout, records, some),
+            len(text) * len(some) // max(1, len(records)),
         )
 
 
@@ -183,3 +216,16 @@ def value_in(body: IO[bytes], size: int, path: str) -> Any:
     if size > STREAM_ABOVE_BYTES:
         return json_body.streamed_value(body, path)
     return at(parsed(without_bom(body.read())), path)
+
+
+def around_records(body: IO[bytes], size: int, layout: Format) -> Any:
+    """What stands around the records of a JSON body; None for lines, and where it is not found.
+
+    Of a large body, the records are left out; of others, they are in it.
+    """
+    if layout.kind in ("csv", "jsonl"):
+        return None
+    body.seek(0)
+    if size <= STREAM_ABOVE_BYTES or not layout.in_place:
+        return parsed(without_bom(body.read()))
+    return around_list(body, size, layout)

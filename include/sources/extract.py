@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from include.definitions import Definition
 from include.sources.addresses import base_url, host_name, host_of
 from include.sources.formats import Format
-from include.sources.paging import Paging, Status
+from include.sources.paging import BodyPath, Paging, Status
 from include.sources.templates import placeholders
 
 # Placeholders of a request: its council, its period, and its ward or point.
@@ -82,7 +83,7 @@ class Parent(Definition):
 
 
 class Answers(Definition):
-    """The meaning of statuses other than 200.
+    """What a status other than 200 means, and what a field of an answer does not mean.
 
     By default, 408, 429 and 5xx are retried and all others fail. 202 is
     polled, and 206 is read if it holds the whole body or a whole page.
@@ -106,6 +107,11 @@ class Answers(Definition):
     fail_at_once: tuple[str, ...] = Field(
         default=(),
         description="Texts in a 429's body that mean: no more today. The task fails at once.",
+    )
+    ignore: tuple[BodyPath, ...] = Field(
+        default=(),
+        description="Paths of fields that do not name another page, or a total of the records, "
+        "although they are called so: `links.next`, `count`; or `header` for headers.",
     )
 
 
@@ -181,6 +187,11 @@ class Extract(Way):
         description="Other hosts that redirects and links to the next page may lead to: "
         "`files.example.org`.",
     )
+    private_hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = Field(
+        default=(),
+        description="Those of the hosts that are in your own network. All others must be at "
+        "public addresses: not private, loopback or link-local ones.",
+    )
     rate: Rate
     parallel: int = Field(ge=1, le=16, description="Partitions to fetch at the same time.")
     timeout_seconds: float = Field(
@@ -204,6 +215,11 @@ class Extract(Way):
         return tuple(dict.fromkeys((*(host_of(url) for url in urls if url), *self.hosts)))
 
     @property
+    def private_names(self) -> frozenset[str]:
+        """The names of the hosts that may be at private addresses, without ports."""
+        return frozenset(urlsplit(f"https://{host}").hostname or "" for host in self.private_hosts)
+
+    @property
     def ways(self) -> dict[str, Way]:
         """Each way to request the source, by its name in manifests."""
         return {"api": self} | ({"archive": self.archive} if self.archive else {})
@@ -220,6 +236,15 @@ class Extract(Way):
         return name in self.values_of(way) or (
             way.for_each in self.parents and name.startswith(f"{way.for_each}.")
         )
+
+    @model_validator(mode="after")
+    def _private_hosts_are_asked(self) -> Extract:
+        for host in self.private_hosts:
+            if host not in self.known_hosts:
+                raise ValueError(
+                    f"`private_hosts` names {host!r}; hosts: {', '.join(self.known_hosts)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Extract:

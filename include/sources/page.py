@@ -39,13 +39,15 @@ class PageFacts(BaseModel):
     """The facts of one body that the source served, except its request.
 
     `label` names the request within its partition (`E05000400`, or
-    `E05000400/1` for a part of a split area); `context` holds the request's
-    values that records lack, by placeholder name. `way` is the contract's way
-    of the request, and `next` the offset, page number, cursor, link or key of
-    the next page; empty after the last. `digest` is that of the request with
-    its context. `redirects` are the addresses that the request was redirected
-    to, in order, without their queries. `sha256` and `bytes` are of the body
-    as received, before it is compressed.
+    `E05000400/1` for a part of a split area); `context` holds what the request
+    knew and no record carries, by placeholder name. `way` is the contract's way
+    that it was asked by, and `next` what the page after it is asked with: an
+    offset, page number, cursor, link or key; empty after the last. `digest` is
+    that of the request with its context. `redirects` are the addresses that
+    the request was redirected to, in order, without their queries. `after` is
+    when the page before it, of the same paging, was fetched: pages that belong
+    together are told from those of another pass. `sha256` and `bytes` are of
+    the body as received, before it is compressed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +61,7 @@ class PageFacts(BaseModel):
     status: int
     headers: dict[str, str] = Field(default_factory=dict)
     fetched_at: datetime
+    after: datetime | None = None
     sha256: str
     bytes: int
     records: int

@@ -10,6 +10,7 @@ from include.definitions import Definition
 from include.sources.paths import parts
 
 NO_CONTENT = 204
+ASK_LATER = {408, 429}
 
 
 def _is_a_path(value: str) -> str:
@@ -20,6 +21,8 @@ def _is_a_path(value: str) -> str:
 def _has_a_meaning_of_its_own(value: int) -> int:
     if value != NO_CONTENT and not 400 <= value <= 599:
         raise ValueError("expected 204 or a status from 400 to 599")
+    if value in ASK_LATER:
+        raise ValueError(f"HTTP {value} asks to come back later and says nothing of the data")
     return value
 
 

@@ -44,7 +44,8 @@ class World:
     """An API: how it pages, what it says of the end, and what goes wrong.
 
     `size` is asked for, `cap` the most that it gives. `says` are the signs
-    that its answers have: `total`, `more` (always), `more while true`.
+    that its answers have: `total`, `more` (always), `more while true`. From the
+    request `down_from` on, if any, it fails until it is mended.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class World:
     link: str
     ignores_paging: bool
     events: tuple[Event, ...]
+    down_from: int = 0
 
     @property
     def is_honest(self) -> bool:
@@ -97,6 +99,7 @@ def worlds() -> st.SearchStrategy[World]:
         ends=st.sampled_from(["", "short", "empty", "404"]),
         link=st.sampled_from(["absolute", "relative", "http", "port", "upper"]),
         ignores_paging=st.sampled_from([False] * 9 + [True]),
+        down_from=st.sampled_from([0, 0, 1, 2, 3, 4, 5]),
         events=st.one_of(
             st.just(()),
             st.lists(
@@ -158,9 +161,14 @@ class PagingServer(ThreadingHTTPServer):
         self.rows: list[Row] = [{"id": n, "value": f"v{n}"} for n in range(1, world.rows + 1)]
         self.last_id = 1000
         self.was_asked_without_end = False
+        self.is_down = bool(world.down_from)
         self.answers: list[Answered] = []
         # The rows before each request, by its number.
         self.moments: list[list[Row]] = []
+
+    def mend(self) -> None:
+        """It does not fail any more; whatever else goes wrong still does."""
+        self.is_down = False
 
     def calm(self) -> None:
         """Nothing goes wrong from here on."""
@@ -178,9 +186,13 @@ class PagingServer(ThreadingHTTPServer):
             events = [event for event in self.world.events if event.at == number]
             for event in events:
                 self._change(event)
+            down = self.is_down and number >= self.world.down_from
             self.moments.append([dict(row) for row in self.rows])
             given = Answered(number, self._position(query), 200)
             self.answers.append(given)
+            if down:
+                given.is_data, given.status = False, 503
+                return 503, {}, b""
             for event in events:
                 failed = self._failed(event, given)
                 if failed is not None:

@@ -32,6 +32,7 @@ from include.jobs.pipeline.ingest import ingest
 from include.settings import Settings
 from include.sources.columns import SYSTEM_COLUMNS
 from include.sources.model import Contract
+from include.sources.raw_table import STAGED
 from include.transform import sources, staging
 from include.transform.graph import Result
 from include.transform.process import Dbt
@@ -132,7 +133,7 @@ def api(monkeypatch, deployment) -> Iterator[FixtureServer]:
 
 def loaded(made: Contract, lake: Any, warehouse: Warehouse) -> list[dict[str, Any]]:
     """The ledger's entries of one partition, fetched and loaded without a failure."""
-    where = [{"council": "uk", "period": made.start.isoformat()}]
+    where = [made.partition("uk", made.start.isoformat())]
     outcomes = [*ingest(made, where, lake=lake, dsn=warehouse.dsn())]
     assert [outcome.error for outcome in outcomes] == [None]
     return [outcome.entry or {} for outcome in outcomes]
@@ -256,7 +257,7 @@ def test_fields_that_are_called_like_our_own_columns_are_beside_them(
     rows = staged(made, warehouse)
     assert {row["council"] for row in rows} == {"uk"}
     assert difference(made, _answer(records), rows) == ""
-    assert not {item.name for item in made.columns} & {*staging.STAGED.values(), *SYSTEM_COLUMNS}
+    assert not {item.name for item in made.columns} & {*STAGED.values(), *SYSTEM_COLUMNS}
 
 
 def _answer(records: list[dict[str, Any]]) -> Answer:

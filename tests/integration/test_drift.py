@@ -133,7 +133,7 @@ def test_a_field_that_no_path_can_name_is_told_of_and_stays(database, loading):
     text = job.patches(job.unknown_fields(database.dsn()))
 
     assert [item["path"] for item in yaml.safe_load(text)["columns"]] == [r"a\.b", "é"]
-    assert "n\\u0000: no path can name it" in text
+    assert "n\\u0000: it has no valid path" in text
 
 
 def test_of_personal_data_no_sample_is_kept(database, loading):

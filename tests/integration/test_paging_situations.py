@@ -289,6 +289,106 @@ def test_what_a_retryable_failure_left_is_resumed(api, fetch):
     assert [asked.path.rpartition("/")[2] for asked in api.asked] == ["00", "12", "12"]
 
 
+def interrupted(api: FixtureServer, fetch: Fetch, described: Contract, after: int) -> None:
+    """A fetch whose API fails after so many answers, and then works again."""
+    answers = api._answers[0][1]
+    working = answers[0]
+    answers[:] = [working] * after + [Reply(status=503)]
+    with pytest.raises(SourceUnavailable, match="HTTP 503"):
+        fetch(described)
+    answers[:] = [working]
+    api.asked.clear()
+
+
+def test_a_fetch_that_was_interrupted_while_paging_resumes_at_the_first_missing_page(
+    api, fetch, bucket
+):
+    found = rows(*range(1, 8))
+    api.on("/things$", lambda asked: reply(items=sliced(asked, found)))
+    described = source(OFFSET | {"size": 2})
+    interrupted(api, fetch, described, 3)
+    assert [key[-12:] for key in bucket.listed()] == [f"000{n}.json.gz" for n in (1, 2, 3)]
+
+    assert fetch(described) == found
+
+    assert [asked.values["offset"] for asked in api.asked] == ["6", "7"]
+
+
+def test_a_page_that_comes_again_after_the_interruption_is_a_circle(api, fetch):
+    described = source(OFFSET | {"size": 2})
+    api.on("/things$", lambda asked: reply(items=sliced(asked, rows(1, 2, 3, 4, 5))))
+    interrupted(api, fetch, described, 2)
+    api.on("/things$", lambda asked: reply(made_at=time.time_ns(), items=rows(1, 2)))
+
+    with pytest.raises(UnexpectedPayload, match="paging goes round in a circle"):
+        fetch(described)
+
+    api.on("/things$", lambda asked: reply(items=sliced(asked, rows(6, 7, 8))))
+    assert fetch(described) == rows(6, 7, 8)
+
+
+def test_a_cursor_that_has_expired_meanwhile_begins_with_the_first_page_again(api, fetch):
+    found, prefix = rows(1, 2, 3, 4, 5), ["old"]
+
+    def answer(asked: Asked) -> Reply:
+        name, _, start = asked.values.get("after", f"{prefix[0]}-0").partition("-")
+        if name != prefix[0]:
+            return Reply(b'{"error": "cursor expired"}', 400)
+        end = int(start) + 2
+        return reply(
+            items=found[int(start) : end], next=f"{name}-{end}" if end < len(found) else None
+        )
+
+    api.on("/things$", answer)
+    described = source({"kind": "cursor", "next": "next", "parameter": "after"})
+    interrupted(api, fetch, described, 2)
+    prefix[0] = "new"
+
+    assert fetch(described) == found
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+def test_a_process_that_dies_at_any_write_leaves_no_mixture_of_passes(
+    api, fetch, lake, monkeypatch
+):
+    writes, dies_at, deaths = [0], [0], 0
+
+    def dying(write: Callable[..., Any]) -> Callable[..., None]:
+        def written(*args: Any, **more: Any) -> None:
+            write(*args, **more)
+            writes[0] += 1
+            if writes[0] == dies_at[0]:
+                raise Killed
+
+        return written
+
+    def moving(asked: Asked) -> Reply:
+        if asked.values["offset"] == "4" and found[0] != {"id": "0"}:
+            found.insert(0, {"id": "0"})
+        return reply(items=sliced(asked, found))
+
+    for name in ("put_object", "upload_fileobj"):
+        monkeypatch.setattr(lake.s3, name, dying(getattr(lake.s3, name)))
+    api.on("/things$", moving)
+    described = source(OFFSET | {"size": 2})
+
+    for number in range(1, 20):
+        found, writes[0], dies_at[0] = rows(1, 2, 3, 4, 5), 0, number
+        day = f"2026-07-{number:02}"
+        try:
+            fetch(described, day)
+        except Killed:
+            deaths += 1
+        dies_at[0] = 0
+        assert fetch(described, day) == rows(0, 1, 2, 3, 4, 5), number
+
+    # Three pages, three withdrawals, four pages, the manifest.
+    assert deaths == 11
+
+
 def test_a_thing_without_records_does_not_lose_those_that_are_there(api, fetch):
     described = source(
         window_minutes=8 * 60,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 
 from include.councils.model import UK, Council
@@ -11,8 +11,8 @@ from include.councils.model import council as council_named
 from include.errors import PermanentError, SourceRejected
 from include.extract.client import Client
 from include.extract.database import fetch_rows
-from include.extract.fetched import Fetched, NotPublished
-from include.extract.pages import fetch_pages
+from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
+from include.extract.pages import fetch_pages, refuse_large
 from include.extract.requests import way_for
 from include.jobs.lake import Lake
 from include.jobs.pipeline.parents import ParentLandings
@@ -39,18 +39,20 @@ def extract(
 ) -> str:
     """Land one partition and return the landing's id.
 
-    An interrupted landing of the same run is resumed at the first request
-    with missing pages, unless its fetch failed permanently; otherwise
-    everything is fetched. A recent period that the source does not have yet
-    is landed as `not_published`. `source_dsn` is the DSN of the source
-    database, if the contract names one. `rate_shared_in` is the DSN of the
-    warehouse, through which all clients of a host share its rate limit;
-    without it, this client uses a fixed part of the limit. `progress` is
-    called with the number of pages so far.
+    An interrupted landing of the same run is resumed at the first page that is
+    missing (with `total` or `until_two_agree`: at the first page of its
+    request), unless its fetch failed for good; otherwise everything is
+    fetched. A young period that the source does not have yet is landed as
+    `not_published`. `source_dsn` is the address of the database that the
+    contract names, where it names one; `rate_shared_in` is that of the
+    warehouse, in which all clients of a host share its rate. Without it this
+    one keeps to its part of the rate.
+    `progress` is told the number of pages so far.
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
-    `UnexpectedPayload`, and `PermanentError` for a snapshot of any period but
-    the current one, and for personal data past retention.
+    `UnexpectedPayload`, and `PermanentError` for a snapshot of another period
+    than the current one, and for personal data that must not be kept; its
+    kind `BeyondLimit` for what exceeds the contract's limits.
     """
     now = datetime.now(UTC)
     lake = lake.as_job(f"extract-{contract.name}")
@@ -66,7 +68,7 @@ def extract(
     way = way_for(contract, partition.period, now.date())
     pages = _pages(contract, partition, place, way, parents, draft, source_dsn, rate_shared_in)
     try:
-        said, empty = _land(pages, draft, progress)
+        said, empty = _land(_limited(contract, partition, pages), draft, progress)
         manifest = draft.finish(
             run_id=run_id,
             code_version=Settings.read().code_version,
@@ -84,6 +86,18 @@ def extract(
     return manifest.landing_id
 
 
+def _limited(
+    contract: Contract, partition: Partition, pages: Iterable[Fetched]
+) -> Iterator[Fetched]:
+    """The pages, as long as all together are not too large."""
+    size = 0
+    for page in pages:
+        if isinstance(page, Page):
+            size += page.facts.bytes
+            refuse_large(contract, str(partition), size)
+        yield page
+
+
 def _land(
     pages: Iterable[Fetched], draft: Draft, progress: Callable[[int], None]
 ) -> tuple[Answered | None, list[Answered]]:
@@ -94,6 +108,10 @@ def _land(
         for page in pages:
             if isinstance(page, Answered):
                 empty.append(page)
+                continue
+            if isinstance(page, Withdrawn):
+                draft.withdraw(page.pages)
+                done -= page.pages
                 continue
             if page.body is None:
                 draft.keep(page.facts, page.request)
@@ -127,7 +145,7 @@ def _pages(
         base_url=_base_url(contract.extract, way),
         parents=parents,
         way=way,
-        landed=draft.landed,
+        landed=Landed(draft.landed, draft.reread),
     )
 
 
@@ -136,7 +154,13 @@ def _client(contract: Contract, rate_shared_in: str | None) -> Client:
     every = contracts()
     sharing = every.keys() - Settings.read().serverless_sources if rate_shared_in else ()
     rate = rate_for(contract, every.values(), sharing)
-    return Client(contract.extract, rate, rate_shared_in)
+    return Client(
+        contract.extract,
+        rate,
+        rate_shared_in,
+        limits=contract.limits,
+        public_only=Settings.read().live,
+    )
 
 
 def _council(contract: Contract, name: str) -> Council | None:

@@ -78,6 +78,9 @@ def shown(value: Any) -> str | None:
     """A value for messages: one line of JSON, truncated."""
     if value is None:
         return None
+    if isinstance(value, str):
+        # Its JSON has as many characters at least.
+        value = value[:SHOWN_CHARACTERS]
     try:
         text, _ = json_forms(value)
     except (TypeError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,10 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 import responses
 
 from include.extract.client import Client
-from include.extract.fetched import Page
+from include.extract.fetched import Landed, Page, Withdrawn
 from include.extract.pages import fetch_pages
 from include.sources.model import Contract, Rate
-from include.sources.page import PageFacts
 from tests.samples import BASE_URL, contract, council, extracting, partition
 
 LIVE = "https://api.test/v1"
@@ -71,32 +71,46 @@ def paged(paging: dict[str, Any], records: str = "items", **more: Any) -> Contra
 
 
 def fetch(
-    source: Contract, landed: tuple[PageFacts, ...] = (), base_url: str = BASE_URL
+    source: Contract,
+    landed: Landed | None = None,
+    base_url: str = BASE_URL,
+    found: list[Page] | None = None,
 ) -> list[Page]:
+    """The pages that would be landed; in `found` also if the fetch fails."""
     client = Client(source.extract, Rate(per_second=1000, burst=1000))
-    return list(
-        fetch_pages(
-            source,
-            partition(),
-            council(),
-            client=client,
-            base_url=base_url,
-            parents=NoParents(),
-            landed=landed,
-        )
-    )
+    found = [] if found is None else found
+    for page in fetch_pages(
+        source,
+        partition(),
+        council(),
+        client=client,
+        base_url=base_url,
+        parents=NoParents(),
+        landed=landed,
+    ):
+        if isinstance(page, Withdrawn):
+            del found[-page.pages :]
+        else:
+            found.append(page)
+    return found
 
 
-def landed(pages: list[Page]) -> tuple[PageFacts, ...]:
+def landed(pages: list[Page]) -> Landed:
     """The same pages as an interrupted attempt left them."""
-    return tuple(page.facts.model_copy(update={"context": {}}) for page in pages)
+    facts = [page.facts.model_copy(update={"context": {}}) for page in pages]
+    return Landed(facts, lambda number: io.BytesIO(body_of(pages[number - 1])))
+
+
+def body_of(page: Page) -> bytes:
+    assert page.body is not None
+    page.body.seek(0)
+    return page.body.read()
 
 
 def records(pages: list[Page]) -> list[Any]:
     found: list[Any] = []
     for page in pages:
-        assert page.body is not None
-        found += json.loads(page.body.read())["items"]
+        found += json.loads(body_of(page))["items"]
     return found
 
 

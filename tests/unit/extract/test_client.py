@@ -253,3 +253,13 @@ def test_each_attempt_is_told_in_the_log(api, caplog):
     ask()
 
     assert "attempt 1 of 5 failed: gauges kingston 2017-05: HTTP 500" in caplog.text
+
+
+@pytest.mark.parametrize("pause", ["0", "-1", "Mon, 01 Jan 2001 00:00:00 GMT", "9" * 5000, None])
+def test_an_answer_that_is_prepared_for_ever_is_given_up(api, pauses, pause):
+    api.get(URL, status=202, headers={"Retry-After": pause} if pause else {})
+
+    with pytest.raises(SourceUnavailable, match="It was not ready within 300 s"):
+        ask()
+
+    assert 250 <= sum(pauses) <= 300

@@ -10,6 +10,7 @@ import responses
 
 from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.client import Client
+from include.extract.fetched import Landed
 from include.extract.pages import NotPublished, fetch_pages
 from include.extract.polygon import halves
 from include.sources.model import Contract, Rate
@@ -71,7 +72,7 @@ def fetch(source: Contract = BY_WARD, landed: tuple[PageFacts, ...] = ()) -> lis
             client=Client(source.extract, Rate(per_second=1000, burst=1000)),
             base_url=BASE_URL,
             parents=Parents(),
-            landed=landed,
+            landed=Landed(landed),
         )
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
+from include.extract.fetched import Page
 from tests.samples import contract, extracting
 from tests.unit.extract.paged_api import (
     CURSOR,
@@ -18,7 +19,6 @@ from tests.unit.extract.paged_api import (
     ROWS,
     SANDBOX,
     fetch,
-    landed,
     paged,
     records,
     slices,
@@ -98,7 +98,7 @@ def test_a_status_ends_the_pages_where_the_contract_says_so(paged_api, status):
     pages = fetch(paged(OFFSET | {"end_status": [status]}))
 
     assert records(pages) == ROWS[:4]
-    assert [page.facts.next for page in pages] == ["2", ""]
+    assert len(pages) == 2
 
 
 def test_that_status_is_no_end_before_the_first_page(paged_api):
@@ -338,14 +338,15 @@ def test_a_link_elsewhere_is_not_followed_and_its_page_not_landed(paged_api, lin
     paged_api.answers(
         lambda query: {"items": [{"id": 1}], "links": {"next": link}}, f"{base_url}/gauges"
     )
-    source = paged(LINK)
+    given: list[Page] = []
 
     with pytest.raises(UnexpectedPayload, match=said) as caught:
-        fetch(source, base_url=base_url)
+        fetch(paged(LINK), base_url=base_url, found=given)
 
     assert "the link to page 2 is not followed" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert len(paged_api.asked) == 1
+    assert given == []
 
 
 def test_a_link_to_another_host_is_followed_where_the_contract_lists_it(paged_api):
@@ -376,37 +377,6 @@ def test_links_in_the_header_are_followed(paged_api):
     assert paged_api.asked[1].endswith("page=2&tag=a&tag=b")
 
 
-# --- resuming --------------------------------------------------------------------------------
-
-COUNTED = OFFSET | {"total": "meta.total"}
-MOVING = OFFSET | {"until_two_agree": True}
-
-
-@pytest.mark.parametrize("paging", [OFFSET, COUNTED, MOVING], ids=["plain", "counted", "moving"])
-def test_what_is_all_there_is_not_fetched_again(paged_api, paging):
-    paged_api.answers(lambda query: slices(query, ROWS, {"meta": {"total": 5}}))
-    pages = fetch(paged(paging))
-    paged_api.asked.clear()
-
-    again = fetch(paged(paging), landed(pages))
-
-    assert paged_api.asked == []
-    assert [(page.request, page.facts) for page in again] == [
-        (page.request, page.facts) for page in pages
-    ]
-    assert {page.body for page in again} == {None}
-
-
-@pytest.mark.parametrize("paging", [OFFSET, COUNTED, MOVING], ids=["plain", "counted", "moving"])
-def test_pages_that_must_belong_together_are_not_mixed_with_older_ones(paged_api, paging):
-    paged_api.answers(lambda query: slices(query, ROWS, {"meta": {"total": 5}}))
-    pages = fetch(paged(paging))
-
-    again = fetch(paged(paging), landed(pages[:2]))
-
-    assert records(again) == ROWS
-
-
 # --- parts and statuses ----------------------------------------------------------------------
 
 
@@ -420,8 +390,36 @@ def test_pages_may_be_parts_and_the_last_must_reach_the_end(paged_api):
     assert records(fetch(paged(SHORT))) == ROWS
 
     paged_api.answers(lambda query: respond(query, 6))
-    with pytest.raises(UnexpectedPayload, match=r"page 3 holds items 4-4/6 .* no page follows"):
+    with pytest.raises(UnexpectedPayload, match=r"last page holds items 4-4/6 .* no page follows"):
         fetch(paged(SHORT))
+
+
+def test_an_empty_page_does_not_end_what_a_part_says_goes_on(paged_api):
+    def respond(query: dict[str, str]) -> Any:
+        start = int(query["_offset"])
+        if start >= 4:
+            return {"items": []}
+        return slices(query, ROWS), {"Content-Range": f"items {start}-{start + 1}/5"}, 206
+
+    paged_api.answers(respond)
+
+    with pytest.raises(UnexpectedPayload, match=r"last page holds items 2-3/5"):
+        fetch(paged(OFFSET))
+
+
+def test_parts_with_something_missing_between_them_are_fetched_again(paged_api):
+    def respond(query: dict[str, str]) -> Any:
+        start = int(query.get("page", 1)) - 1
+        parts = ["items 0-1/7", "items 4-5/7", "items 6-6/7"]
+        found = [rows for rows in (ROWS[:2], [{"id": 15}, {"id": 16}], [{"id": 17}], [])]
+        return {"items": found[start]}, {"Content-Range": parts[start]}, 206
+
+    paged_api.answers(respond)
+
+    with pytest.raises(
+        SourceUnavailable, match=r"page 2 holds items 4-5/7 .*, the page before it items 0-1/7"
+    ):
+        fetch(paged(PAGE))
 
 
 @pytest.mark.parametrize(

@@ -115,12 +115,31 @@ def test_a_redirect_to_a_host_of_the_contract_is_followed(api):
 
 
 def test_redirects_without_end_are_refused(api):
-    call = redirect(api, URL)
+    call = redirect(api, f"{URL}?month=2017-05")
 
     with pytest.raises(SourceRejected, match="after 5 redirects"):
         ask()
 
     assert call.call_count == asking.MOST_REDIRECTS + 1
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["/v1/gauges/", "/v2/gauges", "http://api.test/v1/gauges", "?page=2", "/v1/gauges?Month=1"],
+)
+def test_a_redirect_that_drops_what_was_asked_for_is_refused(api, location):
+    redirect(api, location)
+
+    with pytest.raises(SourceRejected, match="without the parameters month, so that something"):
+        ask()
+
+
+@pytest.mark.parametrize("location", ["/v2/gauges?x=1&month=2017-05", "/files/2017-05.json"])
+def test_a_redirect_that_keeps_it_or_leads_to_a_file_is_followed(api, location):
+    redirect(api, location)
+    api.get(f"https://api.test{location}", body=b"[1]")
+
+    assert ask().body.read() == b"[1]"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303])

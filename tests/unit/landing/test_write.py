@@ -158,6 +158,48 @@ def test_a_page_whose_next_cursor_is_too_long_to_be_kept_is_not_resumed(landings
     assert len(draft(landings).landed) == 1
 
 
+def test_an_interrupted_landing_gives_back_the_bodies_of_its_pages(landings):
+    landing = draft(landings)
+    for body in (b"[1]", b"[2, 3]"):
+        add(landing, body)
+
+    resumed = draft(landings)
+
+    assert [resumed.reread(number).read() for number in (1, 2)] == [b"[1]", b"[2, 3]"]
+
+
+def test_a_page_of_an_interrupted_landing_that_was_damaged_is_not_given_back(landings):
+    landing = draft(landings)
+    add(landing, b"[1]")
+    add(landing, b"[2]")
+    first, second = landings.keys("")
+    head = landings.s3.head_object(Bucket=landings.bucket, Key=first)
+    other = landings.s3.get_object(Bucket=landings.bucket, Key=second)["Body"].read()
+    landings.s3.put_object(Bucket=landings.bucket, Key=first, Body=other, Metadata=head["Metadata"])
+
+    with pytest.raises(LandingDamaged, match=r"0001\.json\.gz: expected 3 bytes"):
+        draft(landings).reread(1)
+
+
+def test_pages_that_are_withdrawn_are_not_resumed_and_others_take_their_place(landings):
+    landing = draft(landings)
+    for body in (b"[1]", b"[2]", b"[3]", b"[4]"):
+        add(landing, body)
+
+    landing.withdraw(3)
+    assert [page.sha256 for page in draft(landings).landed] == [facts(b"[1]", 1).sha256]
+
+    add(landing, b"[5]")
+    manifest = finish(landing)
+    assert [body.read() for _, body in read_pages(landings, WHERE, manifest)] == [b"[1]", b"[5]"]
+    assert (
+        landings.s3.get_object(Bucket=landings.bucket, Key=list(landings.keys(""))[3])[
+            "Body"
+        ].read()
+        == b""
+    )
+
+
 @pytest.mark.parametrize(
     "other",
     [{"run_id": "other"}, {"now": NOW + timedelta(hours=24)}],

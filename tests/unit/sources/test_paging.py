@@ -30,6 +30,7 @@ CURSOR = {"kind": "cursor", "next": "meta.cursor", "parameter": "after"}
         (CURSOR | {"more": "meta..more"}, "names joined by dots"),
         (CURSOR | {"total": "@odata\\count"}, "names joined by dots"),
         (OFFSET | {"end_status": [200]}, "expected 204 or a status from 400 to 599"),
+        (OFFSET | {"end_status": [429]}, "HTTP 429 asks to come back later"),
         (OFFSET | {"end_status": [302]}, "expected 204 or a status from 400 to 599"),
         (OFFSET | {"max_pages": 0}, "greater than or equal to 1"),
     ],
