@@ -52,7 +52,7 @@ class Answer:
     """An answer of the API: a body with status 200 or 206, or a status with a meaning and no body.
 
     `url` is the address that finally answered, without its query, `redirects`
-    are those that the request was redirected to on the way there.
+    those of the redirects on the way.
     """
 
     status: int
@@ -94,11 +94,10 @@ class _Sending:
 class Client:
     """One source's connection to its API.
 
-    `rate` is what the clients of the host may use: those of one process, or
+    `rate` is the limit for the clients of the host: those of one process, or
     all that share it in the warehouse whose DSN is `rate_shared_in`. The time
-    that `limits` gives a fetch begins when the client is made. `public_only`
-    says that hosts must be at public addresses, but for the contract's
-    `private_hosts`.
+    limit of a fetch starts when the client is created. With `public_only`,
+    hosts must have public addresses, except the contract's `private_hosts`.
     """
 
     def __init__(

@@ -15,7 +15,13 @@ import orjson
 import psycopg
 from psycopg.rows import dict_row
 
-from include.errors import BeyondLimit, PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
+from include.errors import (
+    BeyondLimit,
+    PermanentError,
+    SourceRejected,
+    SourceUnavailable,
+    UnexpectedPayload,
+)
 from include.extract.database_queries import as_text, largest_row, page_query, page_request
 from include.extract.fetched import Page
 from include.extract.network.deadline import Fetch
@@ -52,12 +58,12 @@ def fetch_rows(
     the column `changed`, or all rows.
 
     The first pages are not read again, as long as label and request are
-    those in `landed`. A page is labelled with its first key, and the one
-    after it is asked for with its last.
+    those in `landed`. A page is labelled with its first key, and the next one
+    is requested with its last.
 
     Raises `SourceUnavailable` if the database does not answer or drops the
     connection, `SourceRejected` if it refuses the query, `UnexpectedPayload`
-    for a key that is null or stands twice, `BeyondLimit` for a row or a page
+    for a key that is null or repeated, `BeyondLimit` for a row or a page
     that is too large or takes too long, and `PermanentError` without `dsn`.
     """
     extract = contract.extract
@@ -135,7 +141,7 @@ class _Page:
         self._limit = limit
 
     def read(self, connection: psycopg.Connection[Any], rows_at_a_time: int) -> None:
-        """Read them, and one more: it tells whether there are others, and whether keys repeat."""
+        """Read them and one more, which shows whether others follow and whether keys repeat."""
         query, values = page_query(self._partition, self._extract, self._after)
         with connection.cursor("page", row_factory=dict_row) as cursor:
             cursor.itersize = rows_at_a_time
@@ -169,7 +175,9 @@ class _Page:
         self._bytes += self.body.write(line)
         self.records += 1
         if self._bytes > self._limit:
-            what = f"a page has more than {self._limit} bytes (`extract.page_size` makes it smaller)"
+            what = (
+                f"a page has more than {self._limit} bytes (`extract.page_size` makes it smaller)"
+            )
             raise BeyondLimit(what, "answer_bytes", self._limit, str(self._partition))
 
     def facts(self, request: SentRequest) -> PageFacts:

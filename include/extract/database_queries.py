@@ -13,8 +13,7 @@ from include.sources.extract import DatabaseExtract
 from include.sources.page import SentRequest
 from include.sources.partition import Partition
 
-# A row of so many bytes as PostgreSQL stores them, which is compressed a hundred times at most,
-# is within every limit.
+# Stored bytes of a row that is within every limit: PostgreSQL compresses at most a hundred times.
 SMALL_ROW = 8192
 
 
@@ -47,12 +46,11 @@ def largest_row(
     connection: psycopg.Connection[Any],
     limit: int,
 ) -> int:
-    """About how many bytes the largest row has, as text; 0 if none is large.
+    """The approximate size of the largest row as text, in bytes; 0 if none is large.
 
-    Asked of the database, because a client must hold a row before it can tell.
-    Raises `UnexpectedPayload` for a null among the keys, which is beyond no
-    key, so on no page but the first, and `BeyondLimit` for a row of more than
-    `limit` bytes.
+    Measured in the database, because a client would have to fetch the row.
+    Raises `UnexpectedPayload` for a null key, which no page after the first
+    would have, and `BeyondLimit` for a row of more than `limit` bytes.
     """
     query = sql.SQL(
         "select bool_or({key} is null), max(case when pg_column_size(asked) > {small} "

@@ -27,7 +27,7 @@ class SamePage(Moved):
 
 
 class Pager:
-    """The pages of one thing that is asked for.
+    """The pages of one request.
 
     `first` is its request, but for paging; `hosts` and `base_path` say where
     links may lead; `counts_keys` whether records are told apart by a key, so

@@ -113,7 +113,7 @@ def _used(contract: Contract, way_name: str) -> dict[str, None]:
 
 def _http(contract: Contract) -> Extract:
     if not isinstance(contract.extract, Extract):
-        raise TypeError(f"{contract.name} is not asked by HTTP")
+        raise TypeError(f"{contract.name} is not requested by HTTP")
     return contract.extract
 
 

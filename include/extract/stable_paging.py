@@ -30,7 +30,7 @@ Content = tuple[int, int]
 def one_pass(
     who: str, read: Callable[[], Iterable[Page]], failed: Moved | None = None
 ) -> Iterator[Page]:
-    """Yield the pages of the first pass that contradicts neither itself nor its total.
+    """Yield the pages of the first pass without a contradiction.
 
     `read` makes one pass, and raises `Moved` for a contradiction; `failed` is
     that of a first pass already made. The pages of one pass are kept in a

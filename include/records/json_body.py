@@ -28,7 +28,7 @@ def _number(value: Any) -> Any:
     return exact(str(value)) if isinstance(value, Decimal) else value
 
 
-# Values are told apart by brackets and strings alone: no depth is too deep, no number too long.
+# Values are delimited by brackets and strings alone: any depth, any length of numbers.
 # Possessive, because others keep a hundred bytes for each character in which they could go back.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
 
@@ -106,7 +106,7 @@ def some_texts(
 def _between_objects(
     body: bytes, layout: Format, records: Sequence[Any], numbers: Collection[int]
 ) -> dict[int, bytes] | None:
-    """The same where as many objects seem to stand in the body, and those are the records."""
+    """The same, if the body seems to have as many objects, and these are the records."""
     if not layout.in_place or len(body) > COMPARED_BYTES:
         return None
     body = without_bom(body)

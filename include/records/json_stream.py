@@ -23,12 +23,12 @@ PIECE_BYTES = 1024 * 1024
 STEP_BYTES = 512
 # Of the end of a body, which holds what follows its records.
 TAIL_BYTES = 16 * 1024
-# So much is read in search of the end of a record before it is read token by token.
+# Bytes to search for the end of a record before reading token by token.
 SEARCHED_BYTES = 4 * PIECE_BYTES
-# So many closing brackets at the end of a body are tried before it is read token by token.
+# Closing brackets to try at the end of a body before it is read token by token.
 LAST_BRACKETS = 4
 
-# Records, the JSON that they stand in, and how that is laid out.
+# Records, the JSON around them, and its layout.
 Piece = tuple[list[Any], bytes, Format]
 _LIST = Format()
 _LIST_AS_SENT = _LIST.with_numbers_as_sent()

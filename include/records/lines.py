@@ -16,9 +16,9 @@ CHUNK_BYTES = 256 * 1024
 
 
 def lines(body: IO[bytes], limit: int, *, skip: int = 0) -> Iterator[bytes]:
-    """Each line with its ending, without a byte order mark before the first; `skip` are left out.
+    """Each line with its ending, without a byte order mark; the first `skip` lines are left out.
 
-    A line ends with LF, or CR LF; with CR in a body whose first line does.
+    A line ends with LF or CR LF; or with CR, if the first line of the body does.
     Raises `BeyondLimit` for one of more than `limit` bytes.
     """
     body.seek(0)

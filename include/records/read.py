@@ -39,8 +39,8 @@ CHUNK_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive records of a body; `texts` gives the bytes of single ones as they stand there,
-    by their number in the chunk, from 1, and `size` is about how many bytes all stand in."""
+    """Consecutive records of a body; `texts` returns the original bytes of single ones, by their
+    number in the chunk, from 1, and `size` is the approximate size of all in bytes."""
 
     records: list[Any]
     texts: Callable[[Collection[int]], dict[int, bytes]]

@@ -39,15 +39,14 @@ class PageFacts(BaseModel):
     """The facts of one body that the source served, except its request.
 
     `label` names the request within its partition (`E05000400`, or
-    `E05000400/1` for a part of a split area); `context` holds what the request
-    knew and no record carries, by placeholder name. `way` is the contract's way
-    that it was asked by, and `next` what the page after it is asked with: an
-    offset, page number, cursor, link or key; empty after the last. `digest` is
-    that of the request with its context. `redirects` are the addresses that
-    the request was redirected to, in order, without their queries. `after` is
-    when the page before it, of the same paging, was fetched: pages that belong
-    together are told from those of another pass. `sha256` and `bytes` are of
-    the body as received, before it is compressed.
+    `E05000400/1` for a part of a split area); `context` holds the request's
+    values that records lack, by placeholder name. `way` is the contract's way
+    of the request, and `next` the offset, page number, cursor, link or key of
+    the next page; empty after the last. `digest` is that of the request with
+    its context. `redirects` are the addresses that the request was redirected
+    to, in order, without their queries. `after` is the time at which the
+    previous page of the same pass was fetched, to distinguish passes. `sha256`
+    and `bytes` are of the body as received, before it is compressed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -67,7 +67,7 @@ def load(
             connection.commit()
             return done
     except PartitionLocked as error:
-        # Whoever loads this partition may be writing the same landing: that would be waited for.
+        # Another load of this partition may be writing the same landing: this would wait for it.
         write_failure(dsn, entry, error)
         raise
     except Exception as error:
@@ -84,9 +84,9 @@ def write_failure(
 ) -> None:
     """Record a `refused` or `failed` attempt and the reason, in a separate transaction.
 
-    `landing` is left out if its manifest could not be read, or the partition
-    not be locked. A ledger that
-    cannot be written is logged: `error` itself must not be masked.
+    `landing` is omitted if its manifest could not be read, or the partition
+    could not be locked. A failure to write the ledger is only logged, so that
+    it does not mask `error`.
     """
     status: Status = "refused" if isinstance(error, LoadRefused) else "failed"
     message = str(error) if isinstance(error, PipelineError) else type(error).__name__
@@ -234,7 +234,7 @@ class _Load:
         )
 
     def _undo_copy(self) -> None:
-        """Roll back, which releases the lock, and go on under it if nothing changed meanwhile."""
+        """Roll back, which releases the lock; lock again, and continue if nothing has changed."""
         self._connection.rollback()
         self._raw.lock()
         current = ledger.current_load(self._cursor, self._partition)

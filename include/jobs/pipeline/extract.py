@@ -39,20 +39,19 @@ def extract(
 ) -> str:
     """Land one partition and return the landing's id.
 
-    An interrupted landing of the same run is resumed at the first page that is
-    missing (with `total` or `until_two_agree`: at the first page of its
-    request), unless its fetch failed for good; otherwise everything is
-    fetched. A young period that the source does not have yet is landed as
-    `not_published`. `source_dsn` is the address of the database that the
-    contract names, where it names one; `rate_shared_in` is that of the
-    warehouse, in which all clients of a host share its rate. Without it this
-    one keeps to its part of the rate.
-    `progress` is told the number of pages so far.
+    An interrupted landing of the same run is resumed at the first missing
+    page (with `total` or `until_two_agree`: at the first page of its request),
+    unless its fetch failed permanently; otherwise everything is fetched. A
+    recent period that the source does not have yet is landed as
+    `not_published`. `source_dsn` is the DSN of the source database, if the
+    contract names one. `rate_shared_in` is the DSN of the warehouse, through
+    which all clients of a host share its rate limit; without it, this client
+    uses a fixed part of the limit. `progress` is called with the number of
+    pages so far.
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
-    `UnexpectedPayload`, and `PermanentError` for a snapshot of another period
-    than the current one, and for personal data that must not be kept; its
-    kind `BeyondLimit` for what exceeds the contract's limits.
+    `UnexpectedPayload`, `BeyondLimit`, and `PermanentError` for a snapshot of
+    any period but the current one, and for personal data past retention.
     """
     now = datetime.now(UTC)
     lake = lake.as_job(f"extract-{contract.name}")

@@ -29,14 +29,14 @@ class Quarantined:
     responsible: str = "publisher"
 
 
-# Quarantined records that are in memory at once; others are in a temporary file.
+# Quarantined records to hold in memory; others are in a temporary file.
 HELD_RECORDS = 2_000
 HELD_BYTES = 4 * 1024 * 1024
 _LENGTH_BYTES = 8
 
 
 class Quarantine:
-    """The records that a load does not load, in order; memory stays flat however many they are."""
+    """The records that a load does not load, in order, in constant memory."""
 
     def __init__(self) -> None:
         self._file = SpooledTemporaryFile(max_size=HELD_BYTES)  # noqa: SIM115, closed when freed

@@ -33,9 +33,7 @@ _SCHEMA = pa.schema(
 )
 
 
-def replace(
-    cursor: CopyCursor, partition: Partition, landing_id: str, records: Quarantine
-) -> None:
+def replace(cursor: CopyCursor, partition: Partition, landing_id: str, records: Quarantine) -> None:
     """Replace the partition's records in quarantine."""
     place = (partition.source, partition.council, partition.period.first_day)
     cursor.execute(
@@ -45,9 +43,7 @@ def replace(
     append(cursor, "ops", "quarantine", (_batch(where, now, some) for some in records.batches()))
 
 
-def _batch(
-    place: tuple[Any, ...], now: datetime, records: Sequence[Quarantined]
-) -> pa.RecordBatch:
+def _batch(place: tuple[Any, ...], now: datetime, records: Sequence[Quarantined]) -> pa.RecordBatch:
     columns: list[Sequence[Any]] = [
         *([value] * len(records) for value in place),
         [record.record_no for record in records],
@@ -65,7 +61,7 @@ def _batch(
 
 
 def content_of(records: Iterable[Quarantined]) -> str:
-    """A hash over rules and records, whatever their order and numbers."""
+    """A hash over rules and records, independent of their order and numbers."""
     return content_of_rows((item.column, item.rule, item.record) for item in records)
 
 

@@ -16,7 +16,7 @@ WRITE = KEEP | {"UPDATE"}
 NOTHING: frozenset[str] = frozenset()
 
 # role -> schema -> on each table there: what it must have, what it may have beside that.
-# Where nothing stands, it may have nothing. What dbt made is its role's own.
+# Where nothing is listed, it may have nothing. dbt's role owns what dbt created.
 RIGHTS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "wandle_loader": {"raw": (KEEP, NOTHING), "ops": (NOTHING, WRITE)},
     "wandle_transformer": {"raw": (READ, NOTHING), "ops": (NOTHING, WRITE)},
@@ -74,7 +74,7 @@ def _of_role(role: str, logs_in: bool, strong: bool, member_of: list[str]) -> It
     if logs_in != (role in LOGINS):
         yield "it can log in" if logs_in else "it cannot log in"
     if strong:
-        yield "it may make roles or databases, or is a superuser"
+        yield "it may create roles or databases, or is a superuser"
     if beyond := sorted(set(member_of) - MEMBER_OF.get(role, set())):
         yield f"it is a member of {', '.join(beyond)}"
 
