@@ -19,7 +19,7 @@ class Moved(Exception):
 
 
 class SamePage(Moved):
-    """A page holds the same records as an earlier one: `circle` tells it, if it happens again."""
+    """A page has the same records as an earlier one: `circle` is the message if it repeats."""
 
     def __init__(self, what: str, circle: str) -> None:
         super().__init__(what)
@@ -136,7 +136,7 @@ class Pager:
         received = self._received + count
         if total > received:
             raise UnexpectedPayload(
-                f"{self._who}: {received} records have come from {self._first.address}, which "
+                f"{self._who}: {received} records were received from {self._first.address}, which "
                 f"says that there are more: {where} is {total}. Retrying will not help; declare "
                 "`paging`, or its `total`, in the contract, or, if that counts something else, "
                 "put it into `answers.ignore`."
@@ -186,7 +186,7 @@ class Pager:
     def _check_circle(self, page: PageRecords) -> None:
         before = self._pages.get(page.digest) if page.count else None
         if before is not None:
-            what = f"page {self.number} holds the same records as page {before}"
+            what = f"page {self.number} has the same records as page {before}"
             raise SamePage(what, self._circle(what))
 
     def _check_gap(self, part: Part | None) -> None:
@@ -224,7 +224,7 @@ class Pager:
         if counted == total:
             if signals.more:
                 raise Moved(
-                    f"all {total} declared records have come, and page {self.number} says "
+                    f"all {total} declared records were received, and page {self.number} says "
                     "that more follow"
                 )
             return True
@@ -242,11 +242,11 @@ class Pager:
             return str(int(self._state or paging.first) + 1)
         if paging.kind == "offset":
             if count == 0:
-                raise Moved(f"page {self.number} says that more follow, and holds no record")
+                raise Moved(f"page {self.number} says that more follow, but has no records")
             return str(int(self._state or paging.first) + count)
         if not signals.link and signals.more:
             raise Moved(
-                f"page {self.number} says that more follow, and names no next {paging.kind}"
+                f"page {self.number} says that more follow, but names no next {paging.kind}"
             )
         follows_link = paging.kind == "link" and signals.link
         return self._resolved(signals.link, answer) if follows_link else signals.link
@@ -266,7 +266,7 @@ class Pager:
         if self.number >= paging.max_pages:
             raise UnexpectedPayload(
                 f"{self._who}: more than {paging.max_pages} pages at {self._first.address}. "
-                "Retrying will not help; does the API heed the paging? If there are that many "
+                "Retrying will not help; does the API support the paging? If there are that many "
                 "pages, raise `paging.max_pages` in the contract."
             )
         if count and not fresh and not paging.may_repeat:
@@ -275,7 +275,7 @@ class Pager:
     def _check_end(self, page: PageRecords, signals: Signals, answer: Answer) -> None:
         if self._more and signals.more is None and not page.count:
             raise Moved(
-                f"page {self.number - 1} says that more follow, page {self.number} holds no record"
+                f"page {self.number - 1} says that more follow, page {self.number} has no records"
             )
         received, counted = self._received + page.count, self._counted + self._fresh(page)
         total = signals.total if self._total is None else self._total
@@ -299,14 +299,14 @@ class Pager:
             )
         if repeated and paging and not paging.may_repeat:
             raise Moved(
-                f"{repeated} of {received} records came again on a later page, {counted} are "
+                f"{repeated} of {received} records repeat on a later page, {counted} are "
                 "different: the order changed while paging, and others may be missing"
             )
 
     def _circle(self, what: str) -> str:
         return (
-            f"{self._who}: {what}: paging goes round in a circle at {self._first.address}. "
-            "Retrying will not help; is `paging` right in the contract, and does the API heed it?"
+            f"{self._who}: {what}: paging loops at {self._first.address}. "
+            "Retrying will not help; is `paging` right in the contract? Does the API support it?"
         )
 
     def _resolved(self, link: str, answer: Answer) -> str:

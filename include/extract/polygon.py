@@ -19,7 +19,7 @@ def halves(text: str) -> list[str]:
     west, south, east, north = area.bounds
     if max(east - west, north - south) < 1e-6:
         raise SourceRejected(
-            f"the area around {south:.6f},{west:.6f} holds too much for one answer and is "
+            f"the area around {south:.6f},{west:.6f} has too many records for one answer and is "
             "too small to split. Retrying will not help."
         )
     if east - west >= north - south:

@@ -85,7 +85,7 @@ def _without_limits(connection: psycopg.Connection, role: str) -> Iterator[str]:
         "select has_database_privilege(%s, current_database(), 'TEMPORARY')", (role,)
     ).fetchone()
     if makes_temporary and makes_temporary[0]:
-        yield "it may make temporary tables"
+        yield "it may create temporary tables"
 
 
 def _too_much_or_too_little(connection: psycopg.Connection, role: str) -> Iterator[str]:

@@ -158,8 +158,8 @@ def test_a_flag_decides_whether_a_cursor_is_followed(paged_api):
 @pytest.mark.parametrize(
     ("paging", "said"),
     [
-        (OFFSET | {"more": "more"}, "page 2 says that more follow, and holds no record"),
-        (CURSOR | {"more": "more"}, "says that more follow, and names no next cursor"),
+        (OFFSET | {"more": "more"}, "page 2 says that more follow, but has no records"),
+        (CURSOR | {"more": "more"}, "says that more follow, but names no next cursor"),
     ],
     ids=["offset", "cursor"],
 )
