@@ -14,6 +14,7 @@ import requests
 import tenacity
 from urllib3.exceptions import HTTPError
 
+from include.disk import disk_errors, is_full
 from include.errors import BeyondLimit, SourceRejected, SourceUnavailable
 from include.extract.hosts import Hosts, Refused, address_of, lost_parameters
 from include.extract.network.connection import Guard, Session, guarded
@@ -279,17 +280,20 @@ class Client:
         """The answer with its body, in a temporary file if it is large."""
         body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
         digest, size = hashlib.sha256(), 0
-        try:
-            # Not `iter_content`, which reads a line of any length before a chunk.
-            while chunk := response.raw.read(CHUNK_BYTES, decode_content=True):
-                digest.update(chunk)
-                size += body.write(chunk)
-                self._refuse_large(sending, max(size, response.raw.tell()))
-        except (requests.RequestException, HTTPError, OSError) as error:
-            raise Again(
-                f"{sending.who}: the answer from {sending.address} broke off after {size} bytes "
-                f"({type(error).__name__}). The next retry may succeed."
-            ) from error
+        with disk_errors(f"{sending.who}: keeping the answer from {sending.address}"):
+            try:
+                # Not `iter_content`, which reads a line of any length before a chunk.
+                while chunk := response.raw.read(CHUNK_BYTES, decode_content=True):
+                    digest.update(chunk)
+                    size += body.write(chunk)
+                    self._refuse_large(sending, max(size, response.raw.tell()))
+            except (requests.RequestException, HTTPError, OSError) as error:
+                if is_full(error):
+                    raise
+                raise Again(
+                    f"{sending.who}: the answer from {sending.address} broke off after {size} "
+                    f"bytes ({type(error).__name__}). The next retry may succeed."
+                ) from error
         deadline.check(f"{sending.who}, {sending.address}")
         body.seek(0)
         return _answer(sending, response, body, digest.hexdigest(), size)

@@ -15,6 +15,7 @@ import orjson
 import psycopg
 from psycopg.rows import dict_row
 
+from include.disk import disk_errors
 from include.errors import (
     BeyondLimit,
     PermanentError,
@@ -143,7 +144,10 @@ class _Page:
     def read(self, connection: psycopg.Connection[Any], rows_at_a_time: int) -> None:
         """Read them and one more, which shows whether others follow and whether keys repeat."""
         query, values = page_query(self._partition, self._extract, self._after)
-        with connection.cursor("page", row_factory=dict_row) as cursor:
+        with (
+            disk_errors(f"{self._partition}: keeping the rows"),
+            connection.cursor("page", row_factory=dict_row) as cursor,
+        ):
             cursor.itersize = rows_at_a_time
             for row in cursor.execute(query, values):
                 key = self._key(row)
@@ -153,7 +157,7 @@ class _Page:
                 self.first_key = self.first_key or key
                 self.last_key = key
                 self._write(row)
-        self.body.seek(0)
+            self.body.seek(0)
 
     def _key(self, row: dict[str, Any]) -> str:
         key = as_text(row[self._extract.key])
@@ -175,9 +179,7 @@ class _Page:
         self._bytes += self.body.write(line)
         self.records += 1
         if self._bytes > self._limit:
-            what = (
-                f"a page has more than {self._limit} bytes (`extract.page_size` makes it smaller)"
-            )
+            what = f"a page has more than {self._limit} bytes; a smaller `extract.page_size` helps"
             raise BeyondLimit(what, "answer_bytes", self._limit, str(self._partition))
 
     def facts(self, request: SentRequest) -> PageFacts:

@@ -81,9 +81,8 @@ def bytes_before_records(body: IO[bytes], layout: Format) -> int:
     """The number of bytes of a CSV body before its first record."""
     rows = _Rows(body, layout, complete=True)
     _header(rows, layout)
-    above = sum(
-        map(len, islice(lines(body, layout.limits.record_bytes), layout.skip_rows_before_header))
-    )
+    first = islice(lines(body, layout.limits.record_bytes), layout.skip_rows_before_header)
+    above = sum(map(len, first))
     body.seek(0)
     mark = len(BOM) if body.read(len(BOM)) == BOM else 0
     return mark + above + rows.consumed

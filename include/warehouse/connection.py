@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import psycopg
 import pyarrow as pa
 
+from include.disk import DiskFull
 from include.errors import PermanentError, RetryableError, ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ CopyCursor: TypeAlias = psycopg.Cursor[Any]
 # SQLSTATE classes and codes of temporary failures: connection lost, out of resources,
 # operator intervention, serialisation, deadlock, lock not available.
 RETRYABLE_STATES = ("08", "53", "57", "40001", "40P01", "55P03")
-# Parts of libpq's messages if the server is gone and there is no SQLSTATE.
+DISK_FULL = "53100"
+# What libpq says when the server went away and no SQLSTATE came back.
 LOST = ("connection", "server closed", "terminat", "timeout", "could not receive")
 
 
@@ -97,6 +99,11 @@ def as_ours(doing: str, error: Exception) -> RetryableError | PermanentError:
     state = (getattr(error, "sqlstate", None) or "").strip("\0")
     text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     lost = not state and any(word in text.lower() for word in LOST)
+    if state == DISK_FULL:
+        return DiskFull(
+            f"{doing}: {text}. The database server's disk is full. Free some space there; the "
+            "next retry may succeed."
+        )
     if lost or state.startswith(RETRYABLE_STATES):
         return ServiceUnavailable(f"{doing}: {text}. The next retry may succeed.")
     return DatabaseRefused(

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from include.errors import LoadRefused, PermanentError, PipelineError, ServiceUnavailable
+from include.printable import one_line
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import checks, read_back
@@ -258,7 +259,10 @@ class _Load:
                 "again with `force`, or change `checks` in the contract."
             )
         log.warning(
-            "%s: %s; loaded anyway, forced by %s", self._partition, why, self._entry.forced_by
+            "%s: %s; loaded all the same, forced by %s",
+            self._partition,
+            one_line(why),
+            self._entry.forced_by,
         )
 
     def _balance(self, copied: int) -> None:

@@ -105,7 +105,7 @@ def prepare(
         broken = sorted([*batch.broken, *conflicts], key=lambda item: item.index)
         rows = _record_batch(batch, partition, landing_id, before, keep)
         counts = _counts(contract, batch, keep, rows, way)
-        counts.quarantine = list(_quarantined(contract, parts, broken, before))
+        counts.quarantine.extend(_quarantined(contract, parts, broken, before))
         counts.duplicates = batch.records - len(broken) - counts.loaded
         yield PreparedBatch(rows, counts)
         before += batch.records

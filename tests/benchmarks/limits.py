@@ -25,7 +25,6 @@ from include.errors import PipelineError
 from include.jobs.lake import lake_of
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
-from include.landing import write
 from include.settings import Settings
 from include.sources.model import Contract
 from tests.benchmarks.landed import land

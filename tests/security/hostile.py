@@ -86,9 +86,7 @@ def source(kind: str = "json", **changes: Any) -> Contract:
     limits = Limits(**{"record_bytes": MIB, "whole_bytes": MIB} | changes.pop("limits", {}))
     layout = {"kind": kind, **changes.pop("format", {})}
     extract = extracting(attempts=1, **changes.pop("extract", {}))
-    return contract(
-        extract=extract, format=layout, limits=limits.model_dump(), **changes
-    )
+    return contract(extract=extract, format=layout, limits=limits.model_dump(), **changes)
 
 
 def fetch(asked: Contract, server: Server, *, public_only: bool = False) -> list[Page]:
