@@ -26,7 +26,7 @@ CopyCursor: TypeAlias = psycopg.Cursor[Any]
 # operator intervention, serialisation, deadlock, lock not available.
 RETRYABLE_STATES = ("08", "53", "57", "40001", "40P01", "55P03")
 DISK_FULL = "53100"
-# What libpq says when the server went away and no SQLSTATE came back.
+# Parts of libpq's messages if the server is gone and there is no SQLSTATE.
 LOST = ("connection", "server closed", "terminat", "timeout", "could not receive")
 
 

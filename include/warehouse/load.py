@@ -259,7 +259,7 @@ class _Load:
                 "again with `force`, or change `checks` in the contract."
             )
         log.warning(
-            "%s: %s; loaded all the same, forced by %s",
+            "%s: %s; loaded anyway, forced by %s",
             self._partition,
             one_line(why),
             self._entry.forced_by,

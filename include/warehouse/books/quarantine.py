@@ -34,7 +34,7 @@ _SCHEMA = pa.schema(
 
 
 def replace(cursor: CopyCursor, partition: Partition, landing_id: str, records: Quarantine) -> None:
-    """Put these in place of what the partition had in quarantine."""
+    """Replace the partition's records in quarantine."""
     place = (partition.source, partition.council, partition.period.first_day)
     cursor.execute(
         "delete from ops.quarantine where source = $1 and council = $2 and period = $3", place
