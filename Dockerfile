@@ -2,10 +2,12 @@
 # (adds the simulated public APIs) and `extract` (one extraction as a Lambda function, without a
 # shell or package manager).
 
-# To pin the base image by digest: --build-arg AIRFLOW_DIGEST=@sha256:...
+# To pin the base images by digest: --build-arg AIRFLOW_DIGEST=@sha256:..., PYTHON_DIGEST, and
+# EXTRACT_BASE=gcr.io/distroless/cc-debian12@sha256:... (docs/containers.md, "Pin images").
 ARG AIRFLOW_VERSION=3.3.2
 ARG AIRFLOW_DIGEST=
 ARG PYTHON_VERSION=3.12-slim-bookworm
+ARG PYTHON_DIGEST=
 ARG EXTRACT_BASE=gcr.io/distroless/cc-debian12:nonroot
 
 # ---- exactly the packages of requirements.txt, on top of the official image
@@ -38,8 +40,8 @@ COPY --chown=0:0 docker-compose*.yaml /opt/airflow/
 RUN printf '#!/usr/bin/env python\nfrom include.cli import main\nmain()\n' > /usr/local/bin/wandle \
  && chmod 755 /usr/local/bin/wandle \
  && touch /opt/airflow/airflow.cfg \
- && install -d -o airflow -g 0 -m 770 /wandle /admin /volumes/home /volumes/redis /volumes/s3 \
-      /volumes/sandbox \
+ && install -d -o airflow -g 0 -m 700 /wandle /admin /opt/airflow/logs /volumes/home /volumes/logs \
+      /volumes/redis /volumes/s3 /volumes/sandbox \
  && install -d -o airflow -g 0 -m 1777 /volumes/postgres
 USER 50000
 ENV PYTHONPATH=/opt/airflow \
@@ -58,7 +60,7 @@ FROM airflow AS sandbox
 COPY --chown=0:0 sandbox /opt/airflow/sandbox
 
 # ---- Python, the packages of one extraction and their libraries, nothing else
-FROM docker.io/library/python:${PYTHON_VERSION} AS function
+FROM docker.io/library/python:${PYTHON_VERSION}${PYTHON_DIGEST} AS function
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /function
 COPY requirements-extract.txt /tmp/requirements.txt

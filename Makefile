@@ -29,6 +29,8 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
+	@case "$$PWD" in *'$$'*) \
+	  echo "Airflow replaces \$$NAME in paths: $$PWD. Move the checkout to a path without a dollar sign."; exit 1;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Wandle needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
@@ -37,8 +39,14 @@ $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	@echo "Installing into $(VENV) (a minute or two the first time)"
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.txt requirements-local.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(MAKE) --no-print-directory editable
 	@touch $@
+
+# The checkout itself, by a relative path: with an absolute one in another encoding than the
+# locale's (accents and LC_ALL=C), Python does not even start.
+editable:
+	@$(or $(UV),$(BIN)/uv) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@for path in $(VENV)/lib/python3*/site-packages/_wandle.pth; do echo ../../../.. > "$$path"; done
 
 # PostgreSQL refuses to run as root: check for a way around that before anything is installed.
 account:
@@ -68,7 +76,7 @@ lint: $(INSTALLED) ## Check Python, SQL, contracts and import rules
 	$(BIN)/sqlfluff lint --config dbt_project/.sqlfluff dbt_project/models dbt_project/tests
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/wandle sync --check
-	$(BIN)/shellcheck --external-sources .github/deploy/*.sh .ci/run
+	$(BIN)/shellcheck --external-sources .github/deploy/*.sh .ci/run .ci/digests
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jactionlint
 	$(BIN)/zizmor --offline --quiet .github
 
@@ -100,7 +108,7 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.txt
 	@echo "Installing into $(BENCH_VENV)"
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BENCH_BIN)/python --require-hashes \
 	  requirements.txt requirements-local.txt requirements-bench.txt
-	@$(BIN)/uv pip install --quiet --python $(BENCH_BIN)/python --no-deps --no-build-isolation --editable .
+	@$(MAKE) --no-print-directory editable VENV=$(BENCH_VENV) UV=$(BIN)/uv
 	@touch $@
 
 bench: $(BENCH_INSTALLED) ## Benchmark loading against COPY and others (CASES="first_load" RUNS=3 RECORDS=1000000)
@@ -119,14 +127,22 @@ TF_OFFLINE ?=
 TERRAFORM := $(if $(TF_OFFLINE),$(abspath $(TF_OFFLINE)) )terraform
 WITH_AWS := $(if $(TF_OFFLINE),$(abspath $(TF_OFFLINE)) --moto)
 TERRAFORM_FOLDERS := terraform/bootstrap terraform/environments/dev terraform/environments/prod $(wildcard terraform/modules/*)
-CHECKOV := checkov@3.3.30
 
-terraform-test: $(INSTALLED) ## Terraform: format, validate, tests, checkov, IAM (needs terraform, no AWS account)
+# An environment of its own: checkov's dependencies conflict with Airflow's.
+CHECKOV_VENV := .venv-checkov
+CHECKOV_INSTALLED := $(CHECKOV_VENV)/.installed
+
+$(CHECKOV_INSTALLED): $(INSTALLED) requirements-checkov.txt
+	@test -x $(CHECKOV_VENV)/bin/python || $(PYTHON) -m venv --without-pip $(CHECKOV_VENV)
+	@$(BIN)/uv pip sync --quiet --python $(CHECKOV_VENV)/bin/python --require-hashes requirements-checkov.txt
+	@touch $@
+
+terraform-test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Terraform: format, validate, tests, checkov, IAM (needs terraform, no AWS account)
 	@command -v terraform >/dev/null || \
 	  { echo "Terraform 1.11 or newer is missing: https://developer.hashicorp.com/terraform/install"; exit 1; }
 	$(TERRAFORM) fmt -check -recursive terraform
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(TERRAFORM_FOLDERS)
-	LOG_LEVEL=ERROR $(BIN)/uv tool run --quiet --python $(BIN)/python $(CHECKOV) --directory terraform \
+	LOG_LEVEL=ERROR $(CHECKOV_VENV)/bin/checkov --directory terraform \
 	  --framework terraform --skip-download --compact --quiet
 	$(WITH_AWS) $(BIN)/pytest tests/infra --ignore tests/infra/apply --ignore tests/infra/host
 
@@ -155,6 +171,8 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o requirements-bench.txt
 	$(BIN)/uv pip compile --group extract --universal --python-version 3.12 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
+	$(BIN)/uv pip compile --group checkov --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet -o requirements-checkov.txt
 
-.PHONY: help account install demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
+.PHONY: help account install editable demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
   terraform-test terraform-apply-offline terraform-host terraform-docs diagrams $(TERRAFORM_FOLDERS)

@@ -76,7 +76,7 @@ class Login(FabAirflowSecurityManagerOverride):
         if known:
             known.roles = []
             self.update_user(known)
-        log.warning("login: %s is in no group with access", userinfo["username"])
+        log.warning("login: %r is in no group with access", userinfo["username"])
         return None
 
     def _oauth_calculate_user_roles(self, userinfo: dict[str, Any]) -> list[Any]:

@@ -28,8 +28,35 @@ class Definition(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+# No definition comes near; more is a mistake, or an attack on whoever reads it.
+MOST_LEVELS = 50
+MOST_NODES = 100_000
+
+
 class UniqueKeyLoader(yaml.SafeLoader):
-    """A YAML loader that rejects duplicate keys."""
+    """A YAML loader that rejects duplicate keys, deep nesting, and aliases that multiply."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._level = self._nodes = 0
+        self._sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        alias = self.check_event(yaml.AliasEvent)
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        self._level += 1
+        if self._level > MOST_LEVELS:
+            raise _refused(f"nested deeper than {MOST_LEVELS} levels", mark)
+        before = self._nodes
+        node = super().compose_node(parent, index)
+        if alias and id(node) not in self._sizes:
+            raise _refused("an alias within what it stands for", mark)
+        self._nodes = before + self._sizes[id(node)] if alias else self._nodes + 1
+        if self._nodes > MOST_NODES:
+            raise _refused(f"more than {MOST_NODES:,} values, with aliases written out", mark)
+        self._sizes.setdefault(id(node), self._nodes - before)
+        self._level -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -45,6 +72,10 @@ class UniqueKeyLoader(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+def _refused(what: str, mark: Any) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, what, mark)
 
 
 def read_definition(path: Path, model: type[Model]) -> Model:

@@ -2,13 +2,20 @@
 
 A message reads *who: what happened. What to do next.*, quotes what was
 expected and what was found, and never holds a secret or a personal value.
+What it quotes may come from outside: it is made printable here, for every
+terminal and log.
 """
 
 from __future__ import annotations
 
+from include.printable import printable
+
 
 class PipelineError(Exception):
     """Base class: catch this to catch anything the pipeline raises itself."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(printable(a) if isinstance(a, str) else a for a in arguments))
 
 
 class RetryableError(PipelineError):

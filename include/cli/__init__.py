@@ -5,16 +5,17 @@ Each module holds one group of commands; each command is a function.
 
 from __future__ import annotations
 
-import logging
 import sys
+import tempfile
+from pathlib import Path
 
 import typer
-from rich.logging import RichHandler
-from rich.markup import escape
 
 from include.cli import define, evidence, keep, look, platform, steps
-from include.cli.terminal import trouble
+from include.disk import full_message, is_full
 from include.errors import PipelineError
+from include.settings import Settings
+from include.terminal import begin, complain, complain_of_crash
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,17 +42,20 @@ for _title, _commands in GROUPS:
 
 
 def main() -> None:
-    """Run the command line. A `PipelineError` prints one message and exits with code 1."""
-    logging.basicConfig(
-        level=logging.WARNING,
-        format="%(message)s",
-        handlers=[RichHandler(console=trouble, show_time=False, show_path=False)],
-    )
+    """Run the command line. What fails prints one message and exits with code 1."""
+    begin()
     try:
         app()
     except PipelineError as error:
-        trouble.print(f"[red]wandle:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        complain(str(error))
         sys.exit(1)
     except KeyboardInterrupt:
-        trouble.print("wandle: interrupted. Nothing is lost: run the same command again to resume.")
+        complain("interrupted. Nothing is lost: run the same command again to resume.")
         sys.exit(130)
+    except Exception as error:
+        if isinstance(error, OSError) and is_full(error):
+            told = full_message(error, Settings.read().home, Path(tempfile.gettempdir()))
+            complain(f"{told}, then run the same command again; nothing needs repair.")
+        else:
+            complain_of_crash()
+        sys.exit(1)

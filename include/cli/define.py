@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from include.cli.terminal import console, counted, say
+from include.cli.terminal import counted
 from include.errors import PermanentError
 from include.settings import Settings
+from include.terminal import say
 
 commands = typer.Typer()
 
@@ -115,7 +116,7 @@ def validate() -> None:
 
     found = job.validate(Settings.read().loader_dsn)
     for difference in found.differences:
-        console.print(f"[red]•[/red] {difference}", highlight=False, soft_wrap=True)
+        say(str(difference), mark="•", style="red")
     say(f"Compared {', '.join(found.looked_at)}: {counted(len(found.differences), 'difference')}.")
     if found.without_database:
         say(f"Skipped the database: {found.without_database}")
@@ -151,4 +152,5 @@ def migrate(
         )
     else:
         changed = run(settings.need("admin_dsn"), {})
-    say("\n".join(changed) or "Nothing to change: the database is up to date.")
+    for change in changed or ["Nothing to change: the database is up to date."]:
+        say(change)

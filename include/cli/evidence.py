@@ -6,10 +6,10 @@ import dataclasses
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from include.cli.terminal import JsonOption, check_names, counted, print_json, progress, say
+from include.cli.terminal import JsonOption, check_names, counted, progress
 from include.settings import Settings
+from include.terminal import print_json, say
 
 commands = typer.Typer()
 
@@ -59,9 +59,9 @@ def verify(
         print_json(dataclasses.asdict(found))
     else:
         for difference in found.differences:
-            say(f"[red]•[/red] {escape(str(difference))}")
+            say(str(difference), mark="•", style="red")
         for note in found.passed_over:
-            say(f"Skipped: {escape(note)}")
+            say(f"Skipped: {note}")
         say(
             f"Compared {counted(found.partitions, 'partition')}: "
             f"{counted(len(found.differences), 'difference')}."

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from include.cli.terminal import JsonOption, console, counted, print_json, say
+from include.cli.terminal import JsonOption, counted
 from include.errors import PermanentError
 from include.settings import Settings
 from include.sources.model import contract as source_named
+from include.terminal import ask_hidden, print_json, print_table, say
 
 commands = typer.Typer()
 
@@ -116,7 +116,7 @@ def _key(given: Iterable[str]) -> dict[str, str]:
             raise PermanentError(
                 f"erase: `--key {name}` is given twice. A record must match every key."
             )
-        key[name] = value if equals else typer.prompt(name, hide_input=True)
+        key[name] = value if equals else ask_hidden(name)
     return key
 
 
@@ -136,9 +136,5 @@ def _rebuild(settings: Settings) -> None:
 def _print(found: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
     if not found:
         return
-    table = Table(box=None)
-    for name in columns:
-        table.add_column(name, justify="right" if type(found[0][name]) is int else "left")
-    for item in found:
-        table.add_row(*(str(item[name]) for name in columns))
-    console.print(table)
+    numbers = [name for name in columns if type(found[0][name]) is int]
+    print_table(columns, [[item[name] for name in columns] for item in found], right=numbers)

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from include.cli.terminal import JsonOption, console, print_entries, print_json, say
+from include.cli.terminal import JsonOption, print_entries
 from include.settings import Settings
 from include.sources.model import Contract, contracts
 from include.sources.model import contract as source_named
+from include.terminal import print_json, print_table, say, say_lines
 
 commands = typer.Typer()
 
@@ -53,10 +52,10 @@ def quarantine(as_json: JsonOption = False) -> None:
         *("source", "council", "period", "record_no", "page"),
         *("column", "rule", "value", "responsible"),
     )
-    table = Table(*columns, box=None)
-    for row in found:
-        table.add_row(*("" if row[name] is None else escape(str(row[name])) for name in columns))
-    console.print(table if found else "The quarantine is empty.")
+    if found:
+        print_table(columns, [[row[name] for name in columns] for row in found])
+    else:
+        say("The quarantine is empty.")
 
 
 @commands.command()
@@ -76,7 +75,7 @@ def drift(
     if as_json:
         print_json(found)
     elif found:
-        typer.echo(job.patches(found), nl=False)
+        say_lines(job.patches(found).rstrip("\n"))
     else:
         say("No unknown fields.")
 
@@ -87,14 +86,12 @@ def sources(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([_source(item) for item in contracts().values()])
         return
-    table = Table("source", "title", "period", "publisher", "schedule", "columns", box=None)
-    for item in contracts().values():
-        shown = _source(item)
-        table.add_row(
-            *(str(shown[name]) for name in ("source", "title", "period", "publisher", "schedule")),
-            str(len(item.columns)),
-        )
-    console.print(table)
+    names = ("source", "title", "period", "publisher", "schedule")
+    rows = [
+        (*(_source(item)[name] for name in names), len(item.columns))
+        for item in contracts().values()
+    ]
+    print_table((*names, "columns"), rows)
 
 
 @commands.command()
@@ -116,16 +113,9 @@ def councils(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table("council", "title", "GSS code", "police force", "wards", box=None)
-    for row in found:
-        table.add_row(
-            row["council"],
-            row["title"],
-            row["gss_code"],
-            row["police_force"],
-            str(len(row["wards"])),
-        )
-    console.print(table)
+    names = ("council", "title", "gss_code", "police_force")
+    rows = [(*(row[name] for name in names), len(row["wards"])) for row in found]
+    print_table(("council", "title", "GSS code", "police force", "wards"), rows)
 
 
 def _source(contract: Contract) -> dict[str, Any]:

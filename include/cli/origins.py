@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import typer
-from rich.markup import escape
-
-from include.cli.terminal import say
 from include.jobs.operate.explain import Explained, Origin
+from include.printable import printable
 from include.sources.page import SentRequest
+from include.terminal import say, say_lines
 
 # A polygon can have thousands of points; the JSON output has them all.
 LONGEST_VALUE = 100
@@ -23,10 +21,11 @@ def show(found: Explained) -> None:
         for landing_id, records in found.landings.items():
             say(f"           {records} raw rows of landing {landing_id}")
     for number, origin in enumerate(found.origins, start=1):
-        say(f"\n{number} of {found.found}  raw.{escape(str(origin.partition))}")
+        say("")
+        say(f"{number} of {found.found}  raw.{origin.partition}")
         for label, text in _facts(origin):
-            say(f"{label:<11}{escape(text)}")
-        typer.echo(origin.record)
+            say(f"{label:<11}{text}")
+        say_lines(printable(origin.record.decode("utf-8", "backslashreplace")))
 
 
 def as_objects(found: Explained) -> dict[str, Any]:

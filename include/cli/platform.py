@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
+import tempfile
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from include.cli.terminal import CouncilOption, console, counted, say
+from include.cli.terminal import CouncilOption, counted
+from include.disk import warning
 from include.errors import PermanentError
 from include.settings import Settings
+from include.terminal import print_table, say
 
 commands = typer.Typer()
 
@@ -47,18 +49,21 @@ def status() -> None:
 
     settings = Settings.read()
     found = platform.status(settings)
-    table = Table("service", "state", "pid", "address", "since", "log", box=None)
-    for service in found:
-        since = service.since.strftime("%Y-%m-%d %H:%M:%S") if service.since else ""
-        table.add_row(
+    rows = [
+        (
             service.name,
             service.state,
-            str(service.pid or ""),
+            service.pid,
             service.address,
-            since,
-            str(service.log),
+            service.since and service.since.strftime("%Y-%m-%d %H:%M:%S"),
+            service.log,
         )
-    console.print(table)
+        for service in found
+    ]
+    print_table(("service", "state", "pid", "address", "since", "log"), rows)
+    for folder in (settings.home, Path(tempfile.gettempdir())):
+        if told := warning(folder):
+            say(f"{told} Free some space.", mark="•", style="yellow")
     if any(service.state != "running" for service in found):
         raise typer.Exit(1)
 
@@ -85,9 +90,7 @@ def demo(
     """
     from include.local.demo import run as running
 
-    running.demo(
-        Settings.read(), councils=council, first=first, last=last, sources=source, console=console
-    )
+    running.demo(Settings.read(), councils=council, first=first, last=last, sources=source)
 
 
 @commands.command()
@@ -125,7 +128,7 @@ def env() -> None:
     from include.local import platform
 
     for name, value in platform.environment(Settings.read()).items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
+        say(f"export {name}={shlex.quote(value)}")
 
 
 @commands.command()
@@ -151,7 +154,7 @@ def doctor(
 
     findings = platform.doctor(Settings.read())
     for finding in findings:
-        console.print(f"[yellow]•[/yellow] {finding}", highlight=False)
+        say(f"{finding.what} {finding.fix}", mark="•", style="yellow")
     if findings:
         raise typer.Exit(1)
     say("No problems found.")
@@ -163,9 +166,9 @@ def _aws_doctor(only: list[str]) -> None:
     red = 0
     for check in aws_doctor(Settings.read(), only):
         red += not check.passed
-        sign = "[green]✓[/green]" if check.passed else "[red]✗[/red]"
-        rest = escape(f": {check.problem} {check.fix}") if check.problem else ""
-        console.print(f"{sign} {escape(check.name)}{rest}", highlight=False, soft_wrap=True)
+        mark, style = ("✓", "green") if check.passed else ("✗", "red")
+        rest = f": {check.problem} {check.fix}" if check.problem else ""
+        say(f"{check.name}{rest}", mark=mark, style=style)
     if red:
         say(f"{counted(red, 'check')} failed.")
         raise typer.Exit(1)

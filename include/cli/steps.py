@@ -9,23 +9,14 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from include.cli.terminal import (
-    CouncilOption,
-    ForceOption,
-    check_names,
-    console,
-    print_entries,
-    progress,
-    say,
-    trouble,
-)
+from include.cli.terminal import CouncilOption, ForceOption, check_names, print_entries, progress
 from include.errors import PermanentError
 from include.settings import Settings
 from include.sources.model import Contract
 from include.sources.model import contract as source_named
 from include.sources.partition import Partition
+from include.terminal import complain, print_json, say
 
 commands = typer.Typer()
 
@@ -149,7 +140,7 @@ def transform() -> None:
         home=settings.home / "dbt",
         report=say,
     )
-    console.print_json(data=built, default=str)
+    print_json(built)
 
 
 def _ingest(partitions: list[tuple[Contract, Partition]], *, force: bool, fetch: bool) -> None:
@@ -174,8 +165,7 @@ def _ingest(partitions: list[tuple[Contract, Partition]], *, force: bool, fetch:
             for outcome in outcomes:
                 seen.append(outcome)
                 if outcome.error is not None:
-                    said = f"[red]failed[/red] {escape(str(outcome.error))}"
-                    trouble.print(said, highlight=False, soft_wrap=True)
+                    complain(str(outcome.error), mark="failed")
     print_entries([outcome.entry for outcome in seen if outcome.entry is not None])
     failed = sum(outcome.error is not None for outcome in seen)
     if failed:

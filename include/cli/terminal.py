@@ -1,31 +1,24 @@
-"""Terminal output and options shared by all commands."""
+"""Options and output shared by all commands; `include/terminal.py` prints."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
-from include.local.tables import entries_table
+from include.local.tables import print_ledger
 from include.sources.model import contract as source_named
-
-# Tables keep their full width when piped.
-console = Console() if sys.stdout.isatty() else Console(width=200)
-trouble = Console(stderr=True)
+from include.terminal import Line, say, trouble
 
 CouncilOption = Annotated[
     list[str] | None,
@@ -41,7 +34,7 @@ ForceOption = Annotated[
 def progress() -> Iterator[Callable[[str, int, int], None]]:
     """Show a progress bar; yields a function of (current item, its number, total)."""
     columns = (
-        *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
+        *(SpinnerColumn(), Line("description"), BarColumn(), MofNCompleteColumn()),
         *(TimeElapsedColumn(), TimeRemainingColumn()),
     )
     with Progress(
@@ -71,17 +64,9 @@ def print_entries(entries: list[dict[str, Any]]) -> None:
     if not entries:
         say("The ledger is empty.")
         return
-    console.print(entries_table(entries))
-
-
-def print_json(found: Any) -> None:
-    typer.echo(json.dumps(found, indent=1, default=str))
+    print_ledger(entries)
 
 
 def counted(number: int, noun: str) -> str:
     """`1 landing`, `2 landings`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def say(message: str) -> None:
-    console.print(message, highlight=False, soft_wrap=True)

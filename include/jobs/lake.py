@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -46,7 +48,15 @@ class Lake:
     @property
     def landings(self) -> Landings:
         """The landings in this bucket."""
-        return Landings(self.s3, self.bucket, self.session)
+        return Landings(self.s3, self.bucket, self.session, _folder(self.s3))
+
+
+def _folder(s3: BaseClient) -> Path | None:
+    """Where the S3 server of a local platform keeps its objects."""
+    if urlsplit(s3.meta.endpoint_url).hostname != "127.0.0.1":
+        return None
+    folder = Settings.read().home / "s3"
+    return folder if folder.is_dir() else None
 
 
 def lake_of(settings: Settings) -> Lake:

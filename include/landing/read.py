@@ -14,6 +14,7 @@ from typing import IO, TypeAlias, cast
 
 from isal import isal_zlib
 
+from include.disk import disk_errors
 from include.errors import LandingDamaged, ServiceUnavailable
 from include.landing.manifest import LandedPage, Manifest
 from include.landing.store import Landings, landing_prefix, s3_errors
@@ -140,19 +141,20 @@ def _on_disk(stored: _Arriving, expected: int) -> tuple[IO[bytes], int, str]:
     unpacker, digest, size = isal_zlib.decompressobj(GZIP), hashlib.sha256(), 0
     body = TemporaryFile()  # noqa: SIM115, closed by its reader
     try:
-        while size <= expected and not unpacker.eof:
-            packed = unpacker.unconsumed_tail or stored.read(CHUNK_BYTES)
-            if not packed:
-                raise EOFError("truncated")
-            chunk = unpacker.decompress(packed, CHUNK_BYTES)
-            digest.update(chunk)
-            size += body.write(chunk)
+        with disk_errors("unpacking a page"):
+            while size <= expected and not unpacker.eof:
+                packed = unpacker.unconsumed_tail or stored.read(CHUNK_BYTES)
+                if not packed:
+                    raise EOFError("truncated")
+                chunk = unpacker.decompress(packed, CHUNK_BYTES)
+                digest.update(chunk)
+                size += body.write(chunk)
+            body.seek(0)
         if unpacker.eof and (unpacker.unused_data or stored.read(1)):
             raise gzip.BadGzipFile("trailing data")
     except BaseException:
         body.close()
         raise
-    body.seek(0)
     return body, size, digest.hexdigest()
 
 

@@ -7,11 +7,13 @@ import io
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from include.disk import DiskFull, warning
 from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
 from include.landing.manifest import Manifest, read_manifest
 from include.landing.object_reader import FastReader
@@ -93,16 +95,36 @@ def s3_errors(doing: str) -> Iterator[None]:
 class Landings:
     """The landings in one bucket, as a client and the session that made it may use them."""
 
-    def __init__(self, s3: BaseClient, bucket: str, session: boto3.Session) -> None:
+    def __init__(
+        self, s3: BaseClient, bucket: str, session: boto3.Session, folder: Path | None = None
+    ) -> None:
+        """`folder`: where an S3 server of this machine keeps its objects."""
         self.s3 = s3
         self._session = session
         self.bucket = bucket
+        self._folder = folder
         self._fast: FastReader | None = None
         self._making_fast = Lock()
 
     def address(self, key: str) -> str:
         """The `s3://` URI of a key."""
         return f"s3://{self.bucket}/{key}"
+
+    @contextmanager
+    def writing(self, key: str, size: int = 0) -> Iterator[None]:
+        """`s3_errors` around a write of `size` bytes; a local server's full disk is named."""
+        try:
+            with s3_errors(f"S3: writing {self.address(key)}"):
+                yield
+        except ServiceUnavailable as error:
+            # The server itself answers 500, and has removed what it could not finish.
+            told = warning(self._folder, size) if self._folder else ""
+            if not told:
+                raise
+            raise DiskFull(
+                f"S3: writing {self.address(key)}: {told} Free some space; the next retry may "
+                "succeed."
+            ) from error
 
     def stored(self, key: str) -> tuple[IO[bytes], int | None]:
         """The stored bytes of a small object, and the length that S3 declared.

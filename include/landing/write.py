@@ -13,6 +13,7 @@ from typing import IO
 from isal import igzip
 from pydantic import ValidationError
 
+from include.disk import disk_errors
 from include.landing.manifest import LandedPage, Manifest, Outcome, ParentLanding, totals_of
 from include.landing.read import open_page
 from include.landing.store import (
@@ -129,13 +130,16 @@ class Draft:
         name, key = _page_name(len(self._pages) + 1), self._key(len(self._pages) + 1)
         with body, SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as packed:
             # No name and no time in the header, so that equal bodies give equal objects.
-            with igzip.IGzipFile(  # type: ignore[no-untyped-call]
-                "", "wb", COMPRESSION, packed, mtime=0
-            ) as file:
+            with (
+                disk_errors(f"{self._partition}: compressing {name}"),
+                igzip.IGzipFile(  # type: ignore[no-untyped-call]
+                    "", "wb", COMPRESSION, packed, mtime=0
+                ) as file,
+            ):
                 shutil.copyfileobj(body, file)
             stored_bytes = packed.tell()
             packed.seek(0)
-            with s3_errors(f"S3: writing {self._landings.address(key)}"):
+            with self._landings.writing(key, stored_bytes):
                 self._landings.s3.upload_fileobj(
                     packed,
                     self._landings.bucket,
@@ -191,7 +195,7 @@ class Draft:
             erased=erased,
         )
         key = landing_prefix(self._partition, self.landing_id) + MANIFEST
-        with s3_errors(f"S3: writing {self._landings.address(key)}"):
+        with self._landings.writing(key):
             self._landings.s3.put_object(
                 Bucket=self._landings.bucket,
                 Key=key,
@@ -205,7 +209,7 @@ class Draft:
         if not self._pages and not self._landed:
             return
         key = landing_prefix(self._partition, self.landing_id) + GIVEN_UP
-        with s3_errors(f"S3: writing {self._landings.address(key)}"):
+        with self._landings.writing(key):
             self._landings.s3.put_object(Bucket=self._landings.bucket, Key=key, Body=b"")
 
 

@@ -12,10 +12,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from include.errors import PipelineError
-from include.local.home import write_private
+from include.local.home import make_private_folder, write_private
 from include.local.services import airflow, case_system, postgres
 from include.local.services.airflow_api import AirflowApi
 from include.local.state import (
@@ -32,6 +30,7 @@ from include.local.state import (
     write_settings_file,
 )
 from include.settings import Settings
+from include.terminal import complain
 
 VOLUMES = Path("/volumes")
 ADDRESSES = Addresses(
@@ -65,8 +64,9 @@ def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
     _give_airflow(local, volumes / "home")
 
     keys = f'"{secrets["s3_access_key"]},{secrets["s3_secret_key"]}"'
+    for folder in ("s3", "s3/buckets", f"s3/buckets/{settings.bucket}", "sandbox"):
+        make_private_folder(volumes / folder)
     write_private(volumes / "s3" / "keys", keys)
-    (volumes / "s3" / "buckets" / settings.bucket).mkdir(parents=True, exist_ok=True)
     # World-readable, as the server runs as another user; no other service mounts this volume.
     (volumes / "postgres" / "password").write_text(secrets[SUPERUSER], encoding="utf-8")
     begin_sandbox(volumes / "sandbox")
@@ -78,6 +78,8 @@ def prepare_broker(settings: Settings, volumes: Path = VOLUMES) -> None:
     Generated here; on AWS the broker's comes from the environment's secret, as
     workers run on other hosts. Raises the errors of `Settings.need`.
     """
+    for folder in (settings.home, *(volumes / name for name in ("home", "logs", "redis"))):
+        make_private_folder(folder)
     make_secrets(settings.home, OF_BROKER)
     secrets = read_secrets(settings.home)
     broker = settings.need("broker_password") if settings.environment else secrets["broker"]
@@ -113,7 +115,7 @@ def migrate(settings: Settings) -> None:
         case_system.create(local)
 
 
-def demo(settings: Settings, asked_for: argparse.Namespace, console: Console) -> None:
+def demo(settings: Settings, asked_for: argparse.Namespace) -> None:
     """Run the main job on the running platform. Raises as `include.local.demo.run.run` does."""
     from include.local.demo import run as running
     from include.local.demo.window import asked_of_sources, choose_window
@@ -133,7 +135,7 @@ def demo(settings: Settings, asked_for: argparse.Namespace, console: Console) ->
     api.wait_for_dags(names, airflow.DAGS_SECONDS)
     for name in names:
         api.unpause(name)
-    running.run(settings, window, asked, url=asked_for.url, console=console)
+    running.run(settings, window, asked, url=asked_for.url)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -159,9 +161,9 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.step == "migrate":
             migrate(settings)
         else:
-            demo(settings, options, Console(width=200))
+            demo(settings, options)
     except PipelineError as error:
-        sys.stderr.write(f"{error}\n")
+        complain(str(error), mark="")
         return 1
     return 0
 

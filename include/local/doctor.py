@@ -6,6 +6,7 @@ import locale
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,13 +16,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import psutil
 import psycopg
 
+from include.disk import described, warning
 from include.errors import PermanentError
 from include.local.account import as_unprivileged
 from include.local.database_roles import database_problems
+from include.local.home import PathRefused, refuse_path
 from include.local.services import postgres
 from include.local.state import Addresses, with_addresses
 from include.local.status import status
-from include.settings import Settings
+from include.settings import CHECKOUT, Settings
 
 PYTHONS = ((3, 11), (3, 14))
 DISK_BYTES = 3_000_000_000
@@ -64,6 +67,15 @@ def _programs(_: Settings) -> Iterator[Finding]:
         )
 
 
+def _paths(settings: Settings) -> Iterator[Finding]:
+    for path in (CHECKOUT, settings.home):
+        try:
+            refuse_path(path)
+        except PathRefused as error:
+            what, _, fix = str(error).rstrip(".").rpartition(". ")
+            yield Finding(f"{what}.", f"{fix}.")
+
+
 def _postgres(settings: Settings) -> Iterator[Finding]:
     data = postgres.data_folder(settings)
     reached = next(path for path in (data, *data.parents) if path.exists())
@@ -86,9 +98,12 @@ def _space(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"{folder} is not writable.", "Set WANDLE_HOME to a folder you can write to.")
     if (free := shutil.disk_usage(folder).free) < DISK_BYTES:
         yield Finding(
-            f"{folder} has {free / 1e9:.1f} GB free; expected {DISK_BYTES / 1e9:.0f} GB.",
+            f"{described(folder)} Expected {DISK_BYTES / 1e9:.0f} GB free.",
             "Free some space, or set WANDLE_HOME to a folder on another disk.",
         )
+    temporary = Path(tempfile.gettempdir())
+    if told := warning(temporary):
+        yield Finding(told, "Delete files from it, or set TMPDIR to a folder on another disk.")
     shared = Path("/dev/shm")  # noqa: S108 # used by PostgreSQL's parallel queries
     if shared.exists() and (free := shutil.disk_usage(shared).free) < SHARED_MEMORY_BYTES:
         yield Finding(
@@ -165,6 +180,6 @@ def _time_and_text(settings: Settings) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
-    *(_python, _programs, _postgres, _space, _memory, _services, _database_roles, _payloads),
-    _time_and_text,
+    *(_python, _paths, _programs, _postgres, _space, _memory, _services, _database_roles),
+    *(_payloads, _time_and_text),
 )

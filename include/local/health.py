@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from include.printable import one_line
+
 TIMEOUT_SECONDS = 10
 # The scheduler's heartbeat is due every 5 seconds, the others' every 10.
 MOST_SECONDS_SILENT = 45
@@ -92,7 +94,7 @@ def main() -> int:
     process = sys.argv[1] if len(sys.argv) > 1 else _first_process()
     found = trouble(process)
     if found:
-        sys.stderr.write(f"{found}\n")
+        sys.stderr.write(f"{one_line(found)}\n")
     return int(bool(found))
 
 

@@ -9,14 +9,33 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import PermanentError
+from include.printable import one_line
 
 HOST = "127.0.0.1"
 
 PORT_OFFSETS = {"airflow": 0, "s3": 1, "sandbox": 2, "postgresql": 3}
 
 
+class PathRefused(PermanentError):
+    """A path that not every service can be given."""
+
+
 class StateDamaged(PermanentError):
     """A file of the state folder that nothing can replace is not what it must be."""
+
+
+def refuse_path(path: Path) -> None:
+    """Raise `PathRefused` for a path that services would read as another one."""
+    if "$" in str(path):
+        raise PathRefused(
+            f"{path}: Airflow replaces $NAME in paths. Move the checkout, or set WANDLE_HOME, to a "
+            "path without a dollar sign."
+        )
+    if one_line(str(path)) != str(path):
+        raise PathRefused(
+            f"{path}: it holds control characters. Move the checkout, or set WANDLE_HOME, to "
+            "another path."
+        )
 
 
 def port(port_base: int, service: str) -> int:

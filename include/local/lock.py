@@ -7,11 +7,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from include.errors import RetryableError
+from include.terminal import say
 
 POLL_SECONDS = 0.1
 
@@ -27,7 +28,7 @@ def hold(
     home: Path,
     command: str,
     *,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
     patience_seconds: float = 20.0,
 ) -> Iterator[None]:
     """Lock the state folder for a command; reentrant within one process.
@@ -45,17 +46,35 @@ def hold(
             _held[path] -= 1
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
-        _wait(file.fileno(), path, report, patience_seconds)
-        file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "command": command, "since": _now()}))
-        file.flush()
+    descriptor = _opened(path)
+    try:
+        _wait(descriptor, path, report, patience_seconds)
+        _note(descriptor, json.dumps({"pid": os.getpid(), "command": command, "since": _now()}))
         _held[path] = 1
         try:
             yield
         finally:
             del _held[path]
-            file.truncate(0)
+            _note(descriptor, "")
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        if not path.exists():
+            raise
+        # On a read-only disk; reading is enough to lock it.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _note(descriptor: int, holder: str) -> None:
+    """Write who holds the lock, if the disk has room: the lock itself needs none."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, holder.encode(), 0)
 
 
 def _wait(descriptor: int, path: Path, report: Callable[[str], None], seconds: float) -> None:

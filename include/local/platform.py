@@ -11,13 +11,14 @@ from threading import Event
 
 from include.local import processes
 from include.local.doctor import Finding, doctor
-from include.local.home import HOST, port
+from include.local.home import HOST, port, refuse_path
 from include.local.lock import hold
 from include.local.processes import PlatformFailed, Recorded, Service, recorded
 from include.local.services import airflow, case_system, object_store, postgres
 from include.local.state import ROLES, as_variables, prepare, read_secrets, set_as_of
 from include.local.status import ServiceStatus, status
-from include.settings import Settings
+from include.settings import CHECKOUT, Settings
+from include.terminal import say
 
 __all__ = ["Finding", "ServiceStatus", "doctor", "down", "environment", "set_as_of", "status", "up"]
 
@@ -31,7 +32,7 @@ SHOWN = (
 )
 
 
-def up(settings: Settings, *, report: Report = print) -> None:
+def up(settings: Settings, *, report: Report = say) -> None:
     """Start every service that is not running, and wait until all respond.
 
     Idempotent. A service whose command or environment has changed is
@@ -39,6 +40,8 @@ def up(settings: Settings, *, report: Report = print) -> None:
     `PlatformBusy` if another command is using the state folder, and
     `WrongPayloads` if the payload directory has no recordings.
     """
+    for path in (CHECKOUT, settings.home):
+        refuse_path(path)
     with hold(settings.home, "up", report=report):
         _refuse_wrong_payloads(settings)
         local = prepare(settings)
@@ -60,7 +63,7 @@ def up(settings: Settings, *, report: Report = print) -> None:
         report(f"Database  {HOST}:{port(local.port_base, 'postgresql')} (warehouse)")
 
 
-def start_sandbox(settings: Settings, *, report: Report = print) -> Settings:
+def start_sandbox(settings: Settings, *, report: Report = say) -> Settings:
     """Start only the sandbox, if it is not running; returns the platform's settings."""
     with hold(settings.home, "sandbox", report=report):
         _refuse_wrong_payloads(settings)
@@ -69,7 +72,7 @@ def start_sandbox(settings: Settings, *, report: Report = print) -> Settings:
     return local
 
 
-def down(settings: Settings, *, report: Report = print) -> None:
+def down(settings: Settings, *, report: Report = say) -> None:
     """Stop every service, Airflow first and PostgreSQL last; kill any that do not exit."""
     home = settings.home
     if not home.exists():

@@ -18,6 +18,7 @@ from threading import Event
 
 import psutil
 
+from include.disk import warning
 from include.errors import PermanentError
 from include.local.home import (
     HOST,
@@ -53,8 +54,9 @@ INHERITED = (
         "all_proxy",
     ),
 )
-# These differ from one terminal, login or cron job to the next, and change nothing of a service.
-OF_A_SHELL = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TERM", "TMPDIR")
+# These differ from one terminal, login or cron job to the next, and change nothing of a service:
+# programs are started by their full path, and times are UTC. Proxies and certificates do.
+OF_A_SHELL = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TERM", "TMPDIR", "TZ")
 # A listener on one of these addresses also blocks the port on `HOST`.
 BLOCKING = (HOST, "0.0.0.0", "::")  # noqa: S104, looked for, not listened on
 LOOPBACK = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost"}
@@ -160,14 +162,20 @@ def _spawn(home: Path, service: Service) -> subprocess.Popen[bytes]:
             start_new_session=True,
             umask=0o077,
         )
-    content = {
-        "pid": child.pid,
-        "created": psutil.Process(child.pid).create_time(),
-        "port": service.port,
-        "fingerprint": service.fingerprint,
-        "since": datetime.now().astimezone().isoformat(timespec="seconds"),
-    }
-    write_private(record_path(home, service.name), json.dumps(content) + "\n")
+    try:
+        content = {
+            "pid": child.pid,
+            "created": psutil.Process(child.pid).create_time(),
+            "port": service.port,
+            "fingerprint": service.fingerprint,
+            "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+        write_private(record_path(home, service.name), json.dumps(content) + "\n")
+    except BaseException:
+        # Without a record nothing would ever stop it.
+        child.kill()
+        child.wait()
+        raise
     return child
 
 
@@ -183,13 +191,13 @@ def _wait_until_it_answers(
         code = child.poll()
         if code is not None:
             raise PlatformFailed(
-                f"{service.name}: exited with code {code} while starting."
+                f"{service.name}: exited with code {code} while starting. {warning(home)}"
                 f"{_end_of_log(home, service.name)}"
             )
         if time.monotonic() > deadline:
             raise PlatformFailed(
                 f"{service.name}: no response from {service.address} within "
-                f"{service.start_seconds:.0f} s.{_end_of_log(home, service.name)}"
+                f"{service.start_seconds:.0f} s. {warning(home)}{_end_of_log(home, service.name)}"
             )
         if give_up.wait(service.poll_seconds):
             raise PlatformFailed(f"{service.name}: start aborted, because another service failed.")

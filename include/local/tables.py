@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from include.jobs.pipeline.books import mart_counts
 from include.settings import Settings
+from include.terminal import print_table, say
 
 STATUS_COLOURS = {
     "loaded": "green",
@@ -20,27 +18,26 @@ STATUS_COLOURS = {
 }
 
 
-def entries_table(entries: list[dict[str, Any]]) -> Table:
-    """Ledger entries as a table, one per line."""
-    table = Table(box=None)
+def print_ledger(entries: list[dict[str, Any]]) -> None:
+    """Print ledger entries as a table, one per line."""
     numbers = ("records", "loaded", "quarantined", "duplicates", "seconds")
     columns = ("source", "council", "period", *numbers[:4], "status", "seconds")
-    for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left")
+    rows = []
     for entry in entries:
-        colour = STATUS_COLOURS[entry["status"]]
-        shown = {**entry, "status": f"[{colour}]{entry['status']}[/{colour}]"}
-        shown["seconds"] = f"{entry['seconds']:.2f}"
-        table.add_row(*(str(shown[name]) for name in columns))
-    return table
+        shown = entry | {
+            "status": (entry["status"], STATUS_COLOURS[entry["status"]]),
+            "seconds": f"{entry['seconds']:.2f}",
+        }
+        rows.append([shown[name] for name in columns])
+    print_table(columns, rows, right=numbers)
 
 
 def show_summary(
-    settings: Settings, entries: list[dict[str, Any]], *, seconds: float, url: str, console: Console
+    settings: Settings, entries: list[dict[str, Any]], *, seconds: float, url: str
 ) -> None:
     """Print the ledger of the partitions, the marts' row counts, and the login at `url`."""
-    console.print()
-    console.print(entries_table(entries))
+    say("")
+    print_ledger(entries)
     lines = [
         "",
         *(
@@ -59,7 +56,7 @@ def show_summary(
         f"Login     {settings.airflow_user} / {settings.airflow_password}",
     ]
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        say(line)
 
 
 def _books(source: str, entries: list[dict[str, Any]]) -> str:

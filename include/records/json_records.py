@@ -1,4 +1,4 @@
-"""The records of a JSON value: a list at a path, arrays side by side, or arrays below names."""
+"""The records of a JSON value: a list at a path, parallel arrays, or arrays below names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from include.errors import UnexpectedPayload
 from include.records.header import field_names
 from include.records.json_values import BodyCutShort, parsed, without_bom
-from include.records.recognise import error_beside
+from include.records.recognise import error_beside, more_beside
 from include.sources.formats import EVERY, Format
 from include.sources.paths import parts
 
@@ -18,20 +18,35 @@ _ABSENT = object()
 def whole(body: bytes, layout: Format, *, around: bool = False) -> list[Any]:
     """The records of a body that fits into memory.
 
-    With `around`, the list was read before, and the body is what stands
-    around it. Raises `BodyCutShort`, and `UnexpectedPayload` for a body
-    without the envelope that records stand in, or with an error beside them.
+    With `around`, the list was read before, and the body is the JSON around
+    it. Raises `BodyCutShort`, and `UnexpectedPayload` for a body without the
+    envelope of the records, or with an error beside them.
     """
     if not body:
         raise BodyCutShort("it is empty (0 bytes)")
     found = parsed(without_bom(body), layout.as_sent)
     _require_envelope(layout, found)
     above, records = _found_in(found, layout)
-    said = error_beside(above, empty=not records and not around)
+    said = error_beside(above, empty=not records and not around) or _error_in_place(found, layout)
     if said:
         many = f"{len(records)} records" if records else "records" if around else "no records"
         raise UnexpectedPayload(f"expected records {_where(layout)}, found {many} and {said}")
+    more = more_beside(above) if layout.evidence.only_page else ""
+    if more:
+        raise UnexpectedPayload(
+            f"expected all records in one answer, found {more}, which says that more follow: "
+            "describe the other pages under `paging`"
+        )
     return records
+
+
+def _error_in_place(found: Any, layout: Format) -> str:
+    """What says that the single object that a body is, is an error and no record."""
+    fields = layout.evidence.fields
+    if not (fields and layout.one_or_many and not layout.path and isinstance(found, dict)):
+        return ""
+    others = {name: value for name, value in found.items() if name not in fields}
+    return error_beside([others], empty=True)
 
 
 def _found_in(found: Any, layout: Format) -> tuple[list[Any], list[Any]]:
@@ -48,7 +63,7 @@ def _found_in(found: Any, layout: Format) -> tuple[list[Any], list[Any]]:
 
 
 def _walk(found: Any, names: Sequence[str], layout: Format) -> tuple[list[Any], Any]:
-    """The objects along a path, and what stands at its end."""
+    """The objects along a path, and the value at its end."""
     above: list[Any] = []
     for number, name in enumerate(names, start=1):
         may_be_absent = number == len(layout.path) and _is_known_empty(layout, found, number > 1)
@@ -62,8 +77,8 @@ def _walk(found: Any, names: Sequence[str], layout: Format) -> tuple[list[Any], 
 def _is_known_empty(layout: Format, holder: Any, inner: bool) -> bool:
     """Whether an object without its records is known to hold none.
 
-    An empty object within another is. One with other fields may be anything,
-    such as an error, unless the contract says what stands around no records.
+    An empty nested object is. One with other fields may be anything, such as
+    an error, unless the contract has an `envelope` for empty answers.
     """
     return bool(layout.envelope) or (layout.one_or_many and inner and not holder)
 
@@ -90,7 +105,7 @@ def _listed(layout: Format, found: Any) -> list[Any]:
 def _gathered(
     found: Any, names: Sequence[str], inherited: dict[str, Any], layout: Format
 ) -> Iterator[Any]:
-    """The records below every branch, with what they inherit from those above."""
+    """The records below every branch, with the fields that they inherit."""
     if not names:
         for record in _listed(layout, found):
             yield inherited | record if isinstance(record, dict) else record
@@ -119,6 +134,10 @@ def _branches(
         if rest or isinstance(branch, list):
             yield from _gathered(branch, rest, named, layout)
         elif isinstance(branch, dict):
+            is_other = key is not None and layout.evidence.fields.isdisjoint(branch)
+            said = error_beside([{key: branch}], empty=False) if is_other else ""
+            if said:
+                raise UnexpectedPayload(f"expected records {_where(layout)}, found {said}")
             yield named | branch
         else:
             raise UnexpectedPayload(_no_list(layout, branch))
@@ -131,7 +150,7 @@ def _from_above(found: Any, layout: Format) -> dict[str, Any]:
 
 
 def _side_by_side(layout: Format, found: Any) -> list[Any]:
-    """One record for each position of arrays that are aligned."""
+    """One record for each position of aligned arrays."""
     if found is None and layout.path and (layout.envelope or layout.one_or_many):
         return []
     where = _where(layout)

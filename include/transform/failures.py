@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from include.disk import DiskFull
 from include.errors import (
     PermanentError,
     PipelineError,
@@ -11,6 +12,7 @@ from include.errors import (
     ServiceUnavailable,
     TableOutdated,
 )
+from include.printable import one_line
 
 
 class DbtStopped(RetryableError):
@@ -59,7 +61,7 @@ def without_values(message: str | None) -> str | None:
             continue
         if line:
             kept.append(line)
-    text = _QUOTED_VALUE.sub(r"\1", " ".join(kept))
+    text = one_line(_QUOTED_VALUE.sub(r"\1", " ".join(kept)))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
@@ -85,6 +87,11 @@ def failure(who: str, message: str) -> PipelineError:
     if _WRONG_LOGIN.search(text):
         return PermanentError(
             f"{who}: {text}. Check the connection `wandle_transformer` (WANDLE_TRANSFORMER_DSN)."
+        )
+    if "no space left on device" in text.lower():
+        return DiskFull(
+            f"{who}: {text}. Free some space on the disk of the database server or of dbt's "
+            "folder; the next retry may succeed."
         )
     if passes_by_itself(text):
         return ServiceUnavailable(f"{who}: {text}. The next retry may succeed.")

@@ -14,6 +14,7 @@ from typing import IO, Any, cast
 
 from psycopg import conninfo, pq
 
+from include.disk import disk_errors, warning
 from include.transform.child import GRACE_SECONDS
 from include.transform.failures import DbtStopped, failure
 from include.transform.graph import Node, Result
@@ -70,8 +71,9 @@ class Dbt:
         ]
 
     def __enter__(self) -> Dbt:
-        self.target.mkdir(parents=True, exist_ok=True)
-        self._stderr = tempfile.TemporaryFile()
+        with disk_errors("dbt: starting", self.target):
+            self.target.mkdir(parents=True, exist_ok=True)
+            self._stderr = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             (sys.executable, "-m", "include.transform.child", *self._options),
             stdin=subprocess.PIPE,
@@ -146,5 +148,6 @@ class Dbt:
         said = f" Last output: {last[0]}." if last else ""
         return DbtStopped(
             f"dbt {command}: the process {how} before it finished.{said} The next retry may "
-            "succeed; if not, check whether the machine runs out of memory."
+            "succeed; if not, check whether the machine runs out of memory. "
+            f"{warning(self.target)}".rstrip()
         )

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import boto3
+import jwt
 import psutil
 import psycopg
 import pytest
@@ -108,6 +109,26 @@ def test_airflow_lets_in_who_knows_the_password_and_nobody_else(variables):
     anonymous = requests.get(f"{variables['AIRFLOW_URL']}/api/v2/dags", timeout=30)
 
     assert [right.status_code, wrong.status_code, anonymous.status_code] == [201, 401, 401]
+
+
+@pytest.mark.parametrize(("role", "status"), [("admin", 200), ("superuser", 403), (["admin"], 403)])
+def test_a_token_that_is_signed_for_a_role_that_airflow_does_not_know_is_refused(
+    settings, variables, role, status
+):
+    user = {"username": variables["AIRFLOW_USER"], "password": variables["AIRFLOW_PASSWORD"]}
+    login = requests.post(f"{variables['AIRFLOW_URL']}/auth/token", json=user, timeout=30)
+    token = login.json()["access_token"]
+    claims = jwt.decode(token, options={"verify_signature": False}) | {"role": role}
+    algorithm = jwt.get_unverified_header(token)["alg"]
+    signed = jwt.encode(claims, read_secrets(settings.home)["airflow_jwt_secret"], algorithm)
+
+    answer = requests.get(
+        f"{variables['AIRFLOW_URL']}/api/v2/dags",
+        headers={"Authorization": f"Bearer {signed}"},
+        timeout=30,
+    )
+
+    assert answer.status_code == status, answer.text
 
 
 def test_the_warehouse_lets_roles_in_by_their_password_alone(variables):

@@ -1,15 +1,29 @@
-"""The services of the integration tests, to be attacked."""
+"""The real services of the integration tests."""
 
 from __future__ import annotations
 
 from tests.integration.conftest import (
     bucket,
     deployment,
+    folder_lake,
     lake,
     migrated,
     new_database,
     s3,
     sockets,
+    wandle,
+    warehouse,
 )
 
-__all__ = ["bucket", "deployment", "lake", "migrated", "new_database", "s3", "sockets"]
+__all__ = [
+    "bucket",
+    "deployment",
+    "folder_lake",
+    "lake",
+    "migrated",
+    "new_database",
+    "s3",
+    "sockets",
+    "wandle",
+    "warehouse",
+]

@@ -10,6 +10,7 @@ from typing import IO
 import requests
 from urllib3.exceptions import HTTPError
 
+from include.disk import disk_errors, is_full
 from include.errors import BeyondLimit, SourceUnavailable
 from include.extract.network.deadline import Deadline
 
@@ -37,20 +38,23 @@ def receive(
     """
     body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
     digest, size = hashlib.sha256(), 0
-    try:
-        # Not `iter_content`, which reads a line of any length before a chunk.
-        while chunk := response.raw.read(CHUNK_BYTES, decode_content=True):
-            digest.update(chunk)
-            size += body.write(chunk)
-            if max(size, response.raw.tell()) > limit:
-                body.close()
-                what = f"the answer has more than {limit} bytes"
-                raise BeyondLimit(what, "answer_bytes", limit, f"{who}, {address}")
-    except (requests.RequestException, HTTPError, OSError) as error:
-        raise SourceUnavailable(
-            f"{who}: the answer from {address} broke off after {size} bytes "
-            f"({type(error).__name__}). The next retry may succeed."
-        ) from error
+    with disk_errors(f"{who}: keeping the answer from {address}"):
+        try:
+            # Not `iter_content`, which reads a line of any length before a chunk.
+            while chunk := response.raw.read(CHUNK_BYTES, decode_content=True):
+                digest.update(chunk)
+                size += body.write(chunk)
+                if max(size, response.raw.tell()) > limit:
+                    body.close()
+                    what = f"the answer has more than {limit} bytes"
+                    raise BeyondLimit(what, "answer_bytes", limit, f"{who}, {address}")
+        except (requests.RequestException, HTTPError, OSError) as error:
+            if is_full(error):
+                raise
+            raise SourceUnavailable(
+                f"{who}: the answer from {address} broke off after {size} bytes "
+                f"({type(error).__name__}). The next retry may succeed."
+            ) from error
     # A body that ends with its connection looks complete where that was cut.
     deadline.check(f"{who}, {address}")
     body.seek(0)

@@ -1,9 +1,10 @@
-"""Where in a JSON answer its records may be: lists of objects, arrays side by side."""
+"""Where in a JSON answer its records may be: lists of objects, objects by name, arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Literal
 
 from include.sources import paths
@@ -11,7 +12,7 @@ from include.sources import paths
 EVERY = "*"
 DEEPEST = 6
 
-# What APIs call their list of records, and what they call other lists of objects.
+# Names that APIs give to their list of records, and to other lists of objects.
 RECORDS = {
     "results", "result", "records", "items", "data", "features", "value", "values", "rows",
     "entries", "hits", "elements", "content", "list", "observations", "readings",
@@ -31,32 +32,33 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Shape:
-    """A place that may hold the records: how many, and whether the answer declares so many."""
+    """A place that may hold the records: how many, and whether the answer declares that number."""
 
     path: Path
-    kind: Literal["json", "columnar"]
+    kind: Literal["json", "columnar", "rows"]
     records: int
     declared: bool = False
-    inherit: tuple[str, ...] = field(default=())
+    inherit: tuple[str, ...] | dict[str, str] = field(default=())
 
     @property
     def layout(self) -> dict[str, Any]:
         """The `format` of a contract that reads them."""
         kind = {} if self.kind == "json" else {"kind": self.kind}
         records = {"records": paths.joined(self.path)} if self.path else {}
-        return {**kind, **records, **({"inherit": [*self.inherit]} if self.inherit else {})}
+        inherit = self.inherit if isinstance(self.inherit, dict) else [*self.inherit]
+        return {**kind, **records, **({"inherit": inherit} if inherit else {})}
 
     def __str__(self) -> str:
         return f"`{paths.joined(self.path) or '(the whole body)'}` ({self.records} records)"
 
 
 def shapes(body: Any) -> list[Shape]:
-    """Every place that may hold the records, the likeliest first.
+    """Every place that may hold the records, the most likely first.
 
-    A list of records is rather at `results` than at `fields`, rather as long as
-    the answer's declared total, and rather longer.
+    More likely are names such as `results` than `fields`, a list as long as
+    the answer's declared total, and longer lists.
     """
-    found = [*_lists(body), *_of_every(body), *_columnar(body)]
+    found = [*_lists(body), *_of_every(body), *_by_name(body), *_columnar(body), *_rows(body)]
     return sorted(found, key=_likelihood, reverse=True)
 
 
@@ -84,7 +86,7 @@ def _lists(body: Any) -> Iterator[Shape]:
 
 
 def _object_lists(value: Any, path: Path = ()) -> Iterator[tuple[Path, list[Any]]]:
-    """Lists of objects, empty ones too, that are in no other list."""
+    """Lists of objects, empty ones included, that are not in another list."""
     if isinstance(value, list):
         if all(isinstance(item, dict) for item in value):
             yield path, value
@@ -95,7 +97,7 @@ def _object_lists(value: Any, path: Path = ()) -> Iterator[tuple[Path, list[Any]
 
 
 def _of_every(value: Any, path: Path = ()) -> Iterator[Shape]:
-    """Lists of alike records below every field of an object: the fields' names are data."""
+    """Lists of similar records in every field of an object whose field names are data."""
     if not isinstance(value, dict) or len(path) >= DEEPEST:
         return
     names = {name.lower() for name in value}
@@ -112,8 +114,64 @@ def _of_every(value: Any, path: Path = ()) -> Iterator[Shape]:
             yield from _of_every(inner, (*path, name))
 
 
+def _by_name(value: Any, path: Path = ()) -> Iterator[Shape]:
+    """Objects of alike records: their names are data, such as an id."""
+    if not isinstance(value, dict) or len(path) >= DEEPEST:
+        return
+    names = {name.lower() for name in value}
+    members = [*value.values()]
+    if len(value) > 1 and not names & (RECORDS | NOT_RECORDS):
+        # An object of arrays is rather one of columns.
+        are_records = all(isinstance(inner, dict) and _has_scalars(inner) for inner in members)
+        if are_records and _alike([[inner] for inner in members]):
+            taken = set().union(*members)
+            key = next(name for name in _keys() if name not in taken)
+            yield Shape((*path, EVERY), "json", len(members), inherit={key: EVERY})
+    for name, inner in value.items():
+        if _can_be_named(name):
+            yield from _by_name(inner, (*path, name))
+
+
+def _has_scalars(found: dict[str, Any]) -> bool:
+    return any(not isinstance(inner, dict | list) for inner in found.values())
+
+
+def _keys() -> Iterator[str]:
+    yield "key"
+    for number in count(2):
+        yield f"key_{number}"
+
+
+def _rows(value: Any, path: Path = ()) -> Iterator[Shape]:
+    """Arrays of one length below a first one of names."""
+    if isinstance(value, list):
+        first, *others = value or [None]
+        named = bool(others) and isinstance(first, list) and _are_names(first)
+        if named and all(isinstance(row, list) and len(row) == len(first) for row in others):
+            yield Shape(path, "rows", len(others))
+    elif isinstance(value, dict) and len(path) < DEEPEST:
+        for name, inner in value.items():
+            if _can_be_named(name):
+                yield from _rows(inner, (*path, name))
+
+
+def _are_names(row: list[Any]) -> bool:
+    named = bool(row) and all(isinstance(name, str) and name for name in row)
+    return named and len(set(row)) == len(row)
+
+
+def nameless_arrays(value: Any, path: Path = ()) -> Path | None:
+    """Where arrays stand in a list, as rows whose names are elsewhere do; None if nowhere."""
+    if isinstance(value, list):
+        return path if value and all(isinstance(row, list) and row for row in value) else None
+    if not isinstance(value, dict) or len(path) >= DEEPEST:
+        return None
+    found = (nameless_arrays(inner, (*path, name)) for name, inner in value.items())
+    return next((place for place in found if place is not None), None)
+
+
 def _alike(lists: list[Any]) -> bool:
-    """Whether most fields of the first records are the same ones."""
+    """Whether the first records share most of their fields."""
     firsts = [set(found[0]) for found in lists if found]
     either, both = set().union(*firsts), firsts[0].intersection(*firsts) if firsts else set()
     return len(firsts) > 1 and 2 * len(both) > len(either)
@@ -128,7 +186,7 @@ def _scalars_of_all(objects: list[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def _columnar(value: Any, path: Path = ()) -> Iterator[Shape]:
-    """Objects of arrays that are aligned; other fields may be beside them in the whole body."""
+    """Objects of aligned arrays; the whole body may have other fields too."""
     if not isinstance(value, dict) or len(path) > DEEPEST:
         return
     arrays = [inner for inner in value.values() if isinstance(inner, list)]
@@ -143,5 +201,5 @@ def _columnar(value: Any, path: Path = ()) -> Iterator[Shape]:
 
 
 def _can_be_named(name: str) -> bool:
-    """Whether a path can lead there."""
+    """Whether a path can name this field."""
     return name not in ("", EVERY)

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from include.printable import one_line
 from include.sources import paths
 from include.sources.column_names import column_name
 from include.sources.model import Contract, contracts
@@ -62,14 +63,14 @@ def patch(contract: Contract, rows: Iterable[Mapping[str, Any]]) -> str:
         field = _parts(row)
         if not field:
             remarks.append(
-                f"# {row['field']}: it has no valid path; it stays in _extra. "
+                f"# {one_line(row['field'])}: it has no valid path; it stays in _extra. "
                 f"First seen {row['first_seen'][:10]}."
             )
             continue
         name = column_name(field, taken)
         taken.add(name)
         columns.append(_column(name, row))
-    body = yaml.safe_dump({"columns": columns}, sort_keys=False, allow_unicode=True, width=96)
+    body = _yaml({"columns": columns})
     return "\n".join(
         [
             f"# Add to include/sources/{contract.name}.yaml under `columns`, with descriptions;",
@@ -78,6 +79,14 @@ def patch(contract: Contract, rows: Iterable[Mapping[str, Any]]) -> str:
             body if columns else "columns: []\n",
         ]
     )
+
+
+def _yaml(content: dict[str, Any]) -> str:
+    """YAML, in ASCII if it holds what YAML would print and a terminal must not."""
+    as_it_is = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=96)
+    if all(one_line(line) == line for line in as_it_is.split("\n")):
+        return as_it_is
+    return yaml.safe_dump(content, sort_keys=False, width=96)
 
 
 def _column(name: str, row: Mapping[str, Any]) -> dict[str, Any]:

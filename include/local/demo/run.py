@@ -6,8 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from include.jobs.pipeline.books import ledger_entries, marts_are_behind
 from include.local import platform
@@ -18,6 +17,7 @@ from include.local.services.airflow_api import FINISHED, AirflowApi, AirflowRefu
 from include.local.state import prepare
 from include.local.tables import show_summary
 from include.settings import Settings
+from include.terminal import Line, console, say
 
 TRANSFORM = "transform"
 # A run of `transform` starts within this time after an asset event.
@@ -31,7 +31,6 @@ def demo(
     first: str,
     last: str,
     sources: list[str] | None = None,
-    console: Console,
 ) -> None:
     """Start the platform and run the main job.
 
@@ -39,36 +38,25 @@ def demo(
     for an unknown council, month or source.
     """
     began = datetime.now(UTC)
-
-    def report(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True)
-
-    with hold(settings.home, "demo", report=report):
+    with hold(settings.home, "demo"):
         window = choose_window(settings, councils, first, last, began.date())
         asked = asked_of_sources(window, sources)
-        platform.up(settings, report=report)
+        platform.up(settings)
         local = prepare(settings)
-        run(local, window, asked, url=local.need("airflow_url"), console=console)
-        report(
-            "\nThe platform is still running. Next: `wandle status`, `wandle ledger`, `make down`."
-        )
+        run(local, window, asked, url=local.need("airflow_url"))
+        say("")
+        say("The platform is still running. Next: `wandle status`, `wandle ledger`, `make down`.")
 
 
-def run(
-    settings: Settings, window: Window, asked: list[Asked], *, url: str, console: Console
-) -> None:
+def run(settings: Settings, window: Window, asked: list[Asked], *, url: str) -> None:
     """Run the main job on a running platform, and print a summary and the login at `url`.
 
     Raises `DemoFailed` with the error of the failed task.
     """
     began = time.monotonic()
     api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
-    console.print(
-        f"Running the main job through Airflow: {_told(window, asked)}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    with _progress(console) as progress:
+    say(f"Running the main job through Airflow: {_told(window, asked)}")
+    with _progress() as progress:
         ingest_all(api, asked, progress)
         _wait_for_marts(api, settings, progress)
     show_summary(
@@ -76,7 +64,6 @@ def run(
         [entry for entry in ledger_entries(settings.loader_dsn) if _shown(entry, asked)],
         seconds=time.monotonic() - began,
         url=url,
-        console=console,
     )
 
 
@@ -91,12 +78,12 @@ def _shown(entry: dict[str, Any], asked: list[Asked]) -> bool:
     return any(item.holds(entry["source"], entry["council"], entry["period"]) for item in asked)
 
 
-def _progress(console: Console) -> Progress:
+def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        Line("description"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
+        Line("note"),
         TimeElapsedColumn(),
         console=console,
     )

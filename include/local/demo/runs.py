@@ -173,4 +173,4 @@ def _found(api: AirflowApi, runs: _Runs) -> Iterator[dict[str, Any]]:
 def _note(states: dict[str, str]) -> str:
     running = sum(state == "running" for state in states.values())
     failed = sum(state == "failed" for state in states.values())
-    return f"{running} running" + (f", [red]{failed} failed[/red]" if failed else "")
+    return f"{running} running" + (f", {failed} failed" if failed else "")

@@ -1,0 +1,269 @@
+"""A real full disk: nothing ends in a traceback, the disk is named, and freeing it is enough."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import psycopg
+import pytest
+
+from include.disk import DiskFull, warning
+from include.extract import client as asking
+from include.jobs.lake import S3_CONFIG, Lake
+from include.landing.write import Draft
+from include.local.processes import Service, recorded, start, stop
+from include.settings import Settings
+from include.sources.extract import Extract
+from include.sources.page import SentRequest
+from include.warehouse.connection import connect
+from tests.integration.conftest import serving
+from tests.integration.fixture_server import FixtureServer
+from tests.samples import REQUEST, extracting, facts, partition
+
+CHECKOUT = Path(__file__).parents[2]
+PORT_BASE = 23320
+SIZE = 8_000_000
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """A file system of 8 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ("/bin/mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder))
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(("/bin/umount", "--lazy", str(folder)), check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no byte free."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (65536, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                continue
+    assert os.statvfs(disk).f_bavail == 0
+    return ballast
+
+
+def wandle(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line as people run it."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("WANDLE_", "AIRFLOW", "AWS_"))}
+    return subprocess.run(
+        (sys.executable, "-c", "from include.cli import main; main()", *arguments),
+        env=kept
+        | {
+            "WANDLE_HOME": str(home),
+            "WANDLE_PORT_BASE": str(PORT_BASE),
+            "PYTHONPATH": str(CHECKOUT),
+        },
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def named(said: str, disk: Path) -> bool:
+    return f"on the disk {disk}" in said and "free of 8.0 MB" in said
+
+
+def test_with_a_full_disk_the_platform_can_be_stopped_and_later_goes_on(disk):
+    home = disk / "home"
+    begun = wandle(home, "sandbox")
+    assert begun.returncode == 0, begun.stderr
+    pid = recorded(home, "sandbox").pid  # type: ignore[union-attr]
+    ballast = fill(disk)
+
+    status, doctor = wandle(home, "status"), wandle(home, "doctor")
+    stopped = wandle(home, "down")
+
+    assert "nearly full" in status.stdout
+    assert named(status.stdout, disk)
+    assert named(doctor.stdout, disk), doctor.stdout + doctor.stderr
+    assert stopped.returncode == 0, stopped.stderr
+    assert "Stopped: sandbox" in stopped.stdout
+    assert not Path(f"/proc/{pid}").exists()
+
+    refused = wandle(home, "sandbox")
+
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stdout + refused.stderr
+    assert "No space left on device" in refused.stderr
+    assert named(refused.stderr, disk)
+    assert "run the same command again" in refused.stderr
+    assert "nothing needs repair" in refused.stderr
+
+    ballast.unlink()
+    again = wandle(home, "sandbox")
+
+    assert again.returncode == 0, again.stderr
+    assert begun.stdout.splitlines()[-1] == again.stdout.splitlines()[-1]
+    assert "nearly full" not in wandle(home, "status").stdout
+    assert wandle(home, "down").returncode == 0
+
+
+def test_a_new_platform_on_a_full_disk_is_refused_and_leaves_nothing_behind(disk):
+    fill(disk)
+
+    refused = wandle(disk / "home", "up")
+
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert named(refused.stderr, disk)
+
+
+def test_a_read_only_disk_is_named(disk):
+    home = disk / "home"
+    home.mkdir()
+    subprocess.run(("/bin/mount", "-o", "remount,ro", str(disk)), check=True)
+
+    refused = wandle(home, "up")
+
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert "Read-only file system" in refused.stderr
+    assert str(disk) in refused.stderr
+
+
+def test_a_service_whose_start_cannot_be_recorded_is_not_left_running(disk):
+    home = disk / "home"
+    (home / "logs").mkdir(parents=True)
+    (home / "logs" / "clock.log").touch()
+    (home / "run").mkdir()
+    marker = f"time.sleep({90 + os.getpid() / 1e6})"
+    fill(disk)
+
+    with pytest.raises(OSError, match="No space left"):
+        start(
+            home,
+            Service(
+                name="clock",
+                command=(sys.executable, "-c", f"import time; {marker}"),
+                environment={},
+                address="",
+                answers=lambda _: True,
+            ),
+        )
+
+    commands = [process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"])]
+    assert not any(marker in " ".join(command) for command in commands)
+    stop(home, ["clock"], signal.SIGKILL, 5)
+
+
+def test_an_answer_that_does_not_fit_the_temporary_folder_names_its_disk(disk, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    monkeypatch.setenv("WANDLE_HOME", str(disk))
+    extract = Extract.model_validate(extracting(attempts=1))
+    # Larger than what is kept in memory.
+    server = FixtureServer().on("gauges", b"x" * (asking.IN_MEMORY_BYTES + SIZE))
+    with serving(server) as url:
+        request = SentRequest(method="GET", url=f"{url}/gauges")
+        client = asking.Client(extract, extract.rate)
+
+        with pytest.raises(DiskFull) as failed:
+            client.ask("gauges kingston 2017-05", request, check=lambda answer: None)
+
+    said = str(failed.value)
+    assert said.startswith("gauges kingston 2017-05: keeping the answer from")
+    assert f"on the disk {disk}" in said
+    assert "the next retry may succeed" in said
+    assert "broke off" not in said
+
+
+@pytest.fixture
+def lake_on(disk, deployment, monkeypatch) -> Iterator[Lake]:
+    """The S3 of one machine, on the small disk."""
+    monkeypatch.setenv("WANDLE_HOME", str(disk))
+    (disk / "s3" / "wandle").mkdir(parents=True)
+    port = PORT_BASE + 9
+    program = Path(sys.executable).with_name("rclone")
+    server = subprocess.Popen(
+        (program, "serve", "s3", disk / "s3", "--addr", f"127.0.0.1:{port}", "--config", "",
+         "--auth-key", "test,test", "--vfs-cache-mode", "off", "--log-level", "CRITICAL")
+    )  # fmt: skip
+    session = boto3.Session("test", "test", region_name="eu-west-2")
+    s3: Any = session.client("s3", endpoint_url=f"http://127.0.0.1:{port}", config=S3_CONFIG)
+    try:
+        for _ in range(100):
+            try:
+                s3.list_buckets()
+                break
+            except Exception:
+                time.sleep(0.1)
+        yield Lake(s3, "wandle", session)
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def test_a_landing_that_does_not_fit_names_the_disk_and_lands_once_there_is_room(disk, lake_on):
+    ballast = fill(disk)
+    now = datetime.now(UTC)
+    draft = Draft.open(lake_on.landings, partition(), run_id="run", contract_hash="x", now=now)
+    body = os.urandom(100_000)
+
+    with pytest.raises(DiskFull) as failed:
+        draft.add(facts(body, 1), REQUEST, io.BytesIO(body))
+
+    assert str(failed.value).startswith("S3: writing s3://wandle/landing/gauges/")
+    assert named(str(failed.value), disk)
+    assert "the next retry may succeed" in str(failed.value)
+    assert Settings.read().home == disk
+
+    ballast.unlink()
+    draft.add(facts(body, 1), REQUEST, io.BytesIO(body))
+
+
+def test_a_database_on_a_full_disk_is_named_and_loads_once_there_is_room(disk, warehouse):
+    folder = disk / "postgres"
+    folder.mkdir(mode=0o700)
+    server = Path(warehouse.sockets, "PG_VERSION").stat()
+    os.chown(folder, server.st_uid, server.st_gid)
+    disk.chmod(0o711)
+    for parent in disk.parents:
+        if parent.stat().st_mode & 0o001 == 0:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    with psycopg.connect(warehouse.admin, autocommit=True) as admin:
+        admin.execute(f"create tablespace small location '{folder}'")  # type: ignore[arg-type]
+        try:
+            admin.execute("create table big (v text) tablespace small")
+            ballast = fill(disk)
+            insert = (
+                "insert into big select repeat(md5(n::text), 9) from generate_series(1, 3000) n"
+            )
+
+            with pytest.raises(DiskFull) as failed, connect(warehouse.admin) as connection:
+                connection.execute(insert)  # type: ignore[arg-type]
+
+            assert "database server's disk is full" in str(failed.value)
+            assert "the next retry may succeed" in str(failed.value)
+
+            ballast.unlink()
+            with connect(warehouse.admin) as connection:
+                connection.execute(insert)  # type: ignore[arg-type]
+        finally:
+            admin.execute("drop table if exists big")
+            admin.execute("drop tablespace small")
+
+
+def test_a_disk_with_room_is_not_warned_of(tmp_path):
+    assert warning(tmp_path) == "" or os.statvfs(tmp_path).f_bavail * 4096 < 1e9
+    assert "nearly full" in warning(tmp_path, 10**18)
