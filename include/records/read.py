@@ -144,9 +144,10 @@ def _some(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
 
 def _few_enough(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
     """The same of a large body, in which they can be long."""
-    some, size = [], 0
+    some: list[line_body.Line] = []
+    add, size = some.append, 0
     for line in islice(lines, CHUNK_RECORDS):
-        some.append(line)
+        add(line)
         size += len(line[1])
         if size > CHUNK_BYTES:
             break
