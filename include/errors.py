@@ -6,6 +6,8 @@ What it quotes may come from outside: it is made printable here, for every
 terminal and log.
 """
 
+from __future__ import annotations
+
 from include.printable import printable
 
 
@@ -38,6 +40,25 @@ class UnexpectedPayload(PermanentError):
 
 class ServiceUnavailable(RetryableError):
     """S3, PostgreSQL or another service did not respond or dropped the connection."""
+
+
+class BeyondLimit(PermanentError):
+    """More than one of the contract's `limits` allows, which `field` names.
+
+    `what` says what was found, and `who` where: a partition and address, if known.
+    """
+
+    def __init__(self, what: str, field: str, limit: float, who: str = "") -> None:
+        self.what, self.field, self.limit, self.who = what, field, limit, who
+        super().__init__(
+            f"{who}{': ' if who else ''}{what}, which is beyond `limits.{field}: {limit:.12g}` of "
+            "the contract. Retrying will not help. If that is right for this source, raise "
+            f"`limits.{field}`."
+        )
+
+    def of(self, who: str) -> BeyondLimit:
+        """The same, said of `who`."""
+        return BeyondLimit(self.what, self.field, self.limit, who)
 
 
 class WrongDefinition(PermanentError):

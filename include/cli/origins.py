@@ -55,6 +55,7 @@ def _as_object(origin: Origin) -> dict[str, Any]:
         "page_record_no": origin.page_record_no,
         "context": page.context,
         "request": page.request.model_dump(),
+        "redirects": page.redirects,
         "status": page.status,
         "fetched_at": page.fetched_at,
         "record": origin.record.decode("utf-8", "backslashreplace"),
@@ -71,6 +72,7 @@ def _facts(origin: Origin) -> list[tuple[str, str]]:
         ("object", origin.address),
         ("", f"page {origin.page_no} of {len(manifest.pages)}, sha256 {page.sha256}, verified"),
         ("request", _request(page.request)),
+        *(("", f"redirected to {address}") for address in page.redirects),
         ("", f"HTTP {page.status} at {page.fetched_at:%Y-%m-%d %H:%M:%S} UTC"),
     ]
     facts += [("context", _fields(page.context))] if page.context else []

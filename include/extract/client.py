@@ -15,10 +15,13 @@ import tenacity
 from urllib3.exceptions import HTTPError
 
 from include.disk import disk_errors, is_full
-from include.errors import SourceRejected, SourceUnavailable
+from include.errors import BeyondLimit, SourceRejected, SourceUnavailable
 from include.extract.hosts import Hosts, Refused, address_of, lost_parameters
+from include.extract.network.connection import Guard, Session, guarded
+from include.extract.network.deadline import Deadline, Fetch
 from include.extract.rate_limit import limiter
 from include.extract.statuses import Again, Part, Preparing, part_of, refuse
+from include.sources.limits import DEFAULT, Limits
 from include.sources.model import Extract
 from include.sources.model import Rate as AllowedRate
 from include.sources.page import SentRequest
@@ -89,26 +92,31 @@ class _Sending:
         return f"{here} (redirected from {self.request.address})"
 
 
-class _Session(requests.Session):
-    """Leaves redirects to `Client`, also malformed ones, which it would parse and raise for."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: nothing is followed."""
-
-
 class Client:
     """One source's connection to its API.
 
     `rate` is what the clients of the host may use: those of one process, or
-    all that share it in the warehouse whose DSN is `rate_shared_in`.
+    all that share it in the warehouse whose DSN is `rate_shared_in`. The time
+    that `limits` gives a fetch begins when the client is made. `public_only`
+    says that hosts must be at public addresses, but for the contract's
+    `private_hosts`.
     """
 
     def __init__(
-        self, extract: Extract, rate: AllowedRate, rate_shared_in: str | None = None
+        self,
+        extract: Extract,
+        rate: AllowedRate,
+        rate_shared_in: str | None = None,
+        *,
+        limits: Limits = DEFAULT,
+        public_only: bool = True,
     ) -> None:
         self._extract = extract
+        self._limits = limits
+        self._fetch = Fetch(limits)
+        self._public_only = public_only
         self._limiter = limiter(extract.host, rate, rate_shared_in)
-        self._session = _Session()
+        self._session = Session()
         self._session.headers["User-Agent"] = "wandle (council data pipeline)"
 
     def ask(
@@ -129,7 +137,8 @@ class Client:
         `SourceUnavailable` once the contract's `attempts` are used up or a 202
         has been waited for too long, `SourceRejected` for a status or redirect
         that another attempt will not change or a 429 whose body holds one of
-        the texts `fail_at_once`, and whatever else `check` raises.
+        the texts `fail_at_once`, `BeyondLimit` for an answer that is too large
+        or takes too long, and whatever else `check` raises.
         """
 
         def attempt() -> Answer:
@@ -158,8 +167,12 @@ class Client:
         """One attempt; an answer that is being prepared (202) is waited for."""
         waited, polls = 0.0, 0
         while True:
+            self._fetch.check(who)
+            sending = _Sending(who, request, request.url)
+            deadline = self._fetch.request()
             try:
-                return self._follow(_Sending(who, request, request.url), accept, fail_at_once)
+                with guarded(Guard(deadline, self._may_be_private)):
+                    return self._follow(sending, accept, fail_at_once, deadline)
             except Preparing as told:
                 pause = told.pause_seconds
                 if pause is None:
@@ -173,9 +186,20 @@ class Client:
                     ) from None
                 log.info("%s Requesting it again in %.1f s.", told, pause)
                 tenacity.nap.sleep(pause)
+            except Again:
+                # Cut by the deadline, it looks as if it had broken off.
+                deadline.check(f"{who}, {sending.address}")
+                raise
+
+    def _may_be_private(self, host: str) -> bool:
+        return not self._public_only or host in self._extract.private_names
 
     def _follow(
-        self, sending: _Sending, accept: frozenset[int], fail_at_once: tuple[str, ...]
+        self,
+        sending: _Sending,
+        accept: frozenset[int],
+        fail_at_once: tuple[str, ...],
+        deadline: Deadline,
     ) -> Answer:
         """The answer at the end of the redirects."""
         while True:
@@ -187,7 +211,7 @@ class Client:
                     continue
                 told = f"{sending.who}: HTTP {response.status_code} from {sending.address}"
                 refuse(told, response, fail_at_once)
-                return _read(sending, response)
+                return self._read(sending, response, deadline)
 
     def _response(self, sending: _Sending) -> requests.Response:
         request = sending.request
@@ -207,6 +231,12 @@ class Client:
                 f"{sending.who}: {sending.address} is not a valid URL ({error}). Retrying will "
                 "not help; check `request` in the source's contract."
             ) from error
+        except Refused as error:
+            raise SourceRejected(
+                f"{sending.who}: {sending.address} is not requested: {error}. Retrying will not "
+                "help. If the source is in your own network, name its host under "
+                "`extract.private_hosts` in the contract."
+            ) from None
         except requests.RequestException as error:
             raise Again(
                 f"{sending.who}: no answer from {sending.address} ({type(error).__name__}). "
@@ -247,6 +277,34 @@ class Client:
         sending.url = url
         sending.redirects.append(address_of(url))
 
+    def _read(self, sending: _Sending, response: requests.Response, deadline: Deadline) -> Answer:
+        """The answer with its body, in a temporary file if it is large."""
+        body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
+        digest, size = hashlib.sha256(), 0
+        with disk_errors(f"{sending.who}: keeping the answer from {sending.address}"):
+            try:
+                # Not `iter_content`, which reads a line of any length before a chunk.
+                while chunk := response.raw.read(CHUNK_BYTES, decode_content=True):
+                    digest.update(chunk)
+                    size += body.write(chunk)
+                    self._refuse_large(sending, max(size, response.raw.tell()))
+            except (requests.RequestException, HTTPError, OSError) as error:
+                if is_full(error):
+                    raise
+                raise Again(
+                    f"{sending.who}: the answer from {sending.address} broke off after {size} "
+                    f"bytes ({type(error).__name__}). The next retry may succeed."
+                ) from error
+        deadline.check(f"{sending.who}, {sending.address}")
+        body.seek(0)
+        return _answer(sending, response, body, digest.hexdigest(), size)
+
+    def _refuse_large(self, sending: _Sending, size: int) -> None:
+        limit = self._limits.answer_bytes
+        if size > limit:
+            what = f"the answer has more than {limit} bytes"
+            raise BeyondLimit(what, "answer_bytes", limit, f"{sending.who}, {sending.address}")
+
     def _tell(self, state: tenacity.RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
         log.warning(
@@ -256,25 +314,6 @@ class Client:
             failure,
             state.upcoming_sleep,
         )
-
-
-def _read(sending: _Sending, response: requests.Response) -> Answer:
-    body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
-    digest, size = hashlib.sha256(), 0
-    with disk_errors(f"{sending.who}: keeping the answer from {sending.address}"):
-        try:
-            for chunk in response.iter_content(CHUNK_BYTES):
-                digest.update(chunk)
-                size += body.write(chunk)
-            body.seek(0)
-        except (requests.RequestException, HTTPError, OSError) as error:
-            if is_full(error):
-                raise
-            raise Again(
-                f"{sending.who}: the answer from {sending.address} broke off after {size} bytes "
-                f"({type(error).__name__}). The next retry may succeed."
-            ) from error
-    return _answer(sending, response, body, digest.hexdigest(), size)
 
 
 def _answer(

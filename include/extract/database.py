@@ -16,9 +16,16 @@ import psycopg
 from psycopg.rows import dict_row
 
 from include.disk import disk_errors
-from include.errors import PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
-from include.extract.database_queries import as_text, page_query, page_request, refuse_null_keys
+from include.errors import (
+    BeyondLimit,
+    PermanentError,
+    SourceRejected,
+    SourceUnavailable,
+    UnexpectedPayload,
+)
+from include.extract.database_queries import as_text, largest_row, page_query, page_request
 from include.extract.fetched import Page
+from include.extract.network.deadline import Fetch
 from include.sources.extract import DatabaseExtract
 from include.sources.model import Contract
 from include.sources.page import PageFacts, SentRequest
@@ -26,6 +33,8 @@ from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 ROWS_AT_A_TIME = 2_000
+# Rows that are held together; fewer are read at a time where one is larger than its part.
+BYTES_AT_A_TIME = 16 * 1024 * 1024
 CONNECT_SECONDS = 10
 SUCCESS = 200
 # A transaction that only reads, in which all pages see the same moment.
@@ -55,7 +64,8 @@ def fetch_rows(
 
     Raises `SourceUnavailable` if the database does not answer or drops the
     connection, `SourceRejected` if it refuses the query, `UnexpectedPayload`
-    for a key that is null or stands twice, and `PermanentError` without `dsn`.
+    for a key that is null or stands twice, `BeyondLimit` for a row or a page
+    that is too large or takes too long, and `PermanentError` without `dsn`.
     """
     extract = contract.extract
     if not isinstance(extract, DatabaseExtract):
@@ -72,16 +82,37 @@ def fetch_rows(
         if not facts.next:
             return
         after = facts.next
+    limits = contract.limits
+    fetch = Fetch(limits)
     with _errors(partition, extract.connection), _connected(dsn) as connection:
-        refuse_null_keys(partition, extract, connection)
+        with _timed(fetch, partition, connection):
+            largest = largest_row(partition, extract, connection, limits.record_bytes)
+        rows = min(ROWS_AT_A_TIME, max(1, BYTES_AT_A_TIME // max(1, largest)))
         more = True
         while more:
             request = page_request(extract, partition, after)
-            page = _Page(partition, extract, after)
-            page.read(connection)
+            page = _Page(partition, extract, after, limits.answer_bytes)
+            with _timed(fetch, partition, connection):
+                page.read(connection, rows)
             after, more = page.last_key, page.more
             if page.records:
                 yield Page(request, page.facts(request), page.body)
+
+
+@contextmanager
+def _timed(
+    fetch: Fetch, partition: Partition, connection: psycopg.Connection[Any]
+) -> Iterator[None]:
+    """Cut the connection if what is done meanwhile takes longer than one request may."""
+    fetch.check(str(partition))
+    deadline = fetch.request()
+    with deadline:
+        deadline.watch(connection.fileno())
+        try:
+            yield
+        except psycopg.OperationalError:
+            deadline.check(str(partition))
+            raise
 
 
 @contextmanager
@@ -97,7 +128,9 @@ def _connected(dsn: str) -> Iterator[psycopg.Connection[Any]]:
 class _Page:
     """Up to `page_size` rows with keys beyond `after`."""
 
-    def __init__(self, partition: Partition, extract: DatabaseExtract, after: str) -> None:
+    def __init__(
+        self, partition: Partition, extract: DatabaseExtract, after: str, limit: int
+    ) -> None:
         self.records = 0
         self.first_key = self.last_key = ""
         self.more = False
@@ -106,15 +139,16 @@ class _Page:
         self._digest = hashlib.sha256()
         self._bytes = 0
         self._partition, self._extract, self._after = partition, extract, after
+        self._limit = limit
 
-    def read(self, connection: psycopg.Connection[Any]) -> None:
+    def read(self, connection: psycopg.Connection[Any], rows_at_a_time: int) -> None:
         """Read them, and one more: it tells whether there are others, and whether keys repeat."""
         query, values = page_query(self._partition, self._extract, self._after)
         with (
             disk_errors(f"{self._partition}: keeping the rows"),
             connection.cursor("page", row_factory=dict_row) as cursor,
         ):
-            cursor.itersize = ROWS_AT_A_TIME
+            cursor.itersize = rows_at_a_time
             for row in cursor.execute(query, values):
                 key = self._key(row)
                 if self.records == self._extract.page_size:
@@ -144,6 +178,9 @@ class _Page:
         self._digest.update(line)
         self._bytes += self.body.write(line)
         self.records += 1
+        if self._bytes > self._limit:
+            what = f"a page has more than {self._limit} bytes; a smaller `extract.page_size` helps"
+            raise BeyondLimit(what, "answer_bytes", self._limit, str(self._partition))
 
     def facts(self, request: SentRequest) -> PageFacts:
         """What is known of it, as the answer to a request."""

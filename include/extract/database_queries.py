@@ -8,10 +8,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from include.errors import UnexpectedPayload
+from include.errors import BeyondLimit, UnexpectedPayload
 from include.sources.extract import DatabaseExtract
 from include.sources.page import SentRequest
 from include.sources.partition import Partition
+
+# A row of so many bytes as PostgreSQL stores them, which is compressed a hundred times at most,
+# is within every limit.
+SMALL_ROW = 8192
 
 
 def _rows(extract: DatabaseExtract) -> sql.Composed:
@@ -37,18 +41,34 @@ def page_query(
     return query, _bound(partition) | {"after": after}
 
 
-def refuse_null_keys(
-    partition: Partition, extract: DatabaseExtract, connection: psycopg.Connection[Any]
-) -> None:
-    """Raise `UnexpectedPayload` for a null: it is beyond no key, so on no page but the first."""
-    query = sql.SQL("select 1 from {rows} and {key} is null limit 1").format(
-        rows=_rows(extract), key=sql.Identifier(extract.key)
-    )
-    if connection.execute(query, _bound(partition)).fetchone():
+def largest_row(
+    partition: Partition,
+    extract: DatabaseExtract,
+    connection: psycopg.Connection[Any],
+    limit: int,
+) -> int:
+    """About how many bytes the largest row has, as text; 0 if none is large.
+
+    Asked of the database, because a client must hold a row before it can tell.
+    Raises `UnexpectedPayload` for a null among the keys, which is beyond no
+    key, so on no page but the first, and `BeyondLimit` for a row of more than
+    `limit` bytes.
+    """
+    query = sql.SQL(
+        "select bool_or({key} is null), max(case when pg_column_size(asked) > {small} "
+        "then octet_length(asked::text) end) from {rows}"
+    ).format(key=sql.Identifier(extract.key), small=sql.Literal(SMALL_ROW), rows=_rows(extract))
+    found = connection.execute(query, _bound(partition)).fetchone()
+    has_null, size = found or (False, None)
+    if has_null:
         raise UnexpectedPayload(
             f"{partition}: expected a value of the key {extract.key!r} in every row, found null. "
             "Name a unique column under `key`."
         )
+    if size is not None and size > limit:
+        what = f"expected rows, found one of {size} bytes"
+        raise BeyondLimit(what, "record_bytes", limit, str(partition))
+    return int(size or 0)
 
 
 def _bound(partition: Partition) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from include.councils.model import Council
-from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
+from include.errors import BeyondLimit, SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer, Client
 from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
 from include.extract.hosts import Hosts
@@ -23,7 +23,7 @@ from include.sources.model import Contract
 from include.sources.page import Answered, PageFacts
 from include.sources.partition import Partition
 
-__all__ = ["Fetched", "NotPublished", "Page", "fetch_pages"]
+__all__ = ["Fetched", "NotPublished", "Page", "fetch_pages", "refuse_large"]
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,14 @@ def fetch_pages(
             unknown.append(ask)
     if unknown:
         raise SourceRejected(_unknown_wards(partition, unknown))
+
+
+def refuse_large(contract: Contract, who: str, size: int) -> None:
+    """Raise `BeyondLimit` for a partition, or a part of one, of too many bytes."""
+    limit = contract.limits.partition_bytes
+    if size > limit:
+        what = f"its answers have more than {limit} bytes"
+        raise BeyondLimit(what, "partition_bytes", limit, who)
 
 
 class _TooLarge(Exception):
@@ -220,6 +228,7 @@ class _Fetch:
     ) -> Iterator[Page]:
         """The pages of one thing: a pass through all, or what is left behind the page `before`."""
         pager = pager or self._pager(ask)
+        size = 0
         while not pager.done:
             who = f"{self.partition}, {pager.label}"
             read = self._reading(ask, pager)
@@ -228,6 +237,8 @@ class _Fetch:
                 self._without_page(who, answer, read, pager)
                 continue
             self.any_answer = True
+            size += answer.size
+            refuse_large(self.contract, self.who(ask), size)
             pager.take(read.next, read.signals, read.everything)
             page = read.page(self.way_name, before)
             before = page.facts

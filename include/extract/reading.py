@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import IO, Any
 
-from include.errors import SourceUnavailable, UnexpectedPayload
+from include.errors import BeyondLimit, SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer
 from include.extract.fetched import Page
 from include.extract.identity import Identity, PageRecords
@@ -52,8 +52,8 @@ class Reading:
     def check(self, answer: Answer) -> None:
         """Read it to its end, and find out what comes next.
 
-        Raises `SourceUnavailable`, `UnexpectedPayload`, and `Moved` if it
-        contradicts earlier pages.
+        Raises `SourceUnavailable`, `UnexpectedPayload`, `BeyondLimit` for
+        records that are too large, and `Moved` if it contradicts earlier pages.
         """
         self._refuse_parts(answer)
         content_type = answer.headers.get("content-type", "")
@@ -62,6 +62,8 @@ class Reading:
             plain = self._plain(answer, content_type)
             self.signals = self._pager.signals(plain)
             around = around_records(plain.body, plain.size, self._layout)
+        except BeyondLimit as error:
+            raise error.of(f"{self._who}, {self._address(answer)}") from None
         except (BodyCutShort, UnexpectedPayload) as error:
             found = diagnose(error, answer.body, answer.size, self._layout, content_type)
             where = self._address(answer)

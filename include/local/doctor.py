@@ -14,12 +14,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psutil
+import psycopg
 
 from include.disk import described, warning
 from include.errors import PermanentError
 from include.local.account import as_unprivileged
+from include.local.database_roles import database_problems
 from include.local.home import PathRefused, refuse_path
 from include.local.services import postgres
+from include.local.state import Addresses, with_addresses
 from include.local.status import status
 from include.settings import CHECKOUT, Settings
 
@@ -132,6 +135,20 @@ def _services(settings: Settings) -> Iterator[Finding]:
             )
 
 
+def _database_roles(settings: Settings) -> Iterator[Finding]:
+    if not any(one.name == "postgresql" and one.state == "running" for one in status(settings)):
+        return
+    local = with_addresses(settings, Addresses.of_this_machine(settings.port_base))
+    try:
+        for what, fix in database_problems(local):
+            yield Finding(what, fix)
+    except psycopg.OperationalError as error:
+        yield Finding(
+            f"postgresql: its administrator cannot log in: {str(error).strip().splitlines()[0]}.",
+            "See its log; `wandle status` names it.",
+        )
+
+
 def _payloads(settings: Settings) -> Iterator[Finding]:
     if settings.payloads:
         from sandbox.app import recorded_apis
@@ -163,5 +180,6 @@ def _time_and_text(settings: Settings) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
-    *(_python, _paths, _programs, _postgres, _space, _memory, _services, _payloads, _time_and_text),
+    *(_python, _paths, _programs, _postgres, _space, _memory, _services, _database_roles),
+    *(_payloads, _time_and_text),
 )

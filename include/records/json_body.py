@@ -29,7 +29,8 @@ def _number(value: Any) -> Any:
 
 
 # Values are told apart by brackets and strings alone: no depth is too deep, no number too long.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
+# Possessive, because others keep a hundred bytes for each character in which they could go back.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
 
 
 def texts(body: bytes, layout: Format) -> Iterator[bytes]:
@@ -68,6 +69,25 @@ def end_of_list(text: bytes) -> int | None:
     return None
 
 
+def last_comma(values: bytes) -> int | None:
+    """Where the last comma between values stands in the beginning of a list; None if none does."""
+    depth, place, end = 0, None, 0
+    for token in _TOKEN.finditer(values):
+        between = values[end : token.start()]
+        if b'"' in between:
+            # A string that has no end yet.
+            break
+        if not depth and end and b"," in between:
+            place = values.index(b",", end)
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
+        if depth < 0:
+            break
+        end = token.end()
+    return place
+
+
+# Comparing records takes some times their size.
+COMPARED_BYTES = 4 * 1024 * 1024
 # Between two objects of a list; elsewhere only within strings, and lists in records.
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
 
@@ -87,7 +107,7 @@ def _between_objects(
     body: bytes, layout: Format, records: Sequence[Any], numbers: Collection[int]
 ) -> dict[int, bytes] | None:
     """The same where as many objects seem to stand in the body, and those are the records."""
-    if not layout.in_place:
+    if not layout.in_place or len(body) > COMPARED_BYTES:
         return None
     body = without_bom(body)
     start = start_of_list(body, layout)

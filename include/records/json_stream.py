@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import IO, Any
 
-from include.errors import UnexpectedPayload
+from include.errors import BeyondLimit, UnexpectedPayload
 from include.records import json_body
 from include.records.json_records import whole
 from include.records.json_values import BOM, BodyCutShort, parsed
@@ -22,6 +23,8 @@ PIECE_BYTES = 1024 * 1024
 STEP_BYTES = 512
 # Of the end of a body, which holds what follows its records.
 TAIL_BYTES = 16 * 1024
+# So much is read in search of the end of a record before it is read token by token.
+SEARCHED_BYTES = 4 * PIECE_BYTES
 # So many closing brackets at the end of a body are tried before it is read token by token.
 LAST_BRACKETS = 4
 
@@ -36,31 +39,39 @@ _OPENS = re.compile(rb"\s*\{")
 def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
     """The records of a body in order.
 
-    A body whose list does not begin in its first piece is read as a whole, and
-    so is a list of something else than objects. Raises as
-    `json_records.whole` does.
+    A body whose list does not begin in its first piece is read as a whole.
+    Raises as `json_records.whole` does, and `BeyondLimit` for a record, or a
+    body that must be read as a whole, that is too large.
     """
-    body.seek(0)
-    head = body.read(PIECE_BYTES).removeprefix(BOM)
+    limit = layout.limits.record_bytes
+    head = _first_piece(body)
     start = json_body.start_of_list(head, layout)
     if start is None:
-        text = head + body.read()
+        text = head + _rest_of(body, layout, len(head))
         yield whole(text, layout), text, layout
         return
     rest, yielded = head[start:], False
     listed = _LIST_AS_SENT if layout.as_sent else _LIST
     while True:
-        found = _up_to_a_record(rest, layout.as_sent)
+        found = _up_to_a_record(rest, layout.as_sent) or _up_to_a_comma(rest, layout)
         if found is not None:
             records, text, end = found
+            _refuse_large(records, text, layout)
             yield records, text, listed
-            rest, yielded = rest[end:], True
+            rest, yielded = rest[end:].lstrip(), True
             continue
-        more = body.read(max(PIECE_BYTES, len(rest)))
+        if len(rest) > limit:
+            raise BeyondLimit(
+                f"expected records, found more than {limit} bytes without the end of one",
+                "record_bytes",
+                limit,
+            )
+        more = body.read(min(max(PIECE_BYTES, len(rest)), limit + 1 - len(rest)))
         if not more:
             break
         rest += more
     records, text, end = _up_to_the_end(rest, layout.as_sent)
+    _refuse_large(records, text, layout)
     if records:
         yield records, text, listed
     elif yielded:
@@ -68,6 +79,40 @@ def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
     # What stands around the list must be JSON with it, and nothing must take its place.
     if whole(head[:start] + b"]" + rest[end:], layout, around=True):
         raise UnexpectedPayload(f"expected one list of records at {layout.records!r}, found two")
+
+
+def _first_piece(body: IO[bytes]) -> bytes:
+    """The beginning of a body, without white space before it."""
+    body.seek(0)
+    head = body.read(PIECE_BYTES).removeprefix(BOM).lstrip()
+    while not head and (more := body.read(PIECE_BYTES)):
+        head = more.lstrip()
+    return head
+
+
+def _rest_of(body: IO[bytes], layout: Format, read: int) -> bytes:
+    """What is left of a body that is read as a whole."""
+    limit = layout.limits.whole_bytes
+    rest = body.read(max(0, limit - read) + 1)
+    if read + len(rest) > limit:
+        raise BeyondLimit(
+            f"expected a list of records that begins in the first {PIECE_BYTES} bytes, found more "
+            f"than {limit} bytes that can only be read as a whole",
+            "whole_bytes",
+            limit,
+        )
+    return rest
+
+
+def _refuse_large(records: list[Any], text: bytes, layout: Format) -> None:
+    """Raise `BeyondLimit` if one of the records in a list is too large."""
+    limit = layout.limits.record_bytes
+    if len(text) <= limit:
+        return
+    largest = max(map(len, islice(json_body.texts(text, _LIST), len(records))), default=0)
+    if largest > limit:
+        what = f"expected records, found one of {largest} bytes"
+        raise BeyondLimit(what, "record_bytes", limit)
 
 
 def around_list(body: IO[bytes], size: int, layout: Format) -> Any:
@@ -102,6 +147,15 @@ def _up_to_a_record(rest: bytes, as_sent: bool) -> tuple[list[Any], bytes, int] 
         step = max(STEP_BYTES, 2 * step)
         place = rest.rfind(b"},", 0, max(0, len(rest) - step))
     return None
+
+
+def _up_to_a_comma(rest: bytes, layout: Format) -> tuple[list[Any], bytes, int] | None:
+    """The same, token by token, once there is much to read; also of records that are no objects."""
+    if len(rest) < min(SEARCHED_BYTES, layout.limits.record_bytes):
+        return None
+    place = json_body.last_comma(rest)
+    found = _as_list(rest[:place], layout.as_sent) if place else None
+    return (*found, place + 1) if found and place else None
 
 
 def _up_to_the_end(rest: bytes, as_sent: bool) -> tuple[list[Any], bytes, int]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, islice
 from typing import IO, Any
 
-from include.errors import UnexpectedPayload
+from include.errors import BeyondLimit, UnexpectedPayload
 from include.records.header import field_names
 from include.records.json_values import BOM, BodyCutShort, parsed
 from include.records.lines import HeldBack, is_ended, lines, without_ending
@@ -20,13 +20,10 @@ from include.sources.formats import Format
 # A record and the bytes of its line, or lines where a quoted field goes over several.
 Line = tuple[Any, bytes]
 
-# A field takes four bytes a character while it is read, and as many again in its texts.
-_BYTES_OF_A_CHARACTER = 8
-LONGEST_FIELD = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _BYTES_OF_A_CHARACTER
-csv.field_size_limit(LONGEST_FIELD)
+# Rows are limited by the contract.
+csv.field_size_limit(sys.maxsize)
 # What the parser says of a quote that is open at the end.
 _OPEN_AT_END = "unexpected end of data"
-_TOO_LONG = "field larger than field limit"
 
 
 def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) -> Iterator[Line]:
@@ -36,7 +33,7 @@ def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) ->
     bytes unless that means no records.
     """
     empty = True
-    for line in lines(body):
+    for line in lines(body, layout.limits.record_bytes):
         empty = False
         text = without_ending(line)
         if not text.strip():
@@ -84,7 +81,8 @@ def bytes_before_records(body: IO[bytes], layout: Format) -> int:
     """How many bytes of a CSV body stand before its first record."""
     rows = _Rows(body, layout, complete=True)
     _header(rows, layout)
-    above = sum(map(len, islice(lines(body), layout.skip_rows_before_header)))
+    first = islice(lines(body, layout.limits.record_bytes), layout.skip_rows_before_header)
+    above = sum(map(len, first))
     body.seek(0)
     mark = len(BOM) if body.read(len(BOM)) == BOM else 0
     return mark + above + rows.consumed
@@ -112,13 +110,14 @@ class _Rows:
     """
 
     def __init__(self, body: IO[bytes], layout: Format, complete: bool) -> None:
-        found = lines(body, skip=layout.skip_rows_before_header)
+        limit = layout.limits.record_bytes
+        found = lines(body, limit, skip=layout.skip_rows_before_header)
         self._footer = HeldBack(found, layout.skip_rows_at_end)
         self._source = iter(self._footer) if layout.skip_rows_at_end else found
         self._taken: list[bytes] = []
         self._broken: deque[bytes] = deque()
         self._layout = layout
-        self._number = 0
+        self._number = self._size = 0
         self._reader = self._read_on()
         self.complete = complete
         self.consumed = 0
@@ -158,7 +157,7 @@ class _Rows:
         first = self._number - len(self._taken) + 1 + self._layout.skip_rows_before_header
         if _OPEN_AT_END in error and not self.complete:
             raise BodyCutShort(f"it ends within quotes that open in line {first}")
-        if _OPEN_AT_END in error or _TOO_LONG in error:
+        if _OPEN_AT_END in error:
             raise UnexpectedPayload(
                 f"expected quotes that close, found some from line {first} on that never do. If "
                 "quotes have no meaning in this file, say `quote: ''` under `format`"
@@ -182,8 +181,25 @@ class _Rows:
             "quoting": quoting,
         }
 
+    def _refuse_large(self, more: int) -> None:
+        """Raise `BeyondLimit` for a row over several lines that grows too large."""
+        if len(self._taken) == 1:
+            self._size = len(self._taken[0])
+        self._size += more
+        limit = self._layout.limits.record_bytes
+        if self._size > limit:
+            first = self._number - len(self._taken) + 1 + self._layout.skip_rows_before_header
+            raise BeyondLimit(
+                f"expected rows, found one of more than {limit} bytes from line {first} on (do its "
+                "quotes close?)",
+                "record_bytes",
+                limit,
+            )
+
     def _texts(self) -> Iterator[str]:
         for line in self._source:
+            if self._taken:
+                self._refuse_large(len(line))
             self._taken.append(line)
             self._number += 1
             yield _decoded(line)

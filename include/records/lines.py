@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from io import BytesIO
 from itertools import chain, islice
 from typing import IO
 
+from include.errors import BeyondLimit
 from include.records.json_values import BOM
 
 LF, CR = b"\n", b"\r"
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 256 * 1024
 
 
-def lines(body: IO[bytes], *, skip: int = 0) -> Iterator[bytes]:
+def lines(body: IO[bytes], limit: int, *, skip: int = 0) -> Iterator[bytes]:
     """Each line with its ending, without a byte order mark before the first; `skip` are left out.
 
     A line ends with LF, or CR LF; with CR in a body whose first line does.
+    Raises `BeyondLimit` for one of more than `limit` bytes.
     """
     body.seek(0)
     ending = _ending(body)
     body.seek(0)
     if body.read(len(BOM)) != BOM:
         body.seek(0)
-    # Not the body itself: a generator that is given up would close it.
-    found = chain(body) if ending == LF else _ended_by_cr(body)
-    return islice(found, skip, None)
+    return islice(chain.from_iterable(_some(body, ending, limit)), skip, None)
 
 
 def is_ended(line: bytes) -> bool:
@@ -64,11 +65,31 @@ def _ending(body: IO[bytes]) -> bytes:
     return LF
 
 
-def _ended_by_cr(body: IO[bytes]) -> Iterator[bytes]:
+def _some(body: IO[bytes], ending: bytes, limit: int) -> Iterator[Iterable[bytes]]:
+    """Lines, together with others that end in the same chunk."""
     rest = b""
     while chunk := body.read(CHUNK_BYTES):
-        *whole, rest = (rest + chunk).split(CR)
-        for line in whole:
-            yield line + CR
+        end = chunk.rfind(ending) + 1
+        if end:
+            first = chunk.index(ending) + 1
+            _refuse_long(len(rest) + first, limit)
+            yield [rest + chunk[:first]]
+            yield _split(chunk[first:end], ending)
+            rest = chunk[end:]
+        else:
+            rest += chunk
+            _refuse_long(len(rest), limit)
     if rest:
-        yield rest
+        yield [rest]
+
+
+def _split(whole: bytes, ending: bytes) -> Iterable[bytes]:
+    # Reading splits at LF alone.
+    return BytesIO(whole) if ending == LF else [line + CR for line in whole.split(CR)[:-1]]
+
+
+def _refuse_long(size: int, limit: int) -> None:
+    if size > limit:
+        raise BeyondLimit(
+            f"expected lines, found one of more than {limit} bytes", "record_bytes", limit
+        )

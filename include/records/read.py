@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import IO, Any
 
+from include.errors import BeyondLimit
 from include.records import json_body, line_body
 from include.records.evidence import Witness
 from include.records.json_records import whole
@@ -33,15 +34,17 @@ __all__ = [
 # Above this a body is read in pieces: the records of a whole one take over twice its size.
 STREAM_ABOVE_BYTES = 4 * 1024 * 1024
 CHUNK_RECORDS = 20_000
+CHUNK_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Chunk:
     """Consecutive records of a body; `texts` gives the bytes of single ones as they stand there,
-    by their number in the chunk, from 1."""
+    by their number in the chunk, from 1, and `size` is about how many bytes all stand in."""
 
     records: list[Any]
     texts: Callable[[Collection[int]], dict[int, bytes]]
+    size: int
 
 
 def read_records(
@@ -88,17 +91,18 @@ def read_chunks(
     complete = complete or any(layer.endswith("file") for layer in found.packing)
     if layout.kind == "csv":
         lines = line_body.csv_lines(found.body, layout, wanted, complete=complete)
-        yield from _chunks_of_lines(lines)
+        yield from _chunks_of_lines(lines, found.size)
         return
     witness = Witness(layout.evidence)
     if layout.kind == "jsonl":
         lines = line_body.json_lines(found.body, layout, may_be_empty=not layout.evidence.fields)
-        yield from _chunks_of_lines(lines, witness, wanted)
-    elif found.size > STREAM_ABOVE_BYTES and layout.kind == "json" and layout.in_place:
+        yield from _chunks_of_lines(lines, found.size, witness, wanted)
+    elif layout.in_place and found.size > min(STREAM_ABOVE_BYTES, layout.limits.record_bytes):
         for records, text, found_in in pieces(found.body, layout):
             witness.see(records)
             yield from _chunks_of_json(records, text, found_in, wanted)
     else:
+        _refuse_large(found.size, layout)
         text = found.body.read()
         records = whole(text, layout)
         witness.see(records)
@@ -108,18 +112,45 @@ def read_chunks(
     witness.end()
 
 
+def _refuse_large(size: int, layout: Format) -> None:
+    """Raise `BeyondLimit` for a body that is too large to be read as a whole."""
+    limit = layout.limits.whole_bytes
+    if size > limit and not layout.in_place:
+        why = f"`kind: {layout.kind}`" if layout.kind != "json" else f"`records: {layout.records}`"
+        what = f"the answer has {size} bytes, all read at once for {why}"
+        raise BeyondLimit(what, "whole_bytes", limit)
+
+
 def _chunks_of_lines(
-    found: Iterable[line_body.Line], witness: Witness | None = None, wanted: Wanted | None = None
+    lines: Iterator[line_body.Line],
+    size: int,
+    witness: Witness | None = None,
+    wanted: Wanted | None = None,
 ) -> Iterator[Chunk]:
-    lines = iter(found)
-    while some := list(islice(lines, CHUNK_RECORDS)):
+    some_at_a_time = _few_enough if size > CHUNK_BYTES else _some
+    while some := some_at_a_time(lines):
         if witness:
             witness.see([record for record, _ in some])
         if wanted:
             some = [line for line in some if wanted.is_record(line[0])]
         if some:
             records, texts = map(list, zip(*some, strict=True))
-            yield Chunk(records, partial(_at, texts))
+            yield Chunk(records, partial(_at, texts), sum(map(len, texts)))
+
+
+def _some(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
+    return list(islice(lines, CHUNK_RECORDS))
+
+
+def _few_enough(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
+    """The same of a large body, in which they can be long."""
+    some, size = [], 0
+    for line in islice(lines, CHUNK_RECORDS):
+        some.append(line)
+        size += len(line[1])
+        if size > CHUNK_BYTES:
+            break
+    return some
 
 
 def _at(texts: Sequence[bytes], numbers: Collection[int]) -> dict[int, bytes]:
@@ -138,6 +169,7 @@ def _chunks_of_json(
         yield Chunk(
             records if whole else [records[place - 1] for place in some],
             partial(_in_json, text, layout, records, some),
+            len(text) * len(some) // max(1, len(records)),
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import shutil
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from functools import lru_cache
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-from include.errors import UnexpectedPayload
+from include.errors import BeyondLimit, UnexpectedPayload
 from include.records.json_values import BodyCutShort
 from include.sources.formats import Compression, Format
 
@@ -101,11 +100,12 @@ def _recognised(body: IO[bytes]) -> tuple[Compression, ...]:
 def _without_layer(outer: Unpacked, layer: Compression, layout: Format) -> Unpacked:
     if _recognised(outer.body) != (layer,):
         raise UnexpectedPayload(f"expected a {layer} file as `compression` says, found another")
+    limit = layout.limits.answer_bytes
     if layer == "gzip":
-        body = _ungzipped(outer.body)
+        body = _ungzipped(outer.body, limit)
         pack: Callable[[bytes], bytes] = lambda text: gzip.compress(text, mtime=0)  # noqa: E731
     else:
-        name, body = _unzipped(outer.body, layout.zip_member)
+        name, body = _unzipped(outer.body, layout.zip_member, limit)
         pack = lambda text: _zipped(name, text)  # noqa: E731
     outer_pack = outer.pack
     return Unpacked(
@@ -116,22 +116,22 @@ def _without_layer(outer: Unpacked, layer: Compression, layout: Format) -> Unpac
     )
 
 
-def _ungzipped(body: IO[bytes]) -> IO[bytes]:
+def _ungzipped(body: IO[bytes], limit: int) -> IO[bytes]:
     body.seek(0)
     try:
         with gzip.GzipFile(fileobj=body, mode="rb") as archive:
-            return _copied(archive)
+            return _copied(archive, limit)
     except _GZIP_ERRORS as error:
         raise BodyCutShort(f"it is a gzip file that is not complete ({error})") from None
 
 
-def _unzipped(body: IO[bytes], wanted: str) -> tuple[str, IO[bytes]]:
+def _unzipped(body: IO[bytes], wanted: str, limit: int) -> tuple[str, IO[bytes]]:
     body.seek(0)
     try:
         with zipfile.ZipFile(body) as archive:
             name = _member(archive, wanted)
             with archive.open(name) as member:
-                return name, _copied(member)
+                return name, _copied(member, limit)
     except _ZIP_ERRORS as error:
         raise BodyCutShort(f"it is a zip file that is not complete ({error})") from None
     except RuntimeError:
@@ -163,9 +163,17 @@ def _zipped(name: str, text: bytes) -> bytes:
     return file.getvalue()
 
 
-def _copied(source: IO[bytes] | gzip.GzipFile) -> IO[bytes]:
+def _copied(source: IO[bytes] | gzip.GzipFile, limit: int) -> IO[bytes]:
     copy = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed when it is freed
-    shutil.copyfileobj(source, copy, CHUNK_BYTES)
+    size = 0
+    while chunk := source.read(CHUNK_BYTES):
+        size += len(chunk)
+        if size > limit:
+            copy.close()
+            raise BeyondLimit(
+                f"an archive holds more than {limit} uncompressed bytes", "answer_bytes", limit
+            )
+        copy.write(chunk)
     copy.seek(0)
     return copy
 

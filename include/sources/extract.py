@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -184,6 +185,11 @@ class Extract(Way):
         description="Other hosts that redirects and links to the next page may lead to: "
         "`files.example.org`.",
     )
+    private_hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = Field(
+        default=(),
+        description="Those of the hosts that are in your own network. All others must be at "
+        "public addresses: not private, loopback or link-local ones.",
+    )
     rate: Rate
     parallel: int = Field(ge=1, le=16, description="Partitions that are fetched at a time.")
     timeout_seconds: float = Field(
@@ -207,6 +213,11 @@ class Extract(Way):
         return tuple(dict.fromkeys((*(host_of(url) for url in urls if url), *self.hosts)))
 
     @property
+    def private_names(self) -> frozenset[str]:
+        """The names of the hosts that may be at private addresses, without ports."""
+        return frozenset(urlsplit(f"https://{host}").hostname or "" for host in self.private_hosts)
+
+    @property
     def ways(self) -> dict[str, Way]:
         """Each way to ask, by the name that the manifest keeps."""
         return {"api": self} | ({"archive": self.archive} if self.archive else {})
@@ -223,6 +234,15 @@ class Extract(Way):
         return name in self.values_of(way) or (
             way.for_each in self.parents and name.startswith(f"{way.for_each}.")
         )
+
+    @model_validator(mode="after")
+    def _private_hosts_are_asked(self) -> Extract:
+        for host in self.private_hosts:
+            if host not in self.known_hosts:
+                raise ValueError(
+                    f"`private_hosts` names {host!r}; hosts: {', '.join(self.known_hosts)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Extract:

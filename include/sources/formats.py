@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from include.definitions import Definition
 from include.sources.evidence import Evidence
+from include.sources.limits import DEFAULT, Limits
 from include.sources.paths import parts
 
 Compression = Literal["gzip", "zip"]
@@ -88,6 +89,7 @@ class Format(Definition):
 
     _as_sent: bool = PrivateAttr(default=False)
     _evidence: Evidence = PrivateAttr(default=Evidence())
+    _limits: Limits = PrivateAttr(default=DEFAULT)
 
     @property
     def as_sent(self) -> bool:
@@ -109,6 +111,17 @@ class Format(Definition):
         """The same format, for answers that must contain this."""
         found = self.model_copy()
         found._evidence = evidence
+        return found
+
+    @property
+    def limits(self) -> Limits:
+        """How large answers and records may be."""
+        return self._limits
+
+    def with_limits(self, limits: Limits) -> Format:
+        """The same format, for answers and records within these limits."""
+        found = self.model_copy()
+        found._limits = limits
         return found
 
     @property

@@ -19,6 +19,7 @@ from include.sources.columns import NUMERIC, Column
 from include.sources.evidence import evidence_of
 from include.sources.extract import DatabaseExtract, Extract, Rate, Way
 from include.sources.formats import Format
+from include.sources.limits import Limits
 from include.sources.partition import Grain, Partition, Period
 from include.sources.paths import parts
 from include.sources.templates import placeholders
@@ -91,6 +92,7 @@ class Contract(Definition):
     columns: tuple[Column, ...] = Field(min_length=1)
     key: tuple[str, ...] = Field(default=(), description="Columns that identify a record.")
     checks: Checks = Checks()
+    limits: Limits = Limits()
 
     @model_validator(mode="after")
     def _columns_fit_together(self) -> Contract:
@@ -169,6 +171,7 @@ class Contract(Definition):
             selected_by = parts(found.select.field) if found.select else ()
             evidence = evidence_of(self.columns_of(way), selected_by, self.personal)
             found = found.with_evidence(evidence)
+        found = found.with_limits(self.limits)
         needed = any(column.type == "jsonb" or column.accept_numbers for column in self.columns)
         return found.with_numbers_as_sent() if needed else found
 

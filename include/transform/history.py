@@ -17,8 +17,9 @@ from include.transform.project import Layer
 log = logging.getLogger(__name__)
 
 LOCK_WAIT_SECONDS = 300
-_TRY_LOCK = "select pg_try_advisory_lock(hashtextextended('wandle transform', 0))"
-_LOCK = "select pg_advisory_lock(hashtextextended('wandle transform', 0))"
+# In a transaction that stays open: only roles with rights on this table can take the lock.
+_LOCK = "lock table ops.build_lock in exclusive mode"
+_HOLDER = "select ops.sessions_using('ops.build_lock'::regclass)"
 
 # The latest result of each node in earlier attempts of this run. Only attempts that a retry may
 # build on: with the same project, and since the layer below (or raw) last changed.
@@ -131,21 +132,36 @@ def connection(dsn: str) -> Iterator[psycopg.Connection]:
 def building(dsn: str) -> Iterator[History]:
     """The history, while no other process builds in this database.
 
-    Waits for another build to end; raises `ServiceUnavailable` if it takes
-    longer than five minutes, or if the database does not respond.
+    Waits for another build to end; raises `ServiceUnavailable`, naming it, if
+    it takes longer than five minutes, or if the database does not respond.
     """
-    with connection(dsn) as opened:
-        got = opened.execute(_TRY_LOCK).fetchone()
-        if got is None or not got[0]:
-            log.info("transform: waiting for another build to finish")
-            opened.execute(
-                "select set_config('lock_timeout', %s, false)", [f"{LOCK_WAIT_SECONDS}s"]
-            )
-            try:
-                opened.execute(_LOCK)
-            except psycopg.errors.LockNotAvailable as error:
-                raise ServiceUnavailable(
-                    f"transform: another build has been running for {LOCK_WAIT_SECONDS} s. "
-                    "The next retry may succeed."
-                ) from error
-        yield History(opened)
+    with connection(dsn) as holder, holder.transaction():
+        holder.execute("set local idle_in_transaction_session_timeout = 0")
+        _lock(holder)
+        with connection(dsn) as opened:
+            yield History(opened)
+        holder.execute("select")  # raises if the lock was lost with its connection
+
+
+def _lock(holder: psycopg.Connection) -> None:
+    try:
+        with holder.transaction():
+            holder.execute(f"{_LOCK} nowait")
+            return
+    except psycopg.errors.LockNotAvailable:
+        log.info("transform: waiting for %s to finish", _value(holder, _HOLDER) or "another build")
+    try:
+        with holder.transaction():
+            holder.execute("select set_config('lock_timeout', %s, true)", [f"{LOCK_WAIT_SECONDS}s"])
+            holder.execute(_LOCK)
+    except psycopg.errors.LockNotAvailable as error:
+        raise ServiceUnavailable(
+            f"transform: another build has been running for {LOCK_WAIT_SECONDS} s: "
+            f"{_value(holder, _HOLDER) or 'it has just ended'}. The next retry may succeed. If it "
+            "hangs, end it with `select pg_terminate_backend(<process>)`."
+        ) from error
+
+
+def _value(opened: psycopg.Connection, query: str) -> str | None:
+    row = opened.execute(query).fetchone()
+    return row[0] if row else None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from include.errors import LoadRefused, PermanentError, PipelineError
+from include.errors import LoadRefused, PermanentError, PipelineError, ServiceUnavailable
 from include.printable import one_line
 from include.sources.model import Contract
 from include.sources.partition import Partition
@@ -20,6 +20,7 @@ from include.warehouse.books.ledger import Entry, Landing, Status
 from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.connection import Connection, CopyCursor, connect, connect_for_arrow
 from include.warehouse.decide import Known, decide
+from include.warehouse.lock import PartitionLocked
 from include.warehouse.memory import do_without_pandas, keep_freed_memory, rare_searches
 from include.warehouse.partition import RawPartition
 from include.warehouse.parts import Requested, emptied
@@ -65,6 +66,10 @@ def load(
             done = loading.run(connection)
             connection.commit()
             return done
+    except PartitionLocked as error:
+        # Whoever loads this partition may be writing the same landing: that would be waited for.
+        write_failure(dsn, entry, error)
+        raise
     except Exception as error:
         write_failure(dsn, entry, error, landing, loading.counts)
         raise
@@ -79,7 +84,8 @@ def write_failure(
 ) -> None:
     """Write that an attempt was `refused` or `failed`, and why, in a transaction of its own.
 
-    `landing` is left out if its manifest could not be read. A ledger that
+    `landing` is left out if its manifest could not be read, or the partition
+    not be locked. A ledger that
     cannot be written is logged: `error` itself must not be masked.
     """
     status: Status = "refused" if isinstance(error, LoadRefused) else "failed"
@@ -202,8 +208,7 @@ class _Load:
         self._balance(self._raw.copy(self._counted(batches)))
         self._learn(content=self._content())
         if decide(self._known) == "unchanged":
-            self._connection.rollback()  # the lock outlives it
-            ledger.write_landing(self._cursor, self._landing)
+            self._undo_copy()
             return self._unchanged()
         known, counts = self._known, self.counts
         self._heed(checks.of_records(self._contract, counts))
@@ -227,6 +232,18 @@ class _Load:
                 quarantine_hash=quarantine_hash,
             )
         )
+
+    def _undo_copy(self) -> None:
+        """Roll back, which releases the lock, and go on under it if nothing changed meanwhile."""
+        self._connection.rollback()
+        self._raw.lock()
+        current = ledger.current_load(self._cursor, self._partition)
+        if (current, self._raw.count()) != (self._known.current, self._known.present):
+            raise ServiceUnavailable(
+                f"{self._partition}: another load replaced this partition while its landing was "
+                "compared. Nothing was changed. The next retry may succeed."
+            )
+        ledger.write_landing(self._cursor, self._landing)
 
     def _content(self) -> tuple[str, str]:
         return self.counts.content.hexdigest(), quarantine.content_of(self.counts.quarantine)

@@ -27,11 +27,11 @@ class RawPartition:
         self._cursor = cursor
 
     def lock(self) -> None:
-        """Keep other loads of it away until the session ends, also after a roll-back.
+        """Keep other loads of it away until the transaction, which begins here, ends.
 
         Raises the errors of `lock_for_load`.
         """
-        lock_for_load(self._cursor, self._partition)
+        lock_for_load(self._cursor.connection, self._partition)
 
     def require_table(self) -> None:
         """Raise `TableOutdated` unless the table is as the contract says."""

@@ -10,9 +10,8 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
-from include.errors import LandingDamaged, UnexpectedPayload
+from include.errors import BeyondLimit, LandingDamaged, UnexpectedPayload
 from include.records.diagnose import not_the_data
-from include.records.json_stream import PIECE_BYTES
 from include.records.read import STREAM_ABOVE_BYTES, BodyCutShort, Chunk, read_chunks
 from include.sources.formats import Format
 from include.sources.model import Contract
@@ -106,7 +105,7 @@ def prepare(
         broken = sorted([*batch.broken, *conflicts], key=lambda item: item.index)
         rows = _record_batch(batch, partition, landing_id, before, keep)
         counts = _counts(contract, batch, keep, rows, way)
-        counts.quarantine = list(_quarantined(contract, parts, broken, before))
+        counts.quarantine.extend(_quarantined(contract, parts, broken, before))
         counts.duplicates = batch.records - len(broken) - counts.loaded
         yield PreparedBatch(rows, counts)
         before += batch.records
@@ -144,7 +143,7 @@ def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Pa
             parts.append(_Part(page, chunk, position))
             position += len(chunk.records)
             records += len(chunk.records)
-            size += page.size if page.size <= STREAM_ABOVE_BYTES else PIECE_BYTES
+            size += chunk.size
             if records >= BATCH_RECORDS or size >= BATCH_BYTES:
                 yield parts
                 parts, records, size = [], 0, 0
@@ -158,9 +157,15 @@ def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Pa
 
 
 def _chunks(page: PageBody, layout: Format) -> Iterator[Chunk]:
-    """The records of a page. Raises `LandingDamaged` for one that is not the source's data."""
+    """The records of a page.
+
+    Raises `LandingDamaged` for one that is not the source's data, and
+    `BeyondLimit` for one that is beyond the contract's limits.
+    """
     try:
         yield from read_chunks(page.body, page.size, layout, page.context, page.content_type)
+    except BeyondLimit as error:
+        raise error.of(page.address or page.name) from None
     except (BodyCutShort, UnexpectedPayload) as error:
         where = page.address or page.name
         raise not_the_data(where, error, page.body, page.size, layout, page.content_type) from None

@@ -445,10 +445,10 @@ DATABASE_TAKEN_AWAY = {
         "wandle_loader can do its job and no more",
         "a superuser",
     ),
-    "grant wandle_owner to wandle_reader": (
-        "revoke wandle_owner from wandle_reader",
+    "grant wandle_loader to wandle_reader": (
+        "revoke wandle_loader from wandle_reader",
         "wandle_reader can do its job and no more",
-        "a member of wandle_owner",
+        "a member of wandle_loader",
     ),
     "alter role wandle_owner login": (
         "alter role wandle_owner nologin",

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     crime_cases,
     extract_cases,
     extraction,
+    limits,
     main_job,
     parallel_cases,
     reading_cases,
@@ -39,8 +40,10 @@ LOADING = {
 CASES = {
     **LOADING,
     "extraction": "extraction from the sandbox, by source",
+    "limits": "memory that extreme answers take, with the contract's limits; only if named",
     "main_job": "the main job through Airflow and without it; only if named",
 }
+IF_NAMED = ("limits", "main_job")
 OTHERS = list(reading_cases.OTHERS)
 EPILOG = """
 Examples:
@@ -61,7 +64,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 @app.command(
     epilog=EPILOG,
-    help="Measure CASES (all but `main_job`, if none is named), print tables and write "
+    help="Measure CASES (all but `limits` and `main_job`, if none is named), print tables and write "
     "`bench.json` into the state folder.\n\n"
     + "\n".join(f"- `{name}`: {says}" for name, says in CASES.items()),
 )
@@ -82,7 +85,7 @@ def bench(
     """Measure, tell and judge."""
     # Ended from outside, it takes its services along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended from outside"))
-    chosen = cases or [case for case in CASES if case != "main_job"]
+    chosen = cases or [case for case in CASES if case not in IF_NAMED]
     if unknown := set(chosen) - set(CASES):
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(CASES)}")
     if unknown := set(against) - {*OTHERS, "nobody"}:
@@ -101,6 +104,8 @@ def bench(
         show(console, rows)
     if "extraction" in chosen:
         write(target, extraction.main())
+    if "limits" in chosen:
+        write(target, limits.main())
     if "main_job" in chosen:
         write(target, main_job.main(max(1, runs // 3), payloads))
     judged = bars(rows)

@@ -24,7 +24,7 @@ from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import lock
 from include.warehouse.books import removals
-from include.warehouse.lock import lock_name, locked_for_removal
+from include.warehouse.lock import locked_for_removal
 from tests.integration.landings import killed_after, on_both, prefix_of
 from tests.samples import REQUEST, body_of, column, contract, facts
 
@@ -343,10 +343,8 @@ def test_what_is_being_loaded_is_left_for_the_next_run(lake, warehouse, clean, m
     old = land(lake, 30, record(1))
     land(lake, 1, record(2))
     where = GAUGES.partition(COUNCIL, PERIOD)
-    with psycopg.connect(warehouse.dsn()) as loading_it:
-        loading_it.execute(
-            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (lock_name(where),)
-        )
+    with psycopg.connect(warehouse.dsn(), cursor_factory=psycopg.RawCursor) as loading_it:
+        lock.lock_for_load(loading_it, where)
 
         with pytest.raises(ServiceUnavailable, match=r"skipped 1 partitions: gauges kingston"):
             clean()
@@ -365,7 +363,7 @@ def test_no_load_of_a_partition_begins_while_it_is_removed_from(lake, warehouse,
     ):
         connection.commit()
         patched.setattr(lock, "LOAD_WAIT_SECONDS", 1)
-        with pytest.raises(ServiceUnavailable, match="another load"):
+        with pytest.raises(ServiceUnavailable, match="another load or removal"):
             loading(newest)
 
     assert loading(newest)["status"] == "loaded"

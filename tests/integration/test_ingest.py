@@ -173,7 +173,7 @@ def test_no_landing_to_reload_is_said(wandle):
     code, _, err = wandle("reload", "--all")
 
     assert code == 1
-    assert "S3 holds no landing" in err
+    assert "S3 has no matching landings" in err
 
 
 def test_an_unpublished_month_is_no_failure(wandle, api):

@@ -630,21 +630,59 @@ def test_a_load_that_waits_too_long_for_another_is_retryable(lake, warehouse, lo
     land(lake, GAUGES, records(1))
     monkeypatch.setattr(lock, "LOAD_WAIT_SECONDS", 0.2)
 
-    with psycopg.connect(warehouse.admin) as other:
-        other.execute(
-            "select pg_advisory_xact_lock(hashtextextended('raw.gauges kingston 2017-05', 0))"
-        )
-        with pytest.raises(ServiceUnavailable, match="another load of this partition"):
+    with psycopg.connect(warehouse.dsn(), cursor_factory=psycopg.RawCursor) as other:
+        lock.lock_for_load(other, GAUGES.partition("kingston", "2017-05"))
+        with pytest.raises(ServiceUnavailable, match="another load or removal"):
             loading()
+
+
+def test_a_load_while_a_copy_of_the_same_content_is_undone_is_noticed(
+    lake, warehouse, loading, monkeypatch
+):
+    monkeypatch.setattr(preparing, "BATCH_RECORDS", 1)
+    land(lake, GAUGES, records(1, 2))
+    loading()
+    reordered = land(lake, GAUGES, records(2), records(1)).landing_id
+    other = land(lake, GAUGES, records(3)).landing_id
+    really_copy, rolled_back = RawPartition.copy, psycopg.Connection.rollback
+    copied = []
+
+    def copy(self: RawPartition, batches: Any) -> int:
+        copied.append(really_copy(self, batches))
+        return copied[-1]
+
+    def rollback(connection: Any) -> None:
+        rolled_back(connection)
+        monkeypatch.undo()
+        loading(landing_id=other, forced_by="ann")
+
+    monkeypatch.setattr(RawPartition, "copy", copy)
+    monkeypatch.setattr(psycopg.Connection, "rollback", rollback)
+
+    with pytest.raises(ServiceUnavailable, match="another load replaced this partition"):
+        loading(landing_id=reordered)
+
+    assert copied == [2]
+    assert ids(warehouse) == [3]
+
+
+def test_a_copy_of_the_same_content_is_undone(lake, warehouse, loading, monkeypatch):
+    monkeypatch.setattr(preparing, "BATCH_RECORDS", 1)
+    first = land(lake, GAUGES, records(1, 2)).landing_id
+    loading()
+    land(lake, GAUGES, records(2), records(1))
+
+    assert loading()["status"] == "unchanged"
+
+    assert ids(warehouse, f"_landing_id = '{first}'") == [1, 2] == ids(warehouse)
+    assert loading()["status"] == "unchanged"
 
 
 def test_loads_of_different_partitions_do_not_wait_for_each_other(lake, warehouse, loading):
     land(lake, GAUGES, records(1), council="sutton")
 
-    with psycopg.connect(warehouse.admin) as other:
-        other.execute(
-            "select pg_advisory_xact_lock(hashtextextended('raw.gauges kingston 2017-05', 0))"
-        )
+    with psycopg.connect(warehouse.dsn(), cursor_factory=psycopg.RawCursor) as other:
+        lock.lock_for_load(other, GAUGES.partition("kingston", "2017-05"))
         assert loading(council="sutton")["status"] == "loaded"
 
 

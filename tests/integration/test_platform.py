@@ -295,6 +295,25 @@ def test_doctor_finds_nothing_wrong_while_it_runs(settings, said):
     assert platform.doctor(settings) == []
 
 
+def test_doctor_names_a_role_that_changed_its_password_and_up_lets_it_in_again(
+    settings, said, variables
+):
+    dsn = variables["WANDLE_WAREHOUSE_DSN"]
+    with psycopg.connect(dsn) as connection:
+        connection.execute("alter role current_user password 'stolen'")
+        connection.execute("alter role current_user set statement_timeout = 1")
+
+    found = {finding.what: finding.fix for finding in platform.doctor(settings)}
+    up(settings)
+
+    login, limits = sorted(found)
+    assert "wandle_reader cannot log in: password authentication failed" in login
+    assert "wandle_reader: its settings are not exactly" in limits
+    assert all("`wandle up`" in fix for fix in found.values())
+    psycopg.connect(dsn).close()
+    assert platform.doctor(settings) == []
+
+
 def test_doctor_names_a_dead_service_a_wrong_folder_and_how_to_mend_them(settings, said):
     kill(settings, "triggerer")
 

@@ -14,7 +14,7 @@ PROMISES = CHECKOUT / "docs" / "promises.md"
 HEADING = re.compile(r"^## (\d+)\. \S.*$", re.M)
 NODE = re.compile(r"^- `([^`]+)`$", re.M)
 # What `make test`, `make test-browser` and `make test-chaos` run.
-SUITES = ("unit", "dags", "integration", "browser", "chaos")
+SUITES = ("unit", "dags", "integration", "security", "browser", "chaos")
 
 
 def promises(text: str) -> dict[int, list[str]]:

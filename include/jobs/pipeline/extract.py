@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 
 from include.councils.model import UK, Council
@@ -11,8 +11,8 @@ from include.councils.model import council as council_named
 from include.errors import PermanentError, SourceRejected
 from include.extract.client import Client
 from include.extract.database import fetch_rows
-from include.extract.fetched import Fetched, Landed, NotPublished, Withdrawn
-from include.extract.pages import fetch_pages
+from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
+from include.extract.pages import fetch_pages, refuse_large
 from include.extract.requests import way_for
 from include.jobs.lake import Lake
 from include.jobs.pipeline.parents import ParentLandings
@@ -51,7 +51,8 @@ def extract(
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
     `UnexpectedPayload`, and `PermanentError` for a snapshot of another period
-    than the current one, and for personal data that must not be kept.
+    than the current one, and for personal data that must not be kept; its
+    kind `BeyondLimit` for what exceeds the contract's limits.
     """
     now = datetime.now(UTC)
     lake = lake.as_job(f"extract-{contract.name}")
@@ -67,7 +68,7 @@ def extract(
     way = way_for(contract, partition.period, now.date())
     pages = _pages(contract, partition, place, way, parents, draft, source_dsn, rate_shared_in)
     try:
-        said, empty = _land(pages, draft, progress)
+        said, empty = _land(_limited(contract, partition, pages), draft, progress)
         manifest = draft.finish(
             run_id=run_id,
             code_version=Settings.read().code_version,
@@ -83,6 +84,18 @@ def extract(
         raise
     _report(partition, manifest)
     return manifest.landing_id
+
+
+def _limited(
+    contract: Contract, partition: Partition, pages: Iterable[Fetched]
+) -> Iterator[Fetched]:
+    """The pages, as long as all together are not too large."""
+    size = 0
+    for page in pages:
+        if isinstance(page, Page):
+            size += page.facts.bytes
+            refuse_large(contract, str(partition), size)
+        yield page
 
 
 def _land(
@@ -141,7 +154,13 @@ def _client(contract: Contract, rate_shared_in: str | None) -> Client:
     every = contracts()
     sharing = every.keys() - Settings.read().serverless_sources if rate_shared_in else ()
     rate = rate_for(contract, every.values(), sharing)
-    return Client(contract.extract, rate, rate_shared_in)
+    return Client(
+        contract.extract,
+        rate,
+        rate_shared_in,
+        limits=contract.limits,
+        public_only=Settings.read().live,
+    )
 
 
 def _council(contract: Contract, name: str) -> Council | None:

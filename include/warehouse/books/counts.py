@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
+
+import msgspec
 
 from include.warehouse.columns.hashing import ContentHash
 from include.warehouse.columns.unknown_fields import Drift
@@ -25,6 +29,61 @@ class Quarantined:
     responsible: str = "publisher"
 
 
+# Quarantined records that are in memory at once; others are in a temporary file.
+HELD_RECORDS = 2_000
+HELD_BYTES = 4 * 1024 * 1024
+_LENGTH_BYTES = 8
+
+
+class Quarantine:
+    """The records that a load does not load, in order; memory stays flat however many they are."""
+
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile(max_size=HELD_BYTES)  # noqa: SIM115, closed when freed
+        self._held: list[Quarantined] = []
+        self._held_bytes = self._written = 0
+
+    def extend(self, records: Iterable[Quarantined]) -> None:
+        """Add records."""
+        for record in records:
+            self._held.append(record)
+            self._held_bytes += len(record.record)
+            if len(self._held) >= HELD_RECORDS or self._held_bytes >= HELD_BYTES:
+                self._write()
+
+    def __len__(self) -> int:
+        return self._written + len(self._held)
+
+    def __iter__(self) -> Iterator[Quarantined]:
+        for some in self.batches():
+            yield from some
+
+    def batches(self) -> Iterator[list[Quarantined]]:
+        """The records in lists that fit into memory, none of them empty."""
+        place = 0
+        while True:
+            self._file.seek(place)
+            length = int.from_bytes(self._file.read(_LENGTH_BYTES))
+            if not length:
+                break
+            yield _DECODER.decode(self._file.read(length))
+            place += _LENGTH_BYTES + length
+        if self._held:
+            yield list(self._held)
+
+    def _write(self) -> None:
+        text = msgspec.msgpack.encode(self._held)
+        self._file.seek(0, 2)
+        self._file.write(len(text).to_bytes(_LENGTH_BYTES))
+        self._file.write(text)
+        self._written += len(self._held)
+        self._held.clear()
+        self._held_bytes = 0
+
+
+_DECODER = msgspec.msgpack.Decoder(list[Quarantined])
+
+
 @dataclass
 class Counts:
     """The books of a load, or of one batch of it.
@@ -41,7 +100,7 @@ class Counts:
     duplicates: int = 0
     rows: int = 0
     content: ContentHash = field(default_factory=ContentHash)
-    quarantine: list[Quarantined] = field(default_factory=list)
+    quarantine: Quarantine = field(default_factory=Quarantine)
     filled: set[str] = field(default_factory=set)
     differences: dict[tuple[str, str], str] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from include.sources.partition import Partition
-from include.warehouse.books.counts import Quarantined
+from include.warehouse.books.counts import Quarantine, Quarantined
 from include.warehouse.columns.hashing import hash_multiset
 from include.warehouse.connection import CopyCursor, Cursor, rows
 from include.warehouse.copy_binary import append
@@ -33,19 +33,19 @@ _SCHEMA = pa.schema(
 )
 
 
-def replace(
-    cursor: CopyCursor, partition: Partition, landing_id: str, records: Sequence[Quarantined]
-) -> None:
+def replace(cursor: CopyCursor, partition: Partition, landing_id: str, records: Quarantine) -> None:
     """Put these in place of what the partition had in quarantine."""
     place = (partition.source, partition.council, partition.period.first_day)
     cursor.execute(
         "delete from ops.quarantine where source = $1 and council = $2 and period = $3", place
     )
-    if not records:
-        return
-    now = datetime.now(UTC)
+    where, now = (*place, landing_id), datetime.now(UTC)
+    append(cursor, "ops", "quarantine", (_batch(where, now, some) for some in records.batches()))
+
+
+def _batch(place: tuple[Any, ...], now: datetime, records: Sequence[Quarantined]) -> pa.RecordBatch:
     columns: list[Sequence[Any]] = [
-        *([value] * len(records) for value in (*place, landing_id)),
+        *([value] * len(records) for value in place),
         [record.record_no for record in records],
         [record.page for record in records],
         [record.page_record_no for record in records],
@@ -57,11 +57,10 @@ def replace(
         [record.responsible for record in records],
     ]
     arrays = [pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)]
-    batch = pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
-    append(cursor, "ops", "quarantine", [batch])
+    return pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
 
 
-def content_of(records: Sequence[Quarantined]) -> str:
+def content_of(records: Iterable[Quarantined]) -> str:
     """A hash over rules and records, whatever their order and numbers."""
     return content_of_rows((item.column, item.rule, item.record) for item in records)
 

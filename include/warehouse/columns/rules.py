@@ -78,6 +78,9 @@ def shown(value: Any) -> str | None:
     """A value as it can be stored and read: one line of JSON, cut."""
     if value is None:
         return None
+    if isinstance(value, str):
+        # Its JSON has as many characters at least.
+        value = value[:SHOWN_CHARACTERS]
     try:
         text, _ = json_forms(value)
     except (TypeError, ValueError):

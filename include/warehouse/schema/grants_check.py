@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import psycopg
 
-from include.warehouse.schema.migrate import DBT_SCHEMAS, LOGINS, OWNER
+from include.warehouse.schema.limits import READERS, unlimited
+from include.warehouse.schema.locks import OWNER
+from include.warehouse.schema.migrate import DBT_SCHEMAS, LOGINS
 
 READ = frozenset({"SELECT"})
 KEEP = frozenset({"SELECT", "INSERT", "DELETE"})
@@ -22,6 +24,8 @@ RIGHTS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "wandle_reader": {"marts": (READ, NOTHING)},
 }
 MAKES = {"wandle_transformer": set(DBT_SCHEMAS)}
+# So that the owner's function `ops.end_readers` can end their sessions.
+MEMBER_OF = {OWNER: set(READERS)}
 SCHEMAS = ("raw", "ops", *DBT_SCHEMAS, "public")
 
 _ROLES = """
@@ -61,6 +65,8 @@ def problems(connection: psycopg.Connection) -> Iterator[tuple[str, str]]:
         wrong = list(_of_role(role, *found[role]))
         if role in LOGINS:
             wrong += _too_much_or_too_little(connection, role)
+        if role in READERS:
+            wrong += _without_limits(connection, role)
         yield role, "; ".join(wrong) + ("." if wrong else "")
 
 
@@ -69,8 +75,17 @@ def _of_role(role: str, logs_in: bool, strong: bool, member_of: list[str]) -> It
         yield "it can log in" if logs_in else "it cannot log in"
     if strong:
         yield "it may make roles or databases, or is a superuser"
-    if member_of:
-        yield f"it is a member of {', '.join(member_of)}"
+    if beyond := sorted(set(member_of) - MEMBER_OF.get(role, set())):
+        yield f"it is a member of {', '.join(beyond)}"
+
+
+def _without_limits(connection: psycopg.Connection, role: str) -> Iterator[str]:
+    yield from unlimited(connection, role)
+    makes_temporary = connection.execute(
+        "select has_database_privilege(%s, current_database(), 'TEMPORARY')", (role,)
+    ).fetchone()
+    if makes_temporary and makes_temporary[0]:
+        yield "it may make temporary tables"
 
 
 def _too_much_or_too_little(connection: psycopg.Connection, role: str) -> Iterator[str]:

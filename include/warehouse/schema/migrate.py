@@ -10,10 +10,10 @@ from psycopg import sql
 from include.errors import PermanentError, ServiceUnavailable
 from include.sources.model import Contract
 from include.sources.raw_table import SCHEMA
-from include.warehouse.schema import ops_tables
+from include.warehouse.schema import limits, locks, ops_tables
 from include.warehouse.schema.evolve import evolve
+from include.warehouse.schema.locks import OWNER
 
-OWNER = "wandle_owner"
 LOGINS = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader")
 DBT_SCHEMAS = ("staging", "intermediate", "marts")
 LOCK_TIMEOUT_SECONDS = 30
@@ -35,9 +35,11 @@ def migrate(
         with psycopg.connect(admin_dsn, application_name="wandle migrate") as connection:
             changed = _migrate(connection, list(contracts), passwords, refused)
     except psycopg.errors.LockNotAvailable as error:
+        users = locks.users_of_tables(admin_dsn)
         raise ServiceUnavailable(
-            f"wandle migrate: a table was in use for {LOCK_TIMEOUT_SECONDS} s. "
-            "Nothing was changed. Try again when no load is running."
+            f"wandle migrate: a table was in use for {LOCK_TIMEOUT_SECONDS} s. Nothing was "
+            f"changed. Sessions that use tables now: {users or 'none'}. Run it again when they "
+            "have finished, or end one with `select pg_terminate_backend(<process>)`."
         ) from error
     except psycopg.OperationalError as error:
         raise ServiceUnavailable(
@@ -66,9 +68,9 @@ def _migrate(
 ) -> list[str]:
     changed: list[str] = []
     connection.execute(sql.SQL("set local lock_timeout = {}").format(f"{LOCK_TIMEOUT_SECONDS}s"))
-    # One migration at a time; `create role` knows no `if not exists`.
-    connection.execute("select pg_advisory_xact_lock(hashtextextended('wandle migrate', 0))")
+    locks.lock_for_migration(connection, changed, LOCK_TIMEOUT_SECONDS)
     _roles(connection, passwords, changed)
+    limits.limit(connection, changed)
     _schemas(connection)
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
     ops_tables.make(connection, changed)
@@ -102,6 +104,11 @@ def _roles(
             set_password(connection, role, passwords[role])
     for role in (OWNER, "wandle_transformer"):
         connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
+    # `ops.end_readers` runs as the owner, who can end the sessions of roles that it belongs to.
+    for role in limits.READERS:
+        connection.execute(
+            sql.SQL("grant {} to {}").format(sql.Identifier(role), sql.Identifier(OWNER))
+        )
 
 
 def set_password(connection: psycopg.Connection, role: str, password: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
+from include.warehouse.schema import locks
+
 TABLES = """
 create table if not exists ops.landing (
     source text not null,
@@ -174,11 +176,13 @@ grant select, insert, update, delete on ops.dbt_run, ops.dbt_node to wandle_tran
 grant select on ops.landing, ops.load, ops.dbt_run, ops.dbt_node, ops.quarantine_overview
     to wandle_portal;
 """
+GRANTS += locks.GRANTS
 
 
 def make(connection: psycopg.Connection, changed: list[str]) -> None:
     """Make the tables, add what those of an earlier version lack, and say what was added."""
     connection.execute(TABLES)
+    connection.execute(locks.LOCKS)
     for name, column, definition, fill in COLUMNS:
         known = connection.execute(
             "select 1 from pg_attribute where attrelid = to_regclass(%s) and attname = %s",

@@ -95,7 +95,7 @@ def test_a_streamed_page_gives_the_same_as_a_whole_one(monkeypatch):
 def test_an_exact_duplicate_is_counted_and_loaded_once(source):
     counts, rows = run(pages_of([crimes(1, 2, 1), crimes(2)]), source)
 
-    assert (len(rows), counts.duplicates, counts.quarantine) == (2, 2, [])
+    assert (len(rows), counts.duplicates, list(counts.quarantine)) == (2, 2, [])
 
 
 def test_a_duplicate_written_otherwise_is_one_all_the_same():
@@ -248,5 +248,5 @@ def test_quarantine_keeps_a_records_own_bytes_out_of_a_body_read_in_pieces(monke
     counts, rows = run([page_body(b"[" + b", ".join([good, *bad] * 20) + b"]", 60)])
 
     assert [item.record for item in counts.quarantine] == bad * 20
-    assert [item.page_record_no for item in counts.quarantine[:2]] == [2, 3]
+    assert [item.page_record_no for item in list(counts.quarantine)[:2]] == [2, 3]
     assert (len(rows), counts.duplicates) == (1, 19)

@@ -1,0 +1,56 @@
+"""How much a source may send, and how long that may take."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from include.definitions import Definition
+
+_MIB = 1024 * 1024
+_GIB = 1024 * _MIB
+
+
+class Limits(Definition):
+    """What is refused as too much: whatever exceeds a limit is a permanent error that names it.
+
+    The defaults keep a load within the memory that promise 8 allows. Of
+    `record_bytes` and `whole_bytes`, a load takes about ten times as much
+    memory as the limit.
+    """
+
+    answer_bytes: int = Field(
+        default=_GIB,
+        ge=_MIB,
+        description="Bytes of one answer, as received and uncompressed. They are written to a "
+        "temporary file.",
+    )
+    record_bytes: int = Field(
+        default=16 * _MIB,
+        ge=_MIB,
+        description="Bytes of one record, in the answer or in a landing. They are in memory at "
+        "once.",
+    )
+    whole_bytes: int = Field(
+        default=16 * _MIB,
+        ge=_MIB,
+        description="Bytes of one answer whose records cannot be read one by one: `columnar`, "
+        "`rows`, a `*` in `records`, or a list that begins after the first MiB.",
+    )
+    partition_bytes: int = Field(
+        default=10 * _GIB,
+        ge=_MIB,
+        description="Bytes of all answers of one partition, uncompressed.",
+    )
+    request_seconds: float = Field(
+        default=600,
+        gt=0,
+        description="Seconds of one request, from connecting to the last byte of its answer.",
+    )
+    fetch_seconds: float = Field(
+        default=6 * 3600,
+        gt=0,
+        description="Seconds of fetching one partition, with all its requests and pauses.",
+    )
+
+
+DEFAULT = Limits()

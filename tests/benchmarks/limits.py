@@ -1,0 +1,221 @@
+"""What extreme answers take of memory: each is fetched and loaded by a process of its own.
+
+Run it by `make bench CASES=limits`. Each row names the peak of the process
+that fetched the answer, and of another that loaded a landing of it, made
+without the limits; and the sentence of the limit that refused it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from include.errors import PipelineError
+from include.jobs.lake import lake_of
+from include.jobs.pipeline.extract import extract
+from include.jobs.pipeline.load import load
+from include.settings import Settings
+from include.sources.model import Contract
+from tests.benchmarks.landed import land
+from tests.benchmarks.measuring import Row
+from tests.benchmarks.platform import platform
+from tests.samples import column, contract_fields
+
+MB = 1_000_000
+MIB = 1024 * 1024
+MOST_MB = 400
+COUNCIL, PERIOD = "kingston", "2017-05"
+PATTERN = "[A-Z]+"
+_PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
+_FIELD = re.compile(r"`limits\.(\w+)")
+
+
+def contract(pattern: bool) -> Contract:
+    """Gauges with a note, which may have to be in capitals, and quarantine without a limit."""
+    rules = {"pattern": PATTERN} if pattern else {}
+    fields = contract_fields(column("id", "integer", required=True), column("note", **rules))
+    fields["key"] = ["id"]
+    return Contract.model_validate(fields)
+
+
+@dataclass(frozen=True)
+class Case:
+    """An answer: the pieces of its body, and the number of records that a landing of it has."""
+
+    name: str
+    pieces: Callable[[], Iterator[bytes]]
+    records: int
+    pattern: bool = False
+    packed: bool = False
+
+
+def _record(megabytes: int) -> Callable[[], Iterator[bytes]]:
+    def pieces() -> Iterator[bytes]:
+        yield b'[{"id":1,"note":"'
+        for _ in range(megabytes):
+            yield b"n" * MB
+        yield b'"},{"id":2,"note":"N"}]'
+
+    return pieces
+
+
+def _records(count: int) -> Callable[[], Iterator[bytes]]:
+    def pieces() -> Iterator[bytes]:
+        yield b'[{"id":0,"note":"n"}'
+        for start in range(1, count, 10_000):
+            numbers = range(start, min(start + 10_000, count))
+            yield b"".join(b',{"id":%d,"note":"%s"}' % (number, b"n" * 60) for number in numbers)
+        yield b"]"
+
+    return pieces
+
+
+def _spaces() -> Iterator[bytes]:
+    for _ in range(1024):
+        yield b" " * MIB
+    yield b"[]"
+
+
+def _nested() -> Iterator[bytes]:
+    yield b'[{"id":1,"note":' + b"[" * 100_000 + b"]" * 100_000 + b"}]"
+
+
+CASES = (
+    *(
+        Case(f"one record of {size} MB{' that breaks a pattern' if broken else ''}",
+             _record(size), 2, pattern=broken)
+        for broken in (False, True)
+        for size in (1, 10, 40, 200)
+    ),
+    Case("1 GiB of spaces", _spaces, 0),
+    Case("1 GiB of spaces, packed", _spaces, 0, packed=True),
+    Case("nesting of 100,000", _nested, 1),
+    Case("5,000,000 records", _records(5_000_000), 5_000_000),
+    Case("1,000,000 quarantined records", _records(1_000_000), 1_000_000, pattern=True),
+)  # fmt: skip
+
+
+class _Hostile(BaseHTTPRequestHandler):
+    """Answers with the body of the case whose number the path names."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        case = self.server.case  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        if case.packed:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        pieces = _packed(case.pieces()) if case.packed else case.pieces()
+        try:
+            for piece in filter(None, pieces):
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def _packed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(wbits=31)
+    for piece in pieces:
+        yield packer.compress(piece)
+    yield packer.flush()
+
+
+def main() -> list[Row]:
+    """Measure, print a table, and return it as rows of `bench.json`."""
+    rows: list[Row] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hostile)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with tempfile.TemporaryDirectory() as folder, platform([contract(False)]) as settings:
+        os.environ["WANDLE_SANDBOX_URL"] = f"http://127.0.0.1:{server.server_port}"
+        for case in CASES:
+            server.case = case  # type: ignore[attr-defined]
+            fetched = _measured("extract", case, "")
+            landing_id = fetched["landing_id"] or _landed(case, settings, Path(folder))
+            loaded = _measured("load", case, landing_id)
+            rows.append(_row(case, fetched, loaded))
+            sys.stdout.write(f"{rows[-1]['markdown']}\n")
+            sys.stdout.flush()
+    server.shutdown()
+    return rows
+
+
+def _landed(case: Case, settings: Settings, folder: Path) -> str:
+    """A landing of the body, as a version without limits has left it."""
+    file = folder / "body"
+    with file.open("wb") as body:
+        for piece in case.pieces():
+            body.write(piece)
+    pages = [(file.read_bytes(), case.records)]
+    return land(lake_of(settings), contract(case.pattern), COUNCIL, PERIOD, pages)
+
+
+def _row(case: Case, fetched: dict[str, Any], loaded: dict[str, Any]) -> Row:
+    cells = (case.name, _told(fetched), _told(loaded))
+    return {
+        "case": "limits",
+        "contender": case.name,
+        "fetch": fetched,
+        "load": loaded,
+        "met": max(fetched["peak_mb"], loaded["peak_mb"]) <= MOST_MB,
+        "markdown": f"| {' | '.join(cells)} |",
+    }
+
+
+def _told(measured: dict[str, Any]) -> str:
+    field = _FIELD.search(measured["error"])
+    refused = f", refused: `limits.{field[1]}`" if field else ""
+    other = f", refused: {measured['error'][:60]}" if measured["error"] and not field else ""
+    return f"{measured['peak_mb']:.0f} MB{refused or other}"
+
+
+def _measured(step: str, case: Case, landing_id: str) -> dict[str, Any]:
+    asked = json.dumps({"step": step, "pattern": case.pattern, "landing_id": landing_id})
+    command = [sys.executable, "-m", "tests.benchmarks.limits", asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    if done.returncode:
+        raise SystemExit(f"{case.name}, {step}: {done.stderr[-2000:]}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _child(asked: dict[str, Any]) -> dict[str, Any]:
+    settings, source = Settings.read(), contract(asked["pattern"])
+    where = {"lake": lake_of(settings), "run_id": "limits"}
+    landing_id = error = ""
+    entry: dict[str, Any] = {}
+    try:
+        if asked["step"] == "extract":
+            landing_id = extract(source, COUNCIL, PERIOD, **where)
+        else:
+            where["landing_id"] = asked["landing_id"]
+            entry = load(source, COUNCIL, PERIOD, dsn=settings.need("loader_dsn"), **where)
+    except PipelineError as failure:
+        error = str(failure)
+    # Not `ru_maxrss`, which begins with that of the process that started this one.
+    peak = int(_PEAK.findall(Path("/proc/self/status").read_text())[0]) / 1024
+    counts = {name: entry.get(name) for name in ("records", "loaded", "quarantined")}
+    return {"landing_id": landing_id, "error": error, "peak_mb": round(peak), **counts}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.stdout.write(json.dumps(_child(json.loads(sys.argv[1]))) + "\n")
+    else:
+        main()

@@ -1,0 +1,370 @@
+"""Each database role, with its own password and any client: what it can stop, fill or damage."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from include.errors import ServiceUnavailable
+from include.jobs.pipeline import load as load_job
+from include.jobs.pipeline.load import load
+from include.transform import history, process
+from include.transform.process import Dbt
+from include.warehouse import lock
+from include.warehouse.schema import grants_check, limits
+from include.warehouse.schema import migrate as migrating
+from include.warehouse.schema.migrate import LOGINS, migrate
+from tests.integration.landings import land
+from tests.integration.models import build_models_of
+from tests.samples import contract
+
+GAUGES = contract()
+PARTITION = GAUGES.partition("kingston", "2017-05")
+LOADER, TRANSFORMER, PORTAL, READER = LOGINS
+READERS = (PORTAL, READER)
+
+# Who may lock what a load, a build or a migration locks.
+LOCKS = {
+    "insert into ops.partition_lock values ('gauges', 'kingston', '2017-05-01')": {LOADER},
+    "select from ops.partition_lock for update": {LOADER},
+    "select from ops.partition_lock for key share": {LOADER},
+    "lock table ops.partition_lock in access share mode": {LOADER},
+    "lock table ops.partition_lock in access exclusive mode": {LOADER},
+    "lock table ops.build_lock in row share mode": {TRANSFORMER},
+    "lock table ops.build_lock in exclusive mode": {TRANSFORMER},
+    "lock table ops.migration_lock in access share mode": set(),
+    "lock table ops.migration_lock in exclusive mode": set(),
+    "select ops.end_readers('marts.crimes')": {TRANSFORMER},
+    "lock table marts.crimes in row share mode": {TRANSFORMER},
+    "select from marts.crimes for key share": {TRANSFORMER},
+}
+# What the older version's loads, builds and migrations waited for.
+OLD_KEYS = ("raw.gauges kingston 2017-05", "wandle transform", "wandle migrate")
+
+# What fills the disk, or the lock table that all sessions of the server share.
+TRICKS = {
+    "select lo_creat(-1)": set(),
+    "select lo_create(4711)": set(),
+    r"select lo_from_bytea(0, '\x00')": set(),
+    "select pg_advisory_lock(1)": set(),
+    "select pg_try_advisory_xact_lock_shared(1, 2)": set(),
+    "select pg_logical_emit_message(false, 'x', repeat('x', 1000))": set(),
+    "create temporary table mine (a int)": {LOADER, TRANSFORMER},
+    "create table public.mine (a int)": set(),
+}
+
+
+@pytest.fixture(scope="module")
+def modelled(new_database, migrated) -> Any:
+    """A warehouse with a mart."""
+    database = new_database(migrated.name)
+    migrate(database.admin, [GAUGES], {})
+    database.query("create table marts.crimes (a int)", role=TRANSFORMER)
+    return database
+
+
+def allowed(database: Any, role: str, statement: str) -> bool:
+    with psycopg.connect(database.dsn(role)) as connection:
+        try:
+            connection.execute(statement)  # type: ignore[arg-type]
+        except psycopg.errors.InsufficientPrivilege:
+            return False
+        finally:
+            connection.rollback()
+    return True
+
+
+@pytest.mark.parametrize("role", LOGINS)
+@pytest.mark.parametrize("statement", [*LOCKS, *TRICKS])
+def test_only_the_role_whose_job_it_is_can_lock_or_fill_the_warehouse(modelled, role, statement):
+    assert allowed(modelled, role, statement) == (role in (LOCKS | TRICKS)[statement])
+
+
+@contextmanager
+def taking_everything(database: Any, role: str) -> Iterator[list[str]]:
+    """Sessions of a role that hold every lock that they can get; which they got."""
+    got, sessions = [], []
+    wanted = [*LOCKS, "select from marts.crimes", "lock table marts.crimes in access share mode"]
+    keys = [f"select pg_advisory_lock(hashtextextended('{key}', 0))" for key in OLD_KEYS]
+    for statement in (*wanted, *keys):
+        session = psycopg.connect(database.dsn(role), application_name="attacker")
+        sessions.append(session)
+        try:
+            session.execute(statement)  # type: ignore[arg-type]
+            got.append(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            session.rollback()
+    try:
+        yield got
+    finally:
+        for session in sessions:
+            session.close()
+
+
+@pytest.mark.parametrize("role", READERS)
+def test_loads_builds_and_migrations_go_on_whatever_a_reader_locks(
+    lake, modelled, monkeypatch, role
+):
+    monkeypatch.setattr(lock, "LOAD_WAIT_SECONDS", 2)
+    monkeypatch.setattr(history, "LOCK_WAIT_SECONDS", 2)
+    monkeypatch.setattr(migrating, "LOCK_TIMEOUT_SECONDS", 2)
+    land(lake, GAUGES, [{"id": 1, "note": role}])
+
+    with taking_everything(modelled, role) as got:
+        entry = load(GAUGES, PARTITION, lake=lake, dsn=modelled.dsn(), run_id="r")
+        migrate(modelled.admin, [GAUGES], {})
+        with history.building(modelled.dsn(TRANSFORMER)):
+            built = True
+        with lock.locked_for_removal(modelled.dsn(), PARTITION):
+            removed = True
+
+    assert got, "a reader can at least read"
+    assert (entry["status"], built, removed) == ("loaded", True, True)
+
+
+def test_a_load_that_waits_names_the_load_that_holds_the_partition(lake, modelled, monkeypatch):
+    land(lake, GAUGES, [{"id": 2, "note": "slow"}])
+    monkeypatch.setattr(lock, "LOAD_WAIT_SECONDS", 1)
+    pages, begun, go_on = load_job._pages, threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Iterator[Any]:
+        begun.set()
+        assert go_on.wait(60)
+        yield from pages(*arguments)
+
+    def run() -> Any:
+        return load(GAUGES, PARTITION, lake=lake, dsn=modelled.dsn(), run_id="r")
+
+    monkeypatch.setattr(load_job, "_pages", slow)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(run)
+        assert begun.wait(60)
+        with pytest.raises(ServiceUnavailable) as waited:
+            run()
+        go_on.set()
+        assert first.result(60)["status"] == "loaded"
+
+    said = str(waited.value)
+    assert "`wandle load gauges kingston 2017-05` (role wandle_loader, process " in said
+    assert ", since 20" in said
+    assert "The next retry may succeed" in said
+    assert modelled.query(
+        "select status, error from ops.load where status = 'failed' order by load_id desc limit 1"
+    ) == [("failed", said)]
+    assert "pg_terminate_backend" in said
+
+
+def test_a_removal_that_waits_names_who_holds_the_partition_and_lets_go_at_its_end(
+    modelled, monkeypatch
+):
+    monkeypatch.setattr(lock, "REMOVAL_WAIT_SECONDS", 0.5)
+
+    with lock.locked_for_removal(modelled.dsn(), PARTITION) as connection:
+        connection.commit()
+        with (
+            pytest.raises(ServiceUnavailable, match=r"`wandle remove gauges kingston 2017-05` .ro"),
+            lock.locked_for_removal(modelled.dsn(), PARTITION),
+        ):
+            pass
+
+    with lock.locked_for_removal(modelled.dsn(), PARTITION) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_the_lock_of_a_session_that_was_killed_is_free_at_once(modelled, monkeypatch):
+    monkeypatch.setattr(lock, "LOAD_WAIT_SECONDS", 5)
+    killed = psycopg.connect(modelled.dsn(), cursor_factory=psycopg.RawCursor)
+    lock.lock_for_load(killed, PARTITION)
+    modelled.query(f"select pg_terminate_backend({killed.info.backend_pid})")
+    began = time.monotonic()
+
+    with psycopg.connect(modelled.dsn(), cursor_factory=psycopg.RawCursor) as next_one:
+        lock.lock_for_load(next_one, PARTITION)
+
+    assert time.monotonic() - began < 2
+    killed.close()
+
+
+def test_a_build_that_waits_names_the_build_that_runs(modelled, monkeypatch):
+    monkeypatch.setattr(history, "LOCK_WAIT_SECONDS", 0.5)
+    dsn = modelled.dsn(TRANSFORMER)
+
+    with (
+        history.building(dsn),
+        pytest.raises(ServiceUnavailable, match=r"`wandle transform` \(role wandle_transformer, "),
+        history.building(dsn),
+    ):
+        pass
+
+    with history.building(dsn):
+        pass
+
+
+def test_an_open_build_does_not_keep_vacuum_from_removing_dead_rows(modelled):
+    with history.building(modelled.dsn(TRANSFORMER)):
+        assert modelled.query(
+            "select backend_xid, backend_xmin from pg_stat_activity where pid in "
+            "(select pid from pg_locks where relation = 'ops.build_lock'::regclass)"
+        ) == [(None, None)]
+
+
+def test_a_migration_that_waits_names_who_migrates_and_who_uses_a_table(modelled, monkeypatch):
+    monkeypatch.setattr(migrating, "LOCK_TIMEOUT_SECONDS", 0.3)
+    with psycopg.connect(modelled.admin, application_name="another one") as other:
+        other.execute("lock table ops.migration_lock in exclusive mode")
+        with pytest.raises(ServiceUnavailable, match=r"another migration .* `another one` .role"):
+            migrate(modelled.admin, [GAUGES], {})
+
+    wider = contract(*GAUGES.model_dump()["columns"], {"name": "depth", "type": "double",
+                     "description": "d"}, key=["id"])  # fmt: skip
+    with psycopg.connect(modelled.dsn(TRANSFORMER), application_name="a report") as other:
+        other.execute("select from raw.gauges")
+        with pytest.raises(ServiceUnavailable, match=r"`a report` .role wandle_transformer"):
+            migrate(modelled.admin, [wider], {})
+
+
+@pytest.fixture(scope="module")
+def built(
+    new_database, migrated, tmp_path_factory
+) -> Iterator[tuple[Any, Callable[[], list[str]]]]:
+    """A warehouse whose marts dbt has built, and dbt, which waits a second for readers."""
+    database = new_database(migrated.name)
+    dsn = database.dsn(TRANSFORMER).replace("transformer@", "transformer:none@")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(process, "_SERVER_OPTIONS", "-c lock_timeout=1s")
+        home = tmp_path_factory.mktemp("dbt")
+        with Dbt(dsn=dsn, home=home, progress=lambda line: None) as dbt:
+
+            def build() -> list[str]:
+                return build_models_of(dbt, "police_street_crime")
+
+            build()
+            yield database, build
+
+
+MART = "select count(*) from marts.ward_crime_monthly"
+
+
+@pytest.mark.parametrize("role", READERS)
+def test_a_mart_is_replaced_although_a_reader_holds_it_and_comes_back(built, role):
+    database, build = built
+    done = threading.Event()
+    ended = 0
+
+    def hold() -> None:
+        nonlocal ended
+        while not done.is_set():
+            try:
+                with psycopg.connect(database.dsn(role)) as connection:
+                    connection.execute("set idle_in_transaction_session_timeout = 0")
+                    connection.execute(MART)
+                    while not done.is_set():
+                        connection.execute("select pg_sleep(0.1)")
+            except psycopg.OperationalError:
+                ended += 1
+
+    before = database.value("select 'marts.ward_crime_monthly'::regclass::oid")
+    with ThreadPoolExecutor(2) as pool:
+        attackers = [pool.submit(hold) for _ in range(2)]
+        try:
+            build()
+        finally:
+            done.set()
+        for attacker in attackers:
+            attacker.result(20)
+
+    assert ended
+    assert database.value("select 'marts.ward_crime_monthly'::regclass::oid") != before
+
+
+def test_a_build_names_who_holds_a_mart_if_that_is_no_reader(built):
+    database, build = built
+
+    with psycopg.connect(database.admin, application_name="pg_dump") as other:
+        other.execute(MART)  # type: ignore[arg-type]
+        with pytest.raises(AssertionError) as failed:
+            build()
+
+    said = str(failed.value)
+    assert "due to lock timeout: marts.ward_crime_monthly is in use by `pg_dump` (role" in said
+
+
+def test_a_reader_has_limits_that_a_migration_restores(modelled):
+    for role in READERS:
+        modelled.query("alter role current_user set statement_timeout = 1", role=role)
+        modelled.query(
+            f"alter role current_user in database {modelled.name} set work_mem = '1MB'", role=role
+        )
+        with psycopg.connect(modelled.admin) as connection:
+            assert dict(grants_check.problems(connection))[role]
+
+    migrate(modelled.admin, [GAUGES], {})
+
+    with psycopg.connect(modelled.admin) as connection:
+        found = dict(grants_check.problems(connection))
+    assert {found[role] for role in READERS} == {""}
+    assert modelled.query(
+        "select rolname, rolconnlimit from pg_roles where rolname = any("
+        "array['wandle_portal', 'wandle_reader']) order by 1"
+    ) == [(role, limits.CONNECTION_LIMIT) for role in READERS]
+    for role in READERS:
+        assert modelled.query("show temp_file_limit", role=role) == [("4GB",)]
+        assert not allowed(modelled, role, "set temp_file_limit = -1")
+
+
+def test_readers_cannot_take_all_connections(modelled):
+    taken: list[psycopg.Connection] = []
+    try:
+        for _ in range(limits.CONNECTION_LIMIT):
+            taken.append(psycopg.connect(modelled.dsn(READER)))
+        with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+            psycopg.connect(modelled.dsn(READER))
+        assert modelled.query("select 1", role=LOADER) == [(1,)]
+    finally:
+        for connection in taken:
+            connection.close()
+
+
+@pytest.mark.parametrize("role", LOGINS)
+@pytest.mark.parametrize("database", ["postgres", "template1"])
+def test_no_role_gets_into_the_databases_beside_the_warehouse(modelled, role, database):
+    dsn = modelled.dsn(role).replace(f"/{modelled.name}?", f"/{database}?")
+
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(dsn)
+
+
+@pytest.mark.parametrize(
+    ("grant", "revoke", "said"),
+    [
+        ("grant temporary on database {} to public", "revoke temporary on database {} from public",
+         "it may make temporary tables"),
+        ("alter role wandle_reader connection limit -1",
+         "alter role wandle_reader connection limit 30", "its connection limit is -1, expected 30"),
+        ("alter role wandle_reader set statement_timeout = 0",
+         "alter role wandle_reader set statement_timeout = '30min'",
+         "its settings are not exactly"),
+        ("grant select on ops.partition_lock to wandle_reader",
+         "revoke select on ops.partition_lock from wandle_reader",
+         "it may SELECT ops.partition_lock"),
+    ],
+)  # fmt: skip
+def test_the_check_of_grants_finds_a_reader_that_may_more(modelled, grant, revoke, said):
+    name = sql.Identifier(modelled.name)
+    with psycopg.connect(modelled.admin, autocommit=True) as connection:
+        connection.execute(sql.SQL(grant).format(name))
+        try:
+            found = dict(grants_check.problems(connection))[READER]
+        finally:
+            connection.execute(sql.SQL(revoke).format(name))
+
+        assert said in found
+        assert said not in dict(grants_check.problems(connection))[READER]
