@@ -20,7 +20,7 @@ from include.extract.hosts import Hosts, Refused, address_of, lost_parameters
 from include.extract.network.connection import Guard, Session, guarded
 from include.extract.network.deadline import Deadline, Fetch
 from include.extract.rate_limit import limiter
-from include.extract.statuses import Again, Part, Preparing, part_of, refuse
+from include.extract.statuses import Again, Part, Preparing, declares_its_end, part_of, refuse
 from include.sources.limits import DEFAULT, Limits
 from include.sources.model import Extract
 from include.sources.model import Rate as AllowedRate
@@ -295,8 +295,8 @@ class Client:
                     f"{sending.who}: the answer from {sending.address} broke off after {size} "
                     f"bytes ({type(error).__name__}). The next retry may succeed."
                 ) from error
+            body.seek(0)
         deadline.check(f"{sending.who}, {sending.address}")
-        body.seek(0)
         return _answer(sending, response, body, digest.hexdigest(), size)
 
     def _refuse_large(self, sending: _Sending, size: int) -> None:
@@ -329,7 +329,7 @@ def _answer(
         size=size,
         url=address_of(sending.url),
         redirects=tuple(sending.redirects),
-        complete=_declares_its_end(response),
+        complete=declares_its_end(response),
         links=response.headers.get("Link", ""),
         totals={name: response.headers[name] for name in TOTALS if name in response.headers},
         part=part_of(response.headers.get("Content-Range")),
@@ -339,12 +339,6 @@ def _answer(
 def _is_worth_another_attempt(error: BaseException) -> bool:
     # What is being prepared has been waited for.
     return isinstance(error, SourceUnavailable) and not isinstance(error, Preparing)
-
-
-def _declares_its_end(response: requests.Response) -> bool:
-    """Whether a body that breaks off is seen to (RFC 9112, 6.3)."""
-    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
-    return chunked or "Content-Length" in response.headers
 
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_BACKOFF_SECONDS)

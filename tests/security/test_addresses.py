@@ -84,7 +84,7 @@ def test_a_sandbox_may_be_at_a_loopback_address():
 
 
 def test_private_hosts_are_among_the_hosts_that_are_asked():
-    with pytest.raises((WrongDefinition, ValueError), match="`private_hosts` names 'other.test'"):
+    with pytest.raises((WrongDefinition, ValueError), match=r"`private_hosts` names 'other.test'"):
         client(private=("other.test",))
 
 
@@ -147,7 +147,7 @@ def test_a_redirect_to_a_listed_name_with_a_private_address_is_refused():
     with hostile(redirect) as server:
         first = urlsplit(server.url).netloc
         asking = client(first, f"localhost:{urlsplit(server.url).port}", private=(first,))
-        with pytest.raises(SourceRejected, match="localhost is at .*, which is not a public"):
+        with pytest.raises(SourceRejected, match=r"localhost is at .*, which is not a public"):
             ask(asking, f"{server.url}/v1")
 
     assert server.paths == ["/v1"]
