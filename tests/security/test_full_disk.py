@@ -176,7 +176,7 @@ def test_an_answer_that_does_not_fit_the_temporary_folder_names_its_disk(disk, m
     server = FixtureServer().on("gauges", b"x" * (asking.IN_MEMORY_BYTES + SIZE))
     with serving(server) as url:
         request = SentRequest(method="GET", url=f"{url}/gauges")
-        client = asking.Client(extract, extract.rate)
+        client = asking.Client(extract, extract.rate, public_only=False)
 
         with pytest.raises(DiskFull) as failed:
             client.ask("gauges kingston 2017-05", request, check=lambda answer: None)
