@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,15 +11,15 @@ from typing import IO
 
 import requests
 import tenacity
-from urllib3.exceptions import HTTPError
 
-from include.disk import disk_errors, is_full
-from include.errors import BeyondLimit, SourceRejected, SourceUnavailable
+from include.errors import SourceRejected, SourceUnavailable
 from include.extract.hosts import Hosts, Refused, address_of, lost_parameters
+from include.extract.network.addresses import NotAllowed
 from include.extract.network.connection import Guard, Session, guarded
 from include.extract.network.deadline import Deadline, Fetch
+from include.extract.network.receive import receive
 from include.extract.rate_limit import limiter
-from include.extract.statuses import Again, Part, Preparing, declares_its_end, part_of, refuse
+from include.extract.statuses import Again, Part, Preparing, part_of, refuse
 from include.sources.limits import DEFAULT, Limits
 from include.sources.model import Extract
 from include.sources.model import Rate as AllowedRate
@@ -28,10 +27,7 @@ from include.sources.page import SentRequest
 
 log = logging.getLogger(__name__)
 
-# Bodies up to this size stay in memory; larger ones go to a temporary file.
-IN_MEMORY_BYTES = 8 * 1024 * 1024
 CONNECT_SECONDS = 10
-CHUNK_BYTES = 256 * 1024
 
 KEPT_HEADERS = ("content-type", "date", "etag", "last-modified")
 # Of WordPress, GitLab, JSON Server and others.
@@ -186,7 +182,7 @@ class Client:
                     ) from None
                 log.info("%s Requesting it again in %.1f s.", told, pause)
                 tenacity.nap.sleep(pause)
-            except Again:
+            except SourceUnavailable:
                 # Cut by the deadline, it looks as if it had broken off.
                 deadline.check(f"{who}, {sending.address}")
                 raise
@@ -211,7 +207,9 @@ class Client:
                     continue
                 told = f"{sending.who}: HTTP {response.status_code} from {sending.address}"
                 refuse(told, response, fail_at_once)
-                return self._read(sending, response, deadline)
+                limit = self._limits.answer_bytes
+                found = receive(sending.who, sending.address, response, deadline, limit)
+                return _answer(sending, response, found.body, found.sha256, found.size)
 
     def _response(self, sending: _Sending) -> requests.Response:
         request = sending.request
@@ -231,7 +229,7 @@ class Client:
                 f"{sending.who}: {sending.address} is not a valid URL ({error}). Retrying will "
                 "not help; check `request` in the source's contract."
             ) from error
-        except Refused as error:
+        except NotAllowed as error:
             raise SourceRejected(
                 f"{sending.who}: {sending.address} is not requested: {error}. Retrying will not "
                 "help. If the source is in your own network, name its host under "
@@ -277,34 +275,6 @@ class Client:
         sending.url = url
         sending.redirects.append(address_of(url))
 
-    def _read(self, sending: _Sending, response: requests.Response, deadline: Deadline) -> Answer:
-        """The answer with its body, in a temporary file if it is large."""
-        body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
-        digest, size = hashlib.sha256(), 0
-        with disk_errors(f"{sending.who}: keeping the answer from {sending.address}"):
-            try:
-                # Not `iter_content`, which reads a line of any length before a chunk.
-                while chunk := response.raw.read(CHUNK_BYTES, decode_content=True):
-                    digest.update(chunk)
-                    size += body.write(chunk)
-                    self._refuse_large(sending, max(size, response.raw.tell()))
-            except (requests.RequestException, HTTPError, OSError) as error:
-                if is_full(error):
-                    raise
-                raise Again(
-                    f"{sending.who}: the answer from {sending.address} broke off after {size} "
-                    f"bytes ({type(error).__name__}). The next retry may succeed."
-                ) from error
-            body.seek(0)
-        deadline.check(f"{sending.who}, {sending.address}")
-        return _answer(sending, response, body, digest.hexdigest(), size)
-
-    def _refuse_large(self, sending: _Sending, size: int) -> None:
-        limit = self._limits.answer_bytes
-        if size > limit:
-            what = f"the answer has more than {limit} bytes"
-            raise BeyondLimit(what, "answer_bytes", limit, f"{sending.who}, {sending.address}")
-
     def _tell(self, state: tenacity.RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
         log.warning(
@@ -329,7 +299,7 @@ def _answer(
         size=size,
         url=address_of(sending.url),
         redirects=tuple(sending.redirects),
-        complete=declares_its_end(response),
+        complete=_declares_its_end(response),
         links=response.headers.get("Link", ""),
         totals={name: response.headers[name] for name in TOTALS if name in response.headers},
         part=part_of(response.headers.get("Content-Range")),
@@ -339,6 +309,12 @@ def _answer(
 def _is_worth_another_attempt(error: BaseException) -> bool:
     # What is being prepared has been waited for.
     return isinstance(error, SourceUnavailable) and not isinstance(error, Preparing)
+
+
+def _declares_its_end(response: requests.Response) -> bool:
+    """Whether a body that breaks off is seen to (RFC 9112, 6.3)."""
+    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return chunked or "Content-Length" in response.headers
 
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_BACKOFF_SECONDS)

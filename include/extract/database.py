@@ -179,7 +179,7 @@ class _Page:
         self._bytes += self.body.write(line)
         self.records += 1
         if self._bytes > self._limit:
-            what = f"a page has more than {self._limit} bytes; a smaller `extract.page_size` helps"
+            what = f"a page has more than {self._limit} bytes (a smaller `page_size` may help)"
             raise BeyondLimit(what, "answer_bytes", self._limit, str(self._partition))
 
     def facts(self, request: SentRequest) -> PageFacts:

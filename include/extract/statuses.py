@@ -130,9 +130,3 @@ def _beginning(response: requests.Response) -> str:
         return next(response.iter_content(BEGINNING_BYTES), b"").decode("utf-8", "replace")
     except (requests.RequestException, HTTPError, OSError):
         return ""
-
-
-def declares_its_end(response: requests.Response) -> bool:
-    """Whether it shows if the body breaks off (RFC 9112, 6.3)."""
-    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
-    return chunked or "Content-Length" in response.headers

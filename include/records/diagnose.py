@@ -47,6 +47,9 @@ def diagnose(
     head, size = unpacked.body.read(HEAD_BYTES), unpacked.size
     if unpacked.packing:
         packing = f" (received as {' in '.join(reversed(unpacked.packing))})"
+    if not head.removeprefix(b"\xef\xbb\xbf").strip():
+        blank = "it holds nothing but white space" if size else "it is empty (0 bytes)"
+        return Diagnosis(blank + packing, "", retry=True)
     found = recognise(head) or _text_instead(error, head, size, layout)
     if found is not None:
         return _said(_instead(layout, found) + packing, head, found.retry, layout)

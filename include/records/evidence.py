@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from include.errors import UnexpectedPayload
-from include.records.recognise import is_error_name
+from include.records.json_values import BodyCutShort
+from include.records.recognise import error_beside, is_busy, is_error_name, is_failure
 from include.sources.evidence import Evidence
 from include.sources.paths import joined
 
@@ -17,11 +18,18 @@ class Witness:
     """Looks at the records of one answer until one shows that it is the source's data.
 
     A record with a field that the contract reads does, and one with every
-    field that it requires if there are others that look like errors.
+    field that it requires if there are others that look like errors. A field
+    that an error could have, such as `message`, shows nothing where the
+    contract reads others too; neither does an `inherited` field, which records
+    have from what stands above them.
     """
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, inherited: Collection[str] = ()) -> None:
         self._evidence = evidence
+        own = evidence.fields.difference(inherited) or evidence.fields
+        named = frozenset(name for name in own if not is_error_name(name))
+        self._telling = (named | evidence.required.intersection(own)) or own
+        self._last: Any = None
         self._convinced = not evidence.fields
         self._records = 0
         self._known = False
@@ -29,6 +37,8 @@ class Witness:
 
     def see(self, records: Sequence[Any]) -> None:
         """Look at the next records."""
+        if records:
+            self._last = records[-1]
         if self._convinced:
             return
         self._records += len(records)
@@ -37,7 +47,7 @@ class Witness:
                 continue
             if not self._evidence.dotted.isdisjoint(record):
                 _refuse_dotted(self._evidence.dotted & record.keys(), record)
-            known = not self._evidence.fields.isdisjoint(record)
+            known = not self._telling.isdisjoint(record)
             if known and self._evidence.required <= record.keys():
                 self._convinced = True
                 return
@@ -46,7 +56,12 @@ class Witness:
                 self._others |= record.keys() - self._evidence.fields
 
     def end(self) -> None:
-        """Raise `UnexpectedPayload` if there were records, and none is one of the source's."""
+        """Raise `UnexpectedPayload` if there were records, and none is one of the source's.
+
+        Raises `BodyCutShort` if the last of them is an error message.
+        """
+        if self._convinced and self._ends_in_error():
+            raise BodyCutShort("its last record is an error message: the answer was broken off")
         if self._convinced or not self._records:
             return
         looks_wrong = any(map(is_error_name, self._others))
@@ -59,6 +74,18 @@ class Witness:
         raise UnexpectedPayload(
             f"expected records with {', '.join(sorted(wanted)[:NAMES_SHOWN])}, found "
             f"{self._records} without{found}"
+        )
+
+    def _ends_in_error(self) -> bool:
+        last = self._last
+        if not self._evidence.fields:
+            return False
+        if isinstance(last, str):
+            return is_failure(last) or is_busy(last)
+        return (
+            isinstance(last, dict)
+            and self._telling.isdisjoint(last)
+            and bool(error_beside([last], empty=True))
         )
 
 

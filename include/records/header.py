@@ -12,6 +12,7 @@ from include.sources.paths import joined
 
 NAMES_SHOWN = 6
 NAME_LENGTH = 80
+DELIMITERS = ";\t|,"
 
 
 def field_names(names: Sequence[str], evidence: Evidence) -> list[str]:
@@ -63,6 +64,17 @@ def _without(missing: list[str], found: list[str], evidence: Evidence) -> str:
     advice = ""
     if dotted:
         advice = f": write {dotted[0]!r} as {joined(dotted[:1])} in `path`"
+    elif delimiter := _other_delimiter(missing, found):
+        advice = f". The delimiter seems to be {delimiter!r}: name it as `delimiter` under `format`"
     elif len(found) < len(evidence.header) and not is_busy(" ".join(found)):
         advice = ". Lines above the header are left out by `skip_rows_before_header`"
     return f"expected a header line with {wanted}, found {shown or 'an empty line'}{advice}"
+
+
+def _other_delimiter(missing: list[str], found: list[str]) -> str:
+    """The delimiter by which a name falls into those that are missing; empty if none does."""
+    for delimiter in DELIMITERS:
+        names = {part.strip(' "') for name in found for part in name.split(delimiter)}
+        if len(missing) > 1 and names.issuperset(missing):
+            return delimiter
+    return ""

@@ -8,7 +8,7 @@ from typing import Any
 from include.errors import UnexpectedPayload
 from include.records.header import field_names
 from include.records.json_values import BodyCutShort, parsed, without_bom
-from include.records.recognise import error_beside
+from include.records.recognise import error_beside, more_beside
 from include.sources.formats import EVERY, Format
 from include.sources.paths import parts
 
@@ -27,11 +27,26 @@ def whole(body: bytes, layout: Format, *, around: bool = False) -> list[Any]:
     found = parsed(without_bom(body), layout.as_sent)
     _require_envelope(layout, found)
     above, records = _found_in(found, layout)
-    said = error_beside(above, empty=not records and not around)
+    said = error_beside(above, empty=not records and not around) or _error_in_place(found, layout)
     if said:
         many = f"{len(records)} records" if records else "records" if around else "no records"
         raise UnexpectedPayload(f"expected records {_where(layout)}, found {many} and {said}")
+    more = more_beside(above) if layout.evidence.only_page else ""
+    if more:
+        raise UnexpectedPayload(
+            f"expected all records in one answer, found {more}, which says that more follow: "
+            "describe the other pages under `paging`"
+        )
     return records
+
+
+def _error_in_place(found: Any, layout: Format) -> str:
+    """What says that the single object that a body is, is an error and no record."""
+    fields = layout.evidence.fields
+    if not (fields and layout.one_or_many and not layout.path and isinstance(found, dict)):
+        return ""
+    others = {name: value for name, value in found.items() if name not in fields}
+    return error_beside([others], empty=True)
 
 
 def _found_in(found: Any, layout: Format) -> tuple[list[Any], list[Any]]:
@@ -119,6 +134,10 @@ def _branches(
         if rest or isinstance(branch, list):
             yield from _gathered(branch, rest, named, layout)
         elif isinstance(branch, dict):
+            is_other = key is not None and layout.evidence.fields.isdisjoint(branch)
+            said = error_beside([{key: branch}], empty=False) if is_other else ""
+            if said:
+                raise UnexpectedPayload(f"expected records {_where(layout)}, found {said}")
             yield named | branch
         else:
             raise UnexpectedPayload(_no_list(layout, branch))

@@ -14,6 +14,7 @@ from include.errors import BeyondLimit, UnexpectedPayload
 from include.records.header import field_names
 from include.records.json_values import BOM, BodyCutShort, parsed
 from include.records.lines import HeldBack, is_ended, lines, without_ending
+from include.records.recognise import is_busy, is_failure
 from include.records.select import Wanted
 from include.sources.formats import Format
 
@@ -24,13 +25,14 @@ Line = tuple[Any, bytes]
 csv.field_size_limit(sys.maxsize)
 # What the parser says of a quote that is open at the end.
 _OPEN_AT_END = "unexpected end of data"
+_A_LIST = "expected lines of JSON, found a JSON list: say `kind: json` under `format`"
 
 
 def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) -> Iterator[Line]:
     """Each line's value; a line that is no JSON is given as text.
 
     Raises `BodyCutShort` for one whose last line breaks off, and for one of 0
-    bytes unless that means no records.
+    bytes unless that means no records; `UnexpectedPayload` for a JSON list.
     """
     empty = True
     for line in lines(body, layout.limits.record_bytes):
@@ -39,8 +41,13 @@ def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) ->
         if not text.strip():
             continue
         try:
-            yield parsed(text, layout.as_sent), text
+            value = parsed(text, layout.as_sent)
+            if isinstance(value, list) and isinstance(next(iter(value), None), dict):
+                raise UnexpectedPayload(_A_LIST)
+            yield value, text
         except BodyCutShort:
+            if text.strip() == b"[":
+                raise UnexpectedPayload(_A_LIST) from None
             if text == line:
                 raise BodyCutShort("its last line is cut short") from None
             yield _decoded(text), text
@@ -51,38 +58,44 @@ def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) ->
 def csv_lines(
     body: IO[bytes], layout: Format, wanted: Wanted | None = None, *, complete: bool = True
 ) -> Iterator[Line]:
-    """Each row as an object by the header; one with more or fewer fields is given as text.
+    """Each row as an object by the header; one with more or fewer fields is given as text, and so
+    is the header where it stands again.
 
     With `wanted`, only the rows that it takes. `complete` says that all of
     the body is known to be there, also where its last line has no ending.
-    Raises `BodyCutShort` for one that may lack its end, and
-    `UnexpectedPayload` for another header, and for quotes that never close.
+    Raises `BodyCutShort` for one that may lack its end, or has an error message
+    for it, and `UnexpectedPayload` for another header, and for quotes that never close.
     """
     rows = _Rows(body, layout, complete)
     header = _header(rows, layout)
     place = header.index(wanted.name) if wanted and wanted.name in header else None
+    again = header if layout.evidence.header else None
+    odd = ""
     for fields, raw in rows:
         if not complete and not is_ended(raw):
             raise BodyCutShort(
                 "its last line has no line end, and how long the answer is was not declared: it "
                 "may be cut short"
             )
-        if fields is not None and len(fields) == len(header):
+        if fields is not None and len(fields) == len(header) and fields != again:
+            odd = ""
             if wanted is None or (place is not None and wanted.is_among(fields[place])):
                 yield dict(zip(header, fields, strict=True)), without_ending(raw)
         elif fields != []:
-            line = _decoded(without_ending(raw))
+            odd = line = _decoded(without_ending(raw))
             if wanted is None or wanted.is_record(line):
                 yield line, without_ending(raw)
     rows.check_end(len(header))
+    if is_failure(odd) or (layout.delimiter not in odd and is_busy(odd)):
+        raise BodyCutShort("its last line is an error message: the answer was broken off")
 
 
 def bytes_before_records(body: IO[bytes], layout: Format) -> int:
     """How many bytes of a CSV body stand before its first record."""
     rows = _Rows(body, layout, complete=True)
     _header(rows, layout)
-    first = islice(lines(body, layout.limits.record_bytes), layout.skip_rows_before_header)
-    above = sum(map(len, first))
+    found = lines(body, layout.limits.record_bytes)
+    above = sum(map(len, islice(found, layout.skip_rows_before_header)))
     body.seek(0)
     mark = len(BOM) if body.read(len(BOM)) == BOM else 0
     return mark + above + rows.consumed

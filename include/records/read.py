@@ -93,7 +93,7 @@ def read_chunks(
         lines = line_body.csv_lines(found.body, layout, wanted, complete=complete)
         yield from _chunks_of_lines(lines, found.size)
         return
-    witness = Witness(layout.evidence)
+    witness = Witness(layout.evidence, layout.inherited)
     if layout.kind == "jsonl":
         lines = line_body.json_lines(found.body, layout, may_be_empty=not layout.evidence.fields)
         yield from _chunks_of_lines(lines, found.size, witness, wanted)

@@ -53,6 +53,12 @@ _BUSY = re.compile(
     r"could not (connect|reach)|connection (refused|reset|failed)",
     re.I,
 )
+# How the line begins that a server writes in place of the rest of its answer.
+_FAILURE = re.compile(
+    r"^\W*((fatal|internal|server|query|database|unhandled|sql|fetch|export)[ _]){0,2}"
+    r"(error|exception|failure|failed|aborted|traceback|timeout)\b|^\s*<(html|!doctype|br|b)\b",
+    re.I,
+)
 _STATUS = re.compile(r"^\W*(408|429|5\d\d)\b|\b(status|code)\W{1,6}(408|429|5\d\d)\b", re.I)
 
 
@@ -96,6 +102,11 @@ def is_busy(text: str) -> bool:
     return bool(_BUSY.search(text) or _STATUS.search(text))
 
 
+def is_failure(text: str) -> bool:
+    """Whether a line begins as an error message does."""
+    return bool(_FAILURE.match(text))
+
+
 def beginning(head: bytes) -> str:
     """The first characters of a body, as they are quoted."""
     text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
@@ -111,12 +122,22 @@ _SAYS_NAMES = frozenset({"message", "msg", "detail", "details", "reason", "descr
     *("status", "statustext"),
 }
 _FLAG_NAMES = frozenset({"success", "ok", "successful", "issuccess"})
-_FAILED = frozenset({"error", "errors", "fail", "failed", "failure"})
+_STATUS_NAMES = frozenset({"status", "statuscode", "resultcode", "responsecode"})
+_PARTIAL_NAMES = frozenset({"partial", "ispartial", "partialresults", "truncated"}) | {
+    *("istruncated", "incomplete", "isincomplete", "incompleteresults", "timedout", "aborted"),
+}
+_MORE_NAMES = frozenset({"more", "hasmore", "hasnext", "hasnextpage", "exceededtransferlimit"}) | {
+    *("morerecords", "moreresults", "moreavailable"),
+}
+_FAILED = frozenset({"error", "errors", "fail", "failed", "failure", "aborted"}) | {
+    *("partial", "incomplete", "truncated", "timeout", "timed_out", "timed out"),
+}
 _NO_ERROR = frozenset({"", "0", "200", "none", "null", "ok", "false", "no error", "success"})
 
 
 def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
+    """A name as it is compared: `@odata.has_more` is hasmore."""
+    return name.rpartition(".")[2].lower().replace("_", "").replace("-", "")
 
 
 def is_error_name(name: str) -> bool:
@@ -136,14 +157,35 @@ def error_beside(objects: Iterable[Any], *, empty: bool) -> str:
     return ""
 
 
+def more_beside(objects: Iterable[Any]) -> str:
+    """The flag of these objects, or of one within them, that says that more records follow."""
+    for found in objects:
+        for name, value in found.items() if isinstance(found, dict) else ():
+            if _plain(name) in _MORE_NAMES and _is_true(value):
+                return f"`{name}`"
+            for inner in value if isinstance(value, dict) else ():
+                if _plain(inner) in _MORE_NAMES and _is_true(value[inner]):
+                    return f"`{name}.{inner}`"
+    return ""
+
+
+def _is_true(value: Any) -> bool:
+    return value is True or (isinstance(value, str) and value.lower() == "true")
+
+
 def _says_error(name: str, value: Any, empty: bool) -> bool:
     if name in _ERROR_NAMES:
         return _is_error(value)
     if name in _FLAG_NAMES:
-        return value is False or str(value).lower() == "false"
+        return value is False or str(value).lower() in ("false", "no", "0")
+    if name in _PARTIAL_NAMES:
+        return _is_true(value)
+    if name == "shards" and isinstance(value, dict):
+        # https://www.elastic.co/guide/en/elasticsearch/reference/current/search-search.html
+        return type(value.get("failed")) is int and value["failed"] > 0
     if name == "status" and isinstance(value, str) and value.lower() in _FAILED:
         return True
-    if type(value) is int and (name in ("status", "statuscode") or (name == "code" and empty)):
+    if type(value) is int and (name in _STATUS_NAMES or (name == "code" and empty)):
         return 400 <= value <= 599
     return empty and name in _SAYS_NAMES and isinstance(value, str) and is_busy(value)
 

@@ -17,7 +17,7 @@ from typing import IO
 
 from include.errors import BeyondLimit, UnexpectedPayload
 from include.records.json_values import BodyCutShort
-from include.sources.formats import Compression, Format
+from include.sources.formats import Compression, Format, is_text_encoding
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
@@ -222,10 +222,8 @@ def _charset(content_type: str) -> str:
         return ""
     message = Message()
     message["content-type"] = content_type
-    try:
-        return codecs.lookup(message.get_content_charset() or UTF_8).name
-    except LookupError:
-        return UTF_8
+    charset = message.get_content_charset() or UTF_8
+    return codecs.lookup(charset).name if is_text_encoding(charset) else UTF_8
 
 
 def _decoded(body: IO[bytes], encoding: str) -> IO[bytes]:
@@ -235,9 +233,10 @@ def _decoded(body: IO[bytes], encoding: str) -> IO[bytes]:
         while chunk := body.read(CHUNK_BYTES):
             copy.write(decoder.decode(chunk).encode(UTF_8, "surrogatepass"))
         copy.write(decoder.decode(b"", final=True).encode(UTF_8, "surrogatepass"))
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
+        reason = error.reason if isinstance(error, UnicodeDecodeError) else error
         raise UnexpectedPayload(
-            f"expected text in {encoding}, found bytes that are not ({error.reason}). Name its "
+            f"expected text in {encoding}, found bytes that are not ({reason}). Name its "
             "`encoding` under `format`"
         ) from None
     copy.seek(0)

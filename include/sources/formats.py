@@ -18,6 +18,17 @@ Compression = Literal["gzip", "zip"]
 EVERY = "*"
 
 
+def is_text_encoding(name: str) -> bool:
+    """Whether Python knows it, and it turns bytes into text: base64 does not."""
+    try:
+        b"a".decode(name)
+    except LookupError:
+        return False
+    except UnicodeError:
+        return True
+    return True
+
+
 class Selection(Definition):
     """Which records of a body belong to the partition, where it holds those of others too."""
 
@@ -149,10 +160,9 @@ class Format(Definition):
     @field_validator("encoding")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        try:
-            return codecs.lookup(value).name if value else value
-        except LookupError:
-            raise ValueError("expected the name of an encoding, like windows-1252") from None
+        if value and not is_text_encoding(value):
+            raise ValueError("expected the name of an encoding, like windows-1252")
+        return codecs.lookup(value).name if value else value
 
     @field_validator("records")
     @classmethod

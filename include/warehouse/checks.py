@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from include.records.recognise import is_failure
 from include.sources.model import Contract
 from include.sources.raw_table import EXTRA
 from include.warehouse.books.counts import Counts
@@ -77,6 +78,13 @@ def of_books(landing: Landing, counts: Counts, copied: int) -> str | None:
 def of_records(contract: Contract, counts: Counts) -> str | None:
     """Whether few enough records break the contract; else what is most often wrong with them."""
     bad, most = len(counts.quarantine), contract.checks.max_quarantined_share
+    last = next((item for item in counts.quarantine if item.record_no == counts.records), None)
+    if last is not None and is_failure(last.record.decode("utf-8", "replace")):
+        return (
+            f"the last record, number {last.page_record_no} of {last.page}, breaks the contract "
+            "and is an error message: the source may have broken off its answer. Fetch the "
+            "partition again"
+        )
     if bad <= most * counts.records:
         return None
     broken = Counter((item.column, item.rule) for item in counts.quarantine)

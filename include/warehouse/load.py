@@ -23,7 +23,7 @@ from include.warehouse.decide import Known, decide
 from include.warehouse.lock import PartitionLocked
 from include.warehouse.memory import do_without_pandas, keep_freed_memory, rare_searches
 from include.warehouse.partition import RawPartition
-from include.warehouse.parts import Requested, emptied
+from include.warehouse.parts import Requested, column_of_parts, emptied
 from include.warehouse.prefetch import Ahead
 from include.warehouse.prepare import PageBody, PreparedBatch, prepare
 
@@ -131,6 +131,7 @@ class _Load:
         self._dsn = dsn
         self._prepared = prepared
         self._requested = requested
+        self._parts_in: str | None = None
 
     def run(self, connection: Connection) -> Entry:
         """Everything up to the commit."""
@@ -183,8 +184,9 @@ class _Load:
         self._heed(checks.of_landing(contract, landing, current))
         if current and not self._known.accepted:
             previous = current["landing_id"]
-            gone = emptied(contract, self._requested(previous), self._requested(landing.landing_id))
-            self._heed(checks.of_parts(contract, landing, previous, gone))
+            pages = [self._requested(name) for name in (previous, landing.landing_id)]
+            self._heed(checks.of_parts(contract, landing, previous, emptied(contract, *pages)))
+            self._parts_in = column_of_parts(contract, *pages)
 
     def _learn(self, **more: Any) -> None:
         self._known = dataclasses.replace(self._known, **more)
@@ -213,6 +215,9 @@ class _Load:
         known, counts = self._known, self.counts
         self._heed(checks.of_records(self._contract, counts))
         self._heed(checks.of_columns(self._contract, counts, known.current))
+        if self._parts_in and known.current:
+            previous, gone = known.current["landing_id"], self._raw.emptied(self._parts_in)
+            self._heed(checks.of_parts(self._contract, self._landing, previous, gone))
         if known.present:
             # Only now: content that turns out to be the same is spared it.
             self._raw.delete_others(known.present)

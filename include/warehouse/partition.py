@@ -9,13 +9,15 @@ import pyarrow as pa
 from include.errors import ServiceUnavailable
 from include.sources.model import Contract
 from include.sources.partition import Partition
-from include.sources.raw_table import SCHEMA, of_partition
+from include.sources.raw_table import SCHEMA, of_partition, quoted
 from include.warehouse.connection import CopyCursor, rows
 from include.warehouse.copy_binary import alike, append
 from include.warehouse.lock import lock_for_load
+from include.warehouse.parts import Emptied
 from include.warehouse.schema import raw_table
 
 NOT_OF_THIS_TRANSACTION = " and xmin <> (select pg_current_xact_id()::xid)"
+EMPTIED = " group by 1 having bool_and(xmin <> (select pg_current_xact_id()::xid)) order by 1"
 
 
 class RawPartition:
@@ -53,6 +55,17 @@ class RawPartition:
         return sum(
             append(self._cursor, SCHEMA, self._contract.name, some) for some in alike(batches)
         )
+
+    def emptied(self, column: str) -> list[Emptied]:
+        """The values of a column that only rows have which this transaction has not written."""
+        query = of_partition(self._contract, f"select {quoted(column)}::text as part, count(*)")
+        found = rows(
+            self._cursor,
+            query + EMPTIED,
+            self._partition.council,
+            self._partition.period.first_day,
+        )
+        return [Emptied(f"{row['part']}", int(row["count"]), "empty") for row in found]
 
     def delete_others(self, present: int) -> None:
         """Delete the `present` rows that this transaction has not written.

@@ -49,8 +49,9 @@ def emptied(
     A ward or point that is no longer requested has not become empty: the
     council's file says which there are, and people change that. A record of a
     parent has: that it is missing from another answer is no evidence. Nothing
-    is compared across ways (an archive's file holds every part), nor where no
-    part is in both, because the contract divides the partition differently.
+    is compared across ways (an archive's file holds every part: see
+    `column_of_parts`), nor where no part is in both, because the contract
+    divides the partition differently.
     A database is read by key, so no page of it is a part.
     """
     if not isinstance(contract.extract, Extract):
@@ -64,6 +65,22 @@ def emptied(
         pages = (page for page in _empty_pages(old, new) if _part(page.name, way) not in reported)
         found += [*parts, *pages]
     return found
+
+
+def column_of_parts(
+    contract: Contract, before: Sequence[Requested], after: Sequence[Requested]
+) -> str | None:
+    """The column that names the part of a row, where one landing came from the API and the other
+    from the archive, so that only rows can be compared. None otherwise, and where parts are not
+    records of a parent."""
+    extract = contract.extract
+    ways = [{page.way for page in pages} for pages in (before, after)]
+    if not isinstance(extract, Extract) or not all(ways) or ways[0] == ways[1]:
+        return None
+    if extract.for_each not in extract.parents:
+        return None
+    named = f"{extract.for_each}."
+    return next((c.name for c in contract.columns if (c.request or "").startswith(named)), None)
 
 
 def _records(pages: Sequence[Requested], way: str) -> Counter[str]:

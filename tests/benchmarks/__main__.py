@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -64,8 +64,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 @app.command(
     epilog=EPILOG,
-    help="Measure CASES (all but `limits` and `main_job`, if none is named), print tables and write "
-    "`bench.json` into the state folder.\n\n"
+    help="Measure CASES (all but `limits` and `main_job`, if none is named), print tables and "
+    "write `bench.json` into the state folder.\n\n"
     + "\n".join(f"- `{name}`: {says}" for name, says in CASES.items()),
 )
 def bench(
@@ -102,12 +102,13 @@ def bench(
                 write(target, rows)
     if rows:
         show(console, rows)
-    if "extraction" in chosen:
-        write(target, extraction.main())
-    if "limits" in chosen:
-        write(target, limits.main())
-    if "main_job" in chosen:
-        write(target, main_job.main(max(1, runs // 3), payloads))
+    on_their_own: dict[str, Callable[[], list[Row]]] = {
+        "extraction": extraction.main,
+        "limits": limits.main,
+        "main_job": lambda: main_job.main(max(1, runs // 3), payloads),
+    }
+    for name in on_their_own.keys() & set(chosen):
+        write(target, on_their_own[name]())
     judged = bars(rows)
     if rows:
         show_bars(console, judged)

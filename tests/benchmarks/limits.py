@@ -202,10 +202,11 @@ def _child(asked: dict[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {}
     try:
         if asked["step"] == "extract":
-            landing_id = extract(source, COUNCIL, PERIOD, **where)
+            landing_id = extract(source, source.partition(COUNCIL, PERIOD), **where)
         else:
             where["landing_id"] = asked["landing_id"]
-            entry = load(source, COUNCIL, PERIOD, dsn=settings.need("loader_dsn"), **where)
+            dsn = settings.need("loader_dsn")
+            entry = load(source, source.partition(COUNCIL, PERIOD), dsn=dsn, **where)
     except PipelineError as failure:
         error = str(failure)
     # Not `ru_maxrss`, which begins with that of the process that started this one.

@@ -38,6 +38,7 @@ def land(
     labels: list[str] | None = None,
     empty: list[str] | None = None,
     replaces: str | None = None,
+    way: str = "api",
 ) -> Manifest:
     """Land bodies, or lists of records, as pages; `counts` may lie about their records."""
     where = contract.partition(council, period)
@@ -49,7 +50,7 @@ def land(
         body = page if isinstance(page, bytes) else body_of(page)
         records = counts[number] if counts else len(page) if isinstance(page, list) else 0
         label = labels[number] if labels else f"page {number + 1}"
-        known = facts(body, records, label, **(context or {}))
+        known = facts(body, records, label, **(context or {})).model_copy(update={"way": way})
         draft.add(known, REQUEST, io.BytesIO(body))
     return draft.finish(
         run_id=run_id,

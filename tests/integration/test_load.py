@@ -27,7 +27,7 @@ from include.warehouse.connection import connect
 from include.warehouse.partition import RawPartition
 from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land, prefix_of
-from tests.samples import body_of, column, contract
+from tests.samples import body_of, column, contract, extracting
 
 GAUGES = contract()
 CHECKED = contract(checks={"min_records": 2, "max_quarantined_share": 0.5})
@@ -415,6 +415,19 @@ def test_too_large_a_share_in_quarantine_is_refused_and_nothing_changes(lake, wa
 
     assert ids(warehouse) == [1, 2]
     assert warehouse.query("select * from ops.quarantine") == []
+
+
+def test_an_error_message_as_the_last_record_is_refused_however_many_there_are(
+    lake, warehouse, loading
+):
+    lines = contract(checks={}, format={"kind": "csv"})
+    body = b"id,note\n" + b"".join(b"%d,x\n" % number for number in range(100))
+    land(lake, lines, body + b"Error,the query was cancelled\n", counts=[101])
+
+    with pytest.raises(LoadRefused, match=r"the last record, number 101 of .* error message"):
+        loading(lines)
+
+    assert loading(lines, forced_by="someone")["quarantined"] == 1
 
 
 def test_a_share_at_the_limit_is_loaded(lake, loading):
@@ -895,3 +908,47 @@ def test_quarantine_says_who_must_mend_a_record(lake, warehouse, loading):
     assert warehouse.query(
         "select responsible from ops.quarantine_overview order by 1", "wandle_portal"
     ) == [("publisher",), ("us",)]
+
+
+OF_STATIONS = contract(
+    column("station", request="station.ref", required=True),
+    column("id", "integer"),
+    extract=extracting(
+        for_each="station",
+        parents={"station": {"source": "stations"}, "all": {"source": "stations", "each": "{ref}"}},
+        request={"path": "/stations/{station.ref}"},
+        archive={
+            "from_age_days": 30,
+            "request": {"path": "/{period}.json"},
+            "format": {"select": {"field": "ref", "among": "all"}},
+            "paths": {"station": "ref"},
+        },
+    ),
+)
+
+
+def test_a_part_that_the_archive_lacks_is_refused(lake, new_database):
+    made = new_database()
+    stations = OF_STATIONS.model_copy(update={"name": "of_stations"})
+    migrate(made.admin, [stations], {})
+    where = stations.partition("kingston", "2017-05")
+
+    def run(**how: Any) -> dict[str, Any]:
+        return load(stations, where, lake=lake, dsn=made.dsn(), run_id="run", **how)
+
+    def archived(*refs: str) -> None:
+        rows = [{"ref": ref, "id": number} for ref in refs for number in (1, 2)]
+        land(lake, stations, rows, labels=["archive"], context={"all": "a,b,c"}, way="archive")
+
+    land(lake, stations, records(1, 2), labels=["a"], context={"station.ref": "a"})
+    assert run()["status"] == "loaded"
+    archived("a", "b", "c")
+    assert run()["status"] == "loaded"
+
+    land(lake, stations, records(1, 2, 3, 4), labels=["a"], context={"station.ref": "a"})
+    with pytest.raises(LoadRefused, match=r"found 2 without any .*: b had 2, has none; c had 2, h"):
+        run()
+
+    assert made.value("select count(*) from raw.of_stations") == 6
+    assert run(forced_by="someone")["loaded"] == 4
+    assert made.query("select distinct station from raw.of_stations") == [("a",)]

@@ -20,7 +20,13 @@ from typing import Any
 
 import pytest
 
-from include.errors import LoadRefused, PipelineError, SourceRejected, SourceUnavailable
+from include.errors import (
+    LoadRefused,
+    PipelineError,
+    SourceRejected,
+    SourceUnavailable,
+    UnexpectedPayload,
+)
 from include.extract import client as asking
 from include.jobs.pipeline import extract as job
 from include.jobs.pipeline.extract import extract
@@ -584,3 +590,16 @@ def test_every_situation_of_the_list_has_a_test():
 
     assert numbers == {f"{number:02}" for number in range(1, 16)}
     assert date.fromisoformat(TODAY) == NOW.date()
+
+
+@pytest.mark.parametrize(
+    "said", [{"has_more": True}, {"properties": {"exceededTransferLimit": True}}]
+)
+def test_an_answer_that_announces_more_is_not_all_there_is(api, ingest, warehouse, said):
+    found = [{"@id": "w1"}]
+    api.on("/gauges$", {"items": found, **said}, {"items": found, "has_more": False})
+
+    message = assert_refused(ingest, warehouse, WARNINGS, expected=UnexpectedPayload)
+
+    assert "which says that more follow: describe the other pages under `paging`" in message
+    assert ingest(WARNINGS)["loaded"] == 1

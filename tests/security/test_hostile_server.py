@@ -16,9 +16,8 @@ from include.jobs.pipeline.extract import extract
 from include.records.json_values import BodyCutShort
 from include.records.read import read_records
 from include.sources.model import Contract
-from include.warehouse.books.counts import Counts
 from include.warehouse.prepare import prepare
-from tests.samples import column, contract, page_body, partition
+from tests.samples import column, contract, counted, page_body, partition
 from tests.security.hostile import (
     COMPRESSIONS,
     FORMATS,
@@ -89,10 +88,10 @@ def test_a_landing_with_a_huge_record_is_refused_and_loads_with_a_larger_limit(k
     asked = contract(*columns, format=layout, limits=small, checks=checks)
 
     with pytest.raises(BeyondLimit, match=r"0001\.json\.gz: .*raise `limits\.(record|whole)_bytes"):
-        list(prepare(asked, partition(), "landing", [page_body(body, 2)], Counts()))
+        list(prepare(asked, partition(), "landing", [page_body(body, 2)]))
 
-    counts, larger = Counts(), contract(*columns, format=layout, checks=checks)
-    list(prepare(larger, partition(), "landing", [page_body(body, 2)], counts))
+    larger = contract(*columns, format=layout, checks=checks)
+    counts, _ = counted(prepare(larger, partition(), "landing", [page_body(body, 2)]))
     assert (counts.records, counts.loaded) == (2, 0 if pattern else 2)
 
 
@@ -102,7 +101,7 @@ def test_a_record_that_breaks_a_pattern_takes_a_few_times_its_size_of_memory():
     asked = contract(column("id", "integer"), column("note", pattern="[A-Z]+"))
 
     tracemalloc.start()
-    list(prepare(asked, partition(), "landing", [page_body(body, 2)], Counts()))
+    list(prepare(asked, partition(), "landing", [page_body(body, 2)]))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -313,7 +312,7 @@ def test_a_database_is_held_to_the_same_limits(lake, new_database, query, limits
 
     with pytest.raises(BeyondLimit, match=rf"gauges kingston 2017-05: .*`limits\.{field}"):
         extract(
-            asked, "kingston", "2017-05", lake=lake, run_id="run",
+            asked, partition(), lake=lake, run_id="run",
             source_dsn=new_database().admin,
         )  # fmt: skip
 
@@ -326,7 +325,7 @@ def test_large_rows_of_a_database_are_read_a_few_at_a_time(lake, new_database):
     asked = contract(column("id", "integer"), extract=reading)
 
     landing_id = extract(
-        asked, "kingston", "2017-05", lake=lake, run_id="run", source_dsn=new_database().admin
+        asked, partition(), lake=lake, run_id="run", source_dsn=new_database().admin
     )
 
     assert lake.landings.manifest(partition(), landing_id).totals.records == 40

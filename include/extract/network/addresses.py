@@ -16,6 +16,10 @@ _WITH_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
 Address = IPv4Address | IPv6Address
 
 
+class NotAllowed(ValueError):
+    """A host at an address that must not be connected to; the message names both."""
+
+
 def is_public(text: str) -> bool:
     """Whether an IP address is one of the Internet's: not private, loopback, link-local, shared,
     reserved, multicast, or an IPv6 form of such a one."""

@@ -16,8 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
-from include.extract.hosts import Refused
-from include.extract.network.addresses import forbidden, resolve
+from include.extract.network.addresses import NotAllowed, forbidden, resolve
 from include.extract.network.deadline import Deadline
 
 
@@ -47,7 +46,7 @@ class Session(requests.Session):
     """Sends requests within `guarded` alone, and leaves redirects to its user.
 
     Also malformed ones, which it would parse and raise for. A connection that
-    is refused raises `Refused`.
+    is refused raises `NotAllowed`.
     """
 
     def __init__(self) -> None:
@@ -71,7 +70,7 @@ def _connect(connection: HTTPConnection) -> socket.socket:
     if connection.proxy is None and not guard.may_be_private(connection.host):
         refused = forbidden(addresses)
         if refused:
-            raise Refused(f"{connection.host} is at {refused}, which is not a public address")
+            raise NotAllowed(f"{connection.host} is at {refused}, which is not a public address")
     failure: OSError = OSError("it has no address")
     for address in addresses:
         if guard.deadline.is_over:

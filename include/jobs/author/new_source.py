@@ -178,9 +178,8 @@ def _fitted(
     if counts.duplicates:
         remarks.append(f"{counts.duplicates} records repeat others in all fields: loaded once.")
     if counts.drift.fields:
-        remarks.append(
-            f"No column for {', '.join(counts.drift.fields)}: kept in `_extra` with each row."
-        )
+        names = ", ".join(name or "(no name)" for name in counts.drift.fields)
+        remarks.append(f"No column for {names}: kept in `_extra` with each row.")
     return content
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from include.errors import UnexpectedPayload
-from include.jobs.author.shapes import Shape, shapes, totals
-from include.records.json_values import BodyCutShort, parsed, without_bom
+from include.jobs.author.shapes import NOT_RECORDS, Shape, nameless_arrays, shapes, totals
+from include.records.json_values import BOM, BodyCutShort, parsed, without_bom
 from include.records.read import read_records
+from include.records.recognise import HEAD_BYTES, error_beside, is_error_name, recognise
+from include.records.unpack import unpack
 from include.sources import paths
 from include.sources.formats import Format
 
@@ -24,6 +27,8 @@ CURSORS = ("next_cursor", "nextcursor", "cursor", "nextpagetoken", "next_page_to
 LINKS = ("next", "nextlink", "@odata.nextlink", "next_page_url", "next_url")
 MORE = ("has_more", "hasmore", "more", "exceededtransferlimit", "has_next", "hasnext")
 DELIMITERS = ",;\t|"
+# What is rather a value than the name of a column.
+_VALUE = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/TZ -]*|#\d+|", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,18 @@ def read_sample(content: bytes, records: str = "") -> Sample:
 
     Raises `UnexpectedPayload` if it holds none, or some that no contract reads.
     """
+    plain = _unpacked(content)
     try:
-        text = content.decode("utf-8-sig")
+        text = plain.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UnexpectedPayload(f"new-source: the answer is not UTF-8 ({error}).") from error
+        raise UnexpectedPayload(
+            f"new-source: the answer is not UTF-8 ({error}). Save it as UTF-8, give it with "
+            "`--file`, and name the `encoding` that the API sends under `format` in the contract."
+        ) from error
     try:
-        body = parsed(without_bom(content))
+        body = parsed(without_bom(plain))
+    except UnexpectedPayload as error:
+        raise UnexpectedPayload(f"new-source: the answer cannot be read: {error}.") from error
     except BodyCutShort:
         if records:
             raise UnexpectedPayload(
@@ -94,6 +105,25 @@ def read_sample(content: bytes, records: str = "") -> Sample:
     return _of_json(content, body, records)
 
 
+def _unpacked(content: bytes) -> bytes:
+    """The text of an answer. Raises `UnexpectedPayload` for what can be neither JSON nor CSV."""
+    try:
+        plain = unpack(io.BytesIO(content), len(content), Format()).body.read()
+    except (BodyCutShort, UnexpectedPayload) as error:
+        found = recognise(content[:HEAD_BYTES])
+        what = f"{error}." if content[:2] in (b"PK", b"\x1f\x8b") or not found else found.what
+        raise UnexpectedPayload(f"new-source: the answer cannot be read: {what}") from error
+    found = recognise(plain[:HEAD_BYTES])
+    if found is not None:
+        raise UnexpectedPayload(
+            f"new-source: expected JSON or CSV, found {found.what}. Is there another address, or "
+            "a parameter such as `format=json`?"
+        )
+    if not plain.removeprefix(BOM).strip():
+        raise UnexpectedPayload("new-source: the answer is empty. Give one that has records.")
+    return plain
+
+
 def _of_json(content: bytes, body: Any, records: str) -> Sample:
     known = shapes(body)
     chosen = [shape for shape in known if not records or shape.path == _path(records)]
@@ -101,11 +131,17 @@ def _of_json(content: bytes, body: Any, records: str) -> Sample:
         raise UnexpectedPayload(
             f"new-source: there are no records at {records!r}. Choose {_listed(known)}."
         )
-    reasons = []
+    if known and not records:
+        _require_names(body, known)
+    said = error_beside([body], empty=True)
+    reasons = [f" It says {said}."] if said else []
+    if isinstance(body, dict) and not known:
+        reasons.append(f" It is one object, with {', '.join(sorted(body)[:8]) or 'no fields'}.")
     for shape in chosen:
         layout = shape.layout
         try:
             found = _read(content, layout)
+            _require_fields(found)
         except (BodyCutShort, UnexpectedPayload) as error:
             reasons.append(f" At {shape}: {error}.")
             continue
@@ -118,6 +154,27 @@ def _of_json(content: bytes, body: Any, records: str) -> Sample:
         "new-source: the answer holds no list of objects and no arrays of one length. "
         "Give one that has records: ask for a period that has data." + "".join(reasons[:3])
     )
+
+
+def _require_names(body: Any, known: list[Shape]) -> None:
+    """Raise `UnexpectedPayload` if the records are arrays, and their names stand in a list."""
+    rows = nameless_arrays(body)
+    if rows is not None and NOT_RECORDS.intersection(map(str.lower, known[0].path)):
+        raise UnexpectedPayload(
+            f"new-source: the records are arrays at `{paths.joined(rows)}`, and their names stand "
+            "elsewhere, which no contract can read. Ask for objects or CSV, or choose "
+            f"{_listed(known)} with `--records`."
+        )
+
+
+def _require_fields(records: list[dict[str, Any]]) -> None:
+    """Raise `UnexpectedPayload` for records without a field, and for a single one that is an
+    error."""
+    if not any(map(any, records)):
+        raise UnexpectedPayload("its records have no fields")
+    said = error_beside(records, empty=True) if len(records) == 1 else ""
+    if said and all(map(is_error_name, records[0])):
+        raise UnexpectedPayload(f"its only record is an error message, {said}")
 
 
 def _path(records: str) -> tuple[str, ...]:
@@ -144,7 +201,14 @@ def _of_lines(content: bytes, text: str) -> Sample:
             f"new-source: the answer is neither JSON nor CSV with a header: it begins with "
             f"{first[:60]!r}. Save an answer that has records, and give it with `--file`."
         )
-    return Sample(content, None, layout, _read_lines(content, layout))
+    records = _read_lines(content, layout)
+    if all(map(_VALUE.fullmatch, records[0])):
+        raise UnexpectedPayload(
+            "new-source: the answer is CSV without a header: its first line, "
+            f"{first[:60]!r}, has values only. Ask for a header, or put one above it, and give it "
+            "with `--file`."
+        )
+    return Sample(content, None, layout, records)
 
 
 def _read_lines(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:

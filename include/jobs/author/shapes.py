@@ -1,9 +1,10 @@
-"""Where in a JSON answer its records may be: lists of objects, arrays side by side."""
+"""Where in a JSON answer its records may be: lists of objects, objects by name, arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Literal
 
 from include.sources import paths
@@ -34,17 +35,18 @@ class Shape:
     """A place that may hold the records: how many, and whether the answer declares so many."""
 
     path: Path
-    kind: Literal["json", "columnar"]
+    kind: Literal["json", "columnar", "rows"]
     records: int
     declared: bool = False
-    inherit: tuple[str, ...] = field(default=())
+    inherit: tuple[str, ...] | dict[str, str] = field(default=())
 
     @property
     def layout(self) -> dict[str, Any]:
         """The `format` of a contract that reads them."""
         kind = {} if self.kind == "json" else {"kind": self.kind}
         records = {"records": paths.joined(self.path)} if self.path else {}
-        return {**kind, **records, **({"inherit": [*self.inherit]} if self.inherit else {})}
+        inherit = self.inherit if isinstance(self.inherit, dict) else [*self.inherit]
+        return {**kind, **records, **({"inherit": inherit} if inherit else {})}
 
     def __str__(self) -> str:
         return f"`{paths.joined(self.path) or '(the whole body)'}` ({self.records} records)"
@@ -56,7 +58,7 @@ def shapes(body: Any) -> list[Shape]:
     A list of records is rather at `results` than at `fields`, rather as long as
     the answer's declared total, and rather longer.
     """
-    found = [*_lists(body), *_of_every(body), *_columnar(body)]
+    found = [*_lists(body), *_of_every(body), *_by_name(body), *_columnar(body), *_rows(body)]
     return sorted(found, key=_likelihood, reverse=True)
 
 
@@ -110,6 +112,62 @@ def _of_every(value: Any, path: Path = ()) -> Iterator[Shape]:
     for name, inner in value.items():
         if _can_be_named(name):
             yield from _of_every(inner, (*path, name))
+
+
+def _by_name(value: Any, path: Path = ()) -> Iterator[Shape]:
+    """Objects of alike records: their names are data, such as an id."""
+    if not isinstance(value, dict) or len(path) >= DEEPEST:
+        return
+    names = {name.lower() for name in value}
+    members = [*value.values()]
+    if len(value) > 1 and not names & (RECORDS | NOT_RECORDS):
+        # An object of arrays is rather one of columns.
+        are_records = all(isinstance(inner, dict) and _has_scalars(inner) for inner in members)
+        if are_records and _alike([[inner] for inner in members]):
+            taken = set().union(*members)
+            key = next(name for name in _keys() if name not in taken)
+            yield Shape((*path, EVERY), "json", len(members), inherit={key: EVERY})
+    for name, inner in value.items():
+        if _can_be_named(name):
+            yield from _by_name(inner, (*path, name))
+
+
+def _has_scalars(found: dict[str, Any]) -> bool:
+    return any(not isinstance(inner, dict | list) for inner in found.values())
+
+
+def _keys() -> Iterator[str]:
+    yield "key"
+    for number in count(2):
+        yield f"key_{number}"
+
+
+def _rows(value: Any, path: Path = ()) -> Iterator[Shape]:
+    """Arrays of one length below a first one of names."""
+    if isinstance(value, list):
+        first, *others = value or [None]
+        named = bool(others) and isinstance(first, list) and _are_names(first)
+        if named and all(isinstance(row, list) and len(row) == len(first) for row in others):
+            yield Shape(path, "rows", len(others))
+    elif isinstance(value, dict) and len(path) < DEEPEST:
+        for name, inner in value.items():
+            if _can_be_named(name):
+                yield from _rows(inner, (*path, name))
+
+
+def _are_names(row: list[Any]) -> bool:
+    named = bool(row) and all(isinstance(name, str) and name for name in row)
+    return named and len(set(row)) == len(row)
+
+
+def nameless_arrays(value: Any, path: Path = ()) -> Path | None:
+    """Where arrays stand in a list, as rows whose names are elsewhere do; None if nowhere."""
+    if isinstance(value, list):
+        return path if value and all(isinstance(row, list) and row for row in value) else None
+    if not isinstance(value, dict) or len(path) >= DEEPEST:
+        return None
+    found = (nameless_arrays(inner, (*path, name)) for name, inner in value.items())
+    return next((place for place in found if place is not None), None)
 
 
 def _alike(lists: list[Any]) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
+from typing import IO
 
 import msgspec
 
@@ -39,7 +41,8 @@ class Quarantine:
     """The records that a load does not load, in order; memory stays flat however many they are."""
 
     def __init__(self) -> None:
-        self._file = SpooledTemporaryFile(max_size=HELD_BYTES)  # noqa: SIM115, closed when freed
+        # Made when it is needed.
+        self._file: IO[bytes] | None = None
         self._held: list[Quarantined] = []
         self._held_bytes = self._written = 0
 
@@ -61,7 +64,7 @@ class Quarantine:
     def batches(self) -> Iterator[list[Quarantined]]:
         """The records in lists that fit into memory, none of them empty."""
         place = 0
-        while True:
+        while self._file is not None:
             self._file.seek(place)
             length = int.from_bytes(self._file.read(_LENGTH_BYTES))
             if not length:
@@ -73,7 +76,9 @@ class Quarantine:
 
     def _write(self) -> None:
         text = msgspec.msgpack.encode(self._held)
-        self._file.seek(0, 2)
+        if self._file is None:
+            self._file = SpooledTemporaryFile(max_size=HELD_BYTES)  # noqa: SIM115, when freed
+        self._file.seek(0, os.SEEK_END)
         self._file.write(len(text).to_bytes(_LENGTH_BYTES))
         self._file.write(text)
         self._written += len(self._held)

@@ -156,7 +156,11 @@ def test_a_field_whose_name_has_the_dot_is_named():
         (b'{"error": {"id": 7}}', LIST, "an object with error", False),
         (b'[{"id": 1}, {"id"', LIST, "not complete JSON", True),
         (b"", LIST, "it is empty", True),
-        (b"", CSV, "no header line", True),
+        (b"", CSV, "it is empty (0 bytes)", True),
+        (b"\n", CSV, "nothing but white space", True),
+        (b" \r\n", LIST, "nothing but white space", True),
+        (b"id;more\n1;2\n", NAMED, "The delimiter seems to be ';'", False),
+        (b"id\tmore\n1\t2\n", NAMED, "The delimiter seems to be '\\t'", False),
         (b"Come back in a minute.", NAMED, "a header line with 'id', 'more'", True),
     ],
 )
@@ -166,7 +170,7 @@ def test_what_it_is_and_whether_to_try_again_is_said(body, layout, what, retry):
     assert what in found.what
     assert found.retry is retry
     shown = not body.startswith((b"\x89", b"%"))
-    assert found.begins.startswith(" It begins ") is bool(body and shown)
+    assert found.begins.startswith(" It begins ") is bool(body.strip() and shown)
 
 
 def test_nothing_is_quoted_where_it_may_be_personal():
@@ -178,3 +182,127 @@ def test_nothing_is_quoted_where_it_may_be_personal():
     for body in (b"Jane Doe,jane@doe.example\n", b"<html>Jane Doe</html>", b'{"name":"Jane Doe"}'):
         found = failure(body, personal)
         assert "ane" not in found.what + found.begins
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"status": "partial"},
+        {"partial": True},
+        {"truncated": "true"},
+        {"incomplete_results": True},
+        {"timed_out": True},
+        {"_shards": {"total": 5, "failed": 2}},
+        {"@odata.error": {"code": "x"}},
+        {"resultCode": 500},
+        {"success": 0},
+        {"Success": "no"},
+    ],
+)
+@pytest.mark.parametrize("items", [[], [{"id": 1}]])
+def test_what_says_that_records_are_missing_is_an_error(beside, items):
+    with pytest.raises(UnexpectedPayload, match=r"at 'items', found (1|no) records? and `"):
+        read(json.dumps({"items": items, **beside}).encode(), layout_of(records="items"))
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"status": "complete", "partial": False, "truncated": None, "timed_out": "false"},
+        {"_shards": {"total": 5, "failed": 0}, "resultCode": 200, "success": 1},
+    ],
+)
+def test_what_says_that_all_is_well_is_none(beside):
+    body = json.dumps({"items": [{"id": 1}], **beside}).encode()
+
+    assert read(body, layout_of(records="items")) == [{"id": 1}]
+
+
+@pytest.mark.parametrize(
+    ("body", "layout"),
+    [
+        (b'[{"id": 1}, {"id": 2}, {"error": "timeout"}]', LIST),
+        (b'[{"id": 1}, {"id": 2}, "upstream timed out"]', LIST),
+        (b'{"id": 1}\n{"status": 500, "message": "gone"}\n', LINES),
+        (b'{"id": 1}\nInternal Server Error\n', LINES),
+        (b"id,more\n1,2\nError: the query was cancelled\n", NAMED),
+        (b"id,more\n1,2\nService Unavailable\n", NAMED),
+        (b"id,more\n1,2\n<html><body>timeout</body></html>\n", NAMED),
+        (b"id,more\n1,2\nERROR,a,b,c\n", NAMED),
+    ],
+)
+def test_an_error_message_at_the_end_shows_that_the_answer_was_broken_off(body, layout):
+    found = failure(body, layout)
+
+    assert "is an error message: the answer was broken off" in found.what
+    assert found.retry
+
+
+@pytest.mark.parametrize(
+    ("body", "layout"),
+    [
+        (b'[{"id": 1}, {"id": 2, "error": "timeout"}]', LIST),
+        (b'[{"error": "timeout"}, {"id": 2}]', LIST),
+        (b"id,more\nError: a,b\n", NAMED),
+        (b"id,more\n1,2\nTotal: 1\n", NAMED),
+        (b"id,more\nError: the first,a,b\n1,2\n", NAMED),
+        (b"id,more\n1,2\n3,Status update unavailable,\n", NAMED),
+    ],
+)
+def test_other_records_may_be_odd_and_speak_of_errors(body, layout):
+    assert read(body, layout)
+
+
+def test_a_header_in_place_of_a_row_is_no_record_of_the_source():
+    body = b"id,more\n1,2\nid,more\n3,4\n"
+
+    assert read(body, NAMED) == [{"id": "1", "more": "2"}, "id,more", {"id": "3", "more": "4"}]
+
+
+KEYED = contract(
+    column("key"), column("id", "integer"), format={"records": "*", "inherit": {"key": "*"}}
+).layout()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": 499, "message": "Token Required"}},
+        {"data": {"things": None}, "errors": [{"message": "x"}]},
+        {"a": {"id": 1}, "error": {"code": 499}},
+        {"items": {}},
+    ],
+)
+def test_the_name_above_an_object_does_not_make_it_a_record(body):
+    with pytest.raises(UnexpectedPayload):
+        read(json.dumps(body).encode(), KEYED)
+
+
+def test_a_record_may_have_the_name_of_an_error():
+    body = b'{"error": {"id": 1}, "a": {"id": 2}}'
+
+    assert read(body, KEYED) == [{"key": "error", "id": 1}, {"key": "a", "id": 2}]
+
+
+@pytest.mark.parametrize("more", [b'"error": "not found"', b'"message": "Rate limit exceeded"'])
+def test_a_single_object_with_an_error_is_no_record(more):
+    layout = layout_of(one_or_many=True)
+
+    assert read(b'{"id": 7, "message": "All is well"}', layout)
+    with pytest.raises(UnexpectedPayload, match=r"and `(error|message)`"):
+        read(b'{"id": 7, %b}' % more, layout)
+
+
+def test_a_field_that_errors_have_too_does_not_make_a_record():
+    layout = contract(column("id"), column("message"), column("status")).layout()
+
+    assert read(b'[{"message": "x", "status": "open", "id": 1}, {"message": "y"}]', layout)
+    with pytest.raises(UnexpectedPayload, match="expected records with id"):
+        read(b'[{"message": "Rate limit exceeded", "status": "error"}]', layout)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_lines_of_json_are_no_list(indent):
+    body = json.dumps([{"id": 1}, {"id": 2}], indent=indent).encode()
+
+    assert "say `kind: json`" in failure(body, LINES).what

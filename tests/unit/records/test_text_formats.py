@@ -58,12 +58,20 @@ def zipped(**files: bytes) -> bytes:
         (TEXT.encode("utf-8-sig"), {"encoding": "windows-1252"}, ""),
         (TEXT.encode(), {}, "text/csv; charset=us-ascii"),
         (TEXT.encode(), {}, "text/csv; charset=no-such"),
+        (TEXT.encode(), {}, "text/csv; charset=base64"),
     ],
     ids=["declared", "charset", "Latin-1", "UTF-16", "mark before charset", "no mark", "UTF-32",
-         "mark before declared", "ASCII", "unknown charset"],
+         "mark before declared", "ASCII", "unknown charset", "no charset"],
 )  # fmt: skip
 def test_text_is_read_in_the_encoding_that_it_is_in(body, words, content_type):
     assert read(body, csv_format(**words), content_type) == ROWS
+
+
+def test_a_charset_that_is_wrong_is_named():
+    with pytest.raises(
+        UnexpectedPayload, match="expected text in utf-16, found bytes that are not"
+    ):
+        read(b"name,n\nx,1\n", csv_format(), "text/csv; charset=utf-16")
 
 
 def test_a_declared_encoding_comes_before_the_charset():

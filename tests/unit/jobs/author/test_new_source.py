@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -349,3 +350,53 @@ def test_numbers_that_look_like_dates_stay_in_the_address(places):
     found = written(places, ROWS, "https://api.test/2026-45/x?id=5012-34")
 
     assert found.extract.request.path == "/2026-45/x"
+
+
+def test_an_object_of_records_gives_its_names_to_a_column(places):
+    found = written(places, {"stations": {"E1": {"key": 1, "v": 2}, "E2": {"key": 3, "v": None}}})
+
+    assert (found.format.records, found.format.inherit) == ("stations.*", {"key_2": "*"})
+    assert {column.name for column in found.columns} == {"key", "v", "key_2"}
+
+
+def test_arrays_below_their_names_are_rows(places):
+    found = written(places, {"result": [["id", "Site Name"], [1, "a"], [2, None]]})
+
+    assert (found.format.kind, found.format.records) == ("rows", "result")
+    assert [(column.name, column.type) for column in found.columns] == [
+        ("id", "integer"),
+        ("site_name", "text"),
+    ]
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(b"id,v\n1,2\n"), "id,v\n1,2\n".encode("utf-16")])
+def test_what_is_recognised_by_its_first_bytes_needs_no_word(places, packed):
+    found = written(places, packed)
+
+    assert (found.format.compression, found.format.encoding) == ((), "")
+    assert [column.name for column in found.columns] == ["id", "v"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"2026-01-01,5.5\n2026-01-02,6.5\n", "CSV without a header"),
+        (b"1;2\n3;4\n", "CSV without a header"),
+        (b"\n", "the answer is empty"),
+        (b"<?xml version='1.0'?><a>1, 2</a>", "expected JSON or CSV, found XML"),
+        (b"%PDF-1.4 \xe2", "found a PDF document"),
+        (gzip.compress(b"[{}]")[:-4], "a gzip file that is not complete"),
+        ("id,v\n1,caf\u00e9\n".encode("latin-1"), "name the `encoding`"),
+        (b"[{}, {}]", "its records have no fields"),
+        (b'[{"error": "rate limit"}]', "its only record is an error message, `error`"),
+        (b'{"error": {"code": 499}}', "It says `error`"),
+        (b'{"columns": [{"id": "a"}], "data": [[1], [2]]}', "the records are arrays at `data`"),
+        (b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+        (b'{"id": 1, "name": "x"}', "It is one object, with id, name"),
+    ],
+)
+def test_what_is_no_list_of_records_is_named(places, answer, said):
+    with pytest.raises(UnexpectedPayload, match=rf"^new-source: .*{said}"):
+        written(places, answer)
+
+    assert not (places / "air_quality.yaml").exists()

@@ -1,0 +1,61 @@
+"""The body of an answer as it comes: counted, hashed, and in a temporary file if it is large."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from include.disk import disk_errors, is_full
+from include.errors import BeyondLimit, SourceUnavailable
+from include.extract.network.deadline import Deadline
+
+# Bodies up to this size stay in memory; larger ones go to a temporary file.
+IN_MEMORY_BYTES = 8 * 1024 * 1024
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Received:
+    """A whole body, at its start, without its content encoding."""
+
+    body: IO[bytes]
+    sha256: str
+    size: int
+
+
+def receive(
+    who: str, address: str, response: requests.Response, deadline: Deadline, limit: int
+) -> Received:
+    """Read a body to its end; neither its packed nor its unpacked bytes may exceed `limit`.
+
+    Raises `SourceUnavailable` if it breaks off, and `BeyondLimit` if it is too
+    large or takes too long.
+    """
+    body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115, closed by its reader
+    digest, size = hashlib.sha256(), 0
+    with disk_errors(f"{who}: keeping the answer from {address}"):
+        try:
+            # Not `iter_content`, which reads a line of any length before a chunk.
+            while chunk := response.raw.read(CHUNK_BYTES, decode_content=True):
+                digest.update(chunk)
+                size += body.write(chunk)
+                if max(size, response.raw.tell()) > limit:
+                    body.close()
+                    what = f"the answer has more than {limit} bytes"
+                    raise BeyondLimit(what, "answer_bytes", limit, f"{who}, {address}")
+        except (requests.RequestException, HTTPError, OSError) as error:
+            if is_full(error):
+                raise
+            raise SourceUnavailable(
+                f"{who}: the answer from {address} broke off after {size} bytes "
+                f"({type(error).__name__}). The next retry may succeed."
+            ) from error
+        body.seek(0)
+    # A body that ends with its connection looks complete where that was cut.
+    deadline.check(f"{who}, {address}")
+    return Received(body, digest.hexdigest(), size)
