@@ -1,1 +1,1 @@
-"""API -> pages: requests, retries, rate limits and splitting. Knows neither S3 nor PostgreSQL."""
+"""API -> pages: requests, retries, rate limits and splitting. Does not use S3 or raw tables."""

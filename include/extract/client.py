@@ -1,4 +1,4 @@
-"""Send requests to an API: rate limited, with time-outs, retried where another try can help."""
+"""Send requests to an API: rate limited, with timeouts, retried if that can help."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ KEPT_HEADERS = ("content-type", "date", "etag", "last-modified")
 TOTALS = ("X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Pagination-Total-Count")
 
 LONGEST_BACKOFF_SECONDS = 30.0
-# In all, for an answer that is being prepared (202).
+# In total, for an answer that is being prepared (202).
 LONGEST_PREPARATION_SECONDS = 300.0
 # Between two requests for it, also where the server asks for less.
 SHORTEST_PREPARATION_SECONDS = 1.0
 MOST_REDIRECTS = 5
-# The redirects that keep a POST a POST (RFC 9110, 15.4).
+# The redirects that preserve the method POST (RFC 9110, 15.4).
 KEEPS_METHOD = {307, 308}
 REDIRECTS = {301, 302, 303, *KEEPS_METHOD}
 
@@ -49,7 +49,7 @@ class Answer:
     """An answer of the API: a body with status 200 or 206, or a status with a meaning and no body.
 
     `url` is the address that finally answered, without its query, `redirects`
-    are those that the request was redirected to on the way there.
+    those of the redirects on the way.
     """
 
     status: int
@@ -60,7 +60,7 @@ class Answer:
     size: int
     url: str = ""
     redirects: tuple[str, ...] = ()
-    # Whether how long it is, or where it ends, was declared.
+    # Whether its length or its end was declared.
     complete: bool = True
     # The header `Link`.
     links: str = ""
@@ -91,11 +91,10 @@ class _Sending:
 class Client:
     """One source's connection to its API.
 
-    `rate` is what the clients of the host may use: those of one process, or
+    `rate` is the limit for the clients of the host: those of one process, or
     all that share it in the warehouse whose DSN is `rate_shared_in`. The time
-    that `limits` gives a fetch begins when the client is made. `public_only`
-    says that hosts must be at public addresses, but for the contract's
-    `private_hosts`.
+    limit of a fetch starts when the client is created. With `public_only`,
+    hosts must have public addresses, except the contract's `private_hosts`.
     """
 
     def __init__(
@@ -197,7 +196,7 @@ class Client:
         fail_at_once: tuple[str, ...],
         deadline: Deadline,
     ) -> Answer:
-        """The answer at the end of the redirects."""
+        """The answer after all redirects."""
         while True:
             with self._response(sending) as response:
                 if response.status_code in accept:
@@ -242,7 +241,7 @@ class Client:
             ) from error
 
     def _redirect(self, sending: _Sending, response: requests.Response) -> None:
-        """Go to where a redirect leads, or refuse to."""
+        """Follow a redirect, or raise if it is not allowed."""
         location = response.headers["Location"]
         told = (
             f"{sending.who}: HTTP {response.status_code} from {sending.address} redirects to "
@@ -307,12 +306,12 @@ def _answer(
 
 
 def _is_worth_another_attempt(error: BaseException) -> bool:
-    # What is being prepared has been waited for.
+    # A 202 has been waited for.
     return isinstance(error, SourceUnavailable) and not isinstance(error, Preparing)
 
 
 def _declares_its_end(response: requests.Response) -> bool:
-    """Whether a body that breaks off is seen to (RFC 9112, 6.3)."""
+    """Whether a truncated body can be detected (RFC 9112, 6.3)."""
     chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
     return chunked or "Content-Length" in response.headers
 

@@ -1,4 +1,4 @@
-"""The rows of one partition of a database, read in pages by their key, as JSON lines."""
+"""Read the rows of a partition from a database as JSON lines, paged by their key."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ ROWS_AT_A_TIME = 2_000
 BYTES_AT_A_TIME = 16 * 1024 * 1024
 CONNECT_SECONDS = 10
 SUCCESS = 200
-# A transaction that only reads, in which all pages see the same moment.
+# A read-only transaction, in which all pages see the same snapshot.
 READ_ONLY = "set transaction isolation level repeatable read, read only"
-# SQLSTATEs of what the contract or a right is wrong about; their texts name columns and tables
+# SQLSTATEs of errors in the contract or in privileges; their texts name columns and tables
 # but no values: syntax and access rules, no such database, a statement that writes.
 SAYS_NO_VALUES = ("42", "3D", "25006")
 WRONG_LOGIN = "28"
@@ -59,12 +59,12 @@ def fetch_rows(
     the column `changed`, or all rows.
 
     The first pages are not read again, as long as label and request are
-    those in `landed`. A page is labelled with its first key, and the one
-    after it is asked for with its last.
+    those in `landed`. A page is labelled with its first key, and the next one
+    is requested with its last.
 
     Raises `SourceUnavailable` if the database does not answer or drops the
     connection, `SourceRejected` if it refuses the query, `UnexpectedPayload`
-    for a key that is null or stands twice, `BeyondLimit` for a row or a page
+    for a key that is null or repeated, `BeyondLimit` for a row or a page
     that is too large or takes too long, and `PermanentError` without `dsn`.
     """
     extract = contract.extract
@@ -142,7 +142,7 @@ class _Page:
         self._limit = limit
 
     def read(self, connection: psycopg.Connection[Any], rows_at_a_time: int) -> None:
-        """Read them, and one more: it tells whether there are others, and whether keys repeat."""
+        """Read them and one more, which shows whether others follow and whether keys repeat."""
         query, values = page_query(self._partition, self._extract, self._after)
         with (
             disk_errors(f"{self._partition}: keeping the rows"),
@@ -183,7 +183,7 @@ class _Page:
             raise BeyondLimit(what, "answer_bytes", self._limit, str(self._partition))
 
     def facts(self, request: SentRequest) -> PageFacts:
-        """What is known of it, as the answer to a request."""
+        """The facts of the page, as if it were the answer to a request."""
         return PageFacts(
             label=self.first_key,
             next=self.last_key if self.more else "",
@@ -197,7 +197,7 @@ class _Page:
 
 
 def _value(value: Any) -> Any:
-    """As JSON has it; numbers that it has not are text."""
+    """The value for JSON; NaN, infinity and integers beyond 64 bits as text."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
@@ -207,7 +207,7 @@ def _value(value: Any) -> Any:
 
 @contextmanager
 def _errors(partition: Partition, connection: str) -> Iterator[None]:
-    """Turn the database's failures into ours; no message of its own that may hold values."""
+    """Turn the database's errors into ours, without messages that may contain values."""
     try:
         yield
     except psycopg.OperationalError as error:

@@ -1,4 +1,4 @@
-"""The queries that read a database in pages, by a key that each row has once."""
+"""The queries that read a database in pages, by a unique key."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from include.sources.extract import DatabaseExtract
 from include.sources.page import SentRequest
 from include.sources.partition import Partition
 
-# A row of so many bytes as PostgreSQL stores them, which is compressed a hundred times at most,
-# is within every limit.
+# Stored bytes of a row that is within every limit: PostgreSQL compresses at most a hundred times.
 SMALL_ROW = 8192
 
 
 def _rows(extract: DatabaseExtract) -> sql.Composed:
-    """The query, as a table, and the condition that its rows are of the period."""
+    """The query as a subquery, with the condition on the period."""
     condition: sql.Composable = sql.SQL("true")
     if extract.follows_changes:
         changed = sql.Identifier(extract.changed)
         condition = sql.SQL("{0} >= %(period_start)s and {0} < %(period_end)s").format(changed)
-    # The contract's own text: whoever may change it may change everything.
+    # The contract's own text: trusted, since its authors can change everything.
     query = sql.SQL(extract.query.rstrip("; \n"))
     return sql.SQL("({}\n) as asked where {}").format(query, condition)
 
@@ -32,7 +31,7 @@ def _rows(extract: DatabaseExtract) -> sql.Composed:
 def page_query(
     partition: Partition, extract: DatabaseExtract, after: str
 ) -> tuple[sql.Composed, dict[str, Any]]:
-    """What one page is asked with, and one row more, beyond the key `after`."""
+    """The query for the rows of one page after the key `after`, and one row more."""
     key = sql.Identifier(extract.key)
     beyond = sql.SQL(" and {} > %(after)s").format(key) if after else sql.SQL("")
     query = sql.SQL("select * from {rows}{beyond} order by {key} limit {limit}").format(
@@ -47,12 +46,11 @@ def largest_row(
     connection: psycopg.Connection[Any],
     limit: int,
 ) -> int:
-    """About how many bytes the largest row has, as text; 0 if none is large.
+    """The approximate size of the largest row as text, in bytes; 0 if none is large.
 
-    Asked of the database, because a client must hold a row before it can tell.
-    Raises `UnexpectedPayload` for a null among the keys, which is beyond no
-    key, so on no page but the first, and `BeyondLimit` for a row of more than
-    `limit` bytes.
+    Measured in the database, because a client would have to fetch the row.
+    Raises `UnexpectedPayload` for a null key, which no page after the first
+    would have, and `BeyondLimit` for a row of more than `limit` bytes.
     """
     query = sql.SQL(
         "select bool_or({key} is null), max(case when pg_column_size(asked) > {small} "
@@ -81,7 +79,7 @@ def _bound(partition: Partition) -> dict[str, Any]:
 
 
 def page_request(extract: DatabaseExtract, partition: Partition, after: str) -> SentRequest:
-    """What stands in the manifest for it."""
+    """The key as text for the manifest."""
     bound = {name: as_text(value) for name, value in _bound(partition).items()}
     return SentRequest(
         method="SELECT",
@@ -91,7 +89,7 @@ def page_request(extract: DatabaseExtract, partition: Partition, after: str) -> 
 
 
 def as_text(value: Any) -> str:
-    """What has no JSON type: dates in ISO form, numeric and the rest as they are written."""
+    """Values without a JSON type as text: dates in ISO format, numeric and others as written."""
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
     return value.isoformat() if isinstance(value, date | time) else str(value)

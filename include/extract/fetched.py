@@ -1,4 +1,4 @@
-"""What fetching brings, and what is left of a fetch that was interrupted."""
+"""The results of fetching, and the landed pages of an interrupted fetch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from include.sources.page import Answered, PageFacts, SentRequest
 class Page:
     """A page of the source.
 
-    `body` is positioned at its start; None for a page that is landed already
-    and was not fetched again.
+    `body` is positioned at its start; None for a page that was landed before
+    and not fetched again.
     """
 
     request: SentRequest
@@ -27,17 +27,17 @@ class Page:
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """The last `pages` pages contradict what came after them; others come in their place."""
+    """The last `pages` pages contradict later ones, and will be replaced."""
 
     pages: int
 
 
-# `Answered`: the source has no records for a request, as the contract reads its status.
+# `Answered`: by its status, the source has no records for a request.
 Fetched = Page | Answered | Withdrawn
 
 
 class NotPublished(Exception):
-    """The source does not have the period; `answered` is what it said."""
+    """The source does not have the period, according to `answered`."""
 
     def __init__(self, answered: Answered) -> None:
         super().__init__(f"HTTP {answered.status}")
@@ -61,11 +61,11 @@ class Landed:
         self._reread = reread
 
     def begins_below(self, label: str) -> bool:
-        """Whether the next page is of a part of what is labelled so."""
+        """Whether the next page belongs to a part of the request with this label."""
         return bool(self._pages) and self._pages[0][1].label.startswith(f"{label}/")
 
     def all_of(self, pager: Pager, context: dict[str, str]) -> list[Page]:
-        """The pages of one thing, taken, if all are there; else none."""
+        """Take the pages of one request, if all are landed; else none."""
         found: list[Page] = []
         before: PageFacts | None = None
         for _, facts in self._pages:
@@ -83,9 +83,9 @@ class Landed:
     def next_of(
         self, pager: Pager, context: dict[str, str], before: PageFacts | None
     ) -> tuple[Page, IO[bytes]] | None:
-        """The next page of one thing and its body, taken; None if it is not there or damaged.
+        """Take the next page of one request and its body; None if missing or damaged.
 
-        `before` is the page of the thing that was taken last. Raises `ServiceUnavailable`.
+        `before` is the previous page of the request. Raises `ServiceUnavailable`.
         """
         if not self._pages or self._reread is None:
             return None
@@ -100,7 +100,7 @@ class Landed:
         return Page(pager.request, facts.model_copy(update={"context": context})), body
 
     def clear(self) -> None:
-        """Forget them: they come in order, and what lies behind a page that is missing is stale."""
+        """Forget the pages: they are in order, so those after a missing one are stale."""
         self._pages.clear()
 
 

@@ -1,4 +1,4 @@
-"""Where a redirect or a link to the next page may lead: the contract's hosts, over HTTPS."""
+"""Restrict redirects and links to next pages to the contract's hosts, over HTTPS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 from include.sources.addresses import host_of, split
 
 _USER = re.compile(r"//[^/]*@")
-# A segment of a path that stands for another one, also percent-encoded.
+# A relative segment of a path, possibly percent-encoded.
 _DOT = re.compile(r"(?i)(?:\.|%2e){1,2}")
 
 
@@ -18,10 +18,10 @@ class Refused(ValueError):
 
 
 class Hosts:
-    """The hosts of a contract, and where they are asked.
+    """The hosts of a contract, and their addresses.
 
-    `known` are their names, `asked` a URL that is asked. In production a host
-    is asked at its own address; a sandbox mounts each under its name:
+    `known` are their names, `asked` a URL that is requested. In production a
+    host is requested at its own address; a sandbox mounts each under its name:
     `http://127.0.0.1:8082/api.example.org/...`.
     """
 
@@ -33,30 +33,30 @@ class Hosts:
         self._is_mounted = self._own not in known and _first_segment(parts.path) in known
 
     def follow_link(self, page: str, link: str, base_path: str) -> str:
-        """Where the link to the next page leads, in the answer to a request to `page`.
+        """The URL of the next page, from a link in the answer to a request to `page`.
 
         `base_path` is the path of the contract's base URL: dots in the link
         must not lead above it. Raises `Refused`.
         """
         target = self._resolved(self._public(page), link)
         path = _without_dots(target.path)
-        # Resolving has taken the dots out of a relative link.
+        # Resolving removes the dots of a relative link.
         has_dots = _has_dots(urlsplit(link.strip()).path) or _has_dots(target.path)
         if has_dots and not f"{path}/".startswith(f"{base_path}/"):
-            raise Refused(f"{_shown(target)} lies outside of the base path {base_path or '/'!r}")
+            raise Refused(f"{_shown(target)} is outside of the base path {base_path or '/'!r}")
         return self._asked_at(target, link)
 
     def follow_redirect(self, url: str, location: str) -> str:
-        """Where a redirect from `url` leads. Raises `Refused`."""
+        """The target of a redirect from `url`. Raises `Refused`."""
         target = self._resolved(url, location)
         relative = not urlsplit(location.strip()).netloc
         if self._is_mounted and relative and _first_segment(target.path) not in self._known:
-            # The API does not know where it is mounted.
+            # The API does not know its mount path.
             target = self._resolved(self._public(url), location)
         return self._asked_at(target, location)
 
     def _public(self, url: str) -> str:
-        """A URL that is asked, as the API itself would write it."""
+        """A requested URL, as the API itself would write it."""
         if not self._is_mounted:
             return url
         parts = urlsplit(url)
@@ -69,7 +69,7 @@ class Hosts:
         except ValueError as error:
             raise Refused(f"it is malformed: {error}") from None
         if found.scheme not in ("http", "https") or not found.hostname:
-            raise Refused(f"{found.scheme}: is not a web address")
+            raise Refused(f"{found.scheme}: is not an HTTP address")
         return found
 
     def _asked_at(self, target: SplitResult, written: str) -> str:

@@ -1,4 +1,4 @@
-"""What tells two records of a source apart, to notice those that come again while paging."""
+"""The identity of records, to detect those that repeat while paging."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _MODULUS = 2**256
 
 
 class Identity:
-    """The values of a contract's key as records of a way have them; without a key, whole records.
+    """The contract's key in the records of a way; without a key, whole records.
 
-    A key column that comes from the request is the same in all records of a
-    page and tells none apart; one that is the position in the page is no
-    identity across pages.
+    A key column from the request is the same in all records of a page and
+    does not distinguish them; one that is the position in the page does not
+    identify records across pages.
     """
 
     def __init__(self, contract: Contract, way: str) -> None:
@@ -30,11 +30,11 @@ class Identity:
 
     @property
     def is_key(self) -> bool:
-        """Whether the contract has a key that records can be told apart by."""
+        """Whether the contract has a key that distinguishes records."""
         return bool(self._paths)
 
     def of(self, record: Any) -> int:
-        """Equal for records that are the same one; of this process only."""
+        """Equal for the same record; valid in this process only."""
         values = [_value(record, path) for path in self._paths]
         whole = not values or None in values
         return hash(_text(record if whole else values))
@@ -48,18 +48,18 @@ class PageRecords:
         self.identities: list[int] = []
 
     def add(self, records: Iterable[Any], identity: Identity) -> None:
-        """Add some."""
+        """Add records."""
         self.identities += map(identity.of, records)
         self.count = len(self.identities)
 
     @property
     def digest(self) -> int:
-        """Equal for pages of the same records, in any order."""
+        """Equal for pages with the same records, in any order."""
         return hash(tuple(sorted(self.identities)))
 
 
 def content_digest(records: Iterable[Any]) -> int:
-    """Over whole records in any order; sums of it, modulo 2**256, are those of more records."""
+    """Over whole records in any order; adds up, modulo 2**256, over pages."""
     total = 0
     for record in records:
         total += int.from_bytes(hashlib.sha256(_text(record)).digest())
@@ -80,5 +80,5 @@ def _text(value: Any) -> bytes:
     try:
         return json_text(value, sort=True).encode()
     except RecursionError:
-        # Deeper than Python can follow: like no other.
+        # Nested too deeply for Python: equal to no other record.
         return str(id(value)).encode()

@@ -1,4 +1,4 @@
-"""The pages of one partition, in the order that the contract asks for them."""
+"""Fetch the pages of one partition, in the order of the contract's requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 KM_PER_DEGREE = 111.2
 
-# A ward halved so often is some metres wide: a source that still refuses it is down.
+# After as many splits, a ward is some metres wide: a source that still refuses it is down.
 MOST_SPLITS = 12
 
 
@@ -46,17 +46,16 @@ def fetch_pages(
 ) -> Iterator[Fetched]:
     """Yield every page of the partition, in order, requested by `way` at `base_url`.
 
-    Each page is yielded once it is known what comes after it, but for pages
-    with a `total` and those that are read `until_two_agree`: of these none is
-    before all have been read. Pages in `landed` are not fetched again, up to
-    the first one missing; of a thing whose pages are yielded together, all
-    must be there. `Withdrawn` takes back the pages of the present thing that
-    a later one contradicts. An `Answered` stands for a thing of which the
-    source says, by a status, that it has no records.
+    Each page is yielded once its next page is known; pages with a `total`, or
+    read `until_two_agree`, only after all of their request have been read.
+    Pages in `landed` are not fetched again, up to the first missing one; of
+    pages that are yielded together, all must be landed. `Withdrawn` takes back
+    the pages of the current request that a later one contradicts. `Answered`
+    stands for a request without records, according to its status.
 
     Raises `NotPublished` if the source says that it does not have the period,
     `SourceRejected` naming every ward that it does not know,
-    `UnexpectedPayload` for pages that go round in a circle,
+    `UnexpectedPayload` for paging in a loop,
     `SourceUnavailable` if they contradict each other or the declared total
     however often they are fetched, and what `Client.ask` raises.
     """
@@ -94,7 +93,7 @@ def refuse_large(contract: Contract, who: str, size: int) -> None:
 
 
 class _TooLarge(Exception):
-    """The area holds too much."""
+    """The area has too many records."""
 
 
 class _UnknownWard(Exception):
@@ -122,7 +121,7 @@ class _Fetch:
     def __post_init__(self) -> None:
         extract = self.contract.extract
         if not isinstance(extract, Extract):
-            raise TypeError(f"{self.contract.name} is not asked by HTTP")
+            raise TypeError(f"{self.contract.name} is not requested by HTTP")
         self.way = extract.ways[self.way_name]
         self.layout = self.contract.layout(self.way_name)
         self.identity = Identity(self.contract, self.way_name)
@@ -131,11 +130,11 @@ class _Fetch:
         self.base_path = urlsplit(at_home or extract.base_url).path
 
     def who(self, ask: Ask) -> str:
-        """What opens every message."""
+        """The start of every message."""
         return f"{self.partition}, {ask.label}"
 
     def pages(self, ask: Ask) -> Iterator[Page | Withdrawn]:
-        """Every page of one thing."""
+        """Every page of one request."""
         paging = self.way.paging
         landed = self.landed.all_of(self._pager(ask), self._context(ask))
         if landed:
@@ -155,11 +154,11 @@ class _Fetch:
             yield page
 
     def _page_by_page(self, ask: Ask) -> Iterator[Page | Withdrawn]:
-        """The pages of one thing as they come, behind those that are there.
+        """The pages of one request as they arrive, after those already landed.
 
         If one contradicts an earlier one, all are withdrawn and read again
-        before any is given; so are those that were there if what follows them
-        is refused, because a cursor can have expired.
+        before any is yielded. So are landed pages if the page after them is
+        refused, because a cursor may have expired.
         """
         pager = self._pager(ask)
         last: PageFacts | None = None
@@ -185,9 +184,9 @@ class _Fetch:
         yield from one_pass(self.who(ask), lambda: self._fetched(ask), moved)
 
     def _resumed(self, ask: Ask, pager: Pager) -> Iterator[Page]:
-        """The pages of one thing that are there already, from its first.
+        """The landed pages of one request, from its first.
 
-        They are read again: what stands in them must not come again later.
+        They are read again, to detect records that repeat on later pages.
         """
         before: PageFacts | None = None
         while not pager.done:
@@ -226,7 +225,7 @@ class _Fetch:
     def _fetched(
         self, ask: Ask, pager: Pager | None = None, before: PageFacts | None = None
     ) -> Iterator[Page]:
-        """The pages of one thing: a pass through all, or what is left behind the page `before`."""
+        """The pages of one request: a pass through all, or those after the page `before`."""
         pager = pager or self._pager(ask)
         size = 0
         while not pager.done:
@@ -245,7 +244,7 @@ class _Fetch:
             yield page
 
     def _without_body(self, pager: Pager) -> set[int]:
-        """The statuses that have a meaning for the page that comes next."""
+        """The statuses with a meaning for the next page."""
         answers, paging = self.way.answers, self.way.paging
         meant = {*answers.not_published, *answers.empty}
         if pager.number == 1:
@@ -262,7 +261,7 @@ class _Fetch:
         )
 
     def _without_page(self, who: str, answer: Answer, read: Reading, pager: Pager) -> None:
-        """What an answer means that is a status alone: the end of the pages, or an exception."""
+        """The meaning of an answer without a body: the end of the pages, or an exception."""
         answers, paging, status = self.way.answers, self.way.paging, answer.status
         ends = {*answers.empty, *(paging.end_status if paging else ())}
         if pager.number > 1 and status in ends:

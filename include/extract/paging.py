@@ -1,4 +1,4 @@
-"""From one page to the next: what follows a page, what ends the paging, what contradicts it."""
+"""Paging: the next page, the end, and contradictions between pages."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from include.sources.paging import Paging
 
 
 class Moved(Exception):
-    """The pages contradict each other, or the source's own count: fetch them again."""
+    """The pages contradict each other or the declared total: fetch them again."""
 
 
 class SamePage(Moved):
-    """A page holds the same records as an earlier one: `circle` tells it, if it happens again."""
+    """A page has the same records as an earlier one: `circle` is the message if it repeats."""
 
     def __init__(self, what: str, circle: str) -> None:
         super().__init__(what)
@@ -27,7 +27,7 @@ class SamePage(Moved):
 
 
 class Pager:
-    """The pages of one thing that is asked for.
+    """The pages of one request.
 
     `first` is its request, but for paging; `hosts` and `base_path` say where
     links may lead; `counts_keys` whether records are told apart by a key, so
@@ -70,12 +70,12 @@ class Pager:
 
     @property
     def label(self) -> str:
-        """The name of the page that comes next: that of the thing, then `#2`, `#3`."""
+        """The label of the next page: that of the request, from the second on with `#2`, `#3`."""
         return self._label if self.number == 1 else f"{self._label}#{self.number}"
 
     @property
     def request(self) -> SentRequest:
-        """The request of the page that comes next."""
+        """The request of the next page."""
         paging = self._paging
         if paging is None:
             return self._first
@@ -93,11 +93,11 @@ class Pager:
         return Signals(self._paging, answer) if self._paging else None
 
     def next_after(self, answer: Answer, signals: Signals | None, page: PageRecords) -> str:
-        """The state that the page after this one is requested with; empty if this is the last.
+        """The state to request the next page with; empty if this is the last.
 
-        Raises `UnexpectedPayload` for a next page that was there before, for
-        one beyond `max_pages` and for a link that leads elsewhere, `Moved` for
-        what contradicts earlier pages or the declared total, and `SamePage`.
+        Raises `UnexpectedPayload` for a next page that was read before, for
+        one beyond `max_pages` and for a link to another host, `Moved` for a
+        contradiction to earlier pages or the declared total, and `SamePage`.
         """
         paging = self._paging
         if paging is None or signals is None:
@@ -136,7 +136,7 @@ class Pager:
         received = self._received + count
         if total > received:
             raise UnexpectedPayload(
-                f"{self._who}: {received} records have come from {self._first.address}, which "
+                f"{self._who}: {received} records were received from {self._first.address}, which "
                 f"says that there are more: {where} is {total}. Retrying will not help; declare "
                 "`paging`, or its `total`, in the contract, or, if that counts something else, "
                 "put it into `answers.ignore`."
@@ -145,7 +145,7 @@ class Pager:
     def take(
         self, following: str, signals: Signals | None = None, page: PageRecords | None = None
     ) -> None:
-        """Go on behind a page that `next_after` has accepted, or that is there already."""
+        """Continue after a page that `next_after` has accepted, or that is landed already."""
         if signals is not None and page is not None:
             fresh = self._fresh(page)
             self._repeated += self._repeats(page)
@@ -165,7 +165,7 @@ class Pager:
         self.number += 1
 
     def end(self, status: int) -> None:
-        """There is no further page, as a status says. Raises `Moved` if that contradicts a page."""
+        """End the paging because of a status. Raises `Moved` if that contradicts a page."""
         if self._more:
             raise Moved(
                 f"page {self.number - 1} says that more follow, page {self.number} is HTTP {status}"
@@ -176,7 +176,7 @@ class Pager:
         self.done = True
 
     def _fresh(self, page: PageRecords) -> int:
-        """How many records of a page count as new."""
+        """The number of new records on a page."""
         new = [identity for identity in page.identities if identity not in self._seen]
         return len(set(new)) if self._counts_keys else len(new)
 
@@ -186,7 +186,7 @@ class Pager:
     def _check_circle(self, page: PageRecords) -> None:
         before = self._pages.get(page.digest) if page.count else None
         if before is not None:
-            what = f"page {self.number} holds the same records as page {before}"
+            what = f"page {self.number} has the same records as page {before}"
             raise SamePage(what, self._circle(what))
 
     def _check_gap(self, part: Part | None) -> None:
@@ -219,12 +219,12 @@ class Pager:
             )
 
     def _ends(self, paging: Paging, signals: Signals, count: int, counted: int) -> bool:
-        """Whether the page is the last, in the order of what proves it best."""
+        """Whether the page is the last, by the strongest evidence first."""
         total = signals.total if self._total is None else self._total
         if counted == total:
             if signals.more:
                 raise Moved(
-                    f"all {total} declared records have come, and page {self.number} says "
+                    f"all {total} declared records were received, and page {self.number} says "
                     "that more follow"
                 )
             return True
@@ -234,7 +234,7 @@ class Pager:
             return True
         if paging.kind in ("offset", "page") or paging.last_page == "empty":
             return count == 0
-        # A cursor that leads to an empty page again has come to the end.
+        # A cursor whose next page is empty too is at the end.
         return count == 0 and signals.link == self._state
 
     def _following(self, paging: Paging, signals: Signals, count: int, answer: Answer) -> str:
@@ -242,11 +242,11 @@ class Pager:
             return str(int(self._state or paging.first) + 1)
         if paging.kind == "offset":
             if count == 0:
-                raise Moved(f"page {self.number} says that more follow, and holds no record")
+                raise Moved(f"page {self.number} says that more follow, but has no records")
             return str(int(self._state or paging.first) + count)
         if not signals.link and signals.more:
             raise Moved(
-                f"page {self.number} says that more follow, and names no next {paging.kind}"
+                f"page {self.number} says that more follow, but names no next {paging.kind}"
             )
         follows_link = paging.kind == "link" and signals.link
         return self._resolved(signals.link, answer) if follows_link else signals.link
@@ -266,7 +266,7 @@ class Pager:
         if self.number >= paging.max_pages:
             raise UnexpectedPayload(
                 f"{self._who}: more than {paging.max_pages} pages at {self._first.address}. "
-                "Retrying will not help; does the API heed the paging? If there are that many "
+                "Retrying will not help; does the API support the paging? If there are that many "
                 "pages, raise `paging.max_pages` in the contract."
             )
         if count and not fresh and not paging.may_repeat:
@@ -275,7 +275,7 @@ class Pager:
     def _check_end(self, page: PageRecords, signals: Signals, answer: Answer) -> None:
         if self._more and signals.more is None and not page.count:
             raise Moved(
-                f"page {self.number - 1} says that more follow, page {self.number} holds no record"
+                f"page {self.number - 1} says that more follow, page {self.number} has no records"
             )
         received, counted = self._received + page.count, self._counted + self._fresh(page)
         total = signals.total if self._total is None else self._total
@@ -299,14 +299,14 @@ class Pager:
             )
         if repeated and paging and not paging.may_repeat:
             raise Moved(
-                f"{repeated} of {received} records came again on a later page, {counted} are "
+                f"{repeated} of {received} records repeat on a later page, {counted} are "
                 "different: the order changed while paging, and others may be missing"
             )
 
     def _circle(self, what: str) -> str:
         return (
-            f"{self._who}: {what}: paging goes round in a circle at {self._first.address}. "
-            "Retrying will not help; is `paging` right in the contract, and does the API heed it?"
+            f"{self._who}: {what}: paging loops at {self._first.address}. "
+            "Retrying will not help; is `paging` right in the contract? Does the API support it?"
         )
 
     def _resolved(self, link: str, answer: Answer) -> str:

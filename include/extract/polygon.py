@@ -9,17 +9,17 @@ from include.errors import SourceRejected
 
 
 def halves(text: str) -> list[str]:
-    """The area cut in two through the middle of its longer side.
+    """The area, split through the middle of its longer side.
 
-    The pieces cover the area exactly and overlap only on the cut; a concave
-    area can fall into more than two. Raises `SourceRejected` if it is too
-    small to be cut.
+    The pieces cover the area exactly and overlap only on the split line; a
+    concave area can have more than two. Raises `SourceRejected` if it is too
+    small to be split.
     """
     area = parse(text)
     west, south, east, north = area.bounds
     if max(east - west, north - south) < 1e-6:
         raise SourceRejected(
-            f"the area around {south:.6f},{west:.6f} holds too much for one answer and is "
+            f"the area around {south:.6f},{west:.6f} has too many records for one answer and is "
             "too small to split. Retrying will not help."
         )
     if east - west >= north - south:
@@ -33,7 +33,7 @@ def halves(text: str) -> list[str]:
 
 
 def parse(text: str) -> BaseGeometry:
-    """Read `lat,lng:lat,lng:...`; a ring that crosses itself is mended."""
+    """Parse `lat,lng:lat,lng:...`; a self-intersecting ring is repaired."""
     points = [tuple(float(part) for part in point.split(",")) for point in text.split(":")]
     return make_valid(Polygon([(longitude, latitude) for latitude, longitude in points]))
 

@@ -1,4 +1,4 @@
-"""A host's rate, kept by all of its clients together: tasks, workers and commands.
+"""The rate limit of a host, shared by all of its clients: tasks, workers and commands.
 
 The state is one number for each host, the theoretical arrival time of the
 generic cell rate algorithm (GCRA), in `ops.rate_limit` of the warehouse: the
@@ -28,10 +28,10 @@ from include.errors import ServiceUnavailable, TableOutdated
 from include.sources.extract import Rate as AllowedRate
 
 HOUR_MS = 3_600_000
-# Added to each wait, so that the turn has come when the client asks again.
+# Added to each wait, so that the next attempt succeeds.
 BUFFER_MS = 1
 CONNECT_SECONDS = 10
-# The server ends the transaction of a client that stopped in the middle of its turn.
+# The server ends the transaction of a client that stops in the middle of its turn.
 STALLED_SECONDS = 5
 
 READ = """
@@ -45,11 +45,11 @@ WRITE = "update ops.rate_limit set theoretical_arrival_us = %s where host = %s"
 
 
 def limiter(host: str, rate: AllowedRate, shared_in: str | None) -> Limiter:
-    """The limiter of a host; in one process always the same one.
+    """The limiter of a host; always the same object in a process.
 
     `shared_in` is the DSN of the warehouse in which all clients of the host
-    share `rate`. Without it `rate` is this process's own, and whoever divides
-    the host's rate sees to it that the processes together stay within it.
+    share `rate`. Without it, `rate` is for this process only, and the caller
+    must divide the host's rate between processes.
 
     `try_acquire` raises `ServiceUnavailable` (retryable) while the warehouse
     does not answer, and `TableOutdated` if it lacks the table.
@@ -87,7 +87,7 @@ class SharedState(StateStore):
             self.close()
             if fresh:
                 raise self._unavailable(error) from error
-        # The connection was lost while it was idle. A turn that was taken all the same is wasted.
+        # The connection was lost while idle. If the turn was taken anyway, it is wasted.
         try:
             return self._step(algorithm, rates, weight)
         except psycopg.OperationalError as error:
@@ -145,7 +145,7 @@ class SharedState(StateStore):
             for setting, value in (
                 ("idle_in_transaction_session_timeout", f"{STALLED_SECONDS}s"),
                 ("lock_timeout", f"{4 * STALLED_SECONDS}s"),
-                # A crash of the server may forget the last moment: it takes longer than that.
+                # A crash may lose the last commits, but the restart takes longer than a turn.
                 ("synchronous_commit", "off"),
             ):
                 self._connection.execute("select set_config(%s, %s, false)", (setting, value))

@@ -1,4 +1,4 @@
-"""What is asked for: one thing in all, or one for each ward, point, parent record, window."""
+"""The requests of a partition: a single one, or one per ward, point, parent record, window."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Parents(Protocol):
     """The latest landings of other sources."""
 
     def value(self, name: str, values: Values) -> str:
-        """The matching records of a parent, written and joined."""
+        """The matching records of a parent, formatted and joined."""
 
     def records(self, name: str, columns: list[str], values: Values) -> Iterable[Values]:
-        """These columns of the matching records of a parent, each combination once."""
+        """The distinct values of these columns in the matching records of a parent."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One thing to ask for, in one page or many; `depth` counts how often it was split."""
+    """One request, for one page or many; `depth` counts how often it was split."""
 
     label: str
     values: Values
@@ -39,7 +39,7 @@ class Ask:
 
 
 def way_for(contract: Contract, period: Period, today: date) -> str:
-    """Where a period is asked for on this day: `api` or `archive`."""
+    """The way to request a period on this day: `api` or `archive`."""
     archive = contract.extract.archive if isinstance(contract.extract, Extract) else None
     old = archive and (today - period.last_day).days >= archive.from_age_days
     return "archive" if old else "api"
@@ -52,7 +52,7 @@ def asks(
     council: Council | None,
     parents: Parents,
 ) -> Iterator[Ask]:
-    """Everything to ask for, in order. Raises what `parents` raises."""
+    """Every request, in order. Raises what `parents` raises."""
     extract = _http(contract)
     way = extract.ways[way_name]
     joined = [name for name in _used(contract, way_name) if name in extract.parents]
@@ -67,8 +67,8 @@ def asks(
 
 
 def split(way: Way, ask: Ask) -> list[Ask]:
-    """The parts of an area that holds too much. Raises `SourceRejected`."""
-    # The contract's own check: `too_large` needs `split`.
+    """The parts of an area with too many records. Raises `SourceRejected`."""
+    # Ensured by the contract: `too_large` needs `split`.
     name = str(way.split)
     return [
         Ask(f"{ask.label}/{number}", {**ask.values, name: piece}, ask.depth + 1)
@@ -77,7 +77,7 @@ def split(way: Way, ask: Ask) -> list[Ask]:
 
 
 def request_of(way: Way, base_url: str, values: Values) -> SentRequest:
-    """The request of a way with its placeholders replaced; what goes into the path is quoted."""
+    """The request of a way with its placeholders replaced; values in the path are quoted."""
     in_path = {
         name: quote(value, safe=",:") if isinstance(value, str) else value
         for name, value in values.items()
@@ -91,7 +91,7 @@ def request_of(way: Way, base_url: str, values: Values) -> SentRequest:
 
 
 def context_of(contract: Contract, way_name: str, values: Values) -> dict[str, str]:
-    """What the loader must know of a request."""
+    """The values of a request that the load needs."""
     return {name: str(values[name]) for name in sorted(set(_kept(contract, way_name)))}
 
 
@@ -113,7 +113,7 @@ def _used(contract: Contract, way_name: str) -> dict[str, None]:
 
 def _http(contract: Contract) -> Extract:
     if not isinstance(contract.extract, Extract):
-        raise TypeError(f"{contract.name} is not asked by HTTP")
+        raise TypeError(f"{contract.name} is not requested by HTTP")
     return contract.extract
 
 

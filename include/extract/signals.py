@@ -1,4 +1,4 @@
-"""What an answer says of its paging: the next cursor or link, whether more follows, the total."""
+"""The paging fields of an answer: the next cursor or link, whether more follows, the total."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ INEXACT_TOTALS: dict[str, Any] = {"relation": "gte", "total_was_estimated": True
 
 
 class Signals:
-    """What an answer says of its paging; `more` and `total` are None where it says nothing.
+    """The paging fields of an answer; `more` and `total` are None if absent.
 
-    Raises `UnexpectedPayload` for a value that cannot be one.
+    Raises `UnexpectedPayload` for an invalid value.
     """
 
     def __init__(self, paging: Paging, answer: Answer) -> None:
@@ -175,10 +175,10 @@ def _refuse_estimate(answer: Answer, path: str) -> None:
 
 
 def _value(answer: Answer, path: str) -> Any:
-    """The value at a path of the body; None if there is none.
+    """The value at a path of the body; None if absent.
 
-    Raises `UnexpectedPayload` where a field stands there whose name has the
-    path's dots in it.
+    Raises `UnexpectedPayload` if the body has a field whose name is the whole
+    path, dots included.
     """
     if not path:
         return None

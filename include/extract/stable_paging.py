@@ -1,4 +1,4 @@
-"""Read all pages of one thing before any is landed, again where they contradict each other."""
+"""Read all pages of a request before landing any, again if they contradict each other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from include.sources.formats import Format
 
 log = logging.getLogger(__name__)
 
-# Passes through pages that contradict each other, and until two must agree.
+# Most passes after contradictions, and until two must agree.
 MOST_PASSES = 3
 MOST_PASSES_UNTIL_TWO_AGREE = 6
 IN_MEMORY_BYTES = 8 * 1024 * 1024
@@ -30,7 +30,7 @@ Content = tuple[int, int]
 def one_pass(
     who: str, read: Callable[[], Iterable[Page]], failed: Moved | None = None
 ) -> Iterator[Page]:
-    """Yield the pages of the first pass that contradicts neither itself nor its total.
+    """Yield the pages of the first pass without a contradiction.
 
     `read` makes one pass, and raises `Moved` for a contradiction; `failed` is
     that of a first pass already made. The pages of one pass are kept in a
@@ -54,9 +54,9 @@ def one_pass(
 
 
 def until_two_agree(who: str, layout: Format, read: Callable[[], Iterable[Page]]) -> Iterator[Page]:
-    """Yield the pages of the first pass that holds the same records as one before it.
+    """Yield the pages of the first pass with the same records as an earlier one.
 
-    A pass with a contradiction agrees with none. Raises `SourceUnavailable`
+    A pass with a contradiction does not count. Raises `SourceUnavailable`
     if `MOST_PASSES_UNTIL_TWO_AGREE` are all different, and `UnexpectedPayload`
     as `one_pass` does.
     """
@@ -78,28 +78,28 @@ def until_two_agree(who: str, layout: Format, read: Callable[[], Iterable[Page]]
     if last is not None and not seen:
         raise _never_settled(who, last)
     raise SourceUnavailable(
-        f"{who}: {MOST_PASSES_UNTIL_TWO_AGREE} passes through the pages, and no two held the same "
-        "records. The next retry may succeed; if none does, ask in windows small enough for one "
+        f"{who}: {MOST_PASSES_UNTIL_TWO_AGREE} passes through the pages, and no two had the same "
+        "records. The next retry may succeed; if none does, use windows small enough for one "
         "page."
     )
 
 
 def _refuse_circle(last: Moved | None, moved: Moved) -> None:
-    """Rows that moved by a whole page do so once; an API that ignores the paging always does."""
+    """Rows can move by a whole page once; an API that ignores the paging repeats pages always."""
     if isinstance(last, SamePage) and isinstance(moved, SamePage):
         raise UnexpectedPayload(moved.circle) from None
 
 
 def _never_settled(who: str, moved: Moved | None) -> SourceUnavailable:
     return SourceUnavailable(
-        f"{who}: {moved}. All pages were fetched several times, and each time there was such a "
+        f"{who}: {moved}. All pages were fetched several times, each time with such a "
         "contradiction. The next retry may succeed; if none does, request a stable order, or "
         "smaller windows, in the contract."
     )
 
 
 def _read_into(kept: IO[bytes], read: Iterable[Page], *, keep_single: bool = False) -> list[Page]:
-    """The pages of a pass, their bodies in one file, but for a page that is the only one."""
+    """The pages of a pass, their bodies in one file, unless there is only one page."""
     pages: list[Page] = []
     for page in read:
         body = _body(page)
@@ -110,7 +110,7 @@ def _read_into(kept: IO[bytes], read: Iterable[Page], *, keep_single: bool = Fal
             shutil.copyfileobj(body, kept, COPY_BYTES)
         pages.append(replace(page, body=kept))
     if pages and pages[-1].facts.next:
-        # A status was the end, not the page.
+        # A status ended the paging, not the page.
         last = pages[-1]
         pages[-1] = replace(last, facts=last.facts.model_copy(update={"next": ""}))
     return pages

@@ -1,4 +1,4 @@
-"""What a status means: data, wait, try again, or fail; and what headers add to it."""
+"""The meaning of a status and its headers: data, wait, retry, or fail."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from urllib3.util import Retry
 
 from include.errors import SourceRejected, SourceUnavailable
 
-# The client errors that invite another attempt; every other 4xx is final.
+# The client errors to retry; every other 4xx is permanent.
 RETRYABLE_CLIENT_ERRORS = {408, 429}
-# A server that asks for a longer pause than this fails the task instead of holding its slot.
+# A longer Retry-After fails the task instead of blocking its slot.
 LONGEST_RETRY_AFTER_SECONDS = 300.0
-# Of a body that is looked through for a text.
+# How much of a body is searched for a text.
 BEGINNING_BYTES = 256 * 1024
 
-# `bytes 0-99/100`; some APIs leave the unit out, or count records: `items 0-1/2`.
+# `bytes 0-99/100`; some APIs omit the unit, or count records: `items 0-1/2`.
 _CONTENT_RANGE = re.compile(r"(?:(?P<unit>[\w-]+)[ =])?(?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+)")
 
 
 class Again(SourceUnavailable):
-    """Another attempt may succeed, after the pause that the server asked for, if any."""
+    """A retry may succeed, after the pause that the server requested, if any."""
 
     def __init__(self, message: str, pause_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class Preparing(Again):
 
 @dataclass(frozen=True)
 class Part:
-    """Which part of how much a body is, as `Content-Range` says (RFC 9110, 14.4)."""
+    """The part of the whole that a body is, from `Content-Range` (RFC 9110, 14.4)."""
 
     unit: str
     first: int
@@ -45,12 +45,12 @@ class Part:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether it is the whole."""
         return self.first == 0 and self.last == self.total - 1
 
     @property
     def reaches_the_end(self) -> bool:
-        """Whether nothing comes after it."""
+        """Whether it is the last part."""
         return self.last >= self.total - 1
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]) -> None:
-    """Raise for every answer but 200 and 206.
+    """Raise for every answer except 200 and 206.
 
     `told` opens the message: who, status, address. Raises `Preparing` for a
     202, `Again` for what another attempt may change, else `SourceRejected`,
@@ -106,7 +106,7 @@ def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]
         )
     if status < 400:
         raise SourceRejected(
-            f"{told}: expected 200, and this status holds no data that can be relied on. Retrying "
+            f"{told}: expected 200; the body of this status is not reliable data. Retrying "
             "will not help; check `request` in the source's contract."
         )
     raise SourceRejected(
@@ -115,17 +115,17 @@ def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]
 
 
 def _bounded(told: str, response: requests.Response) -> float | None:
-    """The pause that the server asks for. Raises `SourceRejected` for one that is too long."""
+    """The pause that the server requests. Raises `SourceRejected` if it is too long."""
     pause = _retry_after(response.headers.get("Retry-After"))
     if pause is not None and pause > LONGEST_RETRY_AFTER_SECONDS:
         raise SourceRejected(
-            f"{told}, which asks to wait {pause:.0f} s. Run the task again after that."
+            f"{told}, which requests a pause of {pause:.0f} s. Run the task again after that."
         )
     return pause
 
 
 def _beginning(response: requests.Response) -> str:
-    """The first part of a body, as far as it can be read."""
+    """The beginning of a body, as far as it can be read."""
     try:
         return next(response.iter_content(BEGINNING_BYTES), b"").decode("utf-8", "replace")
     except (requests.RequestException, HTTPError, OSError):

@@ -1,1 +1,1 @@
-"""The bytes of an answer -> records: JSON, JSON lines, CSV. Knows no client library."""
+"""The bytes of an answer -> records: JSON, JSON lines, CSV. Imports no client library."""

@@ -1,4 +1,4 @@
-"""Why a body cannot be read as the contract says, in the words of who reads the message."""
+"""Why a body cannot be read as the contract says, in words for people."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from include.records.unpack import unpack
 from include.sources.formats import Format
 
 _KINDS = {"csv": "CSV", "jsonl": "lines of JSON"}
-# A larger body that starts as text is no sentence that says something went wrong.
+# A larger body that starts as text is not an error message.
 _SENTENCE_BYTES = HEAD_BYTES
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong with a body, how it begins (nothing if that may be personal), and whether the
-    next try may bring another."""
+    """What is wrong with a body, how it begins (empty if that may be personal), and whether
+    a retry may help."""
 
     what: str
     begins: str
@@ -33,7 +33,7 @@ def diagnose(
     layout: Format,
     content_type: str = "",
 ) -> Diagnosis:
-    """Say what a body is that was not read because of `error`."""
+    """Describe a body that could not be read because of `error`."""
     body.seek(0)
     head, packing = body.read(HEAD_BYTES), ""
     try:
@@ -67,16 +67,16 @@ def not_the_data(
     layout: Format,
     content_type: str = "",
 ) -> LandingDamaged:
-    """The failure to raise for a landed page, at `address`, that is not what its contract reads."""
+    """The exception for a landed page, at `address`, that does not match its contract."""
     found = diagnose(error, body, size, layout, content_type)
     return LandingDamaged(
         f"{address}: {found.what}.{found.begins} Nothing was changed. Fetch the partition again; "
-        "if this is how the source answers now, change `format` in the contract."
+        "if the source's format has changed, update `format` in the contract."
     )
 
 
 def _text_instead(error: Exception, head: bytes, size: int, layout: Format) -> Answered | None:
-    """Whether a body is a sentence in place of JSON, or JSON in place of CSV."""
+    """What a body is if it is a sentence instead of JSON, or JSON instead of CSV."""
     text = head.removeprefix(b"\xef\xbb\xbf").strip()
     busy = size <= _SENTENCE_BYTES and is_busy(text.decode("utf-8", "replace"))
     if not text:

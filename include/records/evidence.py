@@ -1,4 +1,4 @@
-"""Whether the records of an answer are those that the contract reads."""
+"""Whether the records of an answer are the source's data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ NAMES_SHOWN = 8
 
 
 class Witness:
-    """Looks at the records of one answer until one shows that it is the source's data.
+    """Inspects the records of one answer until one proves that it is the source's data.
 
-    A record with a field that the contract reads does, and one with every
-    field that it requires if there are others that look like errors. A field
-    that an error could have, such as `message`, shows nothing where the
-    contract reads others too; neither does an `inherited` field, which records
-    have from what stands above them.
+    The proof is a field that the contract reads or, if other records look
+    like errors, every field that it requires. A field that an error could
+    have, such as `message`, proves nothing if the contract reads others too;
+    nor does an `inherited` field, which comes from above the records.
     """
 
     def __init__(self, evidence: Evidence, inherited: Collection[str] = ()) -> None:
@@ -36,7 +35,7 @@ class Witness:
         self._others: set[str] = set()
 
     def see(self, records: Sequence[Any]) -> None:
-        """Look at the next records."""
+        """Inspect the next records."""
         if records:
             self._last = records[-1]
         if self._convinced:
@@ -56,7 +55,7 @@ class Witness:
                 self._others |= record.keys() - self._evidence.fields
 
     def end(self) -> None:
-        """Raise `UnexpectedPayload` if there were records, and none is one of the source's.
+        """Raise `UnexpectedPayload` if there were records, but none of the source's.
 
         Raises `BodyCutShort` if the last of them is an error message.
         """
@@ -90,7 +89,7 @@ class Witness:
 
 
 def _refuse_dotted(names: Collection[str], record: dict[str, Any]) -> None:
-    """Raise for a name with a dot that stands in place of a field within a field."""
+    """Raise for a field name with a dot where the contract expects a nested field."""
     for name in sorted(names):
         first, _, rest = name.partition(".")
         if first not in record:

@@ -1,4 +1,4 @@
-"""The names that a header gives to fields, and whether it is the header of the contract's data."""
+"""The field names of a header, and whether it has those that the contract reads."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ DELIMITERS = ";\t|,"
 
 
 def field_names(names: Sequence[str], evidence: Evidence) -> list[str]:
-    """The names of the fields, in order; of a name that repeats, the second is `name#2`.
+    """The names of the fields, in order; the second occurrence of a name is `name#2`.
 
     Raises `UnexpectedPayload` for a header that lacks a name that the contract
-    reads, or repeats it where the contract does not tell the fields apart.
+    reads, or repeats one that the contract does not distinguish.
     """
     found = _numbered(names)
     missing = [name for name in evidence.header if name not in set(found)]

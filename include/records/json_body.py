@@ -1,4 +1,4 @@
-"""Where records stand in the bytes of a JSON body."""
+"""The positions of records in the bytes of a JSON body."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from include.sources.paths import parts
 
 
 def streamed_value(body: IO[bytes], path: str) -> Any:
-    """One value of a large body; None where there is none."""
+    """One value of a large body; None if absent."""
     body.seek(0)
     if body.read(len(BOM)) != BOM:
         body.seek(0)
@@ -28,7 +28,7 @@ def _number(value: Any) -> Any:
     return exact(str(value)) if isinstance(value, Decimal) else value
 
 
-# Values are told apart by brackets and strings alone: no depth is too deep, no number too long.
+# Values are delimited by brackets and strings alone: any depth, any length of numbers.
 # Possessive, because others keep a hundred bytes for each character in which they could go back.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
 
@@ -51,7 +51,7 @@ def texts(body: bytes, layout: Format) -> Iterator[bytes]:
 
 
 def start_of_list(head: bytes, layout: Format) -> int | None:
-    """Where in the beginning of a body its list of records begins, behind the bracket."""
+    """Where in the first bytes of a body its list of records begins, after the bracket."""
     try:
         place = start_of_records(head, layout)
     except ValueError:
@@ -60,7 +60,7 @@ def start_of_list(head: bytes, layout: Format) -> int | None:
 
 
 def end_of_list(text: bytes) -> int | None:
-    """Where the list ends whose first value stands at the beginning of a text."""
+    """Where the list ends whose first value is at the start of a text."""
     depth = 1
     for token in _TOKEN.finditer(text):
         depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
@@ -106,7 +106,7 @@ def some_texts(
 def _between_objects(
     body: bytes, layout: Format, records: Sequence[Any], numbers: Collection[int]
 ) -> dict[int, bytes] | None:
-    """The same where as many objects seem to stand in the body, and those are the records."""
+    """The same, if the body seems to have as many objects, and these are the records."""
     if not layout.in_place or len(body) > COMPARED_BYTES:
         return None
     body = without_bom(body)

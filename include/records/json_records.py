@@ -1,4 +1,4 @@
-"""The records of a JSON value: a list at a path, arrays side by side, or arrays below names."""
+"""The records of a JSON value: a list at a path, parallel arrays, or arrays below names."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ABSENT = object()
 def whole(body: bytes, layout: Format, *, around: bool = False) -> list[Any]:
     """The records of a body that fits into memory.
 
-    With `around`, the list was read before, and the body is what stands
-    around it. Raises `BodyCutShort`, and `UnexpectedPayload` for a body
-    without the envelope that records stand in, or with an error beside them.
+    With `around`, the list was read before, and the body is the JSON around
+    it. Raises `BodyCutShort`, and `UnexpectedPayload` for a body without the
+    envelope of the records, or with an error beside them.
     """
     if not body:
         raise BodyCutShort("it is empty (0 bytes)")
@@ -63,7 +63,7 @@ def _found_in(found: Any, layout: Format) -> tuple[list[Any], list[Any]]:
 
 
 def _walk(found: Any, names: Sequence[str], layout: Format) -> tuple[list[Any], Any]:
-    """The objects along a path, and what stands at its end."""
+    """The objects along a path, and the value at its end."""
     above: list[Any] = []
     for number, name in enumerate(names, start=1):
         may_be_absent = number == len(layout.path) and _is_known_empty(layout, found, number > 1)
@@ -77,8 +77,8 @@ def _walk(found: Any, names: Sequence[str], layout: Format) -> tuple[list[Any], 
 def _is_known_empty(layout: Format, holder: Any, inner: bool) -> bool:
     """Whether an object without its records is known to hold none.
 
-    An empty object within another is. One with other fields may be anything,
-    such as an error, unless the contract says what stands around no records.
+    An empty nested object is. One with other fields may be anything, such as
+    an error, unless the contract has an `envelope` for empty answers.
     """
     return bool(layout.envelope) or (layout.one_or_many and inner and not holder)
 
@@ -105,7 +105,7 @@ def _listed(layout: Format, found: Any) -> list[Any]:
 def _gathered(
     found: Any, names: Sequence[str], inherited: dict[str, Any], layout: Format
 ) -> Iterator[Any]:
-    """The records below every branch, with what they inherit from those above."""
+    """The records below every branch, with the fields that they inherit."""
     if not names:
         for record in _listed(layout, found):
             yield inherited | record if isinstance(record, dict) else record
@@ -150,7 +150,7 @@ def _from_above(found: Any, layout: Format) -> dict[str, Any]:
 
 
 def _side_by_side(layout: Format, found: Any) -> list[Any]:
-    """One record for each position of arrays that are aligned."""
+    """One record for each position of aligned arrays."""
     if found is None and layout.path and (layout.envelope or layout.one_or_many):
         return []
     where = _where(layout)

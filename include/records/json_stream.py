@@ -1,8 +1,8 @@
-"""A large JSON body piece by piece: consecutive records, and the bytes that they stand in.
+"""A large JSON body piece by piece: consecutive records and their bytes.
 
-A piece ends where a record seems to end. That it does is then proved: between
-brackets it is a complete JSON list, so that a parser of the whole body, too,
-would stand behind a record of the list there.
+A piece ends where a record seems to end. This is then verified: in brackets,
+the piece must be a complete JSON list, so that a parser of the whole body
+would also be at the end of a record there.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PIECE_BYTES = 1024 * 1024
 STEP_BYTES = 512
 # Of the end of a body, which holds what follows its records.
 TAIL_BYTES = 16 * 1024
-# So much is read in search of the end of a record before it is read token by token.
+# Bytes to search for the end of a record before reading token by token.
 SEARCHED_BYTES = 4 * PIECE_BYTES
-# So many closing brackets at the end of a body are tried before it is read token by token.
+# Closing brackets to try at the end of a body before it is read token by token.
 LAST_BRACKETS = 4
 
-# Records, the JSON that they stand in, and how that is laid out.
+# Records, the JSON around them, and its layout.
 Piece = tuple[list[Any], bytes, Format]
 _LIST = Format()
 _LIST_AS_SENT = _LIST.with_numbers_as_sent()
@@ -75,8 +75,8 @@ def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
     if records:
         yield records, text, listed
     elif yielded:
-        raise BodyCutShort("it is not complete JSON: a comma stands before the end of its list")
-    # What stands around the list must be JSON with it, and nothing must take its place.
+        raise BodyCutShort("it is not complete JSON: its list ends with a comma")
+    # Together with the list, the rest must be JSON, and have nothing else in the list's place.
     if whole(head[:start] + b"]" + rest[end:], layout, around=True):
         raise UnexpectedPayload(f"expected one list of records at {layout.records!r}, found two")
 

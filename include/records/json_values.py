@@ -1,4 +1,4 @@
-"""JSON as APIs send it, and what a body is that has not arrived whole."""
+"""JSON as APIs send it, and the error for incomplete bodies."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class BodyCutShort(ValueError):
 
 
 def without_bom(body: bytes) -> bytes:
-    """The body without the mark that some servers put before UTF-8."""
+    """The body without the byte order mark that some servers put before UTF-8."""
     return body.removeprefix(BOM)
 
 
 class ExactNumber(Decimal):
-    """A number of JSON that no Python number stands for; its text is kept as sent."""
+    """A JSON number that no Python number represents exactly; its text as sent."""
 
     text: str
 
@@ -44,23 +44,22 @@ class ExactNumber(Decimal):
         return self.text
 
 
-# A double tells apart all numbers of so many characters, as long as they are not tiny.
+# Up to this length, a double distinguishes all numbers that are not tiny.
 _SURELY_EXACT = 16
 
 
 def parsed(text: bytes, as_sent: bool = False) -> Any:
     """The value of a JSON text.
 
-    Every number has exactly the value that was sent: it is an int, a float
-    whose shortest form has that value, or else an `ExactNumber`. Only a text
-    that has long numbers is read in the slower way that this takes. With
-    `as_sent`, numbers that Python would write in another way, such as 12.50,
-    are `ExactNumber`, too.
+    Every number keeps exactly the value that was sent: it is an int, a float
+    whose shortest form has that value, or an `ExactNumber`. This is slower,
+    so only texts with long numbers are read this way. With `as_sent`, numbers
+    that Python would format differently, such as 12.50, are `ExactNumber` too.
 
-    Bytes that are not UTF-8 and lone surrogates become lone surrogates of the
-    value, and NaN and Infinity are numbers, so that they break a rule of one
-    record instead of hiding all of them. Raises `BodyCutShort` if the text is
-    not JSON to its end, and `UnexpectedPayload` if it is nested too deeply.
+    Invalid UTF-8 and lone surrogates become lone surrogates, and NaN and
+    Infinity are numbers, so that they break a rule of one record instead of
+    failing all of them. Raises `BodyCutShort` if the text is not complete
+    JSON, and `UnexpectedPayload` if it is nested too deeply.
     """
     long = may_hold_long_numbers(text)
     try:
@@ -68,7 +67,7 @@ def parsed(text: bytes, as_sent: bool = False) -> Any:
             return _AS_SENT.decode(text)
         return _EXACT.decode(text) if long else msgspec.json.decode(text)
     except RecursionError:
-        # Brackets in more brackets than Python calls in calls; that parser rounds long numbers.
+        # Brackets nested deeper than Python allows calls; the other parser rounds long numbers.
         with suppress(ValueError):
             found = orjson.loads(text)
             return _token_by_token(text) if long else found
@@ -94,7 +93,7 @@ def _token_by_token(text: bytes) -> Any:
 
 
 def exact(text: str) -> float | ExactNumber:
-    """A number of JSON as a float, if the float's shortest form has exactly its value."""
+    """A JSON number as a float, if the float's shortest form has exactly its value."""
     number = float(text)
     if len(text) <= _SURELY_EXACT and "-" not in text[1:] and math.isfinite(number):
         return number
@@ -114,7 +113,7 @@ def _has_value(number: float, text: str) -> bool:
 
 
 def _exact_number(text: str) -> float | ExactNumber:
-    """Infinity, which no column takes, for an exponent that no column takes either."""
+    """Infinity, which no column accepts, for an exponent that no column accepts either."""
     try:
         return ExactNumber(text)
     except InvalidOperation:
@@ -122,7 +121,7 @@ def _exact_number(text: str) -> float | ExactNumber:
 
 
 def _whole_number(digits: str) -> int | float | ExactNumber:
-    """An exact number where Python refuses to read so many digits."""
+    """An exact number if it has more digits than Python accepts."""
     try:
         return int(digits)
     except ValueError:
@@ -134,14 +133,14 @@ _AS_SENT = msgspec.json.Decoder(float_hook=_as_sent)
 
 
 def at(found: Any, path: str) -> Any:
-    """The value at a path in objects; None where there is none."""
+    """The value at a path in objects; None if absent."""
     for name in parts(path):
         found = found.get(name) if isinstance(found, dict) else None
     return found
 
 
 def written(record: Any) -> bytes:
-    """A record as JSON where its own bytes are not at hand; ASCII only."""
+    """A record written as JSON, if its original bytes are not available; ASCII only."""
     try:
         return json_text(record, (",", ":")).encode()
     except RecursionError:
@@ -154,7 +153,7 @@ def json_text(
     sort: bool = False,
     allow_nan: bool = True,
 ) -> str:
-    """JSON of a value that `parsed` gave: ASCII only, every number as sent.
+    """JSON of a value that `parsed` returned: ASCII only, every number as sent.
 
     Raises `RecursionError` for a value that is nested too deeply, and
     `ValueError` for NaN and Infinity unless `allow_nan`.
@@ -167,7 +166,7 @@ def json_text(
 
 
 def _json_of(value: Any, encoder: json.JSONEncoder) -> str:
-    """The same piece by piece: the standard library has no way to write a number's own text."""
+    """The same piece by piece: the standard library cannot write a number as given text."""
     between, colon = encoder.item_separator, encoder.key_separator
     if isinstance(value, dict):
         items = sorted(value.items()) if encoder.sort_keys else value.items()

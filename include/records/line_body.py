@@ -29,7 +29,7 @@ _A_LIST = "expected lines of JSON, found a JSON list: say `kind: json` under `fo
 
 
 def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) -> Iterator[Line]:
-    """Each line's value; a line that is no JSON is given as text.
+    """Each line's value; a line that is not JSON is returned as text.
 
     Raises `BodyCutShort` for one whose last line breaks off, and for one of 0
     bytes unless that means no records; `UnexpectedPayload` for a JSON list.
@@ -58,8 +58,9 @@ def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) ->
 def csv_lines(
     body: IO[bytes], layout: Format, wanted: Wanted | None = None, *, complete: bool = True
 ) -> Iterator[Line]:
-    """Each row as an object by the header; one with more or fewer fields is given as text, and so
-    is the header where it stands again.
+    """Each row as an object by the header; one with more or fewer fields is returned as text.
+
+    So is the header where it is repeated.
 
     With `wanted`, only the rows that it takes. `complete` says that all of
     the body is known to be there, also where its last line has no ending.
@@ -91,7 +92,7 @@ def csv_lines(
 
 
 def bytes_before_records(body: IO[bytes], layout: Format) -> int:
-    """How many bytes of a CSV body stand before its first record."""
+    """The number of bytes of a CSV body before its first record."""
     rows = _Rows(body, layout, complete=True)
     _header(rows, layout)
     found = lines(body, layout.limits.record_bytes)
@@ -116,10 +117,10 @@ def _header(rows: _Rows, layout: Format) -> list[str]:
 
 
 class _Rows:
-    """Rows of CSV with the bytes that they stand in; fields are None where quotes do not match.
+    """Rows of CSV with their bytes; fields are None where quotes do not match.
 
-    Such a row goes as far as a tolerant reader takes it, and each of its lines
-    is given on its own: what may be text within quotes is never read as rows.
+    Such a row extends as far as a lenient reader reads it, and each of its
+    lines is returned separately: possibly quoted text is never read as rows.
     """
 
     def __init__(self, body: IO[bytes], layout: Format, complete: bool) -> None:
@@ -173,7 +174,7 @@ class _Rows:
         if _OPEN_AT_END in error:
             raise UnexpectedPayload(
                 f"expected quotes that close, found some from line {first} on that never do. If "
-                "quotes have no meaning in this file, say `quote: ''` under `format`"
+                "quotes have no meaning in this file, set `quote: ''` under `format`"
             )
         again = chain(map(_decoded, list(self._taken)), self._texts())
         with suppress(csv.Error):
@@ -219,5 +220,5 @@ class _Rows:
 
 
 def _decoded(line: bytes) -> str:
-    """As text; bytes that are no UTF-8 become lone surrogates, which break a rule."""
+    """As text; invalid UTF-8 becomes lone surrogates, which break a rule."""
     return line.decode("utf-8", "surrogateescape")

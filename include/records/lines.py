@@ -1,4 +1,4 @@
-"""A body -> its lines as bytes, with any line ending."""
+"""A body -> its lines as bytes, for any line ending."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ CHUNK_BYTES = 256 * 1024
 
 
 def lines(body: IO[bytes], limit: int, *, skip: int = 0) -> Iterator[bytes]:
-    """Each line with its ending, without a byte order mark before the first; `skip` are left out.
+    """Each line with its ending, without a byte order mark; the first `skip` lines are left out.
 
-    A line ends with LF, or CR LF; with CR in a body whose first line does.
+    A line ends with LF or CR LF; or with CR, if the first line of the body does.
     Raises `BeyondLimit` for one of more than `limit` bytes.
     """
     body.seek(0)
@@ -40,7 +40,7 @@ def without_ending(line: bytes) -> bytes:
 
 
 class HeldBack:
-    """All of some lines but for the last few, which are `held` at the end."""
+    """All lines except the last few, which are in `held` at the end."""
 
     def __init__(self, source: Iterator[bytes], count: int) -> None:
         self._source = source

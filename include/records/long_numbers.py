@@ -1,5 +1,5 @@
-"""Whether a JSON text may hold numbers that a float is too short for, at a small part of the
-time that it takes to read it."""
+"""Whether a JSON text may have numbers that do not fit a float, in a fraction of the time
+that parsing takes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 from functools import cache
 from typing import Any
 
-# A shorter text is read in the exact way sooner than it is looked through.
+# For a shorter text, exact reading is faster than this search.
 SHORT_BYTES = 16 * 1024
-# So many bytes are looked at together: they stay in a processor's cache.
+# Bytes to search at a time: they fit into a processor's cache.
 _PIECE_BYTES = 64 * 1024
 _OVERLAP_BYTES = 32
-# A double tells apart all numbers of up to 15 digits, unless they are tiny. So a longer number has
-# 16 digits and a dot or an exponent, and a tiny one an exponent of three digits.
+# A double distinguishes all numbers of up to 15 digits, unless they are tiny. So a longer number
+# has 16 digits and a dot or an exponent, and a tiny one an exponent of three digits.
 _LONG = re.compile(rb"(?:^|[\s:,\[])-?(?=[0-9]+[.eE])(?:[0-9.]{17}|[0-9]{16}[eE])")
 _TINY = re.compile(rb"[0-9][eE]-[0-9]{3}")
-# Every run of 16 bytes holds so many aligned words of four.
+# Every run of 16 bytes contains this many aligned words of four bytes.
 _WORDS = 3
 _FURTHEST_BACK = 64
 _IN_NUMBER = frozenset(b"0123456789.")
@@ -26,7 +26,7 @@ _LOWER_CASE = 0x20
 
 def may_hold_long_numbers(text: bytes) -> bool:
     """False only if every number of a JSON text has the value of its nearest float's shortest
-    form; whole numbers are not looked at. True where there is no numpy to look with."""
+    form; whole numbers are ignored. True if numpy is not installed."""
     if len(text) < SHORT_BYTES:
         return True
     numpy = _numpy()
@@ -37,7 +37,7 @@ def may_hold_long_numbers(text: bytes) -> bool:
 
 @cache
 def _numpy() -> Any:
-    """None in the extract function, which is made without it."""
+    """numpy; None in the extract function, whose image does not have it."""
     try:
         import numpy
     except ImportError:
@@ -48,7 +48,7 @@ def _numpy() -> Any:
 def _in_piece(numpy: Any, text: bytes, start: int) -> bool:
     size = min(_PIECE_BYTES + _OVERLAP_BYTES, len(text) - start)
     piece = numpy.frombuffer(text, numpy.uint8, size, start)
-    # From "." to "9"; the slash between them does no harm.
+    # From "." to "9"; the slash between them is harmless.
     digits = piece - numpy.uint8(ord(".")) < numpy.uint8(12)
     words = digits[: size // 4 * 4].view(numpy.uint32) == numpy.uint32(_FOUR_TRUE)
     runs = words[: 1 - _WORDS] & words[1 : 2 - _WORDS] & words[_WORDS - 1 :]
@@ -65,7 +65,7 @@ def _in_piece(numpy: Any, text: bytes, start: int) -> bool:
 
 
 def _is_long(text: bytes, place: int) -> bool:
-    """Whether a number with a fraction or an exponent stands there, in a run of digits."""
+    """Whether a run of digits there has a fraction or an exponent."""
     first = max(0, place - _FURTHEST_BACK)
     while place > first and text[place - 1] in _IN_NUMBER:
         place -= 1

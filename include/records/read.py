@@ -1,4 +1,4 @@
-"""From a body to its records, as the contract's `format` says."""
+"""Read the records of a body, as the contract's `format` says."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
     "value_in",
 ]
 
-# Above this a body is read in pieces: the records of a whole one take over twice its size.
+# Larger bodies are read in pieces: the records of a whole body take over twice its size.
 STREAM_ABOVE_BYTES = 4 * 1024 * 1024
 CHUNK_RECORDS = 20_000
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -39,8 +39,8 @@ CHUNK_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive records of a body; `texts` gives the bytes of single ones as they stand there,
-    by their number in the chunk, from 1, and `size` is about how many bytes all stand in."""
+    """Consecutive records of a body; `texts` returns the original bytes of single ones, by their
+    number in the chunk, from 1, and `size` is the approximate size of all in bytes."""
 
     records: list[Any]
     texts: Callable[[Collection[int]], dict[int, bytes]]
@@ -58,14 +58,14 @@ def read_records(
 ) -> Iterator[list[Any]]:
     """The records of a body in order, in lists of some thousands.
 
-    A line that is not well-formed is a record too, as text. Where the format
-    selects, only those are records that belong to what `context`, the values
-    of the page's request, names. `content_type` is what the answer said of
-    itself; `complete` that all of it is known to be there.
+    A malformed line is a record too, as text. If the format has `select`, only
+    records that match `context`, the values of the page's request, are
+    returned. `content_type` is that of the answer; `complete` means that the
+    body is known to be complete.
 
     Raises `BodyCutShort` if the body is not well-formed to its end, and
-    `UnexpectedPayload` if it is, but is not what `layout` says: it holds no
-    records where they should be, or others than the contract reads.
+    `UnexpectedPayload` if it is, but does not match `layout`: no records at
+    the expected place, or not those of the contract.
     """
     chunks = read_chunks(body, size, layout, context, content_type, complete=complete)
     return (chunk.records for chunk in chunks)
@@ -80,11 +80,11 @@ def read_chunks(
     *,
     complete: bool = True,
 ) -> Iterator[Chunk]:
-    """The same, with the bytes that the records stand in.
+    """The same, with the bytes of the records.
 
-    They are those of the body without its compression, in UTF-8. A record of
-    arrays side by side stands nowhere, and one that inherits not as it is:
-    both are written as JSON.
+    They are those of the uncompressed body, in UTF-8. A record of parallel
+    arrays, or with inherited fields, has no bytes in the body: it is written
+    as JSON.
     """
     wanted = Wanted(layout.select, context or {}) if layout.select else None
     found = unpack(body, size, layout, content_type)
@@ -106,7 +106,7 @@ def read_chunks(
         text = found.body.read()
         records = whole(text, layout)
         witness.see(records)
-        # Before any record is given away: most bodies are read here.
+        # Before any record is returned: most bodies are read here.
         witness.end()
         yield from _chunks_of_json(records, text, layout, wanted)
     witness.end()
@@ -144,9 +144,10 @@ def _some(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
 
 def _few_enough(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
     """The same of a large body, in which they can be long."""
-    some, size = [], 0
+    some: list[line_body.Line] = []
+    add, size = some.append, 0
     for line in islice(lines, CHUNK_RECORDS):
-        some.append(line)
+        add(line)
         size += len(line[1])
         if size > CHUNK_BYTES:
             break
@@ -199,7 +200,7 @@ def record_texts(
     context: Mapping[str, str] | None = None,
     content_type: str = "",
 ) -> dict[int, bytes]:
-    """The bytes of single records as they stand in a body, by their number in it, from 1."""
+    """The original bytes of single records of a body, by their number in it, from 1."""
     found: dict[int, bytes] = {}
     before = 0
     for chunk in read_chunks(io.BytesIO(body), len(body), layout, context, content_type):
@@ -211,7 +212,7 @@ def record_texts(
 
 
 def value_in(body: IO[bytes], size: int, path: str) -> Any:
-    """The value at a dotted path of a JSON body, outside of its records; None if it has none."""
+    """The value at a dotted path of a JSON body, outside of its records; None if absent."""
     body.seek(0)
     if size > STREAM_ABOVE_BYTES:
         return json_body.streamed_value(body, path)

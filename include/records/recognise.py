@@ -1,4 +1,4 @@
-"""What an answer is that is not the data, by what it contains, and whether to ask again."""
+"""Recognise answers that are not data by their content, and whether to retry them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# So much of a body tells what it is, and so much of it is quoted.
+# How much of a body is inspected, and how much is quoted.
 HEAD_BYTES = 4096
 QUOTED_CHARACTERS = 160
 
@@ -64,14 +64,14 @@ _STATUS = re.compile(r"^\W*(408|429|5\d\d)\b|\b(status|code)\W{1,6}(408|429|5\d\
 
 @dataclass(frozen=True)
 class Answered:
-    """What a body is, in a few words, and whether the next try may bring another."""
+    """What a body is, in a few words, and whether a retry may help."""
 
     what: str
     retry: bool = False
 
 
 def recognise(head: bytes) -> Answered | None:
-    """What a body is by its beginning; None if it may be JSON, CSV or lines of either."""
+    """What a body is, by its first bytes; None if it may be JSON, JSON lines or CSV."""
     for signature, what in _SIGNATURES.items():
         if head.startswith(signature):
             return Answered(what)
@@ -93,12 +93,12 @@ def _markup(text: bytes) -> Answered:
 
 
 def _looks_binary(head: bytes) -> bool:
-    """Whether control characters that no text has are in it."""
+    """Whether it contains control characters that texts do not have."""
     return any(byte < 9 or 13 < byte < 27 for byte in head[:512])
 
 
 def is_busy(text: str) -> bool:
-    """Whether a sentence says that another try may succeed."""
+    """Whether a sentence says that a retry may succeed."""
     return bool(_BUSY.search(text) or _STATUS.search(text))
 
 
@@ -108,7 +108,7 @@ def is_failure(text: str) -> bool:
 
 
 def beginning(head: bytes) -> str:
-    """The first characters of a body, as they are quoted."""
+    """The first characters of a body, for quoting."""
     text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     shown = " ".join(text.split())
     return repr(shown[:QUOTED_CHARACTERS] + ("..." if len(shown) > QUOTED_CHARACTERS else ""))
@@ -141,14 +141,14 @@ def _plain(name: str) -> str:
 
 
 def is_error_name(name: str) -> bool:
-    """Whether a field of this name says what went wrong."""
+    """Whether a field of this name describes an error."""
     return _plain(name) in _ERROR_NAMES or _plain(name) in _SAYS_NAMES
 
 
 def error_beside(objects: Iterable[Any], *, empty: bool) -> str:
-    """The field of these objects that says that something failed; empty if there is none.
+    """The field of these objects that reports an error; empty if none does.
 
-    Where there are no records (`empty`), sentences count too.
+    If there are no records (`empty`), sentences count too.
     """
     for found in objects:
         for name, value in found.items() if isinstance(found, dict) else ():

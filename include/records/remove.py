@@ -1,4 +1,4 @@
-"""Cutting records out of a body, without disturbing any other byte of it."""
+"""Remove records from a body without changing any other byte."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from include.records.read import count_records, read_records, record_texts
 from include.records.unpack import UTF_8, unpack
 from include.sources.formats import Format
 
-# What stands for a single record where it is gone, and a list is not.
+# Replaces a single record that is removed, where the body has no list.
 NOTHING = b"[]"
-# What is left of JSON lines: an answer of no bytes could be anything.
+# Replaces JSON lines that are all removed: an empty body could be anything.
 NO_LINES = b"\n"
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A body without some records: how many it lost, and how many of the page's own are `left`.
+    """A body without some records.
 
-    They differ by more where the body holds records of other partitions too.
+    `lost` is the number of removed records, those of other partitions in the
+    body included; `left` the number of the page's own records that remain.
     """
 
     body: bytes
@@ -41,13 +42,12 @@ def cut_records(
     context: Mapping[str, str] | None = None,
     content_type: str = "",
 ) -> Cut:
-    """Take the records for which `gone` says so out of a body, with what separates them.
+    """Remove the records for which `gone` is true from a body, with their separators.
 
-    All other records keep their bytes and their order, and so does all that
-    stands around them; a compressed body is packed again, with no other file
-    in it. Raises `PermanentError` for a body whose records do not
-    each stand in one place, and for one that does not read as it should
-    afterwards.
+    All other records, and everything around them, keep their bytes and their
+    order; a compressed body is compressed again, without any other file in
+    it. Raises `PermanentError` for a body whose records are not contiguous,
+    and if the result does not read as expected.
     """
     unpacked = unpack(io.BytesIO(body), len(body), layout, content_type)
     if unpacked.packing:
@@ -59,7 +59,7 @@ def cut_records(
         return Cut(body, 0, sum(1 for _ in _records(body, layout, context)))
     if not layout.in_place:
         raise PermanentError(
-            "its records stand in several places of the body, and cannot be cut out of it"
+            "its records are not contiguous in the body, so they cannot be removed from it"
         )
     texts = list(_texts(body, everything, len(going)))
     kept = [text for text, goes in zip(texts, going, strict=True) if not goes]
@@ -73,12 +73,12 @@ def cut_records(
     left = sum(1 for _ in _records(shorter, layout, context))
     same = list(_texts(shorter, everything, len(kept))) == kept
     if not same or count_records(io.BytesIO(shorter), len(shorter), layout) != len(kept):
-        raise PermanentError("without these records it does not read as it should")
+        raise PermanentError("without these records it does not read as expected")
     return Cut(shorter, sum(going), left)
 
 
 def _plain(layout: Format) -> Format:
-    """The format of a body that is unpacked."""
+    """The format of an unpacked body."""
     return layout.model_copy(update={"compression": (), "encoding": UTF_8, "zip_member": ""})
 
 
@@ -95,7 +95,7 @@ def _texts(body: bytes, layout: Format, count: int) -> Iterator[bytes]:
 
 
 def _places(body: bytes, layout: Format, texts: list[bytes]) -> Iterator[tuple[int, int]]:
-    """Where each record stands; between them is nothing but separators."""
+    """The span of each record; between them are only separators."""
     place = _start(body, layout)
     for text in texts:
         start = body.index(text, place)
@@ -132,7 +132,7 @@ def _without_lines(body: bytes, places: list[tuple[int, int]], going: list[bool]
 
 
 def _without_items(body: bytes, places: list[tuple[int, int]], going: list[bool]) -> bytes:
-    """With each item goes the separator behind it; with those at the end, the one before them."""
+    """Each item is removed with the separator after it; the last ones, with the one before."""
     staying = [place for place, goes in zip(places, going, strict=True) if not goes]
     if not staying:
         return body[: places[0][0]] + body[places[-1][1] :]

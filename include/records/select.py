@@ -1,4 +1,4 @@
-"""Which records of a body belong to the partition, where it holds those of others too."""
+"""Which records belong to the partition, if a body also has those of others."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from include.sources.paths import parts
 
 
 class Wanted:
-    """The records whose field is among a value of the page's request.
+    """The records whose field is in a list of the page's request.
 
-    Raises `UnexpectedPayload` if `context` has no such value.
+    Raises `UnexpectedPayload` if `context` has no such list.
     """
 
     def __init__(self, select: Selection, context: Mapping[str, str]) -> None:
@@ -25,19 +25,19 @@ class Wanted:
             )
         self.field = select.field
         names = parts(select.field)
-        # Of a row, which has no fields within fields.
+        # For a row, which has no nested fields.
         self.name = names[0] if len(names) == 1 else None
         self._among = frozenset(context[select.among].split(","))
 
     def is_among(self, value: Any) -> bool:
-        """Whether a field says so; a list if one of its values does."""
+        """Whether a field matches; a list, if one of its values does."""
         values = value if isinstance(value, list) else (value,)
         return any(str(item) in self._among for item in values)
 
     def is_record(self, record: Any) -> bool:
-        """Whether a record's field says so; what has no fields is taken, so that nobody loses it.
+        """Whether a record's field matches; a record without fields does, so that it is not lost.
 
-        A line that could not be read is taken if it names one of the values.
+        A malformed line matches if it contains one of the values.
         """
         if isinstance(record, dict):
             return self.is_among(at(record, self.field))

@@ -28,7 +28,7 @@ _MAGIC: tuple[tuple[bytes, Compression], ...] = (
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
 )
-# The longer ones first: that of UTF-32 begins as that of UTF-16.
+# The longer ones first: that of UTF-32 starts like that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -58,10 +58,10 @@ class Unpacked:
 def unpack(body: IO[bytes], size: int, layout: Format, content_type: str = "") -> Unpacked:
     """Undo compression and encoding, as the contract or the first bytes say.
 
-    A body in plain UTF-8 is given back as it is; bytes that are no UTF-8 are
-    left for its reader. Raises `BodyCutShort` for an archive that is not
-    complete, and `UnexpectedPayload` for one that is not what the contract
-    says, or for text that is not in the encoding that it should be in.
+    A body in plain UTF-8 is returned unchanged; invalid UTF-8 is left to its
+    reader. Raises `BodyCutShort` for an incomplete archive, and
+    `UnexpectedPayload` for one that does not match the contract, or for text
+    that is not in the expected encoding.
     """
     found = Unpacked(body, size)
     if _is_plain(body, layout) and _charset(content_type) in ("", UTF_8):
@@ -204,7 +204,7 @@ def _as_utf_8(found: Unpacked, layout: Format, content_type: str) -> Unpacked:
 
 
 def _without_mark(head: bytes, declared: str, content_type: str) -> str:
-    """The encoding where no byte order mark says it."""
+    """The encoding of a body without a byte order mark."""
     zeros = tuple(byte == 0 for byte in head)
     patterns: dict[tuple[bool, ...], str] = {
         (True, False, True, False): "utf-16-be",

@@ -1,1 +1,1 @@
-"""The contracts, one YAML file a source, and what they promise. Pure: reads definitions only."""
+"""The contracts, one YAML file per source, and their models. Pure: reads definitions only."""

@@ -1,4 +1,4 @@
-"""Addresses that a source may be asked at: hosts, ports, and what a URL must not hold."""
+"""The addresses of a source: hosts, ports, and what a URL must not contain."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 def split(url: str) -> SplitResult:
     """The parts of a URL. Raises `ValueError` for a malformed one, or one with a user name."""
     parts = urlsplit(url)
-    # Raises for a port that is none.
+    # Raises for an invalid port.
     _ = parts.port
     if parts.username is not None or parts.password is not None:
-        raise ValueError("it holds user information")
+        raise ValueError("it contains user information")
     return parts
 
 
@@ -30,18 +30,18 @@ def host_of(url: str) -> str:
 
 
 def base_url(value: str) -> str:
-    """A base URL as it is kept: lower-case host, no default port, no last slash.
+    """A normalised base URL: lower-case host, no default port, no trailing slash.
 
     Raises `ValueError` for one with user information, a query or a fragment.
     """
     parts = split(value)
     if not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("expected scheme, host and path alone")
+        raise ValueError("expected only scheme, host and path")
     return f"{parts.scheme}://{host_of(value)}{parts.path.rstrip('/')}"
 
 
 def host_name(value: str) -> str:
-    """A host, with a port where it is not 443, as it is kept. Raises `ValueError`."""
+    """A normalised host, with its port unless that is 443. Raises `ValueError`."""
     parts = split(f"https://{value}")
     if not parts.hostname or parts.netloc != value:
         raise ValueError("expected a host name: `files.example.org`")

@@ -19,19 +19,20 @@ class Checks(Definition):
     )
     partition_may_empty: bool | None = Field(
         default=None,
-        description="Whether a partition that has records may be replaced by a landing without "
-        "any. Default: no, except for a database query by `changed`, whose rows move on.",
+        description="Whether a partition with records may be replaced by a landing without "
+        "any. Default: no, except for a database query by `changed`, whose rows move to later "
+        "periods.",
     )
     max_records_of_emptied_part: int | None = Field(
         default=0,
         ge=0,
-        description="A part of the partition (ward, point, record of a parent, window, page) that "
-        "had more records than this in the current load and has none now: refused. `null`: parts "
-        "may become empty.",
+        description="Refuse a landing in which a part of the partition (ward, point, record of a "
+        "parent, window, page) is empty, if it has more records than this in the current load. "
+        "`null`: parts may become empty.",
     )
     null_columns_may_appear: bool = Field(
         default=False,
-        description="Allow a column to become entirely null that is not in the current load.",
+        description="Allow columns to become entirely null that have values in the current load.",
     )
     max_quarantined_share: float = Field(
         default=0.05,

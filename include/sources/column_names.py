@@ -1,4 +1,4 @@
-"""Column names for fields of any name: valid, unique, and none that Wandle itself uses."""
+"""Column names for fields of any name: valid, unique, and not used by Wandle itself."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from include.sources.columns import SYSTEM_COLUMNS
 from include.sources.raw_table import STAGED
 
 LONGEST = 48
-# Room for a number behind a name that is taken.
+# Leaves room for a number after a name that is taken.
 _BASE = 40
 
 
 def column_name(field: Sequence[str], taken: Collection[str]) -> str:
     """A name for the field at this path, given as its parts, that is not in `taken`.
 
-    The last part in snake case; with the parts before it where that is taken
-    or reserved, then with a number. What has no ASCII letter is a `field`.
+    The last part in snake case; if that is taken or reserved, preceded by the
+    other parts, then followed by a number. `field` for a name without ASCII
+    letters.
     """
     unusable = {*taken, *STAGED.values(), *SYSTEM_COLUMNS}
     parts = [found for found in map(_snake_case, field) if found]

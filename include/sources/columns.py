@@ -1,4 +1,4 @@
-"""The columns of a contract: where a value stands, its type, and the rules that it keeps."""
+"""The columns of a contract: the path of a value, its type and its rules."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Column(Definition):
 
     name: str = Field(
         json_schema_extra={"pattern": NAME_PATTERN.pattern},
-        description="Lower-case letters, digits and underscores, at most 48. A field of any other "
-        "name goes in `path`.",
+        description="At most 48 lower-case letters, digits and underscores. If the field's name "
+        "is different, put it in `path`.",
     )
     type: str = Field(
         description="text, integer, numeric(p,s), double, boolean, date, timestamptz, jsonb. A "
-        "number that the type cannot hold exactly breaks the rule `type`; a double takes any "
-        "number whose digits it gives back."
+        "number that the type cannot hold exactly breaks the rule `type`; a double accepts any "
+        "number whose digits it preserves."
     )
     description: str = Field(min_length=1)
     path: str = Field(
@@ -38,48 +38,51 @@ class Column(Definition):
         description="Dotted path in the record, `\\.` for a dot within a name; the column's "
         "name if left out.",
     )
-    request: str = Field(default="", description="Taken from the request instead: `ward.code`.")
+    request: str = Field(default="", description="Value of the request to use: `ward.code`.")
     position: bool = Field(default=False, description="The record's number in its page, from 1.")
     required: bool = Field(default=False, description="Null or absent breaks the contract.")
     optional: bool = Field(
         default=False,
-        description="Whether the header of a file may lack the field; otherwise such a file is "
-        "not taken for the data.",
+        description="Whether a file's header may lack the field. Otherwise such a file is "
+        "rejected.",
     )
-    allowed: tuple[Scalar, ...] = Field(default=(), description="The only values there may be.")
-    pattern: str = Field(default="", description="Regular expression for the whole text.")
+    allowed: tuple[Scalar, ...] = Field(default=(), description="The permitted values.")
+    pattern: str = Field(
+        default="", description="Regular expression that the whole text must match."
+    )
     minimum: float | None = None
     maximum: float | None = None
     null_values: tuple[Scalar, ...] = Field(
-        default=(), description="Values that stand for null: 32768.47, -32.767, 'n/a'."
+        default=(), description="Values that mean null: 32768.47, -32.767, 'n/a'."
     )
     list_value: Literal["quarantine", "first", "last", "explode"] = Field(
         default="quarantine",
         description="What to do with a value that is a list, or joined by `list_separator`: "
-        "break the rule, take the first or last, or make a record of each.",
+        "break the rule, take the first or last, or load one row for each.",
     )
     list_separator: str = Field(
-        default="", description="What joins the values of a list in text: `|`."
+        default="", description="The separator of the values of a list in text: `|`."
     )
     zone: str = Field(
-        default="", description="The zone of a timestamptz whose text has none: Europe/London."
+        default="", description="The time zone of a timestamptz whose text has none: Europe/London."
     )
     accept_numbers: bool = Field(
         default=False,
-        description="Whether a text column takes numbers of JSON too, as text: 12 as '12', 12.50 "
+        description="Whether a text column also accepts JSON numbers, as text: 12 as '12', 12.50 "
         "as '12.50'. Otherwise they break the rule `type`.",
     )
     fraction: Literal["quarantine", "truncate", "round"] = Field(
         default="quarantine",
-        description="What to do with a timestamptz that has more than six digits of a second, "
-        "other than zeros: break the rule `fraction`, cut it, or round it half up.",
+        description="What to do with a timestamptz that has more than six fractional digits, "
+        "other than zeros: break the rule `fraction`, truncate, or round half up.",
     )
     personal: Literal["no", "keep", "pseudonymise", "drop"] = Field(
         default="no",
-        description="Says something of a living person; what becomes of it on the way to raw.",
+        description="Whether the values are personal data, and if so whether to keep, pseudonymise "
+        "or drop them.",
     )
     responsible: Literal["publisher", "us"] = Field(
-        default="publisher", description="Who must mend a value that breaks a rule."
+        default="publisher", description="Who must fix a value that breaks a rule."
     )
 
     @field_validator("name")
@@ -88,11 +91,11 @@ class Column(Definition):
         if not NAME_PATTERN.fullmatch(value):
             raise ValueError(
                 "expected at most 48 lower-case letters, digits and underscores, a letter first; "
-                "a field of another name goes in `path`"
+                "put another field name in `path`"
             )
         if value in SYSTEM_COLUMNS:
             raise ValueError(
-                "every PostgreSQL table has a system column of this name; choose another one, and "
+                "every PostgreSQL table has a system column of this name; choose another one and "
                 "put the field's name in `path`"
             )
         return value
@@ -130,7 +133,7 @@ class Column(Definition):
     @model_validator(mode="after")
     def _comes_from_one_place(self) -> Column:
         if sum(bool(origin) for origin in (self.path, self.request, self.position)) > 1:
-            raise ValueError("`path`, `request` and `position` exclude each other")
+            raise ValueError("only one of `path`, `request` and `position` is allowed")
         if self.position and self.type != "integer":
             raise ValueError("`position` needs `type: integer`")
         return self
@@ -160,7 +163,7 @@ class Column(Definition):
 
     @property
     def record_path(self) -> tuple[str, ...]:
-        """Where it stands in a record; empty if it does not come from there."""
+        """Its path in a record; empty if its value is not from the record."""
         if self.request or self.position:
             return ()
         return parts(self.path) if self.path else (self.name,)

@@ -1,4 +1,4 @@
-"""What an answer must contain to be a source's data, by its contract."""
+"""What an answer must contain to be accepted as a source's data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from include.sources.columns import Column
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an answer must contain to be the source's data.
+    """What an answer must contain to be accepted as the source's data.
 
     `header` are the names that a header (or the fields of arrays side by side)
     must have, in the contract's order; `fields` those that a record can have,
@@ -31,7 +31,7 @@ class Evidence:
 def evidence_of(
     columns: Iterable[Column], selected_by: tuple[str, ...], personal: bool
 ) -> Evidence:
-    """What these columns, and the path of the field that records are selected by, need."""
+    """What these columns, and the field that records are selected by, require."""
     read = [column for column in columns if column.record_path]
     chosen = selected_by[:1]
     needed = [column.record_path[0] for column in read if not column.optional]

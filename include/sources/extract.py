@@ -1,4 +1,4 @@
-"""How a source is asked: requests, paging, what its answers mean."""
+"""How a source is fetched: requests, paging, the meaning of its answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from include.sources.formats import Format
 from include.sources.paging import BodyPath, Paging, Status
 from include.sources.templates import placeholders
 
-# What a request may say about its council, its period, and the ward or point that it is for.
+# Placeholders of a request: its council, its period, and its ward or point.
 COUNCIL_VALUES = (
     "council.name",
     "council.title",
@@ -33,14 +33,14 @@ BaseUrl = Annotated[str, AfterValidator(base_url)]
 
 
 class Rate(Definition):
-    """What the API's host allows one client, all sources together."""
+    """The rate limit of the API's host for one client, all sources together."""
 
     per_second: float = Field(gt=0, description="Requests a second, sustained.")
-    burst: int = Field(ge=1, description="Requests that may come at once.")
+    burst: int = Field(ge=1, description="Requests that may be sent at once.")
 
 
 class Request(Definition):
-    """One request; every text may hold placeholders."""
+    """One request; every text may contain placeholders."""
 
     method: Literal["GET", "POST"] = "GET"
     path: str = Field(pattern=r"^/", description="Below `base_url`.")
@@ -54,15 +54,15 @@ class Request(Definition):
         return self
 
     def texts(self) -> Iterable[str]:
-        """Every text that may hold placeholders."""
+        """Every text that may contain placeholders."""
         return (self.path, *self.query.values(), *self.form.values())
 
 
 class Parent(Definition):
     """Values made from the records of another source's latest landing.
 
-    With `each`, one value: the matching records, written and joined. With
-    `for_each: <its name>` of the request, one request for each of them, whose
+    With `each`, a single value: the matching records, formatted and joined.
+    With `for_each: <its name>` in the request, one request per record, whose
     columns are placeholders: `{station.station_reference}`.
     """
 
@@ -71,9 +71,9 @@ class Parent(Definition):
         default_factory=dict, description="Columns of the parent that must equal these values."
     )
     each: str = Field(
-        default="", description="How one record is written, with its columns as placeholders."
+        default="", description="Format of one record, with its columns as placeholders."
     )
-    join: str = Field(default=",", description="What stands between two records.")
+    join: str = Field(default=",", description="Separator between records.")
 
     @field_validator("each")
     @classmethod
@@ -85,28 +85,28 @@ class Parent(Definition):
 class Answers(Definition):
     """What a status other than 200 means, and what a field of an answer does not mean.
 
-    Without a meaning, 408, 429 and 5xx are retried and all others fail. 202 is
-    waited for, and 206 is read where it holds the whole or a whole page.
+    By default, 408, 429 and 5xx are retried and all others fail. 202 is
+    polled, and 206 is read if it holds the whole body or a whole page.
     """
 
     not_published: tuple[Status, ...] = Field(
-        default=(), description="The period is not there (yet): 404, 204."
+        default=(), description="The period is not available (yet): 404, 204."
     )
     empty: tuple[Status, ...] = Field(
         default=(), description="There are no records for this request: 204."
     )
     empty_is_not_published: bool = Field(
-        default=False, description="A young period without a single record is not there yet."
+        default=False, description="A recent period without any record is not available yet."
     )
     too_large: tuple[Status, ...] = Field(
-        default=(), description="The area holds too much: split it and ask for its parts."
+        default=(), description="The area has too many records: split it and request its parts."
     )
     unknown_ward: tuple[Status, ...] = Field(
         default=(), description="The API does not know this ward."
     )
     fail_at_once: tuple[str, ...] = Field(
         default=(),
-        description="Texts in a 429's body that mean: not today. The task fails at once.",
+        description="Texts in a 429's body that mean: no more today. The task fails at once.",
     )
     ignore: tuple[BodyPath, ...] = Field(
         default=(),
@@ -116,24 +116,24 @@ class Answers(Definition):
 
 
 class Way(Definition):
-    """One way to ask for a partition."""
+    """One way to request a partition."""
 
     for_each: str = Field(
         default="partition",
-        description="One request in all (`partition`), one for each `ward` or weather `point` of "
+        description="A single request (`partition`), one for each `ward` or weather `point` of "
         "the council, or one for each record of a parent, by the parent's name.",
     )
     window_minutes: int = Field(
         default=0,
         ge=0,
-        description="Ask for the period in windows of so many minutes: {window.start:...}, "
+        description="Request the period in windows of this many minutes: {window.start:...}, "
         "{window.end:...} (exclusive).",
     )
     request: Request
     paging: Paging | None = None
     answers: Answers = Answers()
     split: str | None = Field(
-        default=None, description="The parent value, a polygon `lat,lng:...`, that can be split."
+        default=None, description="The parent value to split, a polygon `lat,lng:...`."
     )
 
     @model_validator(mode="after")
@@ -159,17 +159,19 @@ class Way(Definition):
 
 
 class Archive(Way):
-    """Where older periods are asked for: the clock decides where, never what."""
+    """Where older periods are requested: age decides the address, never the content."""
 
-    from_age_days: int = Field(ge=1, description="Periods that ended so many days ago, or more.")
+    from_age_days: int = Field(
+        ge=1, description="For periods that ended at least this many days ago."
+    )
     base_url: BaseUrl | Literal[""] = Field(
-        default="", description="Where it differs from the source's own."
+        default="", description="If different from the source's own."
     )
     format: Format = Format()
     paths: dict[str, str] = Field(
         default_factory=dict,
-        description="Columns that stand elsewhere in the archive's records; `request:` and a "
-        "value's name where they come from the request.",
+        description="Columns with another path in the archive's records; `request:` and a "
+        "value's name for those that come from the request.",
     )
 
 
@@ -178,7 +180,7 @@ class Extract(Way):
 
     kind: Literal["http"] = "http"
     base_url: BaseUrl = Field(
-        pattern=r"^https://", description="The live API, without a last slash."
+        pattern=r"^https://", description="The live API, without a trailing slash."
     )
     hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = Field(
         default=(),
@@ -191,11 +193,11 @@ class Extract(Way):
         "public addresses: not private, loopback or link-local ones.",
     )
     rate: Rate
-    parallel: int = Field(ge=1, le=16, description="Partitions that are fetched at a time.")
+    parallel: int = Field(ge=1, le=16, description="Partitions to fetch at the same time.")
     timeout_seconds: float = Field(
-        default=30, gt=0, le=600, description="Longest silence in an answer."
+        default=30, gt=0, le=600, description="Seconds without data before a request fails."
     )
-    attempts: int = Field(default=5, ge=1, le=10, description="Tries of one request in a task.")
+    attempts: int = Field(default=5, ge=1, le=10, description="Attempts per request in a task.")
     parents: dict[str, Parent] = Field(
         default_factory=dict, description="Values from other sources' landings, by name."
     )
@@ -208,7 +210,7 @@ class Extract(Way):
 
     @property
     def known_hosts(self) -> tuple[str, ...]:
-        """Every host that may be asked: those of the base URLs, and `hosts`."""
+        """Every host that may be contacted: those of the base URLs, and `hosts`."""
         urls = [self.base_url, *([self.archive.base_url] if self.archive else [])]
         return tuple(dict.fromkeys((*(host_of(url) for url in urls if url), *self.hosts)))
 
@@ -219,18 +221,18 @@ class Extract(Way):
 
     @property
     def ways(self) -> dict[str, Way]:
-        """Each way to ask, by the name that the manifest keeps."""
+        """Each way to request the source, by its name in manifests."""
         return {"api": self} | ({"archive": self.archive} if self.archive else {})
 
     def values_of(self, way: Way) -> tuple[str, ...]:
-        """The placeholders that a way's requests may use, but for a parent's columns."""
+        """The placeholders that a way's requests may use, except a parent's columns."""
         item = {"ward": WARD_VALUES, "point": POINT_VALUES}.get(way.for_each, ())
         window = WINDOW_VALUES if way.window_minutes else ()
         joined = (name for name, parent in self.parents.items() if parent.each)
         return (*PERIOD_VALUES, *COUNCIL_VALUES, *item, *window, *joined)
 
     def is_value(self, way: Way, name: str) -> bool:
-        """Whether `name` is one of them, or a column of the parent that the way goes through."""
+        """Whether `name` is one of them, or a column of the parent in `for_each`."""
         return name in self.values_of(way) or (
             way.for_each in self.parents and name.startswith(f"{way.for_each}.")
         )
@@ -268,7 +270,7 @@ class Extract(Way):
 
 
 class DatabaseExtract(Definition):
-    """How partitions are fetched from a database: a query, read in pages by its key."""
+    """How partitions are fetched from a database: a query, paged by its key."""
 
     kind: Literal["database"]
     connection: str = Field(
@@ -278,7 +280,7 @@ class DatabaseExtract(Definition):
         min_length=1,
         description="A select; `%(period_start)s` and `%(period_end)s` (exclusive) are bound.",
     )
-    key: str = Field(min_length=1, description="The unique column that pages follow.")
+    key: str = Field(min_length=1, description="The unique column to page by.")
     changed: str = Field(default="", description="The column that says when a row changed.")
     page_size: int = Field(default=10_000, ge=1, le=1_000_000)
     parallel: int = Field(default=1, ge=1, le=16)
@@ -286,5 +288,5 @@ class DatabaseExtract(Definition):
 
     @property
     def follows_changes(self) -> bool:
-        """Whether a partition holds the rows that changed in it, and not later."""
+        """Whether a partition holds the rows whose last change was in its period."""
         return bool(self.changed) and "%(period_start)s" not in self.query

@@ -1,4 +1,4 @@
-"""What the bodies of a source look like."""
+"""The format of a source's bodies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from include.sources.paths import parts
 
 Compression = Literal["gzip", "zip"]
 
-# The part of a path that goes through every field of an object, or every item of a list.
+# The part of a path that matches every field of an object, or every item of a list.
 EVERY = "*"
 
 
@@ -30,71 +30,71 @@ def is_text_encoding(name: str) -> bool:
 
 
 class Selection(Definition):
-    """Which records of a body belong to the partition, where it holds those of others too."""
+    """Which records belong to the partition, if a body also has those of others."""
 
     field: str = Field(description="Dotted path in the record.")
-    among: str = Field(description="The request value, comma-separated, that it must be one of.")
+    among: str = Field(description="The request value, a comma-separated list, that must have it.")
 
 
 class Format(Definition):
-    """From a body to its records."""
+    """How to read records from a body."""
 
     kind: Literal["json", "jsonl", "csv", "columnar", "rows"] = Field(
         default="json",
         description="`columnar`: JSON, one array for each field, aligned by position. `rows`: "
-        "JSON, one array for each record, below a first one with the names of the fields.",
+        "JSON, one array for each record, after a first one with the names of the fields.",
     )
     records: str = Field(
         default="",
-        description="Dotted path to the records; empty: the body is the list. A part `*` goes "
-        "through every field of an object, or every item of a list: `*.events`; at the end, "
-        "each of them is a record: `stations.*`.",
+        description="Dotted path to the records; empty: the body is the list. A part `*` matches "
+        "every field of an object, or every item of a list: `*.events`; at the end, "
+        "each match is a record: `stations.*`.",
     )
     inherit: tuple[str, ...] | dict[str, str] = Field(
         default=(),
-        description="Fields of the objects above that a record takes along, where `records` has "
-        "a `*` and the record has no such field itself: `[division]`; under another name: "
-        "`{division_name: name}`; the name that `*` stands for: `{station_id: '*'}`.",
+        description="Fields that a record inherits from the objects around it, if `records` has "
+        "a `*` and the record has no such field: `[division]`; under another name: "
+        "`{division_name: name}`; the name that `*` matches: `{station_id: '*'}`.",
     )
     one_or_many: bool = Field(
         default=False,
-        description="A single record may stand as an object instead of a list, none as null or "
-        "as an empty object around it.",
+        description="A single record may be an object instead of a list, no records null or "
+        "an empty parent object.",
     )
     envelope: tuple[str, ...] = Field(
         default=(),
-        description="Dotted paths that every JSON answer has besides its records: `[meta]`. An "
-        "answer that has them and no `records` holds none; one without them is an error.",
+        description="Dotted paths that every JSON answer has beside its records: `[meta]`. An "
+        "answer with them but without `records` is empty; one without them is an error.",
     )
     encoding: str = Field(
         default="",
-        description="Such as `windows-1252` or `utf-16`. Left out: what the byte order mark says, "
-        "then the charset in Content-Type, then UTF-8.",
+        description="Such as `windows-1252` or `utf-16`. Default: the byte order mark, "
+        "then the charset of Content-Type, then UTF-8.",
     )
     compression: Compression | tuple[Compression, ...] = Field(
         default=(),
-        description="`gzip` or `zip`; from the outermost if there are several: `[gzip, gzip]`. "
-        "Left out: recognised by the first bytes, once.",
+        description="`gzip` or `zip`; a list from the outermost, if several: `[gzip, gzip]`. "
+        "Default: one layer, recognised by its first bytes.",
     )
     zip_member: str = Field(
         default="",
-        description="The file in the zip, or a pattern: `data/*.csv`. Left out: its only one.",
+        description="The file in the zip, or a pattern: `data/*.csv`. Default: the only file.",
     )
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="Of CSV.")
     quote: str = Field(
         default='"',
         max_length=1,
-        description="What stands around CSV fields that contain the delimiter or line breaks; "
-        "empty: nothing does, and quotes are text.",
+        description="The quote around CSV fields that contain the delimiter or line breaks; "
+        "empty: no quoting, quotes are text.",
     )
     skip_rows_before_header: int = Field(
-        default=0, ge=0, description="Lines above the header of CSV, empty ones too."
+        default=0, ge=0, description="Lines before the header of CSV, including empty ones."
     )
     skip_rows_at_end: int = Field(
-        default=0, ge=0, description="Lines below the last record of CSV, empty ones too."
+        default=0, ge=0, description="Lines after the last record of CSV, including empty ones."
     )
     null_values: tuple[str, ...] = Field(
-        default=(), description="Texts that stand for null in every column: ''."
+        default=(), description="Texts that mean null in every column: ''."
     )
     select: Selection | None = None
 
@@ -108,18 +108,18 @@ class Format(Definition):
         return self._as_sent
 
     def with_numbers_as_sent(self) -> Format:
-        """The same layout, read with numbers as sent."""
+        """The same layout, but numbers are read as sent."""
         found = self.model_copy()
         found._as_sent = True
         return found
 
     @property
     def evidence(self) -> Evidence:
-        """What shows that an answer is the source's; nothing unless a contract says so."""
+        """What an answer must contain; nothing unless set from a contract."""
         return self._evidence
 
     def with_evidence(self, evidence: Evidence) -> Format:
-        """The same format, for answers that must contain this."""
+        """The same format for answers that must contain this."""
         found = self.model_copy()
         found._evidence = evidence
         return found
@@ -137,24 +137,24 @@ class Format(Definition):
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The names on the way to the records."""
+        """The parts of the path to the records."""
         return parts(self.records)
 
     @property
     def inherited(self) -> dict[str, str]:
-        """The field of an object above, or `*`, by the name that records have it under."""
+        """The inherited field, or `*`, by its name in the records."""
         if isinstance(self.inherit, dict):
             return self.inherit
         return {name: name for name in self.inherit}
 
     @property
     def layers(self) -> tuple[Compression, ...]:
-        """How it is compressed, from the outermost."""
+        """The layers of compression, from the outermost."""
         return (self.compression,) if isinstance(self.compression, str) else self.compression
 
     @property
     def in_place(self) -> bool:
-        """Whether each record stands in one place of the body, as it is."""
+        """Whether each record is a contiguous, unchanged part of the body."""
         return self.kind not in ("columnar", "rows") and EVERY not in self.path
 
     @field_validator("encoding")
@@ -189,9 +189,9 @@ class Format(Definition):
     @model_validator(mode="after")
     def _words_fit_the_kind(self) -> Format:
         if self.kind in ("csv", "jsonl") and self.records:
-            raise ValueError(f"`records` has no meaning for `kind: {self.kind}`")
+            raise ValueError(f"`records` does not apply to `kind: {self.kind}`")
         if self.kind in ("csv", "jsonl") and self.envelope:
-            raise ValueError(f"`envelope` has no meaning for `kind: {self.kind}`")
+            raise ValueError(f"`envelope` does not apply to `kind: {self.kind}`")
         if self.kind != "csv" and (self.skip_rows_before_header or self.skip_rows_at_end):
             raise ValueError("skipping rows needs `kind: csv`")
         if self.zip_member and self.layers and "zip" not in self.layers:

@@ -1,4 +1,4 @@
-"""How much a source may send, and how long that may take."""
+"""The limits on the size and the duration of fetches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _GIB = 1024 * _MIB
 
 
 class Limits(Definition):
-    """What is refused as too much: whatever exceeds a limit is a permanent error that names it.
+    """Limits; exceeding one is a permanent error that names it.
 
     The defaults keep a load within the memory that promise 8 allows. Of
     `record_bytes` and `whole_bytes`, a load takes about ten times as much

@@ -65,7 +65,7 @@ class Contract(Definition):
         default=0,
         ge=0,
         le=500,
-        description="Number of earlier periods that a scheduled run fetches again.",
+        description="Number of earlier periods that a scheduled run also fetches.",
     )
     lookback_monthly: int = Field(
         default=0,
@@ -151,7 +151,7 @@ class Contract(Definition):
                 continue
             if paging.total or paging.more or paging.next not in ("", "header"):
                 raise ValueError(
-                    f"`paging` names a path in the body, which `format.kind: {kind}` has not"
+                    f"`paging` names a path in the body, which `format.kind: {kind}` does not have"
                 )
 
     def _check_request(self, column: Column, value: str, way: Way) -> None:
@@ -162,7 +162,7 @@ class Contract(Definition):
             )
 
     def layout(self, way: str = "api") -> Format:
-        """The format of the bodies fetched this way, and what they must contain."""
+        """The format of the bodies fetched in this way, and what they must contain."""
         if isinstance(self.extract, DatabaseExtract):
             found = Format(kind="jsonl")
         else:
@@ -176,7 +176,7 @@ class Contract(Definition):
         return found.with_numbers_as_sent() if needed else found
 
     def columns_of(self, way: str = "api") -> tuple[Column, ...]:
-        """The columns, with the paths of the records fetched this way."""
+        """The columns, with their paths in the records fetched in this way."""
         if way != "archive" or not isinstance(self.extract, Extract) or not self.extract.archive:
             return self.columns
         paths = self.extract.archive.paths
@@ -200,7 +200,7 @@ class Contract(Definition):
         return next(column for column in self.columns if column.name == name)
 
     def partition(self, council: str, period: str) -> Partition:
-        """The partition of a council and a period as people write it. Raises `UnknownName`."""
+        """The partition of a council and a period given as text. Raises `UnknownName`."""
         return Partition(self.name, council, self.parse_period(period))
 
     def parse_period(self, text: str) -> Period:
@@ -213,10 +213,10 @@ class Contract(Definition):
 
     @property
     def may_empty(self) -> bool:
-        """Whether a partition that has records may be replaced by none."""
+        """Whether a partition with records may be replaced by an empty one."""
         if self.checks.partition_may_empty is not None:
             return self.checks.partition_may_empty
-        # A row that changes again leaves the period that it was in.
+        # A row that changes again moves to a later period.
         extract = self.extract
         return isinstance(extract, DatabaseExtract) and extract.follows_changes
 

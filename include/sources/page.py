@@ -1,4 +1,4 @@
-"""What is known of a page besides its bytes: the request that it answers, and the answer."""
+"""The facts of a page besides its bytes: its request, and the headers of the answer."""
 
 from __future__ import annotations
 
@@ -21,33 +21,32 @@ class SentRequest(BaseModel):
 
     @property
     def address(self) -> str:
-        """The URL without a query, in which a key could stand."""
+        """The URL without its query, which could contain a key."""
         return self.url.partition("?")[0]
 
     @property
     def digest(self) -> str:
-        """Equal for requests that ask for the same."""
+        """Equal for equal requests."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def digest_with(self, context: dict[str, str]) -> str:
-        """Equal for requests that ask for the same and knew the same."""
+        """Equal for equal requests with equal context."""
         knew = "\x1f".join(f"{name}={value}" for name, value in sorted(context.items()))
         return hashlib.sha256(f"{self.digest}\x1e{knew}".encode()).hexdigest()
 
 
 class PageFacts(BaseModel):
-    """One body that the source served, but for the request.
+    """The facts of one body that the source served, except its request.
 
     `label` names the request within its partition (`E05000400`, or
-    `E05000400/1` for a part of a split area); `context` holds what the request
-    knew and no record carries, by placeholder name. `way` is the contract's way
-    that it was asked by, and `next` what the page after it is asked with: an
-    offset, page number, cursor, link or key; empty after the last. `digest` is
-    that of the request with its context. `redirects` are the addresses that
-    the request was redirected to, in order, without their queries. `after` is
-    when the page before it, of the same paging, was fetched: pages that belong
-    together are told from those of another pass. `sha256` and `bytes` are of
-    the body as received, before it is compressed.
+    `E05000400/1` for a part of a split area); `context` holds the request's
+    values that records lack, by placeholder name. `way` is the contract's way
+    of the request, and `next` the offset, page number, cursor, link or key of
+    the next page; empty after the last. `digest` is that of the request with
+    its context. `redirects` are the addresses that the request was redirected
+    to, in order, without their queries. `after` is the time at which the
+    previous page of the same pass was fetched, to distinguish passes. `sha256`
+    and `bytes` are of the body as received, before it is compressed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,12 +67,12 @@ class PageFacts(BaseModel):
 
     @property
     def content_type(self) -> str:
-        """What the answer said of itself."""
+        """The Content-Type of the answer."""
         return self.headers.get("content-type", "")
 
 
 class Answered(BaseModel):
-    """An answer without a page: the status says that there is nothing, or nothing yet."""
+    """An answer without a page: its status means no records, or not published yet."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

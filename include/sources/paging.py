@@ -1,4 +1,4 @@
-"""How a contract asks for the next page, and how it knows the last one."""
+"""How a contract requests the next page and recognises the last one."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Status = Annotated[int, AfterValidator(_has_a_meaning_of_its_own)]
 
 
 class Paging(Definition):
-    r"""How the next page is requested, and how the last one is known.
+    r"""How the next page is requested, and how the last one is recognised.
 
     Paths are names joined by dots; write a dot within a name as `\.`:
     `@odata\.nextLink`.
 
-    - `total` ends the paging once so many different records have come;
-    - otherwise `more` does, where the answer has it: true means that another
-      page follows, false that none does;
+    - `total` ends the paging after that many distinct records;
+    - otherwise `more`, if the answer has it: true means that another page
+      follows, false that it was the last;
     - otherwise `offset` and `page` end with an empty page, because servers cap
       page sizes and a short page proves nothing; `cursor` and `link` end when
       the answer names no next page. `last_page` changes that.
@@ -53,7 +53,7 @@ class Paging(Definition):
     )
     first: int = Field(default=0, ge=0, description="The first offset or page number.")
     first_cursor: str = Field(
-        default="", description="The cursor to request the first page with, if any: `*`."
+        default="", description="The cursor of the first request, if any: `*`."
     )
     next: BodyPath = Field(
         default="",
@@ -63,7 +63,7 @@ class Paging(Definition):
     more: BodyPath = Field(
         default="",
         description="Path in the body to a flag that says whether another page follows: "
-        "`has_more`, `exceededTransferLimit`. An answer without the flag says neither.",
+        "`has_more`, `exceededTransferLimit`. An answer without the flag decides nothing.",
     )
     total: BodyPath = Field(
         default="",
@@ -74,18 +74,18 @@ class Paging(Definition):
     last_page: Literal["", "short", "empty"] = Field(
         default="",
         description="`short`: the API documents that a page of fewer than `size` records is the "
-        "last. `empty`: the pages end with an empty one, although each names a next page.",
+        "last. `empty`: only an empty page is the last, even if each names a next page.",
     )
     end_status: tuple[Status, ...] = Field(
-        default=(), description="Statuses that, after at least one page, mean the end: 404."
+        default=(), description="Statuses that mean the end, after at least one page: 404."
     )
     may_repeat: bool = Field(
         default=False,
-        description="Records may come again on a later page. Otherwise a repeated `key` means "
+        description="Records may repeat on a later page. Otherwise a repeated `key` means "
         "that the order changed between two pages: they are fetched again; then the fetch fails.",
     )
     max_pages: int = Field(
-        default=1_000, ge=1, description="Pages of one request at most; more are an error."
+        default=1_000, ge=1, description="Most pages of one request; more are an error."
     )
     until_two_agree: bool = Field(
         default=False,
@@ -103,7 +103,7 @@ class Paging(Definition):
         if self.kind == "link" and not self.next:
             raise ValueError("`kind: link` needs `next`")
         if by_position and self.next:
-            raise ValueError(f"`next` has no meaning for `kind: {self.kind}`")
+            raise ValueError(f"`next` does not apply to `kind: {self.kind}`")
         if self.first_cursor and self.kind != "cursor":
             raise ValueError("`first_cursor` needs `kind: cursor`")
         if self.last_page == "short" and not self.size:

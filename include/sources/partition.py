@@ -23,7 +23,7 @@ class Period:
 
     @classmethod
     def of(cls, day: date, grain: Grain) -> Period:
-        """The period of `grain` that `day` lies in."""
+        """The period of `grain` that contains `day`."""
         if isinstance(day, datetime):
             day = day.date()
         return cls(day if grain == "day" else day.replace(day=1), grain)
@@ -77,7 +77,7 @@ class Partition:
 
     @property
     def place(self) -> dict[str, str]:
-        """Council and period as text, as tasks hand them on."""
+        """Council and period as text, as tasks pass them on."""
         return {"council": self.council, "period": str(self.period)}
 
     def __str__(self) -> str:

@@ -11,10 +11,10 @@ _PART = re.compile(r"((?:[^.\\]|\\[.\\])+)(\.|$)")
 
 @lru_cache(maxsize=4096)
 def parts(path: str) -> tuple[str, ...]:
-    r"""The names along a path, from the outermost: `geo.lat` are two, `geo\.lat` is one.
+    r"""The names of a path, from the outermost: `geo.lat` has two, `geo\.lat` one.
 
-    `\\` stands for a backslash; the empty path has no names. Raises
-    `ValueError` for an empty name and for any other backslash.
+    `\\` is a backslash; the empty path has no names. Raises `ValueError` for
+    an empty name and for any other backslash.
     """
     found, place = [], 0
     while place < len(path):
@@ -30,5 +30,5 @@ def parts(path: str) -> tuple[str, ...]:
 
 
 def joined(names: Iterable[str]) -> str:
-    """The path of names, from the outermost; `parts` gives them back."""
+    """The path of names, from the outermost; the inverse of `parts`."""
     return ".".join(name.replace("\\", "\\\\").replace(".", "\\.") for name in names)

@@ -8,7 +8,7 @@ SCHEMA = "raw"
 # Fields that the contract does not name, as one JSON object.
 EXTRA = "_extra"
 
-# What leads a row back to its byte in S3, besides the contract's columns.
+# Columns that trace a row to its bytes in S3.
 LINEAGE = {
     "_council": "text",
     "_period": "date",
@@ -23,7 +23,7 @@ LINEAGE_NOTES = {
     "_record_no": "The record's number in that landing, from 1.",
 }
 
-# What staging models call the columns that every raw table has; `_period` by its length.
+# Names in staging models of the columns that every raw table has; `_period` by its grain.
 STAGED = {
     "_council": "council",
     "_period of a day": "day",
@@ -50,9 +50,9 @@ def expected_columns(contract: Contract) -> dict[str, str]:
 
 
 def quoted(name: str) -> str:
-    """An identifier as SQL text: `user` and `order` are columns only in quotes.
+    """An identifier as quoted SQL text, so that `user` and `order` are columns.
 
-    For drivers that take text alone; elsewhere use `psycopg.sql.Identifier`.
+    For drivers that accept only text; elsewhere use `psycopg.sql.Identifier`.
     """
     return '"' + name.replace('"', '""') + '"'
 

@@ -8,14 +8,14 @@ from typing import Any
 
 
 class _Strict(Formatter):
-    """`str.format` over dotted names looked up whole: no attribute access, no positions."""
+    """`str.format` over whole dotted names: no attribute access, no positions."""
 
     def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         return kwargs[field_name], field_name
 
 
 def placeholders(template: str) -> Iterator[str]:
-    """The names that a template asks for. Raises `ValueError` if it is not well formed."""
+    """The placeholder names of a template. Raises `ValueError` if it is malformed."""
     for _, name, _, _ in Formatter().parse(template):
         if name is not None:
             yield name
@@ -24,7 +24,7 @@ def placeholders(template: str) -> Iterator[str]:
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """The template with its placeholders replaced.
 
-    Raises `KeyError` for a name that `values` lacks; contracts are checked
-    for that when they are read.
+    Raises `KeyError` for a name that is not in `values`; contracts are checked
+    for this when they are read.
     """
     return _Strict().vformat(template, (), values)

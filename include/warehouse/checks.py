@@ -1,4 +1,4 @@
-"""What must hold of a partition before its load is committed; each says why not, or None."""
+"""The checks before a load is committed; each returns why it fails, or None."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from include.warehouse.books.counts import Counts
 from include.warehouse.books.ledger import Landing
 from include.warehouse.parts import Emptied
 
-# So many parts are named in a message.
+# Most parts named in a message.
 SHOWN = 5
 
 
 def of_landing(
     contract: Contract, landing: Landing, previous: Mapping[str, Any] | None
 ) -> str | None:
-    """Whether a landing holds enough records, in itself and beside the partition's current load."""
+    """Whether a landing has enough records, also compared with the current load."""
     least = contract.checks.min_records
     if landing.records < least:
         return (
@@ -47,7 +47,7 @@ def of_landing(
 def of_parts(
     contract: Contract, landing: Landing, previous: str, gone: Sequence[Emptied]
 ) -> str | None:
-    """Whether every part that has records in the current load, landing `previous`, has some now."""
+    """Whether every part with records in the current load, landing `previous`, still has some."""
     most = contract.checks.max_records_of_emptied_part
     if most is None or not landing.records:
         return None
@@ -63,7 +63,7 @@ def of_parts(
 
 
 def of_books(landing: Landing, counts: Counts, copied: int) -> str | None:
-    """Whether every record of the manifest was read, and every one read is accounted for."""
+    """Whether every record of the manifest was read, and every record read is accounted for."""
     accounted = counts.loaded + len(counts.quarantine) + counts.duplicates
     if landing.records == counts.records == accounted and copied == counts.rows:
         return None
@@ -76,7 +76,7 @@ def of_books(landing: Landing, counts: Counts, copied: int) -> str | None:
 
 
 def of_records(contract: Contract, counts: Counts) -> str | None:
-    """Whether few enough records break the contract; else what is most often wrong with them."""
+    """Whether few enough records break the contract; else the most frequent violation."""
     bad, most = len(counts.quarantine), contract.checks.max_quarantined_share
     last = next((item for item in counts.quarantine if item.record_no == counts.records), None)
     if last is not None and is_failure(last.record.decode("utf-8", "replace")):
@@ -99,10 +99,10 @@ def of_records(contract: Contract, counts: Counts) -> str | None:
 
 
 def _found(column: str | None, value: str | None) -> str:
-    """What is wrong with a record as a whole, or with the fields that no column names."""
+    """What is wrong with a record as a whole, or with its unknown fields."""
     if column == EXTRA:
         return (
-            "expected JSON in the fields that no column names, found text that is not UTF-8, or "
+            "expected JSON in the unknown fields, found text that is not UTF-8, or "
             "NaN. Is `encoding` right under `format`?"
         )
     if column is None:
@@ -113,7 +113,7 @@ def _found(column: str | None, value: str | None) -> str:
 def of_columns(
     contract: Contract, counts: Counts, previous: Mapping[str, Any] | None
 ) -> str | None:
-    """Whether every column that holds a value in the current load holds one in the new."""
+    """Whether every column with a value in the current load has one in the new load."""
     if contract.checks.null_columns_may_appear or not previous or not counts.rows:
         return None
     known = {column.name for column in contract.raw_columns()}

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and its failures turned into ours."""
+"""Connections to PostgreSQL, and its errors as ours."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 
 Connection: TypeAlias = psycopg.Connection[Any]
-# Of `connect`: besides what a `Cursor` does, it copies.
+# From `connect`: a `Cursor` that also supports COPY.
 CopyCursor: TypeAlias = psycopg.Cursor[Any]
 
-# SQLSTATE classes and codes that pass by themselves: connection lost, out of resources,
+# SQLSTATE classes and codes of temporary failures: connection lost, out of resources,
 # operator intervention, serialisation, deadlock, lock not available.
 RETRYABLE_STATES = ("08", "53", "57", "40001", "40P01", "55P03")
 DISK_FULL = "53100"
-# What libpq says when the server went away and no SQLSTATE came back.
+# Parts of libpq's messages if the server is gone and there is no SQLSTATE.
 LOST = ("connection", "server closed", "terminat", "timeout", "could not receive")
 
 
 class Cursor(Protocol):
-    """Runs statements with `$1`, `$2`, ... for their parameters; of any driver."""
+    """Runs statements with the parameters `$1`, `$2`, ...; of any driver."""
 
     @property
     def description(self) -> Sequence[Any] | None:
@@ -45,19 +45,19 @@ class Cursor(Protocol):
 
 
 class ArrowCursor(Cursor, Protocol):
-    """Reads its result as Arrow, too."""
+    """Also reads its result as Arrow."""
 
     def fetch_record_batch(self) -> Iterable[pa.RecordBatch]:
-        """The result batch by batch, as it comes."""
+        """The result batch by batch, as a stream."""
 
 
 class DatabaseRefused(PermanentError):
-    """PostgreSQL refused a statement; another try will not change that."""
+    """PostgreSQL rejected a statement; a retry will not help."""
 
 
 @contextmanager
 def connect(dsn: str) -> Iterator[Connection]:
-    """A connection with a transaction open. Raises our errors, never the driver's."""
+    """A connection with an open transaction. Raises our errors, never the driver's."""
     with database_errors("PostgreSQL: connecting"):
         connection = psycopg.connect(
             dsn, cursor_factory=psycopg.RawCursor, options="-c timezone=UTC"
@@ -72,7 +72,7 @@ def connect(dsn: str) -> Iterator[Connection]:
 @contextmanager
 def connect_for_arrow(dsn: str) -> Iterator[ArrowConnection]:
     """The same with a driver whose cursors read a result as a stream of Arrow batches."""
-    # It imports pandas, which most who connect have no use for.
+    # It imports pandas, which most callers do not need.
     from adbc_driver_manager import Error as ArrowError
     from adbc_driver_postgresql import dbapi
 
@@ -87,7 +87,7 @@ def connect_for_arrow(dsn: str) -> Iterator[ArrowConnection]:
 
 @contextmanager
 def database_errors(doing: str, failures: type[Exception] = psycopg.Error) -> Iterator[None]:
-    """Turn a driver's failures into retryable and permanent ones; `doing` opens the message."""
+    """Turn a driver's errors into retryable and permanent ones; `doing` starts the message."""
     try:
         yield
     except failures as error:
@@ -95,7 +95,7 @@ def database_errors(doing: str, failures: type[Exception] = psycopg.Error) -> It
 
 
 def as_ours(doing: str, error: Exception) -> RetryableError | PermanentError:
-    """Retryable where the same statement may succeed later."""
+    """Retryable if the same statement may succeed later."""
     state = (getattr(error, "sqlstate", None) or "").strip("\0")
     text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     lost = not state and any(word in text.lower() for word in LOST)
@@ -108,7 +108,7 @@ def as_ours(doing: str, error: Exception) -> RetryableError | PermanentError:
         return ServiceUnavailable(f"{doing}: {text}. The next retry may succeed.")
     return DatabaseRefused(
         f"{doing}: {text} (SQLSTATE {state or 'unknown'}). Retrying will not help; "
-        "`wandle doctor` and `wandle migrate` tell what is missing."
+        "`wandle doctor` and `wandle migrate` report what is missing."
     )
 
 
@@ -120,7 +120,7 @@ def rows(cursor: Cursor, query: str, *parameters: Any) -> list[dict[str, Any]]:
 
 
 def problem_of_login(dsn: str) -> str:
-    """Why this address does not let its role in over TLS; empty where it does. No password."""
+    """Why this DSN cannot connect over TLS; empty if it can. Without the password."""
     try:
         with psycopg.connect(dsn, connect_timeout=CONNECT_SECONDS) as connection:
             found = connection.execute(
@@ -132,7 +132,7 @@ def problem_of_login(dsn: str) -> str:
 
 
 def takes_plain_connections(dsn: str) -> bool:
-    """Whether the server lets this role in without TLS, too."""
+    """Whether the server also accepts this role without TLS."""
     parts = urlsplit(dsn)
     query = dict(parse_qsl(parts.query)) | {"sslmode": "disable"}
     plain = urlunsplit(parts._replace(query=urlencode(query, safe="/")))

@@ -23,30 +23,30 @@ from include.warehouse.connection import CopyCursor
 
 _BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
-# Dates and times count from 2000-01-01, Arrow's from 1970-01-01.
+# PostgreSQL's dates and times count from 2000-01-01, Arrow's from 1970-01-01.
 _EPOCH_DAYS = 10_957
 _EPOCH_MICROSECONDS = _EPOCH_DAYS * 24 * 60 * 60 * 1_000_000
-# A numeric is digits to this base, so many decimal digits each.
+# A numeric consists of digits in this base, of four decimal digits each.
 _BASE, _BASE_DIGITS = 10_000, 4
 _NEGATIVE = 0x4000
-# With more decimals than these, numbers are Python's: 64 bits may not hold them.
+# With more decimals, Python's numbers are used: 64 bits may be too few.
 _WORD_SCALE = 16
 _JSONB_VERSION = b"\x01"
 _LENGTH_BYTES = 4
-# So many rows are made at once: they are sent while a processor's cache still holds them.
+# Rows to encode at a time: few enough to be sent from the processor's cache.
 _ROWS = 4_000
 
 
 class _Broken(Exception):
-    """What PostgreSQL is told, and logs, when batches fail: the failure's text may hold a value."""
+    """Aborts the COPY if a batch fails, without leaking values to the server log."""
 
     def __init__(self, failure: Exception) -> None:
-        super().__init__("what was to be copied could not be made")
+        super().__init__("the rows to copy could not be prepared")
         self.failure = failure
 
 
 def append(cursor: CopyCursor, schema: str, table: str, batches: Iterable[pa.RecordBatch]) -> int:
-    """Add the rows of batches with the same columns to a table; how many.
+    """Add the rows of batches with the same columns to a table; returns their number.
 
     Raises what the batches raise.
     """
@@ -61,7 +61,7 @@ def _append(cursor: CopyCursor, table: sql.Identifier, batches: Iterator[pa.Reco
     first = next(batches, None)
     if first is None:
         return 0
-    # What has one width in every row goes first, and is one piece.
+    # Fixed-width columns first: together they are one piece.
     fields = sorted(first.schema, key=lambda field: _has_any_width(field.type))
     names = [field.name for field in fields]
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
@@ -98,11 +98,11 @@ def _unsaid(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def encoded(batch: pa.RecordBatch) -> pa.Buffer:
-    """The rows of a batch as `COPY` reads them, without its header and its end.
+    """The rows of a batch in COPY format, without its header and trailer.
 
     Columns are text, bytes, JSON (for `jsonb`), 64-bit integers and doubles,
-    booleans, dates, moments in microseconds, decimals of 128 bits, and
-    dictionaries of one value, which every row has.
+    booleans, dates, times in microseconds, decimals of 128 bits, and
+    dictionaries of one value for every row.
 
     Raises `TypeError` for another type.
     """
@@ -118,7 +118,7 @@ _Parts = list[tuple[str, Any]]
 
 
 class _Row:
-    """The pieces that each row is made of; what has one width in every row is one piece."""
+    """The pieces of each row; consecutive fixed-width columns are one piece."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -126,7 +126,7 @@ class _Row:
         self._fixed: _Parts = []
 
     def add(self, parts: _Parts, nulls: Mask | None = None) -> None:
-        """Go on with these; `nulls` have the first only, which says so."""
+        """Append these; of `nulls`, only the first part, the length, is written."""
         if nulls is None:
             self._fixed += parts
             return
@@ -134,12 +134,12 @@ class _Row:
         self._pieces.append(_cut(_together(parts, self._rows), nulls))
 
     def add_bytes(self, values: pa.Array) -> None:
-        """Go on with bytes of any width."""
+        """Append bytes of any width."""
         self._end_piece()
         self._pieces.append(values)
 
     def joined(self) -> pa.Buffer:
-        """The rows, one behind the other."""
+        """The concatenated rows."""
         self._end_piece()
         joined = pc.binary_join_element_wise(*self._pieces, pa.scalar(b"", pa.binary()))
         return joined.buffers()[2] or pa.py_buffer(b"")
@@ -167,7 +167,7 @@ def _add_field(row: _Row, column: pa.Array) -> None:
 
 
 def _add_texts(row: _Row, column: pa.Array, nulls: Mask | None, before: bytes = b"") -> None:
-    """Length and bytes; `before` each value stands what is no part of it."""
+    """Length and bytes; `before` precedes each value and is not part of it."""
     values = _without_nulls(column.view(pa.binary()), b"")
     lengths = pc.binary_length(values).to_numpy() + len(before)
     if nulls is not None:
@@ -180,7 +180,7 @@ def _add_texts(row: _Row, column: pa.Array, nulls: Mask | None, before: bytes = 
 
 
 def _words(column: pa.Array, nulls: Mask | None) -> _Parts:
-    """Values of one width, as they stand but for the order of their bytes, and where they begin."""
+    """Fixed-width values, unchanged except for their byte order, and their offset."""
     kind, epoch = column.type, 0
     if pa.types.is_boolean(kind):
         column, form = column.cast(pa.int8()), "i1"
@@ -193,7 +193,7 @@ def _words(column: pa.Array, nulls: Mask | None) -> _Parts:
     elif pa.types.is_timestamp(kind) and kind.unit == "us":
         column, form, epoch = column.view(pa.int64()), "i8", _EPOCH_MICROSECONDS
     else:
-        raise TypeError(f"no binary COPY of {kind}")
+        raise TypeError(f"binary COPY does not support {kind}")
     values = _without_nulls(column, 0).to_numpy(zero_copy_only=False)
     if epoch:
         values = values - epoch
@@ -209,7 +209,7 @@ def _length(width: int, nulls: Mask | None) -> tuple[str, Any]:
 
 
 def _numerics(column: pa.Array, nulls: Mask | None) -> _Parts:
-    """Digits of the same number for every value; PostgreSQL leaves out the zeros at both ends."""
+    """As many digits for every value; PostgreSQL drops the zeros at both ends."""
     scale = column.type.scale
     limbs = np.frombuffer(column.buffers()[1], dtype=np.int64).reshape(-1, 2)
     limbs = limbs[column.offset : column.offset + len(column)]
@@ -219,7 +219,7 @@ def _numerics(column: pa.Array, nulls: Mask | None) -> _Parts:
     in_words = scale <= _WORD_SCALE and not (high != low >> 63).any()
     values = low if in_words else (high.astype(object) << 64) + low.view(np.uint64).astype(object)
     sizes = np.abs(values)
-    # The smallest of 64 bits has no positive counterpart in them but as an unsigned one.
+    # The smallest 64-bit integer has a positive counterpart only as an unsigned one.
     digits, weight = _digits(sizes.view(np.uint64) if in_words else sizes, scale)
     head = (len(digits), weight, np.where(values < 0, _NEGATIVE, 0), scale)
     words: _Parts = [(">i2", value) for value in (*head, *digits)]
@@ -227,7 +227,7 @@ def _numerics(column: pa.Array, nulls: Mask | None) -> _Parts:
 
 
 def _digits(values: NDArray[Any], scale: int) -> tuple[list[NDArray[Any]], int]:
-    """The digits of values without their sign, highest first, and the first one's exponent."""
+    """The digits of absolute values, highest first, and the exponent of the first."""
     whole, part = _divided(values, 10**scale)
     digits: list[NDArray[Any]] = []
     places = -(-scale // _BASE_DIGITS)
@@ -244,13 +244,13 @@ def _digits(values: NDArray[Any], scale: int) -> tuple[list[NDArray[Any]], int]:
 
 
 def _divided(values: NDArray[Any], by: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Quotients and rests, also of Python's numbers."""
+    """Quotients and remainders, also of Python's numbers."""
     whole = values // by
     return whole, values - whole * by
 
 
 def _together(parts: _Parts, rows: int) -> NDArray[Any]:
-    """A row's bytes for each row, in two dimensions."""
+    """The bytes of each row, in two dimensions."""
     packed = np.empty(rows, [(str(place), form) for place, (form, _) in enumerate(parts)])
     for place, (_, values) in enumerate(parts):
         packed[str(place)] = values
@@ -258,7 +258,7 @@ def _together(parts: _Parts, rows: int) -> NDArray[Any]:
 
 
 def _cut(data: NDArray[np.uint8], nulls: Mask | None = None) -> pa.Array:
-    """Each row of two dimensions as bytes; of a null only its length."""
+    """Each row of a 2-D array as bytes; for a null only its length."""
     rows, width = data.shape
     widths = np.full(rows, width)
     if nulls is not None:
@@ -271,10 +271,10 @@ def _cut(data: NDArray[np.uint8], nulls: Mask | None = None) -> pa.Array:
 
 
 def alike(batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
-    """Consecutive batches, with the columns that have held a value so far.
+    """Consecutive batches, with the columns that have had a value so far.
 
-    A batch that has a value in one more column begins the next of these. Each
-    must be read to its end before the next is asked for.
+    A batch with a value in another column starts the next group. Each group
+    must be read to its end before the next one is requested.
     """
     names: list[str] = []
     some = (batch for batch in batches if batch.num_rows)

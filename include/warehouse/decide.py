@@ -1,4 +1,4 @@
-"""What a load does with a landing, decided from what is known so far."""
+"""Decide what a load does with a landing, from what is known so far."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Literal
 
 from include.warehouse.books.ledger import Landing
 
-# The first two are how the load ends; after `compare`, more is known and it is decided again.
+# The first two end the load; after `compare`, more is known and the decision is made again.
 Decision = Literal["not_published", "unchanged", "compare", "replace"]
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a load: at first without, later with, what reading the landing shows.
+    """The facts about a load, first before and then after the landing is read.
 
-    `rules_hash` is of the rules it is loaded by, `current` the ledger entry of
-    what the raw table should hold of the partition, `present` the number of
-    rows it does hold, None until they are counted. `begins_alike` says whether
+    `rules_hash` is that of the rules of this load, `current` the ledger entry
+    of the rows that the raw table should have of the partition, `present` the
+    number of rows that it has, None until counted. `begins_alike` says whether
     the rows of the landing's first batch are in the table; `content` is its
     `content_hash` and `quarantine_hash`. Both are None until it has been read.
     """
@@ -33,7 +33,7 @@ class Known:
 
     @property
     def accepted(self) -> bool:
-        """Whether the current load is of the same pages, by the same rules."""
+        """Whether the current load has the same pages and the same rules."""
         return self.current is not None and (self.landing.pages_hash, self.rules_hash) == (
             self.current["pages_hash"],
             self.current["rules_hash"],
@@ -43,9 +43,10 @@ class Known:
 def decide(known: Known) -> Decision:
     """Whether a landing is skipped (and why), compared with the table, or copied into it.
 
-    `compare` reads the landing without copying it: first one batch, and if the
-    table holds that, all of it. Whoever emptied or edited the table made the
-    ledger's word void; then, or if it is forced, a landing is always copied.
+    `compare` reads the landing without copying it: first one batch and, if the
+    table has its rows, all of it. If the table was emptied or edited, so that
+    the ledger no longer describes it, or with `force`, a landing is always
+    copied.
     """
     current, landing = known.current, known.landing
     if landing.outcome == "not_published":

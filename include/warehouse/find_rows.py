@@ -1,4 +1,4 @@
-"""Find single rows: in a raw table by its columns, in a mart by what tells its rows apart."""
+"""Find single rows: in a raw table by its columns, in a mart by its grain."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def raw_rows(
 ) -> tuple[int, list[dict[str, Any]]]:
     """How many rows of a raw table have these values, and the first of them.
 
-    Raises `PermanentError` for a column that there is not, and for a value
-    that its type cannot hold.
+    Raises `PermanentError` for an unknown column, and for a value that does
+    not fit its type.
     """
     types = expected_columns(contract)
     where = _where(f"raw.{contract.name}", types, wanted)
@@ -32,9 +32,9 @@ def raw_rows(
 def mart_row(
     cursor: Cursor, mart: str, grain: Mapping[str, str], wanted: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The one row of a mart. Raises `PermanentError` if there is none, or more than one.
+    """The single matching row of a mart. Raises `PermanentError` for none or several.
 
-    `grain` are the columns that tell its rows apart, with their SQL types.
+    `grain` are the columns that identify its rows, with their SQL types.
     """
     name = f"marts.{mart}"
     if not rows(cursor, "select to_regclass($1) is not null as there", name)[0]["there"]:
@@ -44,15 +44,15 @@ def mart_row(
     found = _count(cursor, of_mart, wanted, values)
     if found != 1:
         missing = ", ".join(column for column in grain if column not in wanted)
-        more = f"Add `--key` for {missing}." if missing else "Is the value right?"
-        raise PermanentError(f"explain: {found} rows of {name} are like that, expected 1. {more}")
+        more = f"Add `--key` for {missing}." if missing else "Check the value."
+        raise PermanentError(f"explain: {found} rows of {name} match, expected 1. {more}")
     return rows(cursor, f"select * {of_mart}", *values)[0]
 
 
 def rows_of_model(
     cursor: Cursor, model: str, grain: Mapping[str, str], row: Mapping[str, Any], most: int
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """The rows of an intermediate model with a mart row's grain: how many, where the first stand.
+    """The rows of an intermediate model with a mart row's grain: how many, and the first places.
 
     They are counted by landing; each place is `council`, `landing_id` and `record_no`.
     """
@@ -90,11 +90,11 @@ def _count(cursor: Cursor, of_table: str, wanted: Mapping[str, str], values: Seq
     try:
         return int(rows(cursor, f"select count(*) as found {of_table}", *values)[0]["found"])
     except psycopg.Error as error:
-        # Class 22: a value that is none of its column's type.
+        # Class 22: a value that does not fit its column's type.
         if (error.sqlstate or "").startswith("22"):
             names = ", ".join(wanted)
             raise PermanentError(
-                f"explain: a value of `--key` is none of its column's type ({names}). Correct it."
+                f"explain: a value of `--key` does not fit its column's type ({names}). Correct it."
             ) from None
         raise
 

@@ -1,4 +1,4 @@
-"""Replace one partition of one raw table with one landing, in one transaction."""
+"""Replace a partition of a raw table with a landing, in one transaction."""
 
 from __future__ import annotations
 
@@ -46,14 +46,15 @@ def load(
 
     `pages` and `requested` are called only if the landing must be read.
     `requested` returns the requests of a landing by its id, here of this one
-    and the current one, and how many records each returned; none for a landing
-    that is gone. `entry` says who loads what; the returned one has its outcome:
-    `loaded`, `unchanged` or `not_published`. `forced` loads although unchanged,
-    and although a check, but never the books, says no.
+    and the current one, and how many records each returned; none for a removed
+    landing. `entry` describes the load; the returned one has its outcome:
+    `loaded`, `unchanged` or `not_published`. With `forced`, the landing is
+    loaded even if it is unchanged or fails a check, but not if its counts do
+    not balance.
 
-    Raises `LoadRefused` if a check says no, and whatever made it fail; then
-    nothing is changed but the ledger, which has it as `refused` or `failed`,
-    and the list of unknown fields.
+    Raises `LoadRefused` if a check fails, and any error of the load; then only
+    the ledger is changed, with the status `refused` or `failed`, and the list
+    of unknown fields.
     """
     do_without_pandas()
 
@@ -67,7 +68,7 @@ def load(
             connection.commit()
             return done
     except PartitionLocked as error:
-        # Whoever loads this partition may be writing the same landing: that would be waited for.
+        # Another load of this partition may be writing the same landing: this would wait for it.
         write_failure(dsn, entry, error)
         raise
     except Exception as error:
@@ -82,11 +83,11 @@ def write_failure(
     landing: Landing | None = None,
     counts: Counts | None = None,
 ) -> None:
-    """Write that an attempt was `refused` or `failed`, and why, in a transaction of its own.
+    """Record a `refused` or `failed` attempt and the reason, in a separate transaction.
 
-    `landing` is left out if its manifest could not be read, or the partition
-    not be locked. A ledger that
-    cannot be written is logged: `error` itself must not be masked.
+    `landing` is omitted if its manifest could not be read, or the partition
+    could not be locked. A failure to write the ledger is only logged, so that
+    it does not mask `error`.
     """
     status: Status = "refused" if isinstance(error, LoadRefused) else "failed"
     message = str(error) if isinstance(error, PipelineError) else type(error).__name__
@@ -104,7 +105,7 @@ def write_failure(
 
 
 class _Load:
-    """One load, within one transaction; `counts` is what it has come to, also if it fails."""
+    """One load, in one transaction; `counts` are its counts so far, also if it fails."""
 
     _connection: Connection
     _cursor: CopyCursor
@@ -168,7 +169,7 @@ class _Load:
                 self._learn(begins_alike=self._begins_alike(batches))
             if decide(self._known) == "replace":
                 return self._replace(batches)
-            # Most likely the same to its end: to find that, nothing need be copied.
+            # Most likely all of it is the same: comparing does not need a copy.
             self._balance(sum(batch.num_rows for batch in self._counted(batches)))
         self._learn(content=self._content())
         if decide(self._known) == "unchanged":
@@ -180,7 +181,7 @@ class _Load:
     def _check_landing(self) -> None:
         contract, landing, current = self._contract, self._landing, self._known.current
         if current and landing.replaces == current["landing_id"]:
-            return  # the same, but for records that were erased
+            return  # the same, except for erased records
         self._heed(checks.of_landing(contract, landing, current))
         if current and not self._known.accepted:
             previous = current["landing_id"]
@@ -197,7 +198,7 @@ class _Load:
             yield batch.rows
 
     def _begins_alike(self, batches: Ahead[PreparedBatch]) -> bool:
-        """Whether the raw table holds what the first batch does, which is left where it is."""
+        """Whether the raw table has the rows of the first batch, which is not consumed."""
         first = batches.peek()
         if first is None:
             return False
@@ -219,7 +220,7 @@ class _Load:
             previous, gone = known.current["landing_id"], self._raw.emptied(self._parts_in)
             self._heed(checks.of_parts(self._contract, self._landing, previous, gone))
         if known.present:
-            # Only now: content that turns out to be the same is spared it.
+            # Only now, since unchanged content does not need it.
             self._raw.delete_others(known.present)
         landing_id = self._landing.landing_id
         quarantine.replace(self._cursor, self._partition, landing_id, counts.quarantine)
@@ -239,7 +240,7 @@ class _Load:
         )
 
     def _undo_copy(self) -> None:
-        """Roll back, which releases the lock, and go on under it if nothing changed meanwhile."""
+        """Roll back, which releases the lock; lock again, and continue if nothing has changed."""
         self._connection.rollback()
         self._raw.lock()
         current = ledger.current_load(self._cursor, self._partition)
@@ -254,16 +255,16 @@ class _Load:
         return self.counts.content.hexdigest(), quarantine.content_of(self.counts.quarantine)
 
     def _heed(self, why: str | None) -> None:
-        # What the checks, or somebody with `force`, have let in is not asked again.
+        # What passed the checks, or was forced, is not checked again.
         if why is None or self._known.accepted:
             return
         if not self._forced:
             raise LoadRefused(
-                f"{self._partition}: {why}. Nothing was changed. If the source is right, run it "
+                f"{self._partition}: {why}. Nothing was changed. If the source is correct, run it "
                 "again with `force`, or change `checks` in the contract."
             )
         log.warning(
-            "%s: %s; loaded all the same, forced by %s",
+            "%s: %s; loaded anyway, forced by %s",
             self._partition,
             one_line(why),
             self._entry.forced_by,

@@ -1,4 +1,4 @@
-"""How a process that loads holds memory: records come and go by the ten thousand."""
+"""Memory settings of a loading process, which makes and drops records by the ten thousand."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ import pyarrow as pa
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
-# More than the largest piece that a load asks for at once.
+# More than the largest block that a load allocates.
 _KEPT_BYTES = 64 * 1024 * 1024
-# Objects between two searches for cycles; 700 as it comes, a few records.
+# Allocations between two runs of the garbage collector; the default, 700, is a few records.
 _UNSEARCHED = 1_000_000
-# What held when each load began that has not ended; the first of them was not changed by another.
+# The thresholds before each running load; those of the first one are the original.
 _before: list[tuple[int, int, int]] = []
 _guard = Lock()
 
 
 @contextmanager
 def keep_freed_memory() -> Iterator[None]:
-    """Ask glibc not to give memory back page by page, but at the end; elsewhere, do nothing.
+    """Make glibc return memory at the end, not after every page; elsewhere, do nothing.
 
-    As it comes, what one page of a landing was read in goes back to the system
-    and is asked for again by the next one: a fault for every 4 kB, a tenth of
-    a load's processor time. Kept from load to load, it falls to pieces: a
-    process that loads eight partitions would grow by half.
+    By default, the memory of each page of a landing is returned to the system
+    and allocated again for the next one: a fault for every 4 kB, a tenth of a
+    load's CPU time. Kept from load to load, it becomes fragmented: a process
+    that loads eight partitions would grow by half.
     """
     _ask_to_keep()
     try:
@@ -46,7 +46,7 @@ def keep_freed_memory() -> Iterator[None]:
 
 @cache
 def _ask_to_keep() -> None:
-    """One arena for all threads, and for Arrow, too: others would be given back by themselves."""
+    """One arena for all threads and Arrow: others would return memory by themselves."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
@@ -57,10 +57,10 @@ def _ask_to_keep() -> None:
 
 @cache
 def do_without_pandas() -> None:
-    """Let pyarrow find, once, that pandas is not there: it looks for it with its first array.
+    """Keep pyarrow from importing pandas, which it tries to do for its first array.
 
-    Importing it would take a load 0.3 s and 40 MB, for nothing. Others can
-    import it afterwards, and convert to it.
+    The import would cost a load 0.3 s and 40 MB for nothing. Other code can
+    still import pandas later, and convert to it.
     """
     if "pandas" in sys.modules:
         return
@@ -80,7 +80,7 @@ class _NoPandas(MetaPathFinder):
 
 @contextmanager
 def rare_searches() -> Iterator[None]:
-    """Look for cycles seldom: records have none, and are gone when nobody holds them."""
+    """Run the garbage collector less often: records have no cycles."""
     with _guard:
         _before.append(gc.get_threshold())
         gc.set_threshold(_UNSEARCHED, *_before[0][1:])

@@ -1,4 +1,4 @@
-"""One partition of a raw table, within one transaction: locked, counted, copied into, emptied."""
+"""One partition of a raw table, in one transaction: lock, count, copy, delete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EMPTIED = " group by 1 having bool_and(xmin <> (select pg_current_xact_id()::xid
 
 
 class RawPartition:
-    """The rows of one partition, as the cursor's transaction sees and changes them."""
+    """The rows of one partition, in the cursor's transaction."""
 
     def __init__(self, contract: Contract, partition: Partition, cursor: CopyCursor) -> None:
         self._contract = contract
@@ -36,12 +36,12 @@ class RawPartition:
         lock_for_load(self._cursor.connection, self._partition)
 
     def require_table(self) -> None:
-        """Raise `TableOutdated` unless the table is as the contract says."""
+        """Raise `TableOutdated` unless the table matches the contract."""
         found = rows(self._cursor, raw_table.COLUMNS_QUERY, f"{SCHEMA}.{self._contract.name}")
         raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
 
     def count(self) -> int:
-        """How many rows it has."""
+        """The number of rows."""
         found = rows(
             self._cursor,
             of_partition(self._contract, "select count(*) as present"),
@@ -51,7 +51,7 @@ class RawPartition:
         return int(found[0]["present"])
 
     def copy(self, batches: Iterator[pa.RecordBatch]) -> int:
-        """Add rows; how many. Raises what the batches raise."""
+        """Add rows; returns their number. Raises what the batches raise."""
         return sum(
             append(self._cursor, SCHEMA, self._contract.name, some) for some in alike(batches)
         )
@@ -70,7 +70,7 @@ class RawPartition:
     def delete_others(self, present: int) -> None:
         """Delete the `present` rows that this transaction has not written.
 
-        Raises `ServiceUnavailable` if it finds another number of them.
+        Raises `ServiceUnavailable` if it deletes another number of rows.
         """
         self._cursor.execute(
             of_partition(self._contract, "delete") + NOT_OF_THIS_TRANSACTION,
@@ -80,7 +80,7 @@ class RawPartition:
         deleted = int(rows(self._cursor, raw_table.DELETED_QUERY, name)[0]["deleted"])
         if deleted != present:
             raise ServiceUnavailable(
-                f"{self._partition}: {present} rows were there when the load began, {deleted} "
-                f"when it replaced them: somebody else writes to {name}. Nothing was changed. "
+                f"{self._partition}: {present} rows when the load started, but {deleted} "
+                f"when it replaced them: another process writes to {name}. Nothing was changed. "
                 "The next retry may succeed."
             )

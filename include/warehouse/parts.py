@@ -1,4 +1,4 @@
-"""Which parts of a partition had records in one landing and have none in a later one."""
+"""Find the parts of a partition that had records in one landing and have none in a later one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Literal, NamedTuple
 from include.sources.extract import Extract, Way
 from include.sources.model import Contract
 
-# Labels: `<part>`, of a split area `<part>/1/2`, and from the second page on with `#<page>`.
+# Labels: `<part>`, for a split area `<part>/1/2`, from the second page on followed by `#<page>`.
 _PAGE = re.compile(r"#([1-9][0-9]*)$")
 _SPLIT = re.compile(r"(/[0-9]+)+$")
 
 
 class Requested(NamedTuple):
-    """What a request, or one page of it, was answered with: so many records, perhaps none."""
+    """A request, or one page of it, and the number of records in its answer, possibly 0."""
 
     label: str
     records: int
@@ -26,7 +26,7 @@ class Requested(NamedTuple):
 
 @dataclass(frozen=True)
 class Emptied:
-    """A part, or a page of one, that had so many `records`, and what became of it."""
+    """A part, or a page of one, that had `records`, and whether it is now empty or missing."""
 
     name: str
     records: int
@@ -42,17 +42,17 @@ def emptied(
 ) -> list[Emptied]:
     """The parts that had records before and have none after, in order of their requests.
 
-    A part is what one item of `for_each` and one window were requested for,
-    however many pages and split areas it took. Pages count, too, where they
-    are not simply beyond an earlier end: see `_empty_pages`.
+    A part is one item of `for_each` in one window, whatever its number of
+    pages and split areas. Pages count too, unless they are just after an
+    earlier end: see `_empty_pages`.
 
-    A ward or point that is no longer requested has not become empty: the
-    council's file says which there are, and people change that. A record of a
-    parent has: that it is missing from another answer is no evidence. Nothing
-    is compared across ways (an archive's file holds every part: see
-    `column_of_parts`), nor where no part is in both, because the contract
-    divides the partition differently.
-    A database is read by key, so no page of it is a part.
+    A ward or point that is no longer requested does not count as empty: people
+    edit the list in the council's file. A record of a parent does, since its
+    absence from another answer is not evidence. Nothing is compared across
+    ways (a file of an archive has every part: see `column_of_parts`), nor if
+    the landings have no part in common, because the contract divides the
+    partition differently. A database is read by key, so its pages are not
+    parts.
     """
     if not isinstance(contract.extract, Extract):
         return []
@@ -84,7 +84,7 @@ def column_of_parts(
 
 
 def _records(pages: Sequence[Requested], way: str) -> Counter[str]:
-    """The number of records by label. A page without any is in it, too."""
+    """The number of records by label, including empty pages."""
     records: Counter[str] = Counter()
     for page in pages:
         if page.way == way:
@@ -116,10 +116,10 @@ def _empty_parts(old: Counter[str], new: Counter[str], from_parent: bool) -> Ite
 
 
 def _empty_pages(old: Counter[str], new: Counter[str]) -> Iterator[Emptied]:
-    """Pages that should have records as before: of a split area, or amid the pages of a request.
+    """Pages that should still have records: in a split area, or between pages of a request.
 
-    An empty last page is the usual end of paging. It is not where records were
-    removed, though, if the page before it is as long as it was.
+    An empty last page is the usual end of paging, but not if the page before
+    it still has as many records as before.
     """
     last = {_PAGE.sub("", label): _number(label) for label, records in new.items() if records}
     for label, records in old.items():

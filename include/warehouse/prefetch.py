@@ -1,4 +1,4 @@
-"""An iterator that runs ahead of its reader."""
+"""An iterator that prefetches items."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# Items that are made before they are asked for.
+# Items to prefetch.
 AHEAD = 2
 
 
 class Ahead(Iterator[T]):
-    """Runs an iterator in a thread of its own, a few items ahead of its reader."""
+    """Runs an iterator in a separate thread, a few items ahead of its reader."""
 
     _END = object()
 
@@ -35,7 +35,7 @@ class Ahead(Iterator[T]):
         self._thread.join()
 
     def peek(self) -> T | None:
-        """What comes next, without taking it; None at the end, or if it failed."""
+        """The next item, without consuming it; None at the end, or on an error."""
         if self._peeked is None:
             self._peeked = self._queue.get()
         return None if self._peeked is self._END else self._peeked

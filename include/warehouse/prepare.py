@@ -1,4 +1,4 @@
-"""Pages to what is copied and what is quarantined, batch by batch, counting as it goes."""
+"""Turn pages into batches of rows to copy and records to quarantine, with their counts."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ BATCH_BYTES = STREAM_ABOVE_BYTES
 
 @dataclass(frozen=True)
 class PageBody:
-    """A landed page: its name, what its request added, and its body as received, verified.
+    """A landed page: its name, its request's values, and its body as received, verified.
 
-    `address` is where it lies, as people write it; `content_type` what its answer
-    said of itself.
+    `address` is its `s3://` URI, for messages; `content_type` is that of the
+    answer.
     """
 
     name: str
@@ -51,7 +51,7 @@ class _Part:
     """Consecutive records of one page."""
 
     page: PageBody
-    # Kept while the batch is read, to give back a quarantined record's own bytes, too.
+    # Kept while the batch is read, also to return the bytes of quarantined records.
     chunk: Chunk
     first_position: int
 
@@ -68,7 +68,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class PreparedBatch:
-    """Rows for the raw table, and what the records that they came of add to the books."""
+    """Rows for the raw table, and the counts of their records."""
 
     rows: pa.RecordBatch
     counts: Counts
@@ -81,15 +81,15 @@ def prepare(
     pages: Iterable[PageBody],
     pseudonyms: Pseudonyms | None = None,
 ) -> Iterator[PreparedBatch]:
-    """Yield what is to be copied into the raw table, batch by batch, with the books of each.
+    """Yield the rows to copy into the raw table, batch by batch, with the counts of each.
 
     Of records with the same key, the first is loaded; a later one is an exact
     duplicate if all its columns are equal too, else quarantined under rule
-    `key`. A record that becomes several rows is loaded if all of them can be,
-    and is a duplicate if all of them are.
+    `key`. A record of several rows is loaded if all of them can be loaded, and
+    is a duplicate if all of them are.
 
-    Raises `LandingDamaged` if a page holds not as many records as its manifest
-    says, and `PermanentError` if pseudonyms are needed and not given.
+    Raises `LandingDamaged` if the number of records of a page differs from the
+    manifest, and `PermanentError` if `pseudonyms` are needed but missing.
     """
     readers: dict[str, Reader] = {}
     repeats = Repeats()
@@ -199,7 +199,7 @@ def _quarantined(
 
 
 def _kept(contract: Contract, part: _Part, records: Mapping[int, Any]) -> dict[int, bytes]:
-    """What quarantine keeps of these records of a part, by their position in its page."""
+    """The bytes of these records for quarantine, by their position in the page."""
     if contract.personal:
         withholding = Withholding(contract.columns_of(part.page.way))
         return {position: withholding.record(record) for position, record in records.items()}
@@ -209,7 +209,7 @@ def _kept(contract: Contract, part: _Part, records: Mapping[int, Any]) -> dict[i
 
 
 def _responsible(contract: Contract, item: Broken) -> str:
-    """A record that is none, or that contradicts another, is the publisher's to mend."""
+    """Who must fix it; for a malformed or conflicting record, the publisher."""
     if item.column is None or item.column == EXTRA:
         return "publisher"
     return contract.column(item.column).responsible

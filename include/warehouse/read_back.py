@@ -1,4 +1,4 @@
-"""What PostgreSQL holds of a partition: counted and hashed from the rows themselves."""
+"""Count and hash a partition from its rows in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from include.warehouse.columns.hashing import ContentHash, Hashes, Mask, hash_ro
 from include.warehouse.columns.typed_column import hashes_of, nulls_of
 from include.warehouse.connection import ArrowCursor, Cursor, rows
 
-# Values of variable length become Python objects, so many rows at a time.
+# Rows to read at a time: values of variable length become Python objects.
 SLICE_ROWS = 20_000
 
-# Of a query with parameters the driver keeps the whole result; of one without it reads a stream.
+# The driver streams only queries without parameters; for others it keeps the whole result.
 OF_PARTITION = (
     "where {council} = current_setting('wandle.council') "
     "and {period} = current_setting('wandle.period')::date"
@@ -32,10 +32,9 @@ OF_PARTITION = (
 
 @dataclass
 class Held:
-    """A partition as it stands in its raw table and in quarantine.
+    """A partition as it is in its raw table and in quarantine.
 
-    `landings` counts the rows, and the quarantined records, that point to each
-    landing.
+    `landings` counts the rows and the quarantined records of each landing.
     """
 
     rows: int = 0
@@ -46,12 +45,12 @@ class Held:
 
 
 def begin(cursor: Cursor) -> None:
-    """Let this transaction see everything as it is now, whatever is loaded meanwhile."""
+    """Give this transaction a snapshot, unaffected by concurrent loads."""
     cursor.execute("set transaction isolation level repeatable read")
 
 
 def partitions(cursor: Cursor, contract: Contract) -> set[tuple[str, date]]:
-    """Council and first day of each partition that has rows, or that the ledger says is loaded."""
+    """Council and first day of each partition with rows, or loaded according to the ledger."""
     known = rows(
         cursor,
         f"select distinct _council as council, _period as period from {qualified(contract)} "  # noqa: S608, quoted
@@ -64,7 +63,7 @@ def partitions(cursor: Cursor, contract: Contract) -> set[tuple[str, date]]:
 
 
 def lost(cursor: Cursor, contract: Contract, partition: Partition) -> str | None:
-    """The landing that the ledger says is loaded, if the raw table does not hold its rows."""
+    """The landing that is loaded according to the ledger, if its rows are not in the raw table."""
     entry = ledger.current_load(cursor, partition)
     if entry is None:
         return None
@@ -74,9 +73,9 @@ def lost(cursor: Cursor, contract: Contract, partition: Partition) -> str | None
 
 
 def held(cursor: ArrowCursor, contract: Contract, partition: Partition) -> Held:
-    """Read a partition as a stream, and hash it as a load would have.
+    """Read a partition as a stream, and hash it as a load does.
 
-    Call `begin` first, so that rows and quarantine are of one moment.
+    Call `begin` first, so that rows and quarantine are of the same snapshot.
     """
     cursor.execute(
         "select set_config('wandle.council', $1, true), set_config('wandle.period', $2, true), "
@@ -99,7 +98,7 @@ def held(cursor: ArrowCursor, contract: Contract, partition: Partition) -> Held:
 def content_of_first(
     cursor: ArrowCursor, contract: Contract, partition: Partition, records: int
 ) -> str:
-    """The content hash of the rows that came of the first records of a landing."""
+    """The content hash of the rows of a landing's first records."""
     types = _types(contract)
     cursor.execute(
         of_partition(contract, f"select {_list(types)}") + " and _record_no <= $3",
@@ -160,7 +159,7 @@ def _hashed(batch: pa.RecordBatch, types: Mapping[str, str]) -> dict[str, tuple[
 
 
 def _hashes(array: pa.Array, type_name: str) -> Hashes:
-    """The hash of each value as it stands in the table; anything where it is null."""
+    """The hash of each value in the table; arbitrary for nulls."""
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
@@ -169,7 +168,7 @@ def _hashes(array: pa.Array, type_name: str) -> Hashes:
             texts = [None if text is None else parsed(text.encode()) for text in texts]
         column = typed(texts, type_name)
         hashes = column.hashes.copy()
-        # What no load could have written, NaN in a numeric, must not look like something else.
+        # NaN in a numeric, which no load writes, must not have the hash of another value.
         hashes[column.wrong] = ~hashes[column.wrong]
         return hashes
     return hashes_of(array)

@@ -473,7 +473,7 @@ DATABASE_TAKEN_AWAY = {
     "grant create on schema marts to wandle_portal": (
         "revoke create on schema marts from wandle_portal",
         "wandle_portal can do its job and no more",
-        "it may make tables in marts",
+        "it may create tables in marts",
     ),
     "grant connect on database airflow to public": (
         "revoke connect on database airflow from public",

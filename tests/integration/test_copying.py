@@ -179,7 +179,7 @@ def test_what_postgresql_refuses_is_its_error(dsn):
 
 
 def test_a_type_that_no_contract_has_is_refused():
-    with pytest.raises(TypeError, match="no binary COPY of timestamp"):
+    with pytest.raises(TypeError, match="binary COPY does not support timestamp"):
         encoded(pa.record_batch({"at": pa.array([0], pa.timestamp("s"))}))
 
 
@@ -200,5 +200,5 @@ def test_a_value_that_every_row_has_may_come_once(dsn):
 def test_a_dictionary_of_which_rows_have_different_values_is_refused(places):
     texts = pa.DictionaryArray.from_arrays(pa.array(places, pa.int8()), pa.array(["a", "b"]))
 
-    with pytest.raises(TypeError, match="no binary COPY of dictionary"):
+    with pytest.raises(TypeError, match="binary COPY does not support dictionary"):
         encoded(pa.RecordBatch.from_arrays([texts], names=["texts"]))

@@ -487,7 +487,7 @@ def test_a_body_that_cannot_be_cut_stops_it_before_anything_is_changed(lake, war
     draft.finish(run_id="r", code_version="t", started_at=datetime.now(UTC), parents={})
 
     with pytest.raises(
-        PermanentError, match=r"0001\.json\.gz: its records stand in several"
+        PermanentError, match=r"0001\.json\.gz: its records are not contiguous"
     ) as told:
         find(columnar, Subject(columnar, {"note": JO}), lake=lake)
 

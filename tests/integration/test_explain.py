@@ -198,7 +198,7 @@ def test_without_the_key_nobody_sees_personal_values(residents, explained, monke
         ("raw.gauges", {}, PermanentError, "Add `--key NAME=VALUE`"),
         ("raw.gauges", {"number": "1"}, PermanentError, "has no column 'number'. It has id, note"),
         ("raw.gauges", {"id; drop table raw.gauges": "1"}, PermanentError, "has no column"),
-        ("raw.gauges", {"id": "one"}, PermanentError, "none of its column's type (id)"),
+        ("raw.gauges", {"id": "one"}, PermanentError, "does not fit its column's type (id)"),
         ("raw.gauges", {"id": "99"}, PermanentError, "no matching row in raw.gauges"),
     ],
 )

@@ -405,7 +405,7 @@ def test_wards_that_the_api_does_not_know_are_named_in_one_message(lake, sandbox
 
 @pytest.mark.parametrize("period", ["2026-10", "2026-12"])
 def test_a_snapshot_of_another_period_is_refused(lake, api, period):
-    with pytest.raises(PermanentError, match="is a snapshot: the API answers for 2026-11 only"):
+    with pytest.raises(PermanentError, match="is a snapshot: its API returns 2026-11 only"):
         extract(BOUNDARIES, BOUNDARIES.partition("kingston", period), lake=lake, run_id="run")
 
 

@@ -297,7 +297,7 @@ def test_personal_data_that_must_not_be_kept_are_not_fetched(lake, source):
         }
     )
 
-    with pytest.raises(PermanentError, match="are kept for 30 days, which are over"):
+    with pytest.raises(PermanentError, match="past its retention of 30 days"):
         extract(
             personal,
             personal.partition(COUNCIL, "2026-01-02"),

@@ -537,7 +537,7 @@ def test_rows_that_somebody_else_writes_meanwhile_are_not_lost(
         warehouse_load.checks, "of_records", lambda *_: warehouse.query(statement) or None
     )
 
-    with pytest.raises(ServiceUnavailable, match=r"2 rows .* somebody else writes to raw.gauges"):
+    with pytest.raises(ServiceUnavailable, match=r"2 rows .* another process writes to raw.gauges"):
         loading()
 
     assert ids(warehouse) == left
@@ -837,7 +837,10 @@ def test_a_required_field_that_is_gone_or_another_type_is_refused_and_named(
 
 def test_another_encoding_than_declared_is_named(lake, warehouse, loading):
     spoilt = '[{"id": 1, "note": "café"}, {"id": 2, "other": "café"}, {"id": 3}]'.encode("cp1252")
-    for part, said in ((b'[{"id": 1, "note"', "note"), (b'[{"id": 2, "other"', "no column names")):
+    for part, said in (
+        (b'[{"id": 1, "note"', "note"),
+        (b'[{"id": 2, "other"', "the unknown fields"),
+    ):
         body = spoilt if said == "note" else b"[" + spoilt.split(b"}, ", 1)[1]
         assert body.startswith(part)
         land(lake, SHARED, body, counts=[3 if said == "note" else 2])

@@ -226,7 +226,7 @@ def test_views_on_a_widened_column_are_made_again_as_they_were(empty):
 
     assert changed[0] == "widened raw.gauges.id from bigint to numeric(20,1)"
     assert set(changed[1:]) == {
-        f"made {name} again"
+        f"recreated {name}"
         for name in ("staging.stg", "intermediate.On It", "marts.counted", "public.others")
     }
     assert owner_only(empty.query(STATE)) == owner_only(before)
@@ -248,7 +248,7 @@ def test_a_materialized_view_is_named_and_nothing_changes(empty):
     migrate(empty.admin, [OLD], {})
     empty.query("create materialized view staging.held as select id from raw.gauges")
 
-    with pytest.raises(PermanentError, match=r"staging.held stands on it, a materialized view"):
+    with pytest.raises(PermanentError, match=r"staging.held depends on it, a materialized view"):
         migrate(empty.admin, [contract(column("id", "text"), column("note"))], {})
 
     assert empty.query("select id from staging.held") == []

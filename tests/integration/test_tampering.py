@@ -269,7 +269,7 @@ def test_after_a_damaged_landing_was_mended_it_is_loaded(lake, bucket, warehouse
 def test_a_landing_without_a_manifest_is_never_loaded(lake, bucket, warehouse, loading):
     vanished_manifest(bucket, land(lake, GAUGES, *PAGES))
 
-    with pytest.raises(PermanentError, match="holds no finished landing"):
+    with pytest.raises(PermanentError, match="no finished landing in S3"):
         loading()
 
     assert warehouse.query("select * from raw.gauges") == []

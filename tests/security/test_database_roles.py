@@ -346,7 +346,7 @@ def test_no_role_gets_into_the_databases_beside_the_warehouse(modelled, role, da
     ("grant", "revoke", "said"),
     [
         ("grant temporary on database {} to public", "revoke temporary on database {} from public",
-         "it may make temporary tables"),
+         "it may create temporary tables"),
         ("alter role wandle_reader connection limit -1",
          "alter role wandle_reader connection limit 30", "its connection limit is -1, expected 30"),
         ("alter role wandle_reader set statement_timeout = 0",

@@ -1,1 +1,1 @@
-"""What writes and checks definitions: sources, councils, dbt's files."""
+"""Write and check definitions: sources, councils, dbt files."""

@@ -1,4 +1,4 @@
-"""The fields of sample records: where each stands, and the type that holds all its values."""
+"""The fields of sample records: their paths, and the type that holds all their values."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from include.sources import paths
 from include.warehouse.columns.cast import typed
 
 DEEPEST = 6
-# Below PostgreSQL's 1,600, for a row has to fit into a page of 8 kB.
+# Below PostgreSQL's 1,600, since a row must fit into a page of 8 kB.
 MOST_COLUMNS = 300
 MOST_KEY_COLUMNS = 3
-# The key is looked for among so many fields, in so many records.
+# Limits of the search for the key.
 MOST_KEY_FIELDS = 12
 MOST_KEY_RECORDS = 5_000
 
@@ -36,7 +36,7 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Field:
-    """A field of the records: the names that lead to it, and the type that fits its values."""
+    """A field of the records: its path, and the type that fits its values."""
 
     path: Path
     type: str
@@ -47,16 +47,16 @@ class Field:
 
     @property
     def shown(self) -> str:
-        """Its path as people read it, in characters that any text can hold."""
+        """The path for people to read, printable characters only."""
         path = paths.joined(self.path)
         return path if path.isprintable() else json.dumps(path)[1:-1]
 
 
 def fields_of(records: Sequence[dict[str, Any]]) -> list[Field]:
-    """Every field that a path can name, in the order of first mention, objects taken apart.
+    """Every field that a path can name, objects flattened, in order of first occurrence.
 
-    What is an object in one record and a value or a list in another is one
-    field. Objects are taken apart less deeply where there would be more than
+    An object that is a value or a list in another record is one field.
+    Objects are flattened less deeply if there would be more than
     `MOST_COLUMNS` fields.
     """
     for depth in range(DEEPEST, -1, -1):
@@ -67,7 +67,7 @@ def fields_of(records: Sequence[dict[str, Any]]) -> list[Field]:
 
 
 def key_of(records: Sequence[dict[str, Any]], fields: Iterable[Field]) -> list[Field]:
-    """The fewest fields that tell the records apart; none if none do."""
+    """The smallest set of fields that identifies each record; empty if none does."""
     records = records[:MOST_KEY_RECORDS]
     if len(records) < 2:
         return []
@@ -94,7 +94,7 @@ def _at(record: Any, path: Path) -> Any:
 
 
 def _values(records: Sequence[dict[str, Any]], depth: int) -> dict[Path, list[Any]]:
-    """The values of each field that is no object, or not always one."""
+    """The values of each field that is not always an object."""
     objects: set[Path] = set()
     others: set[Path] = set()
     for record in records:
@@ -119,7 +119,7 @@ def _values(records: Sequence[dict[str, Any]], depth: int) -> dict[Path, list[An
 
 
 def _inner(value: dict[str, Any], depth: int, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every field at every level; an object that is not to be taken apart comes in a list.
+    """Every field at every level; an object that must stay whole is wrapped in a list.
 
     No path leads to a field without a name, so the object around it stays whole.
     """
@@ -150,7 +150,7 @@ def _field(path: Path, values: list[Any], records: int) -> Field:
 
 
 def _type(known: list[Any]) -> str:
-    """The narrowest type that holds these values exactly; `text` of none."""
+    """The narrowest type that holds these values exactly; `text` if there are none."""
     kinds = set(map(type, known))
     if not kinds:
         return "text"

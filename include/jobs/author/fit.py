@@ -1,4 +1,4 @@
-"""Whether a drafted contract loads the very answer that it was drafted from."""
+"""Whether a drafted contract loads the answer that it was drafted from."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ KEY = "key"
 
 
 def misfits(contract: Contract, content: bytes, records: int) -> tuple[Counts, dict[str, str]]:
-    """Load the answer as a landing would be, up to the database.
+    """Load the answer as a load would, but without the database.
 
-    Returns the books, and for each column, or `key`, what the first record has
-    that does not fit. Raises `UnexpectedPayload` for records that no change of
-    a column's type would help.
+    Returns the counts, and for each column, or `key`, what does not fit in the
+    first such record. Raises `UnexpectedPayload` for records that do not load
+    whatever the types of the columns.
     """
     counts = Counts()
     page = PageBody("0001", {}, records, len(content), io.BytesIO(content))
@@ -32,7 +32,7 @@ def misfits(contract: Contract, content: bytes, records: int) -> tuple[Counts, d
         if where is None or (where != KEY and not _is_column(contract, where)):
             raise UnexpectedPayload(
                 f"new-source: record {item.page_record_no} cannot be loaded: {item.rule} "
-                f"{item.value or ''}. Take it out of the answer, and give the rest with `--file`."
+                f"{item.value or ''}. Remove it from the answer and pass the rest with `--file`."
             )
         said = counts.differences.get((where, item.rule), item.rule)
         found.setdefault(where, f"record {item.page_record_no}: {said}")
@@ -40,7 +40,7 @@ def misfits(contract: Contract, content: bytes, records: int) -> tuple[Counts, d
 
 
 def wider(column: dict[str, Any], all_text: bool, misfit: str) -> dict[str, Any]:
-    """The column with a type that holds more: text for texts, else any JSON.
+    """The column with a wider type: text for texts, else any JSON.
 
     Raises `UnexpectedPayload` where even that does not hold the value.
     """
@@ -48,7 +48,7 @@ def wider(column: dict[str, Any], all_text: bool, misfit: str) -> dict[str, Any]
     if column["type"] in ("text", "jsonb") and (all_text or column["type"] == "jsonb"):
         raise UnexpectedPayload(
             f"new-source: PostgreSQL has no type for a value of `{column['name']}`: {misfit}. "
-            "Take the record out of the answer, and give the rest with `--file`."
+            "Remove the record from the answer and pass the rest with `--file`."
         )
     kept = {name: value for name, value in column.items() if name not in ("zone", "null_values")}
     return {**kept, "type": kind}

@@ -1,4 +1,4 @@
-"""Write a council's file, with the wards that the police API has inside a box."""
+"""Write a council's file, with the wards that the police API has in a bounding box."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ API = Extract.model_validate(
         "request": {"path": "/"},
     }
 )
-# A neighbourhood that is a ward has its GSS code as its id, or at its beginning.
+# The id of a neighbourhood that is a ward is, or starts with, its GSS code.
 WARD = re.compile(r"(E05\d{6})\w*")
 
 
 class Box(NamedTuple):
-    """Where a council lies, in degrees."""
+    """The bounding box of a council, in degrees."""
 
     south: float
     west: float
@@ -52,16 +52,16 @@ class Box(NamedTuple):
         except (TypeError, ValueError):
             pass
         raise UnknownName(
-            f"{text!r} is no box. Write it as south,west,north,east: 51.38,-0.26,51.45,-0.12."
+            f"{text!r} is not a box. Write it as south,west,north,east: 51.38,-0.26,51.45,-0.12."
         )
 
     def holds(self, longitude: float, latitude: float) -> bool:
-        """Whether a place lies in it."""
+        """Whether a place is in the box."""
         return self.west <= longitude <= self.east and self.south <= latitude <= self.north
 
     @property
     def radius_km(self) -> float:
-        """Of a circle around the middle that holds the whole box."""
+        """The radius of a circle around the centre that contains the whole box."""
         up = (self.north - self.south) / 2 * KM_PER_DEGREE
         across = (self.east - self.west) / 2 * KM_PER_DEGREE
         across *= math.cos(math.radians((self.north + self.south) / 2))
@@ -73,21 +73,21 @@ def new_council(
 ) -> tuple[Path, int]:
     """Write `include/councils/<name>.yaml`; returns its path and the number of wards.
 
-    A neighbourhood of the force belongs to it if the middle of its boundary
-    lies in the box; those whose id is no GSS code of a ward are left out.
-    Raises `PermanentError` if there is such a file already, or no such ward,
+    A neighbourhood of the force belongs to the council if the centre of its
+    boundary is in the box; those whose id is not the GSS code of a ward are
+    skipped. Raises `PermanentError` if the file exists or no ward is found,
     and `SourceUnavailable` if the API does not answer.
     """
     path = folder / f"{name}.yaml"
     if not NAME_PATTERN.fullmatch(name):
-        raise UnknownName(f"{name!r} is no name. Use small letters, digits and underscores.")
+        raise UnknownName(f"{name!r} is not a valid name. Use a-z, 0-9 and underscores.")
     if path.exists():
         raise PermanentError(f"{path} exists. Edit it, or choose another name.")
     place = Box.parse(box)
     wards = _wards_in(place, force)
     if not wards:
         raise PermanentError(
-            f"new-council: the police API has no ward of the force {force!r} inside {box}. "
+            f"new-council: the police API has no ward of the force {force!r} in {box}. "
             "Correct the box (south,west,north,east) or the force."
         )
     today = datetime.now(UTC).date()
@@ -106,7 +106,7 @@ def new_council(
         "ward_sets": [
             {
                 "from": today.replace(day=1),
-                "note": f"As data.police.uk had them on {today}, inside the box {box}.",
+                "note": f"From data.police.uk on {today}, in the box {box}.",
                 "wards": wards,
             }
         ],
@@ -122,7 +122,7 @@ def _wards_in(box: Box, force: str) -> list[dict[str, str]]:
     client = Client(API, API.rate, Settings.read().loader_dsn or None)
     known = _asked(client, f"/{force}/neighbourhoods")
     if known is None:
-        raise UnknownName(f"new-council: the police API knows no force {force!r}.")
+        raise UnknownName(f"new-council: the police API has no force {force!r}.")
     found = []
     for item in known:
         ward = WARD.fullmatch(item["id"])
@@ -153,4 +153,4 @@ def _is_json(answer: Answer) -> None:
     try:
         json.load(answer.body)
     except ValueError as error:
-        raise SourceUnavailable(f"new-council: the answer is no complete JSON: {error}") from error
+        raise SourceUnavailable(f"new-council: the answer is not complete JSON: {error}") from error

@@ -29,18 +29,18 @@ TIMEOUT_SECONDS = 60
 PLACE = "https://api.example.org/path"
 HEADING = """\
 # yaml-language-server: $schema=contract.schema.json
-# Written by `wandle new-source` from one answer. Read it over: title, description, licence, the
-# rate that the publisher allows, the key, what may be null, and what each column means.
+# Written by `wandle new-source` from one answer. Review it: title, description, licence, the
+# rate that the publisher allows, the key, which columns may be null, and what each means.
 """
 SCHEDULES = {"day": "0 6 * * *", "month": "0 6 3 * *"}
 WRITTEN = re.compile(r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{4}-\d{2})(?![\d-])")
-# What is no placeholder of a contract is text, braces and all.
+# Braces that do not enclose a contract's placeholder are plain text.
 BRACE = re.compile(r"(?P<placeholder>\{(?:period|council|ward|point|window)\b[^{}]*\})|[{}]")
 
 
 @dataclass(frozen=True)
 class Drafted:
-    """The files that were written, and what to know about the guesses in them."""
+    """The files that were written, and remarks on what was guessed."""
 
     files: list[Path]
     remarks: list[str]
@@ -55,27 +55,27 @@ def new_source(
     records: str = "",
     folder: Path = FOLDER,
 ) -> Drafted:
-    """Write the contract and its staging model, and what else follows from it.
+    """Write the contract, its staging model and the files generated from them.
 
-    The answer is read from `file`, else from `url` as it is given; its records
-    are at the path `records`, if one is given. A `url` may hold a contract's
-    placeholders where there is a file; dates that stand in it become those of
-    the period. The contract loads every record of the answer.
+    The answer is read from `file`, else fetched from `url`; its records are at
+    the path `records`, if given. With `file`, `url` may hold the placeholders
+    of a contract; dates in it become those of the period. The contract loads
+    every record of the answer.
 
-    Raises `PermanentError` if there is such a source already, or for an
-    address that no contract can ask, `UnexpectedPayload` if the answer holds no
-    records, or one that no contract loads, and `SourceUnavailable` if there is
-    no answer.
+    Raises `PermanentError` if the source exists, or for an address that no
+    contract can request, `UnexpectedPayload` if the answer has no records, or
+    one that no contract can load, and `SourceUnavailable` if there is no
+    answer.
     """
     if not NAME_PATTERN.fullmatch(name):
-        raise UnknownName(f"{name!r} is no name. Use small letters, digits and underscores.")
+        raise UnknownName(f"{name!r} is not a valid name. Use a-z, 0-9 and underscores.")
     if period not in SCHEDULES:
-        raise UnknownName(f"{period!r} is no period. Choose day or month.")
+        raise UnknownName(f"{period!r} is not a valid period. Choose day or month.")
     path = folder / f"{name}.yaml"
     if path.exists():
         raise PermanentError(f"{path} exists. Edit it, or choose another name.")
     if not url and not file:
-        raise PermanentError("new-source: needs an answer to read. Give --url or --file.")
+        raise PermanentError("new-source: no answer to read. Pass --url or --file.")
     parts = _split(_live(url) if url else PLACE)
     sample = read_sample(_saved(file) if file else _fetched(url), records)
     fields, remarks = contract_fields(name, sample, parts, period)
@@ -95,7 +95,7 @@ def new_source(
 def contract_fields(
     name: str, sample: Sample, parts: SplitResult, period: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """The content of a contract that loads what this address answered, and remarks on it."""
+    """The content of a contract that loads the answer of this address, and remarks on it."""
     remarks = [*sample.remarks]
     query = _query(parts)
     paging = sample.paging(query)
@@ -111,10 +111,10 @@ def contract_fields(
     content = {
         "name": name,
         "title": name.replace("_", " ").capitalize(),
-        "description": f"What {parts.netloc}{parts.path} answers. Say here what one row is, how "
+        "description": f"Records of {parts.netloc}{parts.path}. Describe what one row is, how "
         "late it is published and whether it is revised.",
         "publisher": parts.netloc,
-        "licence": "unknown; look it up before anything is published",
+        "licence": "unknown; find out before you publish anything",
         "owner": "data-team",
         "period": period,
         "councils": "each" if of_council else "uk",
@@ -137,14 +137,14 @@ def contract_fields(
     content = _fitted(content, sample, fields, remarks)
     if not paging and sample.incomplete():
         remarks.append(
-            f"{sample.incomplete()}: are there more pages? The contract asks for one; add `paging`."
+            f"{sample.incomplete()}: are there more pages? The contract requests one; add `paging`."
         )
     if parts.scheme == "http":
-        remarks.append("The contract asks over https, not http as the address does.")
+        remarks.append("The contract uses https, although the address has http.")
     if "{period" not in json.dumps(request):
         remarks.append(
-            "The address names no day: every period gets what the API answers at that time. Put "
-            "`{period:%Y-%m-%d}` into the request, or say `snapshot: true`."
+            "The address has no date: every period gets the answer at the time of the request. "
+            "Put `{period:%Y-%m-%d}` into the request, or set `snapshot: true`."
         )
     return content, remarks
 
@@ -176,10 +176,10 @@ def _fitted(
             for column in content["columns"]
         ]
     if counts.duplicates:
-        remarks.append(f"{counts.duplicates} records repeat others in all fields: loaded once.")
+        remarks.append(f"{counts.duplicates} records are exact duplicates: loaded once.")
     if counts.drift.fields:
         names = ", ".join(name or "(no name)" for name in counts.drift.fields)
-        remarks.append(f"No column for {names}: kept in `_extra` with each row.")
+        remarks.append(f"No column for {names}: kept in `_extra`.")
     return content
 
 
@@ -190,9 +190,9 @@ def _split(url: str) -> SplitResult:
     except ValueError as error:
         raise PermanentError(f"new-source: {url!r} is not an address: {error}.") from error
     if parts.scheme not in ("http", "https") or not host:
-        raise PermanentError(f"new-source: {_shown(url)!r} is not an address. Begin with https://.")
+        raise PermanentError(f"new-source: {_shown(url)!r} is not an address. Start with https://.")
     if "@" in parts.netloc:
-        raise PermanentError("new-source: the address holds a login. Leave it out.")
+        raise PermanentError("new-source: the address contains a login. Remove it.")
     return parts
 
 
@@ -202,8 +202,8 @@ def _query(parts: SplitResult) -> dict[str, str]:
     if len(query) < len(pairs):
         twice = sorted({name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1})
         raise PermanentError(
-            f"new-source: the address names {', '.join(twice)} more than once, which no contract "
-            "can ask for. Ask for one value, or for one request each."
+            f"new-source: the address repeats the parameters {', '.join(twice)}, which a contract "
+            "cannot do. Use one value, or one request for each."
         )
     return query
 
@@ -211,7 +211,7 @@ def _query(parts: SplitResult) -> dict[str, str]:
 def _request(
     path: str, query: dict[str, str], paging: dict[str, Any] | None, period: str
 ) -> tuple[date, dict[str, Any]]:
-    """The first day that the address names, and the request with the period's placeholders."""
+    """The first date in the address, and the request with the period's placeholders."""
     paged = {(paging or {}).get(name, "") for name in ("parameter", "size_parameter")}
     kept = {name: value for name, value in query.items() if name not in paged}
     written = [found for text in (path, *kept.values()) for found in WRITTEN.findall(text)]
@@ -234,7 +234,7 @@ def _placeholder(text: str, days: list[date], period: str) -> str:
         return text
     if day == days[0]:
         return f"{{period:{form}}}"
-    # The day after the period is an end that is not included.
+    # The day after the period: an exclusive end.
     after = days[0] + timedelta(days=1 if period == "day" else 32)
     if day == (after if period == "day" else after.replace(day=1)):
         return f"{{period.next:{form}}}"
@@ -242,7 +242,7 @@ def _placeholder(text: str, days: list[date], period: str) -> str:
 
 
 def _day(text: str) -> date | None:
-    """The day, or the first day of the month; None if there is no such day."""
+    """The day, or the first day of the month; None if it does not exist."""
     try:
         return date.fromisoformat(text if len(text) == 10 else f"{text}-01")
     except ValueError:
@@ -263,7 +263,7 @@ def _columns(fields: list[Field]) -> list[dict[str, Any]]:
             column["zone"] = "UTC"
         if field.blank_is_null:
             column["null_values"] = [""]
-        column["description"] = f"Field `{field.shown}` of the record; say what it means."
+        column["description"] = f"Field `{field.shown}` of the record; describe what it means."
         columns.append(column)
     return columns
 
@@ -280,8 +280,8 @@ def _fetched(url: str) -> bytes:
         response = requests.get(url, timeout=TIMEOUT_SECONDS)
     except requests.RequestException as error:
         raise SourceUnavailable(
-            f"new-source: no answer from {_shown(url)} ({type(error).__name__}). Is the address "
-            "right? Save one answer, and give it with --file."
+            f"new-source: no answer from {_shown(url)} ({type(error).__name__}). Check the "
+            "address, or save an answer and pass it with --file."
         ) from error
     if not response.ok:
         raise PermanentError(
@@ -291,7 +291,7 @@ def _fetched(url: str) -> bytes:
 
 
 def _live(url: str) -> str:
-    """The API's own address, where the sandbox was asked in its place."""
+    """The address of the real API, if the sandbox answered for it."""
     sandbox = Settings.read().sandbox_url
     if sandbox and url.startswith(f"{sandbox}/"):
         return "https://" + url.removeprefix(f"{sandbox}/")

@@ -1,4 +1,4 @@
-"""One answer of an API: its records, read as a load reads them, and how it goes on."""
+"""One answer of an API: its records, read as a load reads them, and its paging."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _VALUE = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/TZ -]*|#\d+|", re.ASCII)
 
 @dataclass(frozen=True)
 class Sample:
-    """One answer, read: `format` is that of a contract, `remarks` say what was guessed."""
+    """One answer as read: `format` is that of a contract, `remarks` explain what was guessed."""
 
     content: bytes
     body: Any
@@ -42,7 +42,7 @@ class Sample:
     remarks: list[str] = field(default_factory=list)
 
     def paging(self, query: dict[str, str]) -> dict[str, Any] | None:
-        """How the next page is asked for, from the request's parameters and the body."""
+        """How to request the next page, from the request's parameters and the body."""
         lower = {name.lower(): name for name in query}
         size_name = next((lower[name] for name in SIZES if name in lower), "")
         size = _number(query.get(size_name, "")) or len(self.records)
@@ -68,21 +68,21 @@ class Sample:
         return None
 
     def incomplete(self) -> str:
-        """What says that there may be more records than these, though not how to ask for them."""
+        """Evidence of more records, without a known way to request them."""
         for path, value in totals(self.body):
             if value > len(self.records):
                 return f"`{paths.joined(path)}` declares {value} records"
         for path, value in _scalars(self.body):
             last = path[-1].lower()
             if (last in MORE and value is True) or (last in LINKS + CURSORS and value is None):
-                return f"`{paths.joined(path)}` is there"
+                return f"`{paths.joined(path)}` is present"
         return ""
 
 
 def read_sample(content: bytes, records: str = "") -> Sample:
     """Find the records of an answer: JSON, JSON lines or CSV; in JSON at the path `records`.
 
-    Raises `UnexpectedPayload` if it holds none, or some that no contract reads.
+    Raises `UnexpectedPayload` if there are none, or some that no contract can read.
     """
     plain = _unpacked(content)
     try:
@@ -99,7 +99,7 @@ def read_sample(content: bytes, records: str = "") -> Sample:
     except BodyCutShort:
         if records:
             raise UnexpectedPayload(
-                "new-source: the answer is not one JSON value, so `--records` has no meaning."
+                "new-source: the answer is not one JSON value, so `--records` does not apply."
             ) from None
         return _of_lines(content, text)
     return _of_json(content, body, records)
@@ -128,9 +128,7 @@ def _of_json(content: bytes, body: Any, records: str) -> Sample:
     known = shapes(body)
     chosen = [shape for shape in known if not records or shape.path == _path(records)]
     if records and known and not chosen:
-        raise UnexpectedPayload(
-            f"new-source: there are no records at {records!r}. Choose {_listed(known)}."
-        )
+        raise UnexpectedPayload(f"new-source: no records at {records!r}. Choose {_listed(known)}.")
     if known and not records:
         _require_names(body, known)
     said = error_beside([body], empty=True)
@@ -151,8 +149,8 @@ def _of_json(content: bytes, body: Any, records: str) -> Sample:
             remark += f" Others: {_listed(others)}. Choose with `--records`."
         return Sample(content, body, layout, found, [remark])
     raise UnexpectedPayload(
-        "new-source: the answer holds no list of objects and no arrays of one length. "
-        "Give one that has records: ask for a period that has data." + "".join(reasons[:3])
+        "new-source: the answer has no list of objects and no arrays of equal length. "
+        "Request a period that has data." + "".join(reasons[:3])
     )
 
 
@@ -198,8 +196,8 @@ def _of_lines(content: bytes, text: str) -> Sample:
     layout = {"kind": "csv", "delimiter": delimiter, "null_values": [""]}
     if delimiter not in first or first.lstrip().startswith(("<", "[", '{"')):
         raise UnexpectedPayload(
-            f"new-source: the answer is neither JSON nor CSV with a header: it begins with "
-            f"{first[:60]!r}. Save an answer that has records, and give it with `--file`."
+            f"new-source: the answer is neither JSON nor CSV with a header: it starts with "
+            f"{first[:60]!r}. Save an answer that has records, and pass it with `--file`."
         )
     records = _read_lines(content, layout)
     if all(map(_VALUE.fullmatch, records[0])):
@@ -216,13 +214,13 @@ def _read_lines(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
         return _read(content, layout)
     except (BodyCutShort, UnexpectedPayload) as error:
         raise UnexpectedPayload(
-            f"new-source: taken for {layout['kind']}, the answer cannot be read: {error}. Save one "
-            "that is complete, and give it with `--file`."
+            f"new-source: the answer cannot be read as {layout['kind']}: {error}. Save one "
+            "that is complete, and pass it with `--file`."
         ) from error
 
 
 def _read(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
-    """The records, as a load reads them. Raises `UnexpectedPayload` if some are no objects."""
+    """The records, as a load reads them. Raises `UnexpectedPayload` if some are not objects."""
     layout_read = Format.model_validate(layout)
     chunks = read_records(io.BytesIO(content), len(content), layout_read)
     records = [record for chunk in chunks for record in chunk]
@@ -231,7 +229,7 @@ def _read(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
             raise UnexpectedPayload(
                 f"record {number} does not have the fields that the header names"
                 if layout_read.kind == "csv"
-                else f"record {number} is no JSON object"
+                else f"record {number} is not a JSON object"
             )
     if not records:
         raise UnexpectedPayload("it has no records")

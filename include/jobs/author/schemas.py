@@ -1,4 +1,4 @@
-"""The JSON Schemas of contracts and councils, checked in beside them for editors."""
+"""The JSON Schemas of contracts and councils, committed beside them for editors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from include.sources import model as sources
 
 
 def schemas() -> dict[Path, str]:
-    """Each schema file and what it must hold."""
+    """Each schema file and its expected content."""
     return {
         sources.FOLDER / "contract.schema.json": json_schema(sources.Contract),
         councils.FOLDER / "council.schema.json": json_schema(councils.Council),

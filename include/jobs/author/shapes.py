@@ -12,7 +12,7 @@ from include.sources import paths
 EVERY = "*"
 DEEPEST = 6
 
-# What APIs call their list of records, and what they call other lists of objects.
+# Names that APIs give to their list of records, and to other lists of objects.
 RECORDS = {
     "results", "result", "records", "items", "data", "features", "value", "values", "rows",
     "entries", "hits", "elements", "content", "list", "observations", "readings",
@@ -32,7 +32,7 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Shape:
-    """A place that may hold the records: how many, and whether the answer declares so many."""
+    """A place that may hold the records: how many, and whether the answer declares that number."""
 
     path: Path
     kind: Literal["json", "columnar", "rows"]
@@ -53,10 +53,10 @@ class Shape:
 
 
 def shapes(body: Any) -> list[Shape]:
-    """Every place that may hold the records, the likeliest first.
+    """Every place that may hold the records, the most likely first.
 
-    A list of records is rather at `results` than at `fields`, rather as long as
-    the answer's declared total, and rather longer.
+    More likely are names such as `results` than `fields`, a list as long as
+    the answer's declared total, and longer lists.
     """
     found = [*_lists(body), *_of_every(body), *_by_name(body), *_columnar(body), *_rows(body)]
     return sorted(found, key=_likelihood, reverse=True)
@@ -86,7 +86,7 @@ def _lists(body: Any) -> Iterator[Shape]:
 
 
 def _object_lists(value: Any, path: Path = ()) -> Iterator[tuple[Path, list[Any]]]:
-    """Lists of objects, empty ones too, that are in no other list."""
+    """Lists of objects, empty ones included, that are not in another list."""
     if isinstance(value, list):
         if all(isinstance(item, dict) for item in value):
             yield path, value
@@ -97,7 +97,7 @@ def _object_lists(value: Any, path: Path = ()) -> Iterator[tuple[Path, list[Any]
 
 
 def _of_every(value: Any, path: Path = ()) -> Iterator[Shape]:
-    """Lists of alike records below every field of an object: the fields' names are data."""
+    """Lists of similar records in every field of an object whose field names are data."""
     if not isinstance(value, dict) or len(path) >= DEEPEST:
         return
     names = {name.lower() for name in value}
@@ -171,7 +171,7 @@ def nameless_arrays(value: Any, path: Path = ()) -> Path | None:
 
 
 def _alike(lists: list[Any]) -> bool:
-    """Whether most fields of the first records are the same ones."""
+    """Whether the first records share most of their fields."""
     firsts = [set(found[0]) for found in lists if found]
     either, both = set().union(*firsts), firsts[0].intersection(*firsts) if firsts else set()
     return len(firsts) > 1 and 2 * len(both) > len(either)
@@ -186,7 +186,7 @@ def _scalars_of_all(objects: list[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def _columnar(value: Any, path: Path = ()) -> Iterator[Shape]:
-    """Objects of arrays that are aligned; other fields may be beside them in the whole body."""
+    """Objects of aligned arrays; the whole body may have other fields too."""
     if not isinstance(value, dict) or len(path) > DEEPEST:
         return
     arrays = [inner for inner in value.values() if isinstance(inner, list)]
@@ -201,5 +201,5 @@ def _columnar(value: Any, path: Path = ()) -> Iterator[Shape]:
 
 
 def _can_be_named(name: str) -> bool:
-    """Whether a path can lead there."""
+    """Whether a path can name this field."""
     return name not in ("", EVERY)

@@ -1,4 +1,4 @@
-"""Files that follow the contracts: dbt's sources, staging columns and types, editors' schemas."""
+"""Files generated from the contracts: dbt sources, staging columns and types, JSON Schemas."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from include.transform.sources import PATH, render, staging_models, synced_model
 
 
 def made_files() -> dict[Path, str]:
-    """Each file that contracts decide, and what it must hold.
+    """Each generated file and its expected content.
 
-    Raises `WrongDefinition` for a staging model that has no place for its columns.
+    Raises `WrongDefinition` for a staging model without a place for its columns.
     """
     every_contract.cache_clear()
     contracts.cache_clear()
@@ -28,7 +28,7 @@ def made_files() -> dict[Path, str]:
 
 
 def stale_files() -> dict[Path, str]:
-    """Those of them that hold something else, and what they must hold."""
+    """The files whose content differs, with their expected content."""
     return {
         path: text
         for path, text in made_files().items()

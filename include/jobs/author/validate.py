@@ -30,7 +30,7 @@ order by 1
 
 @dataclass(frozen=True)
 class Validation:
-    """What was compared with what, each difference, and why the database was not looked at."""
+    """What was compared, each difference, and why the database was not checked."""
 
     looked_at: tuple[str, ...]
     differences: tuple[str, ...]
@@ -38,9 +38,9 @@ class Validation:
 
 
 def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
-    """Compare everything that must fit together; an empty `dsn` leaves the database out.
+    """Compare everything that must match; without a `dsn`, the database is not checked.
 
-    Raises nothing for a definition that is wrong: it is a difference.
+    A wrong definition is a difference, not an exception.
     """
     try:
         every, enabled, known = every_contract(), contracts(), councils()
@@ -67,28 +67,28 @@ def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
 
 
 def of_councils(contract: Contract, known: Iterable[Council]) -> Iterator[str]:
-    """What a contract asks of councils that one of them does not have."""
+    """What a contract needs from councils that one of them lacks."""
     if not isinstance(contract.extract, Extract) or contract.councils == "uk":
         return
     asked = {way.for_each for way in contract.extract.ways.values()}
     for council in known:
         file = f"include/councils/{council.name}.yaml"
         if "point" in asked and not council.points:
-            yield f"{file}: no `points`, and {contract.name} asks for each of them"
+            yield f"{file}: no `points`, but {contract.name} needs them"
         if "ward" in asked and not council.ward_sets:
-            yield f"{file}: no `ward_sets`, and {contract.name} asks for each ward"
+            yield f"{file}: no `ward_sets`, but {contract.name} needs wards"
 
 
 def of_dbt(
     enabled: Mapping[str, Contract], every: Mapping[str, Contract], project: Path
 ) -> Iterator[str]:
-    """Where dbt's sources are not what the contracts say."""
+    """Where dbt's sources differ from the contracts."""
     tables: dict[str, tuple[Path, Mapping[str, str]]] = {}
     for file in sorted(project.glob("models/**/_sources.yml")):
         where = file.relative_to(project.parent)
         for name, columns in _dbt_tables(file):
             if name in tables:
-                yield f"{where}: table {name} stands in {tables[name][0]}, too"
+                yield f"{where}: table {name} is also in {tables[name][0]}"
             tables[name] = (where, columns)
     for name, (where, columns) in tables.items():
         if name not in every:
@@ -123,7 +123,7 @@ def _dbt_tables(file: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
 def of_database(
     enabled: Mapping[str, Contract], every: Mapping[str, Contract], dsn: str
 ) -> Iterator[str]:
-    """Where the raw tables are not what the contracts say. Raises `ServiceUnavailable`."""
+    """Where the raw tables differ from the contracts. Raises `ServiceUnavailable`."""
     with connect(dsn) as connection, connection.cursor() as cursor:
         present = {row["name"] for row in rows(cursor, TABLES_QUERY)}
         for name, contract in enabled.items():

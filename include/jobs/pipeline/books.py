@@ -1,4 +1,4 @@
-"""Look into the ledger and the quarantine, as people and machines read them."""
+"""The ledger and the quarantine in a form for people and scripts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from include.warehouse.find_rows import row_counts
 def public_entry(entry: Mapping[str, Any], contract: Contract | None = None) -> dict[str, Any]:
     """A ledger entry with the period as text, the landing's id as `landing`, times in ISO 8601.
 
-    Without its contract, all are read to find it.
+    Without `contract`, all contracts are read to find it.
     """
     known = contract or contracts().get(entry["source"])
     grain = known.period if known else "day"
@@ -48,7 +48,7 @@ def ledger_entries(dsn: str, *, history: bool = False) -> list[dict[str, Any]]:
 
 
 def quarantined(dsn: str) -> list[dict[str, Any]]:
-    """What is in quarantine: where each record stands and which rule it broke, not the record."""
+    """The quarantine: where each record is and which rule it broke, without the record."""
     with connect(dsn) as connection, connection.cursor() as cursor:
         found = quarantine.listed(cursor)
     listed = []
@@ -70,6 +70,6 @@ def marts_are_behind(dsn: str) -> bool:
 
 
 def mart_counts(dsn: str) -> dict[str, int]:
-    """The number of rows of each mart, as a reader sees them."""
+    """The number of rows of each mart, as its readers see it."""
     with connect(dsn) as connection, connection.cursor() as cursor:
         return row_counts(cursor)

@@ -39,20 +39,19 @@ def extract(
 ) -> str:
     """Land one partition and return the landing's id.
 
-    An interrupted landing of the same run is resumed at the first page that is
-    missing (with `total` or `until_two_agree`: at the first page of its
-    request), unless its fetch failed for good; otherwise everything is
-    fetched. A young period that the source does not have yet is landed as
-    `not_published`. `source_dsn` is the address of the database that the
-    contract names, where it names one; `rate_shared_in` is that of the
-    warehouse, in which all clients of a host share its rate. Without it this
-    one keeps to its part of the rate.
-    `progress` is told the number of pages so far.
+    An interrupted landing of the same run is resumed at the first missing
+    page (with `total` or `until_two_agree`: at the first page of its request),
+    unless its fetch failed permanently; otherwise everything is fetched. A
+    recent period that the source does not have yet is landed as
+    `not_published`. `source_dsn` is the DSN of the source database, if the
+    contract names one. `rate_shared_in` is the DSN of the warehouse, through
+    which all clients of a host share its rate limit; without it, this client
+    uses a fixed part of the limit. `progress` is called with the number of
+    pages so far.
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
-    `UnexpectedPayload`, and `PermanentError` for a snapshot of another period
-    than the current one, and for personal data that must not be kept; its
-    kind `BeyondLimit` for what exceeds the contract's limits.
+    `UnexpectedPayload`, `BeyondLimit`, and `PermanentError` for a snapshot of
+    any period but the current one, and for personal data past retention.
     """
     now = datetime.now(UTC)
     lake = lake.as_job(f"extract-{contract.name}")
@@ -79,7 +78,7 @@ def extract(
             empty=empty,
         )
     except PermanentError:
-        # What led here must not be what the next attempt begins with.
+        # The next attempt must not start from the pages that led to this error.
         draft.give_up()
         raise
     _report(partition, manifest)
@@ -101,7 +100,7 @@ def _limited(
 def _land(
     pages: Iterable[Fetched], draft: Draft, progress: Callable[[int], None]
 ) -> tuple[Answered | None, list[Answered]]:
-    """Write every page; what the source said if it has not published, and what it says is empty."""
+    """Write every page; return the answer that says "not published", if any, and empty answers."""
     empty: list[Answered] = []
     done = 0
     try:
@@ -134,7 +133,7 @@ def _pages(
     source_dsn: str | None,
     rate_shared_in: str | None,
 ) -> Iterable[Fetched]:
-    """What is still to be landed, from the database or the API that the contract names."""
+    """The pages that are not landed yet, from the contract's database or API."""
     if isinstance(contract.extract, DatabaseExtract):
         return fetch_rows(contract, partition, dsn=source_dsn, landed=draft.landed)
     return fetch_pages(
@@ -166,7 +165,7 @@ def _client(contract: Contract, rate_shared_in: str | None) -> Client:
 def _council(contract: Contract, name: str) -> Council | None:
     if contract.councils == "uk":
         if name != UK:
-            raise PermanentError(f"{contract.name}: belongs to no council; ask for {UK!r}.")
+            raise PermanentError(f"{contract.name}: belongs to no council. Use {UK!r}.")
         return None
     return council_named(name)
 
@@ -175,16 +174,16 @@ def _refuse_past_snapshots(contract: Contract, partition: Partition, now: dateti
     current = Period.of(now.date(), contract.period)
     if contract.snapshot and partition.period != current:
         raise PermanentError(
-            f"{partition}: is a snapshot: the API answers for {current} only. "
-            "Ask for that period, or reload this one from S3."
+            f"{partition}: the source is a snapshot: its API returns {current} only. "
+            "Choose that period, or reload this one from S3."
         )
 
 
 def _refuse_past_limit(contract: Contract, partition: Partition, now: datetime) -> None:
     if contract.is_past_limit(partition.period, now.date()):
         raise PermanentError(
-            f"{partition}: its data are personal and are kept for {contract.retention_days} days, "
-            "which are over. Ask for a later period."
+            f"{partition}: holds personal data past its retention of {contract.retention_days} "
+            "days. Choose a later period."
         )
 
 
@@ -214,7 +213,7 @@ def _outcome(
     raise SourceRejected(
         f"{partition}: HTTP {said.status} from {said.request.address}: the source does not have "
         f"this period, which was due {contract.publication_lag_days} days after its end. Retrying "
-        "will not help; is it older than the source keeps, or was it withdrawn?"
+        "will not help. Check whether the source still keeps it, or has withdrawn it."
     )
 
 

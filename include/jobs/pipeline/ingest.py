@@ -22,16 +22,16 @@ from include.warehouse.connection import connect
 
 log = logging.getLogger(__name__)
 
-# One id for every call, so that an interrupted `wandle ingest` is resumed by the next.
+# The same for every call, so that the next `wandle ingest` resumes an interrupted one.
 RUN_ID = "wandle ingest"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one partition went: its ledger entry, or why there is none.
+    """The result of one partition: its ledger entry, or the error.
 
-    Both, if the newest landing was refused and what the partition had lost was
-    loaded instead.
+    Both, if the newest landing was refused and an earlier one was loaded to
+    restore what the raw table had lost.
     """
 
     partition: Partition
@@ -49,11 +49,11 @@ def ingest(
     fetch: bool = True,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Iterable[Outcome]:
-    """Yield the outcome of each partition; one that fails holds back no other.
+    """Yield the outcome of each partition; a failure does not stop the others.
 
-    Without `fetch`, the newest landing in S3 is loaded and no API is asked. If
-    a check refuses it and the raw table has lost what it held, that is loaded
-    again, so that a rebuilt table holds what it held.
+    Without `fetch`, the newest landing in S3 is loaded and no API is called.
+    If a check refuses it and the raw table has lost its rows, the landing
+    that it held before is loaded, so that a rebuilt table is complete.
     """
     for partition in partitions:
         progress(str(partition))
@@ -97,13 +97,13 @@ def _fetch(
 def _restored(
     contract: Contract, partition: Partition, dsn: str, loading: Callable[..., dict[str, Any]]
 ) -> dict[str, Any] | None:
-    """The entry of the load that brought back what the raw table had lost; None if nothing did."""
+    """The entry of the load that restored the rows that the raw table had lost, if any."""
     try:
         with connect(dsn) as connection, connection.cursor() as cursor:
             landing_id = read_back.lost(cursor, contract, partition)
         return loading(landing_id=landing_id) if landing_id else None
     except PipelineError as error:
-        log.error("%s: what the raw table held could not be loaded again: %s", partition, error)
+        log.error("%s: the previous rows could not be restored: %s", partition, error)
         return None
 
 
@@ -116,7 +116,7 @@ def _source_dsn(contract: Contract) -> str | None:
 def landed_partitions(
     lake: Lake, source: str | None = None, council: str | None = None, period: str | None = None
 ) -> list[tuple[Contract, Partition]]:
-    """Every partition that S3 holds a landing of, parents before their children."""
+    """Every partition with a landing in S3, parents before their children."""
     lake = lake.as_job("load")
     found = []
     for contract in _parents_first():
@@ -133,7 +133,10 @@ def landed_partitions(
                     partition = contract.partition(name, text)
                 except UnknownName:
                     log.warning(
-                        "%s%s/: passed over: no %s", prefix, f"{name}/{text}", contract.period
+                        "%s%s/: skipped: not a valid %s",
+                        prefix,
+                        f"{name}/{text}",
+                        contract.period,
                     )
                     continue
                 if _is_landed(lake, partition):
@@ -142,7 +145,7 @@ def landed_partitions(
 
 
 def _is_landed(lake: Lake, partition: Partition) -> bool:
-    """Whether there is something to load; a damaged manifest is, and fails by itself."""
+    """Whether there is a landing to load; a damaged one counts, and then fails to load."""
     try:
         return lake.landings.newest_complete(partition) is not None
     except LandingDamaged:

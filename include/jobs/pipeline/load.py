@@ -1,4 +1,4 @@
-"""Load a landing into PostgreSQL: the one load path, for fetching, reloading and replaying."""
+"""Load a landing into PostgreSQL, for ingests, reloads and replays alike."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def load(
     landing_id: str | None = None,
     forced_by: str | None = None,
 ) -> dict[str, Any]:
-    """Replace the partition in `raw.<source>` by a landing; the newest one if none is named.
+    """Replace the partition in `raw.<source>` with a landing, by default the newest.
 
     Returns the ledger entry, with `period` as text and status `loaded`,
-    `unchanged` or `not_published`. `forced_by` loads although nothing has
-    changed, and although a check says no.
+    `unchanged` or `not_published`. With `forced_by`, the landing is loaded
+    even if it is unchanged or fails a check.
 
-    Raises `LoadRefused` if a check says no, `LandingDamaged` if S3 does not
-    hold what the manifest says, `TableOutdated`, or `ServiceUnavailable`
-    (retryable). Then nothing is changed but the ledger, whose entry names the
-    landing, if one was found.
+    Raises `LoadRefused` if a check fails, `LandingDamaged` if S3 does not
+    match the manifest, `TableOutdated`, or `ServiceUnavailable` (retryable).
+    Then only the ledger is changed; its entry names the landing, if one was
+    found.
     """
     settings = Settings.read()
     begun = Entry.begin(
@@ -99,7 +99,7 @@ def _report(partition: Partition, entry: Entry) -> None:
 
 def _nothing_landed(partition: Partition) -> PermanentError:
     return PermanentError(
-        f"{partition}: S3 holds no finished landing of it. Fetch it first: `wandle ingest "
+        f"{partition}: no finished landing in S3. Fetch it first: `wandle ingest "
         f"{partition.source} --council {partition.council} --period {partition.period}`."
     )
 
@@ -111,12 +111,12 @@ def _pseudonyms(contract: Contract, settings: Settings) -> Pseudonyms | None:
 
 
 def rules_hash_of(contract: Contract, settings: Settings) -> str:
-    """What a load of today would say its rules are. Raises `WrongSetting` without a key."""
+    """The `rules_hash` of a load today. Raises `WrongSetting` if it needs a key and has none."""
     return _rules_hash(contract, _pseudonyms(contract, settings))
 
 
 def _rules_hash(contract: Contract, pseudonyms: Pseudonyms | None) -> str:
-    """With another key, the same landing gives other rows."""
+    """The contract's hash, with the pseudonym key, since another key produces other rows."""
     if pseudonyms is None:
         return contract.rules_hash
     return hashlib.sha256(f"{contract.rules_hash} {pseudonyms.fingerprint}".encode()).hexdigest()
@@ -141,7 +141,7 @@ def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[Pag
 def _requested(
     lake: Lake, partition: Partition, manifest: Manifest, landing_id: str
 ) -> list[Requested]:
-    """What was requested for the landing that is loaded, or for another of its partition."""
+    """The requests of a landing: the one being loaded, or another of its partition."""
     if landing_id != manifest.landing_id:
         try:
             manifest = lake.landings.manifest(partition, landing_id)
@@ -181,7 +181,7 @@ def _landing(partition: Partition, manifest: Manifest) -> Landing:
 
 
 def _of(manifest: Manifest, begun: Entry, rules_hash: str) -> Entry:
-    """The attempt once its landing is known."""
+    """The entry with what is known from its landing."""
     return dataclasses.replace(
         begun,
         landing_id=manifest.landing_id,

@@ -25,7 +25,7 @@ Match = tuple[str, ...]
 
 
 class ParentLandings:
-    """The parents of one source, for one council; each landing is read once, when first needed.
+    """The parents of a source, for one council. Each landing is read once, when first needed.
 
     `used` names the landings that were read.
     """
@@ -38,10 +38,10 @@ class ParentLandings:
         self.used: dict[str, ParentLanding] = {}
 
     def value(self, name: str, values: Values) -> str:
-        """The parent's matching records, written and joined as the contract says.
+        """The parent's matching records, formatted and joined as the contract says.
 
-        Raises `PermanentError` if the parent was never landed, or holds no
-        record that matches.
+        Raises `PermanentError` if the parent was never landed, or has no
+        matching record.
         """
         parent = self._child.extract.parents[name]
         columns = list(placeholders(parent.each))
@@ -52,9 +52,9 @@ class ParentLandings:
         return parent.join.join(written)
 
     def records(self, name: str, columns: list[str], values: Values) -> Iterator[Values]:
-        """These columns of the parent's matching records, each combination once.
+        """The distinct values of these columns in the parent's matching records.
 
-        A record that lacks one of them is left out. Raises as `value` does.
+        Skips records that lack one of them. Raises as `value` does.
         """
         for row in dict.fromkeys(self._matching(name, columns, values)):
             if None not in row:
@@ -123,8 +123,8 @@ class ParentLandings:
             if manifest:
                 return partition, manifest
         raise PermanentError(
-            f"{self._child.name} {self._council}: needs a landing of {source.name}, and there is "
-            f"none. Fetch it first: `wandle ingest {source.name} --council {self._council}`, or "
+            f"{self._child.name} {self._council}: needs a landing of {source.name}; none found. "
+            f"Fetch it first: `wandle ingest {source.name} --council {self._council}`, or run "
             f"the DAG ingest_{source.name}."
         )
 
@@ -132,7 +132,7 @@ class ParentLandings:
 def _value(
     column: Column, layout: Format, record: Any, context: Mapping[str, str], position: int
 ) -> Any:
-    """What a record says, as one value: None where it says nothing, or several things."""
+    """The record's value for a column; None if it is null or not a single value."""
     if column.request:
         return context[column.request]
     if column.position:

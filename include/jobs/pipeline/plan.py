@@ -1,4 +1,4 @@
-"""Which partitions a run is for."""
+"""The partitions of a run."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def plan(
 ) -> list[Partition]:
     """List the partitions, councils within periods.
 
-    `first` and `last`, both included, win over `interval`, whose *start* is
-    the period's date: intervals that follow each other share no period. With
-    `lookback`, the contract's earlier periods come too, as many as it says for
-    the run of a month's first day where the interval starts on one. A snapshot is of the
-    current period alone, unless another is to be reloaded.
+    `first` and `last` (inclusive) take precedence over `interval`, whose
+    *start* decides the period, so that consecutive intervals share no period.
+    With `lookback`, the contract's earlier periods are added; how many may
+    differ for the run on the first day of a month. A snapshot has the current
+    period only, unless another is to be reloaded.
 
-    Raises `UnknownName` for a council or period that cannot be, and
-    `PermanentError` for an empty window, one of more than `most` partitions,
-    or a snapshot of another period.
+    Raises `UnknownName` for an invalid council or period, and
+    `PermanentError` for an empty window, more than `most` partitions, or a
+    snapshot of another period.
     """
     periods = _periods(contract, today, first, last, interval, lookback, reload)
     names = _council_names(contract, councils)
@@ -44,8 +44,8 @@ def plan(
     if wanted > most:
         raise PermanentError(
             f"{contract.name}: {len(periods)} periods from {periods[0]} to {periods[-1]} for "
-            f"{len(names)} councils are {wanted} partitions, more than the {most} of one run. "
-            "Ask for a shorter window, or use a backfill: it makes one run a period."
+            f"{len(names)} councils are {wanted} partitions; the limit for one run is {most}. "
+            "Choose a shorter window, or use a backfill, which starts one run per period."
         )
     return [Partition(contract.name, name, period) for period in periods for name in names]
 
@@ -80,18 +80,18 @@ def _periods(
     start = max(start, Period.of(contract.start, contract.period))
     if start > end:
         raise PermanentError(
-            f"{contract.name}: nothing lies between {first or start} and {last or end}; the data "
-            f"begin with {Period.of(contract.start, contract.period)}. Correct `from` and `to`."
+            f"{contract.name}: no periods between {first or start} and {last or end}; the data "
+            f"start at {Period.of(contract.start, contract.period)}. Correct `from` and `to`."
         )
     if end > current:
         raise PermanentError(
-            f"{contract.name}: {end} has not begun; the current period is {current}. Correct `to`."
+            f"{contract.name}: {end} has not started; the current one is {current}. Correct `to`."
         )
     return start.until(end)
 
 
 def _earlier(contract: Contract, first_day: date) -> int:
-    """How many periods the run of this day looks back."""
+    """The number of earlier periods that a run on this day fetches again."""
     of_month = contract.lookback_monthly if first_day.day == 1 else 0
     return max(contract.lookback, of_month)
 
@@ -108,8 +108,8 @@ def _current_only(
         asked = [Period.of(interval[0].astimezone(UTC).date(), contract.period)]
     if any(period != current for period in asked):
         raise PermanentError(
-            f"{contract.name}: is a snapshot: the API answers for {current} only, and was asked "
-            f"for {', '.join(sorted({str(period) for period in asked}))}. Leave `from` and `to` "
+            f"{contract.name}: the source is a snapshot: its API returns {current} only, not "
+            f"{', '.join(sorted({str(period) for period in asked}))}. Leave `from` and `to` "
             "empty, or reload that period from S3 (mode `reload`)."
         )
     return [current]
@@ -120,8 +120,8 @@ def _council_names(contract: Contract, asked: list[str] | None) -> list[str]:
         for name in asked or ():
             if name != UK:
                 raise PermanentError(
-                    f"{contract.name}: belongs to no council, and was asked for {name!r}. "
-                    f"Leave councils empty, or give {UK!r}."
+                    f"{contract.name}: belongs to no council, but the run names {name!r}. "
+                    f"Leave councils empty, or use {UK!r}."
                 )
         return [UK]
     names = dict.fromkeys(asked or council_model.councils())

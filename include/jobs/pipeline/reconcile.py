@@ -1,4 +1,4 @@
-"""Balance the books of a run: every planned partition must have a good entry in the ledger."""
+"""Check a run against the ledger: every planned partition must have a good entry."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def reconcile(
     """Count the run's partitions by status.
 
     `landings` holds, for each of `partitions`, the id of the landing that its
-    load says it has dealt with, or None if it did not come to an end: an
-    earlier attempt of the same run proves nothing.
+    load task returned, or None if the task did not succeed; entries of
+    earlier attempts of the same run do not count.
 
     Raises `PermanentError` naming each partition without a good entry, and why.
     """
@@ -44,8 +44,8 @@ def reconcile(
     if failed:
         raise PermanentError(
             f"{contract.name}: {len(failed)} of {len(partitions)} partitions failed: "
-            f"{'; '.join(failed)}. The others are in place. Mend the cause, then clear the failed "
-            "tasks to try again."
+            f"{'; '.join(failed)}. The others are loaded. Fix the cause, then clear the failed "
+            "tasks to retry them."
         )
     return dict(counts)
 

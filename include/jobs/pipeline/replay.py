@@ -1,4 +1,4 @@
-"""Load again what a mended contract may now take: quarantined records, refused landings."""
+"""Reload quarantined records and refused landings after their contract was fixed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from include.warehouse.connection import connect
 def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) -> list[Partition]:
     """The partitions that have quarantined records, and those whose newest landing was refused.
 
-    A refused one counts only if its contract's rules have changed since. They
-    are in the order of source, council and period. Raises `UnknownName` for an
-    unknown source, and `PermanentError` for more than `most` partitions.
+    A refused landing counts only if its contract's rules have changed since.
+    Ordered by source, council and period. Raises `UnknownName` for an unknown
+    source, and `PermanentError` for more than `most` partitions.
     """
     asked = {source: contract(source)} if source else contracts()
     settings = Settings.read()
@@ -39,8 +39,8 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
     ]
     if len(found) > most:
         raise PermanentError(
-            f"replay: {len(found)} partitions are to be loaded again, more than the {most} of one "
-            "run. Choose one source, or use `wandle replay`, which knows no limit."
+            f"replay: {len(found)} partitions to load; the limit for one run is {most}. "
+            "Choose one source, or use `wandle replay`, which has no limit."
         )
     return found
 
@@ -48,7 +48,7 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
 def reconcile(
     partitions: Sequence[Partition], landings: Sequence[str | None], *, dsn: str, run_id: str
 ) -> dict[str, int]:
-    """Count the run's partitions by status; as `reconcile` of one source, over all of them.
+    """Count the run's partitions by status, over all sources.
 
     Raises `PermanentError` naming each partition without a good entry, and why.
     """

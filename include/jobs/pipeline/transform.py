@@ -30,9 +30,9 @@ Report = Callable[[str], None]
 def build(layer: str, *, dsn: str, run_id: str, home: Path | None = None) -> dict[str, Any]:
     """Build and test one layer: `staging` (with intermediate) or `marts`.
 
-    A second call with the same `run_id`, after a failure, builds what is not
-    good yet. `home` is where dbt may write; left out, a folder of the
-    platform's. Returns the counts by status.
+    After a failure, another call with the same `run_id` builds only what has
+    not succeeded yet. `home` is where dbt may write; by default, a folder of
+    the platform. Returns the counts by status.
 
     Raises `BuildFailed` naming each node that failed, `ServiceUnavailable` or
     `DbtStopped` where a retry may succeed, and `UnknownName` for another layer.
@@ -45,7 +45,7 @@ def build(layer: str, *, dsn: str, run_id: str, home: Path | None = None) -> dic
 
 
 def generate_docs(*, dsn: str, lake: Lake, home: Path | None = None) -> str:
-    """Generate dbt's documentation, publish it to S3 and return its address there."""
+    """Generate dbt's documentation, publish it to S3 and return its address."""
     with _dbt(dsn, home, log.info) as (dbt, _):
         return _publish(dbt, lake)
 
@@ -65,7 +65,7 @@ def transform(
 
 
 def freshness(*, dsn: str) -> list[dict[str, Any]]:
-    """When each source was last looked at, by council, and whether it is late; blocks nothing."""
+    """When each source was last checked, by council, and whether it is late. Only a report."""
     expected = [
         (contract, council)
         for contract in contracts().values()
@@ -75,7 +75,7 @@ def freshness(*, dsn: str) -> list[dict[str, Any]]:
     for item in found:
         if item["late"]:
             log.warning(
-                "%s of %s is late: last looked at %s, due since %s",
+                "%s of %s is late: last checked %s, due since %s",
                 item["source"],
                 item["council"],
                 item["last_check"] or "never",
@@ -86,7 +86,7 @@ def freshness(*, dsn: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def _dbt(dsn: str, home: Path | None, progress: Report) -> Iterator[tuple[Dbt, History]]:
-    # dbt starts while the database is asked for the lock.
+    # dbt starts while the lock is requested.
     with (
         Dbt(dsn=dsn, home=home or Settings.read().home / "dbt", progress=progress) as dbt,
         building(dsn) as history,

@@ -16,9 +16,9 @@ from include.warehouse.columns.unknown_fields import Drift
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A record that is not loaded: where it stands, which rule it broke, and its own bytes.
+    """A record that is not loaded: its place, the rule it broke, and its own bytes.
 
-    Of personal data, only what is not personal. `responsible` is who must mend it.
+    Without its personal data. `responsible` is who must fix it.
     """
 
     record_no: int
@@ -31,14 +31,14 @@ class Quarantined:
     responsible: str = "publisher"
 
 
-# Quarantined records that are in memory at once; others are in a temporary file.
+# Quarantined records to hold in memory; others are in a temporary file.
 HELD_RECORDS = 2_000
 HELD_BYTES = 4 * 1024 * 1024
 _LENGTH_BYTES = 8
 
 
 class Quarantine:
-    """The records that a load does not load, in order; memory stays flat however many they are."""
+    """The records that a load does not load, in order, in constant memory."""
 
     def __init__(self) -> None:
         # Made when it is needed.
@@ -91,12 +91,12 @@ _DECODER = msgspec.msgpack.Decoder(list[Quarantined])
 
 @dataclass
 class Counts:
-    """The books of a load, or of one batch of it.
+    """The counts of a load, or of one batch of it.
 
     `records` = `loaded` + quarantined + `duplicates`; they count the source's
     records. `rows` are those of the raw table, more than `loaded` where the
     contract makes a row of each value of a list. `filled` are the columns that
-    hold a value, `differences` what the contract expects and records have
+    hold a value, `differences` what the contract expected and records had
     instead, by column and rule.
     """
 
@@ -111,7 +111,7 @@ class Counts:
     drift: Drift = field(default_factory=Drift)
 
     def add(self, batch: Counts) -> None:
-        """Take in the next batch."""
+        """Add the next batch."""
         self.records += batch.records
         self.loaded += batch.loaded
         self.duplicates += batch.duplicates

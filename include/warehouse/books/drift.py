@@ -1,4 +1,4 @@
-"""Drift: the unknown fields of each source, as `ops.schema_drift` keeps them."""
+"""Drift: the unknown fields of each source, in `ops.schema_drift`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from include.warehouse.connection import Cursor, rows
 
 
 def record(cursor: Cursor, source: str, landing_id: str, drift: Drift) -> None:
-    """Remember the unknown fields of a landing; a field keeps its first landing and samples."""
+    """Record the unknown fields of a landing; a field keeps its first landing and samples."""
     if not drift.fields:
         return
     known = {row["field"]: row for row in listed(cursor, source)}
-    # In one order, so that two loads of a source wait for each other instead of both failing.
+    # Always in the same order, so that two loads of a source do not deadlock.
     for name, found in sorted(drift.fields.items()):
         before = known.get(name)
         first_seen, landing, samples = datetime.now(UTC), landing_id, found.samples
@@ -38,7 +38,7 @@ def record(cursor: Cursor, source: str, landing_id: str, drift: Drift) -> None:
 
 
 def listed(cursor: Cursor, source: str | None = None) -> list[dict[str, Any]]:
-    """Every unknown field that was ever seen, of one source or of all; `samples` as a list."""
+    """Every unknown field seen so far, of one source or of all; `samples` as a list."""
     found = rows(
         cursor,
         "select source, field, first_seen, landing_id, samples::text as samples, type, way "

@@ -13,7 +13,7 @@ from include.sources.partition import Partition
 from include.warehouse.connection import Cursor, rows
 
 Status = Literal["loaded", "unchanged", "not_published", "refused", "failed", "expired"]
-# After these, the raw table holds what the newest landing held when it was looked at.
+# After these, the raw table matches the newest landing at the time of the load.
 GOOD = ("loaded", "unchanged", "not_published")
 
 
@@ -23,7 +23,7 @@ class Entry:
 
     These count the source's records; `rows` are those of the raw table, more
     than `loaded` where the contract makes several of one record.
-    `filled_columns` hold a value in at least one of them; None if unknown.
+    `filled_columns` have a value in at least one row; None if unknown.
     """
 
     source: str
@@ -62,7 +62,7 @@ class Entry:
         code_version: str,
         forced_by: str | None = None,
     ) -> Entry:
-        """An attempt whose landing is not known yet: `failed` until it ends otherwise."""
+        """An attempt whose landing is not known yet: `failed` until it succeeds."""
         now = datetime.now(UTC)
         return cls(
             source=partition.source,
@@ -91,7 +91,7 @@ class Entry:
         )
 
     def ended(self, status: Status, **changes: Any) -> Entry:
-        """This entry with its end: status, time and what else is known by then."""
+        """This entry when finished: with status, end time and what else is known by then."""
         now = datetime.now(UTC)
         return dataclasses.replace(
             self,
@@ -104,7 +104,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Landing:
-    """What the ledger keeps of a landing; the manifest in S3 holds the rest."""
+    """The ledger's columns of a landing; everything else is in the manifest in S3."""
 
     source: str
     council: str
@@ -197,7 +197,7 @@ def entries_of_run(cursor: Cursor, source: str, run_id: str) -> list[dict[str, A
 
 
 def loaded_in_run(cursor: Cursor, source: str, run_id: str) -> set[str]:
-    """The landings that attempts of a run have loaded, whatever later ones found."""
+    """The landings that attempts of a run loaded, whatever later attempts found."""
     found = rows(
         cursor,
         "select distinct landing_id from ops.load "
@@ -220,8 +220,8 @@ def _append(cursor: Cursor, table: str, row: Entry | Landing) -> None:
 def newer_than_marts(cursor: Cursor) -> bool:
     """Whether a load changed a raw table after the newest complete build of the marts began.
 
-    A build of the marts reads what the build of the staging models before it
-    saw: that one's beginning counts.
+    The marts read the staging models, so the start of the staging build
+    counts.
     """
     found = rows(
         cursor,

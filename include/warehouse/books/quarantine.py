@@ -34,7 +34,7 @@ _SCHEMA = pa.schema(
 
 
 def replace(cursor: CopyCursor, partition: Partition, landing_id: str, records: Quarantine) -> None:
-    """Put these in place of what the partition had in quarantine."""
+    """Replace the partition's records in quarantine."""
     place = (partition.source, partition.council, partition.period.first_day)
     cursor.execute(
         "delete from ops.quarantine where source = $1 and council = $2 and period = $3", place
@@ -61,12 +61,12 @@ def _batch(place: tuple[Any, ...], now: datetime, records: Sequence[Quarantined]
 
 
 def content_of(records: Iterable[Quarantined]) -> str:
-    """A hash over rules and records, whatever their order and numbers."""
+    """A hash over rules and records, independent of their order and numbers."""
     return content_of_rows((item.column, item.rule, item.record) for item in records)
 
 
 def content_of_rows(rows: Iterable[tuple[str | None, str, bytes]]) -> str:
-    """The same from column, rule and record of each."""
+    """The same, from tuples of column, rule and record."""
     return hash_multiset(f"{column}\0{rule}\0".encode() + record for column, rule, record in rows)
 
 

@@ -1,4 +1,4 @@
-"""What the database has to do with the removal of landings: who points to them, and the record."""
+"""Removed landings in the database: references to them, and the record of removals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLACE = "source = $1 and council = $2 and period = $3"
 
 @dataclass(frozen=True)
 class Removal:
-    """A landing that S3 holds no longer, and why. `subject` is a keyed hash of who was erased."""
+    """A landing removed from S3, and why. `subject` is a keyed hash of the erased person."""
 
     source: str
     council: str
@@ -36,7 +36,7 @@ class Removal:
 
 
 def known_landings(cursor: Cursor) -> Iterator[dict[str, Any]]:
-    """What the ledger keeps of the landings' manifests: outcome, `parents`, `replaces`."""
+    """The ledger's copy of the landings' manifests: outcome, `parents`, `replaces`."""
     query = (
         "select source, council, period, landing_id, outcome, parents::text as parents, replaces "
         "from ops.landing"
@@ -46,12 +46,12 @@ def known_landings(cursor: Cursor) -> Iterator[dict[str, Any]]:
 
 
 def removals(cursor: Cursor) -> list[dict[str, Any]]:
-    """Every landing that was removed, in the order of their removal."""
+    """Every removed landing, in order of removal."""
     return rows(cursor, "select * from ops.removal order by removed_at, landing_id")
 
 
 def pointed_at(cursor: Cursor, contract: Contract, partition: Partition) -> set[str]:
-    """The landings that the partition's rows, quarantine and newest good load point to."""
+    """The landings that the partition's rows, quarantine and newest good load refer to."""
     place = (partition.council, partition.period.first_day)
     found = rows(
         cursor,
@@ -67,7 +67,7 @@ def pointed_at(cursor: Cursor, contract: Contract, partition: Partition) -> set[
 
 
 def has_table(cursor: Cursor, contract: Contract) -> bool:
-    """Whether there is a raw table; a source that is not enabled has none."""
+    """Whether the raw table exists; a disabled source has none."""
     found = rows(cursor, "select to_regclass($1) is not null as there", f"{SCHEMA}.{contract.name}")
     return bool(found[0]["there"])
 
@@ -95,9 +95,9 @@ def empty(
     code_version: str,
     run_id: str,
 ) -> tuple[int, int]:
-    """Delete a partition's rows and its quarantine, and let the ledger say so, once.
+    """Delete a partition's rows and its quarantine, and record it in the ledger once.
 
-    Returns how many of each there were.
+    Returns the number of each.
     """
     place = (partition.council, partition.period.first_day)
     raw = quarantined = 0
@@ -124,7 +124,7 @@ def _deleted(cursor: Cursor, statement: str, *parameters: Any) -> int:
 
 
 def record(cursor: Cursor, removals: Iterable[Removal]) -> None:
-    """Write down landings that are about to be removed; one that is written down stays as it is."""
+    """Record landings before their removal; existing records are not changed."""
     for removal in removals:
         cursor.execute(
             "insert into ops.removal (source, council, period, landing_id, reason, objects, bytes, "
@@ -135,7 +135,7 @@ def record(cursor: Cursor, removals: Iterable[Removal]) -> None:
 
 
 def forget_samples(cursor: Cursor, source: str, values: Iterable[str]) -> None:
-    """Delete what is listed of unknown fields whose samples hold one of these values."""
+    """Delete the unknown fields whose samples contain one of these values."""
     for value in values:
         cursor.execute(
             "delete from ops.schema_drift where source = $1 and exists (select from "

@@ -1,4 +1,4 @@
-"""Records to columns: typed, ruled, hashed; and which records break the contract, and how."""
+"""Records to columns: typed, checked, hashed; and which records break which rule."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from include.warehouse.columns.typed_column import Typed
 
 @dataclass(frozen=True)
 class Broken:
-    """A record that breaks the contract: its place in the batch, and the first rule broken."""
+    """A record that breaks the contract: its place in the batch, and the first broken rule."""
 
     index: int
     column: str | None
@@ -47,10 +47,10 @@ class Batch:
 
     `arrays` are the contract's columns and `_extra`; `rows` are the two hash
     lanes of each row, `keys` a hash of the contract's key. A record is one
-    row, unless the contract makes one of each value of a list: then `source`
-    holds each row's record. `unknown` are the values of fields that the
-    contract does not name; `differences` says, by column and rule, what the
-    first record that breaks it has instead.
+    row, unless the contract makes a row of each value of a list: then `source`
+    is each row's record. `unknown` are the values of fields that the contract
+    does not name; `differences` describes, by column and rule, the first
+    record that breaks it.
     """
 
     records: int
@@ -65,17 +65,17 @@ class Batch:
 
 @dataclass
 class _Values:
-    """What a batch of records holds, before it gets its types; by row."""
+    """The values of a batch by row, before they are cast."""
 
     of: Mapping[str, list[Any]]
-    # Every record is an object, as far as is known.
+    # Whether every record is known to be an object.
     all_objects: bool = False
     left: LeftOver = field(default_factory=LeftOver)
     exploded: Exploded | None = None
 
 
 class Reader:
-    """Turns records into batches as one contract says, for one way of asking."""
+    """Turns records into batches by one contract, for one way of requesting."""
 
     def __init__(
         self, contract: Contract, way: str = "api", pseudonyms: Pseudonyms | None = None
@@ -107,7 +107,7 @@ class Reader:
         positions: Iterable[int],
         contexts: Sequence[tuple[Mapping[str, str], int]],
     ) -> Batch:
-        """Read records, given each one's number in its page, and the values of their requests:
+        """Read records, given their numbers in their pages and the values of their requests:
         those of the first so many records, those of the next, and so on."""
         values = self._values(records, positions, contexts)
         source = values.exploded.source if values.exploded else None
@@ -115,7 +115,7 @@ class Reader:
         columns = {
             column.name: self._typed(column, values.of[column.name]) for column in self._columns
         }
-        # Where something is personal, what the contract does not name may be personal too.
+        # If any column is personal, unknown fields may be personal too.
         extras = {} if self._personal else values.left.extras
         extra = _extra(extras, range(count) if source is None else source)
         broken, differences = self._broken(records, values, columns, extra)
@@ -145,7 +145,7 @@ class Reader:
         numbers = list(positions) if any(column.position for column in self._columns) else []
         for column in self._columns:
             if column.request:
-                # None from a landing older than the column.
+                # None for a landing older than the column.
                 values[column.name] = [
                     value
                     for context, count in contexts
@@ -166,10 +166,10 @@ class Reader:
         one_of_list = column.name in self._single
         if not nulls and not one_of_list:
             return typed_as(column, values)
-        # Texts cost more to read in vain than to look through.
+        # Searching texts costs less than casting them in vain.
         if column.name in self._told_by_type and not (values and isinstance(values[0], str)):
             found = typed_as(column, values)
-            if found.as_expected:  # so there is no list, and nothing that only looks like null
+            if found.as_expected:  # no lists, and no values that only look like null
                 return nulls.after(found) if nulls else found
         values, joined = single(column, values) if one_of_list else (values, [])
         if nulls:
@@ -182,7 +182,7 @@ class Reader:
             if column.personal == "pseudonymise":
                 if self._pseudonyms is None:
                     raise PermanentError(
-                        f"column {column.name}: pseudonyms need a key, and none was given. "
+                        f"column {column.name}: pseudonyms need a key, but it is not set. "
                         "Set WANDLE_PSEUDONYM_KEY."
                     )
                 columns[column.name] = self._pseudonyms.replacing(columns[column.name])
@@ -204,7 +204,7 @@ class Reader:
                     if index in found:
                         continue
                     value = values.of[column.name][row]
-                    # What stands in a wrong place may be personal wherever anything is.
+                    # With any personal column, a value in an unexpected place may be personal too.
                     hidden = column.personal != "no" or (
                         self._personal and isinstance(value, dict | list)
                     )
@@ -218,7 +218,7 @@ class Reader:
 
 
 def _broken_as_a_whole(records: Sequence[Any], values: _Values, extra: Typed) -> dict[int, Broken]:
-    """By their place, the records that are none, or cannot be kept or taken apart."""
+    """By place, the records that are not objects, or cannot be stored or split into rows."""
     found: dict[int, Broken] = {}
     if not values.all_objects and set(map(type, records)) - {dict}:
         for index, record in enumerate(records):

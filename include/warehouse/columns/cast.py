@@ -1,7 +1,7 @@
-"""Values to typed columns: the whole column at once, and which values its type cannot hold.
+"""Cast values to typed columns, a whole column at once; report those that the type cannot hold.
 
-Numbers, dates and times may also come as text, as they do in CSV and in many
-an API's JSON; text must come as text. Nothing is rounded, cut or guessed.
+Numbers, dates and times may also be text, as in CSV and the JSON of many
+APIs; text must be text. Nothing is rounded, cut or guessed.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from include.warehouse.columns.typed_column import (
 
 # An escaped NUL, not an escaped backslash before `u0000`.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-# Of so many values it is looked at how many differ; if it is at most this share, each is read once.
+# The sample to count distinct values in; up to this share of it, each is read only once.
 _SAMPLE = 512
 _FEW = 0.25
-# A type's name, the zone of moments, and what becomes of long fractions of theirs.
+# Type, time zone, and how to treat long fractions of a second.
 _How = tuple[str, str, str]
-# Columns of so many batches: a contract has some ten.
+# Columns to remember: a contract has about ten.
 _BATCHES_REMEMBERED = 32
 
 
@@ -51,7 +51,7 @@ def typed_as(column: Column, values: list[Any]) -> Typed:
 
 
 def _number_as_text(value: Any) -> Any:
-    """A finite number as it was sent, as text; anything else as it is."""
+    """A finite number as text, as it was sent; anything else unchanged."""
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else value
     if isinstance(value, int | ExactNumber) and not isinstance(value, bool):
@@ -62,14 +62,14 @@ def _number_as_text(value: Any) -> Any:
 def typed(values: list[Any], type_name: str, zone: str = "", fraction: str = "quarantine") -> Typed:
     """Turn Python values, as a JSON reader gives them, into a column of `type_name`.
 
-    `zone` is that of moments whose text names none; without it they are wrong.
-    `fraction` says what becomes of more than six digits of a second.
+    `zone` applies to times whose text has none; without it they are wrong.
+    `fraction` says how to treat more than six fractional digits of a second.
     """
     how = (type_name, zone, fraction)
     try:
         return _typed(values, how)
     except UnicodeEncodeError:
-        # Half a surrogate pair is no character; no encoding of text has a place for it.
+        # Half a surrogate pair is not a character; no encoding can represent it.
         bad = np.array([not _is_text(value) for value in values], dtype=bool)
         kept = [None if is_bad else value for is_bad, value in zip(bad, values, strict=True)]
         column = _typed(kept, how)
@@ -90,7 +90,7 @@ def _typed(values: list[Any], how: _How) -> Typed:
     texts = _texts(values)
     if texts is None:
         return _read(values, set(map(type, values)) - {type(None)}, how)
-    # Equal texts are one value; 1, 1.0 and True are not.
+    # Equal texts are the same value; 1, 1.0 and True are not.
     distinct = _few(values, texts)
     if distinct is not None:
         return _of_few(distinct, how)
@@ -98,7 +98,7 @@ def _typed(values: list[Any], how: _How) -> Typed:
 
 
 def _texts(values: list[Any]) -> pa.Array | None:
-    """The values if all of them are texts, or null."""
+    """The values, if all of them are texts or null."""
     if not isinstance(values[0], str | None):
         return None
     try:
@@ -118,13 +118,13 @@ def _of_few(texts: pa.DictionaryArray, how: _How) -> Typed:
 
 @lru_cache(maxsize=_BATCHES_REMEMBERED)
 def _read_again(texts: tuple[str | None, ...], how: _How) -> Typed:
-    """Read once what comes again in the next batch, such as a day's moments."""
+    """Read only once what repeats in the next batches, such as the times of a day."""
     return _read([*texts], {str}, how)
 
 
 @lru_cache(maxsize=_BATCHES_REMEMBERED)
 def nothing(type_name: str, count: int) -> Typed:
-    """A column without a value."""
+    """A column of nulls."""
     nulls, hashes = np.ones(count, dtype=bool), np.zeros(count, dtype=np.uint64)
     column = Typed(pa.nulls(count, _arrow_type(type_name)), nulls, hashes, ~nulls)
     for shared in (column.nulls, column.hashes, column.wrong):
@@ -138,7 +138,7 @@ def _arrow_type(type_name: str) -> pa.DataType:
 
 
 def _few(values: list[str | None], texts: pa.Array) -> pa.DictionaryArray | None:
-    """The texts, each different one once, or None if those are many."""
+    """The distinct texts, or None if there are many."""
     sample = values[:_SAMPLE]
     if len(set(sample)) > len(sample) * _FEW:
         return None
@@ -175,7 +175,7 @@ def _text_of(values: list[str | None], array: pa.Array) -> Typed:
 
 
 def _holds_nul(array: pa.Array) -> bool:
-    """Whether a byte of any text is 0, which in UTF-8 is no part of another character."""
+    """Whether any text contains a zero byte, which in UTF-8 can only be NUL."""
     data = array.buffers()[2]
     return data is not None and not np.frombuffer(data, dtype=np.uint8).all()
 
@@ -193,7 +193,7 @@ def _jsonb(values: list[Any], kinds: set[type]) -> Typed:
 
 
 def _json_forms(value: Any) -> tuple[str, str] | tuple[None, None]:
-    """JSON as stored, and the form that is hashed; None where jsonb cannot hold it: with a NUL,
+    """JSON as stored, and the form that is hashed; None if jsonb cannot hold it: with a NUL,
     NaN, a number beyond PostgreSQL's limits, or nested too deeply."""
     try:
         stored, canonical = json_forms(value)
@@ -224,6 +224,6 @@ def _mask(array: pa.Array) -> Mask:
 
 
 def full_match(array: pa.Array, pattern: str) -> Mask:
-    """Which texts match the whole pattern; nulls do. RE2 syntax."""
+    """Which texts match the whole pattern (RE2 syntax); nulls do."""
     matches = pc.match_substring_regex(array, rf"\A(?:{pattern})\z")
     return np.asarray(matches.fill_null(True).to_numpy(zero_copy_only=False))

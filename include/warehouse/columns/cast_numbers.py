@@ -28,12 +28,12 @@ from include.warehouse.columns.typed_column import (
 _INTEGER = r"^[+-]?[0-9]{1,19}$"
 _DOUBLE = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _DOUBLE_TEXT = re.compile(_DOUBLE.replace("$", r"\Z"))
-# A decimal number of so many digits is told from every other one by its double.
+# Up to this many digits, different decimal numbers have different doubles.
 _EXACT_DIGITS = 15
-# 10^s is exact as a double up to here.
+# Up to here, 10^s is exact as a double.
 _EXACT_SCALE = 22
 
-# A column of numbers with null where there is none, and which of them must be read by their text.
+# A column of numbers (null if not a number), and which values must be read from their text.
 _Native = tuple[Typed, Mask]
 
 
@@ -54,13 +54,13 @@ def read_integers(values: list[Any], kinds: set[type]) -> Typed:
 
 
 def read_doubles(values: list[Any], kinds: set[type]) -> Typed:
-    """Finite numbers that a double gives back.
+    """Finite numbers that a double preserves.
 
-    PostgreSQL, as most programs, writes a double in the fewest digits that
-    tell it from every other. Some write it in 17 digits or more: 0.1 as
-    0.10000000000000001. So a number is taken if the double, rounded to as many
-    digits as the number has, is that number. Every number of up to 15 digits
-    is; one that a double would change is wrong.
+    PostgreSQL, like most programs, writes a double with the fewest digits that
+    distinguish it. Some write 17 digits or more: 0.1 as 0.10000000000000001.
+    So a number is accepted if the double, rounded to as many digits, is that
+    number. This holds for every number of up to 15 digits; one that a double
+    would change is wrong.
     """
 
     def native(numbers: list[Any]) -> _Native | None:
@@ -85,7 +85,7 @@ def read_doubles(values: list[Any], kinds: set[type]) -> Typed:
 
 
 def _doubtful(texts: list[str | None]) -> list[int]:
-    """Where numbers may stand that no double gives back: long ones, and those with an exponent."""
+    """Which numbers a double may not preserve: long ones, and those with an exponent."""
     array = pa.array(texts, pa.string())
     mask = pc.or_(
         pc.greater(pc.binary_length(array), _EXACT_DIGITS),
@@ -95,7 +95,7 @@ def _doubtful(texts: list[str | None]) -> list[int]:
 
 
 def _gives_back(text: str | None) -> bool:
-    """Whether a double, rounded to as many digits, is the number; True for what is no number."""
+    """Whether a double, rounded to as many digits, is the number; True for other texts."""
     if text is None or not _DOUBLE_TEXT.match(text):
         return True
     number, double = Decimal(text), float(text)
@@ -107,14 +107,14 @@ def _gives_back(text: str | None) -> bool:
 
 def read_decimals(values: list[Any], kinds: set[type], precision: int, scale: int) -> Typed:
     """Decimal numbers of up to `precision` digits, `scale` of them after the point."""
-    # Any leading zeros, at most p - s digits, at most s decimals but for zeros after them.
+    # Any leading zeros, at most p - s digits, at most s decimals, any trailing zeros.
     pattern = rf"^[+-]?0*[0-9]{{0,{precision - scale}}}(\.[0-9]{{0,{scale}}}0*)?$"
 
     def native(numbers: list[Any]) -> _Native | None:
         try:
             doubles = pa.array(numbers, pa.float64())
         except (pa.ArrowInvalid, OverflowError):
-            return None  # a whole number that no double is
+            return None  # a whole number that is not a double
         return _decimals_of_doubles(doubles, precision, scale)
 
     def read(text: pl.Expr) -> pl.Expr:
@@ -132,7 +132,7 @@ def _read(
     native: Callable[[list[Any]], _Native | None],
     by_text: Callable[[list[Any], set[type]], Typed],
 ) -> Typed:
-    """Numbers of these types as they are; all other values, and numbers that need it, by text."""
+    """Numbers of these types unchanged; other values, and numbers that need it, from their text."""
     found = None
     if kinds & types:
         numbers = values
@@ -161,14 +161,14 @@ def _by_text(
 
 
 def _decimals_of_doubles(array: pa.Array, precision: int, scale: int) -> _Native:
-    """Doubles as decimals; those with more decimals or digits must be read by their text.
+    """Doubles as decimals; those with more decimals or digits must be read from their text.
 
     A double is the decimal with `scale` places if that decimal, divided out,
     gives the same double again: division of exact integers rounds correctly.
     """
     nulls = np.asarray(array.is_null().to_numpy(zero_copy_only=False))
     doubles = array.fill_null(0.0).to_numpy(zero_copy_only=False)
-    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is over the limit
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity is over the limit
         unscaled = np.rint(doubles * 10.0**scale)
         exact = (np.abs(unscaled) < 10.0 ** min(precision, _EXACT_DIGITS)) & (
             unscaled / 10.0**scale == doubles

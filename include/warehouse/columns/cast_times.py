@@ -1,4 +1,4 @@
-"""Texts to dates and moments. Nothing is guessed: what has no zone, or no place in one, is told."""
+"""Cast texts to dates and times. Nothing is guessed: times without a valid zone are reported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from include.warehouse.columns.typed_column import (
     texts_of,
 )
 
-# There is no year 0, and a leap second would be moved to the next minute.
+# Year 0 does not exist, and a leap second would be moved to the next minute.
 _YEAR = "([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
 _DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
 _LOCAL = rf"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-5][0-9](\.[0-9]+)?)?"
@@ -34,9 +34,9 @@ _SIX_DIGITS_LONG = len("2017-05-01T00:00:00.123456")
 _MORE_DIGITS = r"(\.[0-9]{6})[0-9]+"
 _LOST_DIGITS = r"\.[0-9]{6}0*[1-9]"
 _ROUNDED_UP = r"\.[0-9]{6}[5-9]"
-# Nobody knows how clocks will be put after that; the library's tables end there.
+# Later clock changes are not known; the library's tables end there.
 _LAST_KNOWN_YEAR = 2099
-# Python, and much else that reads PostgreSQL, has no years but 1 to 9999.
+# Python, like other clients of PostgreSQL, supports the years 1 to 9999 only.
 _FIRST_MOMENT, _AFTER_LAST_MOMENT = (
     int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "10000-01-01")
 )
@@ -49,11 +49,11 @@ def read_dates(values: list[Any], kinds: set[type]) -> Typed:
 
 
 def read_moments(values: list[Any], kinds: set[type], zone: str, fraction: str) -> Typed:
-    """Moments in microseconds of UTC.
+    """Times in microseconds of UTC.
 
-    What is a time but not one moment is refused: under `zone` where the clocks
-    of the zone never show it or show it twice, under `year` beyond the years
-    that are known, under `fraction` where digits would be lost.
+    A time that is valid but ambiguous breaks another rule: `zone` if the
+    clocks of the zone never show it or show it twice, `year` if it is beyond
+    the supported years, `fraction` if digits would be lost.
     """
     texts, wrong = texts_of(values, kinds & {str}, only_text=values)
     longest = max(map(len, filter(None, texts)), default=0)
@@ -74,7 +74,7 @@ def read_moments(values: list[Any], kinds: set[type], zone: str, fraction: str) 
 
 
 def _within_years(moments: pa.Array) -> tuple[pa.Array, Mask]:
-    """The moments of years that are known, and which others there are."""
+    """The times of supported years, and which ones are not."""
     words = moments.view(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     beyond = (words < _FIRST_MOMENT) | (words >= _AFTER_LAST_MOMENT)
     if not beyond.any():
@@ -84,9 +84,9 @@ def _within_years(moments: pa.Array) -> tuple[pa.Array, Mask]:
 
 @cache
 def _read_as(zone: str, fraction: str) -> dict[str, pl.Expr]:
-    """The moment that a text names, null if none; and what it is refused for, if anything.
+    """The time of a text, null if it has none; and the rule that it breaks, if any.
 
-    Without `fraction`, no text has more than six digits of a second.
+    Without `fraction`, no text has more than six fractional digits.
     """
     text = pl.col("text").str.replace(" ", "T", literal=True)
     cut = text.str.replace(_MORE_DIGITS, "$1") if fraction else text

@@ -1,4 +1,4 @@
-"""Which records of a landing repeat earlier ones, and which contradict them."""
+"""Which records of a landing repeat earlier ones, and which conflict with them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from include.warehouse.columns.hashing import Mask, Seen
 
 
 class Repeats:
-    """Knows the keys and contents of all that came before, batch after batch."""
+    """Remembers the keys and contents of all batches so far."""
 
     def __init__(self) -> None:
         self._keys = Seen()
         self._contents = Seen()
 
     def left_out(self, batch: Batch) -> tuple[Mask, list[Broken]]:
-        """The rows that are to be loaded, and the records that contradict the first of their key.
+        """The rows to load, and the records that conflict with the first one of their key.
 
-        What is in neither, and not broken, is an exact duplicate.
+        A record in neither, and not broken, is an exact duplicate.
         """
         if batch.source is None:
             return self._rows(batch)
@@ -35,12 +35,12 @@ class Repeats:
             self._contents.add(contents)
             return keep, []
         same_content = self._contents.again(contents)
-        # Two hashes must agree before a record is left out as a duplicate.
+        # Two hashes must match before a record is dropped as a duplicate.
         keep[candidates[same_key]] = False
         return keep, [_conflict(index) for index in candidates[same_key & ~same_content]]
 
     def _records(self, batch: Batch, source: NDArray[np.int64]) -> tuple[Mask, list[Broken]]:
-        """The same where a record may be several rows, which stay together: one by one."""
+        """The same for records of several rows, which stay together: one by one."""
         keep = np.zeros(len(source), dtype=bool)
         conflicts: list[Broken] = []
         bad = {broken.index for broken in batch.broken}
@@ -68,7 +68,7 @@ class Repeats:
             if contradicts:
                 conflicts.append(_conflict(index))
                 if len(rows) > 1:
-                    # Not loaded, not remembered: a repeat contradicts again, as a whole.
+                    # Neither loaded nor remembered: a repetition conflicts again, as a whole.
                     continue
             else:
                 keep[fresh] = True

@@ -1,4 +1,4 @@
-"""Records to the values of their fields: what columns name, and what is left over."""
+"""Records to the values of their fields: those that columns name, and the others."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 
 from include.sources.model import Column
 
-# Where a field stands in a record.
+# The path of a field in a record.
 Path = tuple[str, ...]
 
 
 @dataclass
 class Node:
-    """The fields that the contract knows at one level of a record."""
+    """The contract's fields at one level of a record."""
 
     columns: list[Column] = field(default_factory=list)
     below: dict[str, Node] = field(default_factory=dict)
-    # Nothing of it may get any further, known or not.
+    # Must not be kept, whether known or not.
     dropped: bool = False
 
 
 @dataclass
 class LeftOver:
-    """What no column names: of each record by its place, and of each field in order."""
+    """What no column names: by the place of each record, and of each field in order."""
 
     extras: dict[int, dict[str, Any]] = field(default_factory=dict)
     unknown: dict[Path, list[Any]] = field(default_factory=dict)
@@ -64,10 +64,10 @@ def collect(
 ) -> bool:
     """Fill `values` column by column, and `left` with what no column names, by record.
 
-    Returns True if every item was seen to be an object.
+    Returns True if every item is known to be an object.
     """
     fields = _fields_of_all(node.below, items)
-    # Each has as many fields as were found in all of them: these, and no other.
+    # Each has as many fields as were found in all of them, so no others.
     alike = bool(fields) and set(map(len, items)) == {len(fields)}
     objects = items if fields else _objects(items)
     names = fields.keys() if alike else set().union(*filter(None, objects))
@@ -86,7 +86,7 @@ def collect(
 
 
 def _fields_of_all(names: Iterable[str], items: Sequence[Any]) -> dict[str, list[Any]]:
-    """The fields that every item has, which is an object if it has any."""
+    """The fields that every item has; an item with any is an object."""
     found = {}
     for name in names:
         with suppress(KeyError, TypeError):
@@ -95,7 +95,7 @@ def _fields_of_all(names: Iterable[str], items: Sequence[Any]) -> dict[str, list
 
 
 def _objects(values: Sequence[Any]) -> Sequence[dict[str, Any] | None]:
-    """The values that are objects, None in place of any other."""
+    """The values that are objects, None instead of any other."""
     if set(map(type, values)) <= {dict, type(None)}:
         return values
     return [value if type(value) is dict else None for value in values]
@@ -106,7 +106,7 @@ def _field(name: str, objects: Sequence[dict[str, Any] | None]) -> list[Any]:
 
 
 def _keep_others(found: list[Any], left: LeftOver, path: Path) -> None:
-    """What stands where the contract expects an object to look into."""
+    """The values found where the contract expects an object."""
     if set(map(type, found)) <= {dict, type(None)}:
         return
     for index, item in enumerate(found):

@@ -1,4 +1,4 @@
-"""The content hash: what a partition holds, whatever its order, pages, landing or record numbers.
+"""The content hash of a partition, independent of order, pages, landing and record numbers.
 
 A value's hash is that of its typed form: XXH3-64 of the UTF-8 of text and of
 canonical JSON; two's complement, IEEE 754 bits, days or microseconds since
@@ -25,7 +25,7 @@ from include.records.json_values import ExactNumber
 Hashes = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 
-# Where a whole number may stand as a float, or NaN, which is written as null: looked at closely.
+# May be a whole number written as a float, or NaN, which is written as null: needs a closer look.
 _FLOAT_NOISE = (b".0", b"null", b"e+1")
 # A whole number of 64 bits has no more characters.
 _WORD_CHARACTERS = 20
@@ -34,7 +34,7 @@ _MOST_WHOLE_DIGITS = 131_072
 _MOST_DECIMALS = 16_383
 _LANES = (b"wandle lane 1:", b"wandle lane 2:")
 _MARKED_BITS = 24
-# A run of sorted hashes grows no longer: 32 MB, and as much again while two are merged.
+# Longest run of sorted hashes: 32 MB, and as much again while two are merged.
 LONGEST_RUN = 1 << 22
 
 
@@ -57,7 +57,7 @@ def hash_words(words: NDArray[Any]) -> Hashes:
 def hash_rows(
     columns: Mapping[str, tuple[Hashes, Mask]], count: int, lanes: int = len(_LANES)
 ) -> NDArray[np.uint64]:
-    """Two lanes for each of `count` rows, or only the first of them: shape (count, lanes).
+    """Two lanes for each of `count` rows, or only the first lane: shape (count, lanes).
 
     `columns` maps a column's name to its values' hashes and to the mask of
     those that are null.
@@ -86,7 +86,7 @@ class ContentHash:
         self._lanes += rows.sum(axis=0, dtype=np.uint64)
 
     def merge(self, other: ContentHash) -> None:
-        """Add the rows that another one has added up."""
+        """Add the rows of another sum."""
         self._lanes += other._lanes
 
     def hexdigest(self) -> str:
@@ -95,12 +95,12 @@ class ContentHash:
 
 
 class Seen:
-    """Which 64-bit hashes have come before, at 8 bytes each.
+    """The 64-bit hashes seen so far, at 8 bytes each.
 
     They are kept in sorted runs, each at least twice as long as the next, so
-    that what is added is merged a few times only; but for those that are so
-    long that merging them would take memory. Most hashes are told to be new by
-    their first bits alone, which are marked in 16 MB.
+    that a hash is merged only a few times; the longest runs are not merged, to
+    save memory. Most new hashes are recognised by their first bits alone, in a
+    bitmap of 16 MB.
     """
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class Seen:
         self._unsorted: list[Hashes] = []
 
     def holds(self, hashes: Hashes) -> Mask:
-        """For each hash, whether it came before in an earlier call; remembers nothing."""
+        """For each hash, whether it was in an earlier call; remembers nothing."""
         self._settle()
         found = self._marked[_first_bits(hashes)]
         if found.any():
@@ -125,7 +125,7 @@ class Seen:
         return found
 
     def again(self, hashes: Hashes) -> Mask:
-        """For each hash, whether it came before, here or in an earlier call; remembers them."""
+        """For each hash, whether it was seen before, here or in an earlier call; remembers them."""
         ordered = np.sort(hashes)
         before = self.holds(ordered)
         result = np.zeros(len(hashes), dtype=bool)
@@ -138,7 +138,7 @@ class Seen:
         return result
 
     def add(self, hashes: Hashes) -> None:
-        """Remember hashes, some of which may have come before; they are sorted when asked for."""
+        """Remember hashes, possibly repeated; they are sorted when needed."""
         self._unsorted.append(hashes)
 
     def _settle(self) -> None:
@@ -174,7 +174,7 @@ def canonical_json(value: Any) -> str:
 
 
 def json_forms(value: Any) -> tuple[str, str]:
-    """JSON with every number as sent, and the same as `canonical_json`. Raises as that does."""
+    """JSON with every number as sent, and its `canonical_json`. Raises as that does."""
     written = _plain_json(value)
     if written is not None:
         return written.decode(), written.decode()
@@ -183,7 +183,7 @@ def json_forms(value: Any) -> tuple[str, str]:
 
 
 def _plain_json(value: Any) -> bytes | None:
-    """The value as written without looking at its numbers; None if these must be looked at."""
+    """The JSON of a value without converting its numbers; None if they need it."""
     try:
         written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
@@ -198,7 +198,7 @@ def hash_multiset(texts: Iterable[bytes]) -> str:
 
 
 def _with_numbers(value: Any, written: Callable[[int | float | ExactNumber], Any]) -> Any:
-    """The value with every number as `written` gives it."""
+    """The value with every number converted by `written`."""
     if isinstance(value, dict):
         return {name: _with_numbers(item, written) for name, item in value.items()}
     if isinstance(value, list):
@@ -210,7 +210,7 @@ def _with_numbers(value: Any, written: Callable[[int | float | ExactNumber], Any
 def _sent(number: int | float | ExactNumber) -> Any:
     if isinstance(number, ExactNumber):
         if not fits_numeric(number):
-            raise ValueError("PostgreSQL has no number with so many digits")
+            raise ValueError("PostgreSQL cannot store a number with so many digits")
         return orjson.Fragment(number.text)
     if isinstance(number, int) and not _is_word(number):
         return orjson.Fragment(str(number))
@@ -218,10 +218,10 @@ def _sent(number: int | float | ExactNumber) -> Any:
 
 
 def _canonical(number: int | float | ExactNumber) -> Any:
-    """One form for each value: whole numbers of 64 bits, doubles by their shortest form, others."""
+    """One form per value: whole numbers of 64 bits, doubles in their shortest form, others."""
     if isinstance(number, float):
         if not math.isfinite(number):
-            raise ValueError("JSON has no NaN and no infinity")
+            raise ValueError("JSON has neither NaN nor infinity")
         whole = int(Decimal(repr(number))) if number.is_integer() and abs(number) < 2**64 else None
         return number if whole is None or not _is_word(whole) else whole
     if isinstance(number, int) and _is_word(number):
@@ -242,7 +242,7 @@ def _is_word(number: int) -> bool:
 
 
 def fits_numeric(number: Decimal) -> bool:
-    """Whether PostgreSQL's numeric, also within jsonb, can hold a number as it is written."""
+    """Whether PostgreSQL's numeric, also in jsonb, can hold a number as it is written."""
     exponent = number.as_tuple().exponent
     return (
         isinstance(exponent, int)

@@ -1,4 +1,4 @@
-"""What values become before they get their type: null where they stand for it, one of a list."""
+"""Before values are cast: replace those that mean null, and handle lists."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from include.warehouse.columns.cast import typed_as
 from include.warehouse.columns.hashing import Mask
 from include.warehouse.columns.typed_column import Typed, decimal_text
 
-# What numbers, dates, times and booleans are written with.
+# The characters of numbers, dates, times and booleans.
 _IN_SCALARS = frozenset("+-.: 0123456789TZabcdefghijklmnopqrstuvwxyzE")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 
 
 class Nulls:
-    """The values of one column that stand for null, compared as values: 5.0, 5 and "5" are one."""
+    """The values of one column that mean null, compared as values: 5.0, 5 and "5" are equal."""
 
     def __init__(self, column: Column, texts: Iterable[str] = ()) -> None:
         sentinels = [*texts, *column.null_values]
         self._found = frozenset(form for value in sentinels for form in _forms(value))
-        # To Python, True is 1 and False is 0; to a record they are not.
+        # In Python, True equals 1 and False 0; in a record they do not.
         self._like_booleans = bool(self._found & {0, 1})
         self._typed = None
         if sentinels and column.type not in ("text", "jsonb"):
@@ -41,14 +41,14 @@ class Nulls:
         return bool(self._found)
 
     def before(self, values: list[Any]) -> list[Any]:
-        """The values with None for those that stand for null as they are written."""
+        """The values with None for those that mean null as written."""
         found = self._found
         if not self._like_booleans:
             try:
                 if found.isdisjoint(values):
                     return values
                 return [None if value in found else value for value in values]
-            except TypeError:  # lists and objects cannot be looked up
+            except TypeError:  # lists and objects are not hashable
                 pass
         return [None if self._is_null(value) else value for value in values]
 
@@ -64,7 +64,7 @@ class Nulls:
         )
 
     def after(self, column: Typed) -> Typed:
-        """The column with null for those that do so once they are read: "32768.470"."""
+        """The column with null for those that mean null once cast: "32768.470"."""
         if self._typed is None:
             return column
         hit = pc.fill_null(pc.is_in(column.array, value_set=self._typed), False)
@@ -76,7 +76,7 @@ class Nulls:
 
 
 def _forms(value: Any) -> Iterable[Any]:
-    """A sentinel as a number and as text, whichever way it was written."""
+    """A null value as a number and as text, however the contract writes it."""
     yield value
     if isinstance(value, str):
         if _NUMBER.fullmatch(value):
@@ -86,7 +86,7 @@ def _forms(value: Any) -> Iterable[Any]:
 
 
 def lists(column: Column, values: Sequence[Any]) -> dict[int, list[Any]]:
-    """Which values are lists, or texts joined by the column's separator, and what is in them."""
+    """Which values are lists, or texts with the column's separator, and their items."""
     separator = column.list_separator
     found: dict[int, list[Any]] = {}
     kinds = set(map(type, values))
@@ -100,9 +100,9 @@ def lists(column: Column, values: Sequence[Any]) -> dict[int, list[Any]]:
 
 
 def single(column: Column, values: list[Any]) -> tuple[list[Any], list[int]]:
-    """One value in place of each list, as the contract says; and where there must be none.
+    """One value instead of each list, as the contract says; and which values must not be lists.
 
-    An empty list holds no value: null. Under `quarantine`, a joined text
+    An empty list is null. Under `quarantine`, a joined text
     breaks the rule even where the column's type could hold it.
     """
     found = lists(column, values)
@@ -121,7 +121,7 @@ def single(column: Column, values: list[Any]) -> tuple[list[Any], list[int]]:
 
 
 def told_by_type(column: Column) -> bool:
-    """Whether a list, or two values in a text, can be no value of the column's type."""
+    """Whether a list, or two values in a text, cannot be a value of the column's type."""
     if column.type in ("text", "jsonb"):
         return False
     return not column.list_separator or not _IN_SCALARS.issuperset(column.list_separator)
@@ -129,8 +129,8 @@ def told_by_type(column: Column) -> bool:
 
 @dataclass(frozen=True)
 class Exploded:
-    """Rows made of records: `source` is each row's record; `unequal` records could not be taken
-    apart, since their lists do not go together."""
+    """Rows made of records: `source` is each row's record; `unequal` records could not be split,
+    since their lists differ in length."""
 
     source: NDArray[np.int64]
     values: Mapping[str, list[Any]]
@@ -140,11 +140,11 @@ class Exploded:
 def explode(
     columns: Sequence[Column], values: Mapping[str, list[Any]], count: int
 ) -> Exploded | None:
-    """A row for each value of a list; None if no record holds one.
+    """A row for each value of a list; None if no record has one.
 
-    Several lists of a record go together by position, beside which single
-    values are repeated; lists of different lengths do not go together. An
-    empty list is one row with null.
+    Several lists of a record are combined by position, and single values
+    are repeated; lists of different lengths cannot be combined. An empty list
+    is one row with null.
     """
     found = {column.name: lists(column, values[column.name]) for column in columns}
     if not any(found.values()):
@@ -173,7 +173,7 @@ def explode(
 
 
 def wrong_at(column: Typed, indexes: Sequence[int]) -> Typed:
-    """The column with these values wrong, too."""
+    """The column with these values marked as wrong too."""
     if not indexes:
         return column
     wrong: Mask = column.wrong.copy()

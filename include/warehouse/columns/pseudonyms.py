@@ -1,4 +1,4 @@
-"""Pseudonyms: the same person has the same one, and only the key's holder can tell which."""
+"""Pseudonyms: the same for the same person, and not computable without the key."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Pseudonyms:
     def __init__(self, key: str) -> None:
         if len(key) < SHORTEST_KEY:
             raise PermanentError(
-                f"pseudonyms: the key has {len(key)} characters, fewer than {SHORTEST_KEY}: it "
-                "could be guessed. Set WANDLE_PSEUDONYM_KEY to 64 random hexadecimal digits."
+                f"pseudonyms: the key has {len(key)} characters; at least {SHORTEST_KEY} are "
+                "required. Set WANDLE_PSEUDONYM_KEY to 64 random hexadecimal digits."
             )
         self._key = key.encode()
         self._known: dict[str, str] = {}
 
     @property
     def fingerprint(self) -> str:
-        """Tells keys apart, and tells nothing of a key."""
+        """Identifies the key without revealing anything about it."""
         return hmac.new(self._key, b"wandle: which key", hashlib.sha256).hexdigest()[:16]
 
     def of(self, text: str) -> str:
@@ -44,11 +44,11 @@ class Pseudonyms:
         return known
 
     def of_bytes(self, content: bytes) -> str:
-        """The pseudonym of bytes, which is not remembered."""
+        """The pseudonym of bytes; not cached."""
         return hmac.digest(self._key, content, "sha256").hex()
 
     def replacing(self, column: Typed) -> Typed:
-        """A column of texts with pseudonyms in their place; null stays null."""
+        """A column of texts replaced by pseudonyms; null stays null."""
         texts = [None if text is None else self.of(text) for text in column.array.to_pylist()]
         array = pa.array(texts, pa.string())
         return dataclasses.replace(

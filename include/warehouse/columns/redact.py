@@ -1,4 +1,4 @@
-"""What may be kept of a record of personal data that is not loaded."""
+"""Redact records with personal data that are not loaded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Place:
 
 
 class Withholding:
-    """Keeps of a record what the contract names and does not call personal, and no more."""
+    """Keeps only those values of a record that the contract names as not personal."""
 
     def __init__(self, columns: Iterable[Column]) -> None:
         self._root = _Place()
@@ -34,7 +34,7 @@ class Withholding:
             place.whole |= column.type == "jsonb"
 
     def record(self, record: Any) -> bytes:
-        """The record as JSON, with what is not to be seen replaced; ASCII only."""
+        """The record as JSON, redacted; ASCII only."""
         return json_text(_seen(record, self._root) if type(record) is dict else WITHHELD).encode()
 
 

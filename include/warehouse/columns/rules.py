@@ -1,4 +1,4 @@
-"""The rules of a column, and how a value that breaks one is told of."""
+"""The rules of a column, and the messages for values that break them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from include.warehouse.columns.cast import full_match, typed_as
 from include.warehouse.columns.hashing import Mask, json_forms
 from include.warehouse.columns.typed_column import Typed
 
-# A value that broke a rule is shown up to here; the whole record is kept beside it.
+# Longest value in a message; quarantine has the whole record.
 SHOWN_CHARACTERS = 200
-# So many field names tell what a record has instead.
+# Most field names in a message about a missing field.
 SHOWN_FIELDS = 12
 
-# Bytes that are not UTF-8 are half characters.
+# Bytes that are not UTF-8 become lone surrogates.
 _HALF = re.compile("[\ud800-\udfff]")
 _KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
 
 
 def broken_rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
-    """Each rule of the column with the mask of the values that break it, the type first."""
+    """Each rule of the column, type first, with the mask of the values that break it."""
     rules = [("type", values.wrong)]
     wrong = values.wrong
     for rule, mask in values.refused.items():
@@ -50,9 +50,9 @@ def broken_rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
 
 
 def require_patterns(columns: Iterable[Column]) -> None:
-    """Raise `PermanentError` for a pattern that the engine which matches it does not know.
+    """Raise `PermanentError` for a pattern that RE2, which matches it, does not support.
 
-    That is RE2, which has neither look-around nor back-references.
+    RE2 has neither look-around nor back-references.
     """
     for column in columns:
         if not column.pattern:
@@ -61,8 +61,8 @@ def require_patterns(columns: Iterable[Column]) -> None:
             full_match(pa.array([""]), column.pattern)
         except pa.ArrowInvalid as error:
             raise PermanentError(
-                f"column {column.name}: the pattern {column.pattern!r} is none of RE2, which "
-                f"knows no look-around and no back-references: {error}. Change the contract."
+                f"column {column.name}: the pattern {column.pattern!r} is not valid in RE2, which "
+                f"has no look-around or back-references: {error}. Change the contract."
             ) from error
 
 
@@ -75,7 +75,7 @@ def _true(array: pa.Array) -> Mask:
 
 
 def shown(value: Any) -> str | None:
-    """A value as it can be stored and read: one line of JSON, cut."""
+    """A value for messages: one line of JSON, truncated."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -91,7 +91,7 @@ def shown(value: Any) -> str | None:
 
 
 def _as_ascii(value: Any) -> str:
-    """JSON of what canonical JSON has no form for, such as NaN and half a surrogate pair."""
+    """JSON of values without canonical JSON, such as NaN and half a surrogate pair."""
     try:
         return json_text(value, (",", ":"), sort=True)
     except (TypeError, ValueError, RecursionError):
@@ -99,7 +99,7 @@ def _as_ascii(value: Any) -> str:
 
 
 def difference(column: Column, rule: str, record: Any, value: Any, hidden: bool) -> str:
-    """What the contract expects of a column, and what a record has; its value unless `hidden`."""
+    """What the contract expects, and what a record has instead; its value unless `hidden`."""
     place = ".".join(column.record_path)
     where = f"`{place}`" if place else "the request"
     if rule == "required" and value is None:

@@ -1,4 +1,4 @@
-"""What every reader of a column is made of: the column itself, texts, and how they are parsed."""
+"""The parts of every cast: the typed column, texts, and how they are parsed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from include.warehouse.columns.hashing import Hashes, Mask, fits_numeric, hash_w
 
 @dataclass(frozen=True)
 class Typed:
-    """A column: its values, which are null, their hashes, and which were not of its type.
+    """A column: its values, which are null, their hashes, and which do not have its type.
 
     `refused` are the values that break a rule of the type other than `type`,
     by that rule, such as the times that the clocks of their zone never showed.
@@ -33,7 +33,7 @@ class Typed:
 
     @property
     def as_expected(self) -> bool:
-        """Every value was of the type, or null."""
+        """Whether every value has the type, or is null."""
         return not self.wrong.any() and not any(mask.any() for mask in self.refused.values())
 
 
@@ -49,7 +49,7 @@ def taken(column: Typed, places: NDArray[np.integer[Any]]) -> Typed:
 
 
 def replaced(column: Typed, places: NDArray[np.int64], other: Typed) -> Typed:
-    """The column with the values of another in these places."""
+    """The column with the values of another one at these places."""
     both = Typed(
         pa.concat_arrays([column.array, other.array]),
         np.concatenate([column.nulls, other.nulls]),
@@ -68,7 +68,7 @@ def texts_of(
     booleans: bool = False,
     only_text: list[Any] | None = None,
 ) -> tuple[list[str | None], Mask]:
-    """Every value as text, None for those that have no text form in a column of scalars."""
+    """Every value as text, None for lists and objects."""
     if only_text is not None:
         texts = [value if isinstance(value, str) else None for value in only_text]
     elif kinds <= {str}:
@@ -97,7 +97,7 @@ def _as_text(value: Any, booleans: bool) -> str | None:
 
 
 def decimal_text(value: float | ExactNumber) -> str:
-    """A finite number in the fewest digits that tell it from every other, without an exponent."""
+    """A finite number in the fewest digits that distinguish it, without an exponent."""
     exact = value if isinstance(value, ExactNumber) else Decimal(repr(value))
     text = format(exact, "f")
     return text.rstrip("0").removesuffix(".") if "." in text else text
@@ -106,7 +106,7 @@ def decimal_text(value: float | ExactNumber) -> str:
 def parsed(
     texts: list[str | None], wrong: Mask, pattern: str, read: Callable[[pl.Expr], pl.Expr]
 ) -> Typed:
-    """The texts that match the pattern, read; the others, and what cannot be read, are wrong."""
+    """The texts that match the pattern, parsed; all others are wrong."""
     text = pl.col("text")
     found = queried(texts, value=read(pl.when(text.str.contains(pattern)).then(text)))
     column = of_words(found["value"], wrong)
@@ -114,8 +114,8 @@ def parsed(
 
 
 def queried(texts: list[str | None], **columns: pl.Expr) -> dict[str, pa.Array]:
-    """The texts as `text`, and columns made of it, all at once: each query of its own wakes up as
-    many threads."""
+    """The texts as `text`, and columns computed from it, in one query: each separate query would
+    start as many threads."""
     frame = pl.LazyFrame({"text": texts}, schema={"text": pl.String}).with_columns(**columns)
     return {series.name: series.to_arrow() for series in frame.collect()}
 

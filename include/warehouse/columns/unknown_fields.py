@@ -1,4 +1,4 @@
-"""The fields that records have and the contract does not name: names, types, samples."""
+"""The fields of records that the contract does not name: names, types, samples."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from include.sources.model import Contract
 from include.warehouse.columns.cast import typed
 
 SAMPLES = 3
-# A sample longer than this is cut; a name longer than this is nobody's column.
+# A longer sample is truncated; a longer name cannot be a column.
 SAMPLE_CHARACTERS = 200
 NAME_CHARACTERS = 200
-# Records whose keys are data have new fields without end; more than these are not listed.
+# Records whose keys are data have ever new fields; no more than these are listed.
 MOST_FIELDS = 200
-# So many values of a batch are looked at for a field's type.
+# Values of a batch that are inspected for a field's type.
 LOOKED_AT = 2_000
 
 _SCALARS = ("boolean", "integer", "double", "date", "timestamptz", "text")
@@ -46,7 +46,7 @@ class Drift:
     def add(
         self, contract: Contract, way: str, unknown: Mapping[tuple[str, ...], Sequence[Any]]
     ) -> None:
-        """Take in the values of unknown fields. Of personal data no value is kept."""
+        """Add the values of unknown fields. For personal data, no values are kept."""
         in_texts = contract.layout(way).kind == "csv"
         inner = {path for column in contract.columns_of(way) for path in _above(column.record_path)}
         for path, values in unknown.items():
@@ -56,7 +56,7 @@ class Drift:
             self._add(name, Field(way, found, [] if contract.personal else some, in_texts))
 
     def merge(self, other: Drift) -> None:
-        """Take in the unknown fields of records that come later."""
+        """Add the unknown fields of later records."""
         for name, found in other.fields.items():
             self._add(name, found)
 
@@ -75,7 +75,7 @@ def _above(path: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
 
 
 def add_samples(samples: list[Any], values: Iterable[Any]) -> None:
-    """Fill up to `SAMPLES`; after that, only a value of another kind takes the last place."""
+    """Fill up to `SAMPLES`; after that, only a value of another kind replaces the last."""
     kinds = set(map(type, samples))
     for value in values:
         full = len(samples) >= SAMPLES
@@ -89,7 +89,7 @@ def add_samples(samples: list[Any], values: Iterable[Any]) -> None:
 
 
 def _sample(value: Any) -> Any:
-    """A value that jsonb can hold, cut if it is long."""
+    """A value that jsonb can hold, truncated if it is long."""
     try:
         text = json_text(value, allow_nan=False)
     except (ValueError, RecursionError):
@@ -100,7 +100,7 @@ def _sample(value: Any) -> Any:
 
 
 def field_name(path: Sequence[str]) -> str:
-    """A path as it is listed: dotted, with a backslash where that is not the whole story."""
+    """A path as it is listed: dotted, with escapes where needed."""
     parts = (part.replace("\\", "\\\\").replace(".", "\\.") for part in path)
     # Neither half a surrogate pair nor NUL is printable.
     plain = (part if part.isprintable() else json.dumps(part)[1:-1] for part in parts)
@@ -108,10 +108,10 @@ def field_name(path: Sequence[str]) -> str:
 
 
 def type_of(values: Sequence[Any], in_texts: bool = False) -> str:
-    """The narrowest type of a contract that holds all of these values; `unknown` of none.
+    """The narrowest type of a contract that holds all of these values; `unknown` if there are none.
 
-    Texts are taken for numbers only `in_texts`, where a source has nothing
-    else, and where no leading zero would be lost.
+    Texts count as numbers only with `in_texts`, if a source has nothing else,
+    and if no leading zero would be lost.
     """
     if not values:
         return "unknown"
@@ -132,7 +132,7 @@ def _loses_zeros(value: Any) -> bool:
 
 
 def wider(one: str, other: str, in_texts: bool = False) -> str:
-    """A type that holds the values of both."""
+    """A type that holds the values of both types."""
     both = {one, other}
     if one == other or "unknown" in both:
         return other if one == "unknown" else one

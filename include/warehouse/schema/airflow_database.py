@@ -1,4 +1,4 @@
-"""The database of Airflow's metadata, on the server of the warehouse."""
+"""Airflow's metadata database, on the server of the warehouse."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ NAME = "airflow"
 
 
 def create_metadata_database(admin_dsn: str, password: str) -> list[str]:
-    """Make the role and the database `airflow`, which it owns; say what was made.
+    """Create the role `airflow` and its database; returns what was created.
 
-    Its tables are `airflow db migrate`'s. Raises `ServiceUnavailable` if the
+    `airflow db migrate` creates the tables. Raises `ServiceUnavailable` if the
     server does not answer.
     """
     name = sql.Identifier(NAME)
@@ -35,7 +35,7 @@ def create_metadata_database(admin_dsn: str, password: str) -> list[str]:
     except psycopg.OperationalError as error:
         raise ServiceUnavailable(
             f"wandle migrate: PostgreSQL did not answer: {str(error).strip()}. Can this host reach "
-            "it, and is WANDLE_DATABASE_CA its certificate's?"
+            "it, and does WANDLE_DATABASE_CA match the server's certificate?"
         ) from error
     return changed
 

@@ -1,4 +1,4 @@
-"""Make and evolve the raw table of a contract: new columns, wider types, nothing lost."""
+"""Create and evolve the raw table of a contract: new columns, wider types, no data loss."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _EXACT_INTEGER = 2**53
 def evolve(
     connection: psycopg.Connection, contract: Contract, owner: str, changed: list[str]
 ) -> None:
-    """Bring `raw.<source>` to what its contract says, adding to `changed` what was done.
+    """Change `raw.<source>` to match its contract, and append the changes to `changed`.
 
-    A column that the contract names anew is added, one whose type became wider
-    is widened, with the views on it made again; one that it no longer names
-    stays, and what it drops as personal is emptied. Raises
-    `PermanentError`, with the way out, for a change that could lose data.
+    New columns are added, columns with a wider type are widened and the views
+    on them recreated; columns that are no longer in the contract stay, and
+    columns dropped as personal are emptied. Raises `PermanentError`, which
+    explains how to proceed, for a change that could lose data.
     """
     name = sql.Identifier(SCHEMA, contract.name)
     found = _columns(connection, contract)
@@ -108,14 +108,14 @@ def _widen(
             raise PermanentError(
                 f"wandle migrate: raw.{contract.name}: {'; '.join(said)}: the view {view.label} "
                 f"does not work with that: {_first_line(error)}. The table was not changed. Drop "
-                "the view, migrate, and build it again (`wandle transform`) when its model fits."
+                "the view, migrate, fix its model, and build it again (`wandle transform`)."
             ) from error
-        changed.append(f"made {view.label} again")
+        changed.append(f"recreated {view.label}")
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(owner)))
 
 
 def widening(column: Column, old: str, new: str) -> sql.Composable | None:
-    """How values of one type become another that holds all of them; None if it does not."""
+    """The SQL to convert values to a type that holds all of them; None if it does not."""
     value = sql.Identifier(column.name)
     if new == "text":
         return sql.SQL("{}::text").format(value)
@@ -139,7 +139,7 @@ def widening(column: Column, old: str, new: str) -> sql.Composable | None:
 def _is_exact(
     connection: psycopg.Connection, contract: Contract, column: Column, old: str, new: str
 ) -> bool:
-    """Whether every number that is there stays what it is; a double rounds very large ones."""
+    """Whether every existing number keeps its value; a double rounds very large ones."""
     if (old, new) != ("bigint", "double precision"):
         return True
     too_large = connection.execute(
@@ -156,15 +156,15 @@ def _is_exact(
 def _refusal(contract: Contract, column: Column, old: str, new: str) -> str:
     return (
         f"wandle migrate: raw.{contract.name}: column {column.name} is {old}, expected {new}, "
-        f"which might not hold every value that is there. The table was not changed. "
-        f"Give it its old type, or the new one another name (`path: "
-        f"{column.path or column.name}` keeps its place). {_way_out(contract)}"
+        f"which might not hold every existing value. The table was not changed. "
+        f"Restore the old type, or give the column a new name (with `path: "
+        f"{column.path or column.name}`). {_way_out(contract)}"
     )
 
 
 def _way_out(contract: Contract) -> str:
     return (
-        "Or build the table anew from S3: "
+        "Or rebuild the table from S3: "
         f"`drop table raw.{contract.name} cascade` as the owner of the database, `wandle migrate`, "
         f"`wandle reload {contract.name}`, `wandle transform`."
     )
@@ -180,9 +180,9 @@ def _empty_dropped(
     found: dict[str, str],
     changed: list[str],
 ) -> None:
-    """What a contract drops as personal must not stay from the time when it did not."""
+    """Remove values that were loaded before the contract dropped them as personal."""
     dropped = [column.name for column in contract.columns if column.personal == "drop"]
-    # Of personal data, unknown fields are kept in the landing alone.
+    # With personal data, unknown fields are kept only in the landing.
     for column in [*dropped, EXTRA] if contract.personal else []:
         if column not in found:
             continue

@@ -1,4 +1,4 @@
-"""What each database role must be able to do, and may do at most: looked at, not set."""
+"""Check the privileges of each database role: those that it needs, and may have at most."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITE = KEEP | {"UPDATE"}
 NOTHING: frozenset[str] = frozenset()
 
 # role -> schema -> on each table there: what it must have, what it may have beside that.
-# Where nothing stands, it may have nothing. What dbt made is its role's own.
+# Where nothing is listed, it may have nothing. dbt's role owns what dbt created.
 RIGHTS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "wandle_loader": {"raw": (KEEP, NOTHING), "ops": (NOTHING, WRITE)},
     "wandle_transformer": {"raw": (READ, NOTHING), "ops": (NOTHING, WRITE)},
@@ -51,7 +51,7 @@ where n.nspname = any(%(schemas)s) and has_schema_privilege(%(role)s, n.oid, 'CR
 
 
 def problems(connection: psycopg.Connection) -> Iterator[tuple[str, str]]:
-    """Each role of the design with what is wrong about it; an empty text where nothing is.
+    """Each role of the design with what is wrong with it; an empty text if nothing is.
 
     Asks the catalogue, as any role can.
     """
@@ -60,7 +60,7 @@ def problems(connection: psycopg.Connection) -> Iterator[tuple[str, str]]:
     }
     for role in (OWNER, *LOGINS):
         if role not in found:
-            yield role, "there is no such role."
+            yield role, "the role does not exist."
             continue
         wrong = list(_of_role(role, *found[role]))
         if role in LOGINS:
@@ -74,7 +74,7 @@ def _of_role(role: str, logs_in: bool, strong: bool, member_of: list[str]) -> It
     if logs_in != (role in LOGINS):
         yield "it can log in" if logs_in else "it cannot log in"
     if strong:
-        yield "it may make roles or databases, or is a superuser"
+        yield "it may create roles or databases, or is a superuser"
     if beyond := sorted(set(member_of) - MEMBER_OF.get(role, set())):
         yield f"it is a member of {', '.join(beyond)}"
 
@@ -85,7 +85,7 @@ def _without_limits(connection: psycopg.Connection, role: str) -> Iterator[str]:
         "select has_database_privilege(%s, current_database(), 'TEMPORARY')", (role,)
     ).fetchone()
     if makes_temporary and makes_temporary[0]:
-        yield "it may make temporary tables"
+        yield "it may create temporary tables"
 
 
 def _too_much_or_too_little(connection: psycopg.Connection, role: str) -> Iterator[str]:
@@ -104,4 +104,4 @@ def _too_much_or_too_little(connection: psycopg.Connection, role: str) -> Iterat
     yield from missing
     for (schema,) in connection.execute(_MAKES, asked).fetchall():
         if schema not in MAKES.get(role, ()):
-            yield f"it may make tables in {schema}"
+            yield f"it may create tables in {schema}"

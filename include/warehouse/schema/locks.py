@@ -1,4 +1,4 @@
-"""What loads, builds and migrations lock, and who holds it.
+"""The locks of loads, builds and migrations, and who holds them.
 
 Advisory locks would let any role that can log in stop the warehouse: PostgreSQL cannot restrict
 them to some roles, and `pg_locks` shows their keys. Only a role with rights on a table can lock it
@@ -97,7 +97,7 @@ where
 
 
 def lock_for_migration(connection: psycopg.Connection, changed: list[str], seconds: float) -> None:
-    """Let no other migration run until the transaction ends; makes the lock, and its owner.
+    """Block other migrations until the transaction ends; creates the lock and its owner.
 
     Raises `ServiceUnavailable`, naming the other one, after `seconds`, which
     is the lock time-out of the transaction.

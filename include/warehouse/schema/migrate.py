@@ -1,4 +1,4 @@
-"""Make the database as the contracts say: roles, schemas, tables, grants. The only place of DDL."""
+"""Migrate the database to the contracts: roles, schemas, tables, grants. The only place for DDL."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LOCK_TIMEOUT_SECONDS = 30
 def migrate(
     admin_dsn: str, contracts: Iterable[Contract], passwords: Mapping[str, str]
 ) -> list[str]:
-    """Bring roles and tables to what the contracts say, and say what was changed.
+    """Change roles and tables to match the contracts; returns what was changed.
 
-    `passwords` maps login roles to their passwords; a role that is not named
-    keeps its own. Running it twice changes nothing. Raises
-    `ServiceUnavailable` if the database does not answer or a lock is not had
-    in time. A table that cannot follow its contract without loss stays as it
-    is; when all others are done, `MigrationRefused` names it.
+    `passwords` maps login roles to their passwords; other roles keep theirs.
+    A second run changes nothing. Raises `ServiceUnavailable` if the database
+    does not answer or a lock times out. A table that cannot follow its
+    contract without data loss is not changed; after all others are done,
+    `MigrationRefused` names it.
     """
     refused: list[PermanentError] = []
     try:
@@ -52,7 +52,7 @@ def migrate(
 
 
 class MigrationRefused(PermanentError):
-    """Some tables cannot follow their contracts; all else is done, and `changed` says what."""
+    """Some tables cannot follow their contracts; everything else is done and in `changed`."""
 
     def __init__(self, changed: list[str], refused: list[PermanentError]) -> None:
         done = f"All other tables are up to date ({'; '.join(changed) or 'nothing to change'})."
@@ -112,7 +112,7 @@ def _roles(
 
 
 def set_password(connection: psycopg.Connection, role: str, password: str) -> None:
-    """Give a role its password. What is sent is its hash: a statement can end up in a log."""
+    """Set the password of a role. Only its hash is sent, since statements can be logged."""
     hashed = connection.pgconn.encrypt_password(
         password.encode(), role.encode(), b"scram-sha-256"
     ).decode()
@@ -133,7 +133,7 @@ def _schemas(connection: psycopg.Connection) -> None:
             )
         )
     connection.execute("grant usage on schema marts to wandle_reader, wandle_portal")
-    # So that a mart that dbt has just swapped in is readable from its first moment.
+    # So that a mart is readable as soon as dbt has swapped it in.
     connection.execute(
         "alter default privileges for role wandle_transformer in schema marts "
         "grant select on tables to wandle_reader, wandle_portal"

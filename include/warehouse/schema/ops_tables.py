@@ -1,4 +1,4 @@
-"""The tables of `ops`: ledger, quarantine, drift, removals, and what dbt did."""
+"""The tables of `ops`: ledger, quarantine, drift, removals, and dbt runs."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ create table if not exists ops.dbt_node (
 );
 """
 
-# What the tables of an earlier version lack: table, column, its definition, and its values there.
+# Columns added since earlier versions: table, column, definition, and the values of old rows.
 COLUMNS = (
     ("dbt_run", "project_hash", "text", ""),
     ("load", "rows", "bigint not null default 0", "update ops.load set rows = loaded"),
@@ -180,7 +180,7 @@ GRANTS += locks.GRANTS
 
 
 def make(connection: psycopg.Connection, changed: list[str]) -> None:
-    """Make the tables, add what those of an earlier version lack, and say what was added."""
+    """Create the tables and add the columns missing from earlier versions; returns the changes."""
     connection.execute(TABLES)
     connection.execute(locks.LOCKS)
     for name, column, definition, fill in COLUMNS:
@@ -203,7 +203,7 @@ def make(connection: psycopg.Connection, changed: list[str]) -> None:
 
 
 def _statuses(connection: psycopg.Connection, changed: list[str]) -> None:
-    """Let the ledger of an earlier version take the statuses that it does not know."""
+    """Add new statuses to the check constraint of an earlier version's ledger."""
     found = connection.execute(
         "select pg_get_constraintdef(oid) from pg_constraint "
         "where conrelid = 'ops.load'::regclass and conname = 'load_status_check'"

@@ -1,4 +1,4 @@
-"""Whether the database has the raw table that a contract describes."""
+"""Whether the raw table in the database matches its contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from include.sources.raw_table import expected_columns
 
 
 def differences(contract: Contract, found: Mapping[str, str]) -> list[str]:
-    """What the table `found` (column to type) lacks or has otherwise, in sentences."""
+    """How the table `found` (column to type) differs, in sentences."""
     said = []
     for name, type_name in expected_columns(contract).items():
         if name not in found:
@@ -26,7 +26,7 @@ def normal_type(type_name: str) -> str:
 
 
 def require(contract: Contract, found: Mapping[str, str]) -> None:
-    """Raise `TableOutdated` unless the table is as the contract says."""
+    """Raise `TableOutdated` unless the table matches the contract."""
     said = differences(contract, found)
     if said:
         raise TableOutdated(
@@ -41,7 +41,7 @@ where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
 order by a.attnum
 """
 
-# What this session deletes from a table in this transaction; the driver does not tell.
+# The rows that this session deleted in this transaction; the driver does not report them.
 DELETED_QUERY = """
 select n_tup_del as deleted from pg_stat_xact_user_tables where relid = to_regclass($1)
 """

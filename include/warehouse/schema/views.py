@@ -1,4 +1,4 @@
-"""Views that stand on a table: taken down and put up again as they were, in one transaction."""
+"""Drop the views on a table and recreate them unchanged, in one transaction."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ where d.classoid = 'pg_catalog.pg_class'::regclass and d.objoid = %s
 
 @dataclass(frozen=True)
 class View:
-    """One view as it was: what it says, whose it is, who may use it, what is noted on it."""
+    """A view: its definition, owner, grants and comments."""
 
     name: sql.Identifier
     label: str
@@ -81,10 +81,10 @@ class View:
 
 
 def take_down(connection: psycopg.Connection, table: str) -> list[View]:
-    """Drop every view that stands on a table, whether directly or on another view.
+    """Drop every view on a table, whether direct or through another view.
 
-    Returns them in the order in which they can be put up again. Raises
-    `PermanentError`, naming it, for one that could not be put up as it was.
+    Returns them in the order in which to recreate them. Raises
+    `PermanentError`, naming it, for one that could not be recreated unchanged.
     """
     # So that the definitions name every schema.
     connection.execute("select set_config('search_path', '', true)")
@@ -95,8 +95,9 @@ def take_down(connection: psycopg.Connection, table: str) -> list[View]:
         if row["kind"] != "v" or row["has_rules"]:
             what = "a view with triggers or rules" if row["kind"] == "v" else "a materialized view"
             raise PermanentError(
-                f"wandle migrate: {table}: {label} stands on it, {what}, which cannot be made "
-                "again as it was. The table was not changed. Drop it, migrate, and make it again."
+                f"wandle migrate: {table}: {label} depends on it, {what}, which cannot be "
+                "recreated unchanged. The table was not changed. Drop it, migrate, and create it "
+                "again."
             )
         views.append(
             View(
@@ -115,7 +116,7 @@ def take_down(connection: psycopg.Connection, table: str) -> list[View]:
 
 
 def put_up(connection: psycopg.Connection, view: View) -> None:
-    """Create a view as it was, with its owner, grants and comments."""
+    """Create a view with its owner, grants and comments."""
     options = sql.SQL(", ").join(_option(option) for option in view.options)
     connection.execute(
         sql.SQL("create view {} {} as {}").format(

@@ -157,7 +157,9 @@ def test_a_retry_after_in_the_past_is_now(api, pauses):
 def test_a_pause_that_would_hold_the_slot_too_long_fails_at_once(api, pauses):
     api.get(URL, status=429, headers={"Retry-After": "3600"})
 
-    with pytest.raises(SourceRejected, match=r"asks to wait 3600 s\. Run the task again after"):
+    with pytest.raises(
+        SourceRejected, match=r"requests a pause of 3600 s\. Run the task again after"
+    ):
         ask()
 
     assert pauses == []

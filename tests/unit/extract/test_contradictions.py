@@ -27,7 +27,7 @@ def test_an_api_that_ignores_the_offset_is_noticed_whatever_else_it_says(paged_a
     paged_api.answers(lambda query: {"at": len(paged_api.asked), "items": ROWS[:2]})
 
     with pytest.raises(
-        UnexpectedPayload, match="page 2 holds the same records as page 1: paging goes round"
+        UnexpectedPayload, match="page 2 has the same records as page 1: paging loops"
     ):
         fetch(paged(OFFSET))
 
@@ -54,7 +54,7 @@ def test_the_same_keys_are_the_same_records_in_any_order_and_with_other_values(p
 
     paged_api.answers(respond)
 
-    with pytest.raises(UnexpectedPayload, match="page 2 holds the same records as page 1"):
+    with pytest.raises(UnexpectedPayload, match="page 2 has the same records as page 1"):
         fetch(paged(OFFSET))
 
 
@@ -63,7 +63,7 @@ def test_records_that_come_back_later_are_noticed(paged_api):
         lambda query: {"items": ROWS[:2] if int(query["_offset"]) != 2 else ROWS[2:4]}
     )
 
-    with pytest.raises(UnexpectedPayload, match="page 3 holds the same records as page 1"):
+    with pytest.raises(UnexpectedPayload, match="page 3 has the same records as page 1"):
         fetch(paged(OFFSET))
 
 
@@ -213,7 +213,7 @@ def test_a_flag_that_says_more_than_the_total_is_retryable(paged_api):
     paged_api.answers(lambda query: slices(query, ROWS, {"meta": {"total": 4}, "more": True}))
 
     with pytest.raises(
-        SourceUnavailable, match="all 4 declared records have come, and page 2 says"
+        SourceUnavailable, match="all 4 declared records were received, and page 2 says"
     ):
         fetch(paged(COUNTED | {"more": "more"}))
 
@@ -239,7 +239,7 @@ def test_records_that_keep_coming_again_are_an_error(paged_api, key):
     paged_api.answers(lambda query: slices(query, rows(1, 2, 2, 4, 5)))
 
     with pytest.raises(
-        SourceUnavailable, match="1 of 5 records came again on a later page, 4 are different"
+        SourceUnavailable, match="1 of 5 records repeat on a later page, 4 are different"
     ):
         fetch(paged(SHORT, key=key))
 
@@ -310,7 +310,7 @@ def test_passes_that_never_agree_are_retryable(paged_api):
 def test_passes_that_all_have_a_contradiction_name_it(paged_api):
     paged_api.answers(lambda query: slices(query, rows(1, 2, 2, 3, 5)))
 
-    with pytest.raises(SourceUnavailable, match="1 of 5 records came again"):
+    with pytest.raises(SourceUnavailable, match="1 of 5 records repeat"):
         fetch(paged(MOVING | {"may_repeat": False}))
 
 

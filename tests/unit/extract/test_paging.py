@@ -158,8 +158,8 @@ def test_a_flag_decides_whether_a_cursor_is_followed(paged_api):
 @pytest.mark.parametrize(
     ("paging", "said"),
     [
-        (OFFSET | {"more": "more"}, "page 2 says that more follow, and holds no record"),
-        (CURSOR | {"more": "more"}, "says that more follow, and names no next cursor"),
+        (OFFSET | {"more": "more"}, "page 2 says that more follow, but has no records"),
+        (CURSOR | {"more": "more"}, "says that more follow, but names no next cursor"),
     ],
     ids=["offset", "cursor"],
 )
@@ -323,12 +323,12 @@ def test_a_relative_link_starts_at_the_page_that_it_is_on(paged_api):
         ("https://evil.test/v1/gauges", r"expected one of the hosts api\.test, found evil\.test"),
         ("//evil.test/v1/gauges", r"found evil\.test"),
         ("https://api.test:8443/v1/gauges", r"found api\.test:8443"),
-        ("https://me:secret@api.test/v1/gauges", "it holds user information"),
-        ("https://api.test@evil.test/v1/gauges", "it holds user information"),
+        ("https://me:secret@api.test/v1/gauges", "it contains user information"),
+        ("https://api.test@evil.test/v1/gauges", "it contains user information"),
         ("http://[::1", "it is malformed"),
         ("https://api.test:port/v1", "it is malformed"),
-        ("ftp://api.test/v1/gauges", "ftp: is not a web address"),
-        ("https://api.test/v1/../admin?p=2", r"/admin lies outside of the base path '/v1'|outside"),
+        ("ftp://api.test/v1/gauges", "ftp: is not an HTTP address"),
+        ("https://api.test/v1/../admin?p=2", r"/admin is outside of the base path '/v1'|outside"),
         ("../../admin", "outside of the base path"),
         ("%2e%2e/admin", "outside of the base path"),
     ],

@@ -80,8 +80,8 @@ def test_a_redirect_stays_in_the_sandbox(api, location):
         ("http://169.254.169.254/latest", r"found 169\.254\.169\.254"),
         ("https://me:secret@api.test/v1/gauges", "user information"),
         ("http://[::1", "malformed"),
-        ("file:///etc/passwd", "file: is not a web address"),
-        ("javascript:alert(1)", "javascript: is not a web address"),
+        ("file:///etc/passwd", "file: is not an HTTP address"),
+        ("javascript:alert(1)", "javascript: is not an HTTP address"),
     ],
 )
 @pytest.mark.parametrize("at", [URL, f"{SANDBOX}/api.test/v1/gauges"])
@@ -221,7 +221,7 @@ def test_what_is_never_ready_is_retryable_after_a_while(api, pauses):
 def test_an_answer_that_takes_too_long_to_prepare_fails_at_once(api, pauses):
     api.get(URL, status=202, headers={"Retry-After": "3600"})
 
-    with pytest.raises(SourceRejected, match="asks to wait 3600 s"):
+    with pytest.raises(SourceRejected, match="requests a pause of 3600 s"):
         ask()
 
     assert pauses == []

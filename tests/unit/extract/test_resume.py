@@ -169,7 +169,7 @@ def test_the_same_records_as_on_a_landed_page_are_a_circle(paged_api):
     pages = interrupted(paged_api, any_kind, OFFSET, 2)
     paged_api.answers(lambda query: {"at": len(paged_api.asked), "items": ROWS[:2]})
 
-    with pytest.raises(UnexpectedPayload, match="page 2 holds the same records as page 1"):
+    with pytest.raises(UnexpectedPayload, match="page 2 has the same records as page 1"):
         fetch(paged(OFFSET), landed(pages))
 
 
@@ -228,7 +228,7 @@ def test_a_total_that_a_landed_page_has_is_not_forgotten(paged_api):
 
     pages = interrupted(paged_api, respond, OFFSET, 2)
 
-    with pytest.raises(UnexpectedPayload, match=r"5 records have come .* 'count' is 9"):
+    with pytest.raises(UnexpectedPayload, match=r"5 records were received .* 'count' is 9"):
         fetch(paged(OFFSET), landed(pages))
 
 
@@ -249,7 +249,7 @@ def test_what_keeps_contradicting_itself_leaves_nothing_to_resume(paged_api):
     paged_api.answers(lambda query: slices(query, rows(1, 2, 2, 4, 5)))
     found: list[Page] = []
 
-    with pytest.raises(SourceUnavailable, match="came again on a later page"):
+    with pytest.raises(SourceUnavailable, match="repeat on a later page"):
         fetch(paged(OFFSET), found=found)
 
     assert found == []

@@ -267,7 +267,7 @@ def around(path: str, rows: list[Any], beside: dict[str, Any]) -> dict[str, Any]
 def test_fewer_records_than_an_answer_declares_are_not_all(paged_api, path, beside):
     paged_api.answers(lambda query: around(path, ROWS, beside))
 
-    with pytest.raises(UnexpectedPayload, match=r"5 records have come .* there are more: '"):
+    with pytest.raises(UnexpectedPayload, match=r"5 records were received .* there are more: '"):
         fetch(contract(format={"records": path}))
 
 
@@ -293,7 +293,7 @@ def test_a_total_that_is_reached_or_of_something_else_is_no_sign(paged_api, besi
 
 def test_pages_that_end_before_a_total_that_the_contract_does_not_name(paged_api):
     paged_api.answers(lambda query: slices(query, ROWS, {"total_count": 6}))
-    with pytest.raises(UnexpectedPayload, match=r"5 records have come .*'total_count' is 6"):
+    with pytest.raises(UnexpectedPayload, match=r"5 records were received .*'total_count' is 6"):
         fetch(paged(OFFSET))
 
     paged_api.answers(lambda query: slices(query, ROWS, {"total_count": 5}))
@@ -310,7 +310,7 @@ def test_records_that_are_selected_are_not_compared_with_a_total(paged_api):
 @pytest.mark.parametrize("name", ["X-Total-Count", "x-wp-total", "X-Total"])
 def test_a_total_in_a_header_counts_too(paged_api, name):
     paged_api.answers(lambda query: ({"items": ROWS}, {name: "6"}))
-    with pytest.raises(UnexpectedPayload, match=r"5 records have come .* the header X-.* is 6"):
+    with pytest.raises(UnexpectedPayload, match=r"5 records were received .* the header X-.* is 6"):
         fetch(SINGLE)
 
     paged_api.answers(lambda query: ({"items": ROWS}, {name: "5"}))
@@ -324,7 +324,7 @@ def test_a_total_on_earlier_pages_contradicts_the_end(paged_api, last):
 
     paged_api.answers(respond)
 
-    with pytest.raises(UnexpectedPayload, match=r"5 records have come .*'count' is 9"):
+    with pytest.raises(UnexpectedPayload, match=r"5 records were received .*'count' is 9"):
         fetch(paged(OFFSET | {"end_status": [404]}))
 
 
@@ -336,7 +336,7 @@ def test_a_flag_that_said_more_contradicts_an_empty_page_without_one(paged_api):
     )
 
     with pytest.raises(
-        SourceUnavailable, match="page 1 says that more follow, page 2 holds no record"
+        SourceUnavailable, match="page 1 says that more follow, page 2 has no records"
     ):
         fetch(paged(OFFSET | {"more": "more"}))
 

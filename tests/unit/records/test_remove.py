@@ -112,14 +112,14 @@ def test_records_of_other_partitions_go_too_and_are_not_counted_as_the_pages():
     ],
 )
 def test_what_stands_in_several_places_is_refused(body, layout):
-    with pytest.raises(PermanentError, match="cannot be cut out"):
+    with pytest.raises(PermanentError, match="cannot be removed"):
         cut_records(body, layout, of(1))
 
 
 def test_a_list_that_stands_twice_is_refused_and_not_half_cut():
     body = b'{"items": [{"id": 1}], "items": [{"id": 1}]}'
 
-    with pytest.raises(PermanentError, match="does not read as it should"):
+    with pytest.raises(PermanentError, match="does not read as expected"):
         cut_records(body, Format(records="items"), of(1))
 
 

@@ -69,7 +69,7 @@ def test_the_middle_and_the_radius_are_those_of_the_box(tmp_path):
 
 @pytest.mark.parametrize("box", ["", "1,2,3", "51.2,-1,51,-0.8", "a,b,c,d", "1,2,3,4,5"])
 def test_what_is_no_box_is_refused(tmp_path, box):
-    with pytest.raises(UnknownName, match="is no box"):
+    with pytest.raises(UnknownName, match="is not a box"):
         write(tmp_path, box=box)
 
 
@@ -81,7 +81,7 @@ def test_a_box_without_wards_is_refused_and_nothing_is_written(tmp_path):
 
 
 def test_a_force_that_the_api_does_not_know_is_named(tmp_path):
-    with pytest.raises(UnknownName, match="knows no force 'south'"):
+    with pytest.raises(UnknownName, match="has no force 'south'"):
         write(tmp_path, force="south")
 
 

@@ -335,8 +335,8 @@ def test_braces_that_are_no_placeholders_are_asked_for_as_they_are(places):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("https://api.test/x?id=1&id=2", "names id more than once"),
-        ("https://somebody:secret@api.test/x", "holds a login"),
+        ("https://api.test/x?id=1&id=2", "repeats the parameters id"),
+        ("https://somebody:secret@api.test/x", "contains a login"),
         ("ftp://api.test/x", "is not an address"),
         ("https://[api.test/x", "is not an address"),
     ],

@@ -126,11 +126,11 @@ def test_the_current_period_can_be_asked_for():
 REFUSED = {
     "no window": ({}, "has no period"),
     "an empty interval": ({"interval": (at(2026, 1, 1), at(2026, 1, 1))}, "has no period"),
-    "a backward window": ({"first": "2017-03", "last": "2017-01"}, "nothing lies between 2017-03"),
-    "before the data": ({"first": "2009-01", "last": "2009-12"}, "the data begin with 2010-01"),
-    "the future": ({"first": "2026-12"}, "2026-12 has not begun"),
-    "an end in the future": ({"first": "2026-10", "last": "9999-12"}, "9999-12 has not begun"),
-    "too much": ({"first": "2017-01", "last": "2017-04", "most": 3}, "4 partitions, more than"),
+    "a backward window": ({"first": "2017-03", "last": "2017-01"}, "no periods between 2017-03"),
+    "before the data": ({"first": "2009-01", "last": "2009-12"}, "the data start at 2010-01"),
+    "the future": ({"first": "2026-12"}, "2026-12 has not started"),
+    "an end in the future": ({"first": "2026-10", "last": "9999-12"}, "9999-12 has not started"),
+    "too much": ({"first": "2017-01", "last": "2017-04", "most": 3}, "4 partitions; the limit"),
 }
 
 
@@ -166,7 +166,7 @@ def test_a_snapshot_is_of_the_current_period(asked):
      {"interval": (at(2026, 9, 1), at(2026, 10, 1))}],
 )  # fmt: skip
 def test_a_snapshot_of_another_period_is_refused(asked):
-    with pytest.raises(PermanentError, match="is a snapshot: the API answers for 2026-11 only"):
+    with pytest.raises(PermanentError, match="is a snapshot: its API returns 2026-11 only"):
         periods(SNAPSHOT, **asked)
 
 
@@ -181,7 +181,7 @@ def test_a_source_of_no_council_is_planned_for_the_country():
 
 
 def test_a_source_of_no_council_refuses_one():
-    with pytest.raises(PermanentError, match="belongs to no council, and was asked for 'sutton'"):
+    with pytest.raises(PermanentError, match="belongs to no council, but the run names 'sutton'"):
         plan(OF_NO_COUNCIL, today=TODAY, councils=["sutton"], first="2017-01")
 
 
