@@ -21,6 +21,7 @@ import pytest
 
 from include.disk import DiskFull, warning
 from include.extract import client as asking
+from include.extract.network.receive import IN_MEMORY_BYTES
 from include.jobs.lake import S3_CONFIG, Lake
 from include.landing.write import Draft
 from include.local.processes import Service, recorded, start, stop
@@ -173,10 +174,10 @@ def test_an_answer_that_does_not_fit_the_temporary_folder_names_its_disk(disk, m
     monkeypatch.setenv("WANDLE_HOME", str(disk))
     extract = Extract.model_validate(extracting(attempts=1))
     # Larger than what is kept in memory.
-    server = FixtureServer().on("gauges", b"x" * (asking.IN_MEMORY_BYTES + SIZE))
+    server = FixtureServer().on("gauges", b"x" * (IN_MEMORY_BYTES + SIZE))
     with serving(server) as url:
         request = SentRequest(method="GET", url=f"{url}/gauges")
-        client = asking.Client(extract, extract.rate)
+        client = asking.Client(extract, extract.rate, public_only=False)
 
         with pytest.raises(DiskFull) as failed:
             client.ask("gauges kingston 2017-05", request, check=lambda answer: None)
