@@ -153,3 +153,16 @@ def _found(item: Any) -> str:
     if item["type"] == "missing" or not isinstance(found, str | int | float | bool | date):
         return ""
     return f" Found {found!r}."
+
+
+def yaml_text(content: Any) -> str:
+    """Content as YAML that reads back as it is.
+
+    PyYAML leaves some line breaks of Unicode, such as NEL, unescaped and reads
+    them as spaces: texts with those are written in ASCII.
+    """
+    for unicode in (True, False):
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=unicode, width=96)
+        if yaml.safe_load(text) == content:
+            return text
+    raise ValueError("a value cannot be written as YAML")

@@ -58,8 +58,9 @@ def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) ->
 def csv_lines(
     body: IO[bytes], layout: Format, wanted: Wanted | None = None, *, complete: bool = True
 ) -> Iterator[Line]:
-    """Each row as an object by the header; one with more or fewer fields is returned as text, and
-    so is the header where it is repeated.
+    """Each row as an object by the header; one with more or fewer fields is returned as text.
+
+    So is the header where it is repeated.
 
     With `wanted`, only the rows that it takes. `complete` says that all of
     the body is known to be there, also where its last line has no ending.

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from include.definitions import yaml_text
 from include.errors import WrongDefinition
 from include.sources.model import Column, Contract
 from include.sources.raw_table import (
@@ -46,10 +45,7 @@ def render(contracts: Mapping[str, Contract]) -> str:
         "description": "Data as the APIs returned it, one table per contract. Query staging.",
         "tables": [_table(contract) for contract in contracts.values()],
     }
-    body = yaml.safe_dump(
-        {"sources": [source]}, sort_keys=False, allow_unicode=True, width=96, indent=2
-    )
-    return HEADING + body
+    return HEADING + yaml_text({"sources": [source]})
 
 
 def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract, Path]]:

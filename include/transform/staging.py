@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from include.definitions import yaml_text
 from include.sources.model import Contract
 from include.sources.raw_table import quoted, sql_type
 from include.transform.sources import STAGING, column_list, plain
@@ -57,12 +56,7 @@ def model_files(contract: Contract) -> dict[Path, str]:
     No column of the contract may have a name of `STAGED`: it would occur twice.
     """
     path = model_path(contract.name)
-    description = yaml.safe_dump(
-        {"models": [_described(contract, path.stem)]},
-        sort_keys=False,
-        allow_unicode=True,
-        width=96,
-    )
+    description = yaml_text({"models": [_described(contract, path.stem)]})
     return {path: _text(contract), path.with_suffix(".yml"): description}
 
 

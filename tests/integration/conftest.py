@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import boto3
 import psycopg
@@ -161,7 +162,8 @@ def s3() -> Iterator[Any]:
 @pytest.fixture
 def bucket(deployment, s3, monkeypatch) -> Iterator[CountedLake]:
     """An empty bucket."""
-    name = f"wandle-{next(_numbers)}"
+    # Unique in this process, whose suites share moto's state.
+    name = f"wandle-{uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
     counted = CountedLake(Lake(s3, name, S3_SESSION))
 

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ import psycopg
 import pytest
 
 from include.disk import DiskFull, warning
-from include.extract import client as asking
+from include.extract.client import Client
 from include.extract.network.receive import IN_MEMORY_BYTES
 from include.jobs.lake import S3_CONFIG, Lake
 from include.landing.write import Draft
-from include.local.processes import Service, recorded, start, stop
+from include.local.processes import Service, port_owner, recorded, start, stop
 from include.settings import Settings
 from include.sources.extract import Extract
 from include.sources.page import SentRequest
@@ -34,7 +35,6 @@ from tests.integration.fixture_server import FixtureServer
 from tests.samples import REQUEST, extracting, facts, partition
 
 CHECKOUT = Path(__file__).parents[2]
-PORT_BASE = 23320
 SIZE = 8_000_000
 
 
@@ -48,6 +48,13 @@ def disk(tmp_path) -> Iterator[Path]:
         pytest.skip("this user may not mount a file system")
     yield folder
     subprocess.run(("/bin/umount", "--lazy", str(folder)), check=True)
+
+
+@cache
+def port_base() -> int:
+    """Ten ports that nothing uses."""
+    wanted = range(23000 + os.getpid() % 900 * 10, 32000, 10)
+    return next(base for base in wanted if all(port_owner(base + n) is None for n in range(10)))
 
 
 def fill(disk: Path) -> Path:
@@ -72,7 +79,7 @@ def wandle(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=kept
         | {
             "WANDLE_HOME": str(home),
-            "WANDLE_PORT_BASE": str(PORT_BASE),
+            "WANDLE_PORT_BASE": str(port_base()),
             "PYTHONPATH": str(CHECKOUT),
         },
         cwd="/",
@@ -177,7 +184,7 @@ def test_an_answer_that_does_not_fit_the_temporary_folder_names_its_disk(disk, m
     server = FixtureServer().on("gauges", b"x" * (IN_MEMORY_BYTES + SIZE))
     with serving(server) as url:
         request = SentRequest(method="GET", url=f"{url}/gauges")
-        client = asking.Client(extract, extract.rate, public_only=False)
+        client = Client(extract, extract.rate, public_only=False)
 
         with pytest.raises(DiskFull) as failed:
             client.ask("gauges kingston 2017-05", request, check=lambda answer: None)
@@ -194,7 +201,7 @@ def lake_on(disk, deployment, monkeypatch) -> Iterator[Lake]:
     """The S3 of one machine, on the small disk."""
     monkeypatch.setenv("WANDLE_HOME", str(disk))
     (disk / "s3" / "wandle").mkdir(parents=True)
-    port = PORT_BASE + 9
+    port = port_base() + 9
     program = Path(sys.executable).with_name("rclone")
     server = subprocess.Popen(
         (program, "serve", "s3", disk / "s3", "--addr", f"127.0.0.1:{port}", "--config", "",

@@ -26,7 +26,7 @@ from include.terminal import Messages
 from tests.integration.conftest import serving
 from tests.integration.fixture_server import FixtureServer, Reply
 from tests.integration.landings import land
-from tests.samples import contract, extracting
+from tests.samples import contract, extracting, partition
 
 INCLUDE = Path(__file__).parents[2] / "include"
 
@@ -191,7 +191,7 @@ def _load(source: Any, lake: Any, warehouse: Any, monkeypatch: Any) -> None:
     ]
     land(lake, source, records, context={"ward.code": HOSTILE}, run_id=HOSTILE)
     where = {"lake": lake, "dsn": warehouse.dsn(), "run_id": HOSTILE}
-    load(source, "kingston", "2017-05", **where)
+    load(source, partition(), **where)
     assert warehouse.value("select count(*) from raw.gauges") == 2
     assert warehouse.value("select count(*) from ops.quarantine") == 3
     warehouse.query("update raw.gauges set note = note || 'x' where id = 1")

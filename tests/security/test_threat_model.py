@@ -40,7 +40,7 @@ def test_every_attacker_has_tests_that_exist_and_something_left(attacker):
     assert len(nodes) >= 4
     assert missing(nodes) == []
     assert section.count("`tests/") == len(nodes)
-    assert "\nLeft: " in section
+    assert "\nLeft:" in section
 
 
 def test_every_file_of_this_suite_is_named():

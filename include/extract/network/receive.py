@@ -55,7 +55,7 @@ def receive(
                 f"{who}: the answer from {address} broke off after {size} bytes "
                 f"({type(error).__name__}). The next retry may succeed."
             ) from error
+        body.seek(0)
     # A body that ends with its connection looks complete where that was cut.
     deadline.check(f"{who}, {address}")
-    body.seek(0)
     return Received(body, digest.hexdigest(), size)

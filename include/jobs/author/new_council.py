@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
-import yaml
 from shapely.geometry import Polygon
 
 from include.councils.model import FOLDER, Council, councils
-from include.definitions import NAME_PATTERN
+from include.definitions import NAME_PATTERN, yaml_text
 from include.errors import PermanentError, SourceUnavailable, UnknownName
 from include.extract.client import Answer, Client
 from include.extract.pages import KM_PER_DEGREE
@@ -112,7 +111,7 @@ def new_council(
         ],
     }
     Council.model_validate(content)
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=96)
+    text = yaml_text(content)
     path.write_text("# yaml-language-server: $schema=council.schema.json\n" + text, "utf-8")
     councils.cache_clear()
     return path, len(wards)

@@ -11,9 +11,8 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import requests
-import yaml
 
-from include.definitions import NAME_PATTERN, validated
+from include.definitions import NAME_PATTERN, validated, yaml_text
 from include.errors import PermanentError, SourceUnavailable, UnknownName
 from include.jobs.author.fields import Field, fields_of, key_of
 from include.jobs.author.fit import KEY, misfits, wider
@@ -84,8 +83,7 @@ def new_source(
     for model in models:
         if model.exists():
             raise PermanentError(f"{model} exists. Move it away, or choose another name.")
-    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=96)
-    path.write_text(HEADING + text, encoding="utf-8")
+    path.write_text(HEADING + yaml_text(fields), encoding="utf-8")
     for model, content in models.items():
         model.parent.mkdir(parents=True, exist_ok=True)
         model.write_text(content, encoding="utf-8")
