@@ -82,8 +82,6 @@ class Reading:
 
     def _count(self, answer: Answer, said: str) -> None:
         layout, pager = self._layout, self._pager
-        if not pager.pages:
-            layout = layout.with_evidence(replace(layout.evidence, only_page=True))
         self.records, self.everything = 0, PageRecords()
         for chunk in read_records(
             answer.body, answer.size, layout, self._context, said, complete=answer.complete

@@ -22,7 +22,10 @@ NEXT_PAGE = {
     *("next", "nextlink", "odatanextlink", "nextpage", "nextpageurl", "nextpagelink", "nexturl"),
     *("nexthref", "nextcursor", "nextpagetoken", "nexttoken", "nextoffset", "continuationtoken"),
 }
-MORE = {"hasmore", "hasnext", "hasnextpage", "exceededtransferlimit", "istruncated"}
+MORE = {
+    *("more", "hasmore", "hasnext", "hasnextpage", "exceededtransferlimit", "istruncated"),
+    *("morerecords", "moreresults", "moreavailable"),
+}
 TOTALS = {
     *("count", "total", "totalcount", "totalrecords", "totalresults", "totalitems", "totalhits"),
     *("totalrows", "totalelements", "numfound", "numbermatched", "recordstotal"),

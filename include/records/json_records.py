@@ -8,7 +8,7 @@ from typing import Any
 from include.errors import UnexpectedPayload
 from include.records.header import field_names
 from include.records.json_values import BodyCutShort, parsed, without_bom
-from include.records.recognise import error_beside, more_beside
+from include.records.recognise import error_beside
 from include.sources.formats import EVERY, Format
 from include.sources.paths import parts
 
@@ -31,12 +31,6 @@ def whole(body: bytes, layout: Format, *, around: bool = False) -> list[Any]:
     if said:
         many = f"{len(records)} records" if records else "records" if around else "no records"
         raise UnexpectedPayload(f"expected records {_where(layout)}, found {many} and {said}")
-    more = more_beside(above) if layout.evidence.only_page else ""
-    if more:
-        raise UnexpectedPayload(
-            f"expected all records in one answer, found {more}, which says that more follow: "
-            "describe the other pages under `paging`"
-        )
     return records
 
 

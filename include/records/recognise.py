@@ -124,10 +124,7 @@ _SAYS_NAMES = frozenset({"message", "msg", "detail", "details", "reason", "descr
 _FLAG_NAMES = frozenset({"success", "ok", "successful", "issuccess"})
 _STATUS_NAMES = frozenset({"status", "statuscode", "resultcode", "responsecode"})
 _PARTIAL_NAMES = frozenset({"partial", "ispartial", "partialresults", "truncated"}) | {
-    *("istruncated", "incomplete", "isincomplete", "incompleteresults", "timedout", "aborted"),
-}
-_MORE_NAMES = frozenset({"more", "hasmore", "hasnext", "hasnextpage", "exceededtransferlimit"}) | {
-    *("morerecords", "moreresults", "moreavailable"),
+    *("istruncated", "incomplete", "isincomplete", "aborted"),
 }
 _FAILED = frozenset({"error", "errors", "fail", "failed", "failure", "aborted"}) | {
     *("partial", "incomplete", "truncated", "timeout", "timed_out", "timed out"),
@@ -154,18 +151,6 @@ def error_beside(objects: Iterable[Any], *, empty: bool) -> str:
         for name, value in found.items() if isinstance(found, dict) else ():
             if _says_error(_plain(name), value, empty):
                 return f"`{name}`"
-    return ""
-
-
-def more_beside(objects: Iterable[Any]) -> str:
-    """The flag of these objects, or of one within them, that says that more records follow."""
-    for found in objects:
-        for name, value in found.items() if isinstance(found, dict) else ():
-            if _plain(name) in _MORE_NAMES and _is_true(value):
-                return f"`{name}`"
-            for inner in value if isinstance(value, dict) else ():
-                if _plain(inner) in _MORE_NAMES and _is_true(value[inner]):
-                    return f"`{name}.{inner}`"
     return ""
 
 

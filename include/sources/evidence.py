@@ -16,8 +16,7 @@ class Evidence:
     must have, in the contract's order; `fields` those that a record can have,
     of which one must be there; `required` those without which no record is
     complete; `dotted` are the paths that lead into other fields, as names with
-    dots. With `personal`, no part of an answer may be quoted. With `only_page`, no
-    other page is requested, so an answer must not say that more records follow.
+    dots. With `personal`, no part of an answer may be quoted.
     """
 
     header: tuple[str, ...] = ()
@@ -25,7 +24,6 @@ class Evidence:
     required: frozenset[str] = frozenset()
     dotted: frozenset[str] = frozenset()
     personal: bool = False
-    only_page: bool = False
 
 
 def evidence_of(

@@ -140,10 +140,10 @@ def test_all_pages_see_the_same_moment(source):
 def test_an_interrupted_landing_goes_on_behind_its_last_key(lake, bucket, source, monkeypatch):
     read = database._Page.read
 
-    def failing(page: Any, connection: Any) -> None:
+    def failing(page: Any, connection: Any, rows_at_a_time: int) -> None:
         if page._after == "5":
             raise psycopg.OperationalError("server closed the connection unexpectedly")
-        read(page, connection)
+        read(page, connection, rows_at_a_time)
 
     monkeypatch.setattr(database._Page, "read", failing)
     with pytest.raises(SourceUnavailable, match=r"'cases' does not answer \(OperationalError\)"):

@@ -190,8 +190,6 @@ def test_nothing_is_quoted_where_it_may_be_personal():
         {"status": "partial"},
         {"partial": True},
         {"truncated": "true"},
-        {"incomplete_results": True},
-        {"timed_out": True},
         {"_shards": {"total": 5, "failed": 2}},
         {"@odata.error": {"code": "x"}},
         {"resultCode": 500},
