@@ -478,7 +478,7 @@ DATABASE_TAKEN_AWAY = {
     "grant connect on database airflow to public": (
         "revoke connect on database airflow from public",
         "the pipeline cannot access Airflow's metadata",
-        "gets into Airflow's database",
+        "can connect to Airflow's database",
     ),
     "alter role wandle_reader nologin": (
         "alter role wandle_reader login",

@@ -142,7 +142,7 @@ def test_a_secret_that_terraform_did_not_make_is_named(aws, environment):
         SecretId="wandle/dev/pseudonym_key", ForceDeleteWithoutRecovery=True
     )
 
-    with pytest.raises(PermanentError, match=r"wandle/dev/pseudonym_key.*terraform apply"):
+    with pytest.raises(PermanentError, match=r"wandle/dev/pseudonym_key.*Check that it exists"):
         migrate_environment(environment)
 
 

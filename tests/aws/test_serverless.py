@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from include.councils.model import council
-from include.errors import PermanentError, ServiceUnavailable, SourceRejected, UnknownName
+from include.errors import PermanentError, ServiceUnavailable, SourceUnavailable, UnknownName
 from include.jobs.aws.extract_function import handler
 from include.jobs.aws.serverless import is_serverless, wait_for_landing
 from include.jobs.lake import lake_of
@@ -47,9 +47,9 @@ def function(aws: Aws, sandbox: tuple[str, Path], monkeypatch: pytest.MonkeyPatc
     sandbox[1].unlink(missing_ok=True)
 
 
-def fail(faults: Path, **asked: str) -> None:
-    """Let the API refuse what is asked for so."""
-    rules = [{"match": {"path": "archive", "form": asked}, "fault": "404"}]
+def fail(faults: Path, fault: str = "404", **asked: str) -> None:
+    """Let the API refuse requests with these form fields."""
+    rules = [{"match": {"path": "archive", "form": asked}, "fault": fault}]
     faults.write_text(json.dumps(rules), encoding="utf-8")
 
 
@@ -81,8 +81,8 @@ def test_called_again_for_the_same_time_it_goes_on_where_it_was_interrupted(func
     }
     points = council("sutton").points
     assert len(points) >= 2
-    fail(sandbox[1], latitude=str(points[-1].latitude))
-    with pytest.raises(SourceRejected):
+    fail(sandbox[1], "503", latitude=str(points[-1].latitude))
+    with pytest.raises(SourceUnavailable):
         handler(event, CONTEXT)
     begun = {key.split("/")[4] for key in keys(function)}
     sandbox[1].unlink()
