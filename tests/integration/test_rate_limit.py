@@ -32,7 +32,8 @@ from tests.samples import contract, extracting
 
 url, dsn, per_second, burst, seconds = sys.argv[1:]
 extract = contract(extract=extracting(base_url="https://rate.test")).extract
-client = Client(extract, Rate(per_second=float(per_second), burst=int(burst)), dsn)
+rate = Rate(per_second=float(per_second), burst=int(burst))
+client = Client(extract, rate, dsn, public_only=False)
 print("ready", flush=True)
 sys.stdin.readline()
 end = time.monotonic() + float(seconds)
