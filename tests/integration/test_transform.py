@@ -391,7 +391,7 @@ def test_a_model_that_no_layer_builds_is_an_error(warehouse, tmp_path):
 
     with (
         Dbt(dsn=warehouse.transformer, home=tmp_path, progress=print, project=project) as dbt,
-        pytest.raises(PermanentError, match=r"models/lost.sql belongs to no layer"),
+        pytest.raises(PermanentError, match=r"models/lost.sql is in no layer"),
     ):
         by_layer(dbt.nodes())
 

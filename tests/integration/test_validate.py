@@ -78,7 +78,7 @@ def test_each_difference_in_dbts_sources_is_named(project, old, new, said):
 def test_a_table_in_two_source_files_is_named(project):
     shutil.copytree(project / "models" / "staging", project / "models" / "other")
 
-    assert any("stands in" in line for line in validate("", project=project).differences)
+    assert any("is also in" in line for line in validate("", project=project).differences)
 
 
 def test_each_difference_in_the_database_is_named(database):

@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 
 from include.records import json_values
 from include.warehouse import read_back
-from include.warehouse.books.counts import Counts
 from include.warehouse.columns import cast_numbers, hashing
 from include.warehouse.connection import connect, connect_for_arrow
 from include.warehouse.copy_binary import alike, append
 from include.warehouse.prepare import prepare
 from include.warehouse.schema.migrate import migrate
-from tests.samples import column, contract, page_body, partition
+from tests.samples import column, contract, counted, page_body, partition
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "10"))
 MOST_DIGITS = 60
@@ -85,11 +84,12 @@ def load(database: Any, source: Any, sent: list[tuple[str, str]]) -> dict[int, d
     """
     items = (f'{{"id":{place},"{name}":{text}}}' for place, (name, text) in enumerate(sent))
     body = f"[{','.join(items)}]".encode()
-    of, counts = partition(source.name), Counts()
+    of = partition(source.name)
     with connect(database.admin) as connection, connection.cursor() as cursor:
         connection.execute(f"truncate raw.{source.name}")
         pages = [page_body(body, len(sent))]
-        for batches in alike(prepare(source, of, "landing", pages, counts)):
+        counts, rows = counted(prepare(source, of, "landing", pages))
+        for batches in alike(iter(rows)):
             append(cursor, "raw", source.name, batches)
         connection.commit()
     with connect_for_arrow(database.admin) as connection, connection.cursor() as cursor:
