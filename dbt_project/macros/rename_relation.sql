@@ -9,10 +9,11 @@
             renamed regclass := '{{ from_relation.render() }}';
             patience text := current_setting('lock_timeout');
             give_up_at timestamptz := clock_timestamp() + patience::interval;
+            try_for text := '100ms';
         begin
             loop
                 begin
-                    set local lock_timeout = '100ms';
+                    perform set_config('lock_timeout', try_for, true);
                     alter table {{ from_relation.render() }}
                         rename to {{ adapter.quote_as_configured(to_relation.identifier, 'identifier') }};
                     perform set_config('lock_timeout', patience, true);
@@ -20,12 +21,14 @@
                 exception when lock_not_available then
                     if patience = '0' or clock_timestamp() < give_up_at then
                         perform pg_sleep(0.4);
-                    elsif clock_timestamp() > give_up_at + interval '5 seconds' then
+                    elsif clock_timestamp() > give_up_at + interval '10 seconds' then
                         raise lock_not_available using message = format(
                             'canceling statement due to lock timeout: %s is in use by %s',
                             renamed, coalesce(ops.sessions_using(renamed), 'nobody any more'));
                     else
                         perform ops.end_readers(renamed);
+                        -- Whoever comes back waits behind this lock, however slowly the others end.
+                        try_for := '3s';
                     end if;
                 end;
             end loop;
