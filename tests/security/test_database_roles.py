@@ -256,7 +256,7 @@ MART = "select count(*) from marts.ward_crime_monthly"
 @pytest.mark.parametrize("role", READERS)
 def test_a_mart_is_replaced_although_a_reader_holds_it_and_comes_back(built, role):
     database, build = built
-    done = threading.Event()
+    done, holding = threading.Event(), threading.Event()
     ended = 0
 
     def hold() -> None:
@@ -266,6 +266,7 @@ def test_a_mart_is_replaced_although_a_reader_holds_it_and_comes_back(built, rol
                 with psycopg.connect(database.dsn(role)) as connection:
                     connection.execute("set idle_in_transaction_session_timeout = 0")
                     connection.execute(MART)
+                    holding.set()
                     while not done.is_set():
                         connection.execute("select pg_sleep(0.1)")
             except psycopg.OperationalError:
@@ -275,6 +276,7 @@ def test_a_mart_is_replaced_although_a_reader_holds_it_and_comes_back(built, rol
     with ThreadPoolExecutor(2) as pool:
         attackers = [pool.submit(hold) for _ in range(2)]
         try:
+            assert holding.wait(20)
             build()
         finally:
             done.set()
