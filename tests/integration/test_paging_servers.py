@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from include.errors import PipelineError
 from include.extract import client as asking
 from include.extract import pages as fetching
-from include.extract import stable_paging
+from include.extract import signals, stable_paging
 from include.extract.paging import Moved, Pager
 from include.extract.reading import Reading
 from include.extract.signals import Signals
@@ -216,6 +216,8 @@ def _without_the_flag(patch: Any) -> None:
         self.more = None
 
     patch.setattr(Signals, "__init__", init)
+    # Neither as the contract's flag nor as one that nobody declared.
+    patch.setattr(signals, "MORE", frozenset())
 
 
 def _without_circles(patch: Any) -> None:
