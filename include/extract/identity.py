@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -81,4 +82,4 @@ def _text(value: Any) -> bytes:
         return json_text(value, sort=True).encode()
     except RecursionError:
         # Nested too deeply for Python: equal to no other record.
-        return str(id(value)).encode()
+        return os.urandom(16)
