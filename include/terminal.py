@@ -113,3 +113,8 @@ def begin() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[Messages()])
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 landing`, `2 landings`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from include.cli.terminal import counted
 from include.errors import PermanentError
 from include.settings import Settings
-from include.terminal import say
+from include.terminal import counted, say
 
 commands = typer.Typer()
 

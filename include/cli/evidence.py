@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from include.cli.terminal import JsonOption, check_names, counted, progress
+from include.cli.terminal import JsonOption, check_names, progress
 from include.settings import Settings
-from include.terminal import print_json, say
+from include.terminal import counted, print_json, say
 
 commands = typer.Typer()
 

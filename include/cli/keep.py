@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from include.cli.terminal import JsonOption, counted
+from include.cli.terminal import JsonOption
 from include.errors import PermanentError
 from include.settings import Settings
 from include.sources.model import contract as source_named
-from include.terminal import ask_hidden, print_json, print_table, say
+from include.terminal import ask_hidden, counted, print_json, print_table, say
 
 commands = typer.Typer()
 

@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
-from include.cli.terminal import CouncilOption, counted
+from include.cli.terminal import CouncilOption
 from include.disk import warning
 from include.errors import PermanentError
 from include.settings import Settings
-from include.terminal import print_table, say
+from include.terminal import counted, print_table, say
 
 commands = typer.Typer()
 

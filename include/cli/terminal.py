@@ -65,8 +65,3 @@ def print_entries(entries: list[dict[str, Any]]) -> None:
         say("The ledger is empty.")
         return
     print_ledger(entries)
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 landing`, `2 landings`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

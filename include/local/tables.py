@@ -6,7 +6,7 @@ from typing import Any
 
 from include.jobs.pipeline.books import mart_counts
 from include.settings import Settings
-from include.terminal import print_table, say
+from include.terminal import counted, print_table, say
 
 STATUS_COLOURS = {
     "loaded": "green",
@@ -65,6 +65,6 @@ def _books(source: str, entries: list[dict[str, Any]]) -> str:
         for name in ("records", "loaded", "quarantined", "duplicates")
     )
     return (
-        f"{source}: {len(entries)} partitions, {records:,} records = {loaded:,} loaded + "
-        f"{quarantined:,} quarantined + {duplicates:,} duplicates"
+        f"{source}: {counted(len(entries), 'partition')}, {counted(records, 'record')} = "
+        f"{loaded:,} loaded + {quarantined:,} quarantined + {duplicates:,} duplicates"
     )

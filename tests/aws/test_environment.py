@@ -123,7 +123,7 @@ def test_airflow_s_own_password_can_be_rotated_too(aws, migrated):
     assert password in aws.secret("config/sql_alchemy_conn")
 
 
-def test_a_rotation_that_broke_off_is_mended_by_running_it_again(aws, migrated, postgres):
+def test_an_interrupted_rotation_is_completed_by_running_it_again(aws, migrated, postgres):
     with psycopg.connect(postgres.root) as connection:
         connection.execute("alter role wandle_loader password 'something else'")
 
