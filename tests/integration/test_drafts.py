@@ -29,6 +29,7 @@ from include.jobs.operate.drift import unknown_fields
 from include.jobs.operate.erase import erase
 from include.jobs.operate.erase_subject import Subject
 from include.jobs.pipeline.ingest import ingest
+from include.jobs.pipeline.selection import Selection
 from include.settings import Settings
 from include.sources.columns import SYSTEM_COLUMNS
 from include.sources.model import Contract

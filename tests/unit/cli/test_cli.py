@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from include import cli
+from include.local.state import prepare
+from include.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -86,22 +90,62 @@ def test_a_wrong_name_is_one_message_and_exit_code_1(wandle, arguments, said):
     assert "Traceback" not in err + out
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("ledger",),
-        ("quarantine",),
-        ("migrate",),
-        ("replay",),
-        ("verify",),
-        ("explain", "raw.police_street_crime", "-k", "id=1"),
-    ],
-)
-def test_without_a_platform_the_command_that_makes_one_is_named(wandle, arguments):
-    code, _, err = wandle(*arguments)
+# Arguments for each command that reads or writes the warehouse, the bucket or the sandbox.
+NEEDS_A_PLATFORM = {
+    "drift": (),
+    "erase": ("service_requests", "-k", "case_id=1"),
+    "explain": ("raw.police_street_crime", "-k", "id=1"),
+    "housekeeping": (),
+    "ingest": (*INGEST[1:], "-p", "2017-05"),
+    "ledger": (),
+    "migrate": (),
+    "new-council": ("merton", "--title", "M", "--gss", "E09000024", "--box", "1,2,3,4"),
+    "quarantine": (),
+    "reload": ("--all",),
+    "replay": (),
+    "transform": (),
+    "verify": (),
+}
+# They start a platform, are about this machine, or read files alone.
+NEEDS_NONE = {
+    "councils", "demo", "doctor", "down", "env", "new-source", "sandbox", "sources", "status",
+    "sync", "up", "validate",
+}  # fmt: skip
 
-    assert code == 1
+
+def test_every_command_either_needs_a_platform_or_none():
+    assert NEEDS_A_PLATFORM.keys() | NEEDS_NONE == set(get_command(cli.app).commands)
+
+
+@pytest.mark.parametrize("command", sorted(NEEDS_A_PLATFORM.keys() - {"erase", "new-council"}))
+def test_without_a_platform_the_command_that_makes_one_is_named(wandle, command):
+    code, out, err = wandle(command, *NEEDS_A_PLATFORM[command])
+
+    assert (code, out) == (1, "")
     assert "`wandle up`" in err
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch):
+    """The state folder of a platform of which nothing runs."""
+    monkeypatch.setenv("WANDLE_PORT_BASE", "23410")
+    prepare(Settings.read())
+
+
+@pytest.mark.parametrize("command", sorted(NEEDS_A_PLATFORM))
+def test_on_a_stopped_platform_the_command_that_starts_it_is_named(wandle, stopped, command):
+    code, out, err = wandle(command, *NEEDS_A_PLATFORM[command])
+
+    assert (code, out) == (1, "")
+    assert re.fullmatch(
+        r"wandle: platform: not running: [a-z0-9, ]+\. Start it: `wandle up`\.\n", err
+    )
+
+
+def test_validate_says_that_it_skips_the_database_of_a_stopped_platform(wandle, stopped):
+    _, out, _ = wandle("validate")
+
+    assert "Skipped the database: platform: not running: postgresql. Start it: `wandle up`." in out
 
 
 @pytest.mark.parametrize("arguments", [("reload",), ("reload", "police_street_crime", "--all")])
