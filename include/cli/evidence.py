@@ -46,7 +46,7 @@ def verify(
 
     `wandle verify`
 
-    `wandle verify police_street_crime --council sutton --deep`
+    `wandle verify SOURCE --council sutton --deep`
 
     `wandle verify --json | jq '.differences[].kind'`
     """
@@ -101,7 +101,7 @@ def explain(
 
     Examples:
 
-    `wandle explain raw.police_street_crime --key id=54730441`
+    `wandle explain raw.SOURCE --key id=54730441`
 
     `wandle explain marts.ward_crime_monthly -k month=2017-05 -k category=drugs`
     """

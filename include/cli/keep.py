@@ -70,9 +70,9 @@ def erase(
 
     Examples:
 
-    `wandle erase service_requests --key email` (prompts for it, without echo)
+    `wandle erase SOURCE --key email` (prompts for it, without echo)
 
-    `wandle erase service_requests --key case_id=1017 --yes`
+    `wandle erase SOURCE --key case_id=1017 --yes`
     """
     from include.jobs.lake import lake_of
     from include.jobs.operate import erase as job

@@ -44,7 +44,7 @@ def ledger(
 
     Examples:
 
-    `wandle ledger police_street_crime --council sutton --from 2017-01`
+    `wandle ledger SOURCE --council sutton --from 2017-01`
 
     `wandle ledger --status refused --status failed`
 
@@ -80,7 +80,7 @@ def quarantine(
 
     Examples:
 
-    `wandle quarantine police_street_crime --rule pattern`
+    `wandle quarantine SOURCE --rule pattern`
 
     `wandle quarantine --json | jq '.[].value'`
     """

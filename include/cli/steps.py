@@ -53,11 +53,11 @@ def ingest(
 
     Examples:
 
-    `wandle ingest police_ward_boundaries`
+    `wandle ingest SOURCE` (a snapshot)
 
-    `wandle ingest police_street_crime --council sutton --period 2017-05`
+    `wandle ingest SOURCE --council sutton --period 2017-05`
 
-    `wandle ingest weather_hourly --from 2026-10 --to 2026-11-14`
+    `wandle ingest SOURCE --from 2026-10 --to 2026-11-14`
     """
     selection = selected([source], council, period, first, last)
     selection.check()
@@ -116,7 +116,7 @@ def reload(
 
     `wandle reload --all`
 
-    `wandle reload police_street_crime --council sutton --period 2017-05`
+    `wandle reload SOURCE --council sutton --period 2017-05`
     """
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.ingest import landed_partitions
@@ -146,7 +146,7 @@ def replay(
 
     `wandle replay`
 
-    `wandle replay police_street_crime --council sutton`
+    `wandle replay SOURCE --council sutton`
     """
     from include.jobs.pipeline import replay as job
 

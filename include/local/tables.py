@@ -33,9 +33,9 @@ def print_ledger(entries: list[dict[str, Any]]) -> None:
 
 
 def _left_out(entry: dict[str, Any]) -> str:
-    counts = ("quarantined", "duplicates")
-    told = [f"{entry[name]:,} {name}" for name in counts if entry[name]]
-    return ". ".join([*filter(None, [", ".join(told), entry["error"]])])
+    told = [f"{entry['quarantined']:,} quarantined"] if entry["quarantined"] else []
+    told += [counted(entry["duplicates"], "duplicate")] if entry["duplicates"] else []
+    return ". ".join(filter(None, [", ".join(told), entry["error"]]))
 
 
 def show_summary(

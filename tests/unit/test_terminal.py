@@ -19,7 +19,7 @@ COMMAND = "`wandle reload police_street_crime --council sutton --period 2017-05 
 def printed(request, monkeypatch):
     """What is printed on a terminal of 80 columns, or to a pipe."""
     out = io.StringIO()
-    console = Console(file=out, width=80, force_terminal=request.param, no_color=True)
+    console = Console(file=out, width=80, force_terminal=request.param, color_system=None)
     monkeypatch.setattr(terminal, "console", console)
     return out
 
@@ -37,10 +37,9 @@ def test_the_ledger_fits_80_columns(printed):
     print_ledger([entry(), entry(status="failed", quarantined=3, duplicates=1, error=error)])
 
     lines = printed.getvalue().splitlines()
-    assert all(len(line.replace("\x1b[1m", "").replace("\x1b[0m", "").replace("\x1b[2m", "")) <= 80
-               for line in lines if COMMAND not in line)  # fmt: skip
+    assert [line for line in lines if len(line) > 80 and COMMAND not in line] == []
     text = " ".join(printed.getvalue().split())
-    assert "3 quarantined, 1 duplicates. gauges sutton 2017-05: expected records." in text
+    assert "3 quarantined, 1 duplicate. gauges sutton 2017-05: expected records." in text
     assert COMMAND in printed.getvalue()
 
 
@@ -54,8 +53,7 @@ def test_a_name_is_never_cut_however_narrow_the_terminal(printed):
 def test_columns_line_up_below_their_names(printed):
     print_table(("name", "rows"), [["a", 1], ["bcdef", None], ["g", 1000]], right=["rows"])
 
-    lines = [line for line in printed.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "")
-             .splitlines()]  # fmt: skip
+    lines = printed.getvalue().splitlines()
     assert lines == ["name   rows", "a         1", "bcdef", "g      1000"]
 
 

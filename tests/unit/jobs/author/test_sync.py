@@ -123,7 +123,7 @@ def test_a_contract_without_a_staging_model_gets_the_one_of_new_source(by_hand):
 
 
 def test_a_staging_model_that_exists_is_never_overwritten(by_hand):
-    source, model = by_hand
+    _, model = by_hand
     sync.sync()
     edited = model.read_text().replace("-- what", "-- ours")
     model.write_text(edited)
