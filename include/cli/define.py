@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
+NameArgument = Annotated[str, typer.Argument(help="Its name: a-z, 0-9 and underscores.")]
+
 
 @commands.command()
 def new_source(
-    name: Annotated[str, typer.Argument(help="Name of the new source, e.g. `air_quality`.")],
+    name: NameArgument,
     url: Annotated[
         str, typer.Option("--url", help="URL of one API request, with its query string.")
     ] = "",
@@ -62,7 +64,7 @@ def new_source(
 
 @commands.command()
 def new_council(
-    name: Annotated[str, typer.Argument(help="Name of the new council, e.g. `merton`.")],
+    name: NameArgument,
     title: Annotated[str, typer.Option(help="Display name, e.g. `Merton`.")],
     gss_code: Annotated[str, typer.Option("--gss", help="GSS code, e.g. E09000024.")],
     box: Annotated[

@@ -40,7 +40,8 @@ def housekeeping(
     from include.jobs.operate.housekeeping import housekeeping as run
 
     settings = settings_for("postgresql", "s3")
-    found = run(lake=lake_of(settings), dsn=settings.need("loader_dsn"), delete=yes)
+    dsn = settings.need("loader_dsn")
+    found = run(lake=lake_of(settings), dsn=dsn, delete=yes)
     if as_json:
         print_json(found)
         return
@@ -83,6 +84,7 @@ def erase(
     if not key:
         raise typer.BadParameter("name a column of the person's records, e.g. `--key email`")
     settings = settings_for("postgresql", "s3")
+    dsn = settings.need("loader_dsn")
     subject = Subject(contract, key_values("erase", key))
     lake = lake_of(settings)
     if not yes:
@@ -92,7 +94,7 @@ def erase(
             contract,
             subject,
             lake=lake,
-            dsn=settings.need("loader_dsn"),
+            dsn=dsn,
             by=f"{getpass.getuser()}, to erase",
             rebuild=lambda: _rebuild(settings),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -18,11 +18,23 @@ from include.cli.terminal import (
     selected,
     settings_for,
 )
+from include.definitions import did_you_mean
 from include.sources.model import Contract, contracts
 from include.terminal import print_json, print_table, say, say_lines
-from include.warehouse.books.ledger import Status
 
 commands = typer.Typer()
+
+
+def _known_statuses(given: list[str] | None) -> list[str]:
+    from include.warehouse.books.ledger import Status
+
+    known = get_args(Status)
+    for name in given or ():
+        if name not in known:
+            raise typer.BadParameter(
+                f"{name!r} is not one of {', '.join(known)}.{did_you_mean(name, known)}"
+            )
+    return given or []
 
 
 @commands.command()
@@ -33,7 +45,8 @@ def ledger(
     first: FromOption = "",
     last: ToOption = "",
     status: Annotated[
-        list[Status] | None, typer.Option("--status", help="Only this status. Repeatable.")
+        list[str] | None,
+        typer.Option("--status", help="Only this status. Repeatable.", callback=_known_statuses),
     ] = None,
     history: Annotated[
         bool, typer.Option("--history", help="Show every entry, oldest first.")

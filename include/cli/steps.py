@@ -125,7 +125,9 @@ def reload(
         raise typer.BadParameter("name a source, or use --all")
     selection = selected(source, council, period, first, last)
     selection.check()
-    found = landed_partitions(lake_of(settings_for("postgresql", "s3")), selection)
+    settings = settings_for("postgresql", "s3")
+    settings.need("loader_dsn")
+    found = landed_partitions(lake_of(settings), selection)
     if not found:
         raise PermanentError("reload: S3 has no matching landings. See `wandle ledger`.")
     _ingest(found, force=force, fetch=False, as_json=as_json)
@@ -195,7 +197,7 @@ def _ingest(
     from include.jobs.pipeline.ingest import ingest as run
 
     settings = settings_for("postgresql", "s3", *(["sandbox"] if fetch else []))
-    lake, dsn = lake_of(settings), settings.need("loader_dsn")
+    dsn, lake = settings.need("loader_dsn"), lake_of(settings)
     seen: list[Outcome] = []
     with progress() as advance:
         for contract, some in _by_source(partitions):

@@ -29,7 +29,7 @@ SourceArgument = Annotated[
 ]
 SourcesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[SOURCE]...", help="Only these sources. Default: all."),
+    typer.Argument(metavar="SOURCE", help="Only these sources. Default: all."),
 ]
 CouncilOption = Annotated[
     list[str] | None,

@@ -51,11 +51,16 @@ def refuse_stopped(settings: Settings, needed: Iterable[str]) -> None:
         "s3": here.s3 == settings.s3_endpoint,
         "sandbox": here.sandbox == settings.sandbox_url and not settings.live,
     }
-    stopped = [name for name in needed if ours[name] and _status(settings, name).pid is None]
+    stopped = [name for name in needed if ours[name] and not _runs(settings, name)]
     if stopped:
         raise PlatformStopped(
             f"platform: not running: {', '.join(stopped)}. Start it: `wandle up`."
         )
+
+
+def _runs(settings: Settings, name: str) -> bool:
+    start = recorded(settings.home, name)
+    return start is not None and start.process() is not None
 
 
 def _status(settings: Settings, name: str) -> ServiceStatus:

@@ -58,13 +58,14 @@ def test_columns_line_up_below_their_names(printed):
 
 
 def test_a_message_is_broken_between_words_on_a_terminal_and_stays_one_line_in_a_pipe(
-    printed, request
+    printed,
 ):
     say(f"police_street_crime sutton 2017-05: the rows have another hash. Next: {COMMAND}")
 
+    printed_on_a_terminal = terminal.console.is_terminal
     lines = printed.getvalue().splitlines()
     assert any(COMMAND in line for line in lines)
-    assert len(lines) == (2 if "terminal" in request.node.name else 1)
+    assert len(lines) == (2 if printed_on_a_terminal else 1)
 
 
 @pytest.mark.parametrize(

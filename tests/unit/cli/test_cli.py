@@ -117,7 +117,7 @@ def test_every_command_either_needs_a_platform_or_none():
     assert NEEDS_A_PLATFORM.keys() | NEEDS_NONE == set(get_command(cli.app).commands)
 
 
-@pytest.mark.parametrize("command", sorted(NEEDS_A_PLATFORM.keys() - {"erase", "new-council"}))
+@pytest.mark.parametrize("command", sorted(NEEDS_A_PLATFORM.keys() - {"new-council"}))
 def test_without_a_platform_the_command_that_makes_one_is_named(wandle, command):
     code, out, err = wandle(command, *NEEDS_A_PLATFORM[command])
 

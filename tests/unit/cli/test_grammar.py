@@ -39,8 +39,14 @@ def parameters() -> Iterator[tuple[str, str, Any]]:
     for command, found in COMMANDS.items():
         for parameter in found.params:
             is_option = parameter.param_type_name == "option"
-            for name in parameter.opts if is_option else [parameter.metavar or parameter.name]:
+            for name in parameter.opts if is_option else [argument(parameter)]:
                 yield name, command, parameter
+
+
+def argument(parameter: Any) -> str:
+    """As in the first line of the help."""
+    name = parameter.metavar or parameter.name.upper()
+    return f"[{name}]..." if parameter.nargs == -1 else name
 
 
 @pytest.fixture(params=sorted(COMMANDS))
@@ -85,7 +91,7 @@ def test_a_command_that_prints_a_table_has_json(command):
 def test_an_option_means_the_same_in_every_command():
     meanings: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for name, _, parameter in parameters():
-        described = (parameter.help or "", str(parameter.type), str(parameter.multiple_values))
+        described = (parameter.help or "", str(parameter.type_descriptor.annotation))
         default = (str(parameter.default),) if name in SAME_DEFAULT else ()
         meanings[name].add((*described, *default))
 
