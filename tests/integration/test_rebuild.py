@@ -49,7 +49,7 @@ def ingested(wandle, cases, monkeypatch) -> None:
             assert wandle("ingest", source, "-c", "sutton")[0] == 0
         assert wandle("ingest", "bank_holidays")[0] == 0
         crimes = ("ingest", "police_street_crime", "-c", "sutton")
-        assert wandle(*crimes, "-p", "2026-06", "--to", "2026-07")[0] == 0
+        assert wandle(*crimes, "--from", "2026-06", "--to", "2026-07")[0] == 0
         for source in ("weather_hourly", "service_requests"):
             assert wandle("ingest", source, "-c", "sutton", "-p", YESTERDAY)[0] == 0
     cases.query("drop table crm.cases")
