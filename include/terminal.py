@@ -12,7 +12,6 @@ import re
 import sys
 import traceback
 from collections.abc import Collection, Iterable, Sequence
-from itertools import zip_longest
 from typing import Any
 
 import typer
@@ -92,16 +91,18 @@ def print_table(
     lines = [[Text(one_line(name), "bold") for name in columns]]
     lines += [[_cell(value) for value in row] for row in rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(*lines, strict=True)]
-    for cells, below in zip_longest(lines, ("", *notes), fillvalue=""):
+    below = ["", *notes]
+    below += [""] * (len(lines) - len(below))
+    for cells, text in zip(lines, below, strict=True):
         for name, cell, width in zip(columns, cells, widths, strict=True):
             padding = width - cell.cell_len
             cell.pad_left(padding) if name in right else cell.pad_right(padding)
         line = Text("  ").join(cells)
         line.rstrip()
         console.print(line, soft_wrap=True)
-        if below:
-            text = wrapped(f"    {one_line(below)}", console.width, "")
-            console.print(Text(text, "dim"), soft_wrap=True)
+        if text:
+            shown = wrapped(f"    {one_line(text)}", console.width, "")
+            console.print(Text(shown, "dim"), soft_wrap=True)
 
 
 def _cell(value: Any) -> Text:

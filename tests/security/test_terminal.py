@@ -138,7 +138,7 @@ ATTACKS: dict[str, list[list[str]]] = {
     "migrate": [["--rotate", HOSTILE]],
     "new-council": [["smallville", "--title", HOSTILE, "--gss", "E1", "--box", "1,2,3,4"]],
     "new-source": [["hostile", "--url", "{url}/v1/gauges?month=2017-01"]],
-    "quarantine": [[], ["--json"], ["--period", HOSTILE], ["--rule", HOSTILE]],
+    "quarantine": [[], ["--json"], ["--period", HOSTILE]],
     "reload": [["--all"], [HOSTILE]],
     "replay": [[], ["--json"], [HOSTILE]],
     "sandbox": [[]],
