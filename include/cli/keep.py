@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from include.cli.terminal import (
 from include.settings import Settings
 from include.sources.model import contract as source_named
 from include.terminal import counted, note, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from include.jobs.operate.erase_search import Found
 
 commands = typer.Typer()
 
@@ -98,22 +101,26 @@ def erase(
             by=f"{getpass.getuser()}, to erase",
             rebuild=lambda: _rebuild(settings),
         )
+    copies = job.what_remains(contract, settings.backup_days, datetime.now(UTC))
+    _print_found(found, copies, erased=yes, as_json=as_json)
+
+
+def _print_found(found: Found, copies: list[str], *, erased: bool, as_json: bool) -> None:
     listed = [
         {"council": holds.partition.council, "period": str(holds.partition.period)}
         | {"landing": holds.manifest.landing_id, "records": holds.records}
         for holds in found.holds
     ]
     records = sum(holds.records for holds in found.holds)
-    skipped = [] if yes else [f"{one.partition} {one.landing_id}" for one in found.being_written]
-    copies = job.what_remains(contract, settings.backup_days, datetime.now(UTC))
+    skipped = [] if erased else [f"{one.partition} {one.landing_id}" for one in found.being_written]
     if as_json:
-        summary = {"records": records, "erased": yes, "landings": listed}
-        print_json(summary | {"not_searched": skipped, "copies_remain": list(copies)})
+        summary = {"records": records, "erased": erased, "landings": listed}
+        print_json(summary | {"not_searched": skipped, "copies_remain": copies})
         return
     _print(listed, ("council", "period", "landing", "records"))
     for name in skipped:
         say(f"Not searched, still being written: {name}")
-    done = "erased" if yes else "to erase. Run again with `--yes`"
+    done = "erased" if erased else "to erase. Run again with `--yes`"
     say(f"{counted(records, 'record')} in {counted(len(listed), 'landing')} {done}.")
     say("Where copies remain:")
     for line in copies:
