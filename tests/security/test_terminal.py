@@ -139,7 +139,7 @@ ATTACKS: dict[str, list[list[str]]] = {
     "new-council": [["smallville", "--title", HOSTILE, "--gss", "E1", "--box", "1,2,3,4"]],
     "new-source": [["hostile", "--url", "{url}/v1/gauges?month=2017-01"]],
     "quarantine": [[], ["--json"], ["--period", HOSTILE]],
-    "reload": [["--all"], [HOSTILE]],
+    "reload": [["--all"], ["--all", "--json"], [HOSTILE]],
     "replay": [[], ["--json"], [HOSTILE]],
     "sandbox": [[]],
     "sources": [[], ["--json"]],
@@ -221,6 +221,8 @@ def test_no_value_reaches_the_terminal_unescaped(
     assert unsafe(out + err) == []
     assert "this is a bug" not in err
     out.encode(), err.encode()
+    if "--json" in options:
+        assert not out or json.loads(out) is not None
     if command in SHOWS_VALUES and code == 0 and "--json" not in options:
         assert "markup[/red]" in out
 
