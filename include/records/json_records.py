@@ -160,9 +160,7 @@ def _side_by_side(layout: Format, found: Any) -> list[Any]:
         return []
     where = _where(layout)
     if not isinstance(found, dict):
-        raise UnexpectedPayload(
-            f"expected an object of arrays {where}, found {type(found).__name__}"
-        )
+        raise UnexpectedPayload(f"expected an object of arrays {where}, found {_shape(found)}")
     arrays = {name: value for name, value in found.items() if isinstance(value, list)}
     single = sorted(set(found) - set(arrays)) if layout.records else []
     if not arrays or single:
