@@ -246,10 +246,12 @@ def _as_text(record: Any) -> str:
 def _with_all_names(value: Any) -> str:
     if isinstance(value, dict | RepeatedNames):
         pairs = value.items() if isinstance(value, dict) else value.pairs
-        return f"{{{','.join(f'{json.dumps(key)}:{_with_all_names(item)}' for key, item in pairs)}}}"
+        members = (f"{_with_all_names(name)}:{_with_all_names(item)}" for name, item in pairs)
+        return f"{{{','.join(members)}}}"
     if isinstance(value, list):
         return f"[{','.join(map(_with_all_names, value))}]"
-    return json_text(value, (",", ":"))
+    # Text as it is, so that it is found in the record.
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else json_text(value)
 
 
 _EXACT = msgspec.json.Decoder(float_hook=exact)

@@ -55,6 +55,12 @@ def test_a_record_that_repeats_a_name_is_text_and_the_others_are_records(name, t
     assert found == twice.replace("2.50", "2.5")
 
 
+def test_its_text_has_the_characters_that_were_sent():
+    (found,) = read(Format(), '[{"who":"Jos\\u00e9","who":"\\"Zoë\\""}]')
+
+    assert found == '{"who":"José","who":"\\"Zoë\\""}'
+
+
 @pytest.mark.parametrize("name", ["list", "inside", "lines"])
 def test_its_own_bytes_are_kept(name):
     layout, around, between = LAYOUTS[name]
