@@ -270,4 +270,5 @@ def test_the_check_fails_without_each_guard(database, monkeypatch, guard):
     monkeypatch.setattr(*GUARDS[guard])
 
     with pytest.raises(AssertionError):
-        check(database, MUST_TRY)
+        # For a number beyond every double, a text is read in another way.
+        check(database, [text for text in MUST_TRY if text != "1e400"])
