@@ -70,7 +70,9 @@ def parsed(text: bytes, as_sent: bool = False) -> Any:
     long = may_hold_long_numbers(text)
     try:
         if as_sent:
-            return _by_the_library(text, True) if _MINUS_ZERO.search(text) else _AS_SENT.decode(text)
+            return (
+                _by_the_library(text, True) if _MINUS_ZERO.search(text) else _AS_SENT.decode(text)
+            )
         return _EXACT.decode(text) if long else msgspec.json.decode(text)
     except RecursionError:
         # Brackets nested deeper than Python allows calls; the other parser rounds long numbers.

@@ -317,7 +317,7 @@ def test_a_personal_key_is_refused_for_it_would_stand_in_manifests():
 
 ODD_VALUES = {
     "numeric '12.50'": "12.50",
-    "jsonb '{\"n\": 12.50, \"m\": 0.12345678901234567890}'": {
+    'jsonb \'{"n": 12.50, "m": 0.12345678901234567890}\'': {
         "m": Decimal("0.12345678901234567890"),
         "n": Decimal("12.50"),
     },

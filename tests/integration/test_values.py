@@ -261,7 +261,11 @@ def test_two_numbers_have_one_hash_only_if_postgresql_stores_them_alike(
 GUARDS = {
     "long numbers are not looked for": (json_values, "may_hold_long_numbers", lambda text: False),
     "a double takes any number": (cast_numbers, "_gives_back", lambda text: True),
-    "numbers of unknown fields are not read again": (loading, "holds_floats", lambda unknown: False),
+    "numbers of unknown fields are not read again": (
+        loading,
+        "holds_floats",
+        lambda unknown: False,
+    ),
 }
 
 

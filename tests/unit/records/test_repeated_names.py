@@ -34,9 +34,7 @@ LAYOUTS = {
 def read(layout: Format, body: str, size: int | None = None) -> list[Any]:
     content = io.BytesIO(body.encode())
     return [
-        record
-        for records in read_records(content, size or len(body), layout)
-        for record in records
+        record for records in read_records(content, size or len(body), layout) for record in records
     ]
 
 

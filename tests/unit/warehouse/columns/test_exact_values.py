@@ -248,7 +248,10 @@ LARGE = st.integers(-(10**18) + 1, 10**18 - 1)
 def test_a_minimum_and_a_maximum_are_compared_exactly(limit, beside, large, type_name):
     step = Decimal(1).scaleb(-2) if "2)" in type_name else Decimal(1)
     exact = Decimal(repr(limit))
-    sent = [f"{beside * step + exact.quantize(step) if abs(exact) < 10**17 else exact:f}", str(large)]
+    sent = [
+        f"{beside * step + exact.quantize(step) if abs(exact) < 10**17 else exact:f}",
+        str(large),
+    ]
     for rule, breaks in (("minimum", Decimal.__lt__), ("maximum", Decimal.__gt__)):
         source = contract(column("n", type_name, **{rule: limit}))
         batch = read(source, *(f'{{"n":{text}}}' for text in sent))
