@@ -197,7 +197,7 @@ def has_all_names(text: bytes, found: Any) -> bool:
 
 
 # Of a list, those whose fields are inspected for objects and lists in them.
-_INSPECTED = 50
+_INSPECTED = 12
 
 
 def _count_members(found: Any, *, exactly: bool) -> int:
