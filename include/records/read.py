@@ -44,7 +44,7 @@ STREAM_ABOVE_BYTES = 4 * 1024 * 1024
 CHUNK_RECORDS = 20_000
 CHUNK_BYTES = 8 * 1024 * 1024
 # Lines whose names are counted together.
-COUNTED_LINES = 500
+COUNTED_LINES = 100
 
 
 @dataclass(frozen=True)
