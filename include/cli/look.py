@@ -22,18 +22,26 @@ def ledger(
     history: Annotated[
         bool, typer.Option("--history", help="Show every entry, oldest first.")
     ] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Show only failed extracts and loads.")
+    ] = False,
 ) -> None:
     """List what is loaded: the latest ledger entry of each partition.
 
-    Examples: `wandle ledger`, `wandle ledger --history --json | jq '.[].status'`
+    Failures are listed below the table, once for each cause.
+
+    Examples: `wandle ledger`, `wandle ledger --failed`, `wandle ledger --history --json | jq
+    '.[].status'`
     """
     from include.jobs.pipeline.books import ledger_entries
 
-    found = ledger_entries(Settings.read().need("loader_dsn"), history=history)
+    found = ledger_entries(Settings.read().need("loader_dsn"), history=history, failed=failed)
     if as_json:
         print_json(found)
-        return
-    print_entries(found)
+    elif failed and not found:
+        say("No failures.")
+    else:
+        print_entries(found)
 
 
 @commands.command()

@@ -16,7 +16,7 @@ from include.settings import Settings
 from include.sources.model import Contract
 from include.sources.model import contract as source_named
 from include.sources.partition import Partition
-from include.terminal import complain, print_json, say
+from include.terminal import complain, counted, print_json, say
 
 commands = typer.Typer()
 
@@ -145,12 +145,14 @@ def transform() -> None:
 
 def _ingest(partitions: list[tuple[Contract, Partition]], *, force: bool, fetch: bool) -> None:
     from include.jobs.lake import lake_of
+    from include.jobs.pipeline.causes import Failure, causes
     from include.jobs.pipeline.ingest import Outcome
     from include.jobs.pipeline.ingest import ingest as run
 
     settings = Settings.read()
     lake, dsn = lake_of(settings), settings.need("loader_dsn")
     seen: list[Outcome] = []
+    failures: list[Failure] = []
     with progress() as advance:
         for contract, some in _by_source(partitions):
             outcomes = run(
@@ -164,13 +166,21 @@ def _ingest(partitions: list[tuple[Contract, Partition]], *, force: bool, fetch:
             )
             for outcome in outcomes:
                 seen.append(outcome)
-                if outcome.error is not None:
-                    complain(str(outcome.error), mark="failed")
-    print_entries([outcome.entry for outcome in seen if outcome.entry is not None])
-    failed = sum(outcome.error is not None for outcome in seen)
-    if failed:
+                if failure := outcome.failure:
+                    if failure.kind not in {one.kind for one in failures}:
+                        complain(failure.error, mark="failed")
+                    failures.append(failure)
+    entries = [outcome.entry for outcome in seen if outcome.entry is not None]
+    if entries:
+        print_entries(entries)
+    for cause in causes(failures):
+        if rest := cause.places[1:]:
+            complain(f"for the same reason: {cause.first.source} {', '.join(rest)}", mark="failed")
+    if failures:
+        others = " The others are loaded." if len(failures) < len(partitions) else ""
         raise PermanentError(
-            f"{failed} of {len(partitions)} partitions failed; see above. The others are loaded."
+            f"{len(failures)} of {counted(len(partitions), 'partition')} failed; see above and "
+            f"`wandle ledger --failed`.{others}"
         )
 
 

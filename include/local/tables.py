@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from include.jobs.pipeline.books import mart_counts
+from include.jobs.pipeline.causes import Failure, causes
 from include.settings import Settings
 from include.terminal import counted, print_table, say
+from include.warehouse.books.ledger import BAD
 
 STATUS_COLOURS = {
     "loaded": "green",
@@ -19,7 +21,7 @@ STATUS_COLOURS = {
 
 
 def print_ledger(entries: list[dict[str, Any]]) -> None:
-    """Print ledger entries as a table, one per line."""
+    """Print ledger entries as a table, one per line, then the causes of failures."""
     numbers = ("records", "loaded", "quarantined", "duplicates", "seconds")
     columns = ("source", "council", "period", *numbers[:4], "status", "seconds")
     rows = []
@@ -30,6 +32,9 @@ def print_ledger(entries: list[dict[str, Any]]) -> None:
         }
         rows.append([shown[name] for name in columns])
     print_table(columns, rows, right=numbers)
+    for cause in causes(Failure.of(entry) for entry in entries if entry["status"] in BAD):
+        say(cause.title, mark="•", style="red")
+        say(f"  {cause.first.reason}")
 
 
 def show_summary(

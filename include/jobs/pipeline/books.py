@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from include.settings import Settings
 from include.sources.model import Contract, contracts
-from include.sources.partition import Period
+from include.sources.partition import Partition, Period
+from include.warehouse import load as warehouse
 from include.warehouse.books import ledger, quarantine
+from include.warehouse.books.ledger import Entry
 from include.warehouse.connection import connect
 from include.warehouse.find_rows import row_counts
 
@@ -33,18 +37,43 @@ def public_entry(entry: Mapping[str, Any], contract: Contract | None = None) -> 
         "landing": entry["landing_id"],
         "seconds": round(entry["seconds"], 3),
     }
-    rest = ("rows", "pages", "bytes", "run_id", "forced_by", "error", "started_at", "finished_at")
+    rest = ("step", "rows", "pages", "bytes", "run_id", "forced_by", "error", "started_at", "finished_at")
     for name in rest:
         value = entry[name]
         shown[name] = value.isoformat() if isinstance(value, datetime) else value
     return shown
 
 
-def ledger_entries(dsn: str, *, history: bool = False) -> list[dict[str, Any]]:
-    """The newest entry of each partition, or with `history` every one, oldest first."""
+def ledger_entries(
+    dsn: str, *, history: bool = False, failed: bool = False
+) -> list[dict[str, Any]]:
+    """The newest entry of each partition, or with `history` every one, oldest first.
+
+    With `failed`, only those of failed extracts and of failed or refused loads.
+    """
     with connect(dsn) as connection, connection.cursor() as cursor:
         found = ledger.entries(cursor) if history else ledger.newest_entries(cursor)
-    return [public_entry(entry) for entry in found]
+    chosen = [entry for entry in found if not failed or entry["status"] in ledger.BAD]
+    return [public_entry(entry) for entry in chosen]
+
+
+@contextmanager
+def extract_failures_recorded(
+    contract: Contract, partition: Partition, *, dsn: str, run_id: str
+) -> Iterator[None]:
+    """Add a failed extract to the ledger, with the reason; the error is raised all the same."""
+    begun = Entry.begin(
+        contract,
+        partition,
+        run_id=run_id,
+        code_version=Settings.read().code_version,
+        step="extract",
+    )
+    try:
+        yield
+    except Exception as error:
+        warehouse.write_failure(dsn, begun, error)
+        raise
 
 
 def quarantined(dsn: str) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ create table if not exists ops.load (
     seconds double precision not null,
     rows bigint not null default 0,
     filled_columns text[],
+    step text not null default 'load' check (step in ('extract', 'load')),
     check (status not in ('loaded', 'unchanged') or records = loaded + quarantined + duplicates)
 );
 create index if not exists load_partition on ops.load (source, council, period, load_id desc);
@@ -137,6 +138,12 @@ COLUMNS = (
     ("load", "rows", "bigint not null default 0", "update ops.load set rows = loaded"),
     ("load", "filled_columns", "text[]", ""),
     (
+        "load",
+        "step",
+        "text not null default 'load' check (step in ('extract', 'load'))",
+        "",
+    ),
+    (
         "quarantine",
         "responsible",
         "text not null default 'publisher' check (responsible in ('publisher', 'us'))",
@@ -155,7 +162,8 @@ select source, council, period, landing_id, record_no, page, page_record_no, col
 from ops.quarantine;
 comment on view ops.quarantine_overview is
     'Quarantine without values and records, which may be personal.';
-comment on table ops.load is 'The ledger: one row per attempt to load a landing.';
+comment on table ops.load is
+    'The ledger: one row per attempt to load a landing, and per failed extract.';
 comment on table ops.removal is
     'Landings that S3 holds no longer, and why; who was erased only as a keyed hash.';
 comment on table ops.rate_limit is
