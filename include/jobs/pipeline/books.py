@@ -87,7 +87,7 @@ def quarantined(dsn: str) -> list[dict[str, Any]]:
         row["landing"] = row.pop("landing_id")
         row["column"] = row.pop("column_name")
         row["found_at"] = row["found_at"].isoformat()
-        row["bytes"] = len(row.pop("record"))
+        del row["record"], row["record_bytes"]
         listed.append(row)
     return listed
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Counts, ward codes and times differ between partitions with the same cause.
-_NUMBER = re.compile(r"\d+")
+# Counts, ward codes and times differ between partitions with the same cause; a status does not.
+_NUMBER = re.compile(r"(?<!HTTP )(?<!\d)\d+")
 
 
 @dataclass(frozen=True)
