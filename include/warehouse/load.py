@@ -247,7 +247,7 @@ class _Load:
         if (current, self._raw.count()) != (self._known.current, self._known.present):
             raise ServiceUnavailable(
                 f"{self._partition}: another load replaced this partition while its landing was "
-                "compared. Nothing was changed. The next retry may succeed."
+                "compared. Nothing was changed. Try again later."
             )
         ledger.write_landing(self._cursor, self._landing)
 
