@@ -73,7 +73,7 @@ def verify(
 @commands.command()
 def explain(
     table: Annotated[
-        str, typer.Argument(help="A table: `raw.<source>` or `marts.ward_crime_monthly`.")
+        str, typer.Argument(help="A table: `raw.<source>` or `marts.<mart>`.")
     ],
     key: Annotated[
         list[str] | None,
@@ -90,7 +90,7 @@ def explain(
 ) -> None:
     """Trace a row to its source: landing, page, request and original record in S3.
 
-    For a row of a mart, traces the raw rows that it counts. Personal values are hidden.
+    For a row of a mart, traces the raw rows that it was made of. Personal values are hidden.
 
     Examples:
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from include.cli.terminal import JsonOption
+from include.cli.terminal import JsonOption, progress
 from include.errors import PermanentError
 from include.settings import Settings
 from include.sources.model import contract as source_named
@@ -124,13 +124,16 @@ def _rebuild(settings: Settings) -> None:
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.transform import transform
 
-    transform(
-        dsn=settings.need("transformer_dsn"),
-        lake=lake_of(settings),
-        run_id=f"wandle erase {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        home=settings.home / "dbt",
-        report=say,
-    )
+    with progress() as advance:
+        built = transform(
+            dsn=settings.need("transformer_dsn"),
+            lake=lake_of(settings),
+            run_id=f"wandle erase {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            home=settings.home / "dbt",
+            report=lambda line: advance(line, 1, 1),
+        )
+    nodes = sum(built[layer]["nodes"] for layer in ("staging", "marts"))
+    say(f"Rebuilt and tested the marts ({nodes} models and tests), and published the dbt docs.")
 
 
 def _print(found: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
