@@ -272,6 +272,9 @@ def _documentation(contract: Contract) -> str:
 first and last included, up to the newest {contract.period} that the schedule has reached.
 `mode` *reload* loads the newest landing from S3 instead of calling the API. `force` loads even if
 nothing changed or a check fails.
+
+A new environment starts with this DAG paused. A run that is triggered stays queued until the DAG is
+unpaused.
 """
 
 

@@ -44,7 +44,10 @@ def down() -> None:
 
 @commands.command()
 def status() -> None:
-    """Show the status of each service. Exits with code 1 if one is not running."""
+    """Show the status of each service, and paused DAGs.
+
+    Exits with code 1 if a service is not running.
+    """
     from include.local import platform
 
     settings = Settings.read()
@@ -66,6 +69,11 @@ def status() -> None:
             say(f"{told} Free some space.", mark="•", style="yellow")
     if any(service.state != "running" for service in found):
         raise typer.Exit(1)
+    if paused := platform.paused_dags(settings):
+        say(
+            f"Paused DAGs: {', '.join(paused)}. A run that is triggered stays queued until its DAG "
+            "is unpaused, in Airflow."
+        )
 
 
 @commands.command()
