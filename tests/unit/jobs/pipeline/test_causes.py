@@ -27,12 +27,14 @@ def test_another_text_step_or_source_is_another_cause():
         [
             failure("sutton 2017-05", "HTTP from a"),
             failure("sutton 2017-06", "HTTP from b"),
+            failure("sutton 2017-06", "HTTP 404 from b"),
+            failure("sutton 2017-06", "HTTP 503 from b"),
             failure("sutton 2017-07", "HTTP from a", step="load"),
             Failure("rivers", "sutton 2017-05", "extract", "failed", "HTTP from a"),
         ]
     )
 
-    assert [len(cause.places) for cause in found] == [1, 1, 1, 1]
+    assert [len(cause.places) for cause in found] == [1] * 6
 
 
 def test_a_partition_that_failed_twice_is_named_once():
