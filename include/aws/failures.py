@@ -38,9 +38,7 @@ def aws_errors(doing: str, fix: str) -> Iterator[None]:
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= 500 or code_of(error) in THROTTLED:
-            raise ServiceUnavailable(
-                f"{doing}: {code_of(error)}. Try again later."
-            ) from error
+            raise ServiceUnavailable(f"{doing}: {code_of(error)}. Try again later.") from error
         raise PermanentError(f"{doing}: {code_of(error)}. {fix}") from error
     except BotoCoreError as error:
         raise ServiceUnavailable(

@@ -72,9 +72,7 @@ def verify(
 
 @commands.command()
 def explain(
-    table: Annotated[
-        str, typer.Argument(help="A table: `raw.<source>` or `marts.<mart>`.")
-    ],
+    table: Annotated[str, typer.Argument(help="A table: `raw.<source>` or `marts.<mart>`.")],
     key: Annotated[
         list[str] | None,
         typer.Option("--key", "-k", help="Column and value of the row, NAME=VALUE. Repeatable."),

@@ -87,8 +87,7 @@ def s3_errors(doing: str) -> Iterator[None]:
         ) from error
     except BotoCoreError as error:
         raise ServiceUnavailable(
-            f"{doing}: {type(error).__name__}. Check that S3 is reachable. "
-            "Try again later."
+            f"{doing}: {type(error).__name__}. Check that S3 is reachable. Try again later."
         ) from error
 
 

@@ -21,8 +21,16 @@ from include.settings import CHECKOUT, Settings
 from include.terminal import say
 
 __all__ = [
-    *("Finding", "ServiceStatus", "doctor", "down", "environment", "open_new_schedules"),
-    *("paused_dags", "set_as_of", "status", "up"),
+    "Finding",
+    "ServiceStatus",
+    "doctor",
+    "down",
+    "environment",
+    "open_new_schedules",
+    "paused_dags",
+    "set_as_of",
+    "status",
+    "up",
 ]
 
 Report = Callable[[str], None]

@@ -126,7 +126,8 @@ def _made_of(models: dict[str, _Model], mart: _Model, name: str, key: list[str])
     if len(sources) != 1:
         found = ", ".join(sorted(sources)) or "none"
         raise _wrong(
-            mart, f"`made_of: {name}`: expected a model of one source, found {found}. List its parts"
+            mart,
+            f"`made_of: {name}`: expected a model of one source, found {found}. List its parts",
         )
     expressions = {}
     for column in key:

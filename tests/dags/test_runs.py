@@ -79,7 +79,9 @@ def test_a_permanent_error_is_not_tried_again(broken):
 def test_a_run_with_a_failed_partition_is_red_and_names_it_alone(broken):
     assert broken.state == "failed"
     assert broken.states["reconcile"] == "failed"
-    assert "1 of 3 partitions failed: kingston 2026-07 (extract failed: HTTP 404 from" in broken.said
+    assert (
+        "1 of 3 partitions failed: kingston 2026-07 (extract failed: HTTP 404 from" in broken.said
+    )
 
 
 def test_a_failed_extract_is_in_the_ledger_with_its_reason(services, broken):

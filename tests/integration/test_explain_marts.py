@@ -64,8 +64,9 @@ def test_the_rows_of_every_mart_lead_back_to_the_records_they_were_made_of(built
     (key, *_) = keys_of(built, "daily_weather")
     hours = explained("daily_weather", key)
     assert hours.found == 24
-    assert max(origin.row["temperature_2m"] for origin in hours.origins) == (
-        hours.mart_row["highest_celsius"]
+    assert (
+        max(origin.row["temperature_2m"] for origin in hours.origins)
+        == (hours.mart_row["highest_celsius"])
     )
     assert {origin.row["point_name"] for origin in hours.origins} == {key["point_name"]}
     assert {origin.partition.period.first_day for origin in hours.origins} == {

@@ -27,7 +27,9 @@ def test_sleeps(sockets):
 
 def servers(folder: str) -> list[psutil.Process]:
     """The PostgreSQL servers of a folder."""
-    return [p for p in psutil.process_iter(["name", "cmdline"]) if folder in (p.info["cmdline"] or ())]
+    return [
+        p for p in psutil.process_iter(["name", "cmdline"]) if folder in (p.info["cmdline"] or ())
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -360,9 +360,11 @@ def test_the_quarantine_of_an_earlier_version_becomes_readable(empty):
             )
 
     assert migrate(empty.admin, [OLD], {}) == ["made ops.quarantine.record readable"]
-    assert empty.query(
-        "select record, record_bytes from ops.quarantine order by record_no"
-    ) == [(kept[0], None), (kept[1], None), ('{"note":"' + chr(92) + '377"}', odd)]
+    assert empty.query("select record, record_bytes from ops.quarantine order by record_no") == [
+        (kept[0], None),
+        (kept[1], None),
+        ('{"note":"' + chr(92) + '377"}', odd),
+    ]
     assert migrate(empty.admin, [OLD], {}) == []
 
 

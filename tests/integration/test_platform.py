@@ -114,9 +114,10 @@ def command(settings, said, monkeypatch):
 
 def test_only_what_deletes_starts_paused_and_status_says_what_that_means(settings, said, command):
     assert platform.paused_dags(settings) == ["housekeeping"]
-    assert "Paused DAGs: housekeeping. A run that is triggered stays queued" in command(
-        "status"
-    ).output
+    assert (
+        "Paused DAGs: housekeeping. A run that is triggered stays queued"
+        in command("status").output
+    )
 
 
 def test_the_dag_of_a_new_source_is_unpaused_with_its_table(settings, said, variables, command):

@@ -37,7 +37,17 @@ def public_entry(entry: Mapping[str, Any], contract: Contract | None = None) -> 
         "landing": entry["landing_id"],
         "seconds": round(entry["seconds"], 3),
     }
-    rest = ("step", "rows", "pages", "bytes", "run_id", "forced_by", "error", "started_at", "finished_at")
+    rest = (
+        "step",
+        "rows",
+        "pages",
+        "bytes",
+        "run_id",
+        "forced_by",
+        "error",
+        "started_at",
+        "finished_at",
+    )
     for name in rest:
         value = entry[name]
         shown[name] = value.isoformat() if isinstance(value, datetime) else value

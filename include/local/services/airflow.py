@@ -220,8 +220,8 @@ def _is_up(url: str, name: str) -> Callable[[datetime], bool]:
 def open_schedules(settings: Settings, sources: Collection[str] | None = None) -> None:
     """Unpause the DAGs of `sources` from their next run on, without catching up.
 
-    By default every DAG but `housekeeping`, which deletes. Raises `AirflowRefused` with the first import
-    error, if there is one.
+    By default every DAG but `housekeeping`, which deletes. Raises
+    `AirflowRefused` with the first import error, if there is one.
     """
     api = _api(settings)
     names = [f"ingest_{name}" for name in sources or contracts()]

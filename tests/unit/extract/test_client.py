@@ -77,7 +77,9 @@ def test_what_may_pass_is_asked_again(api, pauses, status):
 def test_what_does_not_pass_is_retryable_after_the_contracts_attempts(api, pauses, status):
     call = api.get(URL, status=status)
 
-    with pytest.raises(SourceUnavailable, match=rf"{WHO}: HTTP {status} from {URL}\. Try again later"):
+    with pytest.raises(
+        SourceUnavailable, match=rf"{WHO}: HTTP {status} from {URL}\. Try again later"
+    ):
         ask(client(attempts=3))
 
     assert call.call_count == 3
