@@ -55,7 +55,7 @@ class Cause:
 
     @property
     def title(self) -> str:
-        """What failed, e.g. `police_street_crime: extract failed: sutton 2017-05`."""
+        """What failed, e.g. `<source>: extract failed: sutton 2017-05`."""
         first = self.first
         return f"{first.source}: {first.step} {first.status}: {', '.join(self.places)}"
 
