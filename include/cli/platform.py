@@ -13,7 +13,7 @@ import typer
 
 from include.cli.terminal import CouncilOption
 from include.disk import warning
-from include.errors import PermanentError
+from include.errors import PermanentError, ServiceUnavailable
 from include.settings import Settings
 from include.terminal import counted, print_table, say
 
@@ -69,7 +69,12 @@ def status() -> None:
             say(f"{told} Free some space.", mark="•", style="yellow")
     if any(service.state != "running" for service in found):
         raise typer.Exit(1)
-    if paused := platform.paused_dags(settings):
+    try:
+        paused = platform.paused_dags(settings)
+    except ServiceUnavailable as error:
+        say(str(error), mark="•", style="yellow")
+        raise typer.Exit(1) from None
+    if paused:
         say(
             f"Paused DAGs: {', '.join(paused)}. A run that is triggered stays queued until its DAG "
             "is unpaused, in Airflow."

@@ -29,6 +29,9 @@ from include.warehouse.prepare import PageBody, PreparedBatch, prepare
 
 log = logging.getLogger(__name__)
 
+# The process is ended: no failure. Airflow's time-out is a failure, but no `Exception`.
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+
 
 def load(
     contract: Contract,
@@ -71,7 +74,9 @@ def load(
         # Another load of this partition may be writing the same landing: this would wait for it.
         write_failure(dsn, entry, error)
         raise
-    except Exception as error:
+    except INTERRUPTIONS:
+        raise
+    except BaseException as error:
         write_failure(dsn, entry, error, landing, loading.counts)
         raise
 
@@ -79,7 +84,7 @@ def load(
 def write_failure(
     dsn: str,
     entry: Entry,
-    error: Exception,
+    error: BaseException,
     landing: Landing | None = None,
     counts: Counts | None = None,
 ) -> None:

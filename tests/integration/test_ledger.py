@@ -151,6 +151,19 @@ def test_an_error_that_nobody_foresaw_is_recorded_without_its_text(warehouse):
     assert entry["error"] == "ValueError"
 
 
+class Timeout(BaseException):
+    """As Airflow ends a task that takes too long."""
+
+
+def test_an_extract_that_takes_too_long_is_recorded_and_one_that_a_person_stops_is_not(warehouse):
+    failed_extract(warehouse, "kingston", Timeout())
+    failed_extract(warehouse, "sutton", KeyboardInterrupt())
+
+    entries = ledger_entries(warehouse.dsn())
+
+    assert [(entry["council"], entry["error"]) for entry in entries] == [("kingston", "Timeout")]
+
+
 def test_a_failed_extract_does_not_hide_a_refused_load_from_replay(
     warehouse, loaded, deployment, monkeypatch
 ):

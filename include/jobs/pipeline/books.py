@@ -81,7 +81,9 @@ def extract_failures_recorded(
     )
     try:
         yield
-    except Exception as error:
+    except warehouse.INTERRUPTIONS:
+        raise
+    except BaseException as error:
         warehouse.write_failure(dsn, begun, error)
         raise
 
