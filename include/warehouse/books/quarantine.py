@@ -87,11 +87,12 @@ def content_of_rows(rows: Iterable[tuple[str | None, str, bytes]]) -> str:
 
 
 def listed(cursor: Cursor) -> list[dict[str, Any]]:
-    """Everything in quarantine, in order of partition and record, with its size in `bytes`."""
+    """Everything in quarantine, in order of partition and record; of the record, its `bytes`."""
     return rows(
         cursor,
-        f"select *, octet_length({BYTES}) as bytes from ops.quarantine "  # noqa: S608, no value
-        "order by source, council, period, record_no",
+        "select source, council, period, landing_id, record_no, page, page_record_no, "  # noqa: S608
+        f"column_name, rule, value, found_at, responsible, octet_length({BYTES}) as bytes "
+        "from ops.quarantine order by source, council, period, record_no",
     )
 
 
