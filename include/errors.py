@@ -27,7 +27,14 @@ class PermanentError(PipelineError):
 
 
 class SourceUnavailable(RetryableError):
-    """The API returned 429 or 5xx, truncated its response, or did not respond."""
+    """The API returned 429 or 5xx, truncated its response, or did not respond.
+
+    `pause_seconds` is how long the server asks to wait, if it does.
+    """
+
+    def __init__(self, message: str, pause_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.pause_seconds = pause_seconds
 
 
 class SourceRejected(PermanentError):

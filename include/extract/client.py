@@ -19,7 +19,7 @@ from include.extract.network.connection import Guard, Session, guarded
 from include.extract.network.deadline import Deadline, Fetch
 from include.extract.network.receive import receive
 from include.extract.rate_limit import limiter
-from include.extract.statuses import Again, Part, Preparing, part_of, refuse
+from include.extract.statuses import LATER, AnswerNotReady, Part, part_of, refuse
 from include.sources.limits import DEFAULT, Limits
 from include.sources.model import Extract
 from include.sources.model import Rate as AllowedRate
@@ -168,16 +168,16 @@ class Client:
             try:
                 with guarded(Guard(deadline, self._may_be_private)):
                     return self._follow(sending, accept, fail_at_once, deadline)
-            except Preparing as told:
+            except AnswerNotReady as told:
                 pause = told.pause_seconds
                 if pause is None:
                     pause = min(LONGEST_BACKOFF_SECONDS, 2.0**polls)
                 pause = max(pause, SHORTEST_PREPARATION_SECONDS)
                 waited, polls = waited + pause, polls + 1
                 if waited > LONGEST_PREPARATION_SECONDS:
-                    raise Preparing(
+                    raise AnswerNotReady(
                         f"{told} It was not ready within {LONGEST_PREPARATION_SECONDS:.0f} s. "
-                        "The next retry may succeed."
+                        "Try again later."
                     ) from None
                 log.info("%s Requesting it again in %.1f s.", told, pause)
                 tenacity.nap.sleep(pause)
@@ -235,9 +235,9 @@ class Client:
                 "`extract.private_hosts` in the contract."
             ) from None
         except requests.RequestException as error:
-            raise Again(
+            raise SourceUnavailable(
                 f"{sending.who}: no answer from {sending.address} ({type(error).__name__}). "
-                "The next retry may succeed."
+                "Try again later."
             ) from error
 
     def _redirect(self, sending: _Sending, response: requests.Response) -> None:
@@ -280,7 +280,7 @@ class Client:
             "attempt %d of %d failed: %s Trying again in %.1f s.",
             state.attempt_number,
             self._extract.attempts,
-            failure,
+            str(failure).removesuffix(LATER).rstrip(),
             state.upcoming_sleep,
         )
 
@@ -307,7 +307,7 @@ def _answer(
 
 def _is_worth_another_attempt(error: BaseException) -> bool:
     # A 202 has been waited for.
-    return isinstance(error, SourceUnavailable) and not isinstance(error, Preparing)
+    return isinstance(error, SourceUnavailable) and not isinstance(error, AnswerNotReady)
 
 
 def _declares_its_end(response: requests.Response) -> bool:

@@ -15,6 +15,8 @@ from include.errors import SourceRejected, SourceUnavailable
 RETRYABLE_CLIENT_ERRORS = {408, 429}
 # A longer Retry-After fails the task instead of blocking its slot.
 LONGEST_RETRY_AFTER_SECONDS = 300.0
+# How the error of an attempt ends.
+LATER = "Try again later."
 # How much of a body is searched for a text.
 BEGINNING_BYTES = 256 * 1024
 
@@ -22,15 +24,7 @@ BEGINNING_BYTES = 256 * 1024
 _CONTENT_RANGE = re.compile(r"(?:(?P<unit>[\w-]+)[ =])?(?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+)")
 
 
-class Again(SourceUnavailable):
-    """A retry may succeed, after the pause that the server requested, if any."""
-
-    def __init__(self, message: str, pause_seconds: float | None = None) -> None:
-        super().__init__(message)
-        self.pause_seconds = pause_seconds
-
-
-class Preparing(Again):
+class AnswerNotReady(SourceUnavailable):
     """The answer is being prepared (202)."""
 
 
@@ -80,15 +74,15 @@ def _retry_after(value: str | None) -> float | None:
 def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]) -> None:
     """Raise for every answer except 200 and 206.
 
-    `told` opens the message: who, status, address. Raises `Preparing` for a
-    202, `Again` for what another attempt may change, else `SourceRejected`,
+    `told` opens the message: who, status, address. Raises `AnswerNotReady`
+    for a 202, `SourceUnavailable` for what another attempt may change, else `SourceRejected`,
     also for a 429 whose body holds one of the texts `fail_at_once`.
     """
     status = response.status_code
     if status in (requests.codes.ok, requests.codes.partial_content):
         return
     if status == requests.codes.accepted:
-        raise Preparing(f"{told}: the answer is being prepared.", _bounded(told, response))
+        raise AnswerNotReady(f"{told}: the answer is being prepared.", _bounded(told, response))
     if status == requests.codes.too_many_requests:
         said = _beginning(response) if fail_at_once else ""
         text = next((text for text in fail_at_once if text in said), None)
@@ -97,7 +91,7 @@ def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]
                 f"{told}, which says {text!r}. Run the task again once that limit is over."
             )
     if status >= 500 or status in RETRYABLE_CLIENT_ERRORS:
-        raise Again(f"{told}. The next retry may succeed.", _bounded(told, response))
+        raise SourceUnavailable(f"{told}. {LATER}", _bounded(told, response))
     if status == requests.codes.no_content:
         raise SourceRejected(
             f"{told}: no content. Retrying will not help; if that means that there are no "

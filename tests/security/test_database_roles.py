@@ -155,7 +155,7 @@ def test_a_load_that_waits_names_the_load_that_holds_the_partition(lake, modelle
     said = str(waited.value)
     assert "`wandle load gauges kingston 2017-05` (role wandle_loader, process " in said
     assert ", since 20" in said
-    assert "The next retry may succeed" in said
+    assert "Try again later" in said
     assert modelled.query(
         "select status, error from ops.load where status = 'failed' order by load_id desc limit 1"
     ) == [("failed", said)]

@@ -53,7 +53,7 @@ def receive(
                 raise
             raise SourceUnavailable(
                 f"{who}: the answer from {address} broke off after {size} bytes "
-                f"({type(error).__name__}). The next retry may succeed."
+                f"({type(error).__name__}). Try again later."
             ) from error
         body.seek(0)
     # A body that ends with its connection looks complete where that was cut.

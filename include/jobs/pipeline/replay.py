@@ -26,7 +26,7 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
     settings = Settings.read()
     with connect(dsn) as connection, connection.cursor() as cursor:
         places = quarantine.partitions(cursor)
-        for entry in ledger.newest_entries(cursor):
+        for entry in ledger.newest_loads(cursor):
             known = asked.get(entry["source"])
             if known is None or entry["status"] != "refused":
                 continue
