@@ -1,0 +1,227 @@
+"""A real API server of Airflow, and every request to it, as each role: `python -m` this module.
+
+Runs in an `AIRFLOW_HOME` of its own, with the platform's settings. Prints what was answered, as
+JSON, in its last line. Routes are those that the app has, so that new ones are tried too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+CONNECTION, VARIABLE, PAGE = "canary-of-connection", "canary-of-variable", "canary-of-page"
+DAG = "ingest_bank_holidays"
+# What paths name: things that are there, so that an answer could hold them.
+NAMED = {
+    "dag_id": DAG,
+    "connection_id": "canary",
+    "variable_key": "canary",
+    "pool_name": "default_pool",
+    "section": "core",
+    "option": "fernet_key",
+    "provider": "simple",
+}
+# Another way to write a path, or to say who asks or what is asked for.
+TRICKS = {
+    "two slashes": lambda path: f"/{path}",
+    "two slashes within": lambda path: path.replace("/", "//").replace("//", "/", 1),
+    "a slash at the end": lambda path: f"{path}/",
+    "dots": lambda path: f"/static/../{path.lstrip('/')}",
+    "dots, encoded": lambda path: f"/static/%2e%2e{path}",
+    "a dot, encoded": lambda path: f"/%2e{path}",
+    "slashes, encoded": lambda path: f"/{path[1:].replace('/', '%2f')}",
+    "letters, encoded": lambda path: f"/%{ord(path[1]):02x}{path[2:]}" if len(path) > 1 else path,
+    "upper case": str.upper,
+    "parameters of the path": lambda path: f"{path};x=1",
+    "a question mark, encoded": lambda path: f"{path}%3fx=1",
+    "a NUL": lambda path: f"{path}%00",
+    "behind the login": lambda path: f"/auth/login/..{path}",
+    "behind the docs": lambda path: f"/dbt-docs/..{path}",
+}
+HEADERS = {
+    "another path": {"X-Original-URL": "/api/v2/version", "X-Rewrite-URL": "/api/v2/version"},
+    "another method": {"X-HTTP-Method-Override": "GET"},
+    "a proxy": {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-User": "admin", "Remote-User": "admin"},
+    "no algorithm": {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsInJvbGUiOiJBRE1JTiJ9."},
+    "a password": {"Authorization": "Basic YWRtaW46YWRtaW4="},
+    "a cookie": {"Cookie": "_token=eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsInJvbGUiOiJBRE1JTiJ9."},
+}  # fmt: skip
+
+
+def serve(home: Path) -> tuple[Any, int]:
+    """The app as the API server makes it, and the port at which it listens."""
+    import uvicorn
+    from airflow.api_fastapi.app import create_app
+    from airflow.models import Connection, Variable
+    from airflow.utils.session import create_session
+
+    from tests.aws.run_dag import make_tables
+
+    make_tables()
+    with create_session() as session:
+        secret = {"conn_id": "canary", "conn_type": "http", "password": CONNECTION}
+        session.add(Connection(**secret, extra=json.dumps({"api_key": CONNECTION})))
+    Variable.set("canary", VARIABLE)
+    app = create_app("all")
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical"))
+    threading.Thread(target=server.run, daemon=True).start()
+    while not server.started:
+        time.sleep(0.05)
+    return app, server.servers[0].sockets[0].getsockname()[1]
+
+
+def routes(app: Any, prefix: str = "") -> Iterator[tuple[str, frozenset[str]]]:
+    """Each path of the app and of what is mounted in it, with the methods that it has."""
+    versions = getattr(getattr(app, "router", None), "versioned_routers", {})
+    for router in versions.values():
+        yield from routes(router, prefix)
+    for route in getattr(app, "routes", ()):
+        path = prefix + route.path
+        if hasattr(route, "app") and not hasattr(route, "endpoint"):
+            yield f"{path}/", frozenset(METHODS)
+            yield from routes(route.app, path)
+        else:
+            yield path, frozenset(getattr(route, "methods", None) or METHODS)
+
+
+def filled(path: str) -> str:
+    """The path with something in the place of each parameter."""
+    return re.sub(r"\{([^}:]+)(:\w+)?\}", lambda found: NAMED.get(found[1], "1"), path)
+
+
+class Asking:
+    """Asks as a role, by a token of its own for each request; a logout makes one worthless."""
+
+    def __init__(self, port: int, role: str | None) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._role = role
+
+    def _token(self) -> dict[str, str]:
+        from airflow.api_fastapi.app import get_auth_manager
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+        if self._role is None:
+            return {}
+        user = SimpleAuthManagerUser(username=self._role.lower(), role=self._role)
+        return {"Authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
+
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Status and body, the path sent as it is written."""
+        connection = self._connection
+        sent = json.dumps({} if body is None else body) if method in ("POST", "PUT", "PATCH") else None
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            given = {"Content-Type": "application/json"} | self._token() | (headers or {})
+            for name, value in given.items():
+                connection.putheader(name, value)
+            if sent is not None:
+                connection.putheader("Content-Length", str(len(sent)))
+            connection.endheaders(sent.encode() if sent else None)
+            response = connection.getresponse()
+            return response.status, response.read().decode("utf-8", "replace")
+        except http.client.HTTPException:
+            connection.close()
+            return 0, ""
+
+
+def contents(home: Path) -> dict[str, str]:
+    """A hash of each table, without those that say who asked for what and who has left."""
+    found = {}
+    with sqlite3.connect(f"file:{home}/airflow.db?mode=ro", uri=True) as database:
+        tables = database.execute("select name from sqlite_master where type = 'table'").fetchall()
+        for (name,) in tables:
+            if name in ("log", "revoked_token", "session"):
+                continue
+            rows = database.execute(f'select * from "{name}"').fetchall()  # noqa: S608
+            found[name] = hashlib.sha256(repr(sorted(map(repr, rows))).encode()).hexdigest()
+    return found
+
+
+def attack(app: Any, port: int, home: Path) -> dict[str, Any]:
+    """All answers, and what each role has changed."""
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManagerRole
+
+    paths: dict[str, frozenset[str]] = {}
+    for path, methods in routes(app):
+        paths[path] = paths.get(path, frozenset()) | methods
+    known = sorted({item for item in SimpleAuthManagerRole.__members__})
+    answers, changed = [], {}
+    secrets = (CONNECTION, VARIABLE, PAGE, DAG, os.environ["AIRFLOW__CORE__FERNET_KEY"])
+
+    def note(role: str, method: str, path: str, trick: str, got: tuple[int, str]) -> None:
+        found = [item for item in secrets if item in got[1].replace(filled(path), "")]
+        answers.append([role, method, path, trick, got[0], found])
+
+    for role in (None, "VIEWER", "USER"):
+        before = contents(home)
+        asking = Asking(port, role)
+        name = (role or "anonymous").lower()
+        for path, methods in paths.items():
+            for method in METHODS if role != "USER" else sorted(methods):
+                note(name, method, path, "", asking.ask(method, filled(path)))
+            if role == "USER":
+                continue
+            for trick, written in TRICKS.items():
+                method = "DELETE" if "DELETE" in methods and role else "GET"
+                note(name, method, path, trick, asking.ask(method, written(filled(path))))
+            for trick, headers in HEADERS.items() if role is None else ():
+                note(name, "GET", path, trick, asking.ask("GET", filled(path), None, headers))
+        after = contents(home)
+        changed[name] = sorted(table for table in after if after[table] != before.get(table))
+    for role in known:
+        asking = Asking(port, role)
+        for path, methods in paths.items():
+            if "GET" in methods:
+                note(role.lower(), "GET", path, "again", asking.ask("GET", filled(path)))
+    return {"paths": len(paths), "roles": known, "answers": answers, "changed": changed}
+
+
+def publish_docs(url: str) -> None:
+    """Publish dbt docs, to the bucket of the connection `wandle_s3`."""
+    import boto3
+
+    from include.transform import docs
+
+    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1",
+                          aws_access_key_id="test", aws_secret_access_key="test")  # fmt: skip
+    client.create_bucket(Bucket="wandle")
+    page = Path(os.environ["AIRFLOW_HOME"]) / "page.html"
+    page.write_text(PAGE, encoding="utf-8")
+    docs.publish(client, "wandle", page, datetime(2026, 11, 1, tzinfo=UTC))
+
+
+def main() -> None:
+    """Print the answers."""
+    from moto.server import ThreadedMotoServer
+
+    home = Path(os.environ["AIRFLOW_HOME"])
+    s3 = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    s3.start()
+    url = "http://{}:{}".format(*s3.get_host_and_port())
+    extra = {"endpoint_url": url, "region_name": "us-east-1",
+             "service_config": {"s3": {"bucket_name": "wandle"}}}  # fmt: skip
+    connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
+    os.environ["AIRFLOW_CONN_WANDLE_S3"] = json.dumps(connection)
+    publish_docs(url)
+    app, port = serve(home)
+    sys.stdout.write("\n" + json.dumps(attack(app, port, home)) + "\n")
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
