@@ -129,5 +129,5 @@ def _beginning(response: requests.Response) -> str:
     try:
         # Not `iter_content`, which reads a line of any length before a chunk.
         return response.raw.read(BEGINNING_BYTES, decode_content=True).decode("utf-8", "replace")
-    except (requests.RequestException, HTTPError, OSError):
+    except (requests.RequestException, HTTPError, OSError, ValueError):
         return ""

@@ -38,7 +38,8 @@ _MARKS = (
 )
 # ASCII is UTF-8; what is labelled Latin-1 is Windows-1252 (https://encoding.spec.whatwg.org).
 _MEANT = {"ascii": UTF_8, "utf-8-sig": UTF_8, "iso8859-1": "cp1252"}
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, ValueError)
+# Of damaged ones, the standard library raises these too.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, OSError, ValueError)
 # Others unpack any number of bytes at once, whatever is asked of them.
 _ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 # The table of contents is read at once, and takes some times its size.
@@ -258,7 +259,7 @@ def _charset(content_type: str) -> str:
     message["content-type"] = content_type
     try:
         charset = message.get_content_charset() or UTF_8
-    except ValueError:  # a parameter that nobody sends: `charset*1=`, with a number without end
+    except (TypeError, ValueError):  # two parameters `charset*`, or one with a huge number
         return UTF_8
     return codecs.lookup(charset).name if is_text_encoding(charset) else UTF_8
 

@@ -27,13 +27,13 @@ class Limits(Definition):
         "temporary file.",
     )
     record_bytes: int = Field(
-        default=16 * _MIB,
+        default=8 * _MIB,
         ge=_MIB,
         description="Bytes of one record, in the answer or in a landing. They are in memory at "
         "once. A value counts as at least 16 bytes.",
     )
     whole_bytes: int = Field(
-        default=16 * _MIB,
+        default=8 * _MIB,
         ge=_MIB,
         description="Bytes of one answer whose records cannot be read one by one: `columnar`, "
         "`rows`, a `*` in `records`, or a list that begins after the first MiB. A value counts as "

@@ -33,6 +33,26 @@ NAMED = {
     "option": "fernet_key",
     "provider": "simple",
 }
+# What is sent where an empty object is not looked at any further.
+BODIES: dict[str, Any] = {
+    "/api/v2/connections/enqueue-test": {"connection_id": "evil", "conn_type": "http"},
+    "/api/v2/dags/{dag_id}/clearDagRuns": {"dag_runs": [{"dag_run_id": "1"}]},
+    "/api/v2/dags/{dag_id}/dagRuns": {"actions": [{"action": "delete", "entities": ["1"]}]},
+    **{
+        f"/api/v2/{name}": {"actions": [{"action": "create", "entities": [entity]}]}
+        for name, entity in (
+            ("connections", {"connection_id": "evil", "conn_type": "http"}),
+            ("pools", {"name": "evil", "slots": 1}),
+            ("variables", {"key": "evil", "value": "x"}),
+        )
+    },
+}
+# To make one, as each role.
+MADE = {
+    "connections": {"connection_id": "{role}", "conn_type": "http"},
+    "pools": {"name": "{role}", "slots": 1},
+    "variables": {"key": "{role}", "value": "x"},
+}
 # Another way to write a path, or to say who asks or what is asked for.
 TRICKS = {
     "two slashes": lambda path: f"/{path}",
@@ -133,7 +153,7 @@ class Asking:
             connection.endheaders(sent.encode() if sent else None)
             response = connection.getresponse()
             return response.status, response.read().decode("utf-8", "replace")
-        except http.client.HTTPException:
+        except (http.client.HTTPException, OSError):
             connection.close()
             return 0, ""
 
@@ -172,7 +192,8 @@ def attack(app: Any, port: int, home: Path) -> dict[str, Any]:
         name = (role or "anonymous").lower()
         for path, methods in paths.items():
             for method in METHODS if role != "USER" else sorted(methods):
-                note(name, method, path, "", asking.ask(method, filled(path)))
+                body = BODIES.get(path) if method in ("POST", "PATCH") else None
+                note(name, method, path, "", asking.ask(method, filled(path), body))
             if role == "USER":
                 continue
             for trick, written in TRICKS.items():
@@ -187,7 +208,21 @@ def attack(app: Any, port: int, home: Path) -> dict[str, Any]:
         for path, methods in paths.items():
             if "GET" in methods:
                 note(role.lower(), "GET", path, "again", asking.ask("GET", filled(path)))
-    return {"paths": len(paths), "roles": known, "answers": answers, "changed": changed}
+    made = {}
+    for role in (None, *known):
+        asking = Asking(port, role)
+        for name, entity in MADE.items():
+            body = json.loads(json.dumps(entity).replace("{role}", str(role).lower()))
+            made[f"{name} {role or 'anonymous'}".lower()] = asking.ask(
+                "POST", f"/api/v2/{name}", body
+            )[0]
+    return {
+        "routes": {path: sorted(methods) for path, methods in paths.items()},
+        "roles": [role.lower() for role in known],
+        "answers": answers,
+        "changed": changed,
+        "made": made,
+    }
 
 
 def publish_docs(url: str) -> None:

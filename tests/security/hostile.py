@@ -31,12 +31,14 @@ Send = Callable[[bytes], None]
 
 @dataclass
 class Server:
-    """Where it listens, how many connections came, and how many bytes it got rid of."""
+    """Where it listens, how many connections came, how many bytes it got rid of, and what was asked:
+    the paths, and the bytes of the headers."""
 
     url: str
     connections: int = 0
     sent: int = 0
     paths: list[str] = field(default_factory=list)
+    heads: list[int] = field(default_factory=list)
 
 
 @contextmanager
@@ -48,8 +50,9 @@ def hostile(answer: Callable[[str, Send], None]) -> Iterator[Server]:
             server.connections += 1
             path = self.rfile.readline().split(b" ")[1].decode()
             server.paths.append(path)
-            while self.rfile.readline().strip():
-                pass
+            server.heads.append(0)
+            while line := self.rfile.readline().strip():
+                server.heads[-1] += len(line)
             with suppress(OSError):
                 answer(path, self._send)
 

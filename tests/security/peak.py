@@ -1,15 +1,15 @@
 """What a body takes of memory when it is read and prepared for the warehouse, in its own process.
 
-`python -m tests.security.peak KIND SHAPE` prints the peak in MB, and how it ended.
+`python -m tests.security.peak KIND RECORDS FILE` prints the peak in MB, and how it ended.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from include.errors import PipelineError
 
 MIB = 1024 * 1024
-SIZE = 15 * MIB
+SIZE = 15 * MIB // 2
 
 
 def _object(note: bytes, more: bytes = b"") -> bytes:
@@ -86,29 +86,35 @@ CSV_SHAPES = ("columns", "columns of one name", "commas", "rows over lines")
 
 def measured(kind: str, shape: str) -> tuple[int, str]:
     """The peak in MB, and the error or nothing."""
-    command = (sys.executable, "-m", "tests.security.peak", kind, shape)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    content, records = body(kind, shape)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        command = (sys.executable, "-m", "tests.security.peak", kind, str(records), file.name)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     found: list[Any] = json.loads(done.stdout.splitlines()[-1])
     return found[0], found[1]
 
 
-def main(kind: str, shape: str) -> tuple[int, str]:
+def main(kind: str, records: str, name: str) -> tuple[int, str]:
     """Read it as an answer, then as a landing."""
     from include.records.read import read_records
-    from include.warehouse.prepare import prepare
-    from tests.samples import column, contract, page_body, partition
+    from include.warehouse.prepare import PageBody, prepare
+    from tests.samples import column, contract, partition
 
-    content, records = body(kind, shape)
+    size = Path(name).stat().st_size
     columns = column("id", "integer"), column("note", "jsonb" if kind != "csv" else "text")
     checks = {"max_quarantined_share": 1}
     asked = contract(*columns, format={"kind": kind}, checks=checks)
     said = ""
     try:
-        for chunk in read_records(io.BytesIO(content), len(content), asked.layout()):
-            del chunk
-        for batch in prepare(asked, partition(), "landing", [page_body(content, records)]):
-            said += f"loaded {batch.counts.loaded} of {batch.counts.records}"
+        with Path(name).open("rb") as file:
+            for chunk in read_records(file, size, asked.layout()):
+                del chunk
+            page = PageBody("0001.json.gz", {}, int(records), size, file)
+            for batch in prepare(asked, partition(), "landing", [page]):
+                said += f"loaded {batch.counts.loaded} of {batch.counts.records}"
     except PipelineError as error:
         said = f"{type(error).__name__}: {error}"
     peak = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]
