@@ -39,7 +39,7 @@ _MARKS = (
 # ASCII is UTF-8; what is labelled Latin-1 is Windows-1252 (https://encoding.spec.whatwg.org).
 _MEANT = {"ascii": UTF_8, "utf-8-sig": UTF_8, "iso8859-1": "cp1252"}
 # Of damaged ones, the standard library raises these too.
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, OSError, ValueError)
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError)
 # Others unpack any number of bytes at once, whatever is asked of them.
 _ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 # The table of contents is read at once, and takes some times its size.

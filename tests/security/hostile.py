@@ -92,7 +92,9 @@ def source(kind: str = "json", **changes: Any) -> Contract:
     return contract(extract=extract, format=layout, limits=limits.model_dump(), **changes)
 
 
-def fetch(asked: Contract, server: Server, *, public_only: bool = False) -> list[Page]:
+def fetch(
+    asked: Contract, server: Server, *, public_only: bool = False, parents: Any = None
+) -> list[Page]:
     """Fetch from the server, which stands for the API as a sandbox does."""
     client = Client(
         asked.extract, Rate(per_second=1000, burst=1000), limits=asked.limits,
@@ -100,7 +102,7 @@ def fetch(asked: Contract, server: Server, *, public_only: bool = False) -> list
     )  # fmt: skip
     found = fetch_pages(
         asked, partition(), council(), client=client,
-        base_url=f"{server.url}/api.test/v1", parents=NoParents(),
+        base_url=f"{server.url}/api.test/v1", parents=parents or NoParents(),
     )  # fmt: skip
     return [page for page in found if isinstance(page, Page)]
 

@@ -17,9 +17,11 @@ import pytest
 
 from include.errors import MOST_CHARACTERS, PermanentError, PipelineError, UnexpectedPayload
 from include.extract import client as asking
+from include.extract.requests import asks
 from include.extract.signals import next_link
 from include.records.read import read_records
 from include.records.unpack import unpack
+from tests.samples import council, partition
 from tests.security.hostile import FORMATS, MIB, beginning, fetch, hostile, records, source, whole
 
 GOOD = b'[{"id": 1, "note": "n"}]'
@@ -276,6 +278,63 @@ def test_links_in_a_header_take_no_more_time_than_their_length():
         next_link("<a>; rel=next, " * 100_000 + "x")
 
     assert time.monotonic() - began < 5
+
+
+class Parent:
+    """The landing of another source, whose records an attacker has written."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def value(self, name: str, values: Any) -> str:
+        return self._value
+
+    def records(self, name: str, columns: list[str], values: Any) -> list[dict[str, str]]:
+        return [dict.fromkeys(columns, self._value)]
+
+
+PARENTS = {
+    "base_url": "https://api.test/v1",
+    "for_each": "station",
+    "parents": {"station": {"source": "flood_stations", "each": "{station_id}"}},
+    "request": {"path": "/stations/{station.station_id}/readings"},
+}
+
+
+@pytest.mark.parametrize("value", [".", "..", "\ud800", "a\0b"])
+def test_a_value_of_another_source_leads_to_no_other_path(value):
+    asked = source(extract=PARENTS)
+
+    with hostile(lambda path, send: send(whole(GOOD))) as server:
+        with pytest.raises(UnexpectedPayload, match="expected a value for an address"):
+            fetch(asked, server, parents=Parent(value))
+        assert server.paths == []
+
+
+@pytest.mark.parametrize(
+    "value", ["../..", "a/../../b", "%2e%2e", "..\\..", "a?x=1", "a#b", "//evil.test", "\r\nX: 1"]
+)
+def test_a_value_of_another_source_is_quoted(value):
+    with hostile(lambda path, send: send(whole(GOOD))) as server:
+        fetch(source(extract=PARENTS), server, parents=Parent(value))
+
+        (path,) = server.paths
+    assert path.startswith("/api.test/v1/stations/")
+    assert path.endswith("/readings")
+    assert path.count("/") == 5
+
+
+def test_a_value_of_another_source_forges_no_line_of_a_message():
+    asked = source(extract=PARENTS)
+
+    with hostile(lambda path, send: send(status(404))) as server:
+        with pytest.raises(PermanentError) as said:
+            fetch(asked, server, parents=Parent("x\nwandle: all is well\x1b[2J" + "y" * 100_000))
+
+    assert len(str(said.value)) < 200_000
+    labels = [ask.label for ask in asks(asked, "api", partition(), council(), Parent("\x1b\n" + "y" * 999))]
+    assert labels[0].startswith("\\x1b\\n")
+    assert len(labels[0]) < 300
 
 
 # --- encodings and archives ----------------------------------------------------------------------
