@@ -19,7 +19,9 @@ LONGEST_RETRY_AFTER_SECONDS = 300.0
 BEGINNING_BYTES = 256 * 1024
 
 # `bytes 0-99/100`; some APIs omit the unit, or count records: `items 0-1/2`.
-_CONTENT_RANGE = re.compile(r"(?:(?P<unit>[\w-]+)[ =])?(?P<first>\d{1,18})-(?P<last>\d{1,18})/(?P<total>\d{1,18})")
+_CONTENT_RANGE = re.compile(
+    r"(?:(?P<unit>[\w-]+)[ =])?(?P<first>\d{1,18})-(?P<last>\d{1,18})/(?P<total>\d{1,18})"
+)
 
 
 class Again(SourceUnavailable):

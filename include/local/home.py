@@ -39,7 +39,7 @@ def refuse_path(path: Path) -> None:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raise `PathRefused` for a folder of another user, who could read and replace what is in it."""
+    """Raise `PathRefused` for a folder of another user, who could read what is in it."""
     if path.exists() and path.stat().st_uid != os.geteuid():
         raise PathRefused(
             f"{path}: it belongs to another user (uid {path.stat().st_uid}), who could read the "

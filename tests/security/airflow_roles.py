@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,13 @@ BODIES: dict[str, Any] = {
     },
 }
 # To make one, as each role.
-MADE = {
+MADE: dict[str, dict[str, Any]] = {
     "connections": {"connection_id": "{role}", "conn_type": "http"},
     "pools": {"name": "{role}", "slots": 1},
     "variables": {"key": "{role}", "value": "x"},
 }
 # Another way to write a path, or to say who asks or what is asked for.
-TRICKS = {
+TRICKS: dict[str, Callable[[str], str]] = {
     "two slashes": lambda path: f"/{path}",
     "two slashes within": lambda path: path.replace("/", "//").replace("//", "/", 1),
     "a slash at the end": lambda path: f"{path}/",
@@ -70,14 +70,15 @@ TRICKS = {
     "behind the login": lambda path: f"/auth/login/..{path}",
     "behind the docs": lambda path: f"/dbt-docs/..{path}",
 }
+UNSIGNED = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsInJvbGUiOiJBRE1JTiJ9."
 HEADERS = {
     "another path": {"X-Original-URL": "/api/v2/version", "X-Rewrite-URL": "/api/v2/version"},
     "another method": {"X-HTTP-Method-Override": "GET"},
-    "a proxy": {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-User": "admin", "Remote-User": "admin"},
-    "no algorithm": {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsInJvbGUiOiJBRE1JTiJ9."},
+    "a proxy": {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-User": "admin", "Remote-User": "a"},
+    "no algorithm": {"Authorization": f"Bearer {UNSIGNED}"},
     "a password": {"Authorization": "Basic YWRtaW46YWRtaW4="},
-    "a cookie": {"Cookie": "_token=eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsInJvbGUiOiJBRE1JTiJ9."},
-}  # fmt: skip
+    "a cookie": {"Cookie": f"_token={UNSIGNED}"},
+}
 
 
 def serve(home: Path) -> tuple[Any, int]:
@@ -126,15 +127,15 @@ class Asking:
 
     def __init__(self, port: int, role: str | None) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self._role = role
+        self.role = role
 
     def _token(self) -> dict[str, str]:
         from airflow.api_fastapi.app import get_auth_manager
         from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
-        if self._role is None:
+        if self.role is None:
             return {}
-        user = SimpleAuthManagerUser(username=self._role.lower(), role=self._role)
+        user = SimpleAuthManagerUser(username=self.role.lower(), role=self.role)
         return {"Authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
 
     def ask(
@@ -142,7 +143,9 @@ class Asking:
     ) -> tuple[int, str]:
         """Status and body, the path sent as it is written."""
         connection = self._connection
-        sent = json.dumps({} if body is None else body) if method in ("POST", "PUT", "PATCH") else None
+        sent = (
+            json.dumps({} if body is None else body) if method in ("POST", "PUT", "PATCH") else None
+        )
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             given = {"Content-Type": "application/json"} | self._token() | (headers or {})
@@ -166,63 +169,82 @@ def contents(home: Path) -> dict[str, str]:
         for (name,) in tables:
             if name in ("log", "revoked_token", "session"):
                 continue
-            rows = database.execute(f'select * from "{name}"').fetchall()  # noqa: S608
+            rows = database.execute(f'select * from "{name}"').fetchall()
             found[name] = hashlib.sha256(repr(sorted(map(repr, rows))).encode()).hexdigest()
     return found
 
 
-def attack(app: Any, port: int, home: Path) -> dict[str, Any]:
-    """All answers, and what each role has changed."""
-    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManagerRole
+class Attack:
+    """All answers, what each role has changed, and what it could make."""
 
-    paths: dict[str, frozenset[str]] = {}
-    for path, methods in routes(app):
-        paths[path] = paths.get(path, frozenset()) | methods
-    known = sorted({item for item in SimpleAuthManagerRole.__members__})
-    answers, changed = [], {}
-    secrets = (CONNECTION, VARIABLE, PAGE, DAG, os.environ["AIRFLOW__CORE__FERNET_KEY"])
+    def __init__(self, app: Any, port: int, home: Path) -> None:
+        from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import (
+            SimpleAuthManagerRole,
+        )
 
-    def note(role: str, method: str, path: str, trick: str, got: tuple[int, str]) -> None:
-        found = [item for item in secrets if item in got[1].replace(filled(path), "")]
-        answers.append([role, method, path, trick, got[0], found])
+        self._port, self._home = port, home
+        self._secrets = (CONNECTION, VARIABLE, PAGE, DAG, os.environ["AIRFLOW__CORE__FERNET_KEY"])
+        self._answers: list[list[Any]] = []
+        self._paths: dict[str, frozenset[str]] = {}
+        for path, methods in routes(app):
+            self._paths[path] = self._paths.get(path, frozenset()) | methods
+        self._roles = sorted(SimpleAuthManagerRole.__members__)
 
-    for role in (None, "VIEWER", "USER"):
-        before = contents(home)
-        asking = Asking(port, role)
-        name = (role or "anonymous").lower()
-        for path, methods in paths.items():
-            for method in METHODS if role != "USER" else sorted(methods):
-                body = BODIES.get(path) if method in ("POST", "PATCH") else None
-                note(name, method, path, "", asking.ask(method, filled(path), body))
-            if role == "USER":
-                continue
-            for trick, written in TRICKS.items():
-                method = "DELETE" if "DELETE" in methods and role else "GET"
-                note(name, method, path, trick, asking.ask(method, written(filled(path))))
-            for trick, headers in HEADERS.items() if role is None else ():
-                note(name, "GET", path, trick, asking.ask("GET", filled(path), None, headers))
-        after = contents(home)
-        changed[name] = sorted(table for table in after if after[table] != before.get(table))
-    for role in known:
-        asking = Asking(port, role)
-        for path, methods in paths.items():
-            if "GET" in methods:
-                note(role.lower(), "GET", path, "again", asking.ask("GET", filled(path)))
-    made = {}
-    for role in (None, *known):
-        asking = Asking(port, role)
-        for name, entity in MADE.items():
-            body = json.loads(json.dumps(entity).replace("{role}", str(role).lower()))
-            made[f"{name} {role or 'anonymous'}".lower()] = asking.ask(
-                "POST", f"/api/v2/{name}", body
-            )[0]
-    return {
-        "routes": {path: sorted(methods) for path, methods in paths.items()},
-        "roles": [role.lower() for role in known],
-        "answers": answers,
-        "changed": changed,
-        "made": made,
-    }
+    def run(self) -> dict[str, Any]:
+        """Try everything."""
+        changed = {
+            "anonymous": self._changed_by(None, self._everything),
+            "viewer": self._changed_by("VIEWER", self._everything),
+            "user": self._changed_by("USER", self._as_offered),
+        }
+        for role in self._roles:
+            for path in self._paths:
+                self._note(Asking(self._port, role), "GET", path, "again")
+        return {
+            "routes": {path: sorted(methods) for path, methods in self._paths.items()},
+            "roles": [role.lower() for role in self._roles],
+            "answers": self._answers,
+            "changed": changed,
+            "made": dict(self._made()),
+        }
+
+    def _changed_by(self, role: str | None, steps: Callable[[Asking], None]) -> list[str]:
+        before = contents(self._home)
+        steps(Asking(self._port, role))
+        after = contents(self._home)
+        return sorted(table for table in after if after[table] != before.get(table))
+
+    def _as_offered(self, asking: Asking) -> None:
+        for path, methods in self._paths.items():
+            for method in sorted(methods):
+                self._note(asking, method, path)
+
+    def _everything(self, asking: Asking) -> None:
+        for path, methods in self._paths.items():
+            for method in METHODS:
+                self._note(asking, method, path)
+            method = "DELETE" if "DELETE" in methods and asking.role else "GET"
+            for trick in TRICKS:
+                self._note(asking, method, path, trick)
+            for trick in HEADERS if asking.role is None else ():
+                self._note(asking, "GET", path, trick)
+
+    def _note(self, asking: Asking, method: str, path: str, trick: str = "") -> None:
+        written = TRICKS.get(trick, str)(filled(path))
+        body = BODIES.get(path) if method in ("POST", "PATCH") else None
+        status, text = asking.ask(method, written, body, HEADERS.get(trick))
+        # An error names the path itself.
+        found = [item for item in self._secrets if item in text.replace(filled(path), "")]
+        role = (asking.role or "anonymous").lower()
+        self._answers.append([role, method, path, trick, status, found])
+
+    def _made(self) -> Iterator[tuple[str, int]]:
+        for role in (None, *self._roles):
+            for name, entity in MADE.items():
+                who = (role or "anonymous").lower()
+                body = {key: who if value == "{role}" else value for key, value in entity.items()}
+                status, _ = Asking(self._port, role).ask("POST", f"/api/v2/{name}", body)
+                yield f"{name} {who}", status
 
 
 def publish_docs(url: str) -> None:
@@ -253,7 +275,7 @@ def main() -> None:
     os.environ["AIRFLOW_CONN_WANDLE_S3"] = json.dumps(connection)
     publish_docs(url)
     app, port = serve(home)
-    sys.stdout.write("\n" + json.dumps(attack(app, port, home)) + "\n")
+    sys.stdout.write("\n" + json.dumps(Attack(app, port, home).run()) + "\n")
     sys.stdout.flush()
     os._exit(0)
 

@@ -31,8 +31,8 @@ Send = Callable[[bytes], None]
 
 @dataclass
 class Server:
-    """Where it listens, how many connections came, how many bytes it got rid of, and what was asked:
-    the paths, and the bytes of the headers."""
+    """Where it listens, the connections that came, the bytes that it got rid of, and what was
+    asked: the paths, and the bytes of the headers."""
 
     url: str
     connections: int = 0

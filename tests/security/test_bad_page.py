@@ -19,7 +19,7 @@ from tests.samples import partition
 from tests.security.hostile import hostile, source, whole
 
 ROWS = 6
-# By what a page names the next one. A new kind of paging fails `test_every_kind...` until it is here.
+# By what a page names the next one. A new kind of paging fails a test until it is here.
 PAGING = {
     "offset": {"kind": "offset", "size": 2, "size_parameter": "size", "parameter": "at"},
     "page": {"kind": "page", "size": 2, "parameter": "at"},
@@ -45,8 +45,13 @@ def test_every_kind_of_paging_is_tried():
     assert {paging["kind"] for paging in PAGING.values()} == set(kinds)
 
 
+def empty(status: int) -> bytes:
+    """An answer without a body."""
+    return f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+
+
 class Api:
-    """Six records, two a page; `trouble` is what page 2 answers instead, or how its link is wrong."""
+    """Six records, two a page; if it is not right, page 2 is something else, or names another."""
 
     def __init__(self, paging: str) -> None:
         self.kind = PAGING[paging]["kind"]
@@ -63,13 +68,13 @@ class Api:
         query = dict(parse_qsl(urlsplit(path).query))
         generation, _, at = query.get("at", "").rpartition("g")
         if generation and int(generation) != self.generation:
-            send(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            send(empty(410))
             return
         start = int(at or 0) * (2 if self.kind == "page" else 1)
         self.asked.append(start)
         at_fault = not self.is_right and start == 2
         if at_fault and self.status:
-            send(f"HTTP/1.1 {self.status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            send(empty(self.status))
         elif at_fault and self.body is not None:
             send(whole(self.body))
         else:

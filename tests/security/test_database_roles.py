@@ -170,7 +170,7 @@ def test_functions_with_the_rights_of_their_owner_search_temporary_objects_last(
 
 @pytest.mark.parametrize("name", ["pg_locks", "pg_stat_activity", "pg_class", "pg_database"])
 def test_a_temporary_view_gains_no_rights_of_the_owner(modelled, name):
-    """Left out of a `search_path`, temporary objects are found first, before those of PostgreSQL."""
+    """Left out of a `search_path`, temporary objects are found before those of PostgreSQL."""
     with psycopg.connect(modelled.dsn(TRANSFORMER)) as session:
         session.execute(
             "create function marts.evil() returns int language plpgsql as $$ begin "

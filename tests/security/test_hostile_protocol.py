@@ -71,9 +71,12 @@ def test_many_large_headers_are_refused(code, name):
 def test_a_thousand_headers_are_refused():
     headers = [f"X-{n}: 1" for n in range(1000)]
 
-    with hostile(lambda path, send: send(whole(GOOD, *headers))) as server:
-        with quickly_and_flatly(), pytest.raises(PipelineError):
-            fetch(source(), server)
+    with (
+        hostile(lambda path, send: send(whole(GOOD, *headers))) as server,
+        quickly_and_flatly(),
+        pytest.raises(PipelineError),
+    ):
+        fetch(source(), server)
 
 
 @pytest.mark.parametrize(
@@ -105,12 +108,14 @@ def test_a_header_that_means_nothing_is_no_error_of_ours(header, paged):
     paging = {"paging": {"kind": "link", "next": "header"}} if paged else {}
     asked = source(extract=paging)
 
-    with hostile(lambda path, send: send(status(200, header, body=GOOD))) as server:
-        with quickly_and_flatly():
-            try:
-                assert [page.facts.records for page in fetch(asked, server)] == [1]
-            except PipelineError as error:
-                assert len(str(error)) < 8 * MOST_CHARACTERS
+    with (
+        hostile(lambda path, send: send(status(200, header, body=GOOD))) as server,
+        quickly_and_flatly(),
+    ):
+        try:
+            assert [page.facts.records for page in fetch(asked, server)] == [1]
+        except PipelineError as error:
+            assert len(str(error)) < 8 * MOST_CHARACTERS  # noqa: PT017, or else it is fetched
 
 
 @pytest.mark.parametrize(
@@ -121,24 +126,32 @@ def test_a_header_that_means_nothing_is_no_error_of_ours(header, paged):
 )  # fmt: skip
 @pytest.mark.parametrize("code", [202, 429, 503])
 def test_a_time_to_come_back_that_means_nothing_is_no_error_of_ours(value, code):
-    with hostile(lambda path, send: send(status(code, f"Retry-After: {value}"))) as server:
-        with quickly_and_flatly(30), pytest.raises(PipelineError):
-            fetch(source(), server)
+    with (
+        hostile(lambda path, send: send(status(code, f"Retry-After: {value}"))) as server,
+        quickly_and_flatly(30),
+        pytest.raises(PipelineError),
+    ):
+        fetch(source(), server)
 
 
 @pytest.mark.parametrize(
     "beginning_of_answer",
-    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"HTTP/2 200 OK\r\n\r\n", b"HTTP/1.1 99999 X\r\n\r\n", b"\0" * 70_000,
+    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"HTTP/2 200 OK\r\n\r\n", b"HTTP/1.1 99999 X\r\n\r\n",
+     b"\0" * 70_000,
      b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n[]   []",
      b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n[",
      b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n[]\r\n0\r\n\r\n",
      b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n[",
-     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", b"\x16\x03\x01\x02\x00", b""],
+     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+     b"\x16\x03\x01\x02\x00", b""],
 )  # fmt: skip
 def test_what_is_no_http_is_no_error_of_ours(beginning_of_answer):
-    with hostile(lambda path, send: send(beginning_of_answer)) as server:
-        with quickly_and_flatly(), pytest.raises(PipelineError):
-            fetch(source(), server)
+    with (
+        hostile(lambda path, send: send(beginning_of_answer)) as server,
+        quickly_and_flatly(),
+        pytest.raises(PipelineError),
+    ):
+        fetch(source(), server)
 
 
 # --- cookies ---------------------------------------------------------------------------------
@@ -175,9 +188,7 @@ def test_a_body_of_an_error_is_read_no_further_than_its_beginning():
         while True:
             send(b"1" * 65536)
 
-    asked = source(
-        extract={"answers": {"fail_at_once": ["quota"]}}, limits={"request_seconds": 2}
-    )
+    asked = source(extract={"answers": {"fail_at_once": ["quota"]}}, limits={"request_seconds": 2})
     with hostile(answer) as server, quickly_and_flatly(), pytest.raises(PipelineError):
         fetch(asked, server)
 
@@ -205,10 +216,14 @@ def test_redirects_that_alternate_between_two_paths_end():
         other = path.replace("/a/", "/b/") if "/a/" in path else f"/api.test/v1/a/{len(path)}"
         send(status(302, f"Location: {other}", f"Set-Cookie: c={len(path)}"))
 
-    with hostile(answer) as server:
-        with quickly_and_flatly(), pytest.raises(PermanentError, match="after 5 redirects"):
-            fetch(source(), server)
-        assert server.connections == 6
+    with (
+        hostile(answer) as server,
+        quickly_and_flatly(),
+        pytest.raises(PermanentError, match="after 5 redirects"),
+    ):
+        fetch(source(), server)
+
+    assert server.connections == 6
 
 
 def test_pages_that_alternate_between_two_links_end():
@@ -235,17 +250,21 @@ def test_a_next_page_that_cannot_be_asked_for_is_refused_before_the_page_is_land
     body = json.dumps({"items": [{"id": 1, "note": "n"}], "next": found}).encode()
     paging = {"kind": kind, "next": "next"} | ({"parameter": "after"} if kind == "cursor" else {})
 
-    with hostile(lambda path, send: send(whole(body))) as server:
-        with pytest.raises(PermanentError, match=rf"expected the next {kind}"):
-            fetch(source(format={"records": "items"}, extract={"paging": paging}), server)
-        assert server.connections == 1
+    with (
+        hostile(lambda path, send: send(whole(body))) as server,
+        pytest.raises(PermanentError, match=rf"expected the next {kind}"),
+    ):
+        fetch(source(format={"records": "items"}, extract={"paging": paging}), server)
+
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize(
     "link",
     ["https://api.test/v1/a\0b", "https://api.test/v1/a\r\nX: 1", "https://api.test\\@evil.test/v1",
      "https:\\\\evil.test/v1", "https://api.test@evil.test/", "https://evil.test#@api.test/",
-     "https://api\u3002test/v1", "https://api.test.:443/v1", "https://\uff41pi.test/v1", "//evil.test/v1",
+     "https://api\u3002test/v1", "https://api.test.:443/v1", "https://\uff41pi.test/v1",
+     "//evil.test/v1",
      "https://api.test:99999/v1", "https://api.test:-1/v1", "https://[::ffff:127.0.0.1]/v1",
      "https://[fe80::1%25eth0]/v1", "https://2130706433/v1", "file:///etc/passwd", "gopher://api.test/",
      "data:application/json,[]", "https:///v1", "https://", "http://[", "https://api.test/v1/../../x",
@@ -264,8 +283,8 @@ def test_a_link_leads_nowhere_but_to_the_api(link):
         try:
             fetch(source(format={"records": "items"}, extract={"paging": paging}), server)
         except PermanentError as refusal:
-            assert len(server.paths) == 1  # noqa: PT017, or else it is fetched
-            assert "evil" in str(refusal) or "Retrying will not help" in str(refusal)
+            assert len(server.paths) == 1
+            assert "Retrying will not help" in str(refusal)  # noqa: PT017
         else:
             assert f"{server.paths[1]}/".startswith("/api.test/v1/")
 
@@ -305,10 +324,13 @@ PARENTS = {
 def test_a_value_of_another_source_leads_to_no_other_path(value):
     asked = source(extract=PARENTS)
 
-    with hostile(lambda path, send: send(whole(GOOD))) as server:
-        with pytest.raises(UnexpectedPayload, match="expected a value for an address"):
-            fetch(asked, server, parents=Parent(value))
-        assert server.paths == []
+    with (
+        hostile(lambda path, send: send(whole(GOOD))) as server,
+        pytest.raises(UnexpectedPayload, match="expected a value for an address"),
+    ):
+        fetch(asked, server, parents=Parent(value))
+
+    assert server.paths == []
 
 
 @pytest.mark.parametrize(
@@ -327,12 +349,17 @@ def test_a_value_of_another_source_is_quoted(value):
 def test_a_value_of_another_source_forges_no_line_of_a_message():
     asked = source(extract=PARENTS)
 
-    with hostile(lambda path, send: send(status(404))) as server:
-        with pytest.raises(PermanentError) as said:
-            fetch(asked, server, parents=Parent("x\nwandle: all is well\x1b[2J" + "y" * 100_000))
+    with (
+        hostile(lambda path, send: send(status(404))) as server,
+        pytest.raises(PermanentError) as said,
+    ):
+        fetch(asked, server, parents=Parent("x\nwandle: all is well\x1b[2J" + "y" * 100_000))
 
     assert len(str(said.value)) < 200_000
-    labels = [ask.label for ask in asks(asked, "api", partition(), council(), Parent("\x1b\n" + "y" * 999))]
+    labels = [
+        ask.label
+        for ask in asks(asked, "api", partition(), council(), Parent("\x1b\n" + "y" * 999))
+    ]
     assert labels[0].startswith("\\x1b\\n")
     assert len(labels[0]) < 300
 
@@ -348,9 +375,12 @@ def test_a_chain_of_content_encodings_is_cut(kind, layers):
         body = gzip.compress(body)
     coding = f"Content-Encoding: {', '.join(['gzip'] * layers)}"
 
-    with hostile(lambda path, send: send(whole(body, coding))) as server:
-        with quickly_and_flatly(megabytes=20), pytest.raises(PipelineError):
-            fetch(source(kind, limits={"answer_bytes": 2 * MIB}), server)
+    with (
+        hostile(lambda path, send: send(whole(body, coding))) as server,
+        quickly_and_flatly(megabytes=20),
+        pytest.raises(PipelineError),
+    ):
+        fetch(source(kind, limits={"answer_bytes": 2 * MIB}), server)
 
 
 @EVERY_FORMAT
@@ -381,9 +411,12 @@ def test_a_bomb_of_another_method_in_a_zip_file_is_not_unpacked(kind, method):
     """bzip2 and LZMA unpack to any size at once: a chunk of theirs to gigabytes."""
     body = zipped(("body", records(kind, "n" * (16 * MIB))), method=method)
 
-    with hostile(lambda path, send: send(whole(body))) as server, quickly_and_flatly(megabytes=8):
-        with pytest.raises(PermanentError, match="packed by another method"):
-            fetch(source(kind), server)
+    with (
+        hostile(lambda path, send: send(whole(body))) as server,
+        quickly_and_flatly(megabytes=8),
+        pytest.raises(PermanentError, match="packed by another method"),
+    ):
+        fetch(source(kind), server)
 
 
 @EVERY_FORMAT
@@ -391,26 +424,29 @@ def test_a_zip_file_of_a_hundred_thousand_members_is_refused(kind):
     local = b"PK\x03\x04" + bytes(26)
     entry = struct.pack("<4s6H3L5H2L", b"PK\x01\x02", *[0] * 15, 0)[:46]
     contents = entry * 200_000
-    end = struct.pack(
-        "<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, len(contents), len(local), 0
-    )
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, len(contents), len(local), 0)
 
-    with hostile(lambda path, send: send(whole(local + contents + end))) as server:
-        with quickly_and_flatly(megabytes=32), pytest.raises(PermanentError, match="table of contents"):
-            fetch(source(kind), server)
+    with (
+        hostile(lambda path, send: send(whole(local + contents + end))) as server,
+        quickly_and_flatly(megabytes=32),
+        pytest.raises(PermanentError, match="table of contents"),
+    ):
+        fetch(source(kind), server)
 
 
 def test_a_damaged_zip_file_is_no_error_of_ours():
     """Any byte of it may be wrong."""
     body = zipped(("body", records("json", "n" * 50)))
-    layout = source().layout()
+    layout, told = source().layout(), set()
     for place in range(len(body)):
         for value in (0, 0xFF, body[place] ^ 1):
             damaged = body[:place] + bytes([value]) + body[place + 1 :]
             try:
                 list(read_records(io.BytesIO(damaged), len(damaged), layout))
-            except (PipelineError, ValueError) as error:
-                assert type(error).__name__ in ("BodyCutShort", "UnexpectedPayload", "BeyondLimit")
+            except Exception as error:
+                told.add(type(error).__name__)
+
+    assert told == {"BodyCutShort", "UnexpectedPayload"}
 
 
 def test_a_zip_file_with_members_of_the_same_name_or_a_path_out_is_one_body_or_refused(tmp_path):
@@ -439,9 +475,11 @@ def test_a_zip_file_with_members_of_the_same_name_or_a_path_out_is_one_body_or_r
 def test_a_message_is_short_whatever_it_names(kind, body):
     limits = {"record_bytes": 4 * MIB, "whole_bytes": 4 * MIB}
 
-    with hostile(lambda path, send: send(whole(body))) as server:
-        with pytest.raises(PipelineError) as said:
-            fetch(source(kind, limits=limits), server)
+    with (
+        hostile(lambda path, send: send(whole(body))) as server,
+        pytest.raises(PipelineError) as said,
+    ):
+        fetch(source(kind, limits=limits), server)
 
     assert len(str(said.value)) <= MOST_CHARACTERS + 1000
     assert str(said.value).startswith("gauges kingston 2017-05")

@@ -153,7 +153,9 @@ TRICKLES = {
     "in the size of a chunk": beginning("Transfer-Encoding: chunked"),
     "in the body": beginning("Content-Length: 1000000"),
     "in the trailers": beginning("Transfer-Encoding: chunked") + b"2\r\n[]\r\n0\r\nX: ",
-    "in the content encoding": beginning("Content-Encoding: gzip") + b"\x1f\x8b\x08\x08" + b"\0" * 6,
+    "in the content encoding": beginning("Content-Encoding: gzip")
+    + b"\x1f\x8b\x08\x08"
+    + b"\0" * 6,
     "in a body without an end": beginning(),
 }
 

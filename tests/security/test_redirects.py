@@ -1,4 +1,4 @@
-"""Redirects: to the contract's hosts alone, over HTTPS, a few, and without losing what was asked."""
+"""Redirects: a few, to the contract's hosts alone, over HTTPS, with what was asked for."""
 
 from __future__ import annotations
 

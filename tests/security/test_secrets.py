@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
 from datetime import date
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from include.local.home import PathRefused, StateDamaged
-from include.local.state import GENERATED, make_secrets, prepare, read_secrets, set_as_of
+from include.local.state import GENERATED, make_secrets, prepare, set_as_of
 from include.settings import Settings
 from tests.security.local_user import as_nobody, folder_of_nobody
 
