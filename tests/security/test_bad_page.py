@@ -153,17 +153,15 @@ def test_a_page_whose_next_one_is_refused_does_not_stick(api, server, lake, ware
 
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
-def test_a_page_that_cannot_be_read_does_not_stick(api, server, lake, warehouse, body):
+def test_a_page_that_cannot_be_read_does_not_stick(api, server, lake, body):
     api.is_right, api.body = False, body
     with pytest.raises(PipelineError):
         try_once(api, lake)
     assert lake.landings.finished(partition()) == []
 
     api.is_right = True
-    retried = try_once(api, lake)
-
-    assert ids(api, lake, warehouse, retried) == EVERY
-    assert ids(api, lake, warehouse, try_once(api, lake)) == EVERY
+    for landing_id in (try_once(api, lake), try_once(api, lake)):
+        assert lake.landings.manifest(partition(), landing_id).totals.records == ROWS
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 418])

@@ -19,8 +19,10 @@ from include.errors import MOST_CHARACTERS, PermanentError, PipelineError, Unexp
 from include.extract import client as asking
 from include.extract.requests import asks
 from include.extract.signals import next_link
+from include.jobs.author import new_source
 from include.records.read import read_records
 from include.records.unpack import unpack
+from include.sources.limits import Limits
 from tests.samples import council, partition
 from tests.security.hostile import FORMATS, MIB, beginning, fetch, hostile, records, source, whole
 
@@ -483,3 +485,39 @@ def test_a_message_is_short_whatever_it_names(kind, body):
 
     assert len(str(said.value)) <= MOST_CHARACTERS + 1000
     assert str(said.value).startswith("gauges kingston 2017-05")
+
+
+# --- commands that ask an API by hand ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "location", ["http://169.254.169.254/latest", "https://evil.test/", "//evil.test/", "file:///x"]
+)
+def test_a_draft_of_a_source_follows_no_redirect_to_another_host(tmp_path, location):
+    with (
+        hostile(lambda path, send: send(status(302, f"Location: {location}"))) as server,
+        pytest.raises(PermanentError, match=r"which is not followed.* pass it with --file"),
+    ):
+        draft(server, tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_draft_of_a_source_reads_no_body_without_end(tmp_path, monkeypatch):
+    def answer(path: str, send: Any) -> None:
+        send(beginning() + b'[{"id": 1, "note": "')
+        while True:
+            send(b"n" * 65536)
+
+    monkeypatch.setattr(new_source, "LIMITS", Limits(answer_bytes=2 * MIB, request_seconds=5))
+    with (
+        hostile(answer) as server,
+        quickly_and_flatly(),
+        pytest.raises(PermanentError, match=r"more than 2097152 bytes\. Correct the address, or"),
+    ):
+        draft(server, tmp_path)
+
+
+def draft(server: Any, folder: Any) -> None:
+    url = f"{server.url}/v1/gauges?month=2017-05"
+    new_source.new_source("gauges", url=url, file=None, period="month", folder=folder)
