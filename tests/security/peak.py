@@ -18,6 +18,8 @@ from include.errors import PipelineError
 
 MIB = 1024 * 1024
 SIZE = 15 * MIB // 2
+# Nearly as many as the limit allows.
+MOST_VALUES = 500_000
 
 
 def _object(note: bytes, more: bytes = b"") -> bytes:
@@ -55,6 +57,9 @@ def body(kind: str, shape: str, size: int = SIZE) -> tuple[bytes, int]:
     """A body, and the number of its records."""
     if kind == "csv":
         return _csv(shape, size)
+    if shape == "fields":
+        more = b"".join(b',"%x":1' % number for number in range(MOST_VALUES))
+        return b'[{"id":1,"note":"n"%b}]' % more, 1
     value = VALUES[shape.removeprefix("unknown ")](size)
     record = _object(b'"n"', b',"x":' + value) if shape.startswith("unknown") else _object(value)
     first = b'{"id":1,"note":"n"}'
@@ -78,6 +83,9 @@ def _csv(shape: str, size: int) -> tuple[bytes, int]:
     if shape == "rows over lines":
         row = b',"\n"' + b",a" * (MIB // 2)
         return b"id,note\n1,n\n2" + row * (size // len(row)) + b"\n", 2
+    if shape == "fields":
+        more = b"".join(b",%x" % number for number in range(MOST_VALUES))
+        return b"id,note%b\n1,n%b\n" % (more, b",1" * MOST_VALUES), 1
     raise KeyError(shape)
 
 
