@@ -96,7 +96,7 @@ def test_a_landing_with_a_huge_record_is_refused_and_loads_with_a_larger_limit(k
 
 
 def test_a_record_that_breaks_a_pattern_takes_a_few_times_its_size_of_memory():
-    size = 8 * MIB
+    size = 6 * MIB
     body = records("json", "n" * size)
     asked = contract(column("id", "integer"), column("note", pattern="[A-Z]+"))
 
