@@ -39,6 +39,8 @@ LONGEST_PREPARATION_SECONDS = 300.0
 # Between two requests for it, also where the server asks for less.
 SHORTEST_PREPARATION_SECONDS = 1.0
 MOST_REDIRECTS = 5
+# Of all headers of one answer; servers and clients allow 8 to 64 KB.
+MOST_HEADER_CHARACTERS = 64 * 1024
 # The redirects that preserve the method POST (RFC 9110, 15.4).
 KEEPS_METHOD = {307, 308}
 REDIRECTS = {301, 302, 303, *KEEPS_METHOD}
@@ -163,6 +165,8 @@ class Client:
         waited, polls = 0.0, 0
         while True:
             self._fetch.check(who)
+            # They last for one request and its redirects; an attempt that resumes has none either.
+            self._session.cookies.clear()
             sending = _Sending(who, request, request.url)
             deadline = self._fetch.request()
             try:
@@ -199,6 +203,7 @@ class Client:
         """The answer after all redirects."""
         while True:
             with self._response(sending) as response:
+                _refuse_large_headers(sending, response)
                 if response.status_code in accept:
                     return _answer(sending, response, SpooledTemporaryFile(), "", 0)
                 if response.status_code in REDIRECTS and "Location" in response.headers:
@@ -282,6 +287,15 @@ class Client:
             self._extract.attempts,
             str(failure).removesuffix(LATER).rstrip(),
             state.upcoming_sleep,
+        )
+
+
+def _refuse_large_headers(sending: _Sending, response: requests.Response) -> None:
+    size = sum(len(name) + len(value) for name, value in response.headers.items())
+    if size > MOST_HEADER_CHARACTERS:
+        raise SourceRejected(
+            f"{sending.who}: HTTP {response.status_code} from {sending.address}: expected at most "
+            f"{MOST_HEADER_CHARACTERS} characters of headers, found {size}. Retrying will not help."
         )
 
 

@@ -21,7 +21,9 @@ LATER = "Try again later."
 BEGINNING_BYTES = 256 * 1024
 
 # `bytes 0-99/100`; some APIs omit the unit, or count records: `items 0-1/2`.
-_CONTENT_RANGE = re.compile(r"(?:(?P<unit>[\w-]+)[ =])?(?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+)")
+_CONTENT_RANGE = re.compile(
+    r"(?:(?P<unit>[\w-]+)[ =])?(?P<first>\d{1,18})-(?P<last>\d{1,18})/(?P<total>\d{1,18})"
+)
 
 
 class AnswerNotReady(SourceUnavailable):
@@ -121,6 +123,7 @@ def _bounded(told: str, response: requests.Response) -> float | None:
 def _beginning(response: requests.Response) -> str:
     """The beginning of a body, as far as it can be read."""
     try:
-        return next(response.iter_content(BEGINNING_BYTES), b"").decode("utf-8", "replace")
-    except (requests.RequestException, HTTPError, OSError):
+        # Not `iter_content`, which reads a line of any length before a chunk.
+        return response.raw.read(BEGINNING_BYTES, decode_content=True).decode("utf-8", "replace")
+    except (requests.RequestException, HTTPError, OSError, ValueError):
         return ""

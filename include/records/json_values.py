@@ -36,6 +36,7 @@ def without_bom(body: bytes) -> bytes:
 class ExactNumber(Decimal):
     """A JSON number that no Python number represents exactly; its text as sent."""
 
+    __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> ExactNumber:

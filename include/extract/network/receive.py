@@ -48,7 +48,8 @@ def receive(
                     body.close()
                     what = f"the answer has more than {limit} bytes"
                     raise BeyondLimit(what, "answer_bytes", limit, f"{who}, {address}")
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            # `ValueError`: of the standard library, for a chunk of a negative size.
             if is_full(error):
                 raise
             raise SourceUnavailable(

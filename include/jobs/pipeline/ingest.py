@@ -16,6 +16,7 @@ from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
 from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.landing.store import ROOT
+from include.printable import one_line
 from include.settings import Settings
 from include.sources.extract import DatabaseExtract
 from include.sources.model import Contract, contracts
@@ -150,7 +151,7 @@ def landed_partitions(
                     log.warning(
                         "%s%s/: skipped: not a valid %s",
                         prefix,
-                        f"{name}/{text}",
+                        one_line(f"{name}/{text}"),
                         contract.period,
                     )
                     continue
