@@ -14,7 +14,7 @@ from include.printable import one_line
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import checks, read_back
-from include.warehouse.books import drift, ledger, quarantine
+from include.warehouse.books import contracts, drift, ledger, quarantine, removals
 from include.warehouse.books.counts import Counts
 from include.warehouse.books.ledger import Entry, Landing, Status
 from include.warehouse.columns.pseudonyms import Pseudonyms
@@ -28,6 +28,10 @@ from include.warehouse.prefetch import Ahead
 from include.warehouse.prepare import PageBody, PreparedBatch, prepare
 
 log = logging.getLogger(__name__)
+
+
+class LandingRemoved(PermanentError):
+    """`wandle remove` removed this landing; the ledger has no entry of its partition."""
 
 
 def load(
@@ -71,6 +75,8 @@ def load(
         # Another load of this partition may be writing the same landing: this would wait for it.
         write_failure(dsn, entry, error)
         raise
+    except LandingRemoved:
+        raise  # an entry would stand for data that are no longer there
     except Exception as error:
         write_failure(dsn, entry, error, landing, loading.counts)
         raise
@@ -141,6 +147,7 @@ class _Load:
         self._raw = RawPartition(self._contract, self._partition, self._cursor)
         self._raw.lock()
         self._raw.require_table()
+        self._refuse_removed()
         ledger.write_landing(self._cursor, self._landing)
         self._known = Known(
             self._landing,
@@ -188,6 +195,16 @@ class _Load:
             pages = [self._requested(name) for name in (previous, landing.landing_id)]
             self._heed(checks.of_parts(contract, landing, previous, emptied(contract, *pages)))
             self._parts_in = column_of_parts(contract, *pages)
+
+    def _refuse_removed(self) -> None:
+        landing_id = self._landing.landing_id
+        removed = removals.removed_by_hand(self._cursor, self._partition.source, landing_id)
+        if removed:
+            raise LandingRemoved(
+                f"{self._partition}: landing {landing_id} was removed by {removed['removed_by']} on "
+                f"{removed['removed_at']:%Y-%m-%d %H:%M} UTC and is not loaded again. Nothing was "
+                "changed. If the data are wanted after all, fetch them again."
+            )
 
     def _learn(self, **more: Any) -> None:
         self._known = dataclasses.replace(self._known, **more)
@@ -287,5 +304,6 @@ class _Load:
         return self._write(self._entry.ended("unchanged", **{name: current[name] for name in kept}))
 
     def _write(self, entry: Entry) -> Entry:
+        contracts.record(self._cursor, self._contract)
         ledger.write_entry(self._cursor, entry)
         return entry

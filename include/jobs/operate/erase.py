@@ -24,6 +24,7 @@ from include.sources.model import Contract, contracts
 from include.sources.partition import Partition
 from include.warehouse.books import removals
 from include.warehouse.books.removals import Removal
+from include.warehouse.books.stored import has_table
 from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.connection import connect
 from include.warehouse.lock import locked_for_removal
@@ -71,7 +72,7 @@ def erase(
     if found.pending:
         rebuild()
     for stored, replacement in found.pending:
-        _remove(contract, stored, replacement, keeper, dsn)
+        _remove(stored, replacement, keeper, dsn)
     not_seen = _clear_up(contract, subject, found, keeper, dsn)
     if not_seen:
         names = ", ".join(f"{one.partition} {one.landing_id}" for one in not_seen)
@@ -96,9 +97,12 @@ def _shortened(
 def _load_replacements(contract: Contract, found: Found, lake: Lake, dsn: str, by: str) -> None:
     for partition in sorted({stored.partition for stored, _ in found.pending}):
         with connect(dsn) as connection, connection.cursor() as cursor:
-            pointed = removals.pointed_at(cursor, contract, partition)
+            pointed = removals.pointed_at(cursor, partition)
+            there = has_table(cursor, contract.name)
         replaced = [name for name in pointed if (partition, name) in found.replaced]
-        if replaced:
+        if replaced and not there:
+            _forget_load(contract, partition, max(replaced), dsn)
+        elif replaced:
             newest = (partition, max(replaced))
             load(
                 contract,
@@ -111,14 +115,26 @@ def _load_replacements(contract: Contract, found: Found, lake: Lake, dsn: str, b
             )
 
 
-def _remove(
-    contract: Contract, stored: Stored, replacement: Manifest, lake: Lake, dsn: str
-) -> None:
+def _forget_load(contract: Contract, partition: Partition, landing_id: str, dsn: str) -> None:
+    """Of a source whose table is gone: delete the quarantine; the ledger says `expired`."""
+    with locked_for_removal(dsn, partition) as connection:
+        removals.empty(
+            connection.cursor(),
+            contract,
+            partition,
+            landing_id=landing_id,
+            code_version=Settings.read().code_version,
+            run_id="wandle erase",
+        )
+        connection.commit()
+
+
+def _remove(stored: Stored, replacement: Manifest, lake: Lake, dsn: str) -> None:
     """Record the removal, then delete the landing; refused while something refers to it."""
     partition = stored.partition
     with locked_for_removal(dsn, partition) as connection:
         cursor = connection.cursor()
-        if stored.landing_id in removals.pointed_at(cursor, contract, partition):
+        if stored.landing_id in removals.pointed_at(cursor, partition):
             raise ServiceUnavailable(
                 f"{partition}: landing {stored.landing_id} was loaded again in the meantime. "
                 "Run it again."

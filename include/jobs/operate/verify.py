@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -16,6 +17,12 @@ from include.errors import (
 )
 from include.jobs.lake import Lake
 from include.jobs.operate.differences import Difference, Place
+from include.jobs.pipeline.known_sources import (
+    KnownSource,
+    belongs,
+    partition_at,
+    retired,
+)
 from include.jobs.pipeline.load import rules_hash_of
 from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import AHEAD, read_page
@@ -24,12 +31,12 @@ from include.records.diagnose import diagnose
 from include.records.read import BodyCutShort, read_records
 from include.settings import Settings
 from include.sources.formats import Format
-from include.sources.model import Contract, contract, contracts
-from include.sources.partition import Partition, Period
+from include.sources.model import Contract, contract, contracts, every_contract
+from include.sources.partition import Partition
 from include.sources.raw_table import SCHEMA
 from include.warehouse import read_back
-from include.warehouse.books import ledger
-from include.warehouse.connection import ArrowCursor, connect_for_arrow, rows
+from include.warehouse.books import ledger, removals
+from include.warehouse.connection import ArrowCursor, connect, connect_for_arrow, rows
 from include.warehouse.schema import raw_table
 
 Entry = Mapping[str, Any]
@@ -63,21 +70,29 @@ def verify(
     Raises `UnknownName`, and `PermanentError` if there is nothing to compare.
     """
     done = Verified()
-    for known in [contract(source)] if source else contracts().values():
+    for known in _sources(lake, dsn, source):
         with connect_for_arrow(dsn) as connection, connection.cursor() as cursor:
-            comparing = _Comparing(known, lake.landings, cursor, deep, done)
+            if known.state == "gone":
+                done.differences.append(Difference.of_retired(known, None))
+            if known.contract is None:
+                continue
+            in_use = known.state == "enabled"
+            comparing = _Comparing(known.contract, lake.landings, cursor, deep, done, in_use)
             try:
                 places = comparing.places(council, period)
             except TableOutdated as error:
-                done.differences.append(Difference.of_table(known, error))
+                done.differences.append(
+                    Difference.of_table(known.contract, error)
+                    if in_use
+                    else Difference.of_retired(known, error)
+                )
                 continue
+            done.differences += _of_councils(known.contract, places)
             for number, partition in enumerate(places, start=1):
                 progress(str(partition), number, len(places))
                 connection.rollback()
                 done.differences += comparing.compare(partition)
             done.partitions += len(places)
-    if not source:
-        _note_strange_folders(lake.landings, done)
     if not done.partitions and not done.differences:
         raise PermanentError(
             "verify: no matching partitions in S3 or the warehouse. See `wandle ledger`."
@@ -95,12 +110,14 @@ class _Comparing:
         cursor: ArrowCursor,
         deep: bool,
         done: Verified,
+        in_use: bool,
     ) -> None:
         self._contract = contract
         self._landings = landings
         self._cursor = cursor
         self._deep = deep
         self._done = done
+        self._in_use = in_use
         self._rules_hash = _rules_hash(contract, done)
 
     def places(self, council: str | None, period: str | None) -> list[Partition]:
@@ -109,7 +126,7 @@ class _Comparing:
         found = rows(self._cursor, raw_table.COLUMNS_QUERY, name)
         raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
         known = {
-            Partition(self._contract.name, name, Period(day, self._contract.period))
+            partition_at(self._contract.name, name, day, {self._contract.name: self._contract})
             for name, day in read_back.partitions(self._cursor, self._contract)
         }
         known |= set(self._landed())
@@ -132,7 +149,8 @@ class _Comparing:
 
     def compare(self, partition: Partition) -> Iterator[Difference]:
         """The differences of one partition, in one snapshot of the warehouse."""
-        place = Place(self._contract, partition)
+        retired = not self._in_use or not belongs(self._contract, partition.council)
+        place = Place(self._contract, partition, retired=retired)
         read_back.begin(self._cursor)
         entry = ledger.current_load(self._cursor, partition)
         attempt = ledger.newest_attempt(self._cursor, partition)
@@ -169,7 +187,11 @@ class _Comparing:
         if newest is None:
             return
         found[newest.landing_id] = newest
-        if entry is None or newest.landing_id > entry["landing_id"]:
+        if removals.removed_by_hand(self._cursor, place.partition.source, newest.landing_id):
+            yield place.not_removed(newest.landing_id)
+        elif place.retired:
+            return
+        elif entry is None or newest.landing_id > entry["landing_id"]:
             yield place.not_loaded(newest.landing_id, entry, attempt)
 
     def _damaged_pages(self, place: Place, manifest: Manifest) -> Iterator[Difference]:
@@ -211,7 +233,22 @@ def _rules_hash(contract: Contract, done: Verified) -> str | None:
     return rules_hash_of(contract, settings)
 
 
-def _note_strange_folders(landings: Landings, done: Verified) -> None:
-    for name in landings.folders(ROOT):
-        if name not in contracts():
-            done.passed_over.append(f"{ROOT}{name}/ in S3: no enabled contract of that name")
+def _sources(lake: Lake, dsn: str, source: str | None) -> list[KnownSource]:
+    """Those in use, then those that have data all the same; or one of them.
+
+    Raises `UnknownName` for one that is neither.
+    """
+    found = [KnownSource(name, contract, "enabled") for name, contract in contracts().items()]
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        found += retired(lake, cursor)
+    chosen = [known for known in found if source in (None, known.name)]
+    if not chosen and source and source not in every_contract():
+        contract(source)
+    return chosen
+
+
+def _of_councils(contract: Contract, places: Iterable[Partition]) -> Iterator[Difference]:
+    """The councils with data that are not of the contract."""
+    counts = Counter(where.council for where in places if not belongs(contract, where.council))
+    for council, number in sorted(counts.items()):
+        yield Difference.of_council(contract, council, number)

@@ -11,6 +11,7 @@ from typing import Any
 from include.errors import LandingDamaged, LoadRefused, PipelineError, UnknownName
 from include.jobs.lake import Lake
 from include.jobs.pipeline.extract import extract
+from include.jobs.pipeline.known_sources import belongs
 from include.jobs.pipeline.load import load
 from include.landing.store import ROOT
 from include.settings import Settings
@@ -125,6 +126,12 @@ def landed_partitions(
         prefix = f"{ROOT}{contract.name}/"
         for name in lake.landings.folders(prefix):
             if council and name != council:
+                continue
+            if not belongs(contract, name):
+                log.warning(
+                    "%s%s/: skipped: not a council of this source. See `wandle verify %s`",
+                    *(prefix, name, contract.name),
+                )
                 continue
             for text in lake.landings.folders(f"{prefix}{name}/"):
                 if period and text != period:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
+from include.sources.model import Contract
 from include.warehouse.schema import locks
 
 TABLES = """
@@ -224,6 +225,15 @@ def make(connection: psycopg.Connection, changed: list[str]) -> None:
     _statuses(connection, changed)
     _removals(connection, changed)
     connection.execute(VIEWS)
+
+
+def record_contract(connection: psycopg.Connection, contract: Contract) -> None:
+    """Record this version of a contract, as each load does, too."""
+    connection.execute(
+        "insert into ops.contract (source, contract_hash, content) values (%s, %s, %s::jsonb) "
+        "on conflict do nothing",
+        (contract.name, contract.contract_hash, contract.as_recorded),
+    )
 
 
 def _statuses(connection: psycopg.Connection, changed: list[str]) -> None:

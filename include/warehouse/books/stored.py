@@ -1,0 +1,116 @@
+"""What the database holds of a source, whether or not it has a contract."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from include.sources.raw_table import SCHEMA, of_place, table_of
+from include.warehouse.connection import Cursor, rows
+
+# Council and first day of a partition.
+Place = tuple[str, date]
+
+_SOURCES = f"""
+select c.relname as source from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+where n.nspname = '{SCHEMA}' and c.relkind in ('r', 'p')
+union select source from ops.load
+union select source from ops.landing
+union select source from ops.quarantine
+union select source from ops.schema_drift
+"""  # noqa: S608, no value
+_PLACE = "source = $1 and council = $2 and period = $3"
+
+
+@dataclass
+class Counts:
+    """Raw rows, quarantined records, and ledger entries (of landings and of loads)."""
+
+    rows: int = 0
+    quarantined: int = 0
+    entries: int = 0
+
+    def add(self, kind: str, number: int) -> None:
+        """Count more of a kind."""
+        setattr(self, kind, getattr(self, kind) + number)
+
+
+def sources(cursor: Cursor) -> set[str]:
+    """Every source that has a raw table, an entry in the ledger, or records in quarantine."""
+    return {str(row["source"]) for row in rows(cursor, _SOURCES)}
+
+
+def has_table(cursor: Cursor, source: str) -> bool:
+    """Whether the raw table exists; a source that was never enabled has none."""
+    found = rows(cursor, "select to_regclass($1) is not null as there", table_of(source))
+    return bool(found[0]["there"])
+
+
+def columns(cursor: Cursor, source: str) -> dict[str, str]:
+    """The columns of the raw table and their types; none if there is no table."""
+    found = rows(
+        cursor,
+        "select attname, format_type(atttypid, atttypmod) as type from pg_attribute "
+        "where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by attnum",
+        table_of(source),
+    )
+    return {row["attname"]: row["type"] for row in found}
+
+
+def places(cursor: Cursor, source: str) -> dict[Place, Counts]:
+    """What each partition of the source has."""
+    found: dict[Place, Counts] = defaultdict(Counts)
+    queries = [
+        ("entries", "select council, period, count(*) as number from ops.load"),
+        ("entries", "select council, period, count(*) as number from ops.landing"),
+        ("quarantined", "select council, period, count(*) as number from ops.quarantine"),
+    ]
+    for kind, query in queries:
+        for row in rows(cursor, f"{query} where source = $1 group by 1, 2", source):
+            found[row["council"], row["period"]].add(kind, int(row["number"]))
+    if has_table(cursor, source):
+        query = (
+            "select _council as council, _period as period, count(*) as number "
+            f"from {table_of(source)} group by 1, 2"  # noqa: S608, quoted
+        )
+        for row in rows(cursor, query):
+            found[row["council"], row["period"]].add("rows", int(row["number"]))
+    return dict(found)
+
+
+def delete(cursor: Cursor, source: str, place: Place) -> dict[str, Counts]:
+    """Delete all that the database holds of a partition; returns how much, by landing."""
+    gone: dict[str, Counts] = defaultdict(Counts)
+    statements = [
+        ("entries", f"delete from ops.load where {_PLACE} returning landing_id", (source, *place)),
+        ("entries", f"delete from ops.landing where {_PLACE} returning landing_id", (source, *place)),
+        (
+            "quarantined",
+            f"delete from ops.quarantine where {_PLACE} returning landing_id",
+            (source, *place),
+        ),
+    ]
+    if has_table(cursor, source):
+        raw = f"{of_place(source, 'delete')} returning _landing_id as landing_id"
+        statements.append(("rows", raw, place))
+    for kind, statement, parameters in statements:
+        for landing_id, number in _counted(cursor, statement, parameters):
+            gone[landing_id].add(kind, number)
+    return dict(gone)
+
+
+def forget_drift(cursor: Cursor, source: str) -> None:
+    """Delete the list of the source's unknown fields."""
+    cursor.execute("delete from ops.schema_drift where source = $1", (source,))
+
+
+def _counted(
+    cursor: Cursor, statement: str, parameters: tuple[Any, ...]
+) -> list[tuple[str, int]]:
+    query = (
+        f"with gone as ({statement}) "  # noqa: S608, no value
+        "select landing_id, count(*) as number from gone group by 1"
+    )
+    return [(row["landing_id"], int(row["number"])) for row in rows(cursor, query, *parameters)]
