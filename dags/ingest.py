@@ -48,6 +48,7 @@ PERIODS = {
 def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str, str]]:
     """List the requested partitions; by default those of the data interval, except removed ones."""
     from include.jobs.pipeline import plan as job
+    from include.jobs.pipeline.removed import without_removed
 
     _refuse_misread_form(contract(source), dag_run)
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
@@ -61,7 +62,7 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
         lookback=dag_run.run_type == "scheduled",
         reload=params["mode"] == RELOAD,
     )
-    kept = job.without_removed(
+    kept = without_removed(
         contract(source),
         partitions,
         dsn=loader_dsn(),

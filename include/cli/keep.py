@@ -12,7 +12,6 @@ import typer
 from include.cli.terminal import JsonOption
 from include.errors import PermanentError
 from include.settings import Settings
-from include.sources.model import contract as source_named
 from include.terminal import ask_hidden, counted, print_json, print_table, say
 
 commands = typer.Typer()
@@ -77,8 +76,10 @@ def erase(
     from include.jobs.operate import erase as job
     from include.jobs.operate.erase_search import find
     from include.jobs.operate.erase_subject import Subject
+    from include.jobs.pipeline.known_sources import readable_contract
 
-    contract, settings = source_named(source), Settings.read()
+    settings = Settings.read()
+    contract = readable_contract(source, settings.need("loader_dsn"), "erase")
     subject = Subject(contract, _key(key))
     lake = lake_of(settings)
     if not yes:

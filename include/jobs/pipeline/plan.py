@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, date, datetime
 
 from include.councils import model as council_model
@@ -10,10 +9,6 @@ from include.councils.model import UK
 from include.errors import PermanentError
 from include.sources.model import Contract
 from include.sources.partition import Partition, Period
-from include.warehouse.books import removals
-from include.warehouse.connection import connect
-
-log = logging.getLogger(__name__)
 
 # Airflow's `core.max_map_length`, unless the caller knows better.
 MOST_PARTITIONS = 1024
@@ -131,30 +126,3 @@ def _council_names(contract: Contract, asked: list[str] | None) -> list[str]:
         return [UK]
     names = dict.fromkeys(asked or council_model.councils())
     return [council_model.council(name).name for name in names]
-
-
-def without_removed(
-    contract: Contract, partitions: list[Partition], *, dsn: str, asked_for: bool
-) -> list[Partition]:
-    """The partitions of a run, without those that `wandle remove` removed.
-
-    A run that a person started (`asked_for`) has them, too, with a warning.
-    """
-    with connect(dsn) as connection, connection.cursor() as cursor:
-        removed = removals.removed_places(cursor, contract.name)
-    kept = []
-    for partition in partitions:
-        how = removed.get((partition.council, partition.period.first_day))
-        if how:
-            log.warning(
-                "%s was removed by %s on %s UTC: %s",
-                partition,
-                how["removed_by"],
-                f"{how['removed_at']:%Y-%m-%d %H:%M}",
-                "fetched again, because this run asks for it"
-                if asked_for
-                else "skipped. To fetch it again, trigger a run for it",
-            )
-        if asked_for or not how:
-            kept.append(partition)
-    return kept

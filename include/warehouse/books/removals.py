@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -193,6 +193,21 @@ def removed_by_hand(cursor: Cursor, source: str, landing_id: str) -> dict[str, A
         "where reason = 'removed' and source = $1 and landing_id = $2",
         source,
         landing_id,
+    )
+    return found[0] if found else None
+
+
+def removed_before(
+    cursor: Cursor, sources: Sequence[str], councils: Sequence[str]
+) -> dict[str, Any] | None:
+    """The last removal by hand of these sources and councils (empty: any): when and by whom."""
+    found = rows(
+        cursor,
+        "select removed_at, removed_by from ops.removal where reason = 'removed' "
+        "and (cardinality($1::text[]) = 0 or source = any($1)) "
+        "and (cardinality($2::text[]) = 0 or council = any($2)) order by removed_at desc limit 1",
+        list(sources),
+        list(councils),
     )
     return found[0] if found else None
 
