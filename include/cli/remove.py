@@ -188,8 +188,8 @@ def _say_what_remains(scope: Scope, settings: Settings, dags: Dags | None) -> No
         say(f"Still there: the empty table raw.{scope.dataset}. `wandle migrate` drops it.")
     if scope.dataset and dags is None:
         say(
-            f"Airflow is not running here: if it has a DAG ingest_{scope.dataset}, delete it in the "
-            "UI, or run this again after `wandle up`."
+            f"Airflow is not running here: if it has a DAG ingest_{scope.dataset}, delete it in "
+            "the UI, or run this again after `wandle up`."
         )
     if scope.files:
         say("Commit the deleted files.")

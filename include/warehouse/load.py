@@ -201,9 +201,9 @@ class _Load:
         removed = removals.removed_by_hand(self._cursor, self._partition.source, landing_id)
         if removed:
             raise LandingRemoved(
-                f"{self._partition}: landing {landing_id} was removed by {removed['removed_by']} on "
-                f"{removed['removed_at']:%Y-%m-%d %H:%M} UTC and is not loaded again. Nothing was "
-                "changed. If the data are wanted after all, fetch them again."
+                f"{self._partition}: landing {landing_id} was removed by {removed['removed_by']} "
+                f"on {removed['removed_at']:%Y-%m-%d %H:%M} UTC and is not loaded again. Nothing "
+                "was changed. If the data are wanted after all, fetch them again."
             )
 
     def _learn(self, **more: Any) -> None:

@@ -79,7 +79,7 @@ class Difference:
 
 
 class Place:
-    """Describes the differences of one partition; of a `retired` one, nothing is due for loading."""
+    """Describes the differences of one partition; nothing loads a `retired` one any more."""
 
     def __init__(self, contract: Contract, partition: Partition, *, retired: bool = False) -> None:
         self.partition = partition

@@ -62,7 +62,7 @@ def housekeeping(
     """
     now = now or datetime.now(UTC)
     lake = lake.as_job("housekeeping")
-    without = []
+    without: list[str] = []
     if contracts is None:
         contracts, without = _contracts(lake, dsn)
     going = _going(lake, dsn, contracts, now)
@@ -84,7 +84,7 @@ def housekeeping(
         told = (
             f"housekeeping: no contract is known of {', '.join(without)}, so how long to keep their "
             "data is not, either. All other data past retention are dealt with. Restore "
-            "include/sources/<source>.yaml (`enabled: false` will do), or `wandle remove <source>`."
+            "include/sources/SOURCE.yaml (`enabled: false` will do), or `wandle remove SOURCE`."
         )
         if delete:
             raise PermanentError(told)

@@ -78,7 +78,9 @@ def marts_hold_removed_rows(*, dsn: str, transformer_dsn: str) -> bool:
 
 def _record_definitions(scope: Scope, dsn: str, by: str, now: datetime) -> None:
     """Record who removes a whole dataset or council, before anything of it goes."""
-    whole = [(scope.dataset, "")] if scope.dataset else [("", name) for name in scope.whole_councils]
+    whole = (
+        [(scope.dataset, "")] if scope.dataset else [("", name) for name in scope.whole_councils]
+    )
     with connect(dsn) as connection, connection.cursor() as cursor:
         for source, council in whole:
             record = Removal(
@@ -114,15 +116,11 @@ def _remove_part(
         removals.record(cursor, _records(part, gone, by, now))
         connection.commit()
         for item in part.landings:
-            remove_landing(
-                lake.landings, where, item.landing_id, every_version=every_version
-            )
+            remove_landing(lake.landings, where, item.landing_id, every_version=every_version)
     log.info("%s: removed", where)
 
 
-def _records(
-    part: Part, gone: dict[str, Counts], by: str, now: datetime
-) -> Iterator[Removal]:
+def _records(part: Part, gone: dict[str, Counts], by: str, now: datetime) -> Iterator[Removal]:
     """One record for each landing that is or was there, with what was loaded of it."""
     landings = {item.landing_id: item for item in part.landings}
     for landing_id in sorted({*landings, *gone}):

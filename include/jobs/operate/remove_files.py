@@ -11,11 +11,12 @@ import yaml
 from include.councils import model as council_model
 from include.sources import model as source_model
 from include.sources.model import contracts, every_contract
+from include.transform import sources as dbt_sources
 from include.transform.project import FOLDER as DBT_PROJECT
-from include.transform.sources import PATH as DBT_SOURCES
 from include.transform.sources import STAGING, render
 
 CHECKOUT = DBT_PROJECT.parent
+DBT_SOURCES = dbt_sources.PATH
 
 
 def files_of_source(source: str) -> list[Path]:
@@ -96,10 +97,10 @@ def shown(path: Path) -> str:
 
 
 def _staging_models(source: str) -> list[Path]:
-    reads = re.compile(
-        rf"""\bsource\(\s*(['"])raw\1\s*,\s*(['"]){re.escape(source)}\2\s*\)"""
-    )
-    return [path for path in sorted(STAGING.rglob("*.sql")) if reads.search(path.read_text("utf-8"))]
+    reads = re.compile(rf"""\bsource\(\s*(['"])raw\1\s*,\s*(['"]){re.escape(source)}\2\s*\)""")
+    return [
+        path for path in sorted(STAGING.rglob("*.sql")) if reads.search(path.read_text("utf-8"))
+    ]
 
 
 def _others_described(path: Path) -> list[str]:

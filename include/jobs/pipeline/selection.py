@@ -38,15 +38,11 @@ class Selection:
             if name != UK and name not in {council for _, council in known}:
                 council_named(name)
         if self.periods and (self.first or self.last):
-            raise PermanentError(
-                "`--period` excludes `--from` and `--to`. Use one or the other."
-            )
+            raise PermanentError("`--period` excludes `--from` and `--to`. Use one or the other.")
         for text in filter(None, (*self.periods, self.first, self.last)):
             self._check_period(text, grains)
         if self.first and self.last and Period.days(self.first)[0] > Period.days(self.last)[1]:
-            raise PermanentError(
-                f"`--from {self.first}` is after `--to {self.last}`. Swap them."
-            )
+            raise PermanentError(f"`--from {self.first}` is after `--to {self.last}`. Swap them.")
 
     def _check_period(self, text: str, grains: Collection[str]) -> None:
         for grain in grains:

@@ -38,7 +38,9 @@ def recorded(cursor: Cursor) -> dict[str, Contract]:
     found = {}
     for row in rows(cursor, _NEWEST):
         try:
-            contract = validated(json.loads(row["content"]), Contract, f"ops.contract: {row['source']}")
+            contract = validated(
+                json.loads(row["content"]), Contract, f"ops.contract: {row['source']}"
+            )
         except WrongDefinition as error:
             log.warning("%s", error)
             continue

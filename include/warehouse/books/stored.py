@@ -13,15 +13,20 @@ from include.warehouse.connection import Cursor, rows
 # Council and first day of a partition.
 Place = tuple[str, date]
 
-_SOURCES = f"""
-select c.relname as source from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-where n.nspname = '{SCHEMA}' and c.relkind in ('r', 'p')
-union select source from ops.load
-union select source from ops.landing
-union select source from ops.quarantine
-union select source from ops.schema_drift
-"""  # noqa: S608, no value
-_PLACE = "source = $1 and council = $2 and period = $3"
+_TABLES = """
+select c.relname as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+where n.nspname = $1 and c.relkind in ('r', 'p') order by 1
+"""
+_NAMED = """
+select source from ops.load union select source from ops.landing
+union select source from ops.quarantine union select source from ops.schema_drift
+"""
+_COUNTED = """
+select council, period, count(*) as number from ops.{table} where source = $1 group by 1, 2
+"""
+_DELETED = """
+delete from ops.{table} where source = $1 and council = $2 and period = $3 returning landing_id
+"""
 
 
 @dataclass
@@ -38,8 +43,13 @@ class Counts:
 
 
 def sources(cursor: Cursor) -> set[str]:
-    """Every source that has a raw table, an entry in the ledger, or records in quarantine."""
-    return {str(row["source"]) for row in rows(cursor, _SOURCES)}
+    """Every source that has raw rows, an entry in the ledger, or records in quarantine."""
+    found = {str(row["source"]) for row in rows(cursor, _NAMED)}
+    tables = {str(row["name"]) for row in rows(cursor, _TABLES, SCHEMA)}
+    for name in tables - found:
+        if rows(cursor, f"select 1 as row from {table_of(name)} limit 1"):  # noqa: S608, quoted
+            found.add(name)
+    return found
 
 
 def has_table(cursor: Cursor, source: str) -> bool:
@@ -63,54 +73,44 @@ def places(cursor: Cursor, source: str) -> dict[Place, Counts]:
     """What each partition of the source has."""
     found: dict[Place, Counts] = defaultdict(Counts)
     queries = [
-        ("entries", "select council, period, count(*) as number from ops.load"),
-        ("entries", "select council, period, count(*) as number from ops.landing"),
-        ("quarantined", "select council, period, count(*) as number from ops.quarantine"),
+        ("entries", _COUNTED.format(table="load"), (source,)),
+        ("entries", _COUNTED.format(table="landing"), (source,)),
+        ("quarantined", _COUNTED.format(table="quarantine"), (source,)),
     ]
-    for kind, query in queries:
-        for row in rows(cursor, f"{query} where source = $1 group by 1, 2", source):
-            found[row["council"], row["period"]].add(kind, int(row["number"]))
     if has_table(cursor, source):
-        query = (
+        raw = (
             "select _council as council, _period as period, count(*) as number "
-            f"from {table_of(source)} group by 1, 2"  # noqa: S608, quoted
+            f"from {table_of(source)} group by 1, 2"
         )
-        for row in rows(cursor, query):
-            found[row["council"], row["period"]].add("rows", int(row["number"]))
+        queries.append(("rows", raw, ()))
+    for kind, query, parameters in queries:
+        for row in rows(cursor, query, *parameters):
+            found[row["council"], row["period"]].add(kind, int(row["number"]))
     return dict(found)
 
 
 def delete(cursor: Cursor, source: str, place: Place) -> dict[str, Counts]:
     """Delete all that the database holds of a partition; returns how much, by landing."""
     gone: dict[str, Counts] = defaultdict(Counts)
-    statements = [
-        ("entries", f"delete from ops.load where {_PLACE} returning landing_id", (source, *place)),
-        ("entries", f"delete from ops.landing where {_PLACE} returning landing_id", (source, *place)),
-        (
-            "quarantined",
-            f"delete from ops.quarantine where {_PLACE} returning landing_id",
-            (source, *place),
-        ),
+    of_source = (source, *place)
+    statements: list[tuple[str, str, tuple[Any, ...]]] = [
+        ("entries", _DELETED.format(table="load"), of_source),
+        ("entries", _DELETED.format(table="landing"), of_source),
+        ("quarantined", _DELETED.format(table="quarantine"), of_source),
     ]
     if has_table(cursor, source):
         raw = f"{of_place(source, 'delete')} returning _landing_id as landing_id"
         statements.append(("rows", raw, place))
     for kind, statement, parameters in statements:
-        for landing_id, number in _counted(cursor, statement, parameters):
-            gone[landing_id].add(kind, number)
+        query = (
+            f"with gone as ({statement}) "  # noqa: S608, no value
+            "select landing_id, count(*) as number from gone group by 1"
+        )
+        for row in rows(cursor, query, *parameters):
+            gone[row["landing_id"]].add(kind, int(row["number"]))
     return dict(gone)
 
 
 def forget_drift(cursor: Cursor, source: str) -> None:
     """Delete the list of the source's unknown fields."""
     cursor.execute("delete from ops.schema_drift where source = $1", (source,))
-
-
-def _counted(
-    cursor: Cursor, statement: str, parameters: tuple[Any, ...]
-) -> list[tuple[str, int]]:
-    query = (
-        f"with gone as ({statement}) "  # noqa: S608, no value
-        "select landing_id, count(*) as number from gone group by 1"
-    )
-    return [(row["landing_id"], int(row["number"])) for row in rows(cursor, query, *parameters)]

@@ -9,19 +9,19 @@ from psycopg import sql
 
 from include.sources.raw_table import SCHEMA
 from include.warehouse.schema import views
+from include.warehouse.schema.locks import OWNER
 
 # Views of these schemas are dbt's, which builds them again if a model is left.
 _BUILT = ("staging", "intermediate", "marts")
 
 
-def drop_empty(
-    connection: psycopg.Connection, files: Collection[str], changed: list[str]
-) -> None:
+def drop_empty(connection: psycopg.Connection, files: Collection[str], changed: list[str]) -> None:
     """Drop every raw table that is empty and has no contract, with the views of dbt on it."""
     found = connection.execute(
         "select c.relname from pg_class as c where c.relnamespace = to_regnamespace(%s) "
-        "and c.relkind = 'r' and c.relname <> all(%s) order by 1",
-        (SCHEMA, list(files)),
+        "and c.relkind = 'r' and pg_get_userbyid(c.relowner) = %s and c.relname <> all(%s) "
+        "order by 1",
+        (SCHEMA, OWNER, list(files)),
     ).fetchall()
     for (name,) in found:
         table = sql.Identifier(SCHEMA, name)
