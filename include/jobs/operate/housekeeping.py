@@ -82,8 +82,8 @@ def housekeeping(
         raise ServiceUnavailable(f"housekeeping: skipped {len(left)} partitions: {left[0]}")
     if without:
         told = (
-            f"housekeeping: no contract is known of {', '.join(without)}, so how long to keep their "
-            "data is not, either. All other data past retention are dealt with. Restore "
+            f"housekeeping: no contract is known of {', '.join(without)}, so how long to keep "
+            "their data is not, either. All other data past retention are dealt with. Restore "
             "include/sources/SOURCE.yaml (`enabled: false` will do), or `wandle remove SOURCE`."
         )
         if delete:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -87,11 +87,11 @@ def verify(
                     else Difference.of_retired(known, error)
                 )
                 continue
-            done.differences += _of_councils(known.contract, places)
             for number, partition in enumerate(places, start=1):
                 progress(str(partition), number, len(places))
                 connection.rollback()
                 done.differences += comparing.compare(partition)
+            done.differences += comparing.of_councils()
             done.partitions += len(places)
     if not done.partitions and not done.differences:
         raise PermanentError(
@@ -119,6 +119,7 @@ class _Comparing:
         self._done = done
         self._in_use = in_use
         self._rules_hash = _rules_hash(contract, done)
+        self._not_of_contract: Counter[str] = Counter()
 
     def places(self, council: str | None, period: str | None) -> list[Partition]:
         """Every partition on either side. Raises `TableOutdated`."""
@@ -149,14 +150,16 @@ class _Comparing:
 
     def compare(self, partition: Partition) -> Iterator[Difference]:
         """The differences of one partition, in one snapshot of the warehouse."""
-        retired = not self._in_use or not belongs(self._contract, partition.council)
-        place = Place(self._contract, partition, retired=retired)
+        of_contract = belongs(self._contract, partition.council)
+        place = Place(self._contract, partition, retired=not (self._in_use and of_contract))
         read_back.begin(self._cursor)
         entry = ledger.current_load(self._cursor, partition)
         attempt = ledger.newest_attempt(self._cursor, partition)
         found = read_back.held(self._cursor, self._contract, partition)
         manifests: dict[str, Manifest] = {}
         yield from self._newest(place, entry, attempt, manifests)
+        if not of_contract and (found.rows or found.quarantined or entry or manifests):
+            self._not_of_contract[partition.council] += 1
         if entry is None and (found.rows or found.quarantined):
             yield place.unaccounted(found)
         pointed_at = {*found.landings, *([entry["landing_id"]] if entry else ())}
@@ -174,6 +177,11 @@ class _Comparing:
         if self._deep:
             for manifest in manifests.values():
                 yield from self._damaged_pages(place, manifest)
+
+    def of_councils(self) -> Iterator[Difference]:
+        """The councils that had data when compared, and are not of the contract."""
+        for council, partitions in sorted(self._not_of_contract.items()):
+            yield Difference.of_council(self._contract, council, partitions)
 
     def _newest(
         self, place: Place, entry: Entry | None, attempt: Entry | None, found: dict[str, Manifest]
@@ -245,10 +253,3 @@ def _sources(lake: Lake, dsn: str, source: str | None) -> list[KnownSource]:
     if not chosen and source and source not in every_contract():
         contract(source)
     return chosen
-
-
-def _of_councils(contract: Contract, places: Iterable[Partition]) -> Iterator[Difference]:
-    """The councils with data that are not of the contract."""
-    counts = Counter(where.council for where in places if not belongs(contract, where.council))
-    for council, number in sorted(counts.items()):
-        yield Difference.of_council(contract, council, number)

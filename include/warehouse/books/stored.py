@@ -79,7 +79,7 @@ def places(cursor: Cursor, source: str) -> dict[Place, Counts]:
     ]
     if has_table(cursor, source):
         raw = (
-            "select _council as council, _period as period, count(*) as number "
+            "select _council as council, _period as period, count(*) as number "  # noqa: S608, quoted
             f"from {table_of(source)} group by 1, 2"
         )
         queries.append(("rows", raw, ()))
