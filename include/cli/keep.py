@@ -105,7 +105,8 @@ def erase(
     done = "erased" if yes else "to erase. Run again with `--yes`"
     say(f"{counted(records, 'record')} in {counted(len(listed), 'landing')} {done}.")
     say("Where copies remain:")
-    for line in job.what_remains(contract, settings.backup_days, datetime.now(UTC)):
+    now, dsn = datetime.now(UTC), settings.need("loader_dsn")
+    for line in job.what_remains(contract, settings.backup_days, now, dsn):
         say(f"- {line}")
 
 

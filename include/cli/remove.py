@@ -13,7 +13,7 @@ import typer
 from include.cli.terminal import JsonOption, progress
 from include.errors import PermanentError, PipelineError
 from include.jobs.pipeline.selection import Selection
-from include.settings import Settings
+from include.settings import Settings, WrongSetting
 from include.terminal import complain, counted, print_json, say
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def remove(
                 by=getpass.getuser(),
                 dags=dags,
                 drop_tables=_drop_tables(settings),
+                transformer_dsn=_transformer_dsn(settings),
                 progress=advance,
             )
     if as_json:
@@ -158,12 +159,22 @@ def _drop_tables(settings: Settings) -> Callable[[], object] | None:
     return lambda: migrate(settings.admin_dsn, {})
 
 
+def _transformer_dsn(settings: Settings) -> str:
+    try:
+        return settings.need("transformer_dsn")
+    except WrongSetting:
+        return ""
+
+
 def _rebuild_marts(settings: Settings, dsn: str) -> None:
     from include.jobs.lake import lake_of
     from include.jobs.operate.remove import marts_hold_removed_rows
     from include.jobs.pipeline.transform import transform
 
-    transformer = settings.need("transformer_dsn")
+    transformer = _transformer_dsn(settings)
+    if not transformer:
+        say("Without WANDLE_TRANSFORMER_DSN, the marts are not built again: `wandle transform`.")
+        return
     if not marts_hold_removed_rows(dsn=dsn, transformer_dsn=transformer):
         return
     try:

@@ -22,6 +22,7 @@ from include.landing.store import RESUMED_WITHIN, ROOT, began_at
 from include.settings import Settings
 from include.sources.model import Contract, contracts
 from include.sources.partition import Partition
+from include.transform.leftovers import built_without_model
 from include.warehouse.books import removals
 from include.warehouse.books.removals import Removal
 from include.warehouse.books.stored import has_table
@@ -193,8 +194,13 @@ def _clear_up(
     return not_seen
 
 
-def what_remains(contract: Contract, backup_days: int | None, now: datetime) -> list[str]:
-    """Where copies of the subject remain after an erasure, and until when, as sentences."""
+def what_remains(
+    contract: Contract, backup_days: int | None, now: datetime, dsn: str = ""
+) -> list[str]:
+    """Where copies of the subject remain after an erasure, and until when, as sentences.
+
+    With `dsn`, also what dbt built of models that are gone.
+    """
     said = [
         "The source itself: erase them there, too, or the next fetch brings them back.",
         "PostgreSQL's files hold deleted rows until autovacuum has passed, and its write-ahead log "
@@ -210,6 +216,13 @@ def what_remains(contract: Contract, backup_days: int | None, now: datetime) -> 
         said.append(
             f"Backups of the database hold them until {until}: they are kept for {backup_days} "
             "days. After restoring one, erase them again."
+        )
+    built = built_without_model(dsn) if dsn else []
+    tables = [f"{schema}.{name}" for schema, name, is_view in built if not is_view]
+    if tables:
+        said.append(
+            f"{', '.join(tables)}: no model builds them any more, so they were not built again. "
+            "Drop them if they hold rows of this source."
         )
     children = [
         other.name

@@ -18,6 +18,7 @@ from include.jobs.operate.remove_scope import Dags, Part, Scope, find_scope
 from include.jobs.pipeline.selection import Selection
 from include.landing.inventory import remove as remove_landing
 from include.landing.inventory import remove_others
+from include.transform.leftovers import drop
 from include.warehouse.books import ledger, removals, stored
 from include.warehouse.books.removals import Removal
 from include.warehouse.books.stored import Counts
@@ -35,12 +36,14 @@ def remove(
     by: str,
     dags: Dags | None,
     drop_tables: Callable[[], object] | None,
+    transformer_dsn: str = "",
     progress: Callable[[str, int, int], None] = lambda doing, done, total: None,
 ) -> Scope:
     """Remove what `find_scope` lists; returns that list.
 
     `dags` is Airflow, if it is running, and `drop_tables` drops empty tables
-    without a contract, if this login may. `ops.removal` records, before the
+    without a contract, if this login may; with `transformer_dsn`, what dbt
+    built of models that are gone is dropped, too. `ops.removal` records, before the
     deletion, who removed what.
 
     Raises `PermanentError` naming what depends on it; then nothing was
@@ -63,7 +66,7 @@ def remove(
         _remove_part(part, keeper, dsn, by, now, every_version=_hides_versions(scope, part))
     _refuse_new_data(selection, lake, dsn)
     if scope.dataset:
-        _remove_dataset(scope, keeper, dsn, dags, drop_tables)
+        _remove_dataset(scope, keeper, dsn, dags, drop_tables, transformer_dsn)
     return scope
 
 
@@ -158,6 +161,7 @@ def _remove_dataset(
     dsn: str,
     dags: Dags | None,
     drop_tables: Callable[[], object] | None,
+    transformer_dsn: str,
 ) -> None:
     """Remove what describes a dataset without data: files, table, and the DAG last."""
     source = scope.dataset
@@ -169,6 +173,8 @@ def _remove_dataset(
     _delete_files(scope)
     if scope.dbt_source:
         remove_files.sync_dbt_sources()
+    if scope.built and transformer_dsn:
+        drop(transformer_dsn, scope.built)
     if scope.table and drop_tables:
         drop_tables()
     if scope.dag and dags:

@@ -16,6 +16,7 @@ from include.jobs.pipeline.selection import Selection
 from include.landing.inventory import Stored, other_objects, stored_landings
 from include.sources.model import Contract, every_contract
 from include.sources.partition import Partition
+from include.transform.leftovers import Relation, built_without_model
 from include.warehouse.books import removals, stored
 from include.warehouse.books.stored import Counts
 from include.warehouse.connection import Cursor, connect
@@ -91,6 +92,7 @@ class Scope:
     files: list[Path] = field(default_factory=list)
     dbt_source: bool = False
     other_objects: int = 0
+    built: list[Relation] = field(default_factory=list)
     dag: DagHistory | None = None
     blockers: list[str] = field(default_factory=list)
     removed: Mapping[str, Any] | None = None
@@ -108,6 +110,7 @@ class Scope:
             found.append(f"raw.{self.dataset} in {remove_files.shown(remove_files.DBT_SOURCES)}")
         if self.table:
             found.append(f"the table raw.{self.dataset}")
+        found += [f"{schema}.{name}, which no model builds" for schema, name, _ in self.built]
         if self.other_objects:
             found.append(f"other objects below landing/{self.dataset}/: {self.other_objects}")
         if self.dag:
@@ -136,7 +139,7 @@ def find_scope(selection: Selection, *, lake: Lake, dsn: str, dags: Dags | None)
             (scope.dataset,) = selection.sources
             scope.table = stored.has_table(cursor, scope.dataset)
     if scope.dataset:
-        _add_definitions(scope, lake, dags)
+        _add_definitions(scope, lake, dsn, dags)
     elif timeless and not selection.sources:
         scope.whole_councils = selection.councils
         for council in selection.councils:
@@ -187,8 +190,9 @@ def _refuse_wrong(selection: Selection, sources: set[str], with_data: set[str]) 
             raise UnknownName(f"unknown council {council!r}. Known: {', '.join(councils())}.")
 
 
-def _add_definitions(scope: Scope, lake: Lake, dags: Dags | None) -> None:
+def _add_definitions(scope: Scope, lake: Lake, dsn: str, dags: Dags | None) -> None:
     scope.files = remove_files.files_of_source(scope.dataset)
+    scope.built = built_without_model(dsn, scope.files)
     scope.dbt_source = remove_files.is_dbt_source(scope.dataset)
     scope.blockers += remove_files.depends_on_source(scope.dataset)
     scope.other_objects = len(other_objects(lake.landings, scope.dataset))
