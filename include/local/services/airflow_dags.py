@@ -36,8 +36,9 @@ class AirflowDags:
         """What Airflow has of the DAG; None if it does not know it. Raises as the API does."""
         if self._dag(dag_id) is None:
             return None
-        path = f"/dags/{quote(dag_id, safe='')}/dagRuns"
-        runs = list(self._api.listed(path, "dag_runs"))
+        # Of all DAGs, since Airflow may have forgotten the structure of one that is gone.
+        found = self._api.listed("/dags/~/dagRuns", "dag_runs", dag_id_pattern=dag_id)
+        runs = [run for run in found if run["dag_id"] == dag_id]
         active = [run["dag_run_id"] for run in runs if run["state"] not in FINISHED]
         return DagRuns(dag_id, len(runs), tuple(active))
 
