@@ -40,10 +40,9 @@ def remove(
 ) -> None:
     """Remove a dataset, a council, or some partitions. Default: a dry run.
 
-    With a source alone, all of it goes: table, landings, ledger, quarantine, contract,
-    staging model, and the runs of its DAG. With a council alone, its data of every source
-    and its file. Otherwise, the data of the partitions. If interrupted, run it again to
-    finish. `ops.removal` records who removed what.
+    A source alone is the whole dataset: data, table, contract, staging model, and the runs
+    of its DAG. A council alone is its data of every source, and its file. If interrupted,
+    run it again to finish. `ops.removal` records who removed what.
 
     Examples:
 
@@ -78,13 +77,11 @@ def remove(
                 transformer_dsn=_transformer_dsn(settings),
                 progress=advance,
             )
-    if as_json:
-        print_json(_as_object(scope))
-    else:
-        _show(scope, removed=yes)
+    _show(scope, removed=yes, as_json=as_json)
     if yes:
-        _rebuild_marts(settings, dsn)
-        _say_what_remains(scope, settings, dags)
+        _rebuild_marts(settings, dsn, complain if as_json else say)
+        for line in () if as_json else _what_remains(scope, settings, dags):
+            say(line)
     elif scope.blockers:
         raise typer.Exit(1)
 
@@ -97,7 +94,10 @@ def _as_object(scope: Scope) -> dict[str, Any]:
     }
 
 
-def _show(scope: Scope, *, removed: bool) -> None:
+def _show(scope: Scope, *, removed: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(_as_object(scope))
+        return
     for line in _by_council(scope):
         say(line, mark="•")
     for line in scope.definitions:
@@ -166,14 +166,14 @@ def _transformer_dsn(settings: Settings) -> str:
         return ""
 
 
-def _rebuild_marts(settings: Settings, dsn: str) -> None:
+def _rebuild_marts(settings: Settings, dsn: str, report: Callable[[str], None]) -> None:
     from include.jobs.lake import lake_of
     from include.jobs.operate.remove import marts_hold_removed_rows
     from include.jobs.pipeline.transform import transform
 
     transformer = _transformer_dsn(settings)
     if not transformer:
-        say("Without WANDLE_TRANSFORMER_DSN, the marts are not built again: `wandle transform`.")
+        report("Without WANDLE_TRANSFORMER_DSN, the marts are not built again: `wandle transform`.")
         return
     if not marts_hold_removed_rows(dsn=dsn, transformer_dsn=transformer):
         return
@@ -191,16 +191,19 @@ def _rebuild_marts(settings: Settings, dsn: str) -> None:
             "remove: done, but the marts still hold removed rows, because building them failed: "
             "see above. Fix the cause, then run `wandle transform`."
         ) from error
-    say("The marts were built again without the removed rows.")
+    report("The marts were built again without the removed rows.")
 
 
-def _say_what_remains(scope: Scope, settings: Settings, dags: Dags | None) -> None:
+def _what_remains(scope: Scope, settings: Settings, dags: Dags | None) -> Iterator[str]:
     if scope.table and not settings.admin_dsn:
-        say(f"Still there: the empty table raw.{scope.dataset}. `wandle migrate` drops it.")
+        yield f"Still there: the empty table raw.{scope.dataset}. `wandle migrate` drops it."
+    if scope.built and not _transformer_dsn(settings):
+        names = ", ".join(f"{schema}.{name}" for schema, name, _ in scope.built)
+        yield f"Still there: {names}. Set WANDLE_TRANSFORMER_DSN and run this again."
     if scope.dataset and dags is None:
-        say(
+        yield (
             f"Airflow is not running here: if it has a DAG ingest_{scope.dataset}, delete it in "
             "the UI, or run this again after `wandle up`."
         )
     if scope.files:
-        say("Commit the deleted files.")
+        yield "Commit the deleted files."
