@@ -6,13 +6,23 @@ import getpass
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from include.cli.terminal import JsonOption, progress
+from include.cli.terminal import (
+    CouncilOption,
+    FromOption,
+    JsonOption,
+    PeriodOption,
+    SourcesArgument,
+    ToOption,
+    YesOption,
+    progress,
+    selected,
+    settings_for,
+)
 from include.errors import PermanentError, PipelineError
-from include.jobs.pipeline.selection import Selection
 from include.settings import Settings, WrongSetting
 from include.terminal import complain, counted, print_json, say
 
@@ -24,18 +34,12 @@ commands = typer.Typer()
 
 @commands.command()
 def remove(
-    source: Annotated[
-        str | None, typer.Argument(help="Name of the source, with or without a contract.")
-    ] = None,
-    council: Annotated[
-        list[str] | None, typer.Option("--council", "-c", help="Only this council. Repeatable.")
-    ] = None,
-    period: Annotated[
-        list[str] | None, typer.Option("--period", "-p", help="Only this period. Repeatable.")
-    ] = None,
-    first: Annotated[str, typer.Option("--from", help="First period, inclusive.")] = "",
-    last: Annotated[str, typer.Option("--to", help="Last period, inclusive.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Remove. Default: dry run.")] = False,
+    source: SourcesArgument = None,
+    council: CouncilOption = None,
+    period: PeriodOption = None,
+    first: FromOption = "",
+    last: ToOption = "",
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Remove a dataset, a council, or some partitions. Default: a dry run.
@@ -58,10 +62,8 @@ def remove(
     from include.jobs.operate import remove as job
     from include.jobs.operate.remove_scope import find_scope
 
-    selection = Selection(
-        (source,) if source else (), tuple(council or ()), tuple(period or ()), first, last
-    )
-    settings = Settings.read()
+    selection = selected(source, council, period, first, last)
+    settings = settings_for("postgresql", "s3")
     lake, dsn, dags = lake_of(settings), settings.need("loader_dsn"), _airflow(settings)
     if not yes:
         scope = find_scope(selection, lake=lake, dsn=dsn, dags=dags)

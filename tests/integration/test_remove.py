@@ -130,7 +130,10 @@ def test_a_partition_goes_with_all_that_belongs_to_it_and_others_stay(
         "select landing_id, reason, removed_by, rows, quarantined, entries, objects, bytes > 0 "
         "from ops.removal"
     ) == [(gone, "removed", "somebody", 3, 1, 2, 2, True)]
-    assert verify(lake=lake, dsn=warehouse.dsn(), source=GAUGES.name).differences == []
+    assert (
+        verify(lake=lake, dsn=warehouse.dsn(), selection=Selection((GAUGES.name,))).differences
+        == []
+    )
 
 
 def test_a_range_of_periods_goes(removing, loading, warehouse, known):
@@ -178,7 +181,9 @@ def test_a_landing_that_was_removed_while_it_was_written_is_not_loaded(
         )  # fmt: skip
 
     assert warehouse.value("select count(*) from ops.load") == 0
-    (difference,) = verify(lake=lake, dsn=warehouse.dsn(), source=GAUGES.name).differences
+    (difference,) = verify(
+        lake=lake, dsn=warehouse.dsn(), selection=Selection((GAUGES.name,))
+    ).differences
     assert difference.kind == "removal unfinished"
     assert difference.next == "`wandle remove gauges --council kingston --period 2017-05 --yes`."
     removing(GAUGES.name, councils="kingston", periods=MAY)
@@ -212,7 +217,9 @@ def test_broken_off_anywhere_running_it_again_finishes_it(
         with pytest.raises(KeyboardInterrupt):
             removing(GAUGES.name)
     found = (
-        verify(lake=lake, dsn=warehouse.dsn(), source=GAUGES.name) if places(warehouse) else None
+        verify(lake=lake, dsn=warehouse.dsn(), selection=Selection((GAUGES.name,)))
+        if places(warehouse)
+        else None
     )
 
     removing(GAUGES.name)
@@ -274,7 +281,9 @@ def test_a_council_whose_file_is_gone_goes_from_every_source(
     loading()
     loading("merton")
 
-    (difference,) = verify(lake=lake, dsn=warehouse.dsn(), source=GAUGES.name).differences
+    (difference,) = verify(
+        lake=lake, dsn=warehouse.dsn(), selection=Selection((GAUGES.name,))
+    ).differences
     assert difference.kind == "no council"
     assert difference.next == (
         "restore include/councils/merton.yaml, or `wandle remove gauges --council merton`."
@@ -282,7 +291,10 @@ def test_a_council_whose_file_is_gone_goes_from_every_source(
     removing(councils="merton")
 
     assert places(warehouse) == [("kingston", "2017-05-01")]
-    assert verify(lake=lake, dsn=warehouse.dsn(), source=GAUGES.name).differences == []
+    assert (
+        verify(lake=lake, dsn=warehouse.dsn(), selection=Selection((GAUGES.name,))).differences
+        == []
+    )
     assert listing(councils="merton").removed["removed_by"] == "somebody"
 
 
@@ -292,8 +304,12 @@ def test_a_partition_of_no_council_is_not_reloaded_and_can_be_removed(
     loading("uk")
     kept = loading()
 
-    assert [where.council for _, where in landed_partitions(lake, GAUGES.name)] == ["kingston"]
-    (difference,) = verify(lake=lake, dsn=warehouse.dsn(), source=GAUGES.name).differences
+    assert [where.council for _, where in landed_partitions(lake, Selection((GAUGES.name,)))] == [
+        "kingston"
+    ]
+    (difference,) = verify(
+        lake=lake, dsn=warehouse.dsn(), selection=Selection((GAUGES.name,))
+    ).differences
     assert (difference.kind, difference.next) == (
         "no council", "`wandle remove gauges --council uk`.",
     )  # fmt: skip

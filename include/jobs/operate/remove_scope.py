@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from include.councils.model import UK, councils
-from include.errors import PermanentError, UnknownName
+from include.councils.model import UK
+from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.jobs.operate import remove_files
-from include.jobs.pipeline.known_sources import known_contracts, partition_at, sources_with_data
+from include.jobs.pipeline.known_sources import (
+    known_contracts,
+    known_names,
+    partition_at,
+    sources_with_data,
+)
 from include.jobs.pipeline.selection import Selection
 from include.landing.inventory import Stored, other_objects, stored_landings
-from include.sources.model import Contract, every_contract
+from include.sources.model import Contract, contracts, every_contract
 from include.sources.partition import Partition
 from include.transform.leftovers import Relation, built_without_model
 from include.warehouse.books import removals, stored
@@ -129,11 +134,11 @@ def find_scope(selection: Selection, *, lake: Lake, dsn: str, dags: Dags | None)
     timeless = not (selection.periods or selection.first or selection.last)
     with connect(dsn) as connection, connection.cursor() as cursor:
         names = sources_with_data(lake, cursor)
-        contracts = known_contracts(cursor)
+        known = known_contracts(cursor)
         sources = selection.sources or tuple(sorted(names))
-        parts = [part for name in sources for part in _parts(cursor, name, lake, contracts)]
+        parts = [part for name in sources for part in _parts(cursor, name, lake, known)]
         _refuse_wrong(selection, names, {part.partition.council for part in parts})
-        scope = Scope([part for part in parts if selection.has(part.partition)], contracts)
+        scope = Scope([part for part in parts if selection.has(part.partition)], known)
         scope.removed = removals.removed_before(cursor, selection.sources, selection.councils)
         if selection.sources and timeless and not selection.councils:
             (scope.dataset,) = selection.sources
@@ -145,15 +150,8 @@ def find_scope(selection: Selection, *, lake: Lake, dsn: str, dags: Dags | None)
         for council in selection.councils:
             scope.files += remove_files.files_of_council(council)
         scope.blockers += remove_files.depends_on_councils(selection.councils)
-    if scope.empty and not scope.removed and (scope.dataset or scope.whole_councils):
-        what, known = ("source", sorted({*every_contract(), *names}))
-        if scope.whole_councils:
-            what, known = ("council", list(councils()))
-        name = scope.dataset or ", ".join(scope.whole_councils)
-        raise UnknownName(
-            f"unknown {what} {name!r}: there is no file of that name, and no data. "
-            f"Known: {', '.join(known)}."
-        )
+    if scope.empty and not scope.removed:
+        selection.check(known_names(names, {part.partition.council for part in parts}))
     return scope
 
 
@@ -176,18 +174,17 @@ def _parts(
 def _refuse_wrong(selection: Selection, sources: set[str], with_data: set[str]) -> None:
     if not selection.sources and not selection.councils:
         raise PermanentError("remove: nothing selected. Name a source, or a council (--council).")
+    if len(selection.sources) > 1 and selection == Selection(selection.sources):
+        raise PermanentError(
+            f"remove: {' and '.join(selection.sources)}: remove one dataset at a time."
+        )
     if not selection.sources and UK in selection.councils:
         raise PermanentError(f"remove: {UK!r} is not a council. Name the source, too.")
-    known = {*every_contract(), *sources}
-    dates = Selection((), (), selection.periods, selection.first, selection.last)
+    dates = Selection(periods=selection.periods, first=selection.first, last=selection.last)
     dates.check()
-    partial = selection.councils or selection != Selection(selection.sources)
-    for source in selection.sources if partial else ():
-        if source not in known:
-            raise UnknownName(f"unknown source {source!r}. Known: {', '.join(sorted(known))}.")
-    for council in selection.councils:
-        if council not in {UK, *councils(), *with_data} and selection.sources:
-            raise UnknownName(f"unknown council {council!r}. Known: {', '.join(councils())}.")
+    if selection not in (Selection(selection.sources), Selection(councils=selection.councils)):
+        disabled = every_contract().keys() - contracts()
+        selection.check(known_names(sources | disabled, with_data))
 
 
 def _add_definitions(scope: Scope, lake: Lake, dsn: str, dags: Dags | None) -> None:

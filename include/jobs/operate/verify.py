@@ -20,10 +20,12 @@ from include.jobs.operate.differences import Difference, Place
 from include.jobs.pipeline.known_sources import (
     KnownSource,
     belongs,
+    known_names,
     partition_at,
     retired,
 )
 from include.jobs.pipeline.load import rules_hash_of
+from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import AHEAD, read_page
 from include.landing.store import ROOT, Landings
@@ -31,11 +33,11 @@ from include.records.diagnose import diagnose
 from include.records.read import BodyCutShort, read_records
 from include.settings import Settings
 from include.sources.formats import Format
-from include.sources.model import Contract, contract, contracts, every_contract
+from include.sources.model import Contract, contracts, every_contract
 from include.sources.partition import Partition
 from include.sources.raw_table import SCHEMA
 from include.warehouse import read_back
-from include.warehouse.books import ledger, removals
+from include.warehouse.books import ledger, removals, stored
 from include.warehouse.connection import ArrowCursor, connect, connect_for_arrow, rows
 from include.warehouse.schema import raw_table
 
@@ -55,9 +57,7 @@ def verify(
     *,
     lake: Lake,
     dsn: str,
-    source: str | None = None,
-    council: str | None = None,
-    period: str | None = None,
+    selection: Selection = EVERYTHING,
     deep: bool = False,
     progress: Callable[[str, int, int], None] = lambda doing, done, total: None,
 ) -> Verified:
@@ -70,7 +70,7 @@ def verify(
     Raises `UnknownName`, and `PermanentError` if there is nothing to compare.
     """
     done = Verified()
-    for known in _sources(lake, dsn, source):
+    for known in _sources(lake, dsn, selection):
         with connect_for_arrow(dsn) as connection, connection.cursor() as cursor:
             if known.state == "gone":
                 done.differences.append(Difference.of_retired(known, None))
@@ -79,7 +79,7 @@ def verify(
             in_use = known.state == "enabled"
             comparing = _Comparing(known.contract, lake.landings, cursor, deep, done, in_use)
             try:
-                places = comparing.places(council, period)
+                places = comparing.places(selection)
             except TableOutdated as error:
                 done.differences.append(
                     Difference.of_table(known.contract, error)
@@ -121,8 +121,8 @@ class _Comparing:
         self._rules_hash = _rules_hash(contract, done)
         self._not_of_contract: Counter[str] = Counter()
 
-    def places(self, council: str | None, period: str | None) -> list[Partition]:
-        """Every partition on either side. Raises `TableOutdated`."""
+    def places(self, selection: Selection) -> list[Partition]:
+        """The selected partitions on either side. Raises `TableOutdated`."""
         name = f"{SCHEMA}.{self._contract.name}"
         found = rows(self._cursor, raw_table.COLUMNS_QUERY, name)
         raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
@@ -131,11 +131,7 @@ class _Comparing:
             for name, day in read_back.partitions(self._cursor, self._contract)
         }
         known |= set(self._landed())
-        return sorted(
-            item
-            for item in known
-            if council in (None, item.council) and period in (None, str(item.period))
-        )
+        return sorted(filter(selection.has, known))
 
     def _landed(self) -> Iterator[Partition]:
         prefix = f"{ROOT}{self._contract.name}/"
@@ -241,15 +237,19 @@ def _rules_hash(contract: Contract, done: Verified) -> str | None:
     return rules_hash_of(contract, settings)
 
 
-def _sources(lake: Lake, dsn: str, source: str | None) -> list[KnownSource]:
-    """Those in use, then those that have data all the same; or one of them.
+def _sources(lake: Lake, dsn: str, selection: Selection) -> list[KnownSource]:
+    """The selected ones: those in use, then those that have data all the same.
 
-    Raises `UnknownName` for one that is neither.
+    Raises as `Selection.check` does for a name that neither a file nor data have.
     """
     found = [KnownSource(name, contract, "enabled") for name, contract in contracts().items()]
     with connect(dsn) as connection, connection.cursor() as cursor:
-        found += retired(lake, cursor)
-    chosen = [known for known in found if source in (None, known.name)]
-    if not chosen and source and source not in every_contract():
-        contract(source)
-    return chosen
+        out_of_use = retired(lake, cursor)
+        councils = stored.councils(cursor)
+    out_of_use_names = {one.name for one in out_of_use} | (every_contract().keys() - contracts())
+    selection.check(known_names(out_of_use_names, councils))
+    return [
+        one
+        for one in (*found, *out_of_use)
+        if not selection.sources or one.name in selection.sources
+    ]

@@ -13,6 +13,7 @@ from include.jobs.lake import Lake
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.known_sources import belongs
 from include.jobs.pipeline.load import load
+from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.landing.store import ROOT
 from include.settings import Settings
 from include.sources.extract import DatabaseExtract
@@ -115,17 +116,17 @@ def _source_dsn(contract: Contract) -> str | None:
 
 
 def landed_partitions(
-    lake: Lake, source: str | None = None, council: str | None = None, period: str | None = None
+    lake: Lake, selection: Selection = EVERYTHING
 ) -> list[tuple[Contract, Partition]]:
-    """Every partition with a landing in S3, parents before their children."""
+    """The selected partitions with a landing in S3, parents before their children."""
     lake = lake.as_job("load")
     found = []
     for contract in _parents_first():
-        if source and contract.name != source:
+        if selection.sources and contract.name not in selection.sources:
             continue
         prefix = f"{ROOT}{contract.name}/"
         for name in lake.landings.folders(prefix):
-            if council and name != council:
+            if selection.councils and name not in selection.councils:
                 continue
             if not belongs(contract, name):
                 log.warning(
@@ -134,8 +135,6 @@ def landed_partitions(
                 )
                 continue
             for text in lake.landings.folders(f"{prefix}{name}/"):
-                if period and text != period:
-                    continue
                 try:
                     partition = contract.partition(name, text)
                 except UnknownName:
@@ -146,7 +145,7 @@ def landed_partitions(
                         contract.period,
                     )
                     continue
-                if _is_landed(lake, partition):
+                if selection.has(partition) and _is_landed(lake, partition):
                     found.append((contract, partition))
     return found
 

@@ -6,7 +6,7 @@ contract that the database recorded when it was loaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -90,6 +90,11 @@ def readable_contract(name: str, dsn: str, doing: str) -> Contract:
         f"include/sources/{name}.yaml (`enabled: false` will do), or remove all of it: "
         f"`wandle remove {name}`."
     )
+
+
+def known_names(sources: Iterable[str], councils: Iterable[str]) -> set[tuple[str, str]]:
+    """Sources and councils that have no file, for `Selection.check`."""
+    return {(source, "") for source in sources} | {("", council) for council in councils}
 
 
 def belongs(contract: Contract, council: str) -> bool:

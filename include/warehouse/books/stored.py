@@ -52,6 +52,16 @@ def sources(cursor: Cursor) -> set[str]:
     return found
 
 
+def councils(cursor: Cursor) -> set[str]:
+    """Each council that the ledger or the quarantine names."""
+    found = rows(
+        cursor,
+        "select council from ops.load union select council from ops.landing "
+        "union select council from ops.quarantine",
+    )
+    return {str(row["council"]) for row in found}
+
+
 def has_table(cursor: Cursor, source: str) -> bool:
     """Whether the raw table exists; a source that was never enabled has none."""
     found = rows(cursor, "select to_regclass($1) is not null as there", table_of(source))
