@@ -296,6 +296,7 @@ def test_a_council_whose_file_is_gone_goes_from_every_source(
         == []
     )
     assert listing(councils="merton").removed["removed_by"] == "somebody"
+    assert removing("gauges", councils="merton").empty
 
 
 def test_a_partition_of_no_council_is_not_reloaded_and_can_be_removed(

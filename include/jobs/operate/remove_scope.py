@@ -130,6 +130,7 @@ def find_scope(selection: Selection, *, lake: Lake, dsn: str, dags: Dags | None)
     council: then their definitions go, too. Raises `UnknownName` and
     `PermanentError` for a selection that cannot be meant.
     """
+    _refuse_wrong(selection)
     lake = lake.as_job("housekeeping")
     timeless = not (selection.periods or selection.first or selection.last)
     with connect(dsn) as connection, connection.cursor() as cursor:
@@ -137,7 +138,6 @@ def find_scope(selection: Selection, *, lake: Lake, dsn: str, dags: Dags | None)
         known = known_contracts(cursor)
         sources = selection.sources or tuple(sorted(names))
         parts = [part for name in sources for part in _parts(cursor, name, lake, known)]
-        _refuse_wrong(selection, names, {part.partition.council for part in parts})
         scope = Scope([part for part in parts if selection.has(part.partition)], known)
         scope.removed = removals.removed_before(cursor, selection.sources, selection.councils)
         if selection.sources and timeless and not selection.councils:
@@ -151,7 +151,8 @@ def find_scope(selection: Selection, *, lake: Lake, dsn: str, dags: Dags | None)
             scope.files += remove_files.files_of_council(council)
         scope.blockers += remove_files.depends_on_councils(selection.councils)
     if scope.empty and not scope.removed:
-        selection.check(known_names(names, {part.partition.council for part in parts}))
+        known_too = names | every_contract().keys() - contracts()
+        selection.check(known_names(known_too, {part.partition.council for part in parts}))
     return scope
 
 
@@ -171,7 +172,7 @@ def _parts(
     return [found[where] for where in sorted(found, key=str)]
 
 
-def _refuse_wrong(selection: Selection, sources: set[str], with_data: set[str]) -> None:
+def _refuse_wrong(selection: Selection) -> None:
     if not selection.sources and not selection.councils:
         raise PermanentError("remove: nothing selected. Name a source, or a council (--council).")
     if len(selection.sources) > 1 and selection == Selection(selection.sources):
@@ -180,11 +181,7 @@ def _refuse_wrong(selection: Selection, sources: set[str], with_data: set[str]) 
         )
     if not selection.sources and UK in selection.councils:
         raise PermanentError(f"remove: {UK!r} is not a council. Name the source, too.")
-    dates = Selection(periods=selection.periods, first=selection.first, last=selection.last)
-    dates.check()
-    if selection not in (Selection(selection.sources), Selection(councils=selection.councils)):
-        disabled = every_contract().keys() - contracts()
-        selection.check(known_names(sources | disabled, with_data))
+    Selection(periods=selection.periods, first=selection.first, last=selection.last).check()
 
 
 def _add_definitions(scope: Scope, lake: Lake, dsn: str, dags: Dags | None) -> None:

@@ -82,7 +82,7 @@ def columns(cursor: Cursor, source: str) -> dict[str, str]:
 def places(cursor: Cursor, source: str) -> dict[Place, Counts]:
     """What each partition of the source has."""
     found: dict[Place, Counts] = defaultdict(Counts)
-    queries = [
+    queries: list[tuple[str, str, tuple[str, ...]]] = [
         ("entries", _COUNTED.format(table="load"), (source,)),
         ("entries", _COUNTED.format(table="landing"), (source,)),
         ("quarantined", _COUNTED.format(table="quarantine"), (source,)),
