@@ -64,7 +64,8 @@ def remove(
 
     selection = selected(source, council, period, first, last)
     settings = settings_for("postgresql", "s3")
-    lake, dsn, dags = lake_of(settings), settings.need("loader_dsn"), _airflow(settings)
+    dsn = settings.need("loader_dsn")
+    lake, dags = lake_of(settings), _airflow(settings)
     if not yes:
         scope = find_scope(selection, lake=lake, dsn=dsn, dags=dags)
     else:

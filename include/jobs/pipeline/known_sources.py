@@ -12,10 +12,10 @@ from datetime import date
 from typing import Literal
 
 from include.councils.model import UK, councils
-from include.errors import PermanentError, UnknownName
+from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.landing.store import ROOT
-from include.sources.model import Contract, contracts, every_contract
+from include.sources.model import Contract, contract, contracts, every_contract
 from include.sources.partition import Grain, Partition, Period
 from include.warehouse.books import contracts as books
 from include.warehouse.books import stored
@@ -80,10 +80,7 @@ def readable_contract(name: str, dsn: str, doing: str) -> Contract:
         if known.contract:
             return known.contract
         if name not in stored.sources(cursor):
-            raise UnknownName(
-                f"unknown source {name!r}. Known: {', '.join(every_contract())}. The database has "
-                "nothing of that name, either."
-            )
+            return contract(name)
     raise PermanentError(
         f"{doing}: {name}: its file is gone and the database has not recorded its contract, so "
         "its records cannot be read, nor searched completely. Nothing was changed. Restore "
