@@ -13,7 +13,8 @@ from include.jobs.operate.erase import erase
 from include.jobs.operate.erase_subject import Subject
 from include.jobs.operate.housekeeping import housekeeping
 from include.jobs.operate.verify import verify
-from include.jobs.pipeline.known_sources import readable_contract
+from include.jobs.pipeline import known_sources
+from include.jobs.pipeline.known_sources import belongs, readable_contract
 from include.jobs.pipeline.load import load
 from include.landing import inventory
 from include.sources.model import Contract, every_contract
@@ -178,3 +179,21 @@ def test_every_contract_reads_back_as_it_was_recorded(name):
 
     assert read == known
     assert read.contract_hash == known.contract_hash
+
+
+def test_a_broken_file_is_to_be_fixed_and_nothing_recommends_removing_its_data(
+    loaded, lake, warehouse, monkeypatch, tmp_path
+):
+    (tmp_path / "gauges.yaml").write_text("name: [")
+    (tmp_path / "merton.yaml").write_text("name: [")
+    monkeypatch.setattr(known_sources.source_model, "FOLDER", tmp_path)
+    monkeypatch.setattr(known_sources.council_model, "FOLDER", tmp_path)
+
+    (difference,) = verify(lake=lake, dsn=warehouse.dsn()).differences
+
+    assert difference.what == "its contract file is broken."
+    assert difference.next == (
+        "Fix include/sources/gauges.yaml; `wandle validate` says what is wrong."
+    )
+    assert belongs(PEOPLE, "merton")
+    assert not belongs(PEOPLE, "croydon")

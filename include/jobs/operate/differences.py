@@ -53,6 +53,8 @@ class Difference:
         what = "there are data, but its contract file is gone."
         if known.state == "disabled":
             what = "there are data, but it is switched off."
+        elif known.state == "broken":
+            what = "its contract file is broken."
         kind: Kind = "table" if error else "no contract"
         if error:
             what = f"{what} {str(error).partition('. Run ')[0]}."

@@ -72,7 +72,7 @@ def verify(
     done = Verified()
     for known in _sources(lake, dsn, selection):
         with connect_for_arrow(dsn) as connection, connection.cursor() as cursor:
-            if known.state == "gone":
+            if known.state in ("broken", "gone"):
                 done.differences.append(Difference.of_retired(known, None))
             if known.contract is None:
                 continue

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from include.councils import model as council_model
 from include.councils.model import UK, councils
 from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.landing.store import ROOT
+from include.sources import model as source_model
 from include.sources.model import Contract, contract, contracts, every_contract
 from include.sources.partition import Grain, Partition, Period
 from include.warehouse.books import contracts as books
@@ -22,7 +24,7 @@ from include.warehouse.books import stored
 from include.warehouse.connection import Cursor, connect
 from include.warehouse.schema import raw_table
 
-State = Literal["enabled", "disabled", "gone"]
+State = Literal["enabled", "disabled", "broken", "gone"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class KnownSource:
     def how_to_proceed(self) -> str:
         """What to do about data that nothing loads any more."""
         file = f"include/sources/{self.name}.yaml"
+        if self.state == "broken":
+            return f"Fix {file}; `wandle validate` says what is wrong."
         again = f"Set `enabled: true` in {file}" if self.state == "disabled" else f"Restore {file}"
         return f"{again}, or remove them: `wandle remove {self.name}`."
 
@@ -58,8 +62,13 @@ def _known(cursor: Cursor, name: str, recorded: Mapping[str, Contract]) -> Known
     found = [known[name] for known in (every_contract(), recorded) if name in known]
     table = stored.columns(cursor, name)
     fitting = [one for one in found if not table or not raw_table.differences(one, table)]
-    state: State = "disabled" if name in every_contract() else "gone"
-    return KnownSource(name, next(iter((*fitting, *found)), None), state)
+    return KnownSource(name, next(iter((*fitting, *found)), None), _state(name))
+
+
+def _state(name: str) -> State:
+    if name in every_contract():
+        return "disabled"
+    return "broken" if (source_model.FOLDER / f"{name}.yaml").exists() else "gone"
 
 
 def known_contracts(cursor: Cursor) -> dict[str, Contract]:
@@ -96,7 +105,10 @@ def known_names(sources: Iterable[str], councils: Iterable[str]) -> set[tuple[st
 
 def belongs(contract: Contract, council: str) -> bool:
     """Whether a council's partitions are of the contract: the council has a file, or is `uk`."""
-    return council == UK if contract.councils == UK else council in councils()
+    if contract.councils == UK or council == UK:
+        return council == contract.councils
+    # A file that is broken is still there.
+    return council in councils() or (council_model.FOLDER / f"{council}.yaml").exists()
 
 
 def partition_at(
