@@ -40,22 +40,25 @@ def housekeeping(
     """
     from include.jobs.lake import lake_of
     from include.jobs.operate.housekeeping import housekeeping as run
+    from include.jobs.operate.housekeeping import refuse_unknown_retention
 
     settings = settings_for("postgresql", "s3")
     dsn = settings.need("loader_dsn")
-    found = run(lake=lake_of(settings), dsn=dsn, delete=yes)
+    lake = lake_of(settings)
+    found = run(lake=lake, dsn=dsn, delete=yes)
     if as_json:
         print_json(found)
-        return
-    columns = ("source", "council", "period", "reason", "objects", "bytes")
-    _print(found, columns, notes=[item["landing"] for item in found])
-    size = sum(item["bytes"] for item in found)
-    done = "deleted" if yes else "to delete. Run again with `--yes`"
-    say(
-        f"{counted(len(found), 'landing')}, {size:,} bytes {done}."
-        if found
-        else "Nothing to delete."
-    )
+    else:
+        columns = ("source", "council", "period", "reason", "objects", "bytes")
+        _print(found, columns, notes=[item["landing"] for item in found])
+        size = sum(item["bytes"] for item in found)
+        done = "deleted" if yes else "to delete. Run again with `--yes`"
+        say(
+            f"{counted(len(found), 'landing')}, {size:,} bytes {done}."
+            if found
+            else "Nothing to delete."
+        )
+    refuse_unknown_retention(lake=lake, dsn=dsn)
 
 
 @commands.command()

@@ -55,16 +55,17 @@ def housekeeping(
     `interrupted`, `expired`), `objects` and `bytes` as stored. For
     expired personal data that are only in the database, `landing` is empty.
 
-    Sources that are switched off or whose contract file is gone are kept as
-    long as their contract says, too. Raises `PermanentError` at the end, if
-    there are data of which no contract is known, and `ServiceUnavailable`
-    (retryable) if a partition was being loaded and was skipped.
+    Data of sources that are switched off or whose contract file is gone are
+    kept as long as their contract says, too; see `refuse_unknown_retention`.
+
+    Raises `ServiceUnavailable` (retryable) at the end, if a partition was
+    being loaded and was skipped.
     """
     now = now or datetime.now(UTC)
     lake = lake.as_job("housekeeping")
-    without: list[str] = []
     if contracts is None:
-        contracts, without = _contracts(lake, dsn)
+        with connect(dsn) as connection, connection.cursor() as cursor:
+            contracts = known_contracts(cursor)
     going = _going(lake, dsn, contracts, now)
     left: list[str] = []
     listed: list[dict[str, Any]] = []
@@ -80,23 +81,20 @@ def housekeeping(
     _report(listed, deleted=delete)
     if left:
         raise ServiceUnavailable(f"housekeeping: skipped {len(left)} partitions: {left[0]}")
-    if without:
-        told = (
-            f"housekeeping: no contract is known of {', '.join(without)}, so how long to keep "
-            "their data is not, either. All other data past retention are dealt with. Restore "
-            "include/sources/SOURCE.yaml (`enabled: false` will do), or `wandle remove SOURCE`."
-        )
-        if delete:
-            raise PermanentError(told)
-        log.warning("%s", told)
     return listed
 
 
-def _contracts(lake: Lake, dsn: str) -> tuple[dict[str, Contract], list[str]]:
-    """Every contract that is known, and the sources that have data and none."""
+def refuse_unknown_retention(*, lake: Lake, dsn: str) -> None:
+    """Raise `PermanentError` naming the sources that have data, but no known contract."""
     with connect(dsn) as connection, connection.cursor() as cursor:
-        found = known_contracts(cursor)
-        return found, sorted(sources_with_data(lake, cursor) - found.keys())
+        found = sources_with_data(lake.as_job("housekeeping"), cursor)
+        without = sorted(found - known_contracts(cursor).keys())
+    if without:
+        raise PermanentError(
+            f"housekeeping: no contract is known of {', '.join(without)}, so how long to keep "
+            "their data is not, either. Restore include/sources/SOURCE.yaml (`enabled: false` will "
+            "do), or `wandle remove SOURCE`."
+        )
 
 
 def summary(listed: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
