@@ -358,3 +358,31 @@ def test_what_other_contracts_and_models_read_is_refused_naming_them(removing, w
 
     assert "nothing was changed" in str(parent.value)
     assert warehouse.value("select count(*) from ops.removal") == 0
+
+
+def test_an_earlier_version_s_table_can_record_removals_after_a_migration(
+    new_database, migrated, lake
+):
+    database = new_database(migrated.name)
+    database.query(
+        "alter table ops.removal drop removed_by, drop rows, drop quarantined, drop entries, "
+        "drop definitions, add primary key (source, council, period, landing_id), "
+        "drop constraint removal_reason_check, add constraint removal_reason_check "
+        "check (reason in ('superseded', 'interrupted', 'expired', 'erased'))"
+    )
+    database.query("drop table ops.contract")
+
+    changed = migrate(database.admin, [GAUGES], {})
+    land(lake, GAUGES, GOOD)
+    where = GAUGES.partition("kingston", MAY)
+    load(GAUGES, where, lake=lake, dsn=database.dsn(), run_id="run")
+    remove(
+        selection("gauges"),
+        lake=lake, dsn=database.dsn(), by="somebody", dags=None, drop_tables=None,
+    )  # fmt: skip
+
+    assert "let ops.removal say `removed`" in changed
+    assert database.query(
+        "select period is null, removed_by, rows from ops.removal order by 1"
+    ) == [(False, "somebody", 3), (True, "somebody", 0)]
+    assert migrate(database.admin, [GAUGES], {}) == []
