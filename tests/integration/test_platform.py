@@ -4,6 +4,7 @@ The tests tell one story, in order, on one platform.
 """
 
 import itertools
+import json
 import shutil
 import socket
 import subprocess
@@ -21,12 +22,14 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from include import cli
+from include.errors import ServiceUnavailable
 from include.local import platform, processes
 from include.local.account import as_unprivileged, unprivileged
 from include.local.home import HOST, read_json
 from include.local.services import postgres
 from include.local.services.airflow_api import AirflowApi
-from include.local.state import read_secrets
+from include.local.services.airflow_dags import AirflowDags
+from include.local.state import prepare, read_secrets
 from include.settings import Settings
 
 pytestmark = pytest.mark.platform
@@ -150,6 +153,42 @@ def test_airflow_lets_in_who_knows_the_password_and_nobody_else(variables):
     anonymous = requests.get(f"{variables['AIRFLOW_URL']}/api/v2/dags", timeout=30)
 
     assert [right.status_code, wrong.status_code, anonymous.status_code] == [201, 401, 401]
+
+
+@pytest.fixture
+def dags(variables) -> AirflowDags:
+    names = ("AIRFLOW_URL", "AIRFLOW_USER", "AIRFLOW_PASSWORD")
+    return AirflowDags(AirflowApi(*(variables[name] for name in names)))
+
+
+def test_a_dag_whose_contract_is_gone_is_deleted_with_its_runs(settings, dags):
+    admin = prepare(settings).need("admin_dsn").replace("/warehouse", "/airflow")
+    with psycopg.connect(admin) as connection:
+        # As Airflow leaves a DAG that the newest parse of its file did not find.
+        for table, changes in (
+            ("dag", {"dag_id": "ingest_gone", "last_parsed_time": "2026-01-01T00:00:00Z"}),
+            ("dag_run", {"dag_id": "ingest_gone", "id": 4711, "state": "success"}),
+        ):
+            connection.execute(
+                f"insert into {table} select (jsonb_populate_record(one, %s::jsonb)).* "  # type: ignore[arg-type]
+                f"from {table} as one where dag_id = 'ingest_weather_hourly' limit 1",
+                (json.dumps(changes),),
+            )
+
+    found = dags.history("ingest_gone")
+    dags.delete("ingest_gone")
+
+    assert found is not None
+    assert (found.runs, found.active) == (1, ())
+    assert dags.history("ingest_gone") is None
+    assert dags.history("ingest_weather_hourly") is not None
+
+
+def test_a_dag_that_its_file_still_defines_is_not_deleted(dags):
+    with pytest.raises(ServiceUnavailable, match="the DAG transform is still there after 0 s"):
+        dags.delete("transform", seconds=0)
+
+    assert dags.history("transform") is not None
 
 
 @pytest.mark.parametrize(("role", "status"), [("admin", 200), ("superuser", 403), (["admin"], 403)])
