@@ -147,12 +147,15 @@ def _ingest(partitions: list[tuple[Contract, Partition]], *, force: bool, fetch:
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.ingest import Outcome
     from include.jobs.pipeline.ingest import ingest as run
+    from include.jobs.pipeline.origin import described
 
     settings = Settings.read()
     lake, dsn = lake_of(settings), settings.need("loader_dsn")
     seen: list[Outcome] = []
     with progress() as advance:
         for contract, some in _by_source(partitions):
+            if fetch:
+                say(f"{contract.name}: requesting {described(contract, settings)}")
             outcomes = run(
                 contract,
                 some,

@@ -12,11 +12,12 @@ from typing import IO
 import requests
 import tenacity
 
-from include.errors import SourceRejected, SourceUnavailable
+from include.errors import PipelineError, SourceRejected, SourceUnavailable
 from include.extract.hosts import Hosts, Refused, address_of, lost_parameters
 from include.extract.network.addresses import NotAllowed
 from include.extract.network.connection import Guard, Session, guarded
 from include.extract.network.deadline import Deadline, Fetch
+from include.extract.network.failures import failure_of
 from include.extract.network.receive import receive
 from include.extract.rate_limit import limiter
 from include.extract.statuses import Again, Part, Preparing, part_of, refuse
@@ -235,10 +236,7 @@ class Client:
                 "`extract.private_hosts` in the contract."
             ) from None
         except requests.RequestException as error:
-            raise Again(
-                f"{sending.who}: no answer from {sending.address} ({type(error).__name__}). "
-                "The next retry may succeed."
-            ) from error
+            raise _unanswered(sending, error) from error
 
     def _redirect(self, sending: _Sending, response: requests.Response) -> None:
         """Follow a redirect, or raise if it is not allowed."""
@@ -283,6 +281,15 @@ class Client:
             failure,
             state.upcoming_sleep,
         )
+
+
+def _unanswered(sending: _Sending, error: requests.RequestException) -> PipelineError:
+    """The failure of a request without an answer, with its reason."""
+    found = failure_of(error, sending.url)
+    told = f"{sending.who}: no answer from {sending.address} ({found.what})."
+    if found.permanent:
+        return SourceRejected(f"{told} Retrying will not help. {found.fix}")
+    return Again(f"{told} The next retry may succeed. {found.fix}".rstrip())
 
 
 def _answer(

@@ -54,7 +54,9 @@ def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
 
     `settings.home`, the volume `admin`, holds everything; Airflow's containers
     get the settings and connections of their tasks, never the superuser's.
+    Raises `WrongSetting` if the volume's data come from another origin.
     """
+    settings.refuse_other_origin()
     prepare_broker(settings, volumes)
     make_secrets(settings.home, GENERATED)
     begin_sandbox(settings.home)

@@ -16,13 +16,14 @@ from include.local.account import unprivileged
 from include.local.home import (
     HOST,
     PORT_OFFSETS,
+    SANDBOX_HOSTS,
     StateDamaged,
     make_private_folder,
     port,
     read_kept,
     write_private,
 )
-from include.settings import Settings, connection_variable
+from include.settings import ORIGIN, Settings, connection_variable
 from include.sources.extract import DatabaseExtract
 from include.sources.model import every_contract
 
@@ -97,7 +98,10 @@ def prepare(settings: Settings) -> Settings:
     Addresses and credentials come from the folder, not from the environment,
     so that personal AWS keys or DSNs never reach the platform. Secrets are
     generated once; the settings file follows the port base.
+
+    Raises `WrongSetting` if the folder's data come from another origin.
     """
+    settings.refuse_other_origin()
     home = settings.home
     # PostgreSQL may run as another user, in a folder of its own below: it passes through.
     make_private_folder(home, 0o700 if unprivileged() is None else 0o711)
@@ -195,6 +199,7 @@ def with_addresses(settings: Settings, addresses: Addresses) -> Settings:
         update={field: f"postgresql://{r}:{generated[r]}@{server}" for field, r in roles.items()}
         | {
             "sandbox_url": "" if settings.live else addresses.sandbox,
+            "sandbox_hosts": "" if settings.live else ",".join(SANDBOX_HOSTS),
             "s3_endpoint": addresses.s3,
             "s3_access_key": generated["s3_access_key"],
             "s3_secret_key": generated["s3_secret_key"],
@@ -225,6 +230,7 @@ def server_of(settings: Settings) -> str:
 IN_SETTINGS_FILE = (
     "port_base",
     "sandbox_url",
+    "sandbox_hosts",
     "bucket",
     "s3_endpoint",
     "s3_access_key",
@@ -250,9 +256,15 @@ def as_variables(settings: Settings, fields: tuple[str, ...]) -> dict[str, str]:
 
 
 def write_settings_file(local: Settings, home: Path, fields: tuple[str, ...]) -> None:
-    """Write changed settings to the file that every process with this `WANDLE_HOME` reads."""
+    """Write changed settings to the file that every process with this `WANDLE_HOME` reads.
+
+    It also says where the folder's data come from, for good.
+    """
     path = home / "wandle.env"
-    variables = as_variables(local, fields)
+    variables = as_variables(local, fields) | {ORIGIN: local.origin}
+    if local.payloads:
+        written = str(local.payloads).replace("\\", "\\\\").replace("'", "\\'")
+        variables["WANDLE_PAYLOADS"] = f"'{written}'"
     for name, dsn in source_connections(local).items():
         variables[connection_variable(name)] = dsn
     lines = [f"{name}={value}" for name, value in variables.items()]
