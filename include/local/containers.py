@@ -30,7 +30,7 @@ from include.local.state import (
     write_settings_file,
 )
 from include.settings import Settings
-from include.terminal import complain
+from include.terminal import complain, say
 
 VOLUMES = Path("/volumes")
 ADDRESSES = Addresses(
@@ -119,6 +119,7 @@ def migrate(settings: Settings) -> None:
 
 def demo(settings: Settings, asked_for: argparse.Namespace) -> None:
     """Run the main job on the running platform. Raises as `include.local.demo.run.run` does."""
+    from include.jobs.pipeline.origin import listed
     from include.local.demo import run as running
     from include.local.demo.window import asked_of_sources, choose_window
 
@@ -137,6 +138,8 @@ def demo(settings: Settings, asked_for: argparse.Namespace) -> None:
     api.wait_for_dags(names, airflow.DAGS_SECONDS)
     for name in names:
         api.unpause(name)
+    for place in listed((item.contract for item in asked), settings):
+        say(f"Sources   {place}")
     running.run(settings, window, asked, url=asked_for.url)
 
 

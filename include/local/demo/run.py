@@ -9,7 +9,6 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from include.jobs.pipeline.books import ledger_entries, marts_are_behind
-from include.jobs.pipeline.origin import listed
 from include.local import platform
 from include.local.demo.runs import POLL_SECONDS, DemoFailed, ingest_all, why
 from include.local.demo.window import Asked, Window, asked_of_sources, choose_window
@@ -57,8 +56,6 @@ def run(settings: Settings, window: Window, asked: list[Asked], *, url: str) -> 
     began = time.monotonic()
     api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
     say(f"Running the main job through Airflow: {_told(window, asked)}")
-    for place in listed((item.contract for item in asked), settings):
-        say(f"Requesting {place}")
     with _progress() as progress:
         ingest_all(api, asked, progress)
         _wait_for_marts(api, settings, progress)

@@ -1,0 +1,31 @@
+"""Where each source's data come from: the sandbox, the real API, or a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from include.settings import Settings
+from include.sources.extract import DatabaseExtract
+from include.sources.model import Contract
+
+
+def described(contract: Contract, settings: Settings, way: str = "api") -> str:
+    """Where a source is requested, for people: `data.police.uk, in the sandbox`."""
+    if isinstance(contract.extract, DatabaseExtract):
+        return f"the database {contract.extract.connection}"
+    base_url = contract.extract.base_url_of(way)
+    host = urlsplit(base_url).netloc
+    if not settings.in_sandbox(base_url, contract.name):
+        return f"{host}, the real API"
+    if settings.sample(contract.name, base_url).is_file():
+        return f"{host}, in the sandbox, which replays the sample of `wandle new-source`"
+    return f"{host}, in the sandbox"
+
+
+def listed(contracts: Iterable[Contract], settings: Settings) -> list[str]:
+    """A line for each place, with the sources that are requested there."""
+    found: dict[str, list[str]] = {}
+    for contract in contracts:
+        found.setdefault(described(contract, settings), []).append(contract.name)
+    return [f"{place}: {', '.join(names)}" for place, names in found.items()]
