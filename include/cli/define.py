@@ -18,13 +18,29 @@ commands = typer.Typer()
 def new_source(
     name: Annotated[str, typer.Argument(help="Name of the new source, e.g. `air_quality`.")],
     url: Annotated[
-        str, typer.Option("--url", help="URL of one API request, with its query string.")
+        str,
+        typer.Option(
+            "--url",
+            help="URL of one API request, with its query string. May have placeholders, such as "
+            "{council.gss_code} and {period:%Y-%m-%d}.",
+        ),
     ] = "",
     file: Annotated[
         Path | None,
         typer.Option("--file", help="A saved API response.", exists=True, dir_okay=False),
     ] = None,
-    period: Annotated[str, typer.Option(help="Size of a partition: `day` or `month`.")] = "day",
+    period: Annotated[
+        str,
+        typer.Option(
+            "--period",
+            "-p",
+            help="`day` or `month`, or the period to request, which also tells: 2026-07-03, "
+            "2026-07. Default: yesterday.",
+        ),
+    ] = "day",
+    council: Annotated[
+        str, typer.Option("--council", "-c", help="The council to request. Default: any.")
+    ] = "",
     records: Annotated[
         str, typer.Option("--records", help="Path to the records: `result.records`.")
     ] = "",
@@ -33,17 +49,22 @@ def new_source(
 
     Record path, columns, types, key and paging are guesses: review the contract before you
     run it. It loads every record of that response, or it is not written. With `--file`
-    alone, fill in the URL yourself.
+    alone, fill in the URL yourself; the sandbox replays that response. Placeholders are kept
+    in the contract.
 
     Examples:
 
     `wandle new-source air_quality --url "https://api.example.org/v1/readings?day=2026-11-01"`
 
     `wandle new-source air_quality --file response.json --url https://api.example.org/v1/readings`
+
+    `wandle new-source loans --period 2026-07 --url "https://api.example.org/{period:%Y-%m}/loans"`
     """
     from include.jobs.author import new_source as job
 
-    drafted = job.new_source(name, url=url, file=file, period=period, records=records)
+    drafted = job.new_source(
+        name, url=url, file=file, period=period, council=council, records=records
+    )
     for path in drafted.files:
         say(f"Wrote {path}")
     for remark in drafted.remarks:
@@ -63,8 +84,14 @@ def new_council(
         ),
     ],
     force: Annotated[str, typer.Option(help="Police force ID on data.police.uk.")] = "metropolitan",
+    wards: Annotated[
+        int | None,
+        typer.Option(help="How many wards the council has: the box must have just these.", min=1),
+    ] = None,
 ) -> None:
     """Create a council's file, with the police API's wards inside a bounding box.
+
+    Wards of councils that have a file already are left out.
 
     Example:
 
@@ -72,11 +99,13 @@ def new_council(
     """
     from include.jobs.author import new_council as job
 
-    path, wards = job.new_council(name, title=title, gss_code=gss_code, box=box, force=force)
-    say(
-        f"Wrote {path} with {wards} wards. Review it: the box may include wards of neighbouring "
-        "councils."
+    written = job.new_council(
+        name, title=title, gss_code=gss_code, box=box, force=force, wards=wards
     )
+    say(f"Wrote {written.path} with {len(written.wards)} wards: {', '.join(written.wards)}.")
+    for owner, names in written.others.items():
+        say(f"Left out {counted(len(names), 'ward')} of {owner}: {', '.join(names)}.")
+    say("Review it: the box may include wards of other neighbouring councils.")
 
 
 @commands.command()

@@ -1,0 +1,56 @@
+"""Fetch the response that a contract is drafted from."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from include.errors import PermanentError, SourceUnavailable
+from include.extract.client import Client
+from include.jobs.author.address import Address
+from include.settings import Settings
+from include.sources.extract import Extract
+from include.sources.page import SentRequest
+
+# A status ends the command at once; it is a person who waits.
+_FAILURES = frozenset(range(400, 600))
+
+
+def fetched(address: Address, target: str, settings: Settings) -> tuple[bytes, str]:
+    """The body at `target`, a path with its query, and a remark on where it came from.
+
+    A host that the sandbox plays is requested there. Raises what `Client`
+    raises, and `PermanentError` or `SourceUnavailable` for a failure.
+    """
+    extract = Extract.model_validate(
+        {
+            "base_url": address.base_url,
+            "rate": {"per_second": 1, "burst": 1},
+            "parallel": 1,
+            "attempts": 2,
+            "request": {"path": "/"},
+        }
+    )
+    plays = bool(settings.sandbox_url) and settings.in_sandbox(address.base_url)
+    url = (settings.api_url(address.base_url) if plays else address.base_url) + target
+    answer = Client(extract, extract.rate, public_only=False).ask(
+        "new-source", SentRequest(method="GET", url=url), accept=_FAILURES, check=lambda _: None
+    )
+    if answer.status >= 500:
+        raise SourceUnavailable(
+            f"new-source: HTTP {answer.status} from {answer.url}. Try again later, or save a "
+            "response and pass it with --file."
+        )
+    if answer.status >= 400:
+        raise PermanentError(
+            f"new-source: HTTP {answer.status} from {answer.url}. Correct the address."
+        )
+    where = "the sandbox" if plays else "the real API"
+    return answer.body.read(), f"The response is from {urlsplit(url).path} of {where}."
+
+
+def public(url: str, settings: Settings) -> str:
+    """The address of the API itself, for one of the sandbox."""
+    sandbox = settings.sandbox_url
+    if sandbox and url.startswith(f"{sandbox}/"):
+        return "https://" + url.removeprefix(f"{sandbox}/")
+    return url
