@@ -145,7 +145,10 @@ class Settings(BaseSettings):
         if "AWS_ENDPOINT_URL_S3" not in os.environ:
             # The local S3 accepts only its own keys, not a person's AWS credentials.
             of_platform = {name: value for name, value in kept.items() if name in S3_KEYS}
-        if kept.get(ORIGIN) == "live" and not os.environ.keys() & {"WANDLE_LIVE", "WANDLE_PAYLOADS"}:
+        if kept.get(ORIGIN) == "live" and not os.environ.keys() & {
+            "WANDLE_LIVE",
+            "WANDLE_PAYLOADS",
+        }:
             of_platform["WANDLE_LIVE"] = "1"
         try:
             return cls(_env_file=file, **of_platform)
@@ -225,7 +228,7 @@ class Settings(BaseSettings):
     def refuse_other_origin(self) -> None:
         """Raise `WrongSetting` if the state folder's data come from another origin."""
         kept = dotenv_values(self.home / "wandle.env").get(ORIGIN)
-        if kept in (None, self.origin):
+        if not kept or kept == self.origin:
             return
         variable = "WANDLE_PAYLOADS" if self.origin == "recorded" else "WANDLE_LIVE"
         selects = {"live": "WANDLE_LIVE=1 ", "sandbox": ""}.get(
@@ -233,7 +236,7 @@ class Settings(BaseSettings):
         )
         second = shlex.quote(f"{self.home}-{self.origin}")
         raise WrongSetting(
-            f"settings: the state folder {self.home} belongs to {ORIGINS[kept]}, and {variable} "
+            f"settings: the state folder {self.home} belongs to {ORIGINS.get(kept, kept)}, and {variable} "
             f"selects {ORIGINS[self.origin]}: their data must not mix. To continue with this "
             f"folder, unset {variable}. To start a second platform with its own folder, run "
             f"`WANDLE_HOME={second} WANDLE_PORT_BASE={self.port_base + 10} {selects}wandle up`."

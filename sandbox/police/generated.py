@@ -49,7 +49,7 @@ class CouncilMonth(NamedTuple):
 
 
 class GeneratedPolice:
-    """Police data for the wards of the council files and of their neighbours, on a synthetic map."""
+    """Police data for the wards of councils and their neighbours, on a synthetic map."""
 
     def __init__(self, clock: Clock, councils: dict[str, Council]) -> None:
         self._clock = clock

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from include.councils.model import Council
 
-_MERTON = (
-    "Abbey, Cannon Hill, Colliers Wood, Cricket Green, Dundonald, Figge's Marsh, Graveney, "
-    "Hillside, Lavender Fields, Longthornton, Lower Morden, Merton Park, Pollards Hill, "
-    "Ravensbury, Raynes Park, St Helier, Trinity, Village, West Barnes, Wimbledon Park"
-).split(", ")
+_MERTON = [
+    "Abbey",
+    "Cannon Hill",
+    "Colliers Wood",
+    "Cricket Green",
+    "Dundonald",
+    "Figge's Marsh",
+    "Graveney",
+    "Hillside",
+    "Lavender Fields",
+    "Longthornton",
+    "Lower Morden",
+    "Merton Park",
+    "Pollards Hill",
+    "Ravensbury",
+    "Raynes Park",
+    "St Helier",
+    "Trinity",
+    "Village",
+    "West Barnes",
+    "Wimbledon Park",
+]
 _FIRST_CODE = 455
 
 NEIGHBOURS = (

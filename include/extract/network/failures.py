@@ -29,7 +29,12 @@ _NO_COMMON_TLS = (
     "DH_KEY_TOO_SMALL",
     "UNSAFE_LEGACY_RENEGOTIATION_DISABLED",
 )
-_NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+_NOT_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+)
 _WANTS_CERTIFICATE = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE")
 
 _TUNNEL = re.compile(r"Tunnel connection failed: (?P<status>\d{3})(?P<reason>[^'\")]*)")
@@ -41,7 +46,7 @@ _OWN_AUTHORITY = (
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong; `fix` says what a person can do, and only that helps if it is `permanent`."""
+    """What went wrong, and what a person can do; nothing else helps if it is `permanent`."""
 
     what: str
     fix: str = ""
@@ -104,7 +109,7 @@ def _certificate(error: ssl.SSLCertVerificationError, host: str) -> Failure:
         fix = f"Tell the publisher. {_OWN_AUTHORITY}"
     else:
         what = f"the certificate cannot be verified: {said}"
-        fix = f"If the server leaves out intermediate certificates, tell the publisher. {_OWN_AUTHORITY}"
+        fix = f"If its chain is not complete, tell the publisher. {_OWN_AUTHORITY}"
     return Failure(what, f"{fix}.", permanent=True)
 
 

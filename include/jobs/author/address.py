@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import SplitResult, parse_qsl, quote
 
 from include.councils.model import council as council_named
@@ -180,9 +180,10 @@ def chosen_period(text: str) -> tuple[Grain, Period | None]:
 
     Raises `UnknownName`.
     """
-    if text == "day" or text == "month":  # noqa: PLR1714, so that mypy knows
-        return text, None
-    size: Grain = "month" if text.count("-") == 1 else "day"
+    for size in get_args(Grain):
+        if text == size:
+            return size, None
+    size = "month" if text.count("-") == 1 else "day"
     try:
         found = Period.parse(text, size)
         return size, found if found.next else None

@@ -123,7 +123,9 @@ def new_council(
     # The wards are added below; all else is checked before the API is asked.
     validated(content, Council, "new-council")
     if same := [other.title for other in known.values() if other.gss_code == gss_code]:
-        raise PermanentError(f"new-council: {gss_code} is the GSS code of {same[0]}. Correct --gss.")
+        raise PermanentError(
+            f"new-council: {gss_code} is the GSS code of {same[0]}. Correct --gss."
+        )
     _refuse_huge(place, wards)
     found, others = _without_others(_wards_in(place, force), known)
     _refuse_wrong(title, place, force, found, others, wards)
