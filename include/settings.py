@@ -236,10 +236,10 @@ class Settings(BaseSettings):
         )
         second = shlex.quote(f"{self.home}-{self.origin}")
         raise WrongSetting(
-            f"settings: the state folder {self.home} belongs to {ORIGINS.get(kept, kept)}, and {variable} "
-            f"selects {ORIGINS[self.origin]}: their data must not mix. To continue with this "
-            f"folder, unset {variable}. To start a second platform with its own folder, run "
-            f"`WANDLE_HOME={second} WANDLE_PORT_BASE={self.port_base + 10} {selects}wandle up`."
+            f"settings: the state folder {self.home} belongs to {ORIGINS.get(kept, kept)}, and "
+            f"{variable} selects {ORIGINS[self.origin]}: their data must not mix. To continue "
+            f"with this folder, unset {variable}. To start a second platform with its own folder, "
+            f"run `WANDLE_HOME={second} WANDLE_PORT_BASE={self.port_base + 10} {selects}wandle up`."
         )
 
     def sample(self, source: str, base_url: str) -> Path:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote
 
 from include.councils.model import council as council_named
@@ -180,13 +180,14 @@ def chosen_period(text: str) -> tuple[Grain, Period | None]:
 
     Raises `UnknownName`.
     """
-    for size in get_args(Grain):
+    sizes: tuple[Grain, ...] = ("day", "month")
+    for size in sizes:
         if text == size:
             return size, None
-    size = "month" if text.count("-") == 1 else "day"
+    named: Grain = "month" if text.count("-") == 1 else "day"
     try:
-        found = Period.parse(text, size)
-        return size, found if found.next else None
+        found = Period.parse(text, named)
+        return named, found if found.next else None
     except (UnknownName, OverflowError):
         raise UnknownName(
             f"new-source: {text!r} is not a valid period. Choose day or month, or one that has "
