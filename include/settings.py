@@ -225,22 +225,32 @@ class Settings(BaseSettings):
             return "live"
         return "recorded" if self.payloads else "sandbox"
 
-    def refuse_other_origin(self) -> None:
-        """Raise `WrongSetting` if the state folder's data come from another origin."""
+    def refuse_other_origin(self, second: str = "") -> None:
+        """Raise `WrongSetting` if the state folder's data come from another origin.
+
+        `second` is the command that starts a second platform, if it is not `wandle up`.
+        """
         kept = dotenv_values(self.home / "wandle.env").get(ORIGIN)
         if not kept or kept == self.origin:
             return
         variable = "WANDLE_PAYLOADS" if self.origin == "recorded" else "WANDLE_LIVE"
-        selects = {"live": "WANDLE_LIVE=1 ", "sandbox": ""}.get(
-            self.origin, f"WANDLE_PAYLOADS={shlex.quote(str(self.payloads))} "
-        )
-        second = shlex.quote(f"{self.home}-{self.origin}")
         raise WrongSetting(
             f"settings: the state folder {self.home} belongs to {ORIGINS.get(kept, kept)}, and "
             f"{variable} selects {ORIGINS[self.origin]}: their data must not mix. To continue "
             f"with this folder, unset {variable}. To start a second platform with its own folder, "
-            f"run `WANDLE_HOME={second} WANDLE_PORT_BASE={self.port_base + 10} {selects}wandle up`."
+            f"run `{second or self._second_platform()}`."
         )
+
+    def _second_platform(self) -> str:
+        variables = {
+            "WANDLE_HOME": f"{self.home}-{self.origin}",
+            "WANDLE_PORT_BASE": str(self.port_base + 10),
+        }
+        if self.origin == "live":
+            variables["WANDLE_LIVE"] = "1"
+        if self.origin == "recorded":
+            variables["WANDLE_PAYLOADS"] = str(self.payloads)
+        return " ".join([*(f"{k}={shlex.quote(v)}" for k, v in variables.items()), "wandle up"])
 
     def sample(self, source: str, base_url: str) -> Path:
         """The file of the response that the sandbox replays for a source at this address."""

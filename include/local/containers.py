@@ -56,7 +56,10 @@ def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
     get the settings and connections of their tasks, never the superuser's.
     Raises `WrongSetting` if the volume's data come from another origin.
     """
-    settings.refuse_other_origin()
+    command = "docker compose up --detach --build" if settings.live else "make compose-demo"
+    settings.refuse_other_origin(
+        f"COMPOSE_PROJECT_NAME=wandle-{settings.origin} WANDLE_PORT=8090 {command}"
+    )
     prepare_broker(settings, volumes)
     make_secrets(settings.home, GENERATED)
     begin_sandbox(settings.home)
