@@ -150,6 +150,8 @@ def _ingest(partitions: list[tuple[Contract, Partition]], *, force: bool, fetch:
     from include.jobs.pipeline.origin import described
 
     settings = Settings.read()
+    if fetch:
+        settings.refuse_other_origin()
     lake, dsn = lake_of(settings), settings.need("loader_dsn")
     seen: list[Outcome] = []
     with progress() as advance:

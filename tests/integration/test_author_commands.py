@@ -205,3 +205,17 @@ def test_a_landing_is_requested_where_its_source_is_played(
     assert [asked.path for asked in server.asked] == ["/played.test/gauges", "/real/gauges"]
     assert "requesting played.test, in the sandbox" in caplog.text
     assert "the real API" in caplog.text
+
+
+def test_what_the_sandbox_refuses_is_not_taken_for_the_apis_answer(
+    lake, deployment, api, monkeypatch
+):
+    server, url = api
+    server.on("^/", Reply(status=404))
+    monkeypatch.setenv("WANDLE_SANDBOX_URL", url)
+    monkeypatch.setenv("WANDLE_SANDBOX_HOSTS", "played.test")
+    made = contract(extract=extracting(base_url="https://played.test"), councils="uk")
+    where = Partition("gauges", "uk", Period.parse("2017-05", "month"))
+
+    with pytest.raises(SourceRejected, match=r"HTTP 404 .* answer of the sandbox, which plays a"):
+        extract(made, where, lake=lake, run_id="run")

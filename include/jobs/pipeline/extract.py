@@ -15,7 +15,7 @@ from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdra
 from include.extract.pages import fetch_pages, refuse_large
 from include.extract.requests import way_for
 from include.jobs.lake import Lake
-from include.jobs.pipeline.origin import described
+from include.jobs.pipeline.origin import described, explained
 from include.jobs.pipeline.parents import ParentLandings
 from include.landing.manifest import Manifest, Outcome
 from include.landing.write import Draft
@@ -78,9 +78,11 @@ def extract(
             answered=said,
             empty=empty,
         )
-    except PermanentError:
+    except PermanentError as error:
         # The next attempt must not start from the pages that led to this error.
         draft.give_up()
+        if type(error) is SourceRejected:
+            raise explained(error, contract, Settings.read()) from error
         raise
     _report(partition, manifest)
     return manifest.landing_id

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from include.errors import SourceRejected
 from include.settings import Settings
-from include.sources.extract import DatabaseExtract
+from include.sources.extract import DatabaseExtract, Extract
 from include.sources.model import Contract
 
 
@@ -21,6 +22,21 @@ def described(contract: Contract, settings: Settings, way: str = "api") -> str:
     if settings.sample(contract.name, base_url).is_file():
         return f"{host}, in the sandbox, which replays the sample of `wandle new-source`"
     return f"{host}, in the sandbox"
+
+
+def explained(error: SourceRejected, contract: Contract, settings: Settings) -> SourceRejected:
+    """The same failure; it says so where the sandbox refused the request, not the API."""
+    if not isinstance(contract.extract, Extract) or not settings.sandbox_hosts:
+        return error
+    base_url = contract.extract.base_url
+    if not settings.in_sandbox(base_url, contract.name):
+        return error
+    host, sample = urlsplit(base_url).netloc, settings.sample(contract.name, base_url)
+    if sample.is_file():
+        told = f"replays one response for this source. Delete {sample} to request {host}."
+    else:
+        told = f"plays a part of {host}. For all of it, use a state folder with WANDLE_LIVE=1."
+    return SourceRejected(f"{error} This is the answer of the sandbox, which {told}")
 
 
 def listed(contracts: Iterable[Contract], settings: Settings) -> list[str]:
