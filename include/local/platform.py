@@ -43,7 +43,6 @@ def up(settings: Settings, *, report: Report = say) -> None:
     if the payload directory has no recordings, and `WrongSetting` if the state
     folder's data come from another origin.
     """
-    settings.refuse_other_origin()
     for path in (CHECKOUT, settings.home):
         refuse_path(path)
     with hold(settings.home, "up", report=report):

@@ -246,6 +246,9 @@ def test_another_origin_is_refused_before_anything_stops(settings, said, tmp_pat
     month = tmp_path / "police" / "crimes" / "kingston" / "2017-01"
     month.mkdir(parents=True)
     (month / "E05000401.json").write_text("[]")
+    boundaries = tmp_path / "police" / "boundaries"
+    boundaries.mkdir()
+    (boundaries / "E09000021.json").write_text('{"type": "FeatureCollection", "features": []}')
     before = pids(settings)
 
     with pytest.raises(WrongSetting, match=f"`WANDLE_HOME={settings.home}-{selected} "):
