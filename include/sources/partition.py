@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -33,11 +34,32 @@ class Period:
         """Read `2017-05` or `2017-05-01`, depending on `grain`. Raises `UnknownName`."""
         try:
             if _WRITTEN[grain].fullmatch(text):
-                return cls(date.fromisoformat(text if grain == "day" else f"{text}-01"), grain)
-        except ValueError:
+                found = cls(date.fromisoformat(text if grain == "day" else f"{text}-01"), grain)
+                _ = found.next  # The last one of the calendar has none.
+                return found
+        except (ValueError, OverflowError):
             pass
         form = "YYYY-MM-DD" if grain == "day" else "YYYY-MM"
         raise UnknownName(f"{text!r} is not a valid {grain}. Use {form}.")
+
+    @classmethod
+    def span(cls, text: str, grain: Grain) -> tuple[Period, Period]:
+        """The first and the last period in `text`: itself, or the days of a month.
+
+        Raises `UnknownName`.
+        """
+        if grain == "day" and _WRITTEN["month"].fullmatch(text):
+            month = cls.parse(text, "month")
+            return cls(month.first_day, "day"), cls(month.last_day, "day")
+        period = cls.parse(text, grain)
+        return period, period
+
+    @classmethod
+    def days(cls, text: str) -> tuple[date, date]:
+        """The first and the last day of a month or a day. Raises `UnknownName`."""
+        grain: Grain = "month" if _WRITTEN["month"].fullmatch(text) else "day"
+        period = cls.parse(text, grain)
+        return period.first_day, period.last_day
 
     @property
     def next(self) -> Period:
@@ -53,7 +75,10 @@ class Period:
     @property
     def last_day(self) -> date:
         """The last day that belongs to the period."""
-        return self.next.first_day - timedelta(days=1)
+        if self.grain == "day":
+            return self.first_day
+        year, month = self.first_day.year, self.first_day.month
+        return self.first_day.replace(day=monthrange(year, month)[1])
 
     def until(self, last: Period) -> list[Period]:
         """Every period from this one to `last`, both included; empty if `last` is earlier."""

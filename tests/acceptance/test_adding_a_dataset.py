@@ -55,7 +55,7 @@ class Newcomer:
             timeout=300,
         )
         assert done.returncode == 0, f"wandle {shlex.join(arguments)}:\n{done.stdout}{done.stderr}"
-        return done.stdout
+        return done.stdout + done.stderr
 
     def follow(self, page: str) -> None:
         """Do every block of the page in its order."""

@@ -69,7 +69,7 @@ def test_placeholders_are_requested_with_values_and_kept_in_the_contract(places,
     made, said = drafted(
         places,
         url + "/{council.gss_code}/{period:%Y-%m-%d}?of={council.title}",
-        period="2026-07-03",
+        asked="2026-07-03",
         council="kingston",
     )
 
@@ -79,13 +79,13 @@ def test_placeholders_are_requested_with_values_and_kept_in_the_contract(places,
     assert made.extract.request.path == "/{council.gss_code}/{period:%Y-%m-%d}"
     assert made.extract.request.query == {"of": "{council.title}"}
     assert (made.councils, str(made.start)) == ("each", "2026-07-03")
-    assert any("--council and --period" in remark for remark in said)
+    assert any("--for-council and --for-period" in remark for remark in said)
 
 
 def test_a_ward_and_a_month_are_requested_one_by_one(places, api):
     server, url = api
 
-    made, _ = drafted(places, url + "/{ward.code}/{period:%Y-%m}", period="2026-07")
+    made, _ = drafted(places, url + "/{ward.code}/{period:%Y-%m}", period="month", asked="2026-07")
 
     assert server.asked[0].path.startswith("/E05")
     assert (made.extract.for_each, made.period) == ("ward", "month")
@@ -144,7 +144,7 @@ def test_an_odd_address_is_one_sentence(places, url):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"council": "croydon"}, {"period": "May"}, {"period": "9999-12-31"}, {"records": "a..b"},
+    [{"council": "croydon"}, {"asked": "May"}, {"asked": "9999-12-31"}, {"records": "a..b"},
      {"file": Path("/nowhere")}, {"file": Path("/dev/null")}],
     ids=str,
 )  # fmt: skip

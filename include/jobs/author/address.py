@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, quote
 
 from include.councils.model import council as council_named
 from include.councils.model import councils
-from include.errors import PermanentError, UnknownName
+from include.errors import PermanentError
 from include.extract.hosts import address_of
 from include.extract.requests import common_values, point_values, ward_values
 from include.sources.addresses import base_url, split
@@ -152,7 +152,7 @@ class Address:
         if self.for_each == "point":
             if not place.points:
                 raise PermanentError(
-                    f"new-source: {place.name} has no weather points. Choose another --council."
+                    f"new-source: {place.name} has no weather points. Choose another one with --for-council."
                 )
             values |= point_values(place.points[0])
         return values
@@ -173,26 +173,6 @@ class Address:
         asked = {name: dated(value) for name, value in kept.items()}
         request = {"path": dated(self.parts.path) or "/"} | ({"query": asked} if asked else {})
         return days[0] if days else None, request
-
-
-def chosen_period(text: str) -> tuple[Grain, Period | None]:
-    """From `--period`: the size of a partition, and the period to request, if one is named.
-
-    Raises `UnknownName`.
-    """
-    sizes: tuple[Grain, ...] = ("day", "month")
-    for size in sizes:
-        if text == size:
-            return size, None
-    named: Grain = "month" if text.count("-") == 1 else "day"
-    try:
-        found = Period.parse(text, named)
-        return named, found if found.next else None
-    except (UnknownName, OverflowError):
-        raise UnknownName(
-            f"new-source: {text!r} is not a valid period. Choose day or month, or one that has "
-            "data: 2026-07-03, 2026-07."
-        ) from None
 
 
 def latest_period(size: Grain) -> Period:

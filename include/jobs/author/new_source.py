@@ -10,7 +10,7 @@ from typing import Any
 
 from include.definitions import NAME_PATTERN, validated, yaml_text
 from include.errors import PermanentError, UnknownName
-from include.jobs.author.address import Address, chosen_period, latest_period
+from include.jobs.author.address import Address, latest_period
 from include.jobs.author.fetch import fetched, public
 from include.jobs.author.fields import Field, fields_of, key_of
 from include.jobs.author.fit import KEY, misfits, wider
@@ -21,7 +21,7 @@ from include.settings import Settings
 from include.sources import paths
 from include.sources.column_names import column_name
 from include.sources.model import FOLDER, Contract
-from include.sources.partition import Period
+from include.sources.partition import Grain, Period
 from include.transform.staging import model_files
 
 PLACE = "https://api.example.org/path"
@@ -46,7 +46,8 @@ def new_source(
     *,
     url: str,
     file: Path | None,
-    period: str,
+    period: Grain,
+    asked: str = "",
     council: str = "",
     records: str = "",
     folder: Path = FOLDER,
@@ -55,8 +56,8 @@ def new_source(
 
     The answer is read from `file`, else fetched from `url`; its records are at
     the path `records`, if given. `url` may hold the placeholders of a
-    contract, which are filled in for `council`, else any, and for `period`,
-    else the latest one; dates in it become those of the period. The contract
+    contract, which are filled in for `council`, else any, and for the period
+    `asked`, else the latest one; dates in it become those of the period. The contract
     loads every record of the answer, and the sandbox replays that of `file`.
 
     Raises `PermanentError` if the source exists, or for an address that no
@@ -68,7 +69,7 @@ def new_source(
             f"{name!r} is not a valid name. Use up to 48 of a-z, 0-9 and underscores, with a "
             "letter first."
         )
-    size, asked = chosen_period(period)
+    named = Period.parse(asked, period) if asked else None
     path = folder / f"{name}.yaml"
     if path.exists():
         raise PermanentError(f"{path} exists. Edit it, or choose another name.")
@@ -76,10 +77,10 @@ def new_source(
         raise PermanentError("new-source: no answer to read. Pass --url or --file.")
     settings = Settings.read()
     address = Address.parse(public(url, settings) if url else PLACE)
-    target = address.filled(asked or latest_period(size), council)
+    target = address.filled(named or latest_period(period), council)
     content, said = (_saved(file), []) if file else _fetched(address, target, settings)
     sample = read_sample(content, records)
-    fields, remarks = contract_fields(name, sample, address, size, asked)
+    fields, remarks = contract_fields(name, sample, address, period, named)
     contract = validated(fields, Contract, f"new-source: {path}")
     models = model_files(contract)
     for model in models:
@@ -97,7 +98,7 @@ def new_source(
 def _fetched(address: Address, target: str, settings: Settings) -> tuple[bytes, list[str]]:
     content, said = fetched(address, target, settings)
     if address.has_placeholders:
-        said += " Choose other values with --council and --period."
+        said += " Choose other values with --for-council and --for-period."
     return content, [said]
 
 

@@ -24,13 +24,19 @@ def described(contract: Contract, settings: Settings, way: str = "api") -> str:
     return f"{host}, in the sandbox"
 
 
+def in_sandbox(contract: Contract, settings: Settings) -> bool:
+    """Whether the sandbox answers for a source."""
+    extract = contract.extract
+    return isinstance(extract, Extract) and settings.in_sandbox(extract.base_url, contract.name)
+
+
 def explained(error: SourceRejected, contract: Contract, settings: Settings) -> SourceRejected:
     """The same failure; it says so where the sandbox refused the request, not the API."""
     if not isinstance(contract.extract, Extract) or not settings.sandbox_hosts:
         return error
-    base_url = contract.extract.base_url
-    if not settings.in_sandbox(base_url, contract.name):
+    if not in_sandbox(contract, settings):
         return error
+    base_url = contract.extract.base_url
     host, sample = urlsplit(base_url).netloc, settings.sample(contract.name, base_url)
     if sample.is_file():
         told = f"replays one response for this source. Delete {sample} to request {host}."

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from include.councils.model import Council
-from include.errors import PermanentError, PipelineError
+from include.errors import PermanentError
 from include.jobs.author import address as job
-from include.jobs.author.address import Address, chosen_period
+from include.jobs.author.address import Address
 from include.sources.partition import Period
 from tests.samples import council_fields
 
@@ -112,23 +112,6 @@ def test_a_date_within_a_placeholder_is_its_format():
     _, request = Address.parse("https://a.test/{period:2026-07-%d}/x").request(None, "day")
 
     assert request["path"] == "/{period:2026-07-%d}/x"
-
-
-@pytest.mark.parametrize(
-    ("text", "size", "first"),
-    [("day", "day", None), ("month", "month", None), ("2026-07-03", "day", date(2026, 7, 3)),
-     ("2026-07", "month", date(2026, 7, 1))],
-)  # fmt: skip
-def test_a_period_is_a_size_or_one_to_request(text, size, first):
-    found, asked = chosen_period(text)
-
-    assert (found, asked and asked.first_day) == (size, first)
-
-
-@pytest.mark.parametrize("text", ["week", "", "2026-13", "2026-02-30", "9999-12-31", "2026", "-"])
-def test_a_period_that_cannot_be_is_one_sentence(text):
-    with pytest.raises(PipelineError, match="is not a valid period"):
-        chosen_period(text)
 
 
 def test_a_council_without_weather_points_is_named(monkeypatch):
