@@ -49,7 +49,8 @@ def new_source(
         str,
         typer.Option(
             "--for-period",
-            help="Fill in the URL's placeholders for it, YYYY-MM or YYYY-MM-DD. Default: the latest.",
+            help="Fill in the URL's placeholders for it: YYYY-MM or YYYY-MM-DD. "
+            "Default: the latest.",
         ),
     ] = "",
     records: Annotated[

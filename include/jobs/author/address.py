@@ -152,7 +152,8 @@ class Address:
         if self.for_each == "point":
             if not place.points:
                 raise PermanentError(
-                    f"new-source: {place.name} has no weather points. Choose another one with --for-council."
+                    f"new-source: {place.name} has no weather points. Choose another council with "
+                    "--for-council."
                 )
             values |= point_values(place.points[0])
         return values
