@@ -34,10 +34,8 @@ class Period:
         """Read `2017-05` or `2017-05-01`, depending on `grain`. Raises `UnknownName`."""
         try:
             if _WRITTEN[grain].fullmatch(text):
-                found = cls(date.fromisoformat(text if grain == "day" else f"{text}-01"), grain)
-                _ = found.next  # The last one of the calendar has none.
-                return found
-        except (ValueError, OverflowError):
+                return cls(date.fromisoformat(text if grain == "day" else f"{text}-01"), grain)
+        except ValueError:
             pass
         form = "YYYY-MM-DD" if grain == "day" else "YYYY-MM"
         raise UnknownName(f"{text!r} is not a valid {grain}. Use {form}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,8 @@ def new_source(
             "letter first."
         )
     named = Period.parse(asked, period) if asked else None
+    if named and named.first_day.year == MAXYEAR:
+        raise UnknownName(f"new-source: {asked} has no period after it. Choose one that has data.")
     path = folder / f"{name}.yaml"
     if path.exists():
         raise PermanentError(f"{path} exists. Edit it, or choose another name.")
