@@ -21,19 +21,31 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 NameArgument = Annotated[str, typer.Argument(help="Its name: a-z, 0-9 and underscores.")]
+UrlOption = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        help="URL of one API request, with its query string. May have placeholders, such as "
+        "{council.gss_code} and {period:%Y-%m-%d}.",
+    ),
+]
+ForCouncilOption = Annotated[
+    str,
+    typer.Option("--for-council", help="Fill in the URL's placeholders for it. Default: any."),
+]
+ForPeriodOption = Annotated[
+    str,
+    typer.Option(
+        "--for-period",
+        help="Fill in the URL's placeholders for it: YYYY-MM or YYYY-MM-DD. Default: the latest.",
+    ),
+]
 
 
 @commands.command()
 def new_source(
     name: NameArgument,
-    url: Annotated[
-        str,
-        typer.Option(
-            "--url",
-            help="URL of one API request, with its query string. May have placeholders, such as "
-            "{council.gss_code} and {period:%Y-%m-%d}.",
-        ),
-    ] = "",
+    url: UrlOption = "",
     file: Annotated[
         Path | None,
         typer.Option("--file", help="A saved API response.", exists=True, dir_okay=False),
@@ -41,18 +53,8 @@ def new_source(
     period: Annotated[
         Grain, typer.Option("--partition-by", help="What a partition holds: a day or a month.")
     ] = "day",
-    council: Annotated[
-        str,
-        typer.Option("--for-council", help="Fill in the URL's placeholders for it. Default: any."),
-    ] = "",
-    asked: Annotated[
-        str,
-        typer.Option(
-            "--for-period",
-            help="Fill in the URL's placeholders for it: YYYY-MM or YYYY-MM-DD. "
-            "Default: the latest.",
-        ),
-    ] = "",
+    council: ForCouncilOption = "",
+    asked: ForPeriodOption = "",
     records: Annotated[
         str, typer.Option("--records", help="Path to the records: `result.records`.")
     ] = "",
