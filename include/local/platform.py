@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Event
 
+from include.jobs.pipeline.origin import listed
 from include.local import processes
 from include.local.doctor import Finding, doctor
 from include.local.home import HOST, port, refuse_path
@@ -18,6 +19,7 @@ from include.local.services import airflow, case_system, object_store, postgres
 from include.local.state import ROLES, as_variables, prepare, read_secrets, set_as_of
 from include.local.status import ServiceStatus, status
 from include.settings import CHECKOUT, Settings
+from include.sources.model import contracts
 from include.terminal import say
 
 __all__ = [
@@ -48,8 +50,9 @@ def up(settings: Settings, *, report: Report = say) -> None:
 
     Idempotent. A service whose command or environment has changed is
     restarted. Raises `PlatformFailed` with the service and the end of its log,
-    `PlatformBusy` if another command is using the state folder, and
-    `WrongPayloads` if the payload directory has no recordings.
+    `PlatformBusy` if another command is using the state folder, `WrongPayloads`
+    if the payload directory has no recordings, and `WrongSetting` if the state
+    folder's data come from another origin.
     """
     for path in (CHECKOUT, settings.home):
         refuse_path(path)
@@ -69,6 +72,8 @@ def up(settings: Settings, *, report: Report = say) -> None:
             run(launch.ensure, api_server)  # the slowest, and independent of the tables
             run(launch.ensure_airflow, others)
         airflow.open_schedules(local)
+        for place in listed(contracts().values(), local):
+            report(f"Sources   {place}")
         report(f"Airflow   {local.airflow_url} (user {local.airflow_user}, see `wandle env`)")
         report(f"S3        {local.s3_endpoint} (bucket {local.bucket})")
         report(f"Database  {HOST}:{port(local.port_base, 'postgresql')} (warehouse)")
@@ -139,8 +144,6 @@ class _Launch:
     def ensure_sandbox(self) -> None:
         if not self._settings.live:
             self.ensure(object_store.sandbox(self._settings))
-        elif processes.stop(self._settings.home, ["sandbox"], signal.SIGTERM, STOP_SECONDS):
-            self._report("sandbox: stopped, because WANDLE_LIVE selects the live APIs")
 
     def ensure_postgres(self) -> None:
         began = time.monotonic()

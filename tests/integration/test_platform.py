@@ -30,7 +30,7 @@ from include.local.services import postgres
 from include.local.services.airflow_api import AirflowApi
 from include.local.services.airflow_dags import AirflowDags
 from include.local.state import prepare, read_secrets
-from include.settings import Settings
+from include.settings import Settings, WrongSetting
 
 pytestmark = pytest.mark.platform
 
@@ -321,27 +321,31 @@ def test_a_killed_postgresql_recovers_although_its_process_id_was_taken(settings
         squatter.wait()
 
 
-def test_another_mode_restarts_the_sandbox_and_nothing_else(settings, said, tmp_path):
+@pytest.mark.parametrize("selected", ["live", "recorded"])
+def test_another_origin_is_refused_before_anything_stops(settings, said, tmp_path, selected):
     month = tmp_path / "police" / "crimes" / "kingston" / "2017-01"
     month.mkdir(parents=True)
     (month / "E05000401.json").write_text("[]")
     boundaries = tmp_path / "police" / "boundaries"
     boundaries.mkdir()
-    square = [[-0.3, 51.4], [-0.3, 51.41], [-0.29, 51.41], [-0.3, 51.4]]
-    feature = {
-        "type": "Feature",
-        "properties": {"WD13CD": "E05000401", "WD13NM": "Alexandra"},
-        "geometry": {"type": "Polygon", "coordinates": [square]},
-    }
-    collection = {"type": "FeatureCollection", "features": [feature]}
-    (boundaries / "E09000021.json").write_text(str(collection).replace("'", '"'))
+    (boundaries / "E09000021.json").write_text('{"type": "FeatureCollection", "features": []}')
     before = pids(settings)
 
-    lines = up(settings.model_copy(update={"payloads": tmp_path}))
+    with pytest.raises(WrongSetting, match=f"`WANDLE_HOME={settings.home}-{selected} "):
+        up(
+            settings.model_copy(
+                update={"live": True} if selected == "live" else {"payloads": tmp_path}
+            )
+        )
 
-    after = pids(settings)
-    assert {name for name in ALL if before[name] != after[name]} == {"sandbox"}
-    assert "sandbox: its settings have changed; restarting" in lines
+    assert pids(settings) == before
+
+
+def test_up_says_where_each_source_is_requested(said):
+    assert any(
+        line.startswith("Sources   data.police.uk, in the sandbox: police_street_crime")
+        for line in said
+    )
 
 
 def test_a_payload_folder_without_payloads_is_refused_before_anything_stops(settings, said):
