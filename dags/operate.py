@@ -25,7 +25,7 @@ from dags._tasks import (
     refuse_unknown_parameters,
 )
 from include.errors import PermanentError
-from include.sources.model import contract, contracts
+from include.sources.model import contract, contracts, every_contract, require_every_contract
 
 if TYPE_CHECKING:
     from include.sources.partition import Partition
@@ -214,13 +214,18 @@ def housekeeping() -> None:
                 outlet_events[EMPTIED].add(Asset(f"raw.{source}"))
         return counts
 
-    clean()
+    @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+    def complete() -> None:
+        """Fail if a contract cannot be read: nothing of its source was deleted."""
+        require_every_contract("housekeeping", but=every_contract())
+
+    clean() >> complete()
 
 
 def _planned(places: list[dict[str, str]]) -> list[Partition]:
-    return [
-        contract(place["source"]).partition(place["council"], place["period"]) for place in places
-    ]
+    from include.jobs.pipeline import replay as job
+
+    return [job.partition(**place) for place in places]
 
 
 replay_quarantine()

@@ -9,6 +9,7 @@ import typer
 
 from include.errors import PermanentError
 from include.settings import Settings
+from include.sources.model import require_every_contract
 from include.terminal import counted, say
 
 commands = typer.Typer()
@@ -101,6 +102,7 @@ def sync(
         raise PermanentError(f"sync: {len(found)} files are out of date. Run `wandle sync`.")
     if not found:
         say("All files are up to date.")
+    require_every_contract("sync")
 
 
 @commands.command()
@@ -153,3 +155,4 @@ def migrate(
         changed = run(settings.need("admin_dsn"), {})
     for change in changed or ["Nothing to change: the database is up to date."]:
         say(change)
+    require_every_contract("migrate")

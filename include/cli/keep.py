@@ -13,6 +13,7 @@ from include.cli.terminal import JsonOption
 from include.errors import PermanentError
 from include.settings import Settings
 from include.sources.model import contract as source_named
+from include.sources.model import every_contract, require_every_contract
 from include.terminal import ask_hidden, counted, print_json, print_table, say
 
 commands = typer.Typer()
@@ -37,15 +38,16 @@ def housekeeping(
     found = run(lake=lake_of(settings), dsn=settings.need("loader_dsn"), delete=delete)
     if as_json:
         print_json(found)
-        return
-    _print(found, ("source", "council", "period", "landing", "reason", "objects", "bytes"))
-    size = sum(item["bytes"] for item in found)
-    done = "deleted" if delete else "to delete. Run again with `--delete`"
-    say(
-        f"{counted(len(found), 'landing')}, {size:,} bytes {done}."
-        if found
-        else "Nothing to delete."
-    )
+    else:
+        _print(found, ("source", "council", "period", "landing", "reason", "objects", "bytes"))
+        size = sum(item["bytes"] for item in found)
+        done = "deleted" if delete else "to delete. Run again with `--delete`"
+        say(
+            f"{counted(len(found), 'landing')}, {size:,} bytes {done}."
+            if found
+            else "Nothing to delete."
+        )
+    require_every_contract("housekeeping", but=every_contract())
 
 
 @commands.command()
@@ -106,6 +108,7 @@ def erase(
     say("Where copies remain:")
     for line in job.what_remains(contract, settings.backup_days, datetime.now(UTC)):
         say(f"- {line}")
+    require_every_contract("erase")
 
 
 def _key(given: Iterable[str]) -> dict[str, str]:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from include.cli.terminal import JsonOption, print_entries
+from include.definitions import raise_for_broken
 from include.settings import Settings
-from include.sources.model import Contract, contracts
+from include.sources.model import Contract, contracts, require_every_contract
 from include.sources.model import contract as source_named
 from include.terminal import print_json, print_table, say, say_lines
 
@@ -78,6 +79,8 @@ def drift(
         say_lines(job.patches(found).rstrip("\n"))
     else:
         say("No unknown fields.")
+    if not source:
+        require_every_contract("drift")
 
 
 @commands.command()
@@ -85,18 +88,20 @@ def sources(as_json: JsonOption = False) -> None:
     """List the sources that have a contract."""
     if as_json:
         print_json([_source(item) for item in contracts().values()])
-        return
-    names = ("source", "title", "period", "publisher", "schedule")
-    rows = [
-        (*(_source(item)[name] for name in names), len(item.columns))
-        for item in contracts().values()
-    ]
-    print_table((*names, "columns"), rows)
+    else:
+        names = ("source", "title", "period", "publisher", "schedule")
+        rows = [
+            (*(_source(item)[name] for name in names), len(item.columns))
+            for item in contracts().values()
+        ]
+        print_table((*names, "columns"), rows)
+    require_every_contract("sources")
 
 
 @commands.command()
 def councils(as_json: JsonOption = False) -> None:
     """List the councils and their current wards."""
+    from include.councils.model import broken_councils
     from include.councils.model import councils as every_council
 
     today = datetime.now(UTC).date()
@@ -106,16 +111,20 @@ def councils(as_json: JsonOption = False) -> None:
             "title": item.title,
             "gss_code": item.gss_code,
             "police_force": item.police_force,
-            "wards": [ward.model_dump() for ward in item.wards_on(today)],
+            "wards": [
+                ward.model_dump()
+                for ward in (item.wards_on(today) if item.has_wards_on(today) else ())
+            ],
         }
         for item in every_council().values()
     ]
     if as_json:
         print_json(found)
-        return
-    names = ("council", "title", "gss_code", "police_force")
-    rows = [(*(row[name] for name in names), len(row["wards"])) for row in found]
-    print_table(("council", "title", "GSS code", "police force", "wards"), rows)
+    else:
+        names = ("council", "title", "gss_code", "police_force")
+        rows = [(*(row[name] for name in names), len(row["wards"])) for row in found]
+        print_table(("council", "title", "GSS code", "police force", "wards"), rows)
+    raise_for_broken("councils", broken_councils().values())
 
 
 def _source(contract: Contract) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 
 from include.cli.terminal import CouncilOption, ForceOption, check_names, print_entries, progress
+from include.definitions import raise_for_broken
 from include.errors import PermanentError
 from include.settings import Settings
-from include.sources.model import Contract
+from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
 from include.sources.partition import Partition
 from include.terminal import complain, print_json, say
@@ -91,6 +92,8 @@ def reload(
     if not found:
         raise PermanentError("reload: S3 has no matching landings. See `wandle ledger`.")
     _ingest(found, force=force, fetch=False)
+    if everything:
+        require_every_contract("reload")
 
 
 @commands.command()
@@ -112,15 +115,18 @@ def replay(
     from include.jobs.pipeline import replay as job
 
     check_names(source, council, period)
-    found = [
-        (source_named(partition.source), partition)
+    planned = [
+        partition
         for partition in job.plan(Settings.read().need("loader_dsn"), source, most=sys.maxsize)
         if council in (None, partition.council) and period in (None, str(partition.period))
     ]
-    if not found:
+    broken = {one.source: broken_contracts().get(one.source) for one in planned}
+    found = [(source_named(one.source), one) for one in planned if not broken[one.source]]
+    if not planned:
         say("Nothing to replay.")
-        return
-    _ingest(found, force=False, fetch=False)
+    if found:
+        _ingest(found, force=False, fetch=False)
+    raise_for_broken("replay", filter(None, broken.values()))
 
 
 @commands.command()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import SplitResult, urlsplit
+
+# What no host's name contains. Letters of other alphabets are encoded when it is looked up.
+_NOT_IN_A_NAME = re.compile(r"[^\w.:-]")
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -14,6 +18,11 @@ def split(url: str) -> SplitResult:
     _ = parts.port
     if parts.username is not None or parts.password is not None:
         raise ValueError("it contains user information")
+    name = parts.hostname or ""
+    if _NOT_IN_A_NAME.search(name):
+        raise ValueError("expected a host name: `files.example.org`")
+    # Raises for a name that cannot be looked up.
+    name.encode("idna")
     return parts
 
 
@@ -37,6 +46,8 @@ def base_url(value: str) -> str:
     parts = split(value)
     if not parts.hostname or parts.query or parts.fragment:
         raise ValueError("expected only scheme, host and path")
+    if re.search(r"[\s{}]", parts.path):
+        raise ValueError("expected no blanks or placeholders; they go into `request`")
     return f"{parts.scheme}://{host_of(value)}{parts.path.rstrip('/')}"
 
 

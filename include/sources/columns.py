@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
-from include.definitions import NAME_PATTERN, Definition
+from include.definitions import NAME_PATTERN, Definition, WrongField
+from include.sources import syntax
 from include.sources.paths import parts
 
 NUMERIC = re.compile(r"numeric\((\d{1,2}),\s*(\d{1,2})\)")
 # Every PostgreSQL table has columns of these names already.
 SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 TYPES = ("text", "integer", "double", "boolean", "date", "timestamptz", "jsonb")
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 Scalar = str | int | float | bool
 
@@ -116,27 +120,12 @@ class Column(Definition):
     @field_validator("pattern")
     @classmethod
     def _is_a_regular_expression(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"expected a regular expression: {error}") from error
-        return value
+        return syntax.pattern(value) if value else value
 
     @field_validator("zone")
     @classmethod
     def _is_a_zone(cls, value: str) -> str:
-        try:
-            return ZoneInfo(value).key if value else value
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("expected the name of a time zone, like Europe/London") from error
-
-    @model_validator(mode="after")
-    def _comes_from_one_place(self) -> Column:
-        if sum(bool(origin) for origin in (self.path, self.request, self.position)) > 1:
-            raise ValueError("only one of `path`, `request` and `position` is allowed")
-        if self.position and self.type != "integer":
-            raise ValueError("`position` needs `type: integer`")
-        return self
+        return syntax.zone(value) if value else value
 
     @field_validator("path")
     @classmethod
@@ -145,21 +134,69 @@ class Column(Definition):
         return value
 
     @model_validator(mode="after")
+    def _comes_from_one_place(self) -> Column:
+        if sum(bool(origin) for origin in (self.path, self.request, self.position)) > 1:
+            raise ValueError("only one of `path`, `request` and `position` is allowed")
+        if self.position and self.type != "integer":
+            raise WrongField("`position` needs `type: integer`", "position")
+        return self
+
+    @model_validator(mode="after")
     def _rules_fit_the_type(self) -> Column:
         number = self.type in ("integer", "double") or self.type.startswith("numeric")
-        if self.pattern and self.type != "text":
-            raise ValueError("`pattern` needs `type: text`")
-        if (self.minimum is not None or self.maximum is not None) and not number:
-            raise ValueError("`minimum` and `maximum` need a number")
-        if self.zone and self.type != "timestamptz":
-            raise ValueError("`zone` needs `type: timestamptz`")
-        if self.accept_numbers and self.type != "text":
-            raise ValueError("`accept_numbers` needs `type: text`")
-        if self.fraction != "quarantine" and self.type != "timestamptz":
-            raise ValueError("`fraction` needs `type: timestamptz`")
-        if self.personal == "pseudonymise" and self.type != "text":
-            raise ValueError("`personal: pseudonymise` needs `type: text`")
+        needs = {
+            "pattern": (self.pattern, "text"),
+            "zone": (self.zone, "timestamptz"),
+            "accept_numbers": (self.accept_numbers, "text"),
+            "fraction": (self.fraction != "quarantine", "timestamptz"),
+            "personal": (self.personal == "pseudonymise", "text"),
+        }
+        for field, (used, kind) in needs.items():
+            if used and self.type != kind:
+                shown = "`personal: pseudonymise`" if field == "personal" else f"`{field}`"
+                raise WrongField(f"{shown} needs `type: {kind}`", field)
+        for field in ("minimum", "maximum"):
+            if getattr(self, field) is not None and not number:
+                raise WrongField(f"`{field}` needs a number", field)
+        if None not in (self.minimum, self.maximum) and self.minimum > self.maximum:  # type: ignore[operator]
+            raise WrongField(f"below `minimum: {self.minimum:g}`: no value is allowed", "maximum")
+        for place, value in enumerate(self.allowed):
+            if not self._can_be(value):
+                raise WrongField(
+                    f"no value of `type: {self.type}`: {value!r}. Put text in quotes",
+                    *("allowed", place),
+                )
         return self
+
+    def _can_be(self, value: Scalar) -> bool:
+        """Whether a value of this column can equal `value`."""
+        if self.type == "text":
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            return isinstance(value, str) or (self.accept_numbers and number)
+        if self.type == "boolean" or isinstance(value, bool):
+            return self.type == "boolean" and isinstance(value, bool)
+        try:
+            if self.type == "date":
+                return date.fromisoformat(str(value)).isoformat() == value
+            if self.type == "timestamptz":
+                aware = datetime.fromisoformat(str(value)).tzinfo is not None
+                return isinstance(value, str) and (aware or bool(self.zone))
+            if isinstance(value, str) and not _NUMBER.fullmatch(value):
+                return False
+            return self.type != "jsonb" and self._can_hold(Decimal(str(value)))
+        except (ValueError, InvalidOperation):
+            return False
+
+    def _can_hold(self, number: Decimal) -> bool:
+        if not number.is_finite():
+            return False
+        if numeric := NUMERIC.fullmatch(self.type):
+            precision, scale = int(numeric[1]), int(numeric[2])
+            whole = number.scaleb(scale)
+            return whole == whole.to_integral_value() and abs(whole) < 10**precision
+        if self.type == "integer":
+            return number == number.to_integral_value() and -(2**63) <= number < 2**63
+        return True
 
     @property
     def record_path(self) -> tuple[str, ...]:

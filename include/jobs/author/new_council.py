@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import requests
 from shapely.geometry import Polygon
 
-from include.councils.model import FOLDER, Council, councils
+from include.councils.model import FOLDER, Council, read_again
 from include.definitions import NAME_PATTERN, yaml_text
 from include.errors import PermanentError, SourceUnavailable, UnknownName
 from include.extract.client import Answer, Client
@@ -113,7 +113,7 @@ def new_council(
     Council.model_validate(content)
     text = yaml_text(content)
     path.write_text("# yaml-language-server: $schema=council.schema.json\n" + text, "utf-8")
-    councils.cache_clear()
+    read_again()
     return path, len(wards)
 
 

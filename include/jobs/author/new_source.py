@@ -20,9 +20,9 @@ from include.jobs.author.sample import Sample, read_sample
 from include.jobs.author.sync import sync
 from include.settings import Settings
 from include.sources import paths
-from include.sources.column_names import column_name
 from include.sources.model import FOLDER, Contract
 from include.transform.staging import model_files
+from include.warehouse.columns.column_names import column_name
 
 TIMEOUT_SECONDS = 60
 PLACE = "https://api.example.org/path"

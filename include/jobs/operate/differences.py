@@ -11,6 +11,7 @@ from include.sources.partition import Partition
 from include.warehouse.read_back import Held
 
 Kind = Literal[
+    "contract",  # the contract is broken, so nothing of the source was compared
     "table",  # the raw table is missing or does not match its contract
     "never loaded",  # S3 has a finished landing, PostgreSQL has nothing
     "newer landing",  # S3 has a finished landing newer than the loaded one
@@ -41,6 +42,11 @@ class Difference:
     def of_table(cls, contract: Contract, error: Exception) -> Difference:
         """The raw table itself is wrong."""
         return cls(contract.name, "", "", "table", str(error), "`wandle migrate`.")
+
+    @classmethod
+    def of_contract(cls, name: str, error: Exception) -> Difference:
+        """The contract cannot be read."""
+        return cls(name, "", "", "contract", str(error), "correct it, then verify again.")
 
     def __str__(self) -> str:
         place = " ".join(filter(None, (self.source, self.council, self.period)))

@@ -24,7 +24,7 @@ from include.records.diagnose import diagnose
 from include.records.read import BodyCutShort, read_records
 from include.settings import Settings
 from include.sources.formats import Format
-from include.sources.model import Contract, contract, contracts
+from include.sources.model import Contract, broken_contracts, contract, contracts
 from include.sources.partition import Partition, Period
 from include.sources.raw_table import SCHEMA
 from include.warehouse import read_back
@@ -77,6 +77,8 @@ def verify(
                 done.differences += comparing.compare(partition)
             done.partitions += len(places)
     if not source:
+        broken = broken_contracts().items()
+        done.differences += [Difference.of_contract(name, error) for name, error in broken]
         _note_strange_folders(lake.landings, done)
     if not done.partitions and not done.differences:
         raise PermanentError(
@@ -213,5 +215,5 @@ def _rules_hash(contract: Contract, done: Verified) -> str | None:
 
 def _note_strange_folders(landings: Landings, done: Verified) -> None:
     for name in landings.folders(ROOT):
-        if name not in contracts():
+        if name not in contracts() and name not in broken_contracts():
             done.passed_over.append(f"{ROOT}{name}/ in S3: no enabled contract of that name")

@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from include.councils.model import broken_councils
+from include.definitions import raise_for_broken
 from include.jobs.pipeline.books import ledger_entries, marts_are_behind
 from include.local import platform
 from include.local.demo.runs import POLL_SECONDS, DemoFailed, ingest_all, why
@@ -17,6 +19,7 @@ from include.local.services.airflow_api import FINISHED, AirflowApi, AirflowRefu
 from include.local.state import prepare
 from include.local.tables import show_summary
 from include.settings import Settings
+from include.sources.model import require_every_contract
 from include.terminal import Line, console, say
 
 TRANSFORM = "transform"
@@ -44,6 +47,10 @@ def demo(
         platform.up(settings)
         local = prepare(settings)
         run(local, window, asked, url=local.need("airflow_url"))
+        if not sources:
+            require_every_contract("demo")
+        if not councils:
+            raise_for_broken("demo", broken_councils().values())
         say("")
         say("The platform is still running. Next: `wandle status`, `wandle ledger`, `make down`.")
 

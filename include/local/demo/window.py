@@ -12,13 +12,14 @@ from sandbox.police.api import HOST as POLICE
 from sandbox.police.months import published_months
 from sandbox.police.recorded import recorded_months
 
-from include.councils.model import UK
+from include.councils.model import UK, broken_councils
 from include.councils.model import councils as every_council
-from include.errors import PermanentError, UnknownName
+from include.errors import PermanentError, UnknownName, WrongDefinition
 from include.local.home import read_json
 from include.settings import Settings
+from include.sources.consistency import needed
 from include.sources.extract import Extract
-from include.sources.model import Contract, contracts
+from include.sources.model import Contract, broken_contracts, contracts
 from include.sources.partition import Period
 
 # Defaults on generated data or live APIs.
@@ -103,6 +104,8 @@ def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
 
     def add(name: str) -> None:
         if name not in known:
+            if name in broken_contracts():
+                raise WrongDefinition(f"demo: {broken_contracts()[name]}")
             raise UnknownName(f"demo: unknown source {name!r}. Known: {', '.join(known)}.")
         asked = _asked(known[name], window)
         for parent in sorted(asked.parents):
@@ -115,7 +118,8 @@ def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
         if window.replayed and _host(contract) == window.replayed
     ]
     for name in sources or of_replayed or known:
-        add(name)
+        if sources or not needed(name, known) & broken_contracts().keys():
+            add(name)
     return list(wanted.values())
 
 
@@ -148,6 +152,8 @@ def choose_window(
     """
     known = list(every_council())
     for name in councils or ():
+        if name in broken_councils():
+            raise WrongDefinition(f"demo: {broken_councils()[name]}")
         if name not in known:
             raise PermanentError(f"demo: unknown council {name!r}. Known: {', '.join(known)}.")
     names = councils or known
