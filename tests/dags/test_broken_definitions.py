@@ -92,18 +92,34 @@ def test_the_other_dags_are_there_however_many_files_are_broken(copy):
     assert error.count("field `publsher`") == len(NAMES)
 
 
-def test_a_run_goes_on_without_a_broken_parent_of_another_source(copy, world, start):
+ALONE = next(
+    name
+    for name, item in contracts().items()
+    if item.snapshot and item.councils == "each" and not item.extract.parents
+)
+
+
+def test_a_run_of_another_source_is_green(copy, world, start):
     """The whole way of a source: plan, extract, load, announce, reconcile."""
-    alone = next(
-        name
-        for name, item in contracts().items()
-        if item.snapshot and not item.extract.parents and item.extract.kind == "http"
-    )
-    copy.break_(next(name for name in NAMES if name != alone))
+    copy.break_(next(name for name in NAMES if name != ALONE))
 
-    run = start(f"ingest_{alone}", {})
+    assert start(f"ingest_{ALONE}", {}).state == "success"
 
-    assert run.state == "success"
+
+def test_a_run_loads_the_other_councils_and_is_red_for_the_one_whose_file_is_broken(
+    copy, world, start
+):
+    broken, *others = sorted(councils())
+    copy.break_(broken)
+
+    run = start(f"ingest_{ALONE}", {})
+
+    assert run.state == "failed"
+    states = {name.rpartition(" ")[0]: state for name, state in run.states.items()}
+    assert states[f"extract {broken}"] == "failed"
+    assert {states[f"load {other}"] for other in others} == {"success"}
+    assert run.states["reconcile"] == "failed"
+    assert f"{broken}.yaml: line " in run.said
 
 
 CRON_FIELD = st.lists(
