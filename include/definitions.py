@@ -205,8 +205,13 @@ def _sentences(error: ValidationError | WrongField, text: str = "") -> str:
     root = yaml.compose(text, yaml.SafeLoader) if text else None
     if isinstance(error, WrongField):
         return f"{_where(error.place, root)}: {str(error).rstrip('.')}."
+    items = error.errors()
+    wrong = {item["loc"][:length] for item in items for length in range(len(item["loc"]))}
     return " ".join(
-        f"{_where(_place(item), root)}: {_expected(item)}{_found(item)}" for item in error.errors()
+        f"{_where(_place(item), root)}: {_expected(item)}{_found(item)}"
+        for item in items
+        # A list is too short for pydantic, too, if its items are wrong.
+        if not (item["type"] == "too_short" and item["loc"] in wrong)
     )
 
 

@@ -171,7 +171,8 @@ class _Request:
         parent = self._extract.parents[name]
         if not parent.each or parent.join != ":":
             raise WrongField(
-                'a polygon to split needs `each: "{latitude},{longitude}"` and `join: ":"`',
+                "a polygon to split needs `each`, such as {latitude},{longitude}, and `join` with "
+                "a colon",
                 *place,
             )
         if name not in {n for text in self._way.request.texts() for n in placeholders(text)}:
