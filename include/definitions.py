@@ -8,10 +8,10 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from include.errors import WrongDefinition
 
@@ -25,6 +25,16 @@ NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,47}$")
 
 # What PostgreSQL and UTF-8 cannot hold: NUL, and half a pair of surrogates.
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+
+
+def _can_be_stored(value: str) -> str:
+    if _NOT_TEXT.search(value):
+        raise ValueError("expected text without NUL and without half a character")
+    return value
+
+
+# A text that people read; it is stored in PostgreSQL.
+Text = Annotated[str, AfterValidator(_can_be_stored)]
 
 
 class Definition(BaseModel):
@@ -85,11 +95,6 @@ class UniqueKeyLoader(yaml.SafeLoader):
         except (ValueError, OverflowError) as error:
             # An impossible date, or a number of too many digits.
             raise _refused(f"not a valid value: {error}", node.start_mark) from error
-
-    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
-        if isinstance(node, yaml.ScalarNode) and _NOT_TEXT.search(node.value):
-            raise _refused("a character that text cannot hold: NUL or a surrogate", node.start_mark)
-        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()

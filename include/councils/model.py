@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from include.definitions import NAME_PATTERN, Definition, Folder, WrongField, read_folder
+from include.definitions import NAME_PATTERN, Definition, Folder, Text, WrongField, read_folder
 from include.errors import UnknownName, WrongDefinition
 
 FOLDER = Path(__file__).parent
@@ -21,7 +21,7 @@ class Ward(Definition):
     """An electoral ward, with its codes in official statistics and at the police."""
 
     code: str = Field(pattern=r"^E05\d{6}$", description="GSS code, e.g. E05000400.")
-    name: str = Field(min_length=1, description="The ward's official name.")
+    name: Text = Field(min_length=1, description="The ward's official name.")
     police_neighbourhood: str = Field(
         default="",
         description="Its ID on data.police.uk. Default: `code`.",
@@ -72,7 +72,7 @@ class WardSet(Definition):
 class Point(Definition):
     """A place to fetch weather for."""
 
-    name: str = Field(min_length=1)
+    name: Text = Field(min_length=1)
     latitude: float = Field(ge=-90, le=90, description="Degrees north, WGS 84.")
     longitude: float = Field(ge=-180, le=180, description="Degrees east, WGS 84.")
 
@@ -81,9 +81,9 @@ class Council(Definition):
     """One `include/councils/<council>.yaml`."""
 
     name: str = Field(pattern=NAME_PATTERN.pattern, description="The file's name without .yaml.")
-    title: str = Field(min_length=1, description="Display name.")
+    title: Text = Field(min_length=1, description="Display name.")
     gss_code: str = Field(pattern=r"^[EKNSW]\d{8}$", description="GSS code, e.g. E09000021.")
-    police_force: str = Field(min_length=1, description="Police force ID on data.police.uk.")
+    police_force: Text = Field(min_length=1, description="Police force ID on data.police.uk.")
     latitude: float = Field(ge=-90, le=90, description="Latitude of its centre, degrees north.")
     longitude: float = Field(ge=-180, le=180, description="Longitude of its centre, degrees east.")
     radius_km: float = Field(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from include.definitions import NAME_PATTERN, Definition, WrongField
+from include.definitions import NAME_PATTERN, Definition, Text, WrongField
 from include.sources import syntax
 from include.sources.paths import parts
 
@@ -18,6 +18,9 @@ NUMERIC = re.compile(r"numeric\((\d{1,2}),\s*(\d{1,2})\)")
 SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 TYPES = ("text", "integer", "double", "boolean", "date", "timestamptz", "jsonb")
 
+_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 Scalar = str | int | float | bool
@@ -36,7 +39,7 @@ class Column(Definition):
         "number that the type cannot hold exactly breaks the rule `type`; a double accepts any "
         "number whose digits it preserves."
     )
-    description: str = Field(min_length=1)
+    description: Text = Field(min_length=1)
     path: str = Field(
         default="",
         description="Dotted path in the record, `\\.` for a dot within a name; the column's "
@@ -179,12 +182,12 @@ class Column(Definition):
             if self.type == "date":
                 return date.fromisoformat(str(value)).isoformat() == value
             if self.type == "timestamptz":
-                aware = datetime.fromisoformat(str(value)).tzinfo is not None
-                return isinstance(value, str) and (aware or bool(self.zone))
+                moment = _MOMENT.fullmatch(str(value))
+                return bool(moment and datetime.fromisoformat(str(value)).astimezone(UTC))
             if isinstance(value, str) and not _NUMBER.fullmatch(value):
                 return False
             return self.type != "jsonb" and self._can_hold(Decimal(str(value)))
-        except (ValueError, InvalidOperation):
+        except (ValueError, OverflowError, InvalidOperation):
             return False
 
     def _can_hold(self, number: Decimal) -> bool:

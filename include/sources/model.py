@@ -16,6 +16,7 @@ from include.definitions import (
     NAME_PATTERN,
     Definition,
     Folder,
+    Text,
     WrongField,
     raise_for_broken,
     read_folder,
@@ -53,13 +54,13 @@ class Contract(Definition):
     name: str = Field(
         pattern=NAME_PATTERN.pattern, description="Same as the file name without .yaml."
     )
-    title: str = Field(min_length=1)
-    description: str = Field(
+    title: Text = Field(min_length=1)
+    description: Text = Field(
         min_length=1, description="Shown in the Airflow UI and the dbt docs. Markdown."
     )
-    publisher: str = Field(min_length=1, max_length=100, description="A tag in the Airflow UI.")
-    licence: str = Field(min_length=1, description="Licence of the data.")
-    owner: str = Field(min_length=1, description="Who is responsible if it breaks.")
+    publisher: Text = Field(min_length=1, max_length=100, description="A tag in the Airflow UI.")
+    licence: Text = Field(min_length=1, description="Licence of the data.")
+    owner: Text = Field(min_length=1, description="Who is responsible if it breaks.")
 
     period: Grain = Field(description="Size of a partition: `day` or `month`.")
     snapshot: bool = Field(default=False, description="The API returns only the current state.")

@@ -325,7 +325,7 @@ ALLOWED = st.one_of(
     st.integers(-(2**65), 2**65),
     st.floats(allow_nan=False, allow_infinity=False),
     st.sampled_from(["a", "1", "1.5", "true", "2017-05-01", "2017-05-01T00:00:00Z", "2017-02-30"]),
-    st.sampled_from(["2017-05-01T00:00:00", "2017-W01", "20170501", "", " 1", "1e3", "１"]),
+    st.sampled_from(["2017-05-01T00:00:00", "2017-W01", "20170501", "", " 1", "1e3", "\uff11"]),
 )
 TYPES = ("text", "integer", "numeric(4,2)", "double", "boolean", "date", "timestamptz")
 

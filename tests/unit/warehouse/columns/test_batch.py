@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.errors import PermanentError
 from include.sources.model import every_contract
 from include.sources.raw_table import EXTRA
 from include.warehouse.columns.batch import Batch, Reader
