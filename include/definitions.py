@@ -91,7 +91,7 @@ class UniqueKeyLoader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+            return super().construct_object(node, deep)
         except (ValueError, OverflowError) as error:
             # An impossible date, or a number of too many digits.
             raise _refused(f"not a valid value: {error}", node.start_mark) from error

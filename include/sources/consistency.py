@@ -132,8 +132,10 @@ class _Request:
         for number, column in enumerate(self._contract.columns_of(self._name)):
             if column.request:
                 moved = archive is not None and column.name in archive.paths
-                place = (*self._place, "paths", column.name) if moved else ("columns", number)
-                yield (*place, *(() if moved else ("request",))), column.request
+                if moved:
+                    yield (*self._place, "paths", column.name), column.request
+                else:
+                    yield ("columns", number, "request"), column.request
         if self._layout.select:
             yield (*self._format, "select", "among"), self._layout.select.among
         if self._way.split:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = tuple(name.lower() for name in calendar.month_abbr[1:])
 # The fields of a schedule: what each is called, its first and last value, names for values.
-_FIELDS = (
+_FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
     ("minute", 0, 59, {}),
     ("hour", 0, 23, {}),
     ("day of the month", 1, 31, {}),
