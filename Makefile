@@ -16,7 +16,7 @@ COUNCILS ?=
 SOURCES ?=
 FROM ?=
 TO ?=
-ASKED = $(addprefix --council ,$(COUNCILS)) $(addprefix --source ,$(SOURCES)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+ASKED = $(SOURCES) $(addprefix --council ,$(COUNCILS)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
 # The commands for Compose and containers.
 COMPOSE ?= docker compose

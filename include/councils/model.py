@@ -8,7 +8,15 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from include.definitions import NAME_PATTERN, Definition, Folder, Text, WrongField, read_folder
+from include.definitions import (
+    NAME_PATTERN,
+    Definition,
+    Folder,
+    Text,
+    WrongField,
+    did_you_mean,
+    read_folder,
+)
 from include.errors import UnknownName, WrongDefinition
 
 FOLDER = Path(__file__).parent
@@ -164,6 +172,7 @@ def council(name: str) -> Council:
     if name in broken_councils():
         raise WrongDefinition(str(broken_councils()[name]))
     raise UnknownName(
-        f"unknown council {name!r}. Known: {', '.join(councils())}. "
+        f"unknown council {name!r}. Known: {', '.join(councils())}."
+        f"{did_you_mean(name, councils())} "
         f"Add include/councils/{name}.yaml, or choose one of these."
     )

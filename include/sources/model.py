@@ -18,6 +18,7 @@ from include.definitions import (
     Folder,
     Text,
     WrongField,
+    did_you_mean,
     raise_for_broken,
     read_folder,
     wrong_field,
@@ -268,7 +269,8 @@ def contract(name: str) -> Contract:
     if name in broken_contracts():
         raise WrongDefinition(str(broken_contracts()[name]))
     raise UnknownName(
-        f"unknown source {name!r}. Known: {', '.join(contracts())}. "
+        f"unknown source {name!r}. Known: {', '.join(contracts())}."
+        f"{did_you_mean(name, contracts())} "
         f"Add include/sources/{name}.yaml, or choose one of these."
     )
 

@@ -143,7 +143,7 @@ def test_replay_loads_what_it_can_and_names_the_broken_one(loaded, wandle):
 
 def test_erasing_a_person_does_not_claim_to_be_complete(loaded, wandle):
     """Whether the broken source was requested with values of this one is not known."""
-    code, out, error = wandle("erase", "--source", PEOPLE, "--key", "id=Jo")
+    code, out, error = wandle("erase", PEOPLE, "--key", "id=Jo")
 
     assert code == 1
     assert "1 record in 1 landing to erase" in out

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from include.councils.model import broken_councils
 from include.definitions import raise_for_broken
-from include.jobs.pipeline.books import ledger_entries, marts_are_behind
+from include.jobs.pipeline.books import ledger_entries, mart_counts, marts_are_behind
 from include.local import platform
 from include.local.demo.runs import POLL_SECONDS, DemoFailed, ingest_all, why
 from include.local.demo.window import Asked, Window, asked_of_sources, choose_window
@@ -20,7 +20,7 @@ from include.local.state import prepare
 from include.local.tables import show_summary
 from include.settings import Settings
 from include.sources.model import require_every_contract
-from include.terminal import Line, console, say
+from include.terminal import Line, note, print_json, say, trouble
 
 TRANSFORM = "transform"
 # A run of `transform` starts within this time after an asset event.
@@ -34,8 +34,9 @@ def demo(
     first: str,
     last: str,
     sources: list[str] | None = None,
+    as_json: bool = False,
 ) -> None:
-    """Start the platform and run the main job.
+    """Start the platform, run the main job, and print a summary, or its JSON alone.
 
     Raises `DemoFailed` with the error of the failed task, and `UnknownName`
     for an unknown council, month or source.
@@ -44,34 +45,40 @@ def demo(
     with hold(settings.home, "demo"):
         window = choose_window(settings, councils, first, last, began.date())
         asked = asked_of_sources(window, sources)
-        platform.up(settings)
+        report = note if as_json else say
+        platform.up(settings, report=report)
         local = prepare(settings)
-        run(local, window, asked, url=local.need("airflow_url"))
+        run(local, window, asked, url=local.need("airflow_url"), as_json=as_json)
+        report("")
+        report(
+            "The platform is still running. Next: `wandle status`, `wandle ledger`, `wandle down`."
+        )
         if not sources:
             require_every_contract("demo")
         if not councils:
             raise_for_broken("demo", broken_councils().values())
-        say("")
-        say("The platform is still running. Next: `wandle status`, `wandle ledger`, `make down`.")
 
 
-def run(settings: Settings, window: Window, asked: list[Asked], *, url: str) -> None:
+def run(
+    settings: Settings, window: Window, asked: list[Asked], *, url: str, as_json: bool = False
+) -> None:
     """Run the main job on a running platform, and print a summary and the login at `url`.
 
     Raises `DemoFailed` with the error of the failed task.
     """
     began = time.monotonic()
     api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
-    say(f"Running the main job through Airflow: {_told(window, asked)}")
+    note(f"Running the main job through Airflow: {_told(window, asked)}")
     with _progress() as progress:
         ingest_all(api, asked, progress)
         _wait_for_marts(api, settings, progress)
-    show_summary(
-        settings,
-        [entry for entry in ledger_entries(settings.loader_dsn) if _shown(entry, asked)],
-        seconds=time.monotonic() - began,
-        url=url,
-    )
+    seconds = time.monotonic() - began
+    entries = [entry for entry in ledger_entries(settings.loader_dsn) if _shown(entry, asked)]
+    marts = mart_counts(settings.need("reader_dsn"))
+    if as_json:
+        print_json({"entries": entries, "marts": marts, "seconds": round(seconds, 1), "url": url})
+    else:
+        show_summary(settings, entries, marts, seconds=seconds, url=url)
 
 
 def _told(window: Window, asked: list[Asked]) -> str:
@@ -92,7 +99,7 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         Line("note"),
         TimeElapsedColumn(),
-        console=console,
+        console=trouble,
     )
 
 
