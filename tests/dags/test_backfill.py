@@ -188,10 +188,7 @@ def test_a_misspelt_parameter_is_refused_not_ignored(plan):
 def test_a_snapshot_is_of_the_current_month_and_another_one_can_only_be_reloaded(plan):
     now = datetime.now(UTC)
 
-    assert plan(run_of("manual"), WARDS) == [
-        ("kingston", f"{now:%Y-%m}"),
-        ("sutton", f"{now:%Y-%m}"),
-    ]
+    assert plan(run_of("manual"), WARDS) == [(name, f"{now:%Y-%m}") for name in COUNCILS]
     with pytest.raises(PermanentError, match="mode `reload`"):
         plan(run_of("manual", **{"from": "2017-05"}), WARDS)
     assert plan(run_of("manual", mode="reload", **{"from": "2017-05"}), WARDS) == [
