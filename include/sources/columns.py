@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -128,12 +127,10 @@ class Column(Definition):
 
     @field_validator("minimum", "maximum")
     @classmethod
-    def _is_finite(cls, value: float | None) -> float | None:
+    def _is_exact(cls, value: float | None) -> float | None:
         """Whole numbers that no double represents stay as they are."""
         if value is None:
             return None
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError("expected a finite number")
         return float(value) if abs(value) <= MOST_EXACT else value
 
     @field_validator("zone")
