@@ -9,7 +9,9 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from include.councils.model import Council
+from include.errors import UnexpectedPayload
 from include.extract.polygon import halves
+from include.printable import one_line
 from include.sources.extract import Extract, Way
 from include.sources.model import Contract
 from include.sources.page import SentRequest
@@ -17,6 +19,8 @@ from include.sources.partition import Partition, Period
 from include.sources.templates import fill, placeholders
 
 Values = Mapping[str, Any]
+
+LABEL_CHARACTERS = 200
 
 
 class Parents(Protocol):
@@ -77,7 +81,17 @@ def split(way: Way, ask: Ask) -> list[Ask]:
 
 
 def request_of(way: Way, base_url: str, values: Values) -> SentRequest:
-    """The request of a way with its placeholders replaced; values in the path are quoted."""
+    """The request of a way with its placeholders replaced; values in the path are quoted.
+
+    Raises `UnexpectedPayload` for values, of a parent's records, that no
+    address can hold, or that lead to another path.
+    """
+    for name, value in values.items():
+        if isinstance(value, str) and (value in (".", "..") or _is_broken(value)):
+            raise UnexpectedPayload(
+                f"{name}: expected a value for an address, found {value[:LABEL_CHARACTERS]!r} in "
+                "the landing of another source. Retrying will not help; fetch that one again."
+            )
     in_path = {
         name: quote(value, safe=",:") if isinstance(value, str) else value
         for name, value in values.items()
@@ -88,6 +102,11 @@ def request_of(way: Way, base_url: str, values: Values) -> SentRequest:
         query={name: fill(text, values) for name, text in way.request.query.items()},
         form={name: fill(text, values) for name, text in way.request.form.items()},
     )
+
+
+def _is_broken(text: str) -> bool:
+    """Whether it has half a surrogate pair, or a NUL."""
+    return "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def context_of(contract: Contract, way_name: str, values: Values) -> dict[str, str]:
@@ -176,7 +195,8 @@ def _items(
             if name.startswith(prefix)
         ]
         for record in parents.records(way.for_each, columns, common):
-            label = ",".join(str(record[column]) for column in columns)
+            # Values of an API, in every message about the request.
+            label = one_line(",".join(str(record[column]) for column in columns)[:LABEL_CHARACTERS])
             yield label, {f"{prefix}{column}": record[column] for column in columns}
 
 

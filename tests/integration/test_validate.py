@@ -166,3 +166,15 @@ def test_the_drift_command_prints_a_patch_or_says_that_there_is_none(database, m
     assert none.stdout.startswith("No unknown fields")
     assert patch.stdout.startswith("# Add to include/sources/police_street_crime.yaml")
     assert "type: integer" in patch.stdout
+
+
+def test_a_mart_that_cannot_be_explained_is_named_with_the_line_to_add(project):
+    file = project / "models" / "marts" / "daily_weather.yml"
+    line = "        made_of: stg_weather__hourly\n"
+    assert line in file.read_text()
+    file.write_text(file.read_text().replace(line, "        other: {}\n"))
+
+    (said,) = validate("", project=project).differences
+
+    assert "models/marts/daily_weather.yml: daily_weather: " in said
+    assert "`config: {meta: {made_of: stg_weather__hourly}}`" in said
