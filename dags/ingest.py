@@ -28,7 +28,7 @@ from dags._tasks import (
     postgres_dsn,
     refuse_unknown_parameters,
 )
-from include.councils.model import UK, councils
+from include.councils.model import UK, council_titles
 from include.errors import PermanentError
 from include.sources.model import Contract, contract, contracts
 from plugins.period_timetable import PeriodTimetable
@@ -201,7 +201,7 @@ def _timetable(contract: Contract) -> PeriodTimetable | CronTriggerTimetable:
 def _form(contract: Contract) -> dict[str, Param]:
     known = {UK: "whole UK"}
     if contract.councils == "each":
-        known = {council.name: council.title for council in councils().values()}
+        known = council_titles()
     written, example, pattern = PERIODS[contract.period]
     period = {"type": ["null", "string"], "pattern": pattern}
     return {

@@ -25,7 +25,7 @@ from dags._tasks import (
     refuse_unknown_parameters,
 )
 from include.errors import PermanentError
-from include.sources.model import contract, contracts
+from include.sources.model import contract, contracts, every_contract, require_every_contract
 
 if TYPE_CHECKING:
     from include.sources.partition import Partition
@@ -222,21 +222,26 @@ def housekeeping() -> None:
                 outlet_events[EMPTIED].add(Asset(f"raw.{source}"))
         return counts
 
-    @task
+    @task(execution_timeout=BOOKKEEPING_TIMEOUT)
     def find_unknown_retention() -> None:
         """Fail if a source has data, but no contract that says how long to keep them."""
         from include.jobs.operate.housekeeping import refuse_unknown_retention
 
         refuse_unknown_retention(lake=lake(), dsn=loader_dsn())
 
-    clean()
+    @task(execution_timeout=BOOKKEEPING_TIMEOUT)
+    def complete() -> None:
+        """Fail if a contract cannot be read: nothing of its source was deleted."""
+        require_every_contract("housekeeping", but=every_contract())
+
+    clean() >> complete()
     find_unknown_retention()
 
 
 def _planned(places: list[dict[str, str]]) -> list[Partition]:
-    return [
-        contract(place["source"]).partition(place["council"], place["period"]) for place in places
-    ]
+    from include.jobs.pipeline import replay as job
+
+    return [job.partition(**place) for place in places]
 
 
 replay_quarantine()

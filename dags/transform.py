@@ -11,10 +11,10 @@ from typing import Any
 from airflow.sdk import Asset, AssetAny, dag, task
 
 from dags._tasks import DEFAULTS, lake, postgres_dsn
-from include.sources.model import contracts
+from include.sources.model import broken_contracts, contracts
 
-# The assets that the `announce` tasks update.
-RAW_TABLES = [Asset(f"raw.{source}") for source in contracts()]
+# The assets that the `announce` tasks update; an event may still wait if a contract is broken.
+RAW_TABLES = [Asset(f"raw.{source}") for source in sorted({*contracts(), *broken_contracts()})]
 
 CONNECTION = "wandle_transformer"
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from include.errors import WrongDefinition
 
@@ -19,14 +20,46 @@ Model = TypeVar("Model", bound="Definition")
 
 # Values of `kind`, which decide the fields of a section.
 KINDS = ("http", "database")
+# What pydantic adds to the place of a field of several types.
+_TYPES = ("str", "int", "float", "bool")
 
 NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,47}$")
 
 
-class Definition(BaseModel):
-    """A section of a definition file; unknown fields are errors."""
+# What PostgreSQL and UTF-8 cannot hold: NUL, and half a pair of surrogates.
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+def _can_be_stored(value: str) -> str:
+    if _NOT_TEXT.search(value):
+        raise ValueError("expected text without NUL and without half a character")
+    return value
+
+
+# A text that people read; it is stored in PostgreSQL.
+Text = Annotated[str, AfterValidator(_can_be_stored)]
+
+
+class Definition(BaseModel):
+    """A section of a definition file; unknown fields, infinity and NaN are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class WrongField(ValueError):
+    """A field that contradicts others; `place` leads to it from the section that is checked."""
+
+    def __init__(self, what: str, *place: str | int) -> None:
+        super().__init__(what)
+        self.place = place
+
+
+@dataclass(frozen=True)
+class Folder(Generic[Model]):
+    """The definitions of a folder by name: the valid ones, and the error of each broken file."""
+
+    valid: dict[str, Model]
+    broken: dict[str, WrongDefinition]
 
 
 # No definition comes near; more is a mistake, or an attack on whoever reads it.
@@ -58,6 +91,13 @@ class UniqueKeyLoader(yaml.SafeLoader):
         self._sizes.setdefault(id(node), self._nodes - before)
         self._level -= 1
         return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError) as error:
+            # An impossible date, or a number of too many digits.
+            raise _refused(f"not a valid value: {error}", node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -93,24 +133,44 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def read_definition(path: Path, model: type[Model]) -> Model:
     """Read one file; its `name` must match the file name.
 
-    Raises `WrongDefinition` with the file, each wrong field, what was
-    expected there and what was found.
+    Raises `WrongDefinition` with the file, each wrong field with its line,
+    what was expected there and what was found.
     """
+    text = _text(path)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)  # noqa: S506, a SafeLoader
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date
+        content = yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506, a SafeLoader
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise WrongDefinition(f"{path}: line {line}: invalid YAML: {error.reason}.") from error
+    except yaml.YAMLError as error:
         raise WrongDefinition(f"{path}: invalid YAML: {error}") from error
     if not isinstance(content, dict):
         raise WrongDefinition(
             f"{path}: expected a mapping of fields, found {type(content).__name__}."
         )
-    definition = validated(content, model, str(path))
     name = content.get("name")
-    if name != path.stem:
-        raise WrongDefinition(
-            f"{path}: field `name`: expected {path.stem!r}, the file name, found {name!r}."
-        )
+    try:
+        definition = model.model_validate(content)
+        if name != path.stem:
+            raise WrongField(f"expected {path.stem!r}, the file name, found {name!r}.", "name")
+    except (ValidationError, WrongField) as error:
+        raise WrongDefinition(f"{path}: {_sentences(error, text)}") from error
     return definition
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise WrongDefinition(f"{path}: line {line}: not UTF-8: {error.reason}.") from error
+    except OSError as error:
+        raise WrongDefinition(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+def wrong_field(path: Path, error: WrongField) -> WrongDefinition:
+    """The error of a definition that is valid by itself, but contradicts another file."""
+    return WrongDefinition(f"{path}: {_sentences(error, _text(path))}")
 
 
 def validated(content: dict[str, Any], model: type[Model], where: str) -> Model:
@@ -121,12 +181,33 @@ def validated(content: dict[str, Any], model: type[Model], where: str) -> Model:
         raise WrongDefinition(f"{where}: {_sentences(error)}") from error
 
 
-def read_folder(folder: Path, model: type[Model]) -> dict[str, Model]:
-    """Every `*.yaml` of a folder by name, in alphabetical order. An empty folder is an error."""
-    found = {path.stem: read_definition(path, model) for path in sorted(folder.glob("*.yaml"))}
-    if not found:
+def read_folder(folder: Path, model: type[Model]) -> Folder[Model]:
+    """Every `*.yaml` of a folder, in alphabetical order; a broken file affects no other.
+
+    Hidden files, such as those of editors, do not count. Raises
+    `WrongDefinition` for a folder without any file.
+    """
+    found: Folder[Model] = Folder({}, {})
+    for path in sorted(folder.glob("*.yaml")):
+        if path.name.startswith("."):
+            continue
+        try:
+            found.valid[path.stem] = read_definition(path, model)
+        except WrongDefinition as error:
+            found.broken[path.stem] = error
+    if not (found.valid or found.broken):
         raise WrongDefinition(f"{folder}: expected at least one *.yaml file, found none.")
     return found
+
+
+def raise_for_broken(who: str, broken: Iterable[WrongDefinition]) -> None:
+    """Raise `WrongDefinition` after `who` has done what it can without the broken files, if any."""
+    said = " ".join(map(str, broken))
+    if said:
+        raise WrongDefinition(
+            f"{who}: done, but without what broken files define. {said} "
+            "Correct them, then run it again."
+        )
 
 
 def json_schema(model: type[Definition]) -> str:
@@ -138,16 +219,47 @@ def json_schema(model: type[Definition]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def _sentences(error: ValidationError) -> str:
+def _sentences(error: ValidationError | WrongField, text: str = "") -> str:
+    """Each wrong field, with its line in `text`, what was expected and what was found."""
+    root = yaml.compose(text, yaml.SafeLoader) if text else None
+    if isinstance(error, WrongField):
+        return f"{_where(error.place, root)}: {str(error).rstrip('.')}."
+    # For a field of several types, pydantic lists an error of each: one says enough.
+    items = list({_place(item): item for item in reversed(error.errors())}.values())[::-1]
+    wrong = {item["loc"][:length] for item in items for length in range(len(item["loc"]))}
     return " ".join(
-        f"field `{_field(item['loc'])}`: {_expected(item)}{_found(item)}" for item in error.errors()
+        f"{_where(_place(item), root)}: {_expected(item)}{_found(item)}"
+        for item in items
+        # A list is too short for pydantic, too, if its items are wrong.
+        if not (item["type"] == "too_short" and item["loc"] in wrong)
     )
 
 
-def _field(location: tuple[int | str, ...]) -> str:
-    # pydantic inserts the chosen `kind` between a field and its parts.
-    named = [part for part in location if part not in KINDS]
-    return ".".join(str(part) for part in named) or "(whole file)"
+def _place(item: Any) -> tuple[int | str, ...]:
+    # pydantic inserts the chosen `kind` between a field and its parts, and marks a wrong name.
+    place = tuple(part for part in item["loc"] if part not in (*KINDS, "[key]"))
+    place = place[:-1] if place and place[-1] in _TYPES else place
+    cause = item.get("ctx", {}).get("error")
+    return (*place, *cause.place) if isinstance(cause, WrongField) else place
+
+
+def _where(place: tuple[int | str, ...], root: yaml.Node | None) -> str:
+    field = f"field `{'.'.join(map(str, place)) or '(whole file)'}`"
+    return f"line {_line(root, place)}, {field}" if root else field
+
+
+def _line(node: yaml.Node, place: tuple[int | str, ...]) -> int:
+    """The line of a field, or of the section that lacks it."""
+    line = node.start_mark.line + 1
+    for part in place:
+        if isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    node, line = value, key.start_mark.line + 1
+    return int(line)
 
 
 def _expected(item: Any) -> str:

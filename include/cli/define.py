@@ -12,6 +12,7 @@ from include.cli.terminal import JsonOption, settings_for
 from include.errors import PermanentError
 from include.local.status import PlatformStopped, refuse_stopped
 from include.settings import Settings
+from include.sources.model import require_every_contract
 from include.sources.partition import Grain
 from include.terminal import counted, print_json, say
 
@@ -156,6 +157,7 @@ def sync(
         raise PermanentError(f"sync: {len(found)} files are out of date. Run `wandle sync`.")
     if not found:
         say("All files are up to date.")
+    require_every_contract("sync")
 
 
 @commands.command()
@@ -227,3 +229,4 @@ def migrate(
         say(change)
     made = [name for name in contracts() if f"created raw.{name}" in changed]
     platform.open_new_schedules(settings, made, report=say)
+    require_every_contract("migrate")

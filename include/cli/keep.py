@@ -19,6 +19,7 @@ from include.cli.terminal import (
     settings_for,
 )
 from include.settings import Settings
+from include.sources.model import every_contract, require_every_contract
 from include.terminal import counted, note, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def housekeeping(
             else "Nothing to delete."
         )
     refuse_unknown_retention(lake=lake, dsn=dsn)
+    require_every_contract("housekeeping", but=every_contract())
 
 
 @commands.command()
@@ -107,6 +109,7 @@ def erase(
         )
     copies = job.what_remains(contract, settings.backup_days, datetime.now(UTC), dsn)
     _print_found(found, copies, erased=yes, as_json=as_json)
+    require_every_contract("erase")
 
 
 def _print_found(found: Found, copies: list[str], *, erased: bool, as_json: bool) -> None:

@@ -18,8 +18,8 @@ from include.cli.terminal import (
     selected,
     settings_for,
 )
-from include.definitions import did_you_mean
-from include.sources.model import Contract, contracts
+from include.definitions import did_you_mean, raise_for_broken
+from include.sources.model import Contract, contracts, require_every_contract
 from include.terminal import print_json, print_table, say, say_lines
 
 commands = typer.Typer()
@@ -136,6 +136,8 @@ def drift(source: SourcesArgument = None, as_json: JsonOption = False) -> None:
         say_lines(job.patches(found).rstrip("\n"))
     else:
         say("No unknown fields.")
+    if not source:
+        require_every_contract("drift")
 
 
 @commands.command()
@@ -147,11 +149,12 @@ def sources(as_json: JsonOption = False) -> None:
     found = [_source(item) for item in contracts().values()]
     if as_json:
         print_json(found)
-        return
-    names = ("source", "period", "schedule")
-    rows = [(*(item[name] for name in names), len(item["columns"])) for item in found]
-    notes = [f"{item['title']}, {item['publisher']}" for item in found]
-    print_table((*names, "columns"), rows, right=["columns"], notes=notes)
+    else:
+        names = ("source", "period", "schedule")
+        rows = [(*(item[name] for name in names), len(item["columns"])) for item in found]
+        notes = [f"{item['title']}, {item['publisher']}" for item in found]
+        print_table((*names, "columns"), rows, right=["columns"], notes=notes)
+    require_every_contract("sources")
 
 
 @commands.command()
@@ -160,6 +163,7 @@ def councils(as_json: JsonOption = False) -> None:
 
     Examples: `wandle councils`, `wandle councils --json | jq '.[].wards'`
     """
+    from include.councils.model import broken_councils
     from include.councils.model import councils as every_council
 
     today = datetime.now(UTC).date()
@@ -169,17 +173,21 @@ def councils(as_json: JsonOption = False) -> None:
             "title": item.title,
             "gss_code": item.gss_code,
             "police_force": item.police_force,
-            "wards": [ward.model_dump() for ward in item.wards_on(today)],
+            "wards": [
+                ward.model_dump()
+                for ward in (item.wards_on(today) if item.has_wards_on(today) else ())
+            ],
         }
         for item in every_council().values()
     ]
     if as_json:
         print_json(found)
-        return
-    names = ("council", "title", "gss_code", "police_force")
-    rows = [(*(row[name] for name in names), len(row["wards"])) for row in found]
-    titles = ("council", "title", "GSS code", "police force", "wards")
-    print_table(titles, rows, right=["wards"])
+    else:
+        names = ("council", "title", "gss_code", "police_force")
+        rows = [(*(row[name] for name in names), len(row["wards"])) for row in found]
+        titles = ("council", "title", "GSS code", "police force", "wards")
+        print_table(titles, rows, right=["wards"])
+    raise_for_broken("councils", broken_councils().values())
 
 
 def _source(contract: Contract) -> dict[str, Any]:

@@ -24,10 +24,11 @@ from include.cli.terminal import (
     selected,
     settings_for,
 )
+from include.definitions import raise_for_broken
 from include.errors import PermanentError
 from include.jobs.pipeline.selection import Selection
 from include.settings import Settings
-from include.sources.model import Contract
+from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
 from include.sources.partition import Partition, Period
 from include.terminal import complain, counted, note, print_json, print_table, say
@@ -133,6 +134,8 @@ def reload(
     if not found:
         raise PermanentError("reload: S3 has no matching landings. See `wandle ledger`.")
     _ingest(found, force=force, fetch=False, as_json=as_json)
+    if everything:
+        require_every_contract("reload")
 
 
 @commands.command()
@@ -156,11 +159,12 @@ def replay(
 
     selection = selected(source, council, period, first, last)
     selection.check()
-    planned = job.plan(settings_for("postgresql", "s3").need("loader_dsn"), most=sys.maxsize)
-    found = [
-        (source_named(partition.source), partition) for partition in filter(selection.has, planned)
-    ]
+    dsn = settings_for("postgresql", "s3").need("loader_dsn")
+    planned = list(filter(selection.has, job.plan(dsn, most=sys.maxsize)))
+    broken = {one.source: broken_contracts().get(one.source) for one in planned}
+    found = [(source_named(one.source), one) for one in planned if not broken[one.source]]
     _ingest(found, force=False, fetch=False, as_json=as_json)
+    raise_for_broken("replay", filter(None, broken.values()))
 
 
 @commands.command()

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from include.definitions import NAME_PATTERN, Definition, did_you_mean, read_folder
+from include.definitions import (
+    NAME_PATTERN,
+    Definition,
+    Folder,
+    Text,
+    WrongField,
+    did_you_mean,
+    read_folder,
+)
 from include.errors import UnknownName, WrongDefinition
 
 FOLDER = Path(__file__).parent
@@ -21,7 +29,7 @@ class Ward(Definition):
     """An electoral ward, with its codes in official statistics and at the police."""
 
     code: str = Field(pattern=r"^E05\d{6}$", description="GSS code, e.g. E05000400.")
-    name: str = Field(min_length=1, description="The ward's official name.")
+    name: Text = Field(min_length=1, description="The ward's official name.")
     police_neighbourhood: str = Field(
         default="",
         description="Its ID on data.police.uk. Default: `code`.",
@@ -46,18 +54,25 @@ class WardSet(Definition):
     note: str = Field(default="", description="Where the set comes from and what is unknown.")
     wards: tuple[Ward, ...] = Field(min_length=1)
 
+    def holds(self, day: date) -> bool:
+        """Whether these wards are valid on `day`."""
+        return self.first_day <= day and (self.last_day is None or day <= self.last_day)
+
     @model_validator(mode="after")
     def _is_a_span_of_distinct_wards(self) -> WardSet:
         if self.last_day and self.last_day < self.first_day:
-            raise ValueError(
-                f"`until` ({self.last_day}) must not be before `from` ({self.first_day})"
+            raise WrongField(
+                f"`until` ({self.last_day}) must not be before `from` ({self.first_day})", "until"
             )
         for field in ("code", "name", "police_neighbourhood"):
             seen: set[str] = set()
-            for ward in self.wards:
+            for place, ward in enumerate(self.wards):
                 value = getattr(ward, field)
                 if value in seen:
-                    raise ValueError(f"wards must be unique, but {field} {value!r} appears twice")
+                    raise WrongField(
+                        f"wards must be unique, but {field} {value!r} appears twice",
+                        *("wards", place, field),
+                    )
                 seen.add(value)
         return self
 
@@ -65,7 +80,7 @@ class WardSet(Definition):
 class Point(Definition):
     """A place to fetch weather for."""
 
-    name: str = Field(min_length=1)
+    name: Text = Field(min_length=1)
     latitude: float = Field(ge=-90, le=90, description="Degrees north, WGS 84.")
     longitude: float = Field(ge=-180, le=180, description="Degrees east, WGS 84.")
 
@@ -74,9 +89,9 @@ class Council(Definition):
     """One `include/councils/<council>.yaml`."""
 
     name: str = Field(pattern=NAME_PATTERN.pattern, description="The file's name without .yaml.")
-    title: str = Field(min_length=1, description="Display name.")
+    title: Text = Field(min_length=1, description="Display name.")
     gss_code: str = Field(pattern=r"^[EKNSW]\d{8}$", description="GSS code, e.g. E09000021.")
-    police_force: str = Field(min_length=1, description="Police force ID on data.police.uk.")
+    police_force: Text = Field(min_length=1, description="Police force ID on data.police.uk.")
     latitude: float = Field(ge=-90, le=90, description="Latitude of its centre, degrees north.")
     longitude: float = Field(ge=-180, le=180, description="Longitude of its centre, degrees east.")
     radius_km: float = Field(
@@ -87,20 +102,36 @@ class Council(Definition):
 
     @model_validator(mode="after")
     def _ward_sets_follow_each_other(self) -> Council:
-        for earlier, later in zip(self.ward_sets, self.ward_sets[1:], strict=False):
+        following = zip(self.ward_sets, self.ward_sets[1:], strict=False)
+        for place, (earlier, later) in enumerate(following):
             if earlier.last_day is None or earlier.last_day >= later.first_day:
-                raise ValueError(
+                raise WrongField(
                     f"the ward set from {earlier.first_day} must end before the next one "
-                    f"begins on {later.first_day}, found `until: {earlier.last_day}`"
+                    f"begins on {later.first_day}, found `until: {earlier.last_day}`",
+                    *("ward_sets", place, "until"),
                 )
         return self
+
+    @model_validator(mode="after")
+    def _names_are_its_own(self) -> Council:
+        if self.name == UK:
+            raise WrongField(f"{UK!r} is reserved for sources without a council", "name")
+        names = [point.name for point in self.points]
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise WrongField(
+                    f"points must be unique, but {name!r} appears twice", "points", place, "name"
+                )
+        return self
+
+    def has_wards_on(self, day: date) -> bool:
+        """Whether a ward set covers `day`."""
+        return any(ward_set.holds(day) for ward_set in self.ward_sets)
 
     def wards_on(self, day: date) -> tuple[Ward, ...]:
         """The wards valid on `day`. Raises `WrongDefinition` if no set covers it."""
         for ward_set in self.ward_sets:
-            if ward_set.first_day <= day and (
-                ward_set.last_day is None or day <= ward_set.last_day
-            ):
+            if ward_set.holds(day):
                 return ward_set.wards
         raise WrongDefinition(
             f"include/councils/{self.name}.yaml: no ward set covers {day}. "
@@ -109,23 +140,39 @@ class Council(Definition):
 
 
 @cache
-def councils(folder: Path = FOLDER) -> dict[str, Council]:
-    """Every council by name. Raises `WrongDefinition`."""
-    found = read_folder(folder, Council)
-    if UK in found:
-        raise WrongDefinition(
-            f"{folder / UK}.yaml: field `name`: {UK!r} is reserved for sources without a council."
-        )
-    return found
+def _read(folder: Path) -> Folder[Council]:
+    return read_folder(folder, Council)
+
+
+def councils(folder: Path | None = None) -> dict[str, Council]:
+    """Every council by name, without the broken ones."""
+    return _read(folder or FOLDER).valid
+
+
+def broken_councils(folder: Path | None = None) -> dict[str, WrongDefinition]:
+    """The error of each council's file that is not valid, by name."""
+    return _read(folder or FOLDER).broken
+
+
+def council_titles() -> dict[str, str]:
+    """The title of every council by name; of a broken one, its name."""
+    names = sorted({*councils(), *broken_councils()})
+    return {name: councils()[name].title if name in councils() else name for name in names}
+
+
+def read_again() -> None:
+    """Forget the councils that were read."""
+    _read.cache_clear()
 
 
 def council(name: str) -> Council:
-    """One council. Raises `UnknownName` with the names that exist."""
-    try:
+    """One council. Raises `UnknownName` with the names that exist, and `WrongDefinition`."""
+    if name in councils():
         return councils()[name]
-    except KeyError:
-        raise UnknownName(
-            f"unknown council {name!r}. Known: {', '.join(councils())}."
-            f"{did_you_mean(name, councils())} "
-            f"Add include/councils/{name}.yaml, or choose one of these."
-        ) from None
+    if name in broken_councils():
+        raise WrongDefinition(str(broken_councils()[name]))
+    raise UnknownName(
+        f"unknown council {name!r}. Known: {', '.join(councils())}."
+        f"{did_you_mean(name, councils())} "
+        f"Add include/councils/{name}.yaml, or choose one of these."
+    )

@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Event
 
+from include.councils.model import broken_councils
 from include.jobs.pipeline.origin import listed
 from include.local import processes
 from include.local.doctor import Finding, doctor
@@ -16,10 +17,19 @@ from include.local.home import HOST, port, refuse_path
 from include.local.lock import hold
 from include.local.processes import PlatformFailed, Recorded, Service, recorded
 from include.local.services import airflow, case_system, object_store, postgres
-from include.local.state import ROLES, as_variables, prepare, read_secrets, set_as_of
+from include.local.state import (
+    ROLES,
+    SECRETS,
+    Addresses,
+    as_variables,
+    prepare,
+    read_secrets,
+    set_as_of,
+    with_addresses,
+)
 from include.local.status import ServiceStatus, status
 from include.settings import CHECKOUT, Settings
-from include.sources.model import contracts
+from include.sources.model import broken_contracts, contracts
 from include.terminal import say
 
 __all__ = [
@@ -77,6 +87,8 @@ def up(settings: Settings, *, report: Report = say) -> None:
         report(f"Airflow   {local.airflow_url} (user {local.airflow_user}, see `wandle env`)")
         report(f"S3        {local.s3_endpoint} (bucket {local.bucket})")
         report(f"Database  {HOST}:{port(local.port_base, 'postgresql')} (warehouse)")
+        for error in (*broken_contracts().values(), *broken_councils().values()):
+            report(f"Broken    {error}")
 
 
 def start_sandbox(settings: Settings, *, report: Report = say) -> Settings:
@@ -121,7 +133,10 @@ def _airflow_runs(settings: Settings) -> bool:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The variables that tools need to reach the warehouse, the bucket and Airflow."""
-    return as_variables(prepare(settings), SHOWN)
+    if not (settings.home / SECRETS).exists():
+        return as_variables(prepare(settings), SHOWN)
+    addresses = Addresses.of_this_machine(settings.port_base)
+    return as_variables(with_addresses(settings, addresses), SHOWN)
 
 
 class _Launch:

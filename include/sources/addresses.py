@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
+
+# What no host's name contains. Letters of other alphabets are encoded when it is looked up.
+_NOT_IN_A_NAME = re.compile(r"[^\w.:-]")
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -15,6 +19,11 @@ def split(url: str) -> SplitResult:
     _ = parts.port
     if parts.username is not None or parts.password is not None:
         raise ValueError("it contains user information")
+    name = parts.hostname or ""
+    if _NOT_IN_A_NAME.search(name):
+        raise ValueError("expected a host name: `files.example.org`")
+    # Raises for a name that cannot be looked up.
+    name.encode("idna")
     return parts
 
 
@@ -53,6 +62,8 @@ def base_url(value: str) -> str:
         raise ValueError(
             "expected https://; http:// is for this machine only: localhost, 127.0.0.1 or [::1]"
         )
+    if re.search(r"[\s{}]", parts.path):
+        raise ValueError("expected no blanks or placeholders; they go into `request`")
     return f"{parts.scheme}://{host_of(value)}{parts.path.rstrip('/')}"
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
-from include.definitions import NAME_PATTERN, Definition
+from include.definitions import NAME_PATTERN, Definition, Text, WrongField
+from include.sources import syntax
 from include.sources.paths import parts
 
 NUMERIC = re.compile(r"numeric\((\d{1,2}),\s*(\d{1,2})\)")
@@ -18,6 +19,9 @@ MOST_EXACT = 2**53
 # Every PostgreSQL table has columns of these names already.
 SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 TYPES = ("text", "integer", "double", "boolean", "date", "timestamptz", "jsonb")
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 Scalar = str | int | float | bool
 
@@ -35,7 +39,7 @@ class Column(Definition):
         "number that the type cannot hold exactly breaks the rule `type`; a double accepts any "
         "number whose digits it preserves."
     )
-    description: str = Field(min_length=1)
+    description: Text = Field(min_length=1)
     path: str = Field(
         default="",
         description="Dotted path in the record, `\\.` for a dot within a name; the column's "
@@ -119,37 +123,20 @@ class Column(Definition):
     @field_validator("pattern")
     @classmethod
     def _is_a_regular_expression(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"expected a regular expression: {error}") from error
-        return value
+        return syntax.pattern(value) if value else value
 
     @field_validator("minimum", "maximum")
     @classmethod
-    def _is_finite(cls, value: float | None) -> float | None:
+    def _is_exact(cls, value: float | None) -> float | None:
         """Whole numbers that no double represents stay as they are."""
         if value is None:
             return None
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError("expected a finite number")
         return float(value) if abs(value) <= MOST_EXACT else value
 
     @field_validator("zone")
     @classmethod
     def _is_a_zone(cls, value: str) -> str:
-        try:
-            return ZoneInfo(value).key if value else value
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("expected the name of a time zone, like Europe/London") from error
-
-    @model_validator(mode="after")
-    def _comes_from_one_place(self) -> Column:
-        if sum(bool(origin) for origin in (self.path, self.request, self.position)) > 1:
-            raise ValueError("only one of `path`, `request` and `position` is allowed")
-        if self.position and self.type != "integer":
-            raise ValueError("`position` needs `type: integer`")
-        return self
+        return syntax.zone(value) if value else value
 
     @field_validator("path")
     @classmethod
@@ -158,21 +145,69 @@ class Column(Definition):
         return value
 
     @model_validator(mode="after")
+    def _comes_from_one_place(self) -> Column:
+        if sum(bool(origin) for origin in (self.path, self.request, self.position)) > 1:
+            raise ValueError("only one of `path`, `request` and `position` is allowed")
+        if self.position and self.type != "integer":
+            raise WrongField("`position` needs `type: integer`", "position")
+        return self
+
+    @model_validator(mode="after")
     def _rules_fit_the_type(self) -> Column:
         number = self.type in ("integer", "double") or self.type.startswith("numeric")
-        if self.pattern and self.type != "text":
-            raise ValueError("`pattern` needs `type: text`")
-        if (self.minimum is not None or self.maximum is not None) and not number:
-            raise ValueError("`minimum` and `maximum` need a number")
-        if self.zone and self.type != "timestamptz":
-            raise ValueError("`zone` needs `type: timestamptz`")
-        if self.accept_numbers and self.type != "text":
-            raise ValueError("`accept_numbers` needs `type: text`")
-        if self.fraction != "quarantine" and self.type != "timestamptz":
-            raise ValueError("`fraction` needs `type: timestamptz`")
-        if self.personal == "pseudonymise" and self.type != "text":
-            raise ValueError("`personal: pseudonymise` needs `type: text`")
+        needs = {
+            "pattern": (self.pattern, "text"),
+            "zone": (self.zone, "timestamptz"),
+            "accept_numbers": (self.accept_numbers, "text"),
+            "fraction": (self.fraction != "quarantine", "timestamptz"),
+            "personal": (self.personal == "pseudonymise", "text"),
+        }
+        for field, (used, kind) in needs.items():
+            if used and self.type != kind:
+                shown = "`personal: pseudonymise`" if field == "personal" else f"`{field}`"
+                raise WrongField(f"{shown} needs `type: {kind}`", field)
+        for field in ("minimum", "maximum"):
+            if getattr(self, field) is not None and not number:
+                raise WrongField(f"`{field}` needs a number", field)
+        if None not in (self.minimum, self.maximum) and self.minimum > self.maximum:  # type: ignore[operator]
+            raise WrongField(f"below `minimum: {self.minimum:g}`: no value is allowed", "maximum")
+        for place, value in enumerate(self.allowed):
+            if not self._can_be(value):
+                raise WrongField(
+                    f"no value of `type: {self.type}`: {value!r}. Put text in quotes",
+                    *("allowed", place),
+                )
         return self
+
+    def _can_be(self, value: Scalar) -> bool:
+        """Whether a value of this column can equal `value`."""
+        if self.type == "text":
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            return isinstance(value, str) or (self.accept_numbers and number)
+        if self.type == "boolean" or isinstance(value, bool):
+            return self.type == "boolean" and isinstance(value, bool)
+        try:
+            if self.type == "date":
+                return date.fromisoformat(str(value)).isoformat() == value
+            if self.type == "timestamptz":
+                moment = _MOMENT.fullmatch(str(value))
+                return bool(moment and datetime.fromisoformat(str(value)).astimezone(UTC))
+            if isinstance(value, str) and not _NUMBER.fullmatch(value):
+                return False
+            return self.type != "jsonb" and self._can_hold(Decimal(str(value)))
+        except (ValueError, OverflowError, InvalidOperation):
+            return False
+
+    def _can_hold(self, number: Decimal) -> bool:
+        if not number.is_finite():
+            return False
+        if numeric := NUMERIC.fullmatch(self.type):
+            precision, scale = int(numeric[1]), int(numeric[2])
+            whole = number.scaleb(scale)
+            return whole == whole.to_integral_value() and abs(whole) < 10**precision
+        if self.type == "integer":
+            return number == number.to_integral_value() and -(2**63) <= number < 2**63
+        return True
 
     @property
     def record_path(self) -> tuple[str, ...]:

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from include.definitions import Definition
+from include.definitions import NAME_PATTERN, Definition, WrongField
 from include.sources.addresses import base_url, host_name, host_of, is_loopback
 from include.sources.formats import Format
-from include.sources.paging import BodyPath, Paging, Status
-from include.sources.templates import placeholders
-
-# Placeholders of a request: its council, its period, and its ward or point.
-COUNCIL_VALUES = (
-    "council.name",
-    "council.title",
-    "council.gss_code",
-    "council.police_force",
-    "council.latitude",
-    "council.longitude",
-    "council.radius_km",
+from include.sources.paging import Paging, Status
+from include.sources.paths import BodyPath
+from include.sources.templates import (
+    COUNCIL_VALUES,
+    PERIOD_VALUES,
+    POINT_VALUES,
+    WARD_VALUES,
+    WINDOW_VALUES,
+    check_formats,
+    placeholders,
 )
-PERIOD_VALUES = ("period", "period.last", "period.next")
-WARD_VALUES = ("ward.code", "ward.name", "ward.police_neighbourhood")
-POINT_VALUES = ("point.name", "point.latitude", "point.longitude")
-WINDOW_VALUES = ("window.start", "window.end")
+
+# Names that a parent cannot have: they mean something else in `for_each` or in a placeholder.
+_TAKEN = ("partition", "ward", "point", "council", "period", "window")
+# A window is no longer than the longest period.
+_MOST_MINUTES = 31 * 24 * 60
+
+
+def _parent_name(value: str) -> str:
+    if value in _TAKEN or not NAME_PATTERN.fullmatch(value):
+        raise ValueError(f"expected a name in lower case other than {', '.join(_TAKEN)}")
+    return value
+
 
 BaseUrl = Annotated[str, AfterValidator(base_url)]
+ParentName = Annotated[str, AfterValidator(_parent_name)]
 
 
 class Rate(Definition):
@@ -50,12 +58,19 @@ class Request(Definition):
     @model_validator(mode="after")
     def _a_form_is_posted(self) -> Request:
         if self.form and self.method != "POST":
-            raise ValueError("`form` needs `method: POST`")
+            raise WrongField("`form` needs `method: POST`", "form")
         return self
 
-    def texts(self) -> Iterable[str]:
+    def places(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Every text that may contain placeholders, and where it is."""
+        yield ("path",), self.path
+        for field, texts in (("query", self.query), ("form", self.form)):
+            for name, text in texts.items():
+                yield (field, name), text
+
+    def texts(self) -> Iterator[str]:
         """Every text that may contain placeholders."""
-        return (self.path, *self.query.values(), *self.form.values())
+        return (text for _, text in self.places())
 
 
 class Parent(Definition):
@@ -78,7 +93,8 @@ class Parent(Definition):
     @field_validator("each")
     @classmethod
     def _is_a_template(cls, value: str) -> str:
-        list(placeholders(value))
+        # Its placeholders are columns of the parent.
+        check_formats(value, of_parent=True)
         return value
 
 
@@ -104,7 +120,7 @@ class Answers(Definition):
     unknown_ward: tuple[Status, ...] = Field(
         default=(), description="The API does not know this ward."
     )
-    fail_at_once: tuple[str, ...] = Field(
+    fail_at_once: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=(),
         description="Texts in a 429's body that mean: no more today. The task fails at once.",
     )
@@ -126,6 +142,7 @@ class Way(Definition):
     window_minutes: int = Field(
         default=0,
         ge=0,
+        le=_MOST_MINUTES,
         description="Request the period in windows of this many minutes: {window.start:...}, "
         "{window.end:...} (exclusive).",
     )
@@ -139,9 +156,14 @@ class Way(Definition):
     @model_validator(mode="after")
     def _answers_fit_the_way(self) -> Way:
         if bool(self.answers.too_large) != bool(self.split):
-            raise ValueError("`answers.too_large` and `split` need each other")
+            raise WrongField(
+                "`answers.too_large` and `split` need each other",
+                *(("split",) if self.split else ("answers", "too_large")),
+            )
         if self.answers.unknown_ward and self.for_each != "ward":
-            raise ValueError("`answers.unknown_ward` needs `for_each: ward`")
+            raise WrongField(
+                "`answers.unknown_ward` needs `for_each: ward`", "answers", "unknown_ward"
+            )
         self._statuses_mean_one_thing()
         return self
 
@@ -155,7 +177,7 @@ class Way(Definition):
         )
         for status in meanings:
             if meanings.count(status) > 1:
-                raise ValueError(f"`answers` gives HTTP {status} two meanings")
+                raise WrongField(f"`answers` gives HTTP {status} two meanings", "answers")
 
 
 class Archive(Way):
@@ -164,7 +186,7 @@ class Archive(Way):
     from_age_days: int = Field(
         ge=1, description="For periods that ended at least this many days ago."
     )
-    base_url: BaseUrl | Literal[""] = Field(
+    base_url: Annotated[str, AfterValidator(lambda value: value and base_url(value))] = Field(
         default="", description="If different from the source's own."
     )
     format: Format = Format()
@@ -199,7 +221,7 @@ class Extract(Way):
         default=30, gt=0, le=600, description="Seconds without data before a request fails."
     )
     attempts: int = Field(default=5, ge=1, le=10, description="Attempts per request in a task.")
-    parents: dict[str, Parent] = Field(
+    parents: dict[ParentName, Parent] = Field(
         default_factory=dict, description="Values from other sources' landings, by name."
     )
     archive: Archive | None = None
@@ -217,13 +239,10 @@ class Extract(Way):
 
     @property
     def private_names(self) -> frozenset[str]:
-        """The names of the hosts that may be at private addresses, without ports.
-
-        Those listed, and this machine where it is the API.
-        """
-        names = (urlsplit(f"https://{host}").hostname or "" for host in self.private_hosts)
+        """The hosts that may be at private addresses, without ports: listed, or this machine."""
+        names = [urlsplit(f"https://{host}").hostname or "" for host in self.private_hosts]
         own = urlsplit(self.base_url).hostname or ""
-        return frozenset((*names, *([own] if is_loopback(own) else [])))
+        return frozenset(names + [own] * is_loopback(own))
 
     @property
     def ways(self) -> dict[str, Way]:
@@ -251,32 +270,49 @@ class Extract(Way):
     def _private_hosts_are_asked(self) -> Extract:
         for host in self.private_hosts:
             if host not in self.known_hosts:
-                raise ValueError(
-                    f"`private_hosts` names {host!r}; hosts: {', '.join(self.known_hosts)}"
+                raise WrongField(
+                    f"`private_hosts` names {host!r}; hosts: {', '.join(self.known_hosts)}",
+                    "private_hosts",
                 )
         return self
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Extract:
-        for way in self.ways.values():
+        for name, way in self.ways.items():
+            where = () if name == "api" else (name,)
             if way.for_each not in ("partition", "ward", "point", *self.parents):
-                raise ValueError(
+                raise WrongField(
                     "`for_each` must be partition, ward, point or one of `parents`, "
-                    f"found {way.for_each!r}"
+                    f"found {way.for_each!r}",
+                    *(*where, "for_each"),
                 )
             if way.split is not None and way.split not in self.parents:
-                raise ValueError(f"`split` must name one of `parents`, found {way.split!r}")
-            self._placeholders_are_known(way)
+                raise WrongField(
+                    f"`split` must name one of `parents`, found {way.split!r}", *where, "split"
+                )
+            for place, text in way.request.places():
+                self._check_placeholders(way, text, (*where, "request", *place))
+            for label, parent in self.parents.items():
+                for column, text in parent.match.items():
+                    self._check_placeholders(way, text, ("parents", label, "match", column))
         return self
 
-    def _placeholders_are_known(self, way: Way) -> None:
-        of_parents = [text for parent in self.parents.values() for text in parent.match.values()]
-        for text in (*way.request.texts(), *of_parents):
-            for name in placeholders(text):
-                if not self.is_value(way, name):
-                    raise ValueError(
-                        f"unknown placeholder {{{name}}}; known: {', '.join(self.values_of(way))}"
-                    )
+    def _check_placeholders(self, way: Way, text: str, place: tuple[str, ...]) -> None:
+        try:
+            names = list(placeholders(text))
+            check_formats(text)
+        except ValueError as error:
+            raise WrongField(str(error), *place) from error
+        for name in names:
+            if not self.is_value(way, name):
+                raise WrongField(
+                    f"unknown placeholder {{{name}}}; known: {', '.join(self.values_of(way))}",
+                    *place,
+                )
+
+
+# A value to bind, or whatever else begins with a percent sign.
+_BOUND = re.compile(r"%(?:\([^)]*\)s|.{0,8})", re.DOTALL)
 
 
 class DatabaseExtract(Definition):
@@ -295,6 +331,19 @@ class DatabaseExtract(Definition):
     page_size: int = Field(default=10_000, ge=1, le=1_000_000)
     parallel: int = Field(default=1, ge=1, le=16)
     parents: dict[str, Parent] = Field(default_factory=dict, max_length=0)
+
+    @field_validator("query")
+    @classmethod
+    def _binds_what_is_known(cls, value: str) -> str:
+        for bound in _BOUND.findall(value.replace("%%", "")):
+            if bound not in ("%(period_start)s", "%(period_end)s", "%(council)s"):
+                raise ValueError(
+                    "expected only %(period_start)s, %(period_end)s and %(council)s, and other "
+                    f"percent signs as %%, found {bound!r}"
+                )
+        if ";" in value.rstrip("; \n"):
+            raise ValueError("expected one select: it is used as a subquery")
+        return value
 
     @property
     def follows_changes(self) -> bool:

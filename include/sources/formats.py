@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from include.definitions import Definition
+from include.definitions import Definition, WrongField
 from include.sources.evidence import Evidence
 from include.sources.limits import DEFAULT, Limits
-from include.sources.paths import parts
+from include.sources.paths import BodyPath, parts
 
 Compression = Literal["gzip", "zip"]
 
@@ -18,21 +18,23 @@ Compression = Literal["gzip", "zip"]
 EVERY = "*"
 
 
+# What every answer is made of.
+_SOME_TEXT = '{"a..1": [0]};,\n'
+
+
 def is_text_encoding(name: str) -> bool:
-    """Whether Python knows it, and it turns bytes into text: base64 does not."""
+    """Whether Python knows it, and it turns bytes into text: base64 does not, nor does idna."""
     try:
-        b"a".decode(name)
-    except LookupError:
+        decoder = codecs.getincrementaldecoder(name)()
+        return decoder.decode(_SOME_TEXT.encode(name), final=True) == _SOME_TEXT
+    except (LookupError, ValueError, TypeError, AssertionError):
         return False
-    except UnicodeError:
-        return True
-    return True
 
 
 class Selection(Definition):
     """Which records belong to the partition, if a body also has those of others."""
 
-    field: str = Field(description="Dotted path in the record.")
+    field: BodyPath = Field(min_length=1, description="Dotted path in the record.")
     among: str = Field(description="The request value, a comma-separated list, that must have it.")
 
 
@@ -44,7 +46,7 @@ class Format(Definition):
         description="`columnar`: JSON, one array for each field, aligned by position. `rows`: "
         "JSON, one array for each record, after a first one with the names of the fields.",
     )
-    records: str = Field(
+    records: BodyPath = Field(
         default="",
         description="Dotted path to the records; empty: the body is the list. A part `*` matches "
         "every field of an object, or every item of a list: `*.events`; at the end, "
@@ -164,12 +166,6 @@ class Format(Definition):
             raise ValueError("expected the name of an encoding, like windows-1252")
         return codecs.lookup(value).name if value else value
 
-    @field_validator("records")
-    @classmethod
-    def _is_a_path(cls, value: str) -> str:
-        parts(value)
-        return value
-
     @field_validator("envelope")
     @classmethod
     def _are_paths(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -181,19 +177,25 @@ class Format(Definition):
     @model_validator(mode="after")
     def _what_is_above_is_gone_through(self) -> Format:
         if self.inherit and EVERY not in self.path:
-            raise ValueError("`inherit` needs a `*` in `records`")
+            raise WrongField("`inherit` needs a `*` in `records`", "inherit")
         if EVERY in self.path and self.kind != "json":
-            raise ValueError("a `*` in `records` needs `kind: json`")
+            raise WrongField("a `*` in `records` needs `kind: json`", "records")
         return self
 
     @model_validator(mode="after")
     def _words_fit_the_kind(self) -> Format:
         if self.kind in ("csv", "jsonl") and self.records:
-            raise ValueError(f"`records` does not apply to `kind: {self.kind}`")
+            raise WrongField(f"`records` does not apply to `kind: {self.kind}`", "records")
         if self.kind in ("csv", "jsonl") and self.envelope:
-            raise ValueError(f"`envelope` does not apply to `kind: {self.kind}`")
-        if self.kind != "csv" and (self.skip_rows_before_header or self.skip_rows_at_end):
-            raise ValueError("skipping rows needs `kind: csv`")
+            raise WrongField(f"`envelope` does not apply to `kind: {self.kind}`", "envelope")
+        for field in ("skip_rows_before_header", "skip_rows_at_end"):
+            if self.kind != "csv" and getattr(self, field):
+                raise WrongField("skipping rows needs `kind: csv`", field)
         if self.zip_member and self.layers and "zip" not in self.layers:
-            raise ValueError("`zip_member` needs `compression: zip`")
+            raise WrongField("`zip_member` needs `compression: zip`", "zip_member")
+        for field in ("delimiter", "quote"):
+            if getattr(self, field) in ("\n", "\r"):
+                raise WrongField("lines end with it", field)
+        if self.quote == self.delimiter:
+            raise WrongField("the same as `delimiter`", "quote")
         return self

@@ -10,23 +10,35 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from include.definitions import NAME_PATTERN, Definition, did_you_mean, read_folder
+from include.definitions import (
+    NAME_PATTERN,
+    Definition,
+    Folder,
+    Text,
+    WrongField,
+    did_you_mean,
+    raise_for_broken,
+    read_folder,
+    wrong_field,
+)
 from include.errors import PermanentError, UnknownName, WrongDefinition
-from include.sources.checks import Checks
+from include.sources import consistency, syntax
 from include.sources.columns import NUMERIC, Column
 from include.sources.evidence import evidence_of
-from include.sources.extract import DatabaseExtract, Extract, Rate, Way
+from include.sources.extract import DatabaseExtract, Extract, Rate
 from include.sources.formats import Format
-from include.sources.limits import Limits
+from include.sources.limits import Checks, Limits
 from include.sources.partition import Grain, Partition, Period
 from include.sources.paths import parts
-from include.sources.templates import placeholders
 
 __all__ = ["NUMERIC", "Column", "Contract", "Extract", "Format", "Rate", "contract", "contracts"]
 
 FOLDER = Path(__file__).parent
+
+# A century; the calendar ends in the year 9999.
+_MOST_DAYS = 36_525
 
 
 def _kind_of(extract: Any) -> str:
@@ -43,13 +55,13 @@ class Contract(Definition):
     name: str = Field(
         pattern=NAME_PATTERN.pattern, description="Same as the file name without .yaml."
     )
-    title: str = Field(min_length=1)
-    description: str = Field(
+    title: Text = Field(min_length=1)
+    description: Text = Field(
         min_length=1, description="Shown in the Airflow UI and the dbt docs. Markdown."
     )
-    publisher: str = Field(min_length=1)
-    licence: str = Field(min_length=1, description="Licence of the data.")
-    owner: str = Field(min_length=1, description="Who is responsible if it breaks.")
+    publisher: Text = Field(min_length=1, max_length=100, description="A tag in the Airflow UI.")
+    licence: Text = Field(min_length=1, description="Licence of the data.")
+    owner: Text = Field(min_length=1, description="Who is responsible if it breaks.")
 
     period: Grain = Field(description="Size of a partition: `day` or `month`.")
     snapshot: bool = Field(default=False, description="The API returns only the current state.")
@@ -59,7 +71,10 @@ class Contract(Definition):
     start: date = Field(description="First day with data.")
     schedule: str = Field(pattern=r"^\S+( \S+){4}$", description="Cron expression, in UTC.")
     publication_lag_days: int = Field(
-        default=0, ge=0, description="Days after the end of a period until it must be published."
+        default=0,
+        ge=0,
+        le=_MOST_DAYS,
+        description="Days after the end of a period until it must be published.",
     )
     lookback: int = Field(
         default=0,
@@ -80,6 +95,7 @@ class Contract(Definition):
     retention_days: int = Field(
         default=0,
         ge=0,
+        le=_MOST_DAYS,
         description="Days to keep superseded landings and, counted from the end of the period, all "
         "personal data. 0: keep forever.",
     )
@@ -94,72 +110,15 @@ class Contract(Definition):
     checks: Checks = Checks()
     limits: Limits = Limits()
 
+    @field_validator("schedule")
+    @classmethod
+    def _is_a_schedule(cls, value: str) -> str:
+        return syntax.schedule(value)
+
     @model_validator(mode="after")
-    def _columns_fit_together(self) -> Contract:
-        names = [column.name for column in self.columns]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"columns must be unique, but {name!r} appears twice")
-        for name in self.key:
-            if name not in names:
-                raise ValueError(f"`key` names {name!r}; columns: {', '.join(names)}")
-            if self.column(name).personal == "drop":
-                raise ValueError(f"`key` names {name!r}, which is dropped")
-        self._sources_of_columns_are_known()
-        if self.snapshot and (self.lookback or self.lookback_monthly):
-            raise ValueError(
-                "a snapshot cannot have `lookback`: the API returns only the current state"
-            )
-        if self.personal and not self.retention_days:
-            raise ValueError("personal data requires `retention_days`")
+    def _fields_fit_together(self) -> Contract:
+        consistency.check(self)
         return self
-
-    def _sources_of_columns_are_known(self) -> None:
-        if not isinstance(self.extract, Extract):
-            wanted = next((column for column in self.columns if column.request), None)
-            if wanted:
-                raise ValueError(f"column {wanted.name!r}: `request` does not apply to a database")
-            keys = {
-                column.path or column.name for column in self.columns if column.personal != "no"
-            }
-            if self.extract.key in keys:
-                raise ValueError(
-                    f"`extract.key` names the personal column {self.extract.key!r}, but keys "
-                    "appear in manifests and logs"
-                )
-            return
-        for way in self.extract.ways.values():
-            if self.councils == "uk" and way.for_each in ("ward", "point"):
-                raise ValueError(f"`for_each: {way.for_each}` needs `councils: each`")
-        self._paging_fits_the_format(self.extract)
-        archived = self.extract.archive.paths if self.extract.archive else {}
-        for column in self.columns:
-            self._check_request(column, column.request, self.extract)
-        for name, path in archived.items():
-            if name not in {column.name for column in self.columns}:
-                raise ValueError(f"`archive.paths` names the unknown column {name!r}")
-            parts(path.removeprefix("request:"))
-            if self.extract.archive and path.startswith("request:"):
-                self._check_request(
-                    self.column(name), path.removeprefix("request:"), self.extract.archive
-                )
-
-    def _paging_fits_the_format(self, extract: Extract) -> None:
-        for name, way in extract.ways.items():
-            paging, kind = way.paging, self.layout(name).kind
-            if paging is None or kind not in ("csv", "jsonl"):
-                continue
-            if paging.total or paging.more or paging.next not in ("", "header"):
-                raise ValueError(
-                    f"`paging` names a path in the body, which `format.kind: {kind}` does not have"
-                )
-
-    def _check_request(self, column: Column, value: str, way: Way) -> None:
-        if value and isinstance(self.extract, Extract) and not self.extract.is_value(way, value):
-            raise ValueError(
-                f"column {column.name!r}: `request` must be one of "
-                f"{', '.join(self.extract.values_of(way))}, found {value!r}"
-            )
 
     def layout(self, way: str = "api") -> Format:
         """The format of the bodies fetched in this way, and what they must contain."""
@@ -268,54 +227,62 @@ def _digest(content: Any) -> str:
 
 
 @cache
-def every_contract(folder: Path = FOLDER) -> dict[str, Contract]:
-    """Every contract by name, including disabled ones. Raises `WrongDefinition`."""
+def _read(folder: Path) -> Folder[Contract]:
     return read_folder(folder, Contract)
 
 
 @cache
-def contracts(folder: Path = FOLDER) -> dict[str, Contract]:
-    """Every enabled contract by name, checked against the others. Raises `WrongDefinition`."""
-    found = {name: item for name, item in every_contract(folder).items() if item.enabled}
-    for name, contract in found.items():
-        for label, parent in contract.extract.parents.items():
-            where = f"{folder / name}.yaml: field `extract.parents.{label}"
-            if parent.source not in found:
-                raise WrongDefinition(
-                    f"{where}.source`: expected one of {', '.join(found)}, found {parent.source!r}."
-                )
-            columns = {column.name for column in found[parent.source].columns}
-            asked = {*parent.match, *placeholders(parent.each), *_columns_asked(contract, label)}
-            for column in asked - columns:
-                raise WrongDefinition(
-                    f"{where}`: {parent.source} has no column {column!r}; "
-                    f"it has {', '.join(sorted(columns))}."
-                )
+def _checked(folder: Path) -> Folder[Contract]:
+    """The enabled contracts, checked against each other."""
+    read = _read(folder)
+    enabled = {name: item for name, item in read.valid.items() if item.enabled}
+    found: Folder[Contract] = Folder({}, dict(read.broken))
+    for name, item in enabled.items():
+        try:
+            consistency.check_parents(item, enabled, read.broken)
+            found.valid[name] = item
+        except WrongField as error:
+            found.broken[name] = wrong_field(folder / f"{name}.yaml", error)
     return found
 
 
-def _columns_asked(contract: Contract, label: str) -> Iterable[str]:
-    """The columns of a parent that the child's requests use."""
-    if not isinstance(contract.extract, Extract):
-        return
-    for way in contract.extract.ways.values():
-        names = [name for text in way.request.texts() for name in placeholders(text)]
-        names += [column.request for column in contract.columns if column.request]
-        for name in names:
-            if name.startswith(f"{label}."):
-                yield name.removeprefix(f"{label}.")
+def every_contract(folder: Path | None = None) -> dict[str, Contract]:
+    """Every contract that can be read, by name, including disabled ones."""
+    return _read(folder or FOLDER).valid
+
+
+def contracts(folder: Path | None = None) -> dict[str, Contract]:
+    """Every enabled contract by name, checked against its parents; without the broken ones."""
+    return _checked(folder or FOLDER).valid
+
+
+def broken_contracts(folder: Path | None = None) -> dict[str, WrongDefinition]:
+    """The error of each contract that is not valid, by name."""
+    return _checked(folder or FOLDER).broken
+
+
+def read_again() -> None:
+    """Forget the contracts that were read."""
+    _read.cache_clear()
+    _checked.cache_clear()
 
 
 def contract(name: str) -> Contract:
-    """One contract. Raises `UnknownName` with the names that exist."""
-    try:
+    """One contract. Raises `UnknownName` with the names that exist, and `WrongDefinition`."""
+    if name in contracts():
         return contracts()[name]
-    except KeyError:
-        raise UnknownName(
-            f"unknown source {name!r}. Known: {', '.join(contracts())}."
-            f"{did_you_mean(name, contracts())} "
-            f"Add include/sources/{name}.yaml, or choose one of these."
-        ) from None
+    if name in broken_contracts():
+        raise WrongDefinition(str(broken_contracts()[name]))
+    raise UnknownName(
+        f"unknown source {name!r}. Known: {', '.join(contracts())}."
+        f"{did_you_mean(name, contracts())} "
+        f"Add include/sources/{name}.yaml, or choose one of these."
+    )
+
+
+def require_every_contract(who: str, but: Container[str] = ()) -> None:
+    """Raise `WrongDefinition` if a contract is broken, after `who` is done with all others."""
+    raise_for_broken(who, (e for name, e in broken_contracts().items() if name not in but))
 
 
 def rate_for(

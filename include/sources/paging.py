@@ -6,16 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from include.definitions import Definition
-from include.sources.paths import parts
+from include.definitions import Definition, WrongField
+from include.sources.paths import BodyPath
 
 NO_CONTENT = 204
 ASK_LATER = {408, 429}
-
-
-def _is_a_path(value: str) -> str:
-    parts(value)
-    return value
 
 
 def _has_a_meaning_of_its_own(value: int) -> int:
@@ -26,8 +21,6 @@ def _has_a_meaning_of_its_own(value: int) -> int:
     return value
 
 
-# A path in the body of an answer: names joined by dots, `\.` for a dot within a name.
-BodyPath = Annotated[str, AfterValidator(_is_a_path)]
 Status = Annotated[int, AfterValidator(_has_a_meaning_of_its_own)]
 
 
@@ -97,15 +90,15 @@ class Paging(Definition):
     def _has_what_its_kind_needs(self) -> Paging:
         by_position = self.kind in ("offset", "page")
         if by_position and not (self.size and self.parameter):
-            raise ValueError(f"`kind: {self.kind}` needs `size` and `parameter`")
+            raise WrongField(f"`kind: {self.kind}` needs `size` and `parameter`", "kind")
         if self.kind == "cursor" and not (self.next and self.parameter):
-            raise ValueError("`kind: cursor` needs `next` and `parameter`")
+            raise WrongField("`kind: cursor` needs `next` and `parameter`", "kind")
         if self.kind == "link" and not self.next:
-            raise ValueError("`kind: link` needs `next`")
+            raise WrongField("`kind: link` needs `next`", "kind")
         if by_position and self.next:
-            raise ValueError(f"`next` does not apply to `kind: {self.kind}`")
+            raise WrongField(f"`next` does not apply to `kind: {self.kind}`", "next")
         if self.first_cursor and self.kind != "cursor":
-            raise ValueError("`first_cursor` needs `kind: cursor`")
+            raise WrongField("`first_cursor` needs `kind: cursor`", "first_cursor")
         if self.last_page == "short" and not self.size:
-            raise ValueError("`last_page: short` needs `size`")
+            raise WrongField("`last_page: short` needs `size`", "last_page")
         return self

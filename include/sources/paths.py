@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 _PART = re.compile(r"((?:[^.\\]|\\[.\\])+)(\.|$)")
 
@@ -32,3 +35,12 @@ def parts(path: str) -> tuple[str, ...]:
 def joined(names: Iterable[str]) -> str:
     """The path of names, from the outermost; the inverse of `parts`."""
     return ".".join(name.replace("\\", "\\\\").replace(".", "\\.") for name in names)
+
+
+def _is_a_path(value: str) -> str:
+    parts(value)
+    return value
+
+
+# A path in the body of an answer, or in a record.
+BodyPath = Annotated[str, AfterValidator(_is_a_path)]

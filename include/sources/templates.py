@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
 from string import Formatter
 from typing import Any
+
+# Placeholders of a request: its council, its period, and its ward or point.
+COUNCIL_VALUES = (
+    "council.name",
+    "council.title",
+    "council.gss_code",
+    "council.police_force",
+    "council.latitude",
+    "council.longitude",
+    "council.radius_km",
+)
+PERIOD_VALUES = ("period", "period.last", "period.next")
+WARD_VALUES = ("ward.code", "ward.name", "ward.police_neighbourhood")
+POINT_VALUES = ("point.name", "point.latitude", "point.longitude")
+WINDOW_VALUES = ("window.start", "window.end")
+
+# How a date may be written: any text with one or more of Python's directives.
+_DIRECTIVE = "%-?[aAbBdfGHIjmMpSuUVwWyYzZ]"
+_DATE_FORMAT = re.compile(f"(?:[^%]|%%)*{_DIRECTIVE}(?:[^%]|%%|{_DIRECTIVE})*")
+# Wide enough for any field; a format can ask for gigabytes of blanks.
+_TOO_WIDE = re.compile(r"\d{4}")
 
 
 class _Strict(Formatter):
@@ -28,3 +51,45 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     for this when they are read.
     """
     return _Strict().vformat(template, (), values)
+
+
+def check_formats(template: str, *, of_parent: bool = False) -> None:
+    """Raise `ValueError` for a format that the value of its placeholder does not take.
+
+    `of_parent` says that the placeholders are columns of a parent.
+    """
+    for _, name, form, conversion in Formatter().parse(template):
+        if name is None or not (form or conversion):
+            continue
+        values = _OF_RECORD if of_parent else _samples(name)
+        if conversion or not any(_takes(value, form or "") for value in values):
+            shown = f"!{conversion}" if conversion else f":{form}"
+            raise ValueError(f"{{{name}{shown}}}: its value cannot be written like that")
+
+
+# What a field of a record may be.
+_OF_RECORD = ("a", 1, 1.5)
+
+
+def _samples(name: str) -> tuple[Any, ...]:
+    """What the value of a placeholder may be."""
+    if name in PERIOD_VALUES:
+        return (date(2017, 1, 31),)
+    if name in WINDOW_VALUES:
+        return (datetime(2017, 1, 31, tzinfo=UTC),)
+    if name.endswith((".latitude", ".longitude", ".radius_km")):
+        return (51.4,)
+    known = (*COUNCIL_VALUES, *WARD_VALUES, *POINT_VALUES)
+    return ("a",) if name in known or "." not in name else _OF_RECORD
+
+
+def _takes(value: Any, form: str) -> bool:
+    if isinstance(value, date):
+        return bool(_DATE_FORMAT.fullmatch(form))
+    if "{" in form or _TOO_WIDE.search(form):
+        return False
+    try:
+        format(value, form)
+    except ValueError:
+        return False
+    return True

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from include.definitions import yaml_text
 from include.errors import WrongDefinition
@@ -37,13 +39,25 @@ _REGION = re.compile(
 DISABLED = "{{ config(enabled=false) }}\n\n"
 
 
-def render(contracts: Mapping[str, Contract]) -> str:
-    """The text of `_sources.yml`: every contract as a table, with its columns described."""
+def tables_of(path: Path) -> list[dict[str, Any]]:
+    """The tables of a file that `render` has written; none if there is no such file."""
+    if not path.exists():
+        return []
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [table for source in content["sources"] for table in source["tables"]]
+
+
+def render(contracts: Mapping[str, Contract], kept: Iterable[dict[str, Any]] = ()) -> str:
+    """The text of `_sources.yml`: every contract as a table, with its columns described.
+
+    `kept` are tables to leave as they are.
+    """
+    tables = [*map(_table, contracts.values()), *kept]
     source = {
         "name": "raw",
         "schema": "raw",
         "description": "Data as the APIs returned it, one table per contract. Query staging.",
-        "tables": [_table(contract) for contract in contracts.values()],
+        "tables": sorted(tables, key=lambda table: str(table["name"])),
     }
     return HEADING + yaml_text({"sources": [source]})
 

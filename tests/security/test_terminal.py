@@ -177,7 +177,7 @@ def hostile(monkeypatch, tmp_path, lake, warehouse):
     server.on("gauges", lambda asked: answers[asked.values["month"]])
     with serving(server) as url:
         monkeypatch.setenv("WANDLE_SANDBOX_URL", url)
-        source = contract(title=HOSTILE, publisher=HOSTILE, extract=extracting(attempts=1))
+        source = contract(title=HOSTILE, publisher=HOSTILE[:100], extract=extracting(attempts=1))
         monkeypatch.setitem(contracts(), "gauges", source)
         some = councils()["kingston"]
         monkeypatch.setitem(councils(), "kingston", some.model_copy(update={"title": HOSTILE}))

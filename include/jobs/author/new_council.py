@@ -14,7 +14,7 @@ from urllib.parse import quote
 import requests
 from shapely.geometry import Polygon
 
-from include.councils.model import FOLDER, UK, Council, councils
+from include.councils.model import FOLDER, UK, Council, councils, read_again
 from include.definitions import NAME_PATTERN, validated, yaml_text
 from include.errors import PermanentError, SourceUnavailable, UnexpectedPayload, UnknownName
 from include.extract.client import Answer, Client
@@ -136,7 +136,7 @@ def new_council(
     validated(content, Council, "new-council")
     text = yaml_text(content)
     path.write_text("# yaml-language-server: $schema=council.schema.json\n" + text, "utf-8")
-    councils.cache_clear()
+    read_again()
     return Written(path, [ward["name"] for ward in found], others)
 
 

@@ -19,9 +19,9 @@ from include.jobs.author.sample import Sample, read_sample
 from include.jobs.author.sync import sync
 from include.settings import Settings
 from include.sources import paths
-from include.sources.column_names import column_name
 from include.sources.model import FOLDER, Contract
 from include.sources.partition import Grain, Period
+from include.sources.raw_table import column_name
 from include.transform.staging import model_files
 
 PLACE = "https://api.example.org/path"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from include.jobs.author.schemas import schemas
-from include.sources.model import contracts, every_contract
+from include.sources.model import broken_contracts, contracts, every_contract, read_again
 from include.transform.descriptions import synced_description
-from include.transform.sources import PATH, render, staging_models, synced_model
+from include.transform.sources import PATH, render, staging_models, synced_model, tables_of
 from include.transform.staging import first_model
 
 
@@ -15,11 +15,11 @@ def made_files() -> dict[Path, str]:
     """Each generated file and its expected content.
 
     A contract that no staging model reads has the first one, to be edited by
-    hand; files that exist stay. Raises `WrongDefinition` for a staging model
-    without a place for its columns, and where the first one cannot be.
+    hand; files that exist stay, and so does what a broken contract generated.
+    Raises `WrongDefinition` for a staging model without a place for its
+    columns, and where the first one cannot be.
     """
-    every_contract.cache_clear()
-    contracts.cache_clear()
+    read_again()
     models = {}
     missing = every_contract().copy()
     for contract, path in staging_models(every_contract()):
@@ -31,7 +31,9 @@ def made_files() -> dict[Path, str]:
             models[described] = synced_description(contract, path.stem, models[path], text)
     for contract in missing.values():
         models |= first_model(contract)
-    return {**schemas(), PATH: render(contracts()), **models}
+    broken = broken_contracts()
+    kept = [table for table in tables_of(PATH) if table["name"] in broken] if broken else []
+    return {**schemas(), PATH: render(contracts(), kept), **models}
 
 
 def stale_files() -> dict[Path, str]:

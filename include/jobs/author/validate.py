@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from include.councils.model import Council, councils
-from include.errors import PipelineError, ServiceUnavailable, WrongDefinition
+from include.councils.model import Council, broken_councils, councils
+from include.errors import PipelineError, ServiceUnavailable
 from include.sources.extract import Extract
-from include.sources.model import Contract, contracts, every_contract
+from include.sources.model import Contract, broken_contracts, contracts, every_contract
 from include.sources.raw_table import SCHEMA, expected_columns
 from include.transform import mart_rows
 from include.transform.project import FOLDER as DBT_PROJECT
@@ -41,15 +41,14 @@ class Validation:
 def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
     """Compare everything that must match; without a `dsn`, the database is not checked.
 
-    A wrong definition is a difference, not an exception.
+    A broken definition is a difference, and is compared with nothing else.
     """
-    try:
-        every, enabled, known = every_contract(), contracts(), councils()
-    except WrongDefinition as error:
-        return Validation(("contracts and councils",), (str(error),), "the definitions are wrong")
+    every, enabled, known = every_contract(), contracts(), councils()
+    names = {*every, *broken_contracts()}
     said = [
+        *map(str, (*broken_contracts().values(), *broken_councils().values())),
         *(line for contract in enabled.values() for line in of_councils(contract, known.values())),
-        *of_dbt(enabled, every, project),
+        *of_dbt(enabled, every, names, project),
         *mart_rows.undeclared(project),
     ]
     looked_at = [
@@ -60,7 +59,7 @@ def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
     if not dsn:
         return Validation(tuple(looked_at), tuple(said), _WITHOUT_DATABASE)
     try:
-        said.extend(of_database(enabled, every, dsn))
+        said.extend(of_database(enabled, names, dsn))
     except ServiceUnavailable as error:
         return Validation(tuple(looked_at), tuple(said), str(error))
     except PipelineError as error:
@@ -82,9 +81,12 @@ def of_councils(contract: Contract, known: Iterable[Council]) -> Iterator[str]:
 
 
 def of_dbt(
-    enabled: Mapping[str, Contract], every: Mapping[str, Contract], project: Path
+    enabled: Mapping[str, Contract],
+    every: Mapping[str, Contract],
+    names: Collection[str],
+    project: Path,
 ) -> Iterator[str]:
-    """Where dbt's sources differ from the contracts."""
+    """Where dbt's sources differ from the contracts; `names` has those of broken ones, too."""
     tables: dict[str, tuple[Path, Mapping[str, str]]] = {}
     for file in sorted(project.glob("models/**/_sources.yml")):
         where = file.relative_to(project.parent)
@@ -93,9 +95,9 @@ def of_dbt(
                 yield f"{where}: table {name} is also in {tables[name][0]}"
             tables[name] = (where, columns)
     for name, (where, columns) in tables.items():
-        if name not in every:
+        if name not in names:
             yield f"{where}: table {name} has no contract include/sources/{name}.yaml"
-        else:
+        elif name in every:
             for said in _column_differences(every[name], columns):
                 yield f"{where}: table {name}: {said}; run `wandle sync`"
     for name in sorted(enabled.keys() - tables.keys()):
@@ -122,9 +124,7 @@ def _dbt_tables(file: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
                 yield item["name"], {one["name"]: one.get("data_type", "") for one in columns}
 
 
-def of_database(
-    enabled: Mapping[str, Contract], every: Mapping[str, Contract], dsn: str
-) -> Iterator[str]:
+def of_database(enabled: Mapping[str, Contract], names: Collection[str], dsn: str) -> Iterator[str]:
     """Where the raw tables differ from the contracts. Raises `ServiceUnavailable`."""
     with connect(dsn) as connection, connection.cursor() as cursor:
         present = {row["name"] for row in rows(cursor, TABLES_QUERY)}
@@ -136,5 +136,5 @@ def of_database(
             columns = {row["attname"]: row["format_type"] for row in found}
             for said in raw_table.differences(contract, columns):
                 yield f"database: table raw.{name}: {said}; run `wandle migrate`"
-    for name in sorted(present - every.keys()):
+    for name in sorted(present - {*names}):
         yield f"database: table raw.{name} has no contract include/sources/{name}.yaml"

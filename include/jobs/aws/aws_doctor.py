@@ -17,7 +17,7 @@ from include.aws.secrets import Secrets, dsn_of_connection
 from include.errors import PermanentError, PipelineError
 from include.jobs.aws.environment import WAREHOUSE
 from include.settings import Settings
-from include.sources.model import contracts
+from include.sources.model import broken_contracts, contracts
 from include.warehouse.connection import problem_of_login, takes_plain_connections
 from include.warehouse.schema.airflow_database import NAME as AIRFLOW
 from include.warehouse.schema.grants_check import problems
@@ -86,7 +86,7 @@ def _roles(settings: Settings) -> Iterator[Check]:
             "Set it to the Terraform output `job_role`.",
         )
         return
-    jobs = [*(f"extract-{name}" for name in contracts()), *JOBS]
+    jobs = [*(f"extract-{name}" for name in sorted({*contracts(), *broken_contracts()})), *JOBS]
     looking = _session(settings, "doctor", "roles")
     yield from check_roles(
         boto3.Session(region_name=settings.region) if isinstance(looking, Check) else looking,

@@ -13,6 +13,7 @@ from include.sources.partition import Partition
 from include.warehouse.read_back import Held
 
 Kind = Literal[
+    "contract",  # the contract is broken, so nothing of the source was compared
     "table",  # the raw table is missing or does not match its contract
     "no contract",  # there are data, but no contract file
     "no council",  # there are data of a council that has no file, or is not of the contract
@@ -74,6 +75,11 @@ class Difference:
         wrong = UK in (contract.councils, council)
         next_step = f"{'' if wrong else again}`wandle remove {contract.name} --council {council}`."
         return cls(contract.name, council, "", "no council", what, next_step)
+
+    @classmethod
+    def of_contract(cls, name: str, error: Exception) -> Difference:
+        """The contract cannot be read."""
+        return cls(name, "", "", "contract", str(error), "correct it, then verify again.")
 
     def __str__(self) -> str:
         place = " ".join(filter(None, (self.source, self.council, self.period)))

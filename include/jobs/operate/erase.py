@@ -20,7 +20,7 @@ from include.landing.manifest import LandedPage, Manifest
 from include.landing.rewrite import replace_landing
 from include.landing.store import RESUMED_WITHIN, ROOT, began_at
 from include.settings import Settings
-from include.sources.model import Contract, contracts
+from include.sources.model import Contract, broken_contracts, contracts
 from include.sources.partition import Partition
 from include.transform.leftovers import built_without_model
 from include.warehouse.books import removals
@@ -233,5 +233,10 @@ def what_remains(
         said.append(
             f"{', '.join(children)}: requests used values of {contract.name}. Erase them there, "
             "too, by that source's own columns."
+        )
+    if broken := broken_contracts():
+        said.append(
+            f"{', '.join(broken)}: not known, because the contract is broken: whether requests "
+            f"used values of {contract.name}."
         )
     return said

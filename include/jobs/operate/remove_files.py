@@ -50,8 +50,8 @@ def sync_dbt_sources() -> None:
 
 def forget_definitions() -> None:
     """Read contracts and councils again, the next time."""
-    for cached in (every_contract, contracts, council_model.councils):
-        cached.cache_clear()
+    source_model.read_again()
+    council_model.read_again()
 
 
 def depends_on_source(source: str) -> Iterator[str]:

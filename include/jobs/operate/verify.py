@@ -33,7 +33,7 @@ from include.records.diagnose import diagnose
 from include.records.read import BodyCutShort, read_records
 from include.settings import Settings
 from include.sources.formats import Format
-from include.sources.model import Contract, contracts, every_contract
+from include.sources.model import Contract, broken_contracts, contracts, every_contract
 from include.sources.partition import Partition
 from include.sources.raw_table import SCHEMA
 from include.warehouse import read_back
@@ -93,6 +93,11 @@ def verify(
                 done.differences += comparing.compare(partition)
             done.differences += comparing.of_councils()
             done.partitions += len(places)
+    if not selection.sources:
+        broken = broken_contracts().keys() - {found.source for found in done.differences}
+        done.differences += [
+            Difference.of_contract(name, broken_contracts()[name]) for name in sorted(broken)
+        ]
     if not done.partitions and not done.differences:
         raise PermanentError(
             "verify: no matching partitions in S3 or the warehouse. See `wandle ledger`."

@@ -147,5 +147,7 @@ def _council_names(contract: Contract, asked: list[str] | None, names: Names) ->
                     f"Omit {names.councils}, or use {UK!r}."
                 )
         return [UK]
-    distinct = dict.fromkeys(asked or council_model.councils())
-    return [council_model.council(name).name for name in distinct]
+    # A council whose file is broken is planned, too, so that the run cannot be green without it.
+    known = council_model.council_titles()
+    distinct = dict.fromkeys(asked or known)
+    return [name if name in known else council_model.council(name).name for name in distinct]

@@ -10,7 +10,7 @@ from include.jobs.pipeline.known_sources import belongs
 from include.jobs.pipeline.load import rules_hash_of
 from include.jobs.pipeline.plan import MOST_PARTITIONS
 from include.settings import Settings
-from include.sources.model import contract, contracts
+from include.sources.model import broken_contracts, contract, contracts
 from include.sources.partition import Partition, Period
 from include.warehouse.books import ledger, quarantine
 from include.warehouse.connection import connect
@@ -20,23 +20,25 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
     """The partitions that have quarantined records, and those whose newest landing was refused.
 
     A refused landing counts only if its contract's rules have changed since.
+    Partitions whose contract is broken are listed, too; loading them fails.
     Ordered by source, council and period. Raises `UnknownName` for an unknown
     source, and `PermanentError` for more than `most` partitions.
     """
     asked = {source: contract(source)} if source else contracts()
+    broken = {} if source else broken_contracts()
     settings = Settings.read()
     with connect(dsn) as connection, connection.cursor() as cursor:
         places = quarantine.partitions(cursor)
         for entry in ledger.newest_loads(cursor):
-            known = asked.get(entry["source"])
-            if known is None or entry["status"] != "refused":
+            name = entry["source"]
+            if entry["status"] != "refused" or (name not in asked and name not in broken):
                 continue
-            if entry["rules_hash"] != rules_hash_of(known, settings):
-                places.add((entry["source"], entry["council"], entry["period"]))
+            if name in broken or entry["rules_hash"] != rules_hash_of(asked[name], settings):
+                places.add((name, entry["council"], entry["period"]))
     found = [
-        Partition(name, council, Period(day, asked[name].period))
+        Partition(name, council, Period(day, asked[name].period if name in asked else "day"))
         for name, council, day in sorted(places)
-        if name in asked and belongs(asked[name], council)
+        if name in broken or (name in asked and belongs(asked[name], council))
     ]
     if len(found) > most:
         raise PermanentError(
@@ -44,6 +46,12 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
             "Choose one source, or use `wandle replay`, which has no limit."
         )
     return found
+
+
+def partition(source: str, council: str, period: str) -> Partition:
+    """A partition that `plan` has listed, given as text; its contract may be broken."""
+    known = contracts().get(source)
+    return Partition(source, council, Period.parse(period, known.period if known else "day"))
 
 
 def reconcile(
@@ -77,7 +85,8 @@ def changed_sources(
     return [
         name
         for name, (_, ids) in _by_source(partitions, landings).items()
-        if books.anything_loaded(contract(name), ids, dsn=dsn, run_id=run_id)
+        if name in contracts()
+        and books.anything_loaded(contract(name), ids, dsn=dsn, run_id=run_id)
     ]
 
 

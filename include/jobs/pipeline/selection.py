@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from include.councils.model import UK
+from include.councils.model import UK, council_titles
 from include.councils.model import council as council_named
 from include.errors import PermanentError, UnknownName
 from include.sources.model import contract as source_named
@@ -37,7 +37,7 @@ class Selection:
             if name not in {source for source, _ in known}:
                 source_named(name)
         for name in self.councils:
-            if name != UK and name not in {council for _, council in known}:
+            if name not in (UK, *council_titles(), *(council for _, council in known)):
                 council_named(name)
         self.check_periods()
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include.councils.model import UK, councils
+from include.councils.model import UK, council_titles
 from include.jobs.lake import Lake
 from include.settings import Settings
-from include.sources.model import contracts
+from include.sources.model import broken_contracts, contracts
 from include.transform import docs
 from include.transform import freshness as measured
 from include.transform.build import Built, build_layer
@@ -69,8 +69,10 @@ def freshness(*, dsn: str) -> list[dict[str, Any]]:
     expected = [
         (contract, council)
         for contract in contracts().values()
-        for council in ((UK,) if contract.councils == UK else councils())
+        for council in ((UK,) if contract.councils == UK else council_titles())
     ]
+    for name, error in broken_contracts().items():
+        log.error("%s is not measured: %s", name, error)
     found = measured.freshness(dsn, expected, datetime.now(UTC))
     for item in found:
         if item["late"]:

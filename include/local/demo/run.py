@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from include.councils.model import broken_councils
+from include.definitions import raise_for_broken
 from include.jobs.pipeline.books import ledger_entries, mart_counts, marts_are_behind
 from include.local import platform
 from include.local.demo.runs import POLL_SECONDS, DemoFailed, ingest_all, why
@@ -17,6 +19,7 @@ from include.local.services.airflow_api import FINISHED, AirflowApi, AirflowRefu
 from include.local.state import prepare
 from include.local.tables import show_summary
 from include.settings import Settings
+from include.sources.model import require_every_contract
 from include.terminal import Line, note, print_json, say, trouble
 
 TRANSFORM = "transform"
@@ -50,6 +53,10 @@ def demo(
         report(
             "The platform is still running. Next: `wandle status`, `wandle ledger`, `wandle down`."
         )
+        if not sources:
+            require_every_contract("demo")
+        if not councils:
+            raise_for_broken("demo", broken_councils().values())
 
 
 def run(

@@ -18,8 +18,9 @@ from include.councils.model import councils as every_council
 from include.errors import PermanentError
 from include.local.home import read_json
 from include.settings import Settings
+from include.sources.consistency import needed
 from include.sources.extract import Extract
-from include.sources.model import Contract, contracts
+from include.sources.model import Contract, broken_contracts, contracts
 from include.sources.model import contract as contract_named
 from include.sources.partition import Period
 
@@ -117,7 +118,8 @@ def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
         if window.replayed and _host(contract) == window.replayed
     ]
     for name in sources or of_replayed or known:
-        add(name)
+        if sources or not needed(name, known) & broken_contracts().keys():
+            add(name)
     return list(wanted.values())
 
 

@@ -138,7 +138,7 @@ def _case(
     first = FIRST_NAMES[resident % len(FIRST_NAMES)]
     last = LAST_NAMES[resident // len(FIRST_NAMES) % len(LAST_NAMES)]
     silent = draw.random() < SILENT_SHARE
-    wards = council.wards_on(day) if council.ward_sets else ()
+    wards = council.wards_on(day) if council.has_wards_on(day) else ()
     return (
         case_id,
         council.name,

@@ -27,7 +27,7 @@ from include.warehouse.columns.nulls_and_lists import (
     wrong_at,
 )
 from include.warehouse.columns.pseudonyms import Pseudonyms
-from include.warehouse.columns.rules import broken_rules, difference, require_patterns, shown
+from include.warehouse.columns.rules import broken_rules, difference, shown
 from include.warehouse.columns.typed_column import Typed
 
 
@@ -81,7 +81,6 @@ class Reader:
         self, contract: Contract, way: str = "api", pseudonyms: Pseudonyms | None = None
     ) -> None:
         self._columns = contract.raw_columns(way)
-        require_patterns(self._columns)
         self._key = contract.key
         self._personal = contract.personal
         self._pseudonyms = pseudonyms

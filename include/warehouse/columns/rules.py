@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.errors import PermanentError
 from include.records.json_values import json_text
 from include.sources.model import Column
 from include.warehouse.columns.cast import full_match, typed_as
@@ -50,23 +49,6 @@ def broken_rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
     if column.maximum is not None:
         rules.append(("maximum", _beyond(values.array, column.maximum, below=False)))
     return rules
-
-
-def require_patterns(columns: Iterable[Column]) -> None:
-    """Raise `PermanentError` for a pattern that RE2, which matches it, does not support.
-
-    RE2 has neither look-around nor back-references.
-    """
-    for column in columns:
-        if not column.pattern:
-            continue
-        try:
-            full_match(pa.array([""]), column.pattern)
-        except pa.ArrowInvalid as error:
-            raise PermanentError(
-                f"column {column.name}: the pattern {column.pattern!r} is not valid in RE2, which "
-                f"has no look-around or back-references: {error}. Change the contract."
-            ) from error
 
 
 def _beyond(array: pa.Array, limit: float, *, below: bool) -> Mask:

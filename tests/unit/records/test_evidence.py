@@ -23,7 +23,8 @@ def layout_of(**words: Any) -> Format:
 
 
 ITEMS = layout_of(records="meta.items", one_or_many=True)
-LIST, CSV, LINES = layout_of(), layout_of(kind="csv"), layout_of(kind="jsonl")
+LIST, LINES = layout_of(), layout_of(kind="jsonl")
+CSV = contract(COLUMNS[0], column("note"), format={"kind": "csv"}).layout()
 NAMED = contract(column("id"), column("more"), format={"kind": "csv"}).layout()
 
 

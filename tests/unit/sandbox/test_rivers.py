@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.councils.model import Council, councils
+from include.councils.model import Council
 from sandbox.rivers.archive import archived
 from sandbox.rivers.gauges import generated_network
 from sandbox.rivers.readings import Readings, Span
 from sandbox.world.clock import Moment
-from tests.sandbox_client import AS_OF, Client, make
+from tests import sandbox_client as client
+from tests.samples import council
+from tests.sandbox_client import AS_OF, Client
 
 API = "/environment.data.gov.uk/flood-monitoring"
 URI = "http://environment.data.gov.uk/flood-monitoring"
@@ -26,8 +28,20 @@ KINGSTON = "lat=51.393&long=-0.285&dist=5"
 SUTTON = "lat=51.362&long=-0.178&dist=5"
 DAY = date(2026, 11, 15)
 LISTED = "SB00104TH-level-stage-i-15_min-mASD"
+PLACES = (
+    {"name": "kingston", "gss_code": "E09000021", "latitude": 51.393, "longitude": -0.285},
+    {"name": "sutton", "gss_code": "E09000029", "latitude": 51.362, "longitude": -0.178},
+)
+COUNCILS = {str(place["name"]): council().model_copy(update=place) for place in PLACES}
 # Two councils of 19 measures, one comes twice, one is dead, one of all is silent then.
 ROWS_OF_A_DAY = (2 * (19 + 1 - 1) - 1) * 96
+
+
+def make(**options: Any) -> Client:
+    """A sandbox of these councils, whichever are shipped."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sandbox.app.councils", lambda: COUNCILS)
+        return client.make(**options)
 
 
 @cache
@@ -264,7 +278,7 @@ def test_as_many_measures_are_late_or_silent_as_with_real_gauges():
 
 def test_a_national_day_has_half_a_million_readings_in_pages_that_fit_together():
     moment = Moment(7, AS_OF, national=True)
-    readings = Readings(generated_network(councils().values(), moment), moment)
+    readings = Readings(generated_network(COUNCILS.values(), moment), moment)
     span = Span(tuple(range(len(readings.network.measures))), DAY, DAY)
 
     def page(offset: int, limit: int) -> Any:
@@ -302,8 +316,8 @@ def test_one_more_council_changes_nothing_for_the_others():
     )
     moment = Moment(7, AS_OF)
 
-    before = generated_network(councils().values(), moment)
-    after = generated_network([more, *councils().values()], moment)
+    before = generated_network(COUNCILS.values(), moment)
+    after = generated_network([more, *COUNCILS.values()], moment)
 
     assert len(after.stations) == len(before.stations) + 12
     assert after.stations[: len(before.stations)] == before.stations

@@ -18,7 +18,7 @@ from tests.samples import AT, contract, contract_fields, extracting
 WARDS = contract(
     extract=extracting(
         for_each="ward",
-        parents={"polygon": {"source": "areas", "each": "{latitude}", "match": {}}},
+        parents={"polygon": {"source": "areas", "each": "{latitude}", "join": ":"}},
         request={"path": "/gauges", "query": {"poly": "{polygon}"}},
         split="polygon",
         answers={"too_large": [503]},

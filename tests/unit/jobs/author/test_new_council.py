@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.councils.model import Council, councils
+from include.councils.model import Council, read_again
 from include.definitions import read_definition, yaml_text
 from include.errors import PermanentError, PipelineError, UnexpectedPayload, UnknownName
 from include.jobs.author import new_council as job
@@ -42,7 +42,7 @@ def api(monkeypatch) -> dict[str, Any]:
         return found
 
     monkeypatch.setattr(job, "_asked", asked)
-    councils.cache_clear()
+    read_again()
     return answers
 
 

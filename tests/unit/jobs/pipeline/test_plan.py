@@ -29,7 +29,10 @@ def periods(source, **asked) -> list[str]:
     return [str(item.period) for item in planned]
 
 
-def test_councils_stand_within_periods():
+def test_councils_stand_within_periods(monkeypatch):
+    titles = {"kingston": "Kingston", "sutton": "Sutton"}
+    monkeypatch.setattr("include.councils.model.council_titles", lambda: titles)
+
     planned = plan(MONTHLY, today=TODAY, first="2017-01", last="2017-02")
 
     assert [(str(item.period), item.council) for item in planned] == [

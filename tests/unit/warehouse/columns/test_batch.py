@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.errors import PermanentError
 from include.sources.model import every_contract
 from include.sources.raw_table import EXTRA
 from include.warehouse.columns.batch import Batch, Reader
@@ -210,14 +209,6 @@ def test_no_records_are_an_empty_batch():
 
     assert batch.records == 0
     assert all(len(array) == 0 for array in batch.arrays.values())
-
-
-@pytest.mark.parametrize("pattern", ["(?=a)b", r"(a)\1", "(?<!x)y"])
-def test_a_pattern_that_the_matching_engine_does_not_know_is_refused_before_a_record_is_read(
-    pattern,
-):
-    with pytest.raises(PermanentError, match=r"column a: .*RE2.* Change the contract"):
-        Reader(contract(column("a", pattern=pattern)))
 
 
 def test_every_contracts_patterns_are_known_to_it():

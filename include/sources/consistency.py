@@ -1,0 +1,272 @@
+"""Rules between the fields of a contract, and between a contract and its parents.
+
+Each names the field that breaks it, by `WrongField`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from include.definitions import WrongField
+from include.sources.extract import Archive, DatabaseExtract, Extract, Way
+from include.sources.formats import Format
+from include.sources.paths import parts
+from include.sources.templates import COUNCIL_VALUES, PERIOD_VALUES, placeholders
+
+if TYPE_CHECKING:
+    from include.sources.model import Contract
+
+_IN_CSV = r"the rows of a CSV have no fields within fields; write a dot within a name as `\.`"
+
+
+def check(contract: Contract) -> None:
+    """Raise `WrongField` for a field that contradicts another one of the contract."""
+    _check_columns(contract)
+    _check_retention(contract)
+    if isinstance(contract.extract, DatabaseExtract):
+        _check_database(contract, contract.extract)
+        return
+    _check_archive(contract, contract.extract)
+    for name in contract.extract.ways:
+        _Request(contract, contract.extract, name).check()
+
+
+def _check_columns(contract: Contract) -> None:
+    names = [column.name for column in contract.columns]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise WrongField(
+                f"columns must be unique, but {name!r} appears twice", "columns", place, "name"
+            )
+    for place, name in enumerate(contract.key):
+        if name not in names:
+            raise WrongField(f"`key` names {name!r}; columns: {', '.join(names)}", "key", place)
+        if contract.column(name).personal == "drop":
+            raise WrongField(f"`key` names {name!r}, which is dropped", "key", place)
+
+
+def _check_retention(contract: Contract) -> None:
+    for field in ("lookback", "lookback_monthly"):
+        if contract.snapshot and getattr(contract, field):
+            raise WrongField(
+                "a snapshot cannot have `lookback`: the API returns only the current state", field
+            )
+    if contract.personal and not contract.retention_days:
+        raise WrongField("personal data requires `retention_days`", "retention_days")
+
+
+def _check_database(contract: Contract, extract: DatabaseExtract) -> None:
+    if contract.format != Format():
+        raise WrongField("`format` does not apply to a database", "format")
+    for place, column in enumerate(contract.columns):
+        if column.request:
+            raise WrongField(
+                f"column {column.name!r}: `request` does not apply to a database",
+                *("columns", place, "request"),
+            )
+        if column.personal != "no" and (column.path or column.name) == extract.key:
+            raise WrongField(
+                f"`extract.key` names the personal column {extract.key!r}, but keys appear in "
+                "manifests and logs",
+                *("extract", "key"),
+            )
+
+
+def _check_archive(contract: Contract, extract: Extract) -> None:
+    if extract.archive is None:
+        return
+    known = {column.name: column for column in contract.columns}
+    for name, path in extract.archive.paths.items():
+        place = ("extract", "archive", "paths", name)
+        if name not in known:
+            raise WrongField(f"`archive.paths` names the unknown column {name!r}", *place)
+        if known[name].position:
+            raise WrongField(f"{name!r} is the record's number, not a field of it", *place)
+        try:
+            parts(path.removeprefix("request:"))
+        except ValueError as error:
+            raise WrongField(str(error), *place) from error
+
+
+class _Request:
+    """The rules of one way to request a source."""
+
+    def __init__(self, contract: Contract, extract: Extract, name: str) -> None:
+        self._contract, self._extract = contract, extract
+        self._way: Way = extract.ways[name]
+        self._name = name
+        self._layout = contract.layout(name)
+        archived = name == "archive"
+        self._place: tuple[str, ...] = ("extract", "archive") if archived else ("extract",)
+        self._format = (*self._place, "format") if archived else ("format",)
+
+    def check(self) -> None:
+        """Raise `WrongField` for the first rule that is broken."""
+        way = self._way
+        if self._contract.councils == "uk" and way.for_each in ("ward", "point"):
+            raise WrongField(
+                f"`for_each: {way.for_each}` needs `councils: each`", *self._place, "for_each"
+            )
+        self._check_paging()
+        used = list(self._used())
+        for where, name in used:
+            if not self._extract.is_value(way, name):
+                raise WrongField(
+                    f"expected one of {', '.join(self._extract.values_of(way))}, found {name!r}",
+                    *where,
+                )
+        self._check_for_each({name for _, name in used})
+        for where, name in (*used, *self._matched()):
+            if self._contract.councils == "uk" and name in COUNCIL_VALUES:
+                raise WrongField(f"{{{name}}} needs `councils: each`", *where)
+        self._check_split()
+        self._check_fields()
+
+    def _used(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every value of the request that requests, columns or the selection use, and where."""
+        for place, text in self._way.request.places():
+            for name in placeholders(text):
+                yield (*self._place, "request", *place), name
+        archive = self._way if isinstance(self._way, Archive) else None
+        for number, column in enumerate(self._contract.columns_of(self._name)):
+            if column.request:
+                moved = archive is not None and column.name in archive.paths
+                if moved:
+                    yield (*self._place, "paths", column.name), column.request
+                else:
+                    yield ("columns", number, "request"), column.request
+        if self._layout.select:
+            yield (*self._format, "select", "among"), self._layout.select.among
+        if self._way.split:
+            yield (*self._place, "split"), self._way.split
+
+    def _matched(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        for label, parent in self._extract.parents.items():
+            for column, text in parent.match.items():
+                for name in placeholders(text):
+                    yield ("extract", "parents", label, "match", column), name
+
+    def _check_for_each(self, used: set[str]) -> None:
+        """What a parent is matched by must be known by the time that it is read."""
+        label = self._way.for_each
+        if label in self._extract.parents and not any(n.startswith(f"{label}.") for n in used):
+            raise WrongField(
+                f"no request uses a column of {label!r}: {{{label}.<column>}}",
+                *(*self._place, "for_each"),
+            )
+        for where, name in self._matched():
+            parent = where[2]
+            if parent != label and parent not in used:
+                continue
+            first = (*PERIOD_VALUES, *COUNCIL_VALUES)
+            joined = name in self._extract.parents
+            of_other = name.startswith(f"{label}.") and label in self._extract.parents
+            if joined or (parent == label and name not in first) or (of_other and name not in used):
+                raise WrongField(f"{{{name}}} is not known when {parent!r} is read", *where)
+
+    def _check_split(self) -> None:
+        name = self._way.split
+        if not name:
+            return
+        place = ("extract", "parents", name)
+        parent = self._extract.parents[name]
+        if not parent.each or parent.join != ":":
+            raise WrongField(
+                "a polygon to split needs `each`, such as {latitude},{longitude}, and `join` with "
+                "a colon",
+                *place,
+            )
+        if name not in {n for text in self._way.request.texts() for n in placeholders(text)}:
+            raise WrongField(f"no request uses {{{name}}}", *self._place, "split")
+
+    def _check_paging(self) -> None:
+        paging, kind = self._way.paging, self._layout.kind
+        if paging is None or kind not in ("csv", "jsonl"):
+            return
+        for field in ("total", "more", "next"):
+            if getattr(paging, field) not in ("", "header"):
+                raise WrongField(
+                    f"`paging` names a path in the body, which `format.kind: {kind}` does not have",
+                    *(*self._place, "paging", field),
+                )
+
+    def _check_fields(self) -> None:
+        """The rows of a CSV have no fields within fields."""
+        if self._layout.kind != "csv":
+            return
+        for number, column in enumerate(self._contract.columns_of(self._name)):
+            if len(column.record_path) > 1 and not column.optional:
+                archived = self._name == "archive"
+                raise WrongField(
+                    _IN_CSV,
+                    *((*self._place, "paths", column.name) if archived else ("columns", number)),
+                    *(() if archived else ("path",)),
+                )
+        select = self._layout.select
+        if select and len(parts(select.field)) > 1:
+            raise WrongField(_IN_CSV, *self._format, "select", "field")
+
+
+def check_parents(
+    contract: Contract, known: Mapping[str, Contract], broken: Container[str]
+) -> None:
+    """Raise `WrongField` for a parent that does not exist or lacks a column.
+
+    `known` are the other contracts; a parent in `broken` cannot be checked.
+    """
+    for label, parent in contract.extract.parents.items():
+        place = ("extract", "parents", label)
+        if parent.source in broken:
+            continue
+        if parent.source not in known:
+            raise WrongField(
+                f"expected one of {', '.join(known)}, found {parent.source!r}", *place, "source"
+            )
+        if contract.name in needed(parent.source, known):
+            raise WrongField(
+                f"{contract.name} would wait for itself: {parent.source} needs it", *place, "source"
+            )
+        source = known[parent.source]
+        if source.councils == "each" and contract.councils == "uk":
+            raise WrongField(
+                f"{parent.source} has `councils: each`, and this source belongs to no council",
+                *(*place, "source"),
+            )
+        columns = {column.name for column in source.columns}
+        asked = {*parent.match, *placeholders(parent.each), *_columns_asked(contract, label)}
+        for column in sorted(asked - columns):
+            raise WrongField(
+                f"{parent.source} has no column {column!r}; it has {', '.join(sorted(columns))}",
+                *place,
+            )
+
+
+def needed(name: str, known: Mapping[str, Contract]) -> set[str]:
+    """A source with its parents, their parents and so on."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        one = waiting.pop()
+        if one in known and one not in found:
+            waiting += [parent.source for parent in known[one].extract.parents.values()]
+        found.add(one)
+    return found
+
+
+def _columns_asked(contract: Contract, label: str) -> Iterable[str]:
+    """The columns of a parent that the child's requests use."""
+    if not isinstance(contract.extract, Extract):
+        return
+    texts = [text for way in contract.extract.ways.values() for text in way.request.texts()]
+    texts += [
+        text for parent in contract.extract.parents.values() for text in parent.match.values()
+    ]
+    names = [name for text in texts for name in placeholders(text)]
+    for way in contract.extract.ways:
+        names += [column.request for column in contract.columns_of(way) if column.request]
+        select = contract.layout(way).select
+        names += [select.among] if select else []
+    for name in names:
+        if name.startswith(f"{label}."):
+            yield name.removeprefix(f"{label}.")

@@ -1,0 +1,247 @@
+"""A broken contract or council takes down nothing else; its error names file, line and field."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from include import cli
+from include.councils import model as councils
+from include.errors import UnknownName, WrongDefinition
+from include.jobs.author import sync
+from include.jobs.pipeline.plan import plan
+from include.local.demo.window import asked_of_sources
+from include.sources import model as sources
+from tests.broken import WAYS, Definitions, copied
+from tests.unit.local.test_demo_window import AS_OF, WINDOW
+
+CONTRACTS = sorted(sources.every_contract())
+COUNCILS = sorted(councils.councils())
+CHILD = next(name for name, item in sources.contracts().items() if item.extract.parents)
+PARENT = next(iter(sources.contracts()[CHILD].extract.parents.values())).source
+
+
+@pytest.fixture
+def copy(tmp_path) -> Iterator[Definitions]:
+    with copied(tmp_path) as found:
+        yield found
+
+
+def errors() -> dict[str, str]:
+    broken = {**sources.broken_contracts(), **councils.broken_councils()}
+    return {name: str(error) for name, error in broken.items()}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", [*CONTRACTS, *COUNCILS])
+def test_every_other_definition_is_read_as_before(copy, name, way):
+    every, enabled, known = sources.every_contract(), sources.contracts(), councils.councils()
+
+    copy.break_(name, way)
+
+    for before, after in (
+        (every, sources.every_contract()),
+        (enabled, sources.contracts()),
+        (known, councils.councils()),
+    ):
+        assert after == {other: item for other, item in before.items() if other != name}
+    assert list(errors()) == [name]
+    said = errors()[name]
+    assert said.startswith(f"{copy.path(name)}: ")
+    if WAYS[way].field:
+        assert f"field `{WAYS[way].field}`: " in said
+    if way != "an empty file":
+        assert re.search(r"line \d+", said)
+
+
+def test_the_line_is_that_of_the_field(copy):
+    path = copy.path(CHILD)
+    lines = path.read_text().splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("schedule:"))
+    lines[place] = 'schedule: "0 25 * * *"'
+
+    copy.write(path, "\n".join(lines))
+
+    assert errors()[CHILD] == (
+        f"{path}: line {place + 1}, field `schedule`: hour: expected 0 to 23, found '25'. "
+        "Found '0 25 * * *'."
+    )
+
+
+@pytest.mark.parametrize("name", ["#draft.yaml", ".#draft.yaml", "draft.yaml~", ".draft.yaml.swp"])
+def test_what_an_editor_leaves_beside_a_contract_breaks_nothing_else(copy, name):
+    before = sources.contracts()
+
+    copy.write(copy.sources / name, "half a file")
+
+    assert sources.contracts() == before
+
+
+def test_a_broken_definition_is_named_by_whoever_asks_for_it(copy):
+    copy.break_(CHILD)
+    copy.break_(COUNCILS[0])
+
+    with pytest.raises(WrongDefinition, match=rf"{CHILD}\.yaml: line \d+, field `publsher`"):
+        sources.contract(CHILD)
+    with pytest.raises(WrongDefinition, match=rf"{COUNCILS[0]}\.yaml: line \d+, field `publsher`"):
+        councils.council(COUNCILS[0])
+    with pytest.raises(UnknownName):
+        sources.contract("nobody")
+
+
+def test_a_source_whose_parent_is_broken_keeps_its_dag(copy):
+    """It can be reloaded from S3; fetching it names the parent's file."""
+    copy.break_(PARENT)
+
+    assert CHILD in sources.contracts()
+    assert list(errors()) == [PARENT]
+
+
+def test_a_parent_that_does_not_fit_breaks_the_child_alone(copy):
+    path = copy.path(CHILD)
+    before = set(sources.contracts())
+    copy.write(path, path.read_text().replace(f"source: {PARENT}", "source: nobody"))
+
+    assert set(sources.contracts()) == before - {CHILD}
+    assert re.search(
+        rf"{CHILD}\.yaml: line \d+, field `extract\.parents\.\w+\.source`: expected one of ",
+        errors()[CHILD],
+    )
+
+
+def test_sources_that_wait_for_each_other_are_refused(copy):
+    """The demo would never begin, and neither would ever be fetched first."""
+    path = copy.path(PARENT)
+    extra = f"extract:\n  parents:\n    child: {{source: {CHILD}}}\n"
+    copy.write(path, path.read_text().replace("extract:\n", extra))
+
+    assert set(errors()) == {PARENT, CHILD}
+    assert "would wait for itself" in errors()[PARENT]
+
+
+def test_a_run_plans_a_council_whose_file_is_broken_so_that_it_cannot_be_green_without(copy):
+    monthly = next(
+        item
+        for item in sources.contracts().values()
+        if item.councils == "each" and not item.snapshot and item.period == "month"
+    )
+    copy.break_(COUNCILS[0])
+
+    planned = plan(monthly, today=AS_OF, first="2017-05")
+
+    assert [partition.council for partition in planned] == COUNCILS
+
+
+def test_the_demo_asks_every_source_that_needs_none_of_the_broken_ones(copy):
+    before = {item.contract.name for item in asked_of_sources(WINDOW, None)}
+    copy.break_(PARENT)
+
+    asked = {item.contract.name for item in asked_of_sources(WINDOW, None)}
+
+    children = {
+        name
+        for name, item in sources.contracts().items()
+        if PARENT in {parent.source for parent in item.extract.parents.values()}
+    }
+    assert asked == before - {PARENT} - children
+    with pytest.raises(WrongDefinition, match=rf"{PARENT}\.yaml: line "):
+        asked_of_sources(WINDOW, [CHILD])
+
+
+def test_sync_leaves_what_a_broken_contract_has_generated(copy):
+    copy.break_(PARENT)
+
+    stale = {path.name for path in sync.stale_files()}
+
+    # The schemas stand beside the contracts, wherever those are.
+    assert stale <= {"contract.schema.json", "council.schema.json"}
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wandle(copy, monkeypatch, tmp_path, capsys):
+    """Runs a command; its exit code, and everything that it prints."""
+    monkeypatch.setenv("WANDLE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "1000")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["wandle", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+@pytest.mark.parametrize(
+    "command", [["env"], ["status"], ["down"], ["--help"], ["ingest", "--help"], ["doctor"]]
+)
+def test_a_command_that_needs_no_contract_reads_none(wandle, monkeypatch, command):
+    wandle("env")  # makes the state folder
+
+    def read(folder: Path, model: object) -> None:
+        raise AssertionError(f"{folder} was read")
+
+    monkeypatch.setattr(sources, "read_folder", read)
+    monkeypatch.setattr(councils, "read_folder", read)
+    sources.read_again()
+    councils.read_again()
+
+    _, said = wandle(*command)
+
+    assert "was read" not in said
+    assert "AssertionError" not in said
+
+
+def test_a_new_platform_can_be_made_while_a_contract_is_broken(wandle, copy):
+    for name in CONTRACTS:
+        copy.break_(name)
+
+    assert wandle("env")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "broken"), [("sources", CHILD), ("sync", CHILD), ("councils", COUNCILS[0])]
+)
+def test_a_list_of_all_shows_the_others_and_ends_red(wandle, copy, command, broken):
+    copy.break_(broken)
+
+    code, said = wandle(command)
+
+    assert code == 1
+    assert re.search(rf"{broken}\.yaml: line \d+, field `publsher`: unknown field", said)
+    if command != "sync":
+        others = COUNCILS[1:] if command == "councils" else [n for n in CONTRACTS if n != CHILD]
+        assert [name for name in others if name not in said] in ([], ["flood_readings_uk"])
+
+
+def test_validate_names_each_broken_file_and_compares_the_others(wandle, copy):
+    copy.break_(PARENT)
+    copy.break_(COUNCILS[0])
+
+    code, said = wandle("validate")
+
+    assert code == 1
+    assert said.count("unknown field; check the spelling") == 2
+    assert "2 differences" in said
+
+
+def test_a_council_without_wards_today_is_listed_with_none(wandle, copy):
+    path = copy.path(COUNCILS[0])
+    copy.write(path, re.sub(r"ward_sets:.*", "", path.read_text(), flags=re.DOTALL))
+
+    code, said = wandle("councils")
+
+    assert code == 0
+    assert COUNCILS[0] in said
