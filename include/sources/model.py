@@ -100,6 +100,10 @@ class Contract(Definition):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"columns must be unique, but {name!r} appears twice")
+        before = [column.renamed_from for column in self.columns if column.renamed_from]
+        for name in before:
+            if name in names or before.count(name) > 1:
+                raise ValueError(f"`renamed_from` names {name!r}, which another column uses")
         for name in self.key:
             if name not in names:
                 raise ValueError(f"`key` names {name!r}; columns: {', '.join(names)}")
@@ -233,6 +237,7 @@ class Contract(Definition):
         for column in decides["columns"]:
             del column["description"]
             column.pop("responsible", None)
+            column.pop("renamed_from", None)
         if isinstance(self.extract, Extract) and self.extract.archive:
             archive = self.extract.archive.model_dump(
                 mode="json", include={"format", "paths"}, exclude_defaults=True

@@ -18,7 +18,8 @@ class Known:
 
     `rules_hash` is that of the rules of this load, `current` the ledger entry
     of the rows that the raw table should have of the partition, `present` the
-    number of rows that it has, None until counted. `begins_alike` says whether
+    number of rows that it has, None until counted; with `anew`, it goes into
+    a new table that has no rows yet. `begins_alike` says whether
     the rows of the landing's first batch are in the table; `content` is its
     `content_hash` and `quarantine_hash`. Both are None until it has been read.
     """
@@ -27,6 +28,7 @@ class Known:
     rules_hash: str
     current: Mapping[str, Any] | None
     forced: bool
+    anew: bool = False
     present: int | None = None
     begins_alike: bool | None = None
     content: tuple[str, str] | None = None
@@ -51,7 +53,7 @@ def decide(known: Known) -> Decision:
     current, landing = known.current, known.landing
     if landing.outcome == "not_published":
         return "not_published"
-    if known.forced or current is None:
+    if known.forced or known.anew or current is None:
         return "replace"
     if known.present is None:
         return "compare"

@@ -23,7 +23,8 @@ class Entry:
 
     These count the source's records; `rows` are those of the raw table, more
     than `loaded` where the contract makes several of one record.
-    `filled_columns` have a value in at least one row; None if unknown.
+    `filled_columns` have a value in at least one row, `columns` are those that
+    the contract had; None if unknown.
     """
 
     source: str
@@ -51,6 +52,7 @@ class Entry:
     seconds: float
     rows: int = 0
     filled_columns: list[str] | None = None
+    columns: list[str] | None = None
 
     @classmethod
     def begin(
@@ -88,6 +90,7 @@ class Entry:
             started_at=now,
             finished_at=now,
             seconds=0.0,
+            columns=[column.name for column in contract.raw_columns()],
         )
 
     def ended(self, status: Status, **changes: Any) -> Entry:
@@ -156,6 +159,17 @@ def current_load(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | No
         partition.period.first_day,
     )
     return found[0] if found and found[0]["status"] != "expired" else None
+
+
+def current_loads(cursor: Cursor) -> list[dict[str, Any]]:
+    """The entries that describe what the raw tables hold, one for each partition."""
+    found = rows(
+        cursor,
+        "select distinct on (source, council, period) * from ops.load "
+        "where status in ('loaded', 'unchanged', 'expired') "
+        "order by source, council, period, load_id desc",
+    )
+    return [entry for entry in found if entry["status"] != "expired"]
 
 
 def newest_attempt(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | None:

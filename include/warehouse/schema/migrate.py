@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import psycopg
 from psycopg import sql
@@ -18,9 +18,15 @@ LOGINS = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader
 DBT_SCHEMAS = ("staging", "intermediate", "marts")
 LOCK_TIMEOUT_SECONDS = 30
 
+# Changes a raw table before it follows its contract, in the same transaction; returns the changes.
+Before = Callable[[psycopg.Connection, Contract], list[str]]
+
 
 def migrate(
-    admin_dsn: str, contracts: Iterable[Contract], passwords: Mapping[str, str]
+    admin_dsn: str,
+    contracts: Iterable[Contract],
+    passwords: Mapping[str, str],
+    before: Before = lambda connection, contract: [],
 ) -> list[str]:
     """Change roles and tables to match the contracts; returns what was changed.
 
@@ -33,7 +39,7 @@ def migrate(
     refused: list[PermanentError] = []
     try:
         with psycopg.connect(admin_dsn, application_name="wandle migrate") as connection:
-            changed = _migrate(connection, list(contracts), passwords, refused)
+            changed = _migrate(connection, list(contracts), passwords, before, refused)
     except psycopg.errors.LockNotAvailable as error:
         users = locks.users_of_tables(admin_dsn)
         raise ServiceUnavailable(
@@ -64,6 +70,7 @@ def _migrate(
     connection: psycopg.Connection,
     contracts: list[Contract],
     passwords: Mapping[str, str],
+    before: Before,
     refused: list[PermanentError],
 ) -> list[str]:
     changed: list[str] = []
@@ -78,6 +85,7 @@ def _migrate(
         done: list[str] = []
         try:
             with connection.transaction():
+                done += before(connection, contract)
                 evolve(connection, contract, OWNER, done)
         except PermanentError as error:
             refused.append(error)
@@ -87,7 +95,16 @@ def _migrate(
         else:
             changed += done
     connection.execute(ops_tables.GRANTS)
+    record(connection, changed)
     return changed
+
+
+def record(connection: psycopg.Connection, changed: Iterable[str]) -> None:
+    """Add changes to `ops.migration`."""
+    for change in changed:
+        connection.execute(
+            sql.SQL("insert into ops.migration (change) values ({})").format(sql.Literal(change))
+        )
 
 
 def _roles(

@@ -57,6 +57,7 @@ create table if not exists ops.load (
     seconds double precision not null,
     rows bigint not null default 0,
     filled_columns text[],
+    columns text[],
     check (status not in ('loaded', 'unchanged') or records = loaded + quarantined + duplicates)
 );
 create index if not exists load_partition on ops.load (source, council, period, load_id desc);
@@ -101,6 +102,11 @@ create table if not exists ops.removal (
     subject text,
     primary key (source, council, period, landing_id)
 );
+create table if not exists ops.migration (
+    migration_id bigint generated always as identity primary key,
+    migrated_at timestamptz not null default now(),
+    change text not null
+);
 create table if not exists ops.rate_limit (
     host text primary key,
     theoretical_arrival_us bigint not null
@@ -137,6 +143,14 @@ COLUMNS = (
     ("load", "rows", "bigint not null default 0", "update ops.load set rows = loaded"),
     ("load", "filled_columns", "text[]", ""),
     (
+        "load",
+        "columns",
+        "text[]",
+        "update ops.load set columns = (select array_agg(attname::text) from pg_attribute "
+        "where attrelid = to_regclass(format('raw.%I', source)) and attnum > 0 "
+        "and not attisdropped)",
+    ),
+    (
         "quarantine",
         "responsible",
         "text not null default 'publisher' check (responsible in ('publisher', 'us'))",
@@ -156,6 +170,7 @@ from ops.quarantine;
 comment on view ops.quarantine_overview is
     'Quarantine without values and records, which may be personal.';
 comment on table ops.load is 'The ledger: one row per attempt to load a landing.';
+comment on table ops.migration is 'What `wandle migrate` changed, and when.';
 comment on table ops.removal is
     'Landings that S3 holds no longer, and why; who was erased only as a keyed hash.';
 comment on table ops.rate_limit is
