@@ -56,9 +56,7 @@ def expected_columns(contract: Contract) -> dict[str, str]:
 def renames(contract: Contract) -> dict[str, str]:
     """The columns of the raw table that had another name before: name to earlier name."""
     return {
-        column.name: column.renamed_from
-        for column in contract.raw_columns()
-        if column.renamed_from
+        column.name: column.renamed_from for column in contract.raw_columns() if column.renamed_from
     }
 
 

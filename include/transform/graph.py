@@ -80,13 +80,12 @@ def by_layer(nodes: Iterable[Node]) -> dict[Layer, dict[str, Node]]:
     layers: dict[Layer, dict[str, Node]] = {layer: {} for layer in order}
     for node in known.values():
         if node.is_test:
-            parents = [_layer_of(known[name]) for name in node.depends_on if name in known]
-            layer = max(filter(None, parents), key=order.index, default=order[0])
+            parents = {_layer_of(known[name]) for name in node.depends_on if name in known}
+            found: Layer | None = next((each for each in reversed(order) if each in parents), None)
         else:
             found = _layer_of(node)
-            layer = found or order[0]
             node = node if found else replace(node, error=_misplaced(node))
-        layers[layer][node.unique_id] = node
+        layers[found or order[0]][node.unique_id] = node
     return layers
 
 

@@ -112,7 +112,9 @@ def _line_with_renamed(line: str, word: re.Pattern[str], new: str, old: str) -> 
     if taken and taken["column"] == old and not taken["name"]:
         return word.sub(f"{quoted(new)} as {quoted(old)}", line, count=1)
     expression, alias, name = line.rpartition(" as ")
-    return word.sub(quoted(new), expression) + alias + name if alias else word.sub(quoted(new), line)
+    return (
+        word.sub(quoted(new), expression) + alias + name if alias else word.sub(quoted(new), line)
+    )
 
 
 def outside_generated(text: str) -> str:

@@ -165,9 +165,7 @@ class _Load:
         """Everything up to the commit."""
         self._connection = connection
         self._cursor = connection.cursor()
-        self._raw = RawPartition(
-            self._contract, self._partition, self._cursor, self._new_table
-        )
+        self._raw = RawPartition(self._contract, self._partition, self._cursor, self._new_table)
         self._raw.lock()
         self._raw.require_table()
         ledger.write_landing(self._cursor, self._landing)

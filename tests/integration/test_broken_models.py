@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -20,9 +21,8 @@ from include.transform.graph import GOOD, Node, downstream
 from include.transform.process import Dbt
 from include.transform.project import FOLDER, FOLDERS
 
-# Every model in every way: minutes. Otherwise each model in one way, and each way at least once.
+# Every model in every way: minutes. Otherwise each model at least once, and each way at least once.
 THOROUGH = bool(os.environ.get("WANDLE_TEST_THOROUGH"))
-MODELS = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("models/**/*.sql"))
 
 
 def misspelt_column(sql: Path, yml: Path) -> None:
@@ -86,20 +86,63 @@ def two_of_one_name(sql: Path, yml: Path) -> None:
 def failing_test(sql: Path, yml: Path) -> None:
     project = next(parent for parent in sql.parents if (parent / "dbt_project.yml").exists())
     test = f"select count(*) as rows from {{{{ ref('{sql.stem}') }}}}"
-    (project / "tests" / "fails.sql").write_text(test)
+    (project / "tests" / f"fails_{sql.stem}.sql").write_text(test)
+
+
+def error_while_compiling(sql: Path, yml: Path) -> None:
+    late = "{% if execute %}{{ exceptions.raise_compiler_error('too late') }}{% endif %}"
+    sql.write_text(f"{sql.read_text()}\n-- {late}")
 
 
 WAYS = [
     misspelt_column, sql_syntax_error, jinja_error, unknown_ref, unknown_macro, circle,
     bytes_that_are_not_utf8, broken_yaml, yaml_of_another_shape, no_description, unknown_test,
-    another_type, two_of_one_name, failing_test,
+    another_type, two_of_one_name, failing_test, error_while_compiling,
 ]  # fmt: skip
-BREAKS = [
-    pytest.param(model, way, id=f"{Path(model).stem}-{way.__name__}")
-    for number, model in enumerate(MODELS)
-    for turn, way in enumerate(WAYS)
-    if THOROUGH or turn == number % len(WAYS) or (number == 0 and turn >= len(MODELS))
-]
+Way = Callable[[Path, Path], None]
+
+
+def families() -> list[list[str]]:
+    """The models that depend on each other, in any direction, largest family last."""
+    paths = {
+        path.stem: path
+        for path in FOLDER.glob("models/**/*.sql")
+        if "enabled=false" not in path.read_text()
+    }
+    found = [{name} for name in sorted(paths)]
+    for name, path in paths.items():
+        for parent in re.findall(r"ref\('(\w+)'\)", path.read_text()):
+            one = next(family for family in found if name in family)
+            two = next(family for family in found if parent in family)
+            if one is not two:
+                one |= two
+                found.remove(two)
+    found.sort(key=len)
+    return [[paths[name].relative_to(FOLDER).as_posix() for name in sorted(one)] for one in found]
+
+
+def rounds() -> Iterator[list[tuple[str, Way]]]:
+    """Models to break together, one of each family but one, which is spared."""
+    known = families()
+    most, ways = len(known[-1]), len(WAYS)
+    for number in range(2 * most * ways if THOROUGH else most + 1):
+        if THOROUGH:
+            spared, turn = known[number // (most * ways)], number // most
+        else:
+            spared, turn = known[number if number < most else -1], number * (len(known) - 1)
+        others = [family for family in known if family is not spared]
+        yield [
+            (family[number % len(family)], WAYS[(turn + place) % len(WAYS)])
+            for place, family in enumerate(others)
+        ]
+
+
+def test_every_model_is_broken_and_in_every_way():
+    broken = [each for some in rounds() for each in some]
+
+    assert {model for model, _ in broken} == {model for family in families() for model in family}
+    assert {way for _, way in broken} == {*WAYS}
+    assert len(WAYS) >= 10
 
 
 @dataclass
@@ -139,7 +182,9 @@ def built(warehouse, home, project) -> Callable[[], Built]:
                     build_layer(layer, dbt=dbt, history=books, run_id=run_id)
                 except BuildFailed as error:
                     said.append(str(error))
-            found = {name: status for layer in FOLDERS for name, status in books.of_run(run_id, layer).items()}
+            found: dict[str, str] = {}
+            for layer in FOLDERS:
+                found |= books.of_run(run_id, layer)
         return Built(found, said)
 
     return build
@@ -153,37 +198,27 @@ def nodes(migrated, tmp_path_factory) -> dict[str, Node]:
         return {node.unique_id: node for node in dbt.nodes()}
 
 
-@pytest.mark.parametrize(("model", "way"), BREAKS)
-def test_what_does_not_depend_on_a_broken_model_is_built_and_the_rest_is_named(
-    model, way, project, built, nodes
+def named(some: list[tuple[str, Way]]) -> str:
+    return "+".join(f"{Path(model).stem}-{way.__name__}" for model, way in some)
+
+
+@pytest.mark.parametrize("breaks", rounds(), ids=named)
+def test_what_does_not_depend_on_broken_models_is_built_and_the_rest_is_named(
+    breaks, project, built, nodes
 ):
-    sql = project / model
-    way(sql, sql.with_suffix(".yml"))
-    broken = f"model.wandle.{sql.stem}"
-    held = set(downstream(nodes, [broken]))
+    for model, way in breaks:
+        way(project / model, (project / model).with_suffix(".yml"))
+    broken = [f"model.wandle.{Path(model).stem}" for model, _ in breaks]
+    held = downstream(nodes, broken)
 
     done = built()
 
     good = {name for name, status in done.statuses.items() if status in GOOD}
-    assert good >= nodes.keys() - held, done.said
-    below = {name for name in held if not nodes[name].is_test} - {broken}
-    assert not good & below
-    stale = {nodes[name].short_name for name in below}
-    assert done.said
-    assert sql.stem in done.said[0]
-    assert all(name in " ".join(done.said) for name in stale)
-
-
-def test_two_broken_models_are_both_named(project, built):
-    jinja_error(project / "models/staging/weather/stg_weather__hourly.sql", project)
-    broken_yaml(project, project / "models/staging/bank/stg_bank__holidays.yml")
-
-    done = built()
-
-    assert "stg_weather__hourly" in done.said[0]
-    assert "stg_bank__holidays" in done.said[0]
-    assert done.statuses["model.wandle.ward_crime_monthly"] == "success"
-    assert done.statuses["model.wandle.daily_weather"] == "skipped"
+    assert nodes.keys() - held - good == set(), done.said
+    below = {name for name in held if nodes[name].resource_type == "model"} - {*broken}
+    assert good & below == set()
+    for name in broken + sorted(below):
+        assert nodes[name].short_name in " ".join(done.said)
 
 
 def test_what_every_model_needs_cannot_be_left_out(project, built):

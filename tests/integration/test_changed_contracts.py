@@ -1,4 +1,4 @@
-"""Renamed columns and changed types: what `migrate` moves, what it says, what waits for a reload."""
+"""Renamed columns and changed types: what `migrate` moves and says, what waits for a reload."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def test_a_renamed_column_moves_its_values_and_the_books_follow(use, wandle, loa
     ]
     assert wandle("verify", "--deep")[:2] == (0, "Compared 3 partitions: 0 differences.\n")
     assert wandle("migrate")[1] == "Nothing to change: the database is up to date.\n"
-    assert warehouse.query(
-        "select change from ops.migration where change like 'renamed%' "
-    ) == [("renamed raw.gauges.value to concentration",)]
+    assert warehouse.query("select change from ops.migration where change like 'renamed%' ") == [
+        ("renamed raw.gauges.value to concentration",)
+    ]
     wandle("reload", "gauges")
     newest = "select distinct on (period) status from ops.load order by period, load_id desc"
     assert warehouse.query(newest) == [("unchanged",)] * 3
@@ -163,7 +163,9 @@ def test_a_rename_that_is_refused_changes_neither_table_nor_books(use, wandle, l
 def project(tmp_path) -> Path:
     """A project of one staging model and one mart, of gauges, beside the macros of ours."""
     folder = tmp_path / "project"
-    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("target", "logs", "models", "*.sql"))
+    shutil.copytree(
+        FOLDER, folder, ignore=shutil.ignore_patterns("target", "logs", "models", "*.sql")
+    )
     shutil.copytree(FOLDER / "macros", folder / "macros", dirs_exist_ok=True)
     shutil.copytree(FOLDER / "tests/generic", folder / "tests/generic", dirs_exist_ok=True)
     for path, text in model_files(OLD).items():
@@ -244,7 +246,13 @@ def test_a_mart_of_a_column_that_partitions_never_filled_is_not_built_until_they
 
 
 def test_a_new_column_that_no_model_reads_holds_nothing_back(use, wandle, loaded, transform):
-    use(contract(*OLD.model_dump(mode="json", exclude_defaults=True)["columns"], column("depth"), key=["id"]))
+    use(
+        contract(
+            *OLD.model_dump(mode="json", exclude_defaults=True)["columns"],
+            column("depth"),
+            key=["id"],
+        )
+    )
     wandle("migrate")
 
     assert transform(contracts()["gauges"]) == []

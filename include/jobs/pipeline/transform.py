@@ -67,7 +67,7 @@ def transform(
     What does not depend on a failure is built and published; then the failures
     are raised.
     """
-    summaries = {}
+    summaries: dict[str, Any] = {}
     failures: list[PipelineError] = []
     with _dbt(dsn, home, report) as (dbt, history):
         for layer in FOLDERS:
