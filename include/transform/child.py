@@ -84,6 +84,7 @@ class Session:
                 self._manifest = None
                 new = files.named_in(str(error)) - files.unusable(broken).keys()
                 if not new:
+                    _name_broken_macro(files.folder)
                     raise
                 broken |= dict.fromkeys(sorted(new), str(error))
                 copy_without(files.folder, copy, files.unusable(broken))
@@ -137,6 +138,19 @@ class Session:
         if not done.success and not may_fail:
             raise RuntimeError(f"dbt {arguments[0]} failed without an error message")
         return done.result
+
+
+def _name_broken_macro(folder: Path) -> None:
+    """Raise an error that names the file of a macro that does not parse; dbt does not name it."""
+    from dbt_common.clients.jinja import get_environment
+    from jinja2 import TemplateSyntaxError
+
+    for path in sorted([*folder.glob("macros/**/*.sql"), *folder.glob("tests/generic/**/*.sql")]):
+        try:
+            get_environment(None).parse(path.read_text(encoding="utf-8", errors="replace"))
+        except TemplateSyntaxError as error:
+            where = path.relative_to(folder).as_posix()
+            raise RuntimeError(f"{where}, line {error.lineno}: {error.message}") from error
 
 
 def main(options: list[str]) -> None:

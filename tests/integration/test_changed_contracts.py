@@ -44,7 +44,7 @@ def warehouse(new_database) -> Any:
 
 
 @pytest.fixture
-def use(monkeypatch, warehouse) -> Callable[[Contract], None]:
+def use(monkeypatch, wandle, warehouse) -> Callable[[Contract], None]:
     """Makes a contract the only one."""
     monkeypatch.setenv("WANDLE_ADMIN_DSN", warehouse.admin)
     monkeypatch.setenv("WANDLE_TRANSFORMER_DSN", warehouse.dsn("wandle_transformer"))

@@ -35,17 +35,17 @@ reset role;
 
 
 @pytest.fixture
-def warehouse(new_database, monkeypatch) -> Any:
+def warehouse(new_database) -> Any:
     """A database of its own, whose raw table changes."""
     database = new_database()
     migrate(database.admin, [], {})
-    monkeypatch.setenv("WANDLE_ADMIN_DSN", database.admin)
     return database
 
 
 @pytest.fixture
-def use(monkeypatch) -> Callable[[Contract], None]:
+def use(monkeypatch, wandle, warehouse) -> Callable[[Contract], None]:
     """Makes a contract the only one."""
+    monkeypatch.setenv("WANDLE_ADMIN_DSN", warehouse.admin)
     for name in list(contracts()):
         monkeypatch.delitem(contracts(), name)
     return lambda changed: monkeypatch.setitem(contracts(), changed.name, changed)
