@@ -63,6 +63,7 @@ class Rebuild:
         """
         for partition in partitions:
             lock.lock_for_load(self._connection, partition)
+        _call_session(self._connection, self._contract)
         before = self.current_landings().keys()
         with _schema_changes(self._connection):
             self._connection.execute(
@@ -95,9 +96,8 @@ class Rebuild:
 
     def _replace_old(self) -> list[str]:
         connection, name = self._connection, self._contract.name
-        self._lock_out_readers()
         connection.execute("reset role")
-        standing = views.take_down(connection, f"{SCHEMA}.{name}")
+        standing = self._take_down()
         _become_owner(connection)
         try:
             with connection.transaction():
@@ -134,18 +134,21 @@ class Rebuild:
         _become_owner(connection)
         return changed
 
-    def _lock_out_readers(self) -> None:
-        give_up = time.monotonic() + SWAP_WAIT_SECONDS
-        statement = sql.SQL("lock table {} in access exclusive mode").format(self._old)
+    def _take_down(self) -> list[views.View]:
+        """Drop the views on the old table, then lock it, as readers lock them in this order."""
+        connection, give_up = self._connection, time.monotonic() + SWAP_WAIT_SECONDS
         while True:
             try:
-                with self._connection.transaction():
-                    self._connection.execute(
+                with connection.transaction():
+                    connection.execute(
                         sql.SQL("set local lock_timeout = {}").format(f"{TRY_SECONDS}s")
                     )
-                    self._connection.execute(statement)
-                    return
-            except psycopg.errors.LockNotAvailable:
+                    standing = views.take_down(connection, f"{SCHEMA}.{self._contract.name}")
+                    connection.execute(
+                        sql.SQL("lock table {} in access exclusive mode").format(self._old)
+                    )
+                    return standing
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
                 if time.monotonic() > give_up:
                     raise ServiceUnavailable(self._in_use()) from None
                 time.sleep(2 * TRY_SECONDS)
@@ -170,12 +173,12 @@ def rebuilding(admin_dsn: str, contract: Contract) -> Iterator[Rebuild]:
     """
     with connect(admin_dsn) as connection:
         with _schema_changes(connection):
-            connection.execute("select set_config('application_name', 'wandle migrate', false)")
             connection.execute("set local idle_in_transaction_session_timeout = 0")
             seconds = migrate.LOCK_TIMEOUT_SECONDS
             connection.execute(sql.SQL("set local lock_timeout = {}").format(f"{seconds}s"))
             locks.lock_for_migration(connection, [], seconds)
             _become_owner(connection)
+        _call_session(connection, contract)
         yield Rebuild(connection, contract)
         connection.commit()
 
@@ -189,6 +192,14 @@ def _schema_changes(connection: Connection) -> Iterator[None]:
         yield
     finally:
         connection.cursor_factory = of_loads
+
+
+def _call_session(connection: Connection, contract: Contract) -> None:
+    """Name this session for those who wait for it; locking a partition gives it another name."""
+    connection.execute(
+        "select set_config('application_name', $1, false)",
+        (f"wandle migrate --rebuild {contract.name}",),
+    )
 
 
 def _become_owner(connection: Connection) -> None:

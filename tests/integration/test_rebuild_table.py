@@ -200,7 +200,7 @@ def test_a_partition_that_is_refused_leaves_everything_as_it_was(use, wandle, lo
 
 
 def test_a_column_that_left_the_contract_stays_for_the_views_on_it(use, wandle, loaded, warehouse):
-    use(contract(column("id", "text", required=True), key=["id"]))
+    use(contract(column("id", "numeric(9,0)", required=True), key=["id"]))
 
     assert wandle("migrate", "--rebuild", "gauges")[0] == 0
 
