@@ -179,12 +179,14 @@ def test_transform_builds_the_marts_from_what_was_loaded_and_publishes_the_docs(
 
 
 def test_a_failed_test_holds_back_only_what_depends_on_it_and_the_run_is_red(start, world, whole):
-    start("transform", {})
-    world.execute("UPDATE raw.police_street_crime SET category = NULL WHERE id % 2 = 0")
+    crimes = "raw.police_street_crime"
+    ((crime, category),) = world.query(f"SELECT id, category FROM {crimes} ORDER BY id LIMIT 1")
+    world.query(f"UPDATE {crimes} SET category = NULL WHERE id = {crime} RETURNING id")
     try:
         run = start("transform", {})
     finally:
-        world.execute("UPDATE raw.police_street_crime SET category = 'x' WHERE category IS NULL")
+        restored = f"UPDATE {crimes} SET category = '{category}' WHERE id = {crime} RETURNING id"
+        world.query(restored)
 
     assert run.state == "failed"
     assert run.states["publish"] == "success"
