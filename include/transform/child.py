@@ -73,7 +73,7 @@ class Session:
     def _parse(self) -> None:
         """Parse the project, without the files that it does not parse with."""
         files = Files(Path(self._option("--project-dir")))
-        copy = Path(self._option("--target-path")).parent / "project"
+        copy = Path(self._option("--target-path")).parent / "usable_project"
         broken: dict[str, str] = {}
         while True:
             try:

@@ -226,3 +226,20 @@ def test_what_every_model_needs_cannot_be_left_out(project, built):
 
     with pytest.raises(PermanentError, match="generate_schema_name"):
         built()
+
+
+def test_the_documentation_is_generated_without_what_is_broken(warehouse, home, project):
+    for model, way in (
+        ("models/staging/bank/stg_bank__holidays.sql", jinja_error),
+        ("models/marts/daily_weather.sql", error_while_compiling),
+    ):
+        way(project / model, (project / model).with_suffix(".yml"))
+
+    with Dbt(
+        dsn=warehouse.dsn("wandle_transformer"), home=home, progress=print, project=project
+    ) as dbt:
+        page = dbt.docs().read_text()
+
+    assert "model.wandle.ward_crime_monthly" in page
+    assert "model.wandle.daily_weather" in page
+    assert "model.wandle.stg_bank__holidays" not in page
