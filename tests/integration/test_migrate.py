@@ -122,7 +122,9 @@ def test_a_type_that_might_not_hold_what_is_there_is_refused_with_the_way_out(em
     migrate(empty.admin, [contract(column("a", old), column("note"))], {})
     changed = contract(column("a", new), column("note"), column("depth", "double"))
 
-    with pytest.raises(PermanentError, match=r"raw.gauges: column a is .*, expected .*--rebuild gauges"):
+    with pytest.raises(
+        PermanentError, match=r"raw.gauges: column a is .*, expected .*--rebuild gauges"
+    ):
         migrate(empty.admin, [changed], {})
 
     assert [row[0] for row in empty.query(COLUMNS)] == ["a", "note", "_extra", *LINEAGE]
