@@ -16,7 +16,7 @@ COUNCILS ?=
 SOURCES ?=
 FROM ?=
 TO ?=
-ASKED = $(addprefix --council ,$(COUNCILS)) $(addprefix --source ,$(SOURCES)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+ASKED = $(SOURCES) $(addprefix --council ,$(COUNCILS)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
 # The commands for Compose and containers.
 COMPOSE ?= docker compose
@@ -44,9 +44,10 @@ $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
 
 # The checkout itself, by a relative path: with an absolute one in another encoding than the
 # locale's (accents and LC_ALL=C), Python does not even start.
+editable: INTO ?= $(VENV)
 editable:
-	@$(or $(UV),$(BIN)/uv) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@for path in $(VENV)/lib/python3*/site-packages/_wandle.pth; do echo ../../../.. > "$$path"; done
+	@$(BIN)/uv pip install --quiet --python $(INTO)/bin/python --no-deps --no-build-isolation --editable .
+	@for path in $(INTO)/lib/python3*/site-packages/_wandle.pth; do echo ../../../.. > "$$path"; done
 
 # PostgreSQL refuses to run as root: check for a way around that before anything is installed.
 account:
@@ -108,7 +109,7 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.txt
 	@echo "Installing into $(BENCH_VENV)"
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BENCH_BIN)/python --require-hashes \
 	  requirements.txt requirements-local.txt requirements-bench.txt
-	@$(MAKE) --no-print-directory editable VENV=$(BENCH_VENV) UV=$(BIN)/uv
+	@$(MAKE) --no-print-directory editable INTO=$(BENCH_VENV)
 	@touch $@
 
 bench: $(BENCH_INSTALLED) ## Benchmark loading against COPY and others (CASES="first_load" RUNS=3 RECORDS=1000000)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,6 +77,17 @@ class UniqueKeyLoader(yaml.SafeLoader):
 
 def _refused(what: str, mark: Any) -> yaml.YAMLError:
     return yaml.constructor.ConstructorError(None, None, what, mark)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` Did you mean a or b?` with the known names like this one; empty if there are none."""
+    parts: dict[str, list[str]] = {}
+    for each in known:
+        for part in (each, *each.split("_")):
+            parts.setdefault(part, []).append(each)
+    found = get_close_matches(name, parts, cutoff=0.7)
+    close = dict.fromkeys(each for part in found for each in parts[part])
+    return f" Did you mean {' or '.join(close)}?" if close else ""
 
 
 def read_definition(path: Path, model: type[Model]) -> Model:

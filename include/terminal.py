@@ -8,28 +8,36 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import ProgressColumn, Task
-from rich.table import Table
 from rich.text import Text
 
 from include.printable import one_line, printable
 
-# Tables keep their full width when piped.
-console = Console() if sys.stdout.isatty() else Console(width=200)
+console = Console()
 trouble = Console(stderr=True)
+
+# A command in backticks is one word: it stays whole, to be copied.
+_WORD = re.compile(r"( *)((?:`[^`]*`|[^ ])+)")
 
 
 def say(line: str, *, mark: str = "", style: str = "") -> None:
     """Print one line on standard output, after a `mark` in a style of Rich's."""
     _print(console, one_line(line), one_line(mark), style)
+
+
+def note(line: str) -> None:
+    """Print one line on standard error: progress, which is no part of the result."""
+    _print(trouble, one_line(line), "", "")
 
 
 def complain(message: str, *, mark: str = "wandle:", style: str = "red") -> None:
@@ -38,8 +46,30 @@ def complain(message: str, *, mark: str = "wandle:", style: str = "red") -> None
 
 
 def _print(to: Console, text: str, mark: str, style: str) -> None:
-    shown = Text.assemble((f"{mark} ", style), text) if mark else Text(text)
+    # In files and pipes a message stays one line, for grep.
+    line = f"{mark} {text}" if mark else text
+    shown = Text(wrapped(line, to.width) if to.is_terminal else line)
+    shown.stylize(style, 0, len(mark))
     to.print(shown, soft_wrap=True)
+
+
+def wrapped(text: str, width: int, indent: str = "  ") -> str:
+    """The text in lines of at most `width`, broken between words; later lines are indented.
+
+    A longer word, such as a path or a command in backticks, stays whole.
+    """
+    lines = []
+    for line in text.split("\n"):
+        begin = line[: len(line) - len(line.lstrip(" "))]
+        shown = ""
+        for gap, word in _WORD.findall(line):
+            if shown and cell_len(shown + gap + word) > width:
+                lines.append(shown)
+                shown = f"{begin}{indent}{word}"
+            else:
+                shown += gap + word
+        lines.append(shown)
+    return "\n".join(lines)
 
 
 def complain_of_crash() -> None:
@@ -48,15 +78,31 @@ def complain_of_crash() -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Collection[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    right: Collection[str] = (),
+    notes: Iterable[str] = (),
 ) -> None:
-    """Print a table. A cell is a value, or a pair of a value and a style; None is left empty."""
-    table = Table(box=None)
-    for name in columns:
-        table.add_column(Text(one_line(name)), justify="right" if name in right else "left")
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    console.print(table)
+    """Print a table whose cells are never cut, with the `notes` of a row in lines below it.
+
+    A cell is a value, or a pair of a value and a style; None is left empty.
+    """
+    lines = [[Text(one_line(name), "bold") for name in columns]]
+    lines += [[_cell(value) for value in row] for row in rows]
+    widths = [max(cell.cell_len for cell in column) for column in zip(*lines, strict=True)]
+    below = ["", *notes]
+    below += [""] * (len(lines) - len(below))
+    for cells, text in zip(lines, below, strict=True):
+        for name, cell, width in zip(columns, cells, widths, strict=True):
+            padding = width - cell.cell_len
+            cell.pad_left(padding) if name in right else cell.pad_right(padding)
+        line = Text("  ").join(cells)
+        line.rstrip()
+        console.print(line, soft_wrap=True)
+        if text:
+            shown = wrapped(f"    {one_line(text)}", console.width, "")
+            console.print(Text(shown, "dim"), soft_wrap=True)
 
 
 def _cell(value: Any) -> Text:
@@ -65,7 +111,7 @@ def _cell(value: Any) -> Text:
 
 
 def print_json(found: Any) -> None:
-    """Print a JSON document in ASCII."""
+    """Print a JSON document in ASCII: with `--json`, all that a command prints as its result."""
     # json leaves DEL as it is.
     say_lines(json.dumps(found, indent=1, default=str).replace("\x7f", "\\u007f"))
 
@@ -79,7 +125,7 @@ def say_lines(text: str) -> None:
 
 def ask_hidden(prompt: str) -> str:
     """What the user types, without echo."""
-    answer: str = typer.prompt(one_line(prompt), hide_input=True)
+    answer: str = typer.prompt(one_line(prompt), hide_input=True, err=True)
     return answer
 
 

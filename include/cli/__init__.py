@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -15,10 +17,11 @@ from include.cli import define, evidence, keep, look, platform, steps
 from include.disk import full_message, is_full
 from include.errors import PipelineError
 from include.settings import Settings
-from include.terminal import begin, complain, complain_of_crash
+from include.terminal import begin, complain, complain_of_crash, say
 
 app = typer.Typer(
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -39,6 +42,24 @@ for _title, _commands in GROUPS:
     for _command in _commands.registered_commands:
         _command.rich_help_panel = _title
     app.add_typer(_commands)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"wandle {version('wandle')}, code {Settings.read().code_version}")
+        raise typer.Exit
+
+
+@app.callback()
+def _of_every_command(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

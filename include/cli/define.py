@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from include.cli.terminal import JsonOption, settings_for
 from include.errors import PermanentError
+from include.local.status import PlatformStopped, refuse_stopped
 from include.settings import Settings
 from include.sources.model import Contract
 from include.sources.model import contract as source_named
-from include.terminal import counted, say
+from include.sources.partition import Grain
+from include.terminal import counted, print_json, say
+
+if TYPE_CHECKING:
+    from include.jobs.author.validate import Validation
 
 commands = typer.Typer()
+
+NameArgument = Annotated[str, typer.Argument(help="Its name: a-z, 0-9 and underscores.")]
 
 
 @commands.command()
 def new_source(
-    name: Annotated[str, typer.Argument(help="Name of the new source, e.g. `air_quality`.")],
+    name: NameArgument,
     url: Annotated[
         str, typer.Option("--url", help="URL of one API request, with its query string.")
     ] = "",
@@ -26,7 +35,9 @@ def new_source(
         Path | None,
         typer.Option("--file", help="A saved API response.", exists=True, dir_okay=False),
     ] = None,
-    period: Annotated[str, typer.Option(help="Size of a partition: `day` or `month`.")] = "day",
+    period: Annotated[
+        Grain, typer.Option("--partition-by", help="What a partition holds: a day or a month.")
+    ] = "day",
     records: Annotated[
         str, typer.Option("--records", help="Path to the records: `result.records`.")
     ] = "",
@@ -39,9 +50,9 @@ def new_source(
 
     Examples:
 
-    `wandle new-source air_quality --url "https://api.example.org/v1/readings?day=2026-11-01"`
+    `wandle new-source air --url "https://api.example.org/air?day=2026-11-01"`
 
-    `wandle new-source air_quality --file response.json --url https://api.example.org/v1/readings`
+    `wandle new-source air --file air.json --url https://api.example.org/air`
     """
     from include.jobs.author import new_source as job
 
@@ -55,7 +66,7 @@ def new_source(
 
 @commands.command()
 def new_council(
-    name: Annotated[str, typer.Argument(help="Name of the new council, e.g. `merton`.")],
+    name: NameArgument,
     title: Annotated[str, typer.Option(help="Display name, e.g. `Merton`.")],
     gss_code: Annotated[str, typer.Option("--gss", help="GSS code, e.g. E09000024.")],
     box: Annotated[
@@ -64,16 +75,20 @@ def new_council(
             help="Bounding box: south,west,north,east in degrees, e.g. 51.38,-0.26,51.45,-0.12"
         ),
     ],
-    force: Annotated[str, typer.Option(help="Police force ID on data.police.uk.")] = "metropolitan",
+    force: Annotated[
+        str, typer.Option("--police-force", help="Police force ID on data.police.uk.")
+    ] = "metropolitan",
 ) -> None:
     """Create a council's file, with the police API's wards inside a bounding box.
 
     Example:
 
-    `wandle new-council merton --title Merton --gss E09000024 --box 51.38,-0.26,51.45,-0.12`
+    `wandle new-council merton --title Merton --gss E09000024
+    --box 51.38,-0.26,51.45,-0.12`
     """
     from include.jobs.author import new_council as job
 
+    settings_for("sandbox")
     path, wards = job.new_council(name, title=title, gss_code=gss_code, box=box, force=force)
     say(
         f"Wrote {path} with {wards} wards. Review it: the box may include wards of neighbouring "
@@ -87,10 +102,11 @@ def sync(
         bool, typer.Option("--check", help="Change nothing; exit with code 1 if a file is stale.")
     ] = False,
 ) -> None:
-    """Regenerate files derived from contracts: dbt sources, staging columns, JSON schemas.
+    """Regenerate files derived from contracts: dbt sources, staging models, JSON schemas.
 
-    In a staging model's `.yml`, only the `data_type` of columns that the model passes
-    through unchanged is updated.
+    A contract without a staging model gets one, to be edited. In an existing one, only the
+    columns between the markers are updated, and in its `.yml` the `data_type` of columns that
+    the model passes through unchanged.
 
     Examples: `wandle sync`, `wandle sync --check`
     """
@@ -98,7 +114,7 @@ def sync(
 
     found = list(job.stale_files()) if check else job.sync()
     for path in found:
-        say(f"{'Stale:' if check else 'Wrote'} {path}")
+        say(f"{('Stale:' if path.exists() else 'Missing:') if check else 'Wrote'} {path}")
     if check and found:
         raise PermanentError(f"sync: {len(found)} files are out of date. Run `wandle sync`.")
     if not found:
@@ -106,23 +122,36 @@ def sync(
 
 
 @commands.command()
-def validate() -> None:
+def validate(as_json: JsonOption = False) -> None:
     """Check that contracts, councils, dbt sources and tables agree.
 
     Works without a database. Exits with code 1 if they disagree.
 
-    Example: `wandle validate`
+    Examples: `wandle validate`, `wandle validate --json | jq '.differences'`
     """
     from include.jobs.author import validate as job
 
-    found = job.validate(Settings.read().loader_dsn)
+    settings = Settings.read()
+    try:
+        refuse_stopped(settings, ["postgresql"])
+    except PlatformStopped as stopped:
+        found = dataclasses.replace(job.validate(""), without_database=str(stopped))
+    else:
+        found = job.validate(settings.loader_dsn)
+    if as_json:
+        print_json(dataclasses.asdict(found))
+    else:
+        _print_validation(found)
+    if found.differences:
+        raise typer.Exit(1)
+
+
+def _print_validation(found: Validation) -> None:
     for difference in found.differences:
         say(str(difference), mark="•", style="red")
     say(f"Compared {', '.join(found.looked_at)}: {counted(len(found.differences), 'difference')}.")
     if found.without_database:
         say(f"Skipped the database: {found.without_database}")
-    if found.differences:
-        raise typer.Exit(1)
 
 
 @commands.command()
@@ -157,7 +186,7 @@ def migrate(
     from include.jobs.aws.environment import admin_dsn_of
     from include.jobs.rules import loaded_by_older_rules
 
-    settings = Settings.read()
+    settings = settings_for("postgresql", *(["s3"] if rebuild else []))
     if rotate and not settings.environment:
         raise PermanentError(
             "migrate: --rotate works on AWS only, and WANDLE_ENVIRONMENT is not set."

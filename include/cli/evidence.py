@@ -7,8 +7,19 @@ from typing import Annotated
 
 import typer
 
-from include.cli.terminal import JsonOption, check_names, progress
-from include.settings import Settings
+from include.cli.terminal import (
+    CouncilOption,
+    FromOption,
+    JsonOption,
+    KeyOption,
+    PeriodOption,
+    SourcesArgument,
+    ToOption,
+    key_values,
+    progress,
+    selected,
+    settings_for,
+)
 from include.terminal import counted, print_json, say
 
 commands = typer.Typer()
@@ -16,11 +27,11 @@ commands = typer.Typer()
 
 @commands.command()
 def verify(
-    source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source.")] = None,
-    council: Annotated[
-        str | None, typer.Option("--council", "-c", help="Only this council.")
-    ] = None,
-    period: Annotated[str | None, typer.Option("--period", "-p", help="Only this period.")] = None,
+    source: SourcesArgument = None,
+    council: CouncilOption = None,
+    period: PeriodOption = None,
+    first: FromOption = "",
+    last: ToOption = "",
     deep: Annotated[
         bool, typer.Option("--deep", help="Also read every page of every landing.")
     ] = False,
@@ -35,23 +46,22 @@ def verify(
 
     `wandle verify`
 
-    `wandle verify --source <source> --council sutton --deep`
+    `wandle verify SOURCE --council sutton --deep`
 
     `wandle verify --json | jq '.differences[].kind'`
     """
     from include.jobs.lake import lake_of
     from include.jobs.operate import verify as job
 
-    check_names(source, council, period)
-    settings = Settings.read()
+    selection = selected(source, council, period, first, last)
+    selection.check()
+    settings = settings_for("postgresql", "s3")
     dsn = settings.need("loader_dsn")
     with progress() as advance:
         found = job.verify(
             lake=lake_of(settings),
             dsn=dsn,
-            source=source,
-            council=council,
-            period=period,
+            selection=selection,
             deep=deep,
             progress=advance,
         )
@@ -75,10 +85,7 @@ def explain(
     table: Annotated[
         str, typer.Argument(help="A table: `raw.<source>` or `marts.ward_crime_monthly`.")
     ],
-    key: Annotated[
-        list[str] | None,
-        typer.Option("--key", "-k", help="Column and value of the row, NAME=VALUE. Repeatable."),
-    ] = None,
+    key: KeyOption = None,
     most: Annotated[
         int, typer.Option("--limit", min=1, max=100, help="Maximum number of rows to trace.")
     ] = 3,
@@ -94,23 +101,17 @@ def explain(
 
     Examples:
 
-    `wandle explain raw.<source> --key id=54730441`
+    `wandle explain raw.SOURCE --key id=54730441`
 
-    `wandle explain marts.ward_crime_monthly -k ward_code=E05000555 -k month=2017-05 -k
-    category=drugs`
+    `wandle explain marts.ward_crime_monthly -k month=2017-05 -k category=drugs`
     """
     from include.cli.origins import as_objects, show
     from include.jobs.lake import lake_of
     from include.jobs.operate import explain as job
 
-    wanted = {}
-    for text in key or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{text!r}: expected NAME=VALUE")
-        wanted[name] = value
-    settings = Settings.read()
+    settings = settings_for("postgresql", "s3")
     settings.need("loader_dsn")
+    wanted = key_values("explain", key)
     found = job.explain(
         table, wanted, lake=lake_of(settings), settings=settings, most=most, personal=personal
     )

@@ -5,22 +5,31 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from include.cli.terminal import JsonOption
-from include.errors import PermanentError
+from include.cli.terminal import (
+    JsonOption,
+    KeyOption,
+    SourceArgument,
+    YesOption,
+    key_values,
+    settings_for,
+)
 from include.settings import Settings
 from include.sources.model import contract as source_named
-from include.terminal import ask_hidden, counted, print_json, print_table, say
+from include.terminal import counted, note, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from include.jobs.operate.erase_search import Found
 
 commands = typer.Typer()
 
 
 @commands.command()
 def housekeeping(
-    delete: Annotated[bool, typer.Option("--delete", help="Delete. Default: dry run.")] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List landings and personal data past retention, or delete them.
@@ -28,19 +37,21 @@ def housekeeping(
     Also lists interrupted landings. Each contract sets its `retention_days`. The DAG
     `housekeeping` deletes every day.
 
-    Examples: `wandle housekeeping`, `wandle housekeeping --delete`
+    Examples: `wandle housekeeping`, `wandle housekeeping --yes`
     """
     from include.jobs.lake import lake_of
     from include.jobs.operate.housekeeping import housekeeping as run
 
-    settings = Settings.read()
-    found = run(lake=lake_of(settings), dsn=settings.need("loader_dsn"), delete=delete)
+    settings = settings_for("postgresql", "s3")
+    dsn = settings.need("loader_dsn")
+    found = run(lake=lake_of(settings), dsn=dsn, delete=yes)
     if as_json:
         print_json(found)
         return
-    _print(found, ("source", "council", "period", "landing", "reason", "objects", "bytes"))
+    columns = ("source", "council", "period", "reason", "objects", "bytes")
+    _print(found, columns, notes=[item["landing"] for item in found])
     size = sum(item["bytes"] for item in found)
-    done = "deleted" if delete else "to delete. Run again with `--delete`"
+    done = "deleted" if yes else "to delete. Run again with `--yes`"
     say(
         f"{counted(len(found), 'landing')}, {size:,} bytes {done}."
         if found
@@ -50,36 +61,34 @@ def housekeeping(
 
 @commands.command()
 def erase(
-    source: Annotated[
-        str, typer.Option("--source", help="Name of the source; see `wandle sources`.")
-    ],
-    key: Annotated[
-        list[str],
-        typer.Option(
-            help="NAME=VALUE of a column, as in the source; NAME alone prompts. Repeatable."
-        ),
-    ],
-    yes: Annotated[bool, typer.Option("--yes", help="Erase. Default: dry run.")] = False,
+    source: SourceArgument,
+    key: KeyOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Erase a person from landings, raw tables, quarantine and marts.
 
     Replaces each landing that holds the person with one without their records, loads it, and
     deletes every version of the old one. With several `--key`, a record must match all of
-    them. If interrupted, run it again to finish.
+    them; the values are as in the source. If interrupted, run it again to finish.
 
     Examples:
 
-    `wandle erase --source SOURCE --key email` (prompts for the address without echo)
+    `wandle erase SOURCE --key email` (prompts for it, without echo)
 
-    `wandle erase --source SOURCE --key case_id=1017 --yes`
+    `wandle erase SOURCE --key case_id=1017 --yes`
     """
     from include.jobs.lake import lake_of
     from include.jobs.operate import erase as job
     from include.jobs.operate.erase_search import find
     from include.jobs.operate.erase_subject import Subject
 
-    contract, settings = source_named(source), Settings.read()
-    subject = Subject(contract, _key(key))
+    contract = source_named(source)
+    if not key:
+        raise typer.BadParameter("name a column of the person's records, e.g. `--key email`")
+    settings = settings_for("postgresql", "s3")
+    dsn = settings.need("loader_dsn")
+    subject = Subject(contract, key_values("erase", key))
     lake = lake_of(settings)
     if not yes:
         found = find(contract, subject, lake=lake)
@@ -88,36 +97,34 @@ def erase(
             contract,
             subject,
             lake=lake,
-            dsn=settings.need("loader_dsn"),
+            dsn=dsn,
             by=f"{getpass.getuser()}, to erase",
             rebuild=lambda: _rebuild(settings),
         )
+    copies = job.what_remains(contract, settings.backup_days, datetime.now(UTC))
+    _print_found(found, copies, erased=yes, as_json=as_json)
+
+
+def _print_found(found: Found, copies: list[str], *, erased: bool, as_json: bool) -> None:
     listed = [
         {"council": holds.partition.council, "period": str(holds.partition.period)}
         | {"landing": holds.manifest.landing_id, "records": holds.records}
         for holds in found.holds
     ]
-    _print(listed, ("council", "period", "landing", "records"))
-    for stored in () if yes else found.being_written:
-        say(f"Not searched, still being written: {stored.partition} {stored.landing_id}")
     records = sum(holds.records for holds in found.holds)
-    done = "erased" if yes else "to erase. Run again with `--yes`"
+    skipped = [] if erased else [f"{one.partition} {one.landing_id}" for one in found.being_written]
+    if as_json:
+        summary = {"records": records, "erased": erased, "landings": listed}
+        print_json(summary | {"not_searched": skipped, "copies_remain": copies})
+        return
+    _print(listed, ("council", "period", "landing", "records"))
+    for name in skipped:
+        say(f"Not searched, still being written: {name}")
+    done = "erased" if erased else "to erase. Run again with `--yes`"
     say(f"{counted(records, 'record')} in {counted(len(listed), 'landing')} {done}.")
     say("Where copies remain:")
-    for line in job.what_remains(contract, settings.backup_days, datetime.now(UTC)):
+    for line in copies:
         say(f"- {line}")
-
-
-def _key(given: Iterable[str]) -> dict[str, str]:
-    key: dict[str, str] = {}
-    for item in given:
-        name, equals, value = item.partition("=")
-        if name in key:
-            raise PermanentError(
-                f"erase: `--key {name}` is given twice. A record must match every key."
-            )
-        key[name] = value if equals else ask_hidden(name)
-    return key
 
 
 def _rebuild(settings: Settings) -> None:
@@ -129,12 +136,15 @@ def _rebuild(settings: Settings) -> None:
         lake=lake_of(settings),
         run_id=f"wandle erase {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         home=settings.home / "dbt",
-        report=say,
+        report=note,
     )
 
 
-def _print(found: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+def _print(
+    found: list[dict[str, Any]], columns: tuple[str, ...], notes: Iterable[str] = ()
+) -> None:
     if not found:
         return
     numbers = [name for name in columns if type(found[0][name]) is int]
-    print_table(columns, [[item[name] for name in columns] for item in found], right=numbers)
+    rows = [[item[name] for name in columns] for item in found]
+    print_table(columns, rows, right=numbers, notes=notes)

@@ -3,75 +3,131 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-from include.cli.terminal import JsonOption, print_entries
-from include.settings import Settings
+from include.cli.terminal import (
+    CouncilOption,
+    FromOption,
+    JsonOption,
+    PeriodOption,
+    SourcesArgument,
+    ToOption,
+    print_entries,
+    selected,
+    settings_for,
+)
+from include.definitions import did_you_mean
 from include.sources.model import Contract, contracts
-from include.sources.model import contract as source_named
 from include.terminal import print_json, print_table, say, say_lines
 
 commands = typer.Typer()
 
 
+def _known_statuses(given: list[str] | None) -> list[str]:
+    from include.warehouse.books.ledger import Status
+
+    known = get_args(Status)
+    for name in given or ():
+        if name not in known:
+            raise typer.BadParameter(
+                f"{name!r} is not one of {', '.join(known)}.{did_you_mean(name, known)}"
+            )
+    return given or []
+
+
 @commands.command()
 def ledger(
-    as_json: JsonOption = False,
+    source: SourcesArgument = None,
+    council: CouncilOption = None,
+    period: PeriodOption = None,
+    first: FromOption = "",
+    last: ToOption = "",
+    status: Annotated[
+        list[str] | None,
+        typer.Option("--status", help="Only this status. Repeatable.", callback=_known_statuses),
+    ] = None,
     history: Annotated[
         bool, typer.Option("--history", help="Show every entry, oldest first.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List what is loaded: the latest ledger entry of each partition.
 
-    Examples: `wandle ledger`, `wandle ledger --history --json | jq '.[].status'`
+    Examples:
+
+    `wandle ledger SOURCE --council sutton --from 2017-01`
+
+    `wandle ledger --status refused --status failed`
+
+    `wandle ledger --history --json | jq '.[].status'`
     """
     from include.jobs.pipeline.books import ledger_entries
 
-    found = ledger_entries(Settings.read().need("loader_dsn"), history=history)
+    dsn = settings_for("postgresql").need("loader_dsn")
+    selection = selected(source, council, period, first, last)
+    found = ledger_entries(dsn, selection, statuses=status or (), history=history)
     if as_json:
         print_json(found)
         return
-    print_entries(found)
+    print_entries(found, "No matching entries in the ledger.")
 
 
 @commands.command()
-def quarantine(as_json: JsonOption = False) -> None:
+def quarantine(
+    source: SourcesArgument = None,
+    council: CouncilOption = None,
+    period: PeriodOption = None,
+    first: FromOption = "",
+    last: ToOption = "",
+    column: Annotated[
+        list[str] | None, typer.Option("--column", help="Only this column. Repeatable.")
+    ] = None,
+    rule: Annotated[
+        list[str] | None, typer.Option("--rule", help="Only this rule. Repeatable.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """List records that violate their contract, with the rule and the value.
 
-    Example: `wandle quarantine --json`
+    Examples:
+
+    `wandle quarantine SOURCE --rule pattern`
+
+    `wandle quarantine --json | jq '.[].value'`
     """
     from include.jobs.pipeline.books import quarantined
 
-    found = quarantined(Settings.read().need("loader_dsn"))
+    dsn = settings_for("postgresql").need("loader_dsn")
+    selection = selected(source, council, period, first, last)
+    found = quarantined(dsn, selection, columns=column or (), rules=rule or ())
     if as_json:
         print_json(found)
-        return
-    columns = (
-        *("source", "council", "period", "record_no", "page"),
-        *("column", "rule", "value", "responsible"),
-    )
-    if found:
-        print_table(columns, [[row[name] for name in columns] for row in found])
+    elif found:
+        columns = ("source", "council", "period", "record_no", "page", "rule")
+        rows = [[row[name] for name in columns] for row in found]
+        print_table(columns, rows, right=["record_no"], notes=map(_broken, found))
     else:
-        say("The quarantine is empty.")
+        say("No matching records in quarantine.")
+
+
+def _broken(row: dict[str, Any]) -> str:
+    """The value that broke the rule."""
+    what = f"{row['column'] or 'record'}: {row['value'] or '(no value)'}"
+    return what if row["responsible"] == "publisher" else f"{what} (responsible: us)"
 
 
 @commands.command()
-def drift(
-    source: Annotated[str | None, typer.Argument(help="Only this source. Default: all.")] = None,
-    as_json: JsonOption = False,
-) -> None:
+def drift(source: SourcesArgument = None, as_json: JsonOption = False) -> None:
     """List fields missing from the contracts, as a patch to add them.
 
     Examples: `wandle drift`, `wandle drift --json | jq '.[].field'`
     """
     from include.jobs.operate import drift as job
 
-    if source:
-        source_named(source)
-    found = job.unknown_fields(Settings.read().need("loader_dsn"), source)
+    selected(source, None, None).check()
+    found = job.unknown_fields(settings_for("postgresql").need("loader_dsn"), source or ())
     if as_json:
         print_json(found)
     elif found:
@@ -82,21 +138,26 @@ def drift(
 
 @commands.command()
 def sources(as_json: JsonOption = False) -> None:
-    """List the sources that have a contract."""
+    """List the sources that have a contract.
+
+    Examples: `wandle sources`, `wandle sources --json | jq '.[].source'`
+    """
+    found = [_source(item) for item in contracts().values()]
     if as_json:
-        print_json([_source(item) for item in contracts().values()])
+        print_json(found)
         return
-    names = ("source", "title", "period", "publisher", "schedule")
-    rows = [
-        (*(_source(item)[name] for name in names), len(item.columns))
-        for item in contracts().values()
-    ]
-    print_table((*names, "columns"), rows)
+    names = ("source", "period", "schedule")
+    rows = [(*(item[name] for name in names), len(item["columns"])) for item in found]
+    notes = [f"{item['title']}, {item['publisher']}" for item in found]
+    print_table((*names, "columns"), rows, right=["columns"], notes=notes)
 
 
 @commands.command()
 def councils(as_json: JsonOption = False) -> None:
-    """List the councils and their current wards."""
+    """List the councils and their current wards.
+
+    Examples: `wandle councils`, `wandle councils --json | jq '.[].wards'`
+    """
     from include.councils.model import councils as every_council
 
     today = datetime.now(UTC).date()
@@ -115,7 +176,8 @@ def councils(as_json: JsonOption = False) -> None:
         return
     names = ("council", "title", "gss_code", "police_force")
     rows = [(*(row[name] for name in names), len(row["wards"])) for row in found]
-    print_table(("council", "title", "GSS code", "police force", "wards"), rows)
+    titles = ("council", "title", "GSS code", "police force", "wards")
+    print_table(titles, rows, right=["wards"])
 
 
 def _source(contract: Contract) -> dict[str, Any]:

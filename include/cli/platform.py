@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.terminal import CouncilOption
+from include.cli.terminal import CouncilOption, FromOption, JsonOption, SourcesArgument, ToOption
 from include.disk import warning
 from include.errors import PermanentError
 from include.settings import Settings
-from include.terminal import counted, print_table, say
+from include.terminal import counted, print_json, print_table, say, say_lines
+
+if TYPE_CHECKING:
+    from include.local.status import ServiceStatus
 
 commands = typer.Typer()
 
@@ -43,54 +48,70 @@ def down() -> None:
 
 
 @commands.command()
-def status() -> None:
-    """Show the status of each service. Exits with code 1 if one is not running."""
+def status(as_json: JsonOption = False) -> None:
+    """Show the status of each service. Exits with code 1 if one is not running.
+
+    Examples: `wandle status`, `wandle status --json | jq '.services[].state'`
+    """
     from include.local import platform
 
     settings = Settings.read()
     found = platform.status(settings)
+    folders = (settings.home, Path(tempfile.gettempdir()))
+    warnings = [f"{told} Free some space." for told in map(warning, folders) if told]
+    if as_json:
+        services = [dataclasses.asdict(service) for service in found]
+        print_json({"services": services, "warnings": warnings})
+    else:
+        _print_services(found)
+        for told in warnings:
+            say(told, mark="•", style="yellow")
+    if any(service.state != "running" for service in found):
+        raise typer.Exit(1)
+
+
+def _print_services(found: Sequence[ServiceStatus]) -> None:
     rows = [
         (
             service.name,
             service.state,
             service.pid,
             service.address,
-            service.since and service.since.strftime("%Y-%m-%d %H:%M:%S"),
-            service.log,
+            service.since and f"{service.since:%Y-%m-%d %H:%M}",
         )
         for service in found
     ]
-    print_table(("service", "state", "pid", "address", "since", "log"), rows)
-    for folder in (settings.home, Path(tempfile.gettempdir())):
-        if told := warning(folder):
-            say(f"{told} Free some space.", mark="•", style="yellow")
-    if any(service.state != "running" for service in found):
-        raise typer.Exit(1)
+    notes = [service.log for service in found]
+    print_table(("service", "state", "pid", "address", "since"), rows, notes=map(str, notes))
 
 
 @commands.command()
 def demo(
+    source: SourcesArgument = None,
     council: CouncilOption = None,
-    first: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")] = "",
-    last: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")] = "",
-    source: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--source", help="Only this source and its parents. Repeatable. Default: all."
-        ),
-    ] = None,
+    first: FromOption = "",
+    last: ToOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Run the main job through Airflow and print a summary.
 
     Starts the platform, triggers the months of monthly sources and the last 14 days of daily
-    ones through Airflow's REST API, waits for the marts, and prints the ledger. Running it
-    twice changes nothing.
+    ones through Airflow's REST API, waits for the marts, and prints the ledger. A source brings
+    its parents. Without a range: the recorded months, or the last three published ones. Running
+    it twice changes nothing.
 
     Example: `wandle demo --from 2017-01 --to 2017-03 --council sutton`
     """
     from include.local.demo import run as running
 
-    running.demo(Settings.read(), councils=council, first=first, last=last, sources=source)
+    running.demo(
+        Settings.read(),
+        councils=council,
+        first=first,
+        last=last,
+        sources=source,
+        as_json=as_json,
+    )
 
 
 @commands.command()
@@ -128,7 +149,7 @@ def env() -> None:
     from include.local import platform
 
     for name, value in platform.environment(Settings.read()).items():
-        say(f"export {name}={shlex.quote(value)}")
+        say_lines(f"export {name}={shlex.quote(value)}")
 
 
 @commands.command()
@@ -140,6 +161,7 @@ def doctor(
             help="With --aws, only bucket, roles, secrets, instance or database. Repeatable."
         ),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Find problems on this machine or in an AWS environment, and explain how to fix them.
 
@@ -148,23 +170,34 @@ def doctor(
     Examples: `wandle doctor`, `wandle doctor --aws`, `wandle doctor --aws --only bucket`
     """
     if aws:
-        _aws_doctor(only or [])
+        _aws_doctor(only or [], as_json=as_json)
         return
     from include.local import platform
 
     findings = platform.doctor(Settings.read())
-    for finding in findings:
-        say(f"{finding.what} {finding.fix}", mark="•", style="yellow")
+    if as_json:
+        print_json([dataclasses.asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            say(f"{finding.what} {finding.fix}", mark="•", style="yellow")
     if findings:
         raise typer.Exit(1)
-    say("No problems found.")
+    if not as_json:
+        say("No problems found.")
 
 
-def _aws_doctor(only: list[str]) -> None:
+def _aws_doctor(only: list[str], *, as_json: bool) -> None:
     from include.jobs.aws.aws_doctor import aws_doctor
 
+    checks = aws_doctor(Settings.read(), only)
+    if as_json:
+        found = [{"passed": check.passed, **dataclasses.asdict(check)} for check in checks]
+        print_json(found)
+        if not all(check["passed"] for check in found):
+            raise typer.Exit(1)
+        return
     red = 0
-    for check in aws_doctor(Settings.read(), only):
+    for check in checks:
         red += not check.passed
         mark, style = ("✓", "green") if check.passed else ("✗", "red")
         rest = f": {check.problem} {check.fix}" if check.problem else ""

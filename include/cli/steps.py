@@ -6,33 +6,50 @@ import getpass
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.terminal import CouncilOption, ForceOption, check_names, print_entries, progress
+from include.cli.terminal import (
+    CouncilOption,
+    ForceOption,
+    FromOption,
+    JsonOption,
+    PeriodOption,
+    SourceArgument,
+    SourcesArgument,
+    ToOption,
+    print_entries,
+    progress,
+    selected,
+    settings_for,
+)
 from include.errors import PermanentError
-from include.settings import Settings
+from include.jobs.pipeline.selection import Selection
 from include.sources.model import Contract
 from include.sources.model import contract as source_named
-from include.sources.partition import Partition
-from include.terminal import complain, print_json, say
+from include.sources.partition import Partition, Period
+from include.terminal import complain, note, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from include.jobs.pipeline.ingest import Outcome
 
 commands = typer.Typer()
 
 
 @commands.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="Name of the source; see `wandle sources`.")],
+    source: SourceArgument,
     council: CouncilOption = None,
-    period: Annotated[
-        str,
-        typer.Option("--period", "-p", help="Period, YYYY-MM or YYYY-MM-DD. Not for snapshots."),
-    ] = "",
-    last: Annotated[str, typer.Option("--to", help="Last period of a range, inclusive.")] = "",
+    period: PeriodOption = None,
+    first: FromOption = "",
+    last: ToOption = "",
     force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Fetch partitions into S3 and load them into PostgreSQL, without Airflow.
+
+    A snapshot needs no period: its API returns the current one only.
 
     Examples:
 
@@ -40,38 +57,58 @@ def ingest(
 
     `wandle ingest SOURCE --council sutton --period 2017-05`
 
-    `wandle ingest SOURCE --period 2017-01 --to 2017-12`
+    `wandle ingest SOURCE --from 2026-10 --to 2026-11-14`
     """
-    from include.jobs.pipeline.plan import plan
-
+    selection = selected([source], council, period, first, last)
+    selection.check()
     contract = source_named(source)
+    found = [(contract, partition) for partition in _planned(contract, selection)]
+    _ingest(found, force=force, fetch=True, as_json=as_json)
+
+
+def _planned(contract: Contract, selection: Selection) -> list[Partition]:
+    from include.jobs.pipeline.plan import Names, plan
+
     now = datetime.now(UTC)
-    if not period and not contract.snapshot:
+    first, last = selection.first, selection.last
+    if not (selection.periods or first or last or contract.snapshot):
         raise PermanentError(
-            f"ingest: {source} is partitioned by {contract.period}. Add `--period ...`."
+            f"ingest: {contract.name} is partitioned by {contract.period}. Add `--period`, or "
+            "`--from` and `--to`."
         )
-    partitions = plan(
-        contract,
-        today=now.date(),
-        councils=council,
-        first=period or None,
-        last=last or None,
-        interval=(now, now),
-    )
-    _ingest([(contract, partition) for partition in partitions], force=force, fetch=True)
+    if first or last:
+        first = first or str(Period.of(contract.start, contract.period))
+        last = last or str(Period.of(now.date(), contract.period))
+    range_names = ("`--from` and `--to`", "`--to`")
+    named = ("`--period`", "`--period`") if selection.periods else range_names
+    names = Names("`--council`", *named, f"`wandle reload {contract.name}`")
+    windows = [(text, text) for text in selection.periods] or [(first, last)]
+    found: dict[Partition, None] = {}
+    for start, end in windows:
+        some = plan(
+            contract,
+            today=now.date(),
+            councils=list(selection.councils) or None,
+            first=start or None,
+            last=end or None,
+            interval=(now, now),
+            most=sys.maxsize,
+            names=names,
+        )
+        found |= dict.fromkeys(some)
+    return list(found)
 
 
 @commands.command()
 def reload(
-    source: Annotated[
-        str | None, typer.Argument(help="Name of the source; see `wandle sources`.")
-    ] = None,
+    source: SourcesArgument = None,
     everything: Annotated[bool, typer.Option("--all", help="All sources.")] = False,
-    council: Annotated[
-        str | None, typer.Option("--council", "-c", help="Only this council.")
-    ] = None,
-    period: Annotated[str | None, typer.Option("--period", "-p", help="Only this period.")] = None,
+    council: CouncilOption = None,
+    period: PeriodOption = None,
+    first: FromOption = "",
+    last: ToOption = "",
     force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Load partitions again from S3, without calling the API.
 
@@ -86,20 +123,24 @@ def reload(
 
     if bool(source) == everything:
         raise typer.BadParameter("name a source, or use --all")
-    check_names(source, council, period)
-    found = landed_partitions(lake_of(Settings.read()), source, council, period)
+    selection = selected(source, council, period, first, last)
+    selection.check()
+    settings = settings_for("postgresql", "s3")
+    settings.need("loader_dsn")
+    found = landed_partitions(lake_of(settings), selection)
     if not found:
         raise PermanentError("reload: S3 has no matching landings. See `wandle ledger`.")
-    _ingest(found, force=force, fetch=False)
+    _ingest(found, force=force, fetch=False, as_json=as_json)
 
 
 @commands.command()
 def replay(
-    source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source.")] = None,
-    council: Annotated[
-        str | None, typer.Option("--council", "-c", help="Only this council.")
-    ] = None,
-    period: Annotated[str | None, typer.Option("--period", "-p", help="Only this period.")] = None,
+    source: SourcesArgument = None,
+    council: CouncilOption = None,
+    period: PeriodOption = None,
+    first: FromOption = "",
+    last: ToOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Reload quarantined and refused partitions after fixing a contract.
 
@@ -107,49 +148,56 @@ def replay(
 
     `wandle replay`
 
-    `wandle replay --source SOURCE --council sutton`
+    `wandle replay SOURCE --council sutton`
     """
     from include.jobs.pipeline import replay as job
 
-    check_names(source, council, period)
+    selection = selected(source, council, period, first, last)
+    selection.check()
+    planned = job.plan(settings_for("postgresql", "s3").need("loader_dsn"), most=sys.maxsize)
     found = [
-        (source_named(partition.source), partition)
-        for partition in job.plan(Settings.read().need("loader_dsn"), source, most=sys.maxsize)
-        if council in (None, partition.council) and period in (None, str(partition.period))
+        (source_named(partition.source), partition) for partition in filter(selection.has, planned)
     ]
-    if not found:
-        say("Nothing to replay.")
-        return
-    _ingest(found, force=False, fetch=False)
+    _ingest(found, force=False, fetch=False, as_json=as_json)
 
 
 @commands.command()
-def transform() -> None:
+def transform(as_json: JsonOption = False) -> None:
     """Build the dbt models layer by layer and publish the dbt docs.
 
-    Example: `wandle transform`
+    Examples: `wandle transform`, `wandle transform --json`
     """
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.transform import transform as run
 
-    settings = Settings.read()
+    settings = settings_for("postgresql", "s3")
     built = run(
         dsn=settings.need("transformer_dsn"),
         lake=lake_of(settings),
         run_id=f"wandle transform {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         home=settings.home / "dbt",
-        report=say,
+        report=note,
     )
-    print_json(built)
+    if as_json:
+        print_json(built)
+        return
+    layers = [built[name] for name in ("staging", "marts")]
+    numbers = ("nodes", "kept", "seconds")
+    rows = [[layer[name] for name in ("layer", *numbers)] for layer in layers]
+    print_table(("layer", *numbers), rows, right=numbers)
+    for warning in (warning for layer in layers for warning in layer["warnings"]):
+        say(f"Warning: {warning}")
+    say(f"dbt docs: {built['docs']}")
 
 
-def _ingest(partitions: list[tuple[Contract, Partition]], *, force: bool, fetch: bool) -> None:
+def _ingest(
+    partitions: list[tuple[Contract, Partition]], *, force: bool, fetch: bool, as_json: bool
+) -> None:
     from include.jobs.lake import lake_of
-    from include.jobs.pipeline.ingest import Outcome
     from include.jobs.pipeline.ingest import ingest as run
 
-    settings = Settings.read()
-    lake, dsn = lake_of(settings), settings.need("loader_dsn")
+    settings = settings_for("postgresql", "s3", *(["sandbox"] if fetch else []))
+    dsn, lake = settings.need("loader_dsn"), lake_of(settings)
     seen: list[Outcome] = []
     with progress() as advance:
         for contract, some in _by_source(partitions):
@@ -166,11 +214,23 @@ def _ingest(partitions: list[tuple[Contract, Partition]], *, force: bool, fetch:
                 seen.append(outcome)
                 if outcome.error is not None:
                     complain(str(outcome.error), mark="failed")
-    print_entries([outcome.entry for outcome in seen if outcome.entry is not None])
-    failed = sum(outcome.error is not None for outcome in seen)
+    _print_outcomes(seen, as_json=as_json)
+
+
+def _print_outcomes(seen: list[Outcome], *, as_json: bool) -> None:
+    entries = [outcome.entry for outcome in seen if outcome.entry is not None]
+    failed = [
+        {"source": outcome.partition.source, **outcome.partition.place, "error": str(outcome.error)}
+        for outcome in seen
+        if outcome.error is not None
+    ]
+    if as_json:
+        print_json({"entries": entries, "failed": failed})
+    elif entries or not failed:
+        print_entries(entries, "Nothing to replay.")
     if failed:
         raise PermanentError(
-            f"{failed} of {len(partitions)} partitions failed; see above. The others are loaded."
+            f"{len(failed)} of {len(seen)} partitions failed; see above. The others are loaded."
         )
 
 

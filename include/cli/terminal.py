@@ -1,8 +1,8 @@
-"""Options and output shared by all commands; `include/terminal.py` prints."""
+"""Arguments, options and output shared by all commands; `include/terminal.py` prints."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -16,18 +16,87 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from include.errors import PermanentError
+from include.jobs.pipeline.selection import Selection
+from include.local.status import refuse_stopped
 from include.local.tables import print_ledger
-from include.sources.model import contract as source_named
-from include.terminal import Line, say, trouble
+from include.settings import Settings
+from include.terminal import Line, ask_hidden, say, trouble
 
+# The same word means the same in every command; tests/unit/cli/test_grammar.py compares them.
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="Name of a source; see `wandle sources`.")
+]
+SourcesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SOURCE", help="Only these sources. Default: all."),
+]
 CouncilOption = Annotated[
     list[str] | None,
     typer.Option("--council", "-c", help="Only this council. Repeatable. Default: all."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+PeriodOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--period", "-p", help="Only this month, YYYY-MM, or day, YYYY-MM-DD. Repeatable."
+    ),
+]
+FromOption = Annotated[
+    str, typer.Option("--from", help="First period of a range, inclusive. Default: the earliest.")
+]
+ToOption = Annotated[
+    str, typer.Option("--to", help="Last period of a range, inclusive. Default: the latest.")
+]
+KeyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key",
+        "-k",
+        help="NAME=VALUE of a column; NAME alone prompts for the value. Repeatable.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Load even if nothing changed or a check fails.")
 ]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do it. Default: dry run.")]
+
+
+def selected(
+    sources: Iterable[str] | None,
+    council: list[str] | None,
+    period: list[str] | None,
+    first: str = "",
+    last: str = "",
+) -> Selection:
+    """What these arguments and options select."""
+    return Selection(
+        tuple(dict.fromkeys(sources or ())),
+        tuple(dict.fromkeys(council or ())),
+        tuple(dict.fromkeys(period or ())),
+        first,
+        last,
+    )
+
+
+def settings_for(*services: str) -> Settings:
+    """The settings. Raises `PlatformStopped` if this machine runs these services, but not now."""
+    settings = Settings.read()
+    refuse_stopped(settings, services)
+    return settings
+
+
+def key_values(command: str, given: Iterable[str] | None) -> dict[str, str]:
+    """The names and values of `--key`, with those that are asked for."""
+    key: dict[str, str] = {}
+    for item in given or ():
+        name, equals, value = item.partition("=")
+        if name in key:
+            raise PermanentError(
+                f"{command}: `--key {name}` is given twice. A row must match every key."
+            )
+        key[name] = value if equals else ask_hidden(name)
+    return key
 
 
 @contextmanager
@@ -48,20 +117,9 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         yield advance
 
 
-def check_names(source: str | None, council: str | None, period: str | None) -> None:
-    from include.councils.model import UK
-    from include.councils.model import council as council_named
-
-    if source:
-        contract = source_named(source)
-        if period:
-            contract.parse_period(period)
-    if council and council != UK:
-        council_named(council)
-
-
-def print_entries(entries: list[dict[str, Any]]) -> None:
-    if not entries:
-        say("The ledger is empty.")
-        return
-    print_ledger(entries)
+def print_entries(entries: list[dict[str, Any]], nothing: str) -> None:
+    """Print ledger entries as a table, or `nothing` if there are none."""
+    if entries:
+        print_ledger(entries)
+    else:
+        say(nothing)

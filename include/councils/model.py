@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from include.definitions import NAME_PATTERN, Definition, read_folder
+from include.definitions import NAME_PATTERN, Definition, did_you_mean, read_folder
 from include.errors import UnknownName, WrongDefinition
 
 FOLDER = Path(__file__).parent
@@ -125,6 +125,7 @@ def council(name: str) -> Council:
         return councils()[name]
     except KeyError:
         raise UnknownName(
-            f"unknown council {name!r}. Known: {', '.join(councils())}. "
+            f"unknown council {name!r}. Known: {', '.join(councils())}."
+            f"{did_you_mean(name, councils())} "
             f"Add include/councils/{name}.yaml, or choose one of these."
         ) from None

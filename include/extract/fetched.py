@@ -9,7 +9,7 @@ from typing import IO
 
 from include.errors import LandingDamaged
 from include.extract.paging import Pager
-from include.sources.page import Answered, PageFacts, SentRequest
+from include.sources.page import PageFacts, SentRequest, StatusAnswer
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Withdrawn:
     pages: int
 
 
-# `Answered`: by its status, the source has no records for a request.
-Fetched = Page | Answered | Withdrawn
+# `StatusAnswer`: by its status, the source has no records for a request.
+Fetched = Page | StatusAnswer | Withdrawn
 
 
 class NotPublished(Exception):
     """The source does not have the period, according to `answered`."""
 
-    def __init__(self, answered: Answered) -> None:
+    def __init__(self, answered: StatusAnswer) -> None:
         super().__init__(f"HTTP {answered.status}")
         self.answered = answered
 

@@ -20,7 +20,7 @@ from include.extract.requests import Ask, Parents, asks, context_of, request_of,
 from include.extract.stable_paging import one_pass, until_two_agree
 from include.sources.extract import Archive, Extract
 from include.sources.model import Contract
-from include.sources.page import Answered, PageFacts
+from include.sources.page import PageFacts, StatusAnswer
 from include.sources.partition import Partition
 
 __all__ = ["Fetched", "NotPublished", "Page", "fetch_pages", "refuse_large"]
@@ -50,7 +50,7 @@ def fetch_pages(
     read `until_two_agree`, only after all of their request have been read.
     Pages in `landed` are not fetched again, up to the first missing one; of
     pages that are yielded together, all must be landed. `Withdrawn` takes back
-    the pages of the current request that a later one contradicts. `Answered`
+    the pages of the current request that a later one contradicts. `StatusAnswer`
     stands for a request without records, according to its status.
 
     Raises `NotPublished` if the source says that it does not have the period,
@@ -103,7 +103,7 @@ class _UnknownWard(Exception):
 class _Empty(Exception):
     """The source has no records for the request, as its status says."""
 
-    def __init__(self, answered: Answered) -> None:
+    def __init__(self, answered: StatusAnswer) -> None:
         super().__init__(f"HTTP {answered.status}")
         self.answered = answered
 
@@ -271,7 +271,7 @@ class _Fetch:
             raise _TooLarge(f"HTTP {status}")
         if status in answers.unknown_ward:
             raise _UnknownWard
-        said = Answered(
+        said = StatusAnswer(
             label=read.label,
             request=read.request,
             status=status,

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from include.errors import LandingDamaged
-from include.sources.page import Answered, PageFacts, SentRequest
+from include.sources.page import PageFacts, SentRequest, StatusAnswer
 
 FORMAT = 1
 
@@ -67,8 +67,8 @@ class Manifest(BaseModel):
     started_at: datetime
     finished_at: datetime
     parents: dict[str, ParentLanding] = {}
-    answered: Answered | None = None
-    empty: tuple[Answered, ...] = ()
+    answered: StatusAnswer | None = None
+    empty: tuple[StatusAnswer, ...] = ()
     pages: tuple[LandedPage, ...]
     totals: Totals
     replaces: str | None = None

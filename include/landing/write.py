@@ -24,7 +24,7 @@ from include.landing.store import (
     new_landing_id,
     s3_errors,
 )
-from include.sources.page import Answered, PageFacts, SentRequest
+from include.sources.page import PageFacts, SentRequest, StatusAnswer
 from include.sources.partition import Partition
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
@@ -168,8 +168,8 @@ class Draft:
         started_at: datetime,
         parents: dict[str, ParentLanding],
         outcome: Outcome = "complete",
-        answered: Answered | None = None,
-        empty: Iterable[Answered] = (),
+        answered: StatusAnswer | None = None,
+        empty: Iterable[StatusAnswer] = (),
         replaces: str | None = None,
         erased: int = 0,
     ) -> Manifest:

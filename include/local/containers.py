@@ -129,7 +129,7 @@ def demo(settings: Settings, asked_for: argparse.Namespace) -> None:
         asked_for.last,
         datetime.now(UTC).date(),
     )
-    asked = asked_of_sources(window, asked_for.source)
+    asked = asked_of_sources(window, asked_for.sources)
     api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
     names = [f"ingest_{item.contract.name}" for item in asked] + [running.TRANSFORM]
     api.wait_for_dags(names, airflow.DAGS_SECONDS)
@@ -142,16 +142,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command of a Compose service; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m include.local.containers", description=__doc__)
     parser.add_argument("step", choices=("prepare", "broker", "migrate", "demo"))
+    parser.add_argument("sources", nargs="*", metavar="SOURCE", help="demo: only these sources")
+    parser.add_argument(
+        "--council", action="append", default=[], help="demo: only this council; repeatable"
+    )
     parser.add_argument("--from", dest="first", default="", help="demo: first month, YYYY-MM")
     parser.add_argument("--to", dest="last", default="", help="demo: last month, YYYY-MM")
-    parser.add_argument(
-        "--source", action="append", default=[], help="demo: only this source, repeatable"
-    )
-    parser.add_argument(
-        "--council", action="append", default=[], help="demo: only this council, repeatable"
-    )
     parser.add_argument("--url", default="", help="demo: URL of Airflow to print")
-    options = parser.parse_args(arguments)
+    # Sources may stand between and after the options.
+    options = parser.parse_intermixed_args(arguments)
     try:
         settings = Settings.read()
         if options.step == "prepare":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from include.errors import PermanentError
 from include.local.home import HOST, log_path, port
 from include.local.processes import port_owner, recorded
 from include.local.services import airflow
+from include.local.state import Addresses
 from include.settings import Settings
 
 NAMES = ("postgresql", "s3", "sandbox", *airflow.PROCESSES)
@@ -34,6 +37,30 @@ def status(settings: Settings) -> list[ServiceStatus]:
     is the process that uses the port, if it is another one.
     """
     return [_status(settings, name) for name in NAMES]
+
+
+class PlatformStopped(PermanentError):
+    """A command needs a service of this machine's platform, which is stopped."""
+
+
+def refuse_stopped(settings: Settings, needed: Iterable[str]) -> None:
+    """Raise `PlatformStopped` if a needed service, by its address of this machine, is stopped."""
+    here = Addresses.of_this_machine(settings.port_base)
+    ours = {
+        "postgresql": f"@{here.postgresql}/" in settings.loader_dsn,
+        "s3": here.s3 == settings.s3_endpoint,
+        "sandbox": here.sandbox == settings.sandbox_url and not settings.live,
+    }
+    stopped = [name for name in needed if ours[name] and not _runs(settings, name)]
+    if stopped:
+        raise PlatformStopped(
+            f"platform: not running: {', '.join(stopped)}. Start it: `wandle up`."
+        )
+
+
+def _runs(settings: Settings, name: str) -> bool:
+    start = recorded(settings.home, name)
+    return start is not None and start.process() is not None
 
 
 def _status(settings: Settings, name: str) -> ServiceStatus:

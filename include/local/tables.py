@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from include.jobs.pipeline.books import mart_counts
 from include.settings import Settings
 from include.terminal import counted, print_table, say
 
@@ -19,21 +19,32 @@ STATUS_COLOURS = {
 
 
 def print_ledger(entries: list[dict[str, Any]]) -> None:
-    """Print ledger entries as a table, one per line."""
-    numbers = ("records", "loaded", "quarantined", "duplicates", "seconds")
-    columns = ("source", "council", "period", *numbers[:4], "status", "seconds")
-    rows = []
-    for entry in entries:
-        shown = entry | {
-            "status": (entry["status"], STATUS_COLOURS[entry["status"]]),
-            "seconds": f"{entry['seconds']:.2f}",
-        }
-        rows.append([shown[name] for name in columns])
-    print_table(columns, rows, right=numbers)
+    """Print ledger entries as a table; below an entry, what was not loaded, and why."""
+    columns = ("source", "council", "period", "status", "records", "loaded")
+    rows = [
+        [
+            *(entry[name] for name in columns[:3]),
+            (entry["status"], STATUS_COLOURS[entry["status"]]),
+            *(entry[name] for name in columns[4:]),
+        ]
+        for entry in entries
+    ]
+    print_table(columns, rows, right=columns[4:], notes=map(_left_out, entries))
+
+
+def _left_out(entry: dict[str, Any]) -> str:
+    told = [f"{entry['quarantined']:,} quarantined"] if entry["quarantined"] else []
+    told += [counted(entry["duplicates"], "duplicate")] if entry["duplicates"] else []
+    return ". ".join(filter(None, [", ".join(told), entry["error"]]))
 
 
 def show_summary(
-    settings: Settings, entries: list[dict[str, Any]], *, seconds: float, url: str
+    settings: Settings,
+    entries: list[dict[str, Any]],
+    marts: Mapping[str, int],
+    *,
+    seconds: float,
+    url: str,
 ) -> None:
     """Print the ledger of the partitions, the marts' row counts, and the login at `url`."""
     say("")
@@ -46,10 +57,7 @@ def show_summary(
         ),
         f"in {seconds:.0f} s",
         "",
-        *(
-            f"{mart}: {count:,} rows"
-            for mart, count in mart_counts(settings.need("reader_dsn")).items()
-        ),
+        *(f"{mart}: {count:,} rows" for mart, count in marts.items()),
         "",
         f"Airflow   {url}",
         f"dbt docs  {url}/dbt-docs/",

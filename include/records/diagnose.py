@@ -7,7 +7,7 @@ from typing import IO
 
 from include.errors import LandingDamaged, UnexpectedPayload
 from include.records.json_values import BodyCutShort
-from include.records.recognise import HEAD_BYTES, Answered, beginning, is_busy, recognise
+from include.records.recognise import HEAD_BYTES, BodyKind, beginning, is_busy, recognise
 from include.records.unpack import unpack
 from include.sources.formats import Format
 
@@ -75,7 +75,7 @@ def not_the_data(
     )
 
 
-def _text_instead(error: Exception, head: bytes, size: int, layout: Format) -> Answered | None:
+def _text_instead(error: Exception, head: bytes, size: int, layout: Format) -> BodyKind | None:
     """What a body is if it is a sentence instead of JSON, or JSON instead of CSV."""
     text = head.removeprefix(b"\xef\xbb\xbf").strip()
     busy = size <= _SENTENCE_BYTES and is_busy(text.decode("utf-8", "replace"))
@@ -83,16 +83,16 @@ def _text_instead(error: Exception, head: bytes, size: int, layout: Format) -> A
         return None
     if layout.kind == "csv":
         is_json = text[:1] in (b"{", b"[") and isinstance(error, UnexpectedPayload)
-        return Answered("JSON", busy) if is_json else None
+        return BodyKind("JSON", busy) if is_json else None
     starts_as_json = text[:1] in (b"{", b"[", b'"') or isinstance(error, UnexpectedPayload)
     if layout.kind != "jsonl" and starts_as_json:
         return None
     if layout.kind == "jsonl" and text[:1] in (b"{", b"["):
         return None
-    return Answered("text", busy)
+    return BodyKind("text", busy)
 
 
-def _instead(layout: Format, found: Answered) -> str:
+def _instead(layout: Format, found: BodyKind) -> str:
     return f"expected {_KINDS.get(layout.kind, 'JSON')}, found {found.what}"
 
 

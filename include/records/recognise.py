@@ -63,33 +63,33 @@ _STATUS = re.compile(r"^\W*(408|429|5\d\d)\b|\b(status|code)\W{1,6}(408|429|5\d\
 
 
 @dataclass(frozen=True)
-class Answered:
+class BodyKind:
     """What a body is, in a few words, and whether a retry may help."""
 
     what: str
     retry: bool = False
 
 
-def recognise(head: bytes) -> Answered | None:
+def recognise(head: bytes) -> BodyKind | None:
     """What a body is, by its first bytes; None if it may be JSON, JSON lines or CSV."""
     for signature, what in _SIGNATURES.items():
         if head.startswith(signature):
-            return Answered(what)
+            return BodyKind(what)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
         return _markup(text)
     if b"\x00" in head or _looks_binary(head):
-        return Answered("binary data")
+        return BodyKind("binary data")
     return None
 
 
-def _markup(text: bytes) -> Answered:
+def _markup(text: bytes) -> BodyKind:
     shown = _NOT_SHOWN.sub(" ", text.decode("utf-8", "replace"))
     if not _HTML.match(text) and b"<html" not in text[:1024].lower():
-        return Answered("XML", retry=is_busy(shown))
+        return BodyKind("XML", retry=is_busy(shown))
     if _PASSWORD.search(text) or _SIGN_IN.search(text):
-        return Answered("a sign-in page (HTML)")
-    return Answered("a web page (HTML)", retry=is_busy(shown))
+        return BodyKind("a sign-in page (HTML)")
+    return BodyKind("a web page (HTML)", retry=is_busy(shown))
 
 
 def _looks_binary(head: bytes) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from include.definitions import NAME_PATTERN, Definition, read_folder
+from include.definitions import NAME_PATTERN, Definition, did_you_mean, read_folder
 from include.errors import PermanentError, UnknownName, WrongDefinition
 from include.sources.checks import Checks
 from include.sources.columns import NUMERIC, Column
@@ -312,7 +312,8 @@ def contract(name: str) -> Contract:
         return contracts()[name]
     except KeyError:
         raise UnknownName(
-            f"unknown source {name!r}. Known: {', '.join(contracts())}. "
+            f"unknown source {name!r}. Known: {', '.join(contracts())}."
+            f"{did_you_mean(name, contracts())} "
             f"Add include/sources/{name}.yaml, or choose one of these."
         ) from None
 

@@ -71,7 +71,7 @@ class PageFacts(BaseModel):
         return self.headers.get("content-type", "")
 
 
-class Answered(BaseModel):
+class StatusAnswer(BaseModel):
     """An answer without a page: its status means no records, or not published yet."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -39,6 +40,25 @@ class Period:
         form = "YYYY-MM-DD" if grain == "day" else "YYYY-MM"
         raise UnknownName(f"{text!r} is not a valid {grain}. Use {form}.")
 
+    @classmethod
+    def span(cls, text: str, grain: Grain) -> tuple[Period, Period]:
+        """The first and the last period in `text`: itself, or the days of a month.
+
+        Raises `UnknownName`.
+        """
+        if grain == "day" and _WRITTEN["month"].fullmatch(text):
+            month = cls.parse(text, "month")
+            return cls(month.first_day, "day"), cls(month.last_day, "day")
+        period = cls.parse(text, grain)
+        return period, period
+
+    @classmethod
+    def days(cls, text: str) -> tuple[date, date]:
+        """The first and the last day of a month or a day. Raises `UnknownName`."""
+        grain: Grain = "month" if _WRITTEN["month"].fullmatch(text) else "day"
+        period = cls.parse(text, grain)
+        return period.first_day, period.last_day
+
     @property
     def next(self) -> Period:
         """The period right after this one."""
@@ -53,7 +73,10 @@ class Period:
     @property
     def last_day(self) -> date:
         """The last day that belongs to the period."""
-        return self.next.first_day - timedelta(days=1)
+        if self.grain == "day":
+            return self.first_day
+        year, month = self.first_day.year, self.first_day.month
+        return self.first_day.replace(day=monthrange(year, month)[1])
 
     def until(self, last: Period) -> list[Period]:
         """Every period from this one to `last`, both included; empty if `last` is earlier."""

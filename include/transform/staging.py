@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from include.definitions import yaml_text
+from include.errors import WrongDefinition
+from include.sources.column_names import column_name
 from include.sources.model import Contract
 from include.sources.raw_table import quoted, sql_type
 from include.transform.sources import STAGING, column_list, plain
@@ -51,20 +53,43 @@ def model_path(source: str) -> Path:
 
 
 def model_files(contract: Contract) -> dict[Path, str]:
-    """The model and its YAML file, by path.
-
-    No column of the contract may have a name of `STAGED`: it would occur twice.
-    """
+    """The model and its YAML file, by path."""
     path = model_path(contract.name)
     description = yaml_text({"models": [_described(contract, path.stem)]})
     return {path: _text(contract), path.with_suffix(".yml"): description}
+
+
+def first_model(contract: Contract) -> dict[Path, str]:
+    """The same without the files that exist, for a contract whose table no model reads.
+
+    Raises `WrongDefinition` if another model has the name.
+    """
+    path = model_path(contract.name)
+    for taken in STAGING.rglob(path.name):
+        raise WrongDefinition(
+            f"{contract.name}: no staging model reads its table, and {taken} is another one. Let "
+            f"it read `source('raw', '{contract.name}')`, or rename it; then run `wandle sync`."
+        )
+    return {file: text for file, text in model_files(contract).items() if not file.exists()}
+
+
+def _staged_name(contract: Contract, name: str) -> str:
+    """The name of a column in the model; another one if the model's own columns use it."""
+    if name not in ("council", contract.period, "landing_id", "record_no"):
+        return name
+    return column_name((name,), {column.name for column in contract.columns})
+
+
+def _renamed(contract: Contract, name: str) -> str:
+    staged = _staged_name(contract, name)
+    return f"        {quoted(name)}{'' if staged == name else f' as {staged}'},"
 
 
 def _text(contract: Contract) -> str:
     text = MODEL.format(
         columns=column_list(contract),
         source=contract.name,
-        renamed="\n".join(f"        {quoted(column.name)}," for column in contract.raw_columns()),
+        renamed="\n".join(_renamed(contract, column.name) for column in contract.raw_columns()),
         period=contract.period,
     )
     return text if contract.enabled else "{{ config(enabled=false) }}\n\n" + text
@@ -74,7 +99,7 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
     columns: list[dict[str, Any]] = []
     for column in contract.raw_columns():
         said = {
-            "name": column.name,
+            "name": _staged_name(contract, column.name),
             "quote": True,
             "data_type": sql_type(column.type),
             "description": plain(column.description),
@@ -106,6 +131,7 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
     ]
     described: dict[str, Any] = {"name": name, "description": plain(contract.description)}
     if contract.key:
-        together = ["council", contract.period, *contract.key]
+        key = [_staged_name(contract, name) for name in contract.key]
+        together = ["council", contract.period, *key]
         described["data_tests"] = [{"unique_together": {"arguments": {"columns": together}}}]
     return described | {"columns": columns}

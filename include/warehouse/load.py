@@ -289,7 +289,8 @@ class _Load:
         if not self._forced:
             raise LoadRefused(
                 f"{self._partition}: {why}. Nothing was changed. If the source is correct, run it "
-                "again with `force`, or change `checks` in the contract."
+                "again with `force` (`--force` on the command line), or change `checks` in the "
+                "contract."
             )
         log.warning(
             "%s: %s; loaded anyway, forced by %s",

@@ -24,6 +24,8 @@ import psutil
 from tests.benchmarks.contenders import Task
 
 READY = "ready"
+# Of the tasks of a child that failed.
+SHOWN_CHARACTERS = 300
 
 Child: TypeAlias = "subprocess.Popen[str]"
 
@@ -95,7 +97,8 @@ def _answer(child: Child, opening: str) -> str:
         if line.startswith(opening):
             return line
         written.append(line)
-    raise SystemExit(f"bench: {' '.join(map(str, child.args))} failed:\n{''.join(written)}")  # type: ignore[arg-type]
+    tasks = str(child.args[-1])[:SHOWN_CHARACTERS]  # type: ignore[index]
+    raise SystemExit(f"bench: {tasks} failed:\n{''.join(written)}")
 
 
 def main() -> None:

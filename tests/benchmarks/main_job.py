@@ -58,13 +58,13 @@ def _timed(work: Callable[[dict[str, str]], None], payloads: Path | None, *, war
 
 def _demo(environment: dict[str, str], window: tuple[str, str]) -> None:
     options = ("--from", window[0], "--to", window[1]) if window[0] else ()
-    _run(environment, "demo", "--source", "police_street_crime", *options)
+    _run(environment, "demo", "police_street_crime", *options)
 
 
 def _by_hand(environment: dict[str, str], window: tuple[str, str]) -> None:
     first, last = window if window[0] else _published(environment)
     _run(environment, "ingest", "police_ward_boundaries")
-    _run(environment, "ingest", "police_street_crime", "--period", first, "--to", last)
+    _run(environment, "ingest", "police_street_crime", "--from", first, "--to", last)
     _run(environment, "transform")
 
 

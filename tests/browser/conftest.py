@@ -36,7 +36,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wandle]:
     } | {"WANDLE_HOME": str(home), "WANDLE_PORT_BASE": str(PORT_BASE)}
     wandle = Wandle(environment, home)
     try:
-        wandle.ok("demo", "--source", "police_street_crime")
+        wandle.ok("demo", "police_street_crime")
         yield wandle
     finally:
         wandle.run("down")

@@ -115,7 +115,7 @@ class Stack:
     def demo(self, *options: str) -> list[str]:
         """The command that runs the main job and ends with it."""
         run = ("run", "--rm", "--no-deps", "-T", "demo")
-        return [*run, "--source", "police_street_crime", *options]
+        return [*run, "police_street_crime", *options]
 
 
 @pytest.fixture(scope="session")

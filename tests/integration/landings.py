@@ -13,7 +13,7 @@ from include.landing.manifest import Manifest, Outcome
 from include.landing.store import landing_prefix
 from include.landing.write import Draft
 from include.sources.model import Contract
-from include.sources.page import Answered
+from include.sources.page import StatusAnswer
 from tests.samples import REQUEST, body_of, facts
 
 _clock = [datetime(2026, 11, 20, tzinfo=UTC)]
@@ -60,7 +60,7 @@ def land(
         outcome=outcome,
         replaces=replaces,
         empty=[
-            Answered(label=label, request=REQUEST, status=204, fetched_at=now)
+            StatusAnswer(label=label, request=REQUEST, status=204, fetched_at=now)
             for label in empty or ()
         ],
     )

@@ -130,7 +130,7 @@ def _world(**drawn: Any) -> World:
 
 
 @dataclass
-class Answered:
+class GivenAnswer:
     """One answer: the place that it was asked for, its status, its rows, and what it said."""
 
     number: int
@@ -162,7 +162,7 @@ class PagingServer(ThreadingHTTPServer):
         self.last_id = 1000
         self.was_asked_without_end = False
         self.is_down = bool(world.down_from)
-        self.answers: list[Answered] = []
+        self.answers: list[GivenAnswer] = []
         # The rows before each request, by its number.
         self.moments: list[list[Row]] = []
 
@@ -188,7 +188,7 @@ class PagingServer(ThreadingHTTPServer):
                 self._change(event)
             down = self.is_down and number >= self.world.down_from
             self.moments.append([dict(row) for row in self.rows])
-            given = Answered(number, self._position(query), 200)
+            given = GivenAnswer(number, self._position(query), 200)
             self.answers.append(given)
             if down:
                 given.is_data, given.status = False, 503
@@ -219,7 +219,7 @@ class PagingServer(ThreadingHTTPServer):
         elif event.what == "update" and self.rows:
             self.rows[place % len(self.rows)]["value"] = f"updated {event.at}"
 
-    def _failed(self, event: Event, given: Answered) -> tuple[int, dict[str, str], bytes] | None:
+    def _failed(self, event: Event, given: GivenAnswer) -> tuple[int, dict[str, str], bytes] | None:
         failed: dict[str, tuple[int, dict[str, str], bytes]] = {
             "error object": (200, {}, b'{"error": {"message": "Service Unavailable"}}'),
             "error text": (200, {}, b"Service Unavailable. Please try again later."),
@@ -235,7 +235,7 @@ class PagingServer(ThreadingHTTPServer):
         return found
 
     def _page(
-        self, query: dict[str, str], given: Answered, events: list[Event]
+        self, query: dict[str, str], given: GivenAnswer, events: list[Event]
     ) -> tuple[int, dict[str, str], bytes]:
         world = self.world
         start = 0 if world.ignores_paging else self._position(query)

@@ -152,7 +152,7 @@ def ran(project) -> dict[str, Any]:
     project.wandle("sync")
     after = project.files()
     project.wandle("migrate")
-    window = ("--period", "2026-07-01", "--to", "2026-07-04")
+    window = ("--from", "2026-07-01", "--to", "2026-07-04")
     project.wandle("ingest", SOURCE, "--council", "kingston", *window)
     ledger = json.loads(project.wandle("ledger", "--json"))
     project.wandle("transform")

@@ -29,6 +29,7 @@ from include.jobs.operate.drift import unknown_fields
 from include.jobs.operate.erase import erase
 from include.jobs.operate.erase_subject import Subject
 from include.jobs.pipeline.ingest import ingest
+from include.jobs.pipeline.selection import Selection
 from include.settings import Settings
 from include.sources.columns import SYSTEM_COLUMNS
 from include.sources.model import Contract
@@ -222,12 +223,14 @@ def test_columns_named_by_keywords_pass_through_every_step(
     rows = sorted(staged(hostile, warehouse), key=lambda row: row["record_no"])
     assert [row["user"] for row in rows] == ["user 0", "user 1", "user 2"]
     assert [row["latitude"] for row in rows] == [51.5] * 3
-    verified = verifying.verify(lake=lake, dsn=warehouse.dsn(), source="order", deep=True)
+    verified = verifying.verify(
+        lake=lake, dsn=warehouse.dsn(), selection=Selection(sources=("order",)), deep=True
+    )
     assert (verified.partitions, verified.differences) == (1, [])
     wanted = {"user": "user 1", "order": "order 1"}
     found = explaining.explain("raw.order", wanted, lake=lake, settings=Settings.read())
     assert found.found == 1
-    assert [item["field"] for item in unknown_fields(warehouse.dsn(), "order")] == [r"a\.new"]
+    assert [item["field"] for item in unknown_fields(warehouse.dsn(), ["order"])] == [r"a\.new"]
     erase(
         hostile,
         Subject(hostile, wanted),

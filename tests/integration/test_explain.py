@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from typing import Any
 
@@ -238,8 +239,10 @@ def test_the_command_shows_the_facts_and_the_bytes(wandle, loaded):
     assert (as_json["found"], row["page"], row["request"]["method"]) == (1, 2, "GET")
 
 
-def test_a_key_without_a_value_is_a_usage_error(wandle):
-    code, _, err = wandle("explain", "raw.gauges", "--key", "id")
+def test_a_key_without_a_value_is_asked_for_on_standard_error(wandle, loaded, monkeypatch):
+    loaded(GAUGES, FIRST, ODD, counts=[4, 3], context={"ward.code": "E05000001"})
+    monkeypatch.setattr("sys.stdin", io.StringIO("10\n"))
 
-    assert code == 2
-    assert "expected NAME=VALUE" in err
+    code, out, _ = wandle("explain", "raw.gauges", "--key", "id", "--json")
+
+    assert (code, json.loads(out)["found"]) == (0, 1)

@@ -66,7 +66,7 @@ def recording(payloads, monkeypatch):
 
 def test_the_whole_path_by_hand(wandle, api, warehouse):
     assert wandle("ingest", "police_ward_boundaries")[0] == 0
-    code, out, _ = wandle("ingest", "police_street_crime", "--period", "2026-06", "--to", "2026-07")
+    code, out, _ = wandle("ingest", "police_street_crime", "--from", "2026-06", "--to", "2026-07")
 
     assert code == 0
     assert out.count("loaded") >= 4
@@ -127,7 +127,7 @@ def test_a_partition_that_fails_holds_back_no_other(wandle, api):
     wandle("ingest", "police_ward_boundaries", "-c", "sutton")
 
     code, out, err = wandle(
-        "ingest", "police_street_crime", "-c", "sutton", "-p", "2023-09", "--to", "2023-10"
+        "ingest", "police_street_crime", "-c", "sutton", "--from", "2023-09", "--to", "2023-10"
     )
 
     assert code == 1
@@ -221,7 +221,7 @@ def test_replay_empties_the_quarantine_once_the_contract_is_mended(wandle, recor
     served.__exit__(None, None, None)
     waiting = len(json.loads(wandle("quarantine", "--json")[1]))
 
-    code, out, _ = wandle("replay", "--source", "police_street_crime")
+    code, out, _ = wandle("replay", "police_street_crime")
 
     assert (unmended[0], waiting) == (0, 18)
     assert "unchanged" in unmended[1]

@@ -74,7 +74,7 @@ def land(lake: Lake, database: Any, hours_ago: float, *cases: dict[str, Any]) ->
 
 def test_a_person_is_shown_then_erased_and_the_marts_are_built(deployed, folder_lake):
     old = land(folder_lake, deployed, 2, case(1, "p@example.org"), case(2, JO), case(3, JO))
-    erase = ("erase", "--source", CASES.name, "--key")
+    erase = ("erase", CASES.name, "--key")
 
     shown = wandle(*erase, "email", input=f"{JO}\n")
     before = deployed.query("select case_id from raw.service_requests order by 1")
@@ -103,10 +103,10 @@ def test_housekeeping_shows_then_deletes(deployed, folder_lake):
 
     shown = wandle("housekeeping")
     listed = json.loads(wandle("housekeeping", "--json").output)
-    done = wandle("housekeeping", "--delete")
+    done = wandle("housekeeping", "--yes")
     again = wandle("housekeeping")
 
-    assert "1 landing, 1,234 bytes to delete. Run again with `--delete`." in shown.output
+    assert "1 landing, 1,234 bytes to delete. Run again with `--yes`." in shown.output
     assert [(item["source"], item["reason"], item["bytes"]) for item in listed] == [
         (CASES.name, "interrupted", 1234)
     ]
@@ -115,6 +115,6 @@ def test_housekeeping_shows_then_deletes(deployed, folder_lake):
 
 
 def test_a_key_that_is_given_twice_is_refused(deployed):
-    found = wandle("erase", "--source", CASES.name, "--key", "email=a", "--key", "email=b")
+    found = wandle("erase", CASES.name, "--key", "email=a", "--key", "email=b")
 
     assert "`--key email` is given twice" in str(found.exception)

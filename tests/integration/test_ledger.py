@@ -6,12 +6,15 @@ import json
 
 import pytest
 
-from include.errors import LoadRefused, PermanentError
+from include.errors import LoadRefused, PermanentError, UnknownName
 from include.jobs.pipeline.books import ledger_entries, quarantined
 from include.jobs.pipeline.load import load
 from include.jobs.pipeline.reconcile import anything_loaded, reconcile
+from include.jobs.pipeline.selection import Selection
 from include.sources.model import contract as shipped
+from include.sources.model import contracts
 from include.sources.partition import Partition
+from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land
 from tests.samples import contract
 
@@ -84,6 +87,71 @@ def test_quarantined_records_are_listed_without_the_record(warehouse, loaded):
     )  # fmt: skip
     assert row["bytes"] == len('{"id": "x"}')
     assert "record" not in row
+
+
+@pytest.fixture
+def daily(warehouse, monkeypatch):
+    """The gauges by day, in a table of their own; both stand among the shipped contracts."""
+    source = GAUGES.model_copy(update={"name": "hourly", "period": "day"})
+    for item in (GAUGES, source):
+        monkeypatch.setitem(contracts(), item.name, item)
+    migrate(warehouse.admin, [source], {})
+    yield source
+    warehouse.query("drop table raw.hourly")
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, 4),
+        ({"sources": ("gauges",)}, 3),
+        ({"sources": ("gauges", "hourly")}, 4),
+        ({"councils": ("sutton",)}, 1),
+        ({"periods": ("2017-05",)}, 3),
+        ({"periods": ("2017-05-31",)}, 1),
+        ({"periods": ("2017-05-31", "2017-06")}, 2),
+        ({"first": "2017-06"}, 1),
+        ({"last": "2017-05"}, 3),
+        ({"first": "2017-05", "last": "2017-06"}, 4),
+        ({"first": "2017-05-31", "last": "2017-06-30"}, 2),
+        ({"first": "2017-05-02", "last": "2017-05-30"}, 0),
+    ],
+)
+def test_ledger_and_quarantine_select_by_source_council_and_period_ends_included(
+    warehouse, loaded, daily, asked, found
+):
+    records = [{"id": 1}, {"id": "x"}]
+    loaded(GAUGES, records)
+    loaded(GAUGES, records, council="sutton")
+    loaded(GAUGES, records, period="2017-06")
+    loaded(daily, records, period="2017-05-31")
+
+    selection = Selection(**asked)
+
+    assert len(ledger_entries(warehouse.dsn(), selection)) == found
+    assert len(quarantined(warehouse.dsn(), selection)) == found
+
+
+def test_ledger_selects_by_status_and_quarantine_by_column_and_rule(warehouse, loaded):
+    loaded(GAUGES, [{"id": 1}, {"id": "x"}])
+    loaded(STRICT, [{"id": "x"}], council="sutton")
+    dsn = warehouse.dsn()
+
+    def councils(**asked: list[str]) -> list[str]:
+        return [entry["council"] for entry in ledger_entries(dsn, **asked)]
+
+    assert councils(statuses=["refused"]) == ["sutton"]
+    assert councils(statuses=["loaded", "refused"]) == ["kingston", "sutton"]
+    assert len(quarantined(dsn, columns=["id"], rules=["type"])) == 1
+    assert quarantined(dsn, columns=["note"]) == quarantined(dsn, rules=["pattern"]) == []
+
+
+def test_a_source_without_a_contract_is_selected_as_long_as_the_ledger_holds_it(warehouse, loaded):
+    loaded(GAUGES, [{"id": 1}])
+
+    assert len(ledger_entries(warehouse.dsn(), Selection(sources=("gauges",)))) == 1
+    with pytest.raises(UnknownName, match="unknown source 'gauge'"):
+        ledger_entries(warehouse.dsn(), Selection(sources=("gauge",)))
 
 
 def partitions(*councils: str) -> list[Partition]:

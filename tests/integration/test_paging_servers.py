@@ -32,8 +32,8 @@ from tests.integration.paging_world import (
     CHANGES,
     HOST,
     PATH,
-    Answered,
     Event,
+    GivenAnswer,
     PagingServer,
     World,
     paging_server,
@@ -158,14 +158,14 @@ def careful_reader(world: World, server: PagingServer, found: list[dict[str, Any
         assert by_id(found) == by_id(server.moments[data[0].number - 1])
 
 
-def answers_of_last_pass(answers: list[Answered]) -> list[Answered]:
+def answers_of_last_pass(answers: list[GivenAnswer]) -> list[GivenAnswer]:
     begins = max(
         number for number, answer in enumerate(answers) if answer.is_data and not answer.position
     )
     return answers[begins:]
 
 
-def proves_the_end(world: World, last_pass: list[Answered], count: int) -> bool:
+def proves_the_end(world: World, last_pass: list[GivenAnswer], count: int) -> bool:
     last = [answer for answer in last_pass if answer.is_data][-1]
     if last.signs.get("more"):
         return False
@@ -180,7 +180,7 @@ def proves_the_end(world: World, last_pass: list[Answered], count: int) -> bool:
     return not last.rows or (world.ends == "short" and len(last.rows) < world.size)
 
 
-def assert_nothing_between(world: World, data: list[Answered]) -> None:
+def assert_nothing_between(world: World, data: list[GivenAnswer]) -> None:
     """Each page begins where the one before ended, as its kind of paging counts."""
     for one, following in itertools.pairwise(data):
         if world.kind == "offset":

@@ -49,7 +49,7 @@ def ingested(wandle, cases, monkeypatch) -> None:
             assert wandle("ingest", source, "-c", "sutton")[0] == 0
         assert wandle("ingest", "bank_holidays")[0] == 0
         crimes = ("ingest", "police_street_crime", "-c", "sutton")
-        assert wandle(*crimes, "-p", "2026-06", "--to", "2026-07")[0] == 0
+        assert wandle(*crimes, "--from", "2026-06", "--to", "2026-07")[0] == 0
         for source in ("weather_hourly", "service_requests"):
             assert wandle("ingest", source, "-c", "sutton", "-p", YESTERDAY)[0] == 0
     cases.query("drop table crm.cases")
@@ -171,10 +171,10 @@ def test_what_was_forced_in_once_is_rebuilt_without_being_forced_again(
 def test_verify_says_each_difference_with_what_to_do_next(wandle, lake, warehouse, gauges):
     land(lake, gauges, [{"id": 1}, {"id": 2}])
     wandle("reload", "gauges")
-    good = wandle("verify", "--source", "gauges")
+    good = wandle("verify", "gauges")
     warehouse.query("update raw.gauges set note = 'other'")
 
-    code, out, _ = wandle("verify", "-s", "gauges", "-c", "kingston", "-p", "2017-05", "--deep")
+    code, out, _ = wandle("verify", "gauges", "-c", "kingston", "-p", "2017-05", "--deep")
 
     assert (good[0], good[1]) == (0, "Compared 1 partition: 0 differences.\n")
     assert code == 1

@@ -16,6 +16,7 @@ from include.errors import LoadRefused, PermanentError
 from include.jobs.operate import differences
 from include.jobs.operate import verify as job
 from include.jobs.pipeline.load import load
+from include.jobs.pipeline.selection import Selection
 from include.sources.model import contracts
 from include.warehouse import read_back
 from include.warehouse.connection import connect_for_arrow
@@ -50,7 +51,9 @@ def verified(lake, warehouse):
     """Verifies, and gives what differs."""
 
     def run(**asked: Any) -> job.Verified:
-        return job.verify(lake=lake, dsn=warehouse.dsn(), **asked)
+        deep = asked.pop("deep", False)
+        selection = Selection(**{f"{name}s": (value,) for name, value in asked.items()})
+        return job.verify(lake=lake, dsn=warehouse.dsn(), selection=selection, deep=deep)
 
     return run
 

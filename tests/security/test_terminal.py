@@ -114,11 +114,14 @@ def test_the_patch_of_drift_is_yaml_that_means_the_hostile_value():
 ATTACKS: dict[str, list[list[str]]] = {
     "councils": [[], ["--json"]],
     "demo": [[]],
-    "doctor": [[]],
+    "doctor": [[], ["--json"]],
     "down": [[]],
     "drift": [[], ["--json"]],
     "env": [[]],
-    "erase": [["--source", "gauges", "--key", f"note={HOSTILE}"]],
+    "erase": [
+        ["gauges", "--key", f"note={HOSTILE}"],
+        ["gauges", "--key", f"note={HOSTILE}", "--json"],
+    ],
     "explain": [
         ["raw.gauges", "--key", "id=1"],
         ["raw.gauges", "--key", "id=3"],
@@ -131,20 +134,20 @@ ATTACKS: dict[str, list[list[str]]] = {
         ["gauges", "--council", "kingston", "--period", month]
         for month in ("2017-01", "2017-02", "2017-03", "2017-04", "2017-06", "2017-07")
     ],
-    "ledger": [[], ["--history"], ["--json"]],
+    "ledger": [[], ["--history"], ["--json"], [HOSTILE], ["--council", HOSTILE]],
     "migrate": [["--rotate", HOSTILE]],
     "new-council": [["smallville", "--title", HOSTILE, "--gss", "E1", "--box", "1,2,3,4"]],
     "new-source": [["hostile", "--url", "{url}/v1/gauges?month=2017-01"]],
-    "quarantine": [[], ["--json"]],
-    "reload": [["--all"], [HOSTILE]],
-    "replay": [[], ["--source", HOSTILE]],
+    "quarantine": [[], ["--json"], ["--period", HOSTILE]],
+    "reload": [["--all"], ["--all", "--json"], [HOSTILE]],
+    "replay": [[], ["--json"], [HOSTILE]],
     "sandbox": [[]],
     "sources": [[], ["--json"]],
-    "status": [[]],
+    "status": [[], ["--json"]],
     "sync": [["--check"]],
     "transform": [[]],
     "up": [[]],
-    "validate": [[]],
+    "validate": [[], ["--json"]],
     "verify": [[], ["--json"], ["--deep"]],
 }
 # In the state folder's own path, and in the name of the payload folder.
@@ -218,6 +221,8 @@ def test_no_value_reaches_the_terminal_unescaped(
     assert unsafe(out + err) == []
     assert "this is a bug" not in err
     out.encode(), err.encode()
+    if "--json" in options:
+        assert not out or json.loads(out) is not None
     if command in SHOWS_VALUES and code == 0 and "--json" not in options:
         assert "markup[/red]" in out
 

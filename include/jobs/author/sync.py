@@ -8,22 +8,29 @@ from include.jobs.author.schemas import schemas
 from include.sources.model import contracts, every_contract
 from include.transform.descriptions import synced_description
 from include.transform.sources import PATH, render, staging_models, synced_model
+from include.transform.staging import first_model
 
 
 def made_files() -> dict[Path, str]:
     """Each generated file and its expected content.
 
-    Raises `WrongDefinition` for a staging model without a place for its columns.
+    A contract that no staging model reads has the first one, to be edited by
+    hand; files that exist stay. Raises `WrongDefinition` for a staging model
+    without a place for its columns, and where the first one cannot be.
     """
     every_contract.cache_clear()
     contracts.cache_clear()
     models = {}
+    missing = every_contract().copy()
     for contract, path in staging_models(every_contract()):
+        del missing[contract.name]
         models[path] = synced_model(contract, path.read_text(encoding="utf-8"))
         described = path.with_suffix(".yml")
         if described.exists():
             text = described.read_text(encoding="utf-8")
             models[described] = synced_description(contract, path.stem, models[path], text)
+    for contract in missing.values():
+        models |= first_model(contract)
     return {**schemas(), PATH: render(contracts()), **models}
 
 
@@ -40,5 +47,6 @@ def sync() -> list[Path]:
     """Write the files that are stale; returns which."""
     stale = stale_files()
     for path, text in stale.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return list(stale)

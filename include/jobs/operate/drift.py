@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -16,19 +16,21 @@ from include.warehouse.columns.unknown_fields import NAME_CHARACTERS
 from include.warehouse.connection import connect
 
 
-def unknown_fields(dsn: str, source: str | None = None) -> list[dict[str, Any]]:
+def unknown_fields(dsn: str, sources: Collection[str] = ()) -> list[dict[str, Any]]:
     """Each field seen in a record but missing from its contract, with where it was first seen.
 
     Excludes fields added to the contract since, and sources without a
     contract.
     """
     with connect(dsn) as connection, connection.cursor() as cursor:
-        found = drift.listed(cursor, source)
+        found = drift.listed(cursor)
     known = contracts()
     return [
         {**row, "first_seen": row["first_seen"].isoformat(timespec="seconds")}
         for row in found
-        if row["source"] in known and not is_named(known[row["source"]], row)
+        if (not sources or row["source"] in sources)
+        and row["source"] in known
+        and not is_named(known[row["source"]], row)
     ]
 
 

@@ -169,7 +169,7 @@ def _place(partition: Partition, manifest: Manifest, record_no: int) -> tuple[in
         left -= page.records
     raise PermanentError(
         f"{partition}: a row refers to record {record_no} of landing {manifest.landing_id}, which "
-        f"has {manifest.totals.records}. Run `wandle verify --source {partition.source}`."
+        f"has {manifest.totals.records}. Run `wandle verify {partition.source}`."
     )
 
 

@@ -16,6 +16,7 @@ from include.errors import (
 )
 from include.jobs.lake import Lake
 from include.jobs.operate.differences import Difference, Place
+from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.jobs.rules import known_rules_hash
 from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import AHEAD, read_page
@@ -48,9 +49,7 @@ def verify(
     *,
     lake: Lake,
     dsn: str,
-    source: str | None = None,
-    council: str | None = None,
-    period: str | None = None,
+    selection: Selection = EVERYTHING,
     deep: bool = False,
     progress: Callable[[str, int, int], None] = lambda doing, done, total: None,
 ) -> Verified:
@@ -63,11 +62,12 @@ def verify(
     Raises `UnknownName`, and `PermanentError` if there is nothing to compare.
     """
     done = Verified()
-    for known in [contract(source)] if source else contracts().values():
+    named = [contract(name) for name in selection.sources]
+    for known in named or contracts().values():
         with connect_for_arrow(dsn) as connection, connection.cursor() as cursor:
             comparing = _Comparing(known, lake.landings, cursor, deep, done)
             try:
-                places = comparing.places(council, period)
+                places = comparing.places(selection)
             except TableOutdated as error:
                 done.differences.append(Difference.of_table(known, error))
                 continue
@@ -76,7 +76,7 @@ def verify(
                 connection.rollback()
                 done.differences += comparing.compare(partition)
             done.partitions += len(places)
-    if not source:
+    if not named:
         _note_strange_folders(lake.landings, done)
     if not done.partitions and not done.differences:
         raise PermanentError(
@@ -103,8 +103,8 @@ class _Comparing:
         self._done = done
         self._rules_hash = _rules_hash(contract, done)
 
-    def places(self, council: str | None, period: str | None) -> list[Partition]:
-        """Every partition on either side. Raises `TableOutdated`."""
+    def places(self, selection: Selection) -> list[Partition]:
+        """The selected partitions on either side. Raises `TableOutdated`."""
         name = f"{SCHEMA}.{self._contract.name}"
         found = rows(self._cursor, raw_table.COLUMNS_QUERY, name)
         raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
@@ -113,11 +113,7 @@ class _Comparing:
             for name, day in read_back.partitions(self._cursor, self._contract)
         }
         known |= set(self._landed())
-        return sorted(
-            item
-            for item in known
-            if council in (None, item.council) and period in (None, str(item.period))
-        )
+        return sorted(filter(selection.has, known))
 
     def _landed(self) -> Iterator[Partition]:
         prefix = f"{ROOT}{self._contract.name}/"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.sources.model import Contract, contracts
-from include.sources.partition import Period
+from include.sources.partition import Partition, Period
 from include.warehouse.books import ledger, quarantine
 from include.warehouse.connection import connect
 from include.warehouse.find_rows import row_counts
@@ -40,27 +41,62 @@ def public_entry(entry: Mapping[str, Any], contract: Contract | None = None) -> 
     return shown
 
 
-def ledger_entries(dsn: str, *, history: bool = False) -> list[dict[str, Any]]:
-    """The newest entry of each partition, or with `history` every one, oldest first."""
+def ledger_entries(
+    dsn: str,
+    selection: Selection = EVERYTHING,
+    *,
+    statuses: Collection[str] = (),
+    history: bool = False,
+) -> list[dict[str, Any]]:
+    """The newest entry of each partition, or with `history` every one, oldest first.
+
+    Only the selected ones, with one of the `statuses`, if any. Raises as
+    `Selection.check` does.
+    """
     with connect(dsn) as connection, connection.cursor() as cursor:
         found = ledger.entries(cursor) if history else ledger.newest_entries(cursor)
-    return [public_entry(entry) for entry in found]
+    return [
+        public_entry(entry)
+        for entry in _selected(found, selection)
+        if not statuses or entry["status"] in statuses
+    ]
 
 
-def quarantined(dsn: str) -> list[dict[str, Any]]:
-    """The quarantine: where each record is and which rule it broke, without the record."""
+def quarantined(
+    dsn: str,
+    selection: Selection = EVERYTHING,
+    *,
+    columns: Collection[str] = (),
+    rules: Collection[str] = (),
+) -> list[dict[str, Any]]:
+    """The quarantine: where each record is and which rule it broke, without the record.
+
+    Only what is selected, and of these columns and rules, if any. Raises as
+    `Selection.check` does.
+    """
     with connect(dsn) as connection, connection.cursor() as cursor:
         found = quarantine.listed(cursor)
     listed = []
-    for row in found:
-        known = contracts().get(row["source"])
-        row["period"] = str(Period(row["period"], known.period if known else "day"))
+    for row in _selected(found, selection):
+        row["period"] = str(_partition(row).period)
         row["landing"] = row.pop("landing_id")
         row["column"] = row.pop("column_name")
         row["found_at"] = row["found_at"].isoformat()
-        row["bytes"] = len(row.pop("record"))
-        listed.append(row)
+        if (not columns or row["column"] in columns) and (not rules or row["rule"] in rules):
+            listed.append(row)
     return listed
+
+
+def _selected(rows: list[dict[str, Any]], selection: Selection) -> list[dict[str, Any]]:
+    selection.check({(row["source"], row["council"]) for row in rows})
+    return [row for row in rows if selection.has(_partition(row))]
+
+
+def _partition(row: Mapping[str, Any]) -> Partition:
+    known = contracts().get(row["source"])
+    return Partition(
+        row["source"], row["council"], Period(row["period"], known.period if known else "day")
+    )
 
 
 def marts_are_behind(dsn: str) -> bool:

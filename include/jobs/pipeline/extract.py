@@ -21,7 +21,7 @@ from include.landing.write import Draft
 from include.settings import Settings
 from include.sources.extract import Archive, DatabaseExtract, Extract
 from include.sources.model import Contract, contracts, rate_for
-from include.sources.page import Answered
+from include.sources.page import StatusAnswer
 from include.sources.partition import Partition, Period
 
 log = logging.getLogger(__name__)
@@ -99,13 +99,13 @@ def _limited(
 
 def _land(
     pages: Iterable[Fetched], draft: Draft, progress: Callable[[int], None]
-) -> tuple[Answered | None, list[Answered]]:
+) -> tuple[StatusAnswer | None, list[StatusAnswer]]:
     """Write every page; return the answer that says "not published", if any, and empty answers."""
-    empty: list[Answered] = []
+    empty: list[StatusAnswer] = []
     done = 0
     try:
         for page in pages:
-            if isinstance(page, Answered):
+            if isinstance(page, StatusAnswer):
                 empty.append(page)
                 continue
             if isinstance(page, Withdrawn):
@@ -197,7 +197,7 @@ def _outcome(
     contract: Contract,
     way: str,
     partition: Partition,
-    said: Answered | None,
+    said: StatusAnswer | None,
     records: int,
     today: date,
 ) -> Outcome:

@@ -12,6 +12,7 @@ from include.errors import LandingDamaged, LoadRefused, PipelineError, UnknownNa
 from include.jobs.lake import Lake
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
+from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.landing.store import ROOT
 from include.settings import Settings
 from include.sources.extract import DatabaseExtract
@@ -114,21 +115,19 @@ def _source_dsn(contract: Contract) -> str | None:
 
 
 def landed_partitions(
-    lake: Lake, source: str | None = None, council: str | None = None, period: str | None = None
+    lake: Lake, selection: Selection = EVERYTHING
 ) -> list[tuple[Contract, Partition]]:
-    """Every partition with a landing in S3, parents before their children."""
+    """The selected partitions with a landing in S3, parents before their children."""
     lake = lake.as_job("load")
     found = []
     for contract in _parents_first():
-        if source and contract.name != source:
+        if selection.sources and contract.name not in selection.sources:
             continue
         prefix = f"{ROOT}{contract.name}/"
         for name in lake.landings.folders(prefix):
-            if council and name != council:
+            if selection.councils and name not in selection.councils:
                 continue
             for text in lake.landings.folders(f"{prefix}{name}/"):
-                if period and text != period:
-                    continue
                 try:
                     partition = contract.partition(name, text)
                 except UnknownName:
@@ -139,7 +138,7 @@ def landed_partitions(
                         contract.period,
                     )
                     continue
-                if _is_landed(lake, partition):
+                if selection.has(partition) and _is_landed(lake, partition):
                     found.append((contract, partition))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from include.councils import model as council_model
@@ -12,6 +13,19 @@ from include.sources.partition import Partition, Period
 
 # Airflow's `core.max_map_length`, unless the caller knows better.
 MOST_PARTITIONS = 1024
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the parameters of a run are called where its reader entered them."""
+
+    councils: str
+    window: str
+    last: str
+    reload: str
+
+
+FORM = Names("`councils`", "`from` and `to`", "`to`", "mode `reload`")
 
 
 def plan(
@@ -25,11 +39,13 @@ def plan(
     lookback: bool = False,
     reload: bool = False,
     most: int = MOST_PARTITIONS,
+    names: Names = FORM,
 ) -> list[Partition]:
     """List the partitions, councils within periods.
 
-    `first` and `last` (inclusive) take precedence over `interval`, whose
-    *start* decides the period, so that consecutive intervals share no period.
+    `first` and `last` (inclusive; of a daily source also as months) take
+    precedence over `interval`, whose *start* decides the period, so that
+    consecutive intervals share no period. Messages call them by `names`.
     With `lookback`, the contract's earlier periods are added; how many may
     differ for the run on the first day of a month. A snapshot has the current
     period only, unless another is to be reloaded.
@@ -38,16 +54,17 @@ def plan(
     `PermanentError` for an empty window, more than `most` partitions, or a
     snapshot of another period.
     """
-    periods = _periods(contract, today, first, last, interval, lookback, reload)
-    names = _council_names(contract, councils)
-    wanted = len(periods) * len(names)
+    periods = _periods(contract, today, first, last, interval, lookback, reload, names)
+    of_councils = _council_names(contract, councils, names)
+    wanted = len(periods) * len(of_councils)
     if wanted > most:
         raise PermanentError(
             f"{contract.name}: {len(periods)} periods from {periods[0]} to {periods[-1]} for "
-            f"{len(names)} councils are {wanted} partitions; the limit for one run is {most}. "
+            f"{len(of_councils)} councils are {wanted} partitions; the limit for one run is "
+            f"{most}. "
             "Choose a shorter window, or use a backfill, which starts one run per period."
         )
-    return [Partition(contract.name, name, period) for period in periods for name in names]
+    return [Partition(contract.name, name, period) for period in periods for name in of_councils]
 
 
 def _periods(
@@ -58,13 +75,16 @@ def _periods(
     interval: tuple[datetime, datetime] | None,
     lookback: bool,
     reload: bool,
+    names: Names,
 ) -> list[Period]:
     current = Period.of(today, contract.period)
     if contract.snapshot and not (reload and (first or last)):
-        return _current_only(contract, current, first, last, interval)
+        return _current_only(contract, current, first, last, interval, names)
     if first or last:
-        start = contract.parse_period(first or str(last))
-        end = contract.parse_period(last or str(first))
+        start, _ = Period.span(first or str(last), contract.period)
+        begins, end = Period.span(last or str(first), contract.period)
+        if begins <= current:
+            end = min(end, current)
     elif interval and interval[0] < interval[1]:
         first_day = interval[0].astimezone(UTC).date()
         start = Period.of(first_day, contract.period)
@@ -74,18 +94,19 @@ def _periods(
             start = start.previous
     else:
         raise PermanentError(
-            f"{contract.name}: this run has no period: it has neither `from` and `to` nor a data "
-            "interval. Fill in `from` and `to`, or start a backfill."
+            f"{contract.name}: this run has no period: it has neither {names.window} nor a data "
+            f"interval. Fill in {names.window}, or start a backfill."
         )
     start = max(start, Period.of(contract.start, contract.period))
     if start > end:
         raise PermanentError(
             f"{contract.name}: no periods between {first or start} and {last or end}; the data "
-            f"start at {Period.of(contract.start, contract.period)}. Correct `from` and `to`."
+            f"start at {Period.of(contract.start, contract.period)}. Correct {names.window}."
         )
     if end > current:
         raise PermanentError(
-            f"{contract.name}: {end} has not started; the current one is {current}. Correct `to`."
+            f"{contract.name}: {end} has not started; the current one is {current}. "
+            f"Correct {names.last}."
         )
     return start.until(end)
 
@@ -102,27 +123,29 @@ def _current_only(
     first: str | None,
     last: str | None,
     interval: tuple[datetime, datetime] | None,
+    names: Names,
 ) -> list[Period]:
-    asked = [contract.parse_period(text) for text in (first, last) if text]
+    asked = [text for text in (first, last) if text]
     if not asked and interval:
-        asked = [Period.of(interval[0].astimezone(UTC).date(), contract.period)]
-    if any(period != current for period in asked):
+        asked = [str(Period.of(interval[0].astimezone(UTC).date(), contract.period))]
+    spans = [Period.span(text, contract.period) for text in asked]
+    if any(not start <= current <= end for start, end in spans):
         raise PermanentError(
             f"{contract.name}: the source is a snapshot: its API returns {current} only, not "
-            f"{', '.join(sorted({str(period) for period in asked}))}. Leave `from` and `to` "
-            "empty, or reload that period from S3 (mode `reload`)."
+            f"{', '.join(sorted(set(asked)))}. Omit {names.window}, "
+            f"or reload that period from S3 ({names.reload})."
         )
     return [current]
 
 
-def _council_names(contract: Contract, asked: list[str] | None) -> list[str]:
+def _council_names(contract: Contract, asked: list[str] | None, names: Names) -> list[str]:
     if contract.councils == "uk":
         for name in asked or ():
             if name != UK:
                 raise PermanentError(
                     f"{contract.name}: belongs to no council, but the run names {name!r}. "
-                    f"Leave councils empty, or use {UK!r}."
+                    f"Omit {names.councils}, or use {UK!r}."
                 )
         return [UK]
-    names = dict.fromkeys(asked or council_model.councils())
-    return [council_model.council(name).name for name in names]
+    distinct = dict.fromkeys(asked or council_model.councils())
+    return [council_model.council(name).name for name in distinct]

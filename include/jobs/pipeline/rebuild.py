@@ -9,6 +9,7 @@ from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.jobs.pipeline.ingest import landed_partitions
 from include.jobs.pipeline.load import load
+from include.jobs.pipeline.selection import Selection
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse.rebuild import Rebuild, rebuilding
@@ -54,7 +55,8 @@ def _landings(contract: Contract, lake: Lake, new: Rebuild) -> dict[Partition, s
     today = datetime.now(UTC).date()
     store = lake.as_job("load").landings
     current = new.current_landings()
-    landed = {partition for _, partition in landed_partitions(lake, contract.name)}
+    here = Selection(sources=(contract.name,))
+    landed = {partition for _, partition in landed_partitions(lake, here)}
     found, lost = {}, []
     for partition in sorted({*current, *landed}):
         if contract.is_past_limit(partition.period, today):

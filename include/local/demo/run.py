@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from include.jobs.pipeline.books import ledger_entries, marts_are_behind
+from include.jobs.pipeline.books import ledger_entries, mart_counts, marts_are_behind
 from include.local import platform
 from include.local.demo.runs import POLL_SECONDS, DemoFailed, ingest_all, why
 from include.local.demo.window import Asked, Window, asked_of_sources, choose_window
@@ -17,7 +17,7 @@ from include.local.services.airflow_api import FINISHED, AirflowApi, AirflowRefu
 from include.local.state import prepare
 from include.local.tables import show_summary
 from include.settings import Settings
-from include.terminal import Line, console, say
+from include.terminal import Line, note, print_json, say, trouble
 
 TRANSFORM = "transform"
 # A run of `transform` starts within this time after an asset event.
@@ -31,8 +31,9 @@ def demo(
     first: str,
     last: str,
     sources: list[str] | None = None,
+    as_json: bool = False,
 ) -> None:
-    """Start the platform and run the main job.
+    """Start the platform, run the main job, and print a summary, or its JSON alone.
 
     Raises `DemoFailed` with the error of the failed task, and `UnknownName`
     for an unknown council, month or source.
@@ -41,30 +42,36 @@ def demo(
     with hold(settings.home, "demo"):
         window = choose_window(settings, councils, first, last, began.date())
         asked = asked_of_sources(window, sources)
-        platform.up(settings)
+        report = note if as_json else say
+        platform.up(settings, report=report)
         local = prepare(settings)
-        run(local, window, asked, url=local.need("airflow_url"))
-        say("")
-        say("The platform is still running. Next: `wandle status`, `wandle ledger`, `make down`.")
+        run(local, window, asked, url=local.need("airflow_url"), as_json=as_json)
+        report("")
+        report(
+            "The platform is still running. Next: `wandle status`, `wandle ledger`, `wandle down`."
+        )
 
 
-def run(settings: Settings, window: Window, asked: list[Asked], *, url: str) -> None:
+def run(
+    settings: Settings, window: Window, asked: list[Asked], *, url: str, as_json: bool = False
+) -> None:
     """Run the main job on a running platform, and print a summary and the login at `url`.
 
     Raises `DemoFailed` with the error of the failed task.
     """
     began = time.monotonic()
     api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
-    say(f"Running the main job through Airflow: {_told(window, asked)}")
+    note(f"Running the main job through Airflow: {_told(window, asked)}")
     with _progress() as progress:
         ingest_all(api, asked, progress)
         _wait_for_marts(api, settings, progress)
-    show_summary(
-        settings,
-        [entry for entry in ledger_entries(settings.loader_dsn) if _shown(entry, asked)],
-        seconds=time.monotonic() - began,
-        url=url,
-    )
+    seconds = time.monotonic() - began
+    entries = [entry for entry in ledger_entries(settings.loader_dsn) if _shown(entry, asked)]
+    marts = mart_counts(settings.need("reader_dsn"))
+    if as_json:
+        print_json({"entries": entries, "marts": marts, "seconds": round(seconds, 1), "url": url})
+    else:
+        show_summary(settings, entries, marts, seconds=seconds, url=url)
 
 
 def _told(window: Window, asked: list[Asked]) -> str:
@@ -85,7 +92,7 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         Line("note"),
         TimeElapsedColumn(),
-        console=console,
+        console=trouble,
     )
 
 

@@ -13,17 +13,21 @@ from sandbox.police.months import published_months
 from sandbox.police.recorded import recorded_months
 
 from include.councils.model import UK
+from include.councils.model import council as council_named
 from include.councils.model import councils as every_council
-from include.errors import PermanentError, UnknownName
+from include.errors import PermanentError
 from include.local.home import read_json
 from include.settings import Settings
 from include.sources.extract import Extract
 from include.sources.model import Contract, contracts
+from include.sources.model import contract as contract_named
 from include.sources.partition import Period
 
 # Defaults on generated data or live APIs.
 MONTHS_BY_DEFAULT = 3
 DAYS_BY_DEFAULT = 14
+
+OPTIONS = "`--council`, `--from`, `--to` (of `make demo`: COUNCILS, FROM, TO)"
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,7 @@ def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
     wanted: dict[str, Asked] = {}
 
     def add(name: str) -> None:
-        if name not in known:
-            raise UnknownName(f"demo: unknown source {name!r}. Known: {', '.join(known)}.")
-        asked = _asked(known[name], window)
+        asked = _asked(contract_named(name), window)
         for parent in sorted(asked.parents):
             add(parent)
         wanted.setdefault(name, asked)
@@ -147,10 +149,7 @@ def choose_window(
     nothing is left.
     """
     known = list(every_council())
-    for name in councils or ():
-        if name not in known:
-            raise PermanentError(f"demo: unknown council {name!r}. Known: {', '.join(known)}.")
-    names = councils or known
+    names = [council_named(name).name for name in dict.fromkeys(councils or known)]
     as_of = _as_of(settings, today)
     recorded = _recorded_months(settings)
     if recorded is not None:
@@ -166,7 +165,7 @@ def choose_window(
     if not names or not months:
         raise PermanentError(
             f"demo: {where} nothing for {', '.join(councils or known)} in {start or 'any month'} "
-            f"to {end or 'any month'}. Check COUNCILS, FROM, TO and WANDLE_PAYLOADS."
+            f"to {end or 'any month'}. Check {OPTIONS} and WANDLE_PAYLOADS."
         )
     window = Window(
         councils=tuple(names),
@@ -181,7 +180,7 @@ def choose_window(
         else frozenset(),
     )
     if window.first > window.last:
-        raise PermanentError(f"demo: {start} is after {end}. Swap FROM and TO.")
+        raise PermanentError(f"demo: {start} is after {end}. Correct {OPTIONS}.")
     return window
 
 

@@ -71,10 +71,12 @@ def content_of_rows(rows: Iterable[tuple[str | None, str, bytes]]) -> str:
 
 
 def listed(cursor: Cursor) -> list[dict[str, Any]]:
-    """Everything in quarantine, in order of partition and record."""
+    """Everything in quarantine, in order of partition and record; of the record, its `bytes`."""
     return rows(
         cursor,
-        "select * from ops.quarantine order by source, council, period, record_no",
+        "select source, council, period, landing_id, record_no, page, page_record_no, "
+        "column_name, rule, value, found_at, responsible, length(record) as bytes "
+        "from ops.quarantine order by source, council, period, record_no",
     )
 
 

@@ -33,9 +33,9 @@ _WORD_CHARACTERS = 20
 _MOST_WHOLE_DIGITS = 131_072
 _MOST_DECIMALS = 16_383
 _LANES = (b"wandle lane 1:", b"wandle lane 2:")
-_MARKED_BITS = 24
-# Longest run of sorted hashes: 32 MB, and as much again while two are merged.
-LONGEST_RUN = 1 << 22
+_MARKED_BITS = 23
+# Longest run of sorted hashes: 16 MB, and as much again while two are merged.
+LONGEST_RUN = 1 << 21
 
 
 def hash_texts(values: Sequence[str | None], some_null: bool) -> Hashes:
@@ -100,7 +100,7 @@ class Seen:
     They are kept in sorted runs, each at least twice as long as the next, so
     that a hash is merged only a few times; the longest runs are not merged, to
     save memory. Most new hashes are recognised by their first bits alone, in a
-    bitmap of 16 MB.
+    bitmap of 8 MB.
     """
 
     def __init__(self) -> None:

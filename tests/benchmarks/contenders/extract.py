@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from tests.benchmarks.contenders import Task
 
@@ -22,6 +23,7 @@ def ready(task: Task) -> Callable[[], None]:
     lake, found = lake_of(Settings.read()), contract_of(task.contract)
     asked = {
         "base_url": task.api,
+        "private_hosts": (urlsplit(task.api).hostname,),
         "rate": Rate(per_second=UNLIMITED, burst=UNLIMITED),
         "paging": None,
         "archive": None,

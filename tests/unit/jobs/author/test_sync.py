@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from functools import cache
 
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from include.cli import app
 from include.errors import WrongDefinition
 from include.jobs.author import sync
 from include.sources.model import every_contract
+from include.transform import sources, staging
 from include.transform.descriptions import synced_description
 from include.transform.sources import BEGIN, END, PATH, staging_models, synced_model
+from include.transform.staging import model_files
 from tests.samples import column, contract
 
 MODEL = f"""\
@@ -86,6 +93,88 @@ def test_every_contract_has_one_staging_model():
     found = {item.name for item, _ in staging_models(every_contract())}
 
     assert found == set(every_contract())
+
+
+@pytest.fixture
+def by_hand(tmp_path, monkeypatch):
+    """A contract that somebody wrote, and an empty folder for staging models."""
+    source = contract(column("id"), column("month"), name="air_quality", key=["id", "month"])
+    staging_folder = tmp_path / "staging"
+    for module in (sources, staging):
+        monkeypatch.setattr(module, "STAGING", staging_folder)
+    monkeypatch.setattr(sync, "PATH", staging_folder / "_sources.yml")
+    monkeypatch.setattr(sync, "every_contract", cache(lambda: {source.name: source}))
+    monkeypatch.setattr(sync, "contracts", cache(lambda: {source.name: source}))
+    monkeypatch.setattr(sync, "schemas", dict)
+    return source, staging_folder / "air" / "stg_air__quality.sql"
+
+
+def test_a_contract_without_a_staging_model_gets_the_one_of_new_source(by_hand):
+    source, model = by_hand
+    described = model.with_suffix(".yml")
+
+    assert {model, described} <= set(sync.stale_files())
+
+    written = sync.sync()
+
+    assert {model, described} <= set(written)
+    assert {path: path.read_text() for path in (model, described)} == model_files(source)
+    assert sync.stale_files() == {}
+
+
+def test_a_staging_model_that_exists_is_never_overwritten(by_hand):
+    _, model = by_hand
+    sync.sync()
+    edited = model.read_text().replace("-- what", "-- ours")
+    model.write_text(edited)
+    described = model.with_suffix(".yml")
+    described.write_text("models: []\n")
+
+    assert sync.sync() == []
+    assert (model.read_text(), described.read_text()) == (edited, "models: []\n")
+
+    model.unlink()
+    sync.sync()
+    assert described.read_text() == "models: []\n"
+
+
+def test_a_model_of_that_name_that_reads_something_else_is_named_not_overwritten(by_hand):
+    _, model = by_hand
+    model.parent.mkdir(parents=True)
+    model.write_text("select 1")
+
+    with pytest.raises(WrongDefinition, match=r"no staging model reads its table, and .*__quality"):
+        sync.sync()
+    assert model.read_text() == "select 1"
+
+
+def test_a_column_named_as_one_that_the_model_adds_has_another_name_in_it(by_hand):
+    source, model = by_hand
+    made = model_files(source)
+
+    assert '        "month" as month_field,\n' in made[model]
+    assert made[model].count(" as month,") == 1
+    described = yaml.safe_load(made[model.with_suffix(".yml")])["models"][0]
+    assert [item["name"] for item in described["columns"]][:4] == [
+        "id", "month_field", "council", "month",
+    ]  # fmt: skip
+    together = described["data_tests"][0]["unique_together"]["arguments"]["columns"]
+    assert together == ["council", "month", "id", "month_field"]
+
+
+def test_sync_check_names_what_is_missing_and_what_is_stale(by_hand):
+    _, model = by_hand
+    sync.sync()
+    model.unlink()
+    stale = model.parent.parent / "_sources.yml"
+    stale.write_text("old")
+
+    found = CliRunner().invoke(app, ["sync", "--check"])
+
+    assert found.exit_code == 1
+    assert f"Missing: {model}" in found.output
+    assert f"Stale: {stale}" in found.output
+    assert not model.exists()
 
 
 DESCRIBED = """\
