@@ -18,20 +18,20 @@ class Known:
 
     `rules_hash` is that of the rules of this load, `current` the ledger entry
     of the rows that the raw table should have of the partition, `present` the
-    number of rows that it has, None until counted; with `anew`, it goes into
-    a new table that has no rows yet. `begins_alike` says whether
+    number of rows that it has, None until counted. `begins_alike` says whether
     the rows of the landing's first batch are in the table; `content` is its
     `content_hash` and `quarantine_hash`. Both are None until it has been read.
+    With `anew`, the landing goes into a new table beside the raw table.
     """
 
     landing: Landing
     rules_hash: str
     current: Mapping[str, Any] | None
     forced: bool
-    anew: bool = False
     present: int | None = None
     begins_alike: bool | None = None
     content: tuple[str, str] | None = None
+    anew: bool = False
 
     @property
     def accepted(self) -> bool:
