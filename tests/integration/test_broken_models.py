@@ -21,8 +21,8 @@ from include.transform.graph import GOOD, Node, downstream
 from include.transform.process import Dbt
 from include.transform.project import FOLDER, FOLDERS
 
-# Every model in every way: minutes. Otherwise each model at least once, and each way at least once.
-THOROUGH = bool(os.environ.get("WANDLE_TEST_THOROUGH"))
+# With `make test-slow`, every model in every way. Otherwise both at least once.
+THOROUGH = bool(os.environ.get("EXAMPLES"))
 
 
 def misspelt_column(sql: Path, yml: Path) -> None:
