@@ -329,6 +329,7 @@ def test_the_books_of_an_earlier_version_are_brought_up_to_date(empty):
 
     assert changed == [f"added ops.{name}.{column_name}" for name, column_name, *_ in before]
     assert empty.query("select rows, filled_columns from ops.load") == [(2, None)]
+    assert empty.value("select columns @> array['id', 'note'] from ops.load")
     assert migrate(empty.admin, [OLD], {}) == []
 
 
