@@ -202,7 +202,7 @@ def named(some: list[tuple[str, Way]]) -> str:
     return "+".join(f"{Path(model).stem}-{way.__name__}" for model, way in some)
 
 
-@pytest.mark.parametrize("breaks", rounds(), ids=named)
+@pytest.mark.parametrize("breaks", list(rounds()), ids=named)
 def test_what_does_not_depend_on_broken_models_is_built_and_the_rest_is_named(
     breaks, project, built, nodes
 ):
