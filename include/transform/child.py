@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
 
-from include.transform.project import Files, copy_without
+from include.transform.project import Files, copy_without, project_hash
 
 # Time to cancel queries and roll back once the parent is gone.
 GRACE_SECONDS = 10
@@ -71,13 +71,23 @@ class Session:
         ] + self._unusable
 
     def _parse(self) -> None:
-        """Parse the project, without the files that it does not parse with."""
+        """Parse the project, without the files that it does not parse with.
+
+        What was parsed before is used only if nothing has changed since: from
+        a changed description, dbt's partial parsing can lose tests.
+        """
         files = Files(Path(self._option("--project-dir")))
-        copy = Path(self._option("--target-path")).parent / "usable_project"
+        target = Path(self._option("--target-path"))
+        stamp, now = target / "parsed", project_hash(files.folder)
+        anew = ["--no-partial-parse"]
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == now:
+            anew = []
+        stamp.unlink(missing_ok=True)
+        copy = target.parent / "usable_project"
         broken: dict[str, str] = {}
         while True:
             try:
-                self._manifest = self._invoke("parse", *(["--no-partial-parse"] if broken else []))
+                self._manifest = self._invoke("parse", *anew)
                 # Links the graph, which finds circles.
                 self._invoke("list", "--select", "config.materialized:nothing")
             except Exception as error:
@@ -89,7 +99,10 @@ class Session:
                 broken |= dict.fromkeys(sorted(new), str(error))
                 copy_without(files.folder, copy, files.unusable(broken))
                 self._set_option("--project-dir", str(copy))
+                anew = ["--no-partial-parse"]
             else:
+                if not broken:
+                    stamp.write_text(now, encoding="utf-8")
                 self._unusable = files.nodes(files.unusable(broken))
                 return
 

@@ -221,6 +221,19 @@ def test_what_does_not_depend_on_broken_models_is_built_and_the_rest_is_named(
         assert nodes[name].short_name in " ".join(done.said)
 
 
+def test_a_test_that_was_misspelt_is_back_once_it_is_corrected(home, project, nodes):
+    sql = project / "models/staging/bank/stg_bank__holidays.sql"
+    yml = sql.with_suffix(".yml")
+    correct, found = yml.read_text(), []
+    for way in (lambda: None, lambda: unknown_test(sql, yml), lambda: yml.write_text(correct)):
+        way()
+        dsn = "postgresql://nobody@127.0.0.1:1/nowhere"
+        with Dbt(dsn=dsn, home=home, progress=print, project=project) as dbt:
+            found.append({node.unique_id for node in dbt.nodes()})
+
+    assert found[0] == found[2] == nodes.keys() != found[1]
+
+
 def test_what_every_model_needs_cannot_be_left_out(project, built):
     (project / "macros" / "generate_schema_name.sql").write_text("{% macro ")
 
