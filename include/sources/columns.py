@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +13,8 @@ from include.definitions import NAME_PATTERN, Definition
 from include.sources.paths import parts
 
 NUMERIC = re.compile(r"numeric\((\d{1,2}),\s*(\d{1,2})\)")
+# Up to here, a double represents every whole number.
+MOST_EXACT = 2**53
 # Every PostgreSQL table has columns of these names already.
 SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 TYPES = ("text", "integer", "double", "boolean", "date", "timestamptz", "jsonb")
@@ -56,8 +59,8 @@ class Column(Definition):
     pattern: str = Field(
         default="", description="Regular expression that the whole text must match."
     )
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     null_values: tuple[Scalar, ...] = Field(
         default=(), description="Values that mean null: 32768.47, -32.767, 'n/a'."
     )
@@ -132,6 +135,16 @@ class Column(Definition):
         except re.error as error:
             raise ValueError(f"expected a regular expression: {error}") from error
         return value
+
+    @field_validator("minimum", "maximum")
+    @classmethod
+    def _is_finite(cls, value: float | None) -> float | None:
+        """Whole numbers that no double represents stay as they are."""
+        if value is None:
+            return None
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("expected a finite number")
+        return float(value) if abs(value) <= MOST_EXACT else value
 
     @field_validator("zone")
     @classmethod
