@@ -56,6 +56,12 @@ class Address:
     @classmethod
     def parse(cls, url: str) -> Address:
         """Raises `PermanentError` for an address that no contract can request."""
+        host = url.partition("://")[2].partition("/")[0]
+        if "{" in host and "@" not in host:
+            raise PermanentError(
+                f"new-source: the host {host!r} has a placeholder. A contract has one "
+                "host: put placeholders into the path or the query."
+            )
         try:
             parts = split(url)
         except ValueError as error:
@@ -69,11 +75,6 @@ class Address:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise PermanentError(
                 f"new-source: {address_of(url)!r} is not an address. Start with https://."
-            )
-        if "{" in parts.netloc:
-            raise PermanentError(
-                f"new-source: the host {parts.netloc!r} has a placeholder. A contract has one "
-                "host: put placeholders into the path or the query."
             )
         _refuse_unknown(url)
         found = cls(parts)
