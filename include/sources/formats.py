@@ -13,6 +13,8 @@ from include.sources.limits import DEFAULT, Limits
 from include.sources.paths import BodyPath, parts
 
 Compression = Literal["gzip", "zip"]
+# Names of a request's values, or null.
+Listed = str | None | tuple[str | None, ...]
 
 # The part of a path that matches every field of an object, or every item of a list.
 EVERY = "*"
@@ -35,7 +37,41 @@ class Selection(Definition):
     """Which records belong to the partition, if a body also has those of others."""
 
     field: BodyPath = Field(min_length=1, description="Dotted path in the record.")
-    among: str = Field(description="The request value, a comma-separated list, that must have it.")
+    among: Listed = Field(
+        default=(),
+        description="The values that belong: a value of the request, or a list of these, by name. "
+        "A name without a dot (one of `parents` or `constants`) is a list with commas. null: no "
+        "value.",
+    )
+    unlike: Listed = Field(
+        default=(), alias="not", description="The values that do not belong, written alike."
+    )
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Selection:
+        if (self.among == ()) == (self.unlike == ()):
+            raise WrongField("expected either `among` or `not`, with at least one value", "among")
+        return self
+
+    @property
+    def excludes(self) -> bool:
+        """Whether the values are those that do not belong."""
+        return self.among == ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the request's values that the field is compared with."""
+        return tuple(item for item in self._listed if item is not None)
+
+    @property
+    def null(self) -> bool:
+        """Whether no value is one of the values."""
+        return None in self._listed
+
+    @property
+    def _listed(self) -> tuple[str | None, ...]:
+        listed = self.unlike if self.excludes else self.among
+        return listed if isinstance(listed, tuple) else (listed,)
 
 
 class Format(Definition):
