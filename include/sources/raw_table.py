@@ -1,7 +1,12 @@
-"""The raw table of a contract: its columns and their PostgreSQL types, in order."""
+"""The raw table of a contract: its columns, their PostgreSQL types, and valid names for them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
+
+from include.definitions import NAME_PATTERN
+from include.sources.columns import SYSTEM_COLUMNS
 from include.sources.model import Contract
 
 SCHEMA = "raw"
@@ -65,3 +70,37 @@ def qualified(contract: Contract) -> str:
 def of_partition(contract: Contract, verb: str) -> str:
     """`verb` the rows of one partition of the raw table; `$1` its council, `$2` its first day."""
     return f"{verb} from {qualified(contract)} where _council = $1 and _period = $2"
+
+
+# Leaves room for a number after a name that is taken.
+_BASE = 40
+
+
+def column_name(field: Sequence[str], taken: Collection[str]) -> str:
+    """A name for the field at this path, given as its parts, that is not in `taken`.
+
+    The last part in snake case; if that is taken or reserved, preceded by the
+    other parts, then followed by a number. `field` for a name without ASCII
+    letters.
+    """
+    unusable = {*taken, *STAGED.values(), *SYSTEM_COLUMNS}
+    parts = [found for found in map(_snake_case, field) if found]
+    for count in range(1, len(parts) + 1):
+        name = "_".join(parts[-count:])
+        if NAME_PATTERN.fullmatch(name) and name not in unusable:
+            return name
+    base = "_".join(parts)
+    base = base if base[:1].isalpha() else f"field_{base}"
+    base = base[:_BASE].strip("_")
+    for name in (base, f"{base}_field"):
+        if name not in unusable:
+            return name
+    number = 2
+    while f"{base}_{number}" in unusable:
+        number += 1
+    return f"{base}_{number}"
+
+
+def _snake_case(part: str) -> str:
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", part)
+    return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")

@@ -40,7 +40,9 @@ DISABLED = "{{ config(enabled=false) }}\n\n"
 
 
 def tables_of(path: Path) -> list[dict[str, Any]]:
-    """The tables of a file that `render` has written."""
+    """The tables of a file that `render` has written; none if there is no such file."""
+    if not path.exists():
+        return []
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     return [table for source in content["sources"] for table in source["tables"]]
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from include.definitions import yaml_text
 from include.errors import WrongDefinition
-from include.sources.column_names import column_name
 from include.sources.model import Contract
-from include.sources.raw_table import quoted, sql_type
+from include.sources.raw_table import column_name, quoted, sql_type
 from include.transform.sources import STAGING, column_list, plain
 
 MODEL = """\

@@ -57,8 +57,8 @@ def listed() -> dict[int, list[str]]:
     return promises(PROMISES.read_text(encoding="utf-8"))
 
 
-def test_there_are_thirteen_promises_in_their_order(listed):
-    assert list(listed) == list(range(1, 14))
+def test_there_are_fourteen_promises_in_their_order(listed):
+    assert list(listed) == list(range(1, 15))
 
 
 def test_every_promise_has_tests(listed):

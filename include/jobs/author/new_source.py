@@ -21,8 +21,8 @@ from include.jobs.author.sync import sync
 from include.settings import Settings
 from include.sources import paths
 from include.sources.model import FOLDER, Contract
+from include.sources.raw_table import column_name
 from include.transform.staging import model_files
-from include.warehouse.columns.column_names import column_name
 
 TIMEOUT_SECONDS = 60
 PLACE = "https://api.example.org/path"

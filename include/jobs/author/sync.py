@@ -31,7 +31,8 @@ def made_files() -> dict[Path, str]:
             models[described] = synced_description(contract, path.stem, models[path], text)
     for contract in missing.values():
         models |= first_model(contract)
-    kept = [table for table in tables_of(PATH) if table["name"] in broken_contracts()]
+    broken = broken_contracts()
+    kept = [table for table in tables_of(PATH) if table["name"] in broken] if broken else []
     return {**schemas(), PATH: render(contracts(), kept), **models}
 
 

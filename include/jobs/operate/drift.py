@@ -10,8 +10,8 @@ import yaml
 from include.printable import one_line
 from include.sources import paths
 from include.sources.model import Contract, contracts
+from include.sources.raw_table import column_name
 from include.warehouse.books import drift
-from include.warehouse.columns.column_names import column_name
 from include.warehouse.columns.unknown_fields import NAME_CHARACTERS
 from include.warehouse.connection import connect
 
