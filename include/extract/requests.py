@@ -247,8 +247,9 @@ class _Labels:
         label = ",".join(self._written(str(values[name])) for name in self._names)
         if len(label) <= LABEL_CHARACTERS:
             return label
+        # No list of values any more, so it is not read as one.
         digest = sha256(label.encode()).hexdigest()[:16]
-        return f"{label[: LABEL_CHARACTERS - len(digest) - 1]}~{digest}"
+        return f"{label[: LABEL_CHARACTERS - len(digest) - 1].replace(',', ' ')}~{digest}"
 
     def _written(self, text: str) -> str:
         return "".join(

@@ -210,7 +210,7 @@ def test_books_verify_and_explain_know_each_combination(lake, air, made, loaded)
     counted = reconcile(
         source,
         [where("kingston", str(TODAY))],
-        [loaded["landing_id"]],
+        [manifest(lake).landing_id],
         dsn=made.dsn(),
         run_id=RUN_ID,
     )
