@@ -52,17 +52,17 @@ def plan(
     period only, unless another is to be reloaded.
 
     A council whose file is broken, or lacks what the requests need, is planned
-    if the run names none: its partitions fail, and no others.
+    in a run for all councils: its partitions fail, and no others.
 
     Raises `UnknownName` for an invalid council or period, and
     `PermanentError` for an empty window, more than `most` partitions, a
-    snapshot of another period, or a named council that cannot be requested.
+    snapshot of another period, or a chosen council whose file lacks what the
+    requests need.
     """
     periods = _periods(contract, today, first, last, interval, lookback, reload, names)
     of_councils = _council_names(contract, councils, names)
-    for name in [] if reload else councils or []:
-        if name in council_model.councils():
-            require_council(contract, council_model.council(name))
+    if councils and not reload:
+        _require(contract, councils)
     wanted = len(periods) * len(of_councils)
     if wanted > most:
         raise PermanentError(
@@ -72,6 +72,15 @@ def plan(
             "Choose a shorter window, or use a backfill, which starts one run per period."
         )
     return [Partition(contract.name, name, period) for period in periods for name in of_councils]
+
+
+def _require(contract: Contract, chosen: list[str]) -> None:
+    """Raise `PermanentError` for a chosen council that lacks what the requests need."""
+    # The form names all of them by default.
+    if not council_model.council_titles().keys() <= {*chosen}:
+        for name in chosen:
+            if name in council_model.councils():
+                require_council(contract, council_model.council(name))
 
 
 def _periods(
