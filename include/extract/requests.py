@@ -68,7 +68,8 @@ def asks(
     label_of = _Labels(contract, way_name, partition)
     items = _Items(contract, way_name, partition, council, parents)
     labels: set[str] = set()
-    for item in items.combined(_common(contract, partition, council)):
+    constants = {name: ",".join(texts) for name, texts in extract.constants.items()}
+    for item in items.combined({**common_values(partition.period, council), **constants}):
         label = label_of(item)
         if label in labels:
             continue  # 1 and "1"
@@ -148,11 +149,9 @@ def _http(contract: Contract) -> Extract:
     return contract.extract
 
 
-def _common(contract: Contract, partition: Partition, council: Council | None) -> dict[str, Any]:
-    period = partition.period
-    constants = _http(contract).constants
+def common_values(period: Period, council: Council | None) -> dict[str, Any]:
+    """The values of a period and a council that every request may use."""
     values: dict[str, Any] = {
-        **{name: ",".join(texts) for name, texts in constants.items()},
         "period": period.first_day,
         "period.last": period.last_day,
         "period.next": period.next.first_day,
@@ -169,6 +168,24 @@ def _common(contract: Contract, partition: Partition, council: Council | None) -
             **{f"{COUNCIL_NAMES}{name}": text for name, text in council.names.items()},
         }
     return values
+
+
+def ward_values(ward: Ward) -> dict[str, Any]:
+    """The values of a ward."""
+    return {
+        "ward.code": ward.code,
+        "ward.name": ward.name,
+        "ward.police_neighbourhood": ward.police_neighbourhood,
+    }
+
+
+def point_values(point: Point) -> dict[str, Any]:
+    """The values of a weather point."""
+    return {
+        "point.name": point.name,
+        "point.latitude": point.latitude,
+        "point.longitude": point.longitude,
+    }
 
 
 class _Items:
@@ -200,31 +217,15 @@ class _Items:
     def _items(self, loop: str, values: Values) -> Iterator[Values]:
         """The values of each item of one loop, within items of the loops before."""
         if loop == "ward":
-            yield from map(_ward, self._council.wards_on(self._day) if self._council else ())
+            yield from map(ward_values, self._council.wards_on(self._day) if self._council else ())
         elif loop == "point":
-            yield from map(_point, self._council.points if self._council else ())
+            yield from map(point_values, self._council.points if self._council else ())
         elif loop in self._constants:
             yield from ({loop: text} for text in self._constants[loop])
         else:
             columns = [name.removeprefix(f"{loop}.") for name in self._loops[loop]]
             for record in self._parents.records(loop, columns, values):
                 yield {f"{loop}.{column}": record[column] for column in columns}
-
-
-def _ward(ward: Ward) -> Values:
-    return {
-        "ward.code": ward.code,
-        "ward.name": ward.name,
-        "ward.police_neighbourhood": ward.police_neighbourhood,
-    }
-
-
-def _point(point: Point) -> Values:
-    return {
-        "point.name": point.name,
-        "point.latitude": point.latitude,
-        "point.longitude": point.longitude,
-    }
 
 
 class _Labels:
