@@ -42,13 +42,14 @@ class Wanted:
 
     def is_selected(self, value: Any) -> bool:
         """Whether a record with this value is; of a list, one value decides."""
-        values = value if isinstance(value, list) and value else (value,)
-        return any(map(self._is_listed, values)) is not self._excludes
+        if isinstance(value, list) and value:
+            return any(map(self._is_listed, value)) is not self._excludes
+        return self._is_listed(value) is not self._excludes
 
     def _is_listed(self, value: Any) -> bool:
-        if value is None or value == [] or value in self._null_values:
-            return self._null
-        return str(value) in self._values
+        if isinstance(value, str):
+            return self._null if value in self._null_values else value in self._values
+        return self._null if value is None or value == [] else str(value) in self._values
 
     def is_record(self, record: Any) -> bool:
         """Whether a record is selected; one without fields is, so that it is not lost.
