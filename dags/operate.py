@@ -214,7 +214,7 @@ def housekeeping() -> None:
                 outlet_events[EMPTIED].add(Asset(f"raw.{source}"))
         return counts
 
-    @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+    @task(execution_timeout=BOOKKEEPING_TIMEOUT)
     def complete() -> None:
         """Fail if a contract cannot be read: nothing of its source was deleted."""
         require_every_contract("housekeeping", but=every_contract())

@@ -20,6 +20,8 @@ Model = TypeVar("Model", bound="Definition")
 
 # Values of `kind`, which decide the fields of a section.
 KINDS = ("http", "database")
+# What pydantic adds to the place of a field of several types.
+_TYPES = ("str", "int", "float", "bool")
 
 NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,47}$")
 
@@ -222,7 +224,8 @@ def _sentences(error: ValidationError | WrongField, text: str = "") -> str:
     root = yaml.compose(text, yaml.SafeLoader) if text else None
     if isinstance(error, WrongField):
         return f"{_where(error.place, root)}: {str(error).rstrip('.')}."
-    items = error.errors()
+    # For a field of several types, pydantic lists an error of each: one says enough.
+    items = list({_place(item): item for item in reversed(error.errors())}.values())[::-1]
     wrong = {item["loc"][:length] for item in items for length in range(len(item["loc"]))}
     return " ".join(
         f"{_where(_place(item), root)}: {_expected(item)}{_found(item)}"
@@ -235,6 +238,7 @@ def _sentences(error: ValidationError | WrongField, text: str = "") -> str:
 def _place(item: Any) -> tuple[int | str, ...]:
     # pydantic inserts the chosen `kind` between a field and its parts, and marks a wrong name.
     place = tuple(part for part in item["loc"] if part not in (*KINDS, "[key]"))
+    place = place[:-1] if place and place[-1] in _TYPES else place
     cause = item.get("ctx", {}).get("error")
     return (*place, *cause.place) if isinstance(cause, WrongField) else place
 

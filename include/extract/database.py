@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,15 @@ from include.errors import (
     SourceUnavailable,
     UnexpectedPayload,
 )
-from include.extract.database_queries import as_text, largest_row, page_query, page_request
+from include.extract.database_queries import (
+    as_text,
+    json_of,
+    largest_row,
+    page_query,
+    page_request,
+    read_as_written,
+    value_for_json,
+)
 from include.extract.fetched import Page
 from include.extract.network.deadline import Fetch
 from include.sources.extract import DatabaseExtract
@@ -118,7 +125,7 @@ def _timed(
 @contextmanager
 def _connected(dsn: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(dsn, connect_timeout=CONNECT_SECONDS) as connection:
-        connection.execute("set time zone 'UTC'")
+        read_as_written(connection)
         connection.commit()
         connection.execute(READ_ONLY)
         yield connection
@@ -171,8 +178,8 @@ class _Page:
 
     def _write(self, row: dict[str, Any]) -> None:
         line = orjson.dumps(
-            {name: _value(value) for name, value in row.items()},
-            default=as_text,
+            {name: value_for_json(value) for name, value in row.items()},
+            default=json_of,
             option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS,
         )
         self._digest.update(line)
@@ -194,15 +201,6 @@ class _Page:
             bytes=self._bytes,
             records=self.records,
         )
-
-
-def _value(value: Any) -> Any:
-    """The value for JSON; NaN, infinity and integers beyond 64 bits as text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return str(value)
-    return value
 
 
 @contextmanager

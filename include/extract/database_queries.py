@@ -1,18 +1,42 @@
-"""The queries that read a database in pages, by a unique key."""
+"""The queries that read a database in pages, by a unique key, and the values of their rows."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+import orjson
 import psycopg
 from psycopg import sql
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
+from psycopg.types.string import TextLoader
 
 from include.errors import BeyondLimit, UnexpectedPayload
 from include.sources.extract import DatabaseExtract
 from include.sources.page import SentRequest
 from include.sources.partition import Partition
 
+_JSON = ("json", "jsonb")
+# Python has none of years after 9999, of infinity, or of 24:00.
+_TIMES = ("date", "time", "timetz", "timestamp", "timestamptz")
+# Python's intervals have no months, and its ranges are written in another way.
+_AS_TEXT = (
+    "interval",
+    *("int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange"),
+    *("int4multirange", "int8multirange", "nummultirange"),
+    *("datemultirange", "tsmultirange", "tstzmultirange"),
+)
+# Whatever the server's defaults are.
+_SETTINGS = (
+    "set time zone 'UTC'",
+    "set datestyle = 'ISO'",
+    "set intervalstyle = 'postgres'",
+    "set extra_float_digits = 1",
+)
 # Stored bytes of a row that is within every limit: PostgreSQL compresses at most a hundred times.
 SMALL_ROW = 8192
 
@@ -93,3 +117,66 @@ def as_text(value: Any) -> str:
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
     return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+class JsonText:
+    """A value of json or jsonb as its text, which is JSON too."""
+
+    def __init__(self, text: bytes) -> None:
+        # Between values, json keeps line breaks; within texts, they are escaped.
+        self.text = text.replace(b"\n", b" ").replace(b"\r", b" ")
+
+    def __str__(self) -> str:
+        return self.text.decode()
+
+
+class _JsonLoader(Loader):
+    def load(self, data: Buffer) -> JsonText:
+        return JsonText(bytes(data))
+
+
+def read_as_written(connection: psycopg.Connection[Any]) -> None:
+    """Return values for which Python has no type of the same precision as PostgreSQL's text."""
+    adapters = connection.adapters
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    for name in _JSON:
+        adapters.register_loader(name, _JsonLoader)
+    for name in _AS_TEXT:
+        adapters.register_loader(name, TextLoader)
+    for name in _TIMES:
+        adapters.register_loader(name, _or_text(adapters, name))
+
+
+def _or_text(adapters: Any, name: str) -> type[Loader]:
+    """The loader of a type, with text for values that Python cannot represent."""
+    inner = adapters.get_loader(adapters.types[name].oid, Format.TEXT)
+
+    class OrText(Loader):
+        def __init__(self, oid: int, context: Any = None) -> None:
+            super().__init__(oid, context)
+            self._load: Callable[[Buffer], Any] = inner(oid, context).load
+
+        def load(self, data: Buffer) -> Any:
+            try:
+                return self._load(data)
+            except psycopg.DataError:
+                return bytes(data).decode()
+
+    return OrText
+
+
+def value_for_json(value: Any) -> Any:
+    """The value for JSON, also in arrays; NaN and infinity as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, time) and value.tzinfo:
+        return as_text(value)
+    if isinstance(value, list | tuple):
+        return [value_for_json(item) for item in value]
+    return value
+
+
+def json_of(value: Any) -> Any:
+    """What has no type in JSON: JSON as it is, anything else as text."""
+    return orjson.Fragment(value.text) if isinstance(value, JsonText) else as_text(value)

@@ -7,7 +7,14 @@ from typing import Any
 
 from include.errors import UnexpectedPayload
 from include.records.header import field_names
-from include.records.json_values import BodyCutShort, parsed, without_bom
+from include.records.json_values import (
+    BodyCutShort,
+    RepeatedNames,
+    parsed,
+    records_without_loss,
+    without_bom,
+    without_loss,
+)
 from include.records.recognise import error_beside
 from include.sources.formats import EVERY, Format
 from include.sources.paths import parts
@@ -24,9 +31,13 @@ def whole(body: bytes, layout: Format, *, around: bool = False) -> list[Any]:
     """
     if not body:
         raise BodyCutShort("it is empty (0 bytes)")
-    found = parsed(without_bom(body), layout.as_sent)
+    text = without_bom(body)
+    plain = parsed(text, layout.as_sent)
+    found = without_loss(text, plain, layout.as_sent)
     _require_envelope(layout, found)
     above, records = _found_in(found, layout)
+    if found is not plain:
+        records = records_without_loss(records)
     said = error_beside(above, empty=not records and not around) or _error_in_place(found, layout)
     if said:
         many = f"{len(records)} records" if records else "records" if around else "no records"
@@ -149,9 +160,7 @@ def _side_by_side(layout: Format, found: Any) -> list[Any]:
         return []
     where = _where(layout)
     if not isinstance(found, dict):
-        raise UnexpectedPayload(
-            f"expected an object of arrays {where}, found {type(found).__name__}"
-        )
+        raise UnexpectedPayload(f"expected an object of arrays {where}, found {_shape(found)}")
     arrays = {name: value for name, value in found.items() if isinstance(value, list)}
     single = sorted(set(found) - set(arrays)) if layout.records else []
     if not arrays or single:
@@ -200,6 +209,8 @@ def _no_list(layout: Format, found: Any) -> str:
 
 
 def _shape(found: Any) -> str:
+    if isinstance(found, RepeatedNames):
+        return f"an object that names {found.name!r} more than once"
     if isinstance(found, dict):
         return f"an object with {', '.join(sorted(found)[:8]) or 'no fields'}"
     return "null" if found is None else type(found).__name__

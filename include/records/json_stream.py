@@ -15,7 +15,13 @@ from typing import IO, Any
 from include.errors import BeyondLimit, UnexpectedPayload
 from include.records import json_body
 from include.records.json_records import whole
-from include.records.json_values import BOM, BodyCutShort, parsed
+from include.records.json_values import (
+    BOM,
+    BodyCutShort,
+    parsed,
+    records_without_loss,
+    without_loss,
+)
 from include.sources.formats import Format
 
 PIECE_BYTES = 1024 * 1024
@@ -172,12 +178,18 @@ def _up_to_the_end(rest: bytes, as_sent: bool) -> tuple[list[Any], bytes, int]:
     if end is None:
         raise BodyCutShort("it is not complete JSON: its list has no end")
     text = b"[%b]" % rest[:end]
-    return parsed(text, as_sent), text, end + 1
+    return _records_of(text, as_sent), text, end + 1
 
 
 def _as_list(items: bytes, as_sent: bool) -> tuple[list[Any], bytes] | None:
     text = b"[%b]" % items
     try:
-        return parsed(text, as_sent), text
+        return _records_of(text, as_sent), text
     except BodyCutShort:
         return None
+
+
+def _records_of(text: bytes, as_sent: bool) -> list[Any]:
+    plain: list[Any] = parsed(text, as_sent)
+    found = without_loss(text, plain, as_sent)
+    return plain if found is plain else records_without_loss(found)

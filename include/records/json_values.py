@@ -5,8 +5,12 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from typing import Any
 
 import ijson
@@ -14,7 +18,7 @@ import msgspec
 import orjson
 
 from include.errors import UnexpectedPayload
-from include.records.long_numbers import may_hold_long_numbers
+from include.records.long_numbers import count_names, may_hold_long_numbers
 from include.sources.paths import parts
 
 BOM = b"\xef\xbb\xbf"
@@ -46,6 +50,8 @@ class ExactNumber(Decimal):
 
 # Up to this length, a double distinguishes all numbers that are not tiny.
 _SURELY_EXACT = 16
+# The whole number -0, which parsers make 0.
+_MINUS_ZERO = re.compile(rb"-0(?![0-9.eE])(?<=[\s:,\[]-0)")
 
 
 def parsed(text: bytes, as_sent: bool = False) -> Any:
@@ -64,20 +70,18 @@ def parsed(text: bytes, as_sent: bool = False) -> Any:
     long = may_hold_long_numbers(text)
     try:
         if as_sent:
-            return _AS_SENT.decode(text)
+            return (
+                _by_the_library(text, True) if _MINUS_ZERO.search(text) else _AS_SENT.decode(text)
+            )
         return _EXACT.decode(text) if long else msgspec.json.decode(text)
     except RecursionError:
         # Brackets nested deeper than Python allows calls; the other parser rounds long numbers.
         with suppress(ValueError):
             found = orjson.loads(text)
-            return _token_by_token(text) if long else found
+            return _token_by_token(text, as_sent) if long or as_sent else found
     except ValueError as error:
         try:
-            return json.loads(
-                text.decode("utf-8", "surrogateescape"),
-                parse_int=_whole_number,
-                parse_float=_as_sent if as_sent else exact,
-            )
+            return _by_the_library(text, as_sent)
         except RecursionError:
             pass
         except ValueError:
@@ -85,10 +89,23 @@ def parsed(text: bytes, as_sent: bool = False) -> Any:
     raise UnexpectedPayload("it is nested too deeply to be read")
 
 
-def _token_by_token(text: bytes) -> Any:
+def _by_the_library(
+    text: bytes, as_sent: bool, object_of: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Any:
+    """The same by the standard library, which is slow and accepts what others do not."""
+    return json.loads(
+        text.decode("utf-8", "surrogateescape"),
+        parse_int=_whole_as_sent if as_sent else _whole_number,
+        parse_float=_as_sent if as_sent else exact,
+        object_pairs_hook=object_of,
+    )
+
+
+def _token_by_token(text: bytes, as_sent: bool) -> Any:
+    number = _as_sent if as_sent else exact
     builder = ijson.ObjectBuilder()
     for event, value in ijson.basic_parse(io.BytesIO(text)):
-        builder.event(event, exact(str(value)) if isinstance(value, Decimal) else value)
+        builder.event(event, number(str(value)) if isinstance(value, Decimal) else value)
     return builder.value
 
 
@@ -126,6 +143,117 @@ def _whole_number(digits: str) -> int | float | ExactNumber:
         return int(digits)
     except ValueError:
         return _exact_number(digits)
+
+
+def _whole_as_sent(digits: str) -> int | float | ExactNumber:
+    """The same; the only whole number that Python would write differently is -0."""
+    return _exact_number(digits) if digits == "-0" else _whole_number(digits)
+
+
+class RepeatedNames:
+    """A JSON object that has a name more than once, so that parsers would lose a value."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.pairs = pairs
+
+    @property
+    def name(self) -> str:
+        """One of those names."""
+        ((name, _),) = Counter(name for name, _ in self.pairs).most_common(1)
+        return name
+
+
+def without_loss(text: bytes, found: Any, as_sent: bool = False) -> Any:
+    """The value of a text, `found` by `parsed`, with `RepeatedNames` where it has such objects.
+
+    Names are counted in the text and in the value: only if the numbers differ
+    is the text parsed again.
+    """
+    if has_all_names(text, found):
+        return found
+    repeated = False
+
+    def object_of(pairs: list[tuple[str, Any]]) -> Any:
+        nonlocal repeated
+        item = dict(pairs)
+        if len(item) == len(pairs):
+            return item
+        repeated = True
+        return RepeatedNames(pairs)
+
+    with suppress(ValueError, RecursionError):
+        again = _by_the_library(text, as_sent, object_of)
+        return again if repeated else found
+    return found
+
+
+def has_all_names(text: bytes, found: Any) -> bool:
+    """Whether the value of a text has as many names as the text; False if that is not certain."""
+    names = count_names(text)
+    if names == _count_members(found, exactly=False):
+        return True
+    names += text.count(b'" :') - text.count(b'\\":') - text.count(b'\\" :')
+    return names == _count_members(found, exactly=True)
+
+
+# Of a list, those whose fields are inspected for objects and lists in them.
+_INSPECTED = 12
+
+
+def _count_members(found: Any, *, exactly: bool) -> int:
+    """The fields of all objects in a value, level by level; if not exactly, maybe too few."""
+    level, count = [found], 0
+    while level:
+        kinds = set(map(type, level))
+        objects = level if kinds == {dict} else [item for item in level if type(item) is dict]
+        count += sum(map(len, objects))
+        lists = [item for item in level if type(item) is list] if list in kinds else []
+        level = list(chain.from_iterable(lists))
+        if exactly or len(objects) <= _INSPECTED:
+            level += chain.from_iterable(map(dict.values, objects))
+            continue
+        some = objects[:: len(objects) // _INSPECTED]
+        inner = {name for item in some for name in item if type(item[name]) in (dict, list)}
+        for name in inner:
+            level += [item.get(name) for item in objects]
+    return count
+
+
+def records_without_loss(records: list[Any]) -> list[Any]:
+    """The records, as text those in which an object repeats a name."""
+    return [_as_text(record) if _repeats(record) else record for record in records]
+
+
+def _repeats(value: Any) -> bool:
+    level = [value]
+    while level:
+        if RepeatedNames in set(map(type, level)):
+            return True
+        inner = (
+            item.values() if isinstance(item, dict) else item
+            for item in level
+            if isinstance(item, dict | list)
+        )
+        level = list(chain.from_iterable(inner))
+    return False
+
+
+def _as_text(record: Any) -> str:
+    try:
+        return _with_all_names(record)
+    except RecursionError:
+        return "nested too deeply to be written"
+
+
+def _with_all_names(value: Any) -> str:
+    if isinstance(value, dict | RepeatedNames):
+        pairs = value.items() if isinstance(value, dict) else value.pairs
+        members = (f"{_with_all_names(name)}:{_with_all_names(item)}" for name, item in pairs)
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_with_all_names, value))}]"
+    # Text as it is, so that it is found in the record.
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else json_text(value)
 
 
 _EXACT = msgspec.json.Decoder(float_hook=exact)

@@ -1,5 +1,5 @@
-"""Whether a JSON text may have numbers that do not fit a float, in a fraction of the time
-that parsing takes."""
+"""What parsers lose of a JSON text, found in a fraction of the time that parsing takes: digits of
+numbers that do not fit a float, and values of names that an object repeats."""
 
 from __future__ import annotations
 
@@ -33,6 +33,20 @@ def may_hold_long_numbers(text: bytes) -> bool:
     return numpy is None or any(
         _in_piece(numpy, text, start) for start in range(0, len(text), _PIECE_BYTES)
     )
+
+
+# A quote and a colon as a 16-bit number in the byte order of most processors.
+_END_OF_NAME = b'":'
+
+
+def count_names(text: bytes) -> int:
+    """How often a JSON text has a quote and a colon: its names, unless spaces stand between."""
+    numpy = _numpy()
+    if len(text) < SHORT_BYTES or numpy is None:
+        return text.count(_END_OF_NAME)
+    (wanted,) = numpy.frombuffer(_END_OF_NAME, numpy.uint16)
+    views = (numpy.frombuffer(text, numpy.uint16, (len(text) - odd) // 2, odd) for odd in (0, 1))
+    return sum(int(numpy.count_nonzero(view == wanted)) for view in views)
 
 
 @cache

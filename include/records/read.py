@@ -14,7 +14,15 @@ from include.records import json_body, line_body
 from include.records.evidence import Witness
 from include.records.json_records import whole
 from include.records.json_stream import around_list, pieces
-from include.records.json_values import BodyCutShort, at, parsed, without_bom
+from include.records.json_values import (
+    BodyCutShort,
+    at,
+    has_all_names,
+    parsed,
+    records_without_loss,
+    without_bom,
+    without_loss,
+)
 from include.records.select import Wanted
 from include.records.unpack import unpack
 from include.sources.formats import Format
@@ -35,15 +43,22 @@ __all__ = [
 STREAM_ABOVE_BYTES = 4 * 1024 * 1024
 CHUNK_RECORDS = 20_000
 CHUNK_BYTES = 8 * 1024 * 1024
+# Lines whose names are counted together.
+COUNTED_LINES = 100
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive records of a body; `texts` returns the original bytes of single ones, by their
-    number in the chunk, from 1, and `size` is the approximate size of all in bytes."""
+    """Consecutive records of a body.
+
+    `texts` returns the original bytes of single ones, by their number in the
+    chunk, from 1; `as_sent` returns all of them with numbers as sent. `size` is
+    their approximate size in bytes.
+    """
 
     records: list[Any]
     texts: Callable[[Collection[int]], dict[int, bytes]]
+    as_sent: Callable[[], list[Any]]
     size: int
 
 
@@ -135,7 +150,11 @@ def _chunks_of_lines(
             some = [line for line in some if wanted.is_record(line[0])]
         if some:
             records, texts = map(list, zip(*some, strict=True))
-            yield Chunk(records, partial(_at, texts), sum(map(len, texts)))
+            if witness:
+                records = _with_all_names(records, texts)
+            # Lines of CSV have no numbers.
+            again = partial(_lines_as_sent, records, texts) if witness else partial(list, records)
+            yield Chunk(records, partial(_at, texts), again, sum(map(len, texts)))
 
 
 def _some(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
@@ -154,6 +173,23 @@ def _few_enough(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
     return some
 
 
+def _with_all_names(records: list[Any], texts: Sequence[bytes]) -> list[Any]:
+    """The values of JSON lines, as text those in which an object repeats a name."""
+    for start in range(0, len(records), COUNTED_LINES):
+        some = slice(start, start + COUNTED_LINES)
+        if not has_all_names(b",".join(texts[some]), records[some]):
+            found = map(without_loss, texts[some], records[some])
+            records[some] = records_without_loss(list(found))
+    return records
+
+
+def _lines_as_sent(records: Sequence[Any], texts: Sequence[bytes]) -> list[Any]:
+    return [
+        parsed(text, as_sent=True) if isinstance(record, dict) else record
+        for record, text in zip(records, texts, strict=True)
+    ]
+
+
 def _at(texts: Sequence[bytes], numbers: Collection[int]) -> dict[int, bytes]:
     return {number: texts[number - 1] for number in numbers}
 
@@ -170,8 +206,14 @@ def _chunks_of_json(
         yield Chunk(
             records if whole else [records[place - 1] for place in some],
             partial(_in_json, text, layout, records, some),
+            partial(_json_as_sent, text, layout, some),
             len(text) * len(some) // max(1, len(records)),
         )
+
+
+def _json_as_sent(body: bytes, layout: Format, places: Sequence[int]) -> list[Any]:
+    records = whole(body, layout.with_numbers_as_sent())
+    return records if len(places) == len(records) else [records[place - 1] for place in places]
 
 
 def _in_json(

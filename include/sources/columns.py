@@ -14,6 +14,8 @@ from include.sources import syntax
 from include.sources.paths import parts
 
 NUMERIC = re.compile(r"numeric\((\d{1,2}),\s*(\d{1,2})\)")
+# Up to here, a double represents every whole number.
+MOST_EXACT = 2**53
 # Every PostgreSQL table has columns of these names already.
 SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 TYPES = ("text", "integer", "double", "boolean", "date", "timestamptz", "jsonb")
@@ -55,8 +57,8 @@ class Column(Definition):
     pattern: str = Field(
         default="", description="Regular expression that the whole text must match."
     )
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     null_values: tuple[Scalar, ...] = Field(
         default=(), description="Values that mean null: 32768.47, -32.767, 'n/a'."
     )
@@ -122,6 +124,14 @@ class Column(Definition):
     @classmethod
     def _is_a_regular_expression(cls, value: str) -> str:
         return syntax.pattern(value) if value else value
+
+    @field_validator("minimum", "maximum")
+    @classmethod
+    def _is_exact(cls, value: float | None) -> float | None:
+        """Whole numbers that no double represents stay as they are."""
+        if value is None:
+            return None
+        return float(value) if abs(value) <= MOST_EXACT else value
 
     @field_validator("zone")
     @classmethod

@@ -20,6 +20,7 @@ from include.sources.raw_table import EXTRA, LINEAGE
 from include.warehouse.books.counts import Counts, Quarantined
 from include.warehouse.columns.batch import Batch, Broken, Reader
 from include.warehouse.columns.duplicates import Repeats
+from include.warehouse.columns.flatten import holds_floats
 from include.warehouse.columns.hashing import Mask
 from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.columns.redact import Withholding
@@ -54,11 +55,9 @@ class _Part:
     # Kept while the batch is read, also to return the bytes of quarantined records.
     chunk: Chunk
     first_position: int
-
-    @property
-    def records(self) -> list[Any]:
-        """The records themselves."""
-        return self.chunk.records
+    records: list[Any]
+    # Whether their numbers are as sent.
+    as_sent: bool
 
     @property
     def positions(self) -> range:
@@ -92,15 +91,17 @@ def prepare(
     manifest, and `PermanentError` if `pseudonyms` are needed but missing.
     """
     readers: dict[str, Reader] = {}
+    layouts: dict[str, Format] = {}
     repeats = Repeats()
     before = 0
-    for parts in _batches(contract, pages):
+    for parts in _batches(contract, pages, layouts):
         way = parts[0].page.way
         reader = readers.get(way) or readers.setdefault(way, Reader(contract, way, pseudonyms))
-        records = list(chain.from_iterable(part.records for part in parts))
-        positions = chain.from_iterable(part.positions for part in parts)
-        contexts = [(part.page.context, len(part.records)) for part in parts]
-        batch = reader.read(records, positions, contexts)
+        batch = _read(reader, parts)
+        if not contract.personal and holds_floats(batch.unknown) and _read_as_sent(parts):
+            # Few contracts lack fields with numbers: for others, this is not worth its time.
+            layouts[way] = layouts[way].with_numbers_as_sent()
+            batch = _read(reader, parts)
         keep, conflicts = repeats.left_out(batch)
         broken = sorted([*batch.broken, *conflicts], key=lambda item: item.index)
         rows = _record_batch(batch, partition, landing_id, before, keep)
@@ -109,6 +110,21 @@ def prepare(
         counts.duplicates = batch.records - len(broken) - counts.loaded
         yield PreparedBatch(rows, counts)
         before += batch.records
+
+
+def _read(reader: Reader, parts: list[_Part]) -> Batch:
+    records = list(chain.from_iterable(part.records for part in parts))
+    positions = chain.from_iterable(part.positions for part in parts)
+    contexts = [(part.page.context, len(part.records)) for part in parts]
+    return reader.read(records, positions, contexts)
+
+
+def _read_as_sent(parts: list[_Part]) -> bool:
+    """Read the numbers of records again, as sent; False if all are."""
+    others = [part for part in parts if not part.as_sent]
+    for part in others:
+        part.records, part.as_sent = part.chunk.as_sent(), True
+    return bool(others)
 
 
 def _counts(contract: Contract, batch: Batch, keep: Mask, rows: pa.RecordBatch, way: str) -> Counts:
@@ -129,9 +145,11 @@ def _counts(contract: Contract, batch: Batch, keep: Mask, rows: pa.RecordBatch, 
     return counts
 
 
-def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Part]]:
+def _batches(
+    contract: Contract, pages: Iterable[PageBody], layouts: dict[str, Format]
+) -> Iterator[list[_Part]]:
+    """Parts of pages, read by the layout of their way, which may be changed meanwhile."""
     parts: list[_Part] = []
-    layouts: dict[str, Format] = {}
     records = size = 0
     for page in pages:
         if parts and parts[0].page.way != page.way:
@@ -140,7 +158,7 @@ def _batches(contract: Contract, pages: Iterable[PageBody]) -> Iterator[list[_Pa
         position = 1
         layout = layouts.get(page.way) or layouts.setdefault(page.way, contract.layout(page.way))
         for chunk in _chunks(page, layout):
-            parts.append(_Part(page, chunk, position))
+            parts.append(_Part(page, chunk, position, chunk.records, layout.as_sent))
             position += len(chunk.records)
             records += len(chunk.records)
             size += chunk.size

@@ -165,7 +165,9 @@ def _hashes(array: pa.Array, type_name: str) -> Hashes:
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         texts = array.to_pylist()
         if type_name == "jsonb":
-            texts = [None if text is None else parsed(text.encode()) for text in texts]
+            texts = [
+                None if text is None else parsed(text.encode(), as_sent=True) for text in texts
+            ]
         column = typed(texts, type_name)
         hashes = column.hashes.copy()
         # NaN in a numeric, which no load writes, must not have the hash of another value.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -312,3 +313,40 @@ def test_a_personal_key_is_refused_for_it_would_stand_in_manifests():
 
     with pytest.raises(ValueError, match="the personal column 'email'"):
         contract(column("email", personal="pseudonymise"), retention_days=1, extract=asked)
+
+
+ODD_VALUES = {
+    "numeric '12.50'": "12.50",
+    'jsonb \'{"n": 12.50, "m": 0.12345678901234567890}\'': {
+        "m": Decimal("0.12345678901234567890"),
+        "n": Decimal("12.50"),
+    },
+    "json '{\"n\":\n90071992547409931234.10}'": {"n": Decimal("90071992547409931234.10")},
+    "array['{\"n\": 1.0}'::jsonb]": [{"n": Decimal("1.0")}],
+    "array[1.10, 'NaN']::numeric[]": ["1.10", "NaN"],
+    "array['NaN', 'Infinity', 0.1]::float8[]": ["nan", "inf", Decimal("0.1")],
+    "0.1::float4": Decimal("0.1"),
+    "'0.1234567890123456'::float8": Decimal("0.1234567890123456"),
+    "interval '1 month 2 hours'": "1 mon 02:00:00",
+    "timetz '12:30:00+01'": "12:30:00+01:00",
+    "time '24:00'": "24:00:00",
+    "timestamptz 'infinity'": "infinity",
+    "date '10000-01-01'": "10000-01-01",
+    "timestamp '0044-03-15 BC'": "0044-03-15 00:00:00 BC",
+    "numrange(1.10, 2.50)": "[1.10,2.50)",
+    "money '12.50'": "$12.50",
+    "9223372036854775807::bigint": Decimal("9223372036854775807"),
+}
+
+
+@pytest.mark.parametrize("value", ODD_VALUES)
+def test_a_value_is_landed_as_the_database_writes_it(lake, bucket, source, value):
+    source.query(f"alter database {source.name} set extra_float_digits = 0")
+    source.query(f"alter database {source.name} set datestyle = 'German'")
+
+    manifest = landed(lake, source, query=f"select id, {value} as v from requests where id = 1")
+
+    prefix = f"landing/gauges/{COUNCIL}/{DAY}/{manifest.landing_id}/"
+    (line,) = gzip.decompress(bucket.body(prefix + manifest.pages[0].name)).splitlines()
+    found = json.loads(line, parse_float=Decimal, parse_int=Decimal)["v"]
+    assert (found, str(found)) == (ODD_VALUES[value], str(ODD_VALUES[value]))

@@ -25,7 +25,7 @@ from include.warehouse.columns.typed_column import (
 _YEAR = "([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
 _DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
 _LOCAL = rf"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-5][0-9](\.[0-9]+)?)?"
-_ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})"
+_ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _TIMESTAMP = f"^{_LOCAL}{_ZONE}$"
 _TIMESTAMP_WITHOUT_ZONE = f"^{_LOCAL}$"
 _WITHOUT_SECONDS = rf"^(.{{10}}T[0-9]{{2}}:[0-9]{{2}})({_ZONE}?)$"

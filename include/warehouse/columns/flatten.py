@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -30,6 +31,23 @@ class LeftOver:
 
     extras: dict[int, dict[str, Any]] = field(default_factory=dict)
     unknown: dict[Path, list[Any]] = field(default_factory=dict)
+
+
+def holds_floats(unknown: Mapping[Path, Sequence[Any]]) -> bool:
+    """Whether any number in these fields may have been sent with other digits: 12.50 as 12.5."""
+    return any(map(_holds_floats, unknown.values()))
+
+
+def _holds_floats(values: Iterable[Any]) -> bool:
+    level = list(values)
+    while float not in (kinds := set(map(type, level))) and kinds & {dict, list}:
+        inner = (
+            value.values() if type(value) is dict else value
+            for value in level
+            if type(value) in (dict, list)
+        )
+        level = list(chain.from_iterable(inner))
+    return float in kinds
 
 
 def tree_of(columns: Iterable[Column]) -> Node:

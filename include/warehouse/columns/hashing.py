@@ -162,8 +162,9 @@ def _first_bits(hashes: Hashes) -> NDArray[np.uint64]:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON that is the same for the same values: sorted keys, 1.0 as 1, 12.50 as 12.5.
+    """JSON that is the same for what PostgreSQL stores as the same jsonb: sorted keys, 1e2 as 100.
 
+    Numbers as sent keep the zeros at their end, as in PostgreSQL: 12.50 is not 12.5.
     Raises `TypeError` or `ValueError` for what jsonb cannot hold, such as NaN
     and numbers of more digits than a numeric has.
     """
@@ -218,7 +219,11 @@ def _sent(number: int | float | ExactNumber) -> Any:
 
 
 def _canonical(number: int | float | ExactNumber) -> Any:
-    """One form per value: whole numbers of 64 bits, doubles in their shortest form, others."""
+    """One form for each number that PostgreSQL tells apart in jsonb.
+
+    Those with zeros at the end of their decimals in full, and of the others
+    whole numbers of 64 bits, doubles in their shortest form, and the rest.
+    """
     if isinstance(number, float):
         if not math.isfinite(number):
             raise ValueError("JSON has neither NaN nor infinity")
@@ -226,12 +231,17 @@ def _canonical(number: int | float | ExactNumber) -> Any:
         return number if whole is None or not _is_word(whole) else whole
     if isinstance(number, int) and _is_word(number):
         return number
-    digits, exponent = _scientific(Decimal(number))
+    exact = Decimal(number)
+    _, last, places = exact.as_tuple()
+    if int(places) < 0 and last[-1] == 0:
+        # PostgreSQL has no negative zero here.
+        return orjson.Fragment(format(exact if exact else exact.copy_abs(), "f"))
+    digits, exponent = _scientific(exact)
     if exponent >= 0 and len(digits) + exponent <= _WORD_CHARACTERS:
         whole = int(digits) * 10**exponent
         if _is_word(whole):
             return whole
-    double = _nearest_double(number)
+    double = _nearest_double(exact)
     if math.isfinite(double) and _scientific(Decimal(repr(double))) == (digits, exponent):
         return double
     return orjson.Fragment(f"{digits}e{exponent}")
@@ -261,7 +271,7 @@ def _scientific(number: Decimal) -> tuple[str, int]:
     return ("-" if sign else "") + shortest, int(exponent) + len(text) - len(shortest)
 
 
-def _nearest_double(number: int | ExactNumber) -> float:
+def _nearest_double(number: Decimal) -> float:
     try:
         return float(number)
     except OverflowError:

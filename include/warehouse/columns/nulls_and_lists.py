@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -78,11 +79,17 @@ class Nulls:
 def _forms(value: Any) -> Iterable[Any]:
     """A null value as a number and as text, however the contract writes it."""
     yield value
-    if isinstance(value, str):
-        if _NUMBER.fullmatch(value):
+    if isinstance(value, bool):
+        return
+    if not isinstance(value, str):
+        value = decimal_text(value)
+        yield value
+    if _NUMBER.fullmatch(value):
+        number = Decimal(value)
+        yield number
+        # A float in a record is the number that its shortest form has.
+        if Decimal(repr(float(value))) == number:
             yield float(value)
-    elif not isinstance(value, bool):
-        yield decimal_text(value)
 
 
 def lists(column: Column, values: Sequence[Any]) -> dict[int, list[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,15 @@ from include.records.json_values import json_text
 from include.sources.model import Column
 from include.warehouse.columns.cast import full_match, typed_as
 from include.warehouse.columns.hashing import Mask, json_forms
-from include.warehouse.columns.typed_column import Typed
+from include.warehouse.columns.typed_column import Typed, decimal_text, nulls_of
 
 # Longest value in a message; quarantine has the whole record.
 SHOWN_CHARACTERS = 200
 # Most field names in a message about a missing field.
 SHOWN_FIELDS = 12
 
+# Shifts a decimal point without rounding.
+_WIDE = Context(prec=5_000, Emin=MIN_EMIN, Emax=MAX_EMAX)
 # Bytes that are not UTF-8 become lone surrogates.
 _HALF = re.compile("[\ud800-\udfff]")
 _KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
@@ -42,14 +45,30 @@ def broken_rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
     if column.pattern:
         rules.append(("pattern", ~full_match(values.array, column.pattern)))
     if column.minimum is not None:
-        rules.append(("minimum", _true(pc.less(_double(values.array), column.minimum))))
+        rules.append(("minimum", _beyond(values.array, column.minimum, below=True)))
     if column.maximum is not None:
-        rules.append(("maximum", _true(pc.greater(_double(values.array), column.maximum))))
+        rules.append(("maximum", _beyond(values.array, column.maximum, below=False)))
     return rules
 
 
-def _double(array: pa.Array) -> pa.Array:
-    return pc.cast(array, pa.float64(), safe=False)
+def _beyond(array: pa.Array, limit: float, *, below: bool) -> Mask:
+    """Which numbers are below a minimum, or above a maximum, compared exactly."""
+    compare = pc.less if below else pc.greater
+    kind = array.type
+    if pa.types.is_floating(kind):
+        return _true(compare(array, float(limit)))
+    # The nearest number of the column's type that is within the limit.
+    scale, most = (kind.scale, 10**kind.precision - 1) if _is_decimal(kind) else (0, 2**63 - 1)
+    scaled = Decimal(decimal_text(limit)).scaleb(scale, _WIDE)
+    nearest = int(scaled.to_integral_value(ROUND_CEILING if below else ROUND_FLOOR))
+    if abs(nearest) > most:
+        return ~nulls_of(array) & ((nearest > 0) == below)
+    bound = Decimal(nearest).scaleb(-scale, _WIDE) if scale else nearest
+    return _true(compare(array, pa.scalar(bound, kind)))
+
+
+def _is_decimal(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_decimal(kind))
 
 
 def _true(array: pa.Array) -> Mask:
@@ -98,9 +117,9 @@ def _expected(column: Column, rule: str) -> str:
         case "pattern":
             return f"{column.type} like {column.pattern}"
         case "minimum":
-            return f"at least {column.minimum:g}"
+            return f"at least {decimal_text(column.minimum or 0)}"
         case "maximum":
-            return f"at most {column.maximum:g}"
+            return f"at most {decimal_text(column.maximum or 0)}"
         case "zone":
             return f"a time that the clocks of {column.zone} show once"
         case "year":

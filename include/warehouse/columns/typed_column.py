@@ -14,7 +14,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from include.records.json_values import ExactNumber
-from include.warehouse.columns.hashing import Hashes, Mask, fits_numeric, hash_words
+from include.warehouse.columns.hashing import Hashes, Mask, hash_words
+
+# No column of numbers has a value with so many digits before the point, or zeros after it; written
+# out, a few bytes of a number in scientific notation could take 100 KB.
+_FAR = 400
 
 
 @dataclass(frozen=True)
@@ -91,12 +95,12 @@ def _as_text(value: Any, booleans: bool) -> str | None:
         return str(value)
     if isinstance(value, float) and not booleans and np.isfinite(value):
         return decimal_text(value)
-    if isinstance(value, ExactNumber) and not booleans and fits_numeric(value):
+    if isinstance(value, ExactNumber) and not booleans and abs(value.adjusted()) < _FAR:
         return decimal_text(value)
     return None
 
 
-def decimal_text(value: float | ExactNumber) -> str:
+def decimal_text(value: int | float | ExactNumber) -> str:
     """A finite number in the fewest digits that distinguish it, without an exponent."""
     exact = value if isinstance(value, ExactNumber) else Decimal(repr(value))
     text = format(exact, "f")

@@ -10,6 +10,7 @@ from typing import Any
 from include.records.json_values import json_text
 from include.sources.model import Contract
 from include.warehouse.columns.cast import typed
+from include.warehouse.columns.hashing import json_forms
 
 SAMPLES = 3
 # A longer sample is truncated; a longer name cannot be a column.
@@ -91,8 +92,9 @@ def add_samples(samples: list[Any], values: Iterable[Any]) -> None:
 def _sample(value: Any) -> Any:
     """A value that jsonb can hold, truncated if it is long."""
     try:
+        json_forms(value)
         text = json_text(value, allow_nan=False)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         return "not to be shown"
     if len(text) > SAMPLE_CHARACTERS or "\\u0000" in text or "\\ud" in text:
         return f"{text[:SAMPLE_CHARACTERS]}...".replace("\\", "/")

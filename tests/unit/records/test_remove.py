@@ -119,7 +119,7 @@ def test_what_stands_in_several_places_is_refused(body, layout):
 def test_a_list_that_stands_twice_is_refused_and_not_half_cut():
     body = b'{"items": [{"id": 1}], "items": [{"id": 1}]}'
 
-    with pytest.raises(PermanentError, match="does not read as expected"):
+    with pytest.raises(PermanentError, match="names 'items' more than once"):
         cut_records(body, Format(records="items"), of(1))
 
 
