@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import codecs
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 from include.definitions import Definition, WrongField
 from include.sources.evidence import Evidence
 from include.sources.limits import DEFAULT, Limits
 from include.sources.paths import BodyPath, parts
+from include.sources.templates import as_tuple
 
 Compression = Literal["gzip", "zip"]
-# Names of a request's values, or null.
-Listed = str | None | tuple[str | None, ...]
+# Names of a request's values, or null; one stands for a list of one, and is dumped as one.
+Listed = Annotated[
+    tuple[str | None, ...],
+    BeforeValidator(as_tuple, json_schema_input_type=str | None | tuple[str | None, ...]),
+    PlainSerializer(lambda listed: listed[0] if len(listed) == 1 else listed),
+]
 
 # The part of a path that matches every field of an object, or every item of a list.
 EVERY = "*"
@@ -49,29 +61,24 @@ class Selection(Definition):
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Selection:
-        if (self.among == ()) == (self.unlike == ()):
+        if bool(self.among) == bool(self.unlike):
             raise WrongField("expected either `among` or `not`, with at least one value", "among")
         return self
 
     @property
     def excludes(self) -> bool:
         """Whether the values are those that do not belong."""
-        return self.among == ()
+        return not self.among
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the request's values that the field is compared with."""
-        return tuple(item for item in self._listed if item is not None)
+        return tuple(item for item in (*self.among, *self.unlike) if item is not None)
 
     @property
     def null(self) -> bool:
         """Whether no value is one of the values."""
-        return None in self._listed
-
-    @property
-    def _listed(self) -> tuple[str | None, ...]:
-        listed = self.unlike if self.excludes else self.among
-        return listed if isinstance(listed, tuple) else (listed,)
+        return None in (*self.among, *self.unlike)
 
 
 class Format(Definition):
