@@ -75,21 +75,24 @@ def extract(
 ) -> str:
     """Land one partition in S3, or wait for the function that does. Returns the landing ID."""
     from include.jobs.aws import serverless
+    from include.jobs.pipeline import books
     from include.jobs.pipeline import extract as job
 
     if params["mode"] == RELOAD:
         raise AirflowSkipException("reloading from S3, not calling the API")
     partition = contract(source).partition(council, period)
-    if dag_run.run_type == "scheduled" and serverless.is_serverless(contract(source)):
-        return serverless.wait_for_landing(partition, lake=lake(), since=dag_run.run_after)
-    return job.extract(
-        contract(source),
-        partition,
-        lake=lake(),
-        run_id=ti.run_id,
-        source_dsn=_source_dsn(contract(source)),
-        rate_shared_in=loader_dsn(),
-    )
+    dsn = loader_dsn()
+    with books.extract_failures_recorded(contract(source), partition, dsn=dsn, run_id=ti.run_id):
+        if dag_run.run_type == "scheduled" and serverless.is_serverless(contract(source)):
+            return serverless.wait_for_landing(partition, lake=lake(), since=dag_run.run_after)
+        return job.extract(
+            contract(source),
+            partition,
+            lake=lake(),
+            run_id=ti.run_id,
+            source_dsn=_source_dsn(contract(source)),
+            rate_shared_in=dsn,
+        )
 
 
 @task(map_index_template=PARTITION_LABEL, trigger_rule="none_failed")
@@ -269,6 +272,9 @@ def _documentation(contract: Contract) -> str:
 first and last included, up to the newest {contract.period} that the schedule has reached.
 `mode` *reload* loads the newest landing from S3 instead of calling the API. `force` loads even if
 nothing changed or a check fails.
+
+A new environment starts with this DAG paused. A run that is triggered stays queued until the DAG is
+unpaused.
 """
 
 

@@ -72,6 +72,8 @@ the others, and `reconcile` names it. The marts are rebuilt if a table changed.
 """,
     tags=["operate"],
     schedule=None,
+    # Nothing but a person starts it; a run of a paused DAG would stay queued.
+    is_paused_upon_creation=False,
     catchup=False,
     max_active_runs=1,
     params={
@@ -181,6 +183,9 @@ Deletes data past retention every day. `retention_days` in each contract sets th
   ledger says `expired`.
 
 `ops.removal` records what was deleted and why. **Trigger** it with *dry run* to only log it.
+
+A new environment starts with this DAG paused, because it deletes. While it is paused, nothing is
+deleted, and a run that is triggered stays queued.
 """,
     tags=["operate"],
     schedule=CronTriggerTimetable("30 5 * * *", timezone="UTC"),

@@ -65,7 +65,7 @@ def disk_errors(doing: str, folder: Path | None = None) -> Iterator[None]:
         if not is_full(error):
             raise
         told = full_message(error, folder or Path(tempfile.gettempdir()))
-        raise DiskFull(f"{doing}: {told}; the next retry may succeed.") from error
+        raise DiskFull(f"{doing}: {told}, then try again.") from error
 
 
 def _existing(path: Path) -> Path:

@@ -10,12 +10,24 @@ from __future__ import annotations
 
 from include.printable import printable
 
+# Of a longer message, the middle is left out: who it concerns and what to do stand at its ends.
+MOST_CHARACTERS = 64 * 1024
+
 
 class PipelineError(Exception):
     """Base class: catch this to catch anything the pipeline raises itself."""
 
     def __init__(self, *arguments: object) -> None:
-        super().__init__(*(printable(a) if isinstance(a, str) else a for a in arguments))
+        super().__init__(*(printable(_short(a)) if isinstance(a, str) else a for a in arguments))
+
+
+def _short(text: str) -> str:
+    """The text, or its beginning and end if it is too long to be logged."""
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    end = MOST_CHARACTERS // 2 - 100
+    left_out = len(text) - 2 * end
+    return f"{text[:end]} [{left_out} characters are left out] {text[-end:]}"
 
 
 class RetryableError(PipelineError):
@@ -27,7 +39,14 @@ class PermanentError(PipelineError):
 
 
 class SourceUnavailable(RetryableError):
-    """The API returned 429 or 5xx, truncated its response, or did not respond."""
+    """The API returned 429 or 5xx, truncated its response, or did not respond.
+
+    `pause_seconds` is how long the server asks to wait, if it does.
+    """
+
+    def __init__(self, message: str, pause_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.pause_seconds = pause_seconds
 
 
 class SourceRejected(PermanentError):

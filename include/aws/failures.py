@@ -38,12 +38,10 @@ def aws_errors(doing: str, fix: str) -> Iterator[None]:
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= 500 or code_of(error) in THROTTLED:
-            raise ServiceUnavailable(
-                f"{doing}: {code_of(error)}. The next retry may succeed."
-            ) from error
+            raise ServiceUnavailable(f"{doing}: {code_of(error)}. Try again later.") from error
         raise PermanentError(f"{doing}: {code_of(error)}. {fix}") from error
     except BotoCoreError as error:
         raise ServiceUnavailable(
             f"{doing}: {type(error).__name__}. Check network access and credentials. "
-            "The next retry may succeed."
+            "Try again later."
         ) from error

@@ -165,6 +165,8 @@ def migrate(
 ) -> None:
     """Create or update warehouse roles and tables to match the contracts.
 
+    If Airflow is running on this machine, unpauses the DAGs of new sources.
+
     On AWS (WANDLE_ENVIRONMENT is set), also fills the environment's secrets and creates
     Airflow's metadata database.
 
@@ -172,6 +174,8 @@ def migrate(
     """
     from include.jobs.aws.environment import migrate_environment
     from include.jobs.migrate import migrate as run
+    from include.local import platform
+    from include.sources.model import contracts
 
     settings = settings_for("postgresql")
     if settings.environment:
@@ -184,4 +188,6 @@ def migrate(
         changed = run(settings.need("admin_dsn"), {})
     for change in changed or ["Nothing to change: the database is up to date."]:
         say(change)
+    made = [name for name in contracts() if f"created raw.{name}" in changed]
+    platform.open_new_schedules(settings, made, report=say)
     require_every_contract("migrate")

@@ -82,9 +82,7 @@ def verify(
 
 @commands.command()
 def explain(
-    table: Annotated[
-        str, typer.Argument(help="A table: `raw.<source>` or `marts.ward_crime_monthly`.")
-    ],
+    table: Annotated[str, typer.Argument(help="A table: `raw.<source>` or `marts.<mart>`.")],
     key: KeyOption = None,
     most: Annotated[
         int, typer.Option("--limit", min=1, max=100, help="Maximum number of rows to trace.")
@@ -97,7 +95,7 @@ def explain(
 ) -> None:
     """Trace a row to its source: landing, page, request and original record in S3.
 
-    For a row of a mart, traces the raw rows that it counts. Personal values are hidden.
+    For a row of a mart, traces the raw rows that it was made of. Personal values are hidden.
 
     Examples:
 

@@ -15,6 +15,7 @@ from include.cli.terminal import (
     SourceArgument,
     YesOption,
     key_values,
+    progress,
     settings_for,
 )
 from include.settings import Settings
@@ -134,13 +135,16 @@ def _rebuild(settings: Settings) -> None:
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.transform import transform
 
-    transform(
-        dsn=settings.need("transformer_dsn"),
-        lake=lake_of(settings),
-        run_id=f"wandle erase {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        home=settings.home / "dbt",
-        report=note,
-    )
+    with progress() as advance:
+        built = transform(
+            dsn=settings.need("transformer_dsn"),
+            lake=lake_of(settings),
+            run_id=f"wandle erase {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            home=settings.home / "dbt",
+            report=lambda line: advance(line, 1, 1),
+        )
+    nodes = sum(built[layer]["nodes"] for layer in ("staging", "marts"))
+    note(f"Rebuilt and tested the marts ({nodes} models and tests), and published the dbt docs.")
 
 
 def _print(

@@ -55,6 +55,8 @@ def ledger(
 ) -> None:
     """List what is loaded: the latest ledger entry of each partition.
 
+    Failures are listed below the table, once for each cause.
+
     Examples:
 
     `wandle ledger SOURCE --council sutton --from 2017-01`

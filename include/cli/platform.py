@@ -15,7 +15,7 @@ import typer
 
 from include.cli.terminal import CouncilOption, FromOption, JsonOption, SourcesArgument, ToOption
 from include.disk import warning
-from include.errors import PermanentError
+from include.errors import PermanentError, ServiceUnavailable
 from include.settings import Settings
 from include.terminal import counted, print_json, print_table, say, say_lines
 
@@ -49,7 +49,9 @@ def down() -> None:
 
 @commands.command()
 def status(as_json: JsonOption = False) -> None:
-    """Show the status of each service. Exits with code 1 if one is not running.
+    """Show the status of each service, and paused DAGs.
+
+    Exits with code 1 if a service is not running.
 
     Examples: `wandle status`, `wandle status --json | jq '.services[].state'`
     """
@@ -59,13 +61,23 @@ def status(as_json: JsonOption = False) -> None:
     found = platform.status(settings)
     folders = (settings.home, Path(tempfile.gettempdir()))
     warnings = [f"{told} Free some space." for told in map(warning, folders) if told]
+    paused: list[str] = []
+    try:
+        paused = platform.paused_dags(settings)
+    except ServiceUnavailable as error:
+        warnings.append(str(error))
     if as_json:
         services = [dataclasses.asdict(service) for service in found]
-        print_json({"services": services, "warnings": warnings})
+        print_json({"services": services, "paused_dags": paused, "warnings": warnings})
     else:
         _print_services(found)
         for told in warnings:
             say(told, mark="•", style="yellow")
+        if paused:
+            say(
+                f"Paused DAGs: {', '.join(paused)}. A run that is triggered stays queued until its "
+                "DAG is unpaused, in Airflow."
+            )
     if any(service.state != "running" for service in found):
         raise typer.Exit(1)
 

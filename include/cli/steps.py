@@ -30,9 +30,10 @@ from include.jobs.pipeline.selection import Selection
 from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
 from include.sources.partition import Partition, Period
-from include.terminal import complain, note, print_json, print_table, say
+from include.terminal import complain, counted, note, print_json, print_table, say
 
 if TYPE_CHECKING:
+    from include.jobs.pipeline.causes import Failure
     from include.jobs.pipeline.ingest import Outcome
 
 commands = typer.Typer()
@@ -203,6 +204,7 @@ def _ingest(
     settings = settings_for("postgresql", "s3", *(["sandbox"] if fetch else []))
     dsn, lake = settings.need("loader_dsn"), lake_of(settings)
     seen: list[Outcome] = []
+    failures: list[Failure] = []
     with progress() as advance:
         for contract, some in _by_source(partitions):
             outcomes = run(
@@ -216,25 +218,39 @@ def _ingest(
             )
             for outcome in outcomes:
                 seen.append(outcome)
-                if outcome.error is not None:
-                    complain(str(outcome.error), mark="failed")
-    _print_outcomes(seen, as_json=as_json)
+                if failure := outcome.failure:
+                    if failure.kind not in {one.kind for one in failures}:
+                        complain(failure.error, mark="failed")
+                    failures.append(failure)
+    _print_outcomes(seen, failures, as_json=as_json)
 
 
-def _print_outcomes(seen: list[Outcome], *, as_json: bool) -> None:
+def _print_outcomes(seen: list[Outcome], failures: list[Failure], *, as_json: bool) -> None:
+    from include.jobs.pipeline.causes import causes
+
     entries = [outcome.entry for outcome in seen if outcome.entry is not None]
-    failed = [
-        {"source": outcome.partition.source, **outcome.partition.place, "error": str(outcome.error)}
-        for outcome in seen
-        if outcome.error is not None
-    ]
     if as_json:
+        failed = [
+            {
+                "source": outcome.partition.source,
+                **outcome.partition.place,
+                "step": outcome.step,
+                "error": str(outcome.error),
+            }
+            for outcome in seen
+            if outcome.error is not None
+        ]
         print_json({"entries": entries, "failed": failed})
-    elif entries or not failed:
+    elif entries or not failures:
         print_entries(entries, "Nothing to replay.")
-    if failed:
+    for cause in causes(failures):
+        if rest := cause.places[1:]:
+            complain(f"for the same reason: {cause.first.source} {', '.join(rest)}", mark="failed")
+    if failures:
+        others = " The others are loaded." if len(failures) < len(seen) else ""
         raise PermanentError(
-            f"{len(failed)} of {len(seen)} partitions failed; see above. The others are loaded."
+            f"{len(failures)} of {counted(len(seen), 'partition')} failed; see above, or `wandle "
+            f"ledger --status failed --status refused`.{others}"
         )
 
 

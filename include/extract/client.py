@@ -19,7 +19,7 @@ from include.extract.network.connection import Guard, Session, guarded
 from include.extract.network.deadline import Deadline, Fetch
 from include.extract.network.receive import receive
 from include.extract.rate_limit import limiter
-from include.extract.statuses import Again, Part, Preparing, part_of, refuse
+from include.extract.statuses import LATER, AnswerNotReady, Part, part_of, refuse
 from include.sources.limits import DEFAULT, Limits
 from include.sources.model import Extract
 from include.sources.model import Rate as AllowedRate
@@ -39,6 +39,8 @@ LONGEST_PREPARATION_SECONDS = 300.0
 # Between two requests for it, also where the server asks for less.
 SHORTEST_PREPARATION_SECONDS = 1.0
 MOST_REDIRECTS = 5
+# Of all headers of one answer; servers and clients allow 8 to 64 KB.
+MOST_HEADER_CHARACTERS = 64 * 1024
 # The redirects that preserve the method POST (RFC 9110, 15.4).
 KEEPS_METHOD = {307, 308}
 REDIRECTS = {301, 302, 303, *KEEPS_METHOD}
@@ -163,21 +165,23 @@ class Client:
         waited, polls = 0.0, 0
         while True:
             self._fetch.check(who)
+            # They last for one request and its redirects; an attempt that resumes has none either.
+            self._session.cookies.clear()
             sending = _Sending(who, request, request.url)
             deadline = self._fetch.request()
             try:
                 with guarded(Guard(deadline, self._may_be_private)):
                     return self._follow(sending, accept, fail_at_once, deadline)
-            except Preparing as told:
+            except AnswerNotReady as told:
                 pause = told.pause_seconds
                 if pause is None:
                     pause = min(LONGEST_BACKOFF_SECONDS, 2.0**polls)
                 pause = max(pause, SHORTEST_PREPARATION_SECONDS)
                 waited, polls = waited + pause, polls + 1
                 if waited > LONGEST_PREPARATION_SECONDS:
-                    raise Preparing(
+                    raise AnswerNotReady(
                         f"{told} It was not ready within {LONGEST_PREPARATION_SECONDS:.0f} s. "
-                        "The next retry may succeed."
+                        "Try again later."
                     ) from None
                 log.info("%s Requesting it again in %.1f s.", told, pause)
                 tenacity.nap.sleep(pause)
@@ -199,6 +203,7 @@ class Client:
         """The answer after all redirects."""
         while True:
             with self._response(sending) as response:
+                _refuse_large_headers(sending, response)
                 if response.status_code in accept:
                     return _answer(sending, response, SpooledTemporaryFile(), "", 0)
                 if response.status_code in REDIRECTS and "Location" in response.headers:
@@ -235,9 +240,9 @@ class Client:
                 "`extract.private_hosts` in the contract."
             ) from None
         except requests.RequestException as error:
-            raise Again(
+            raise SourceUnavailable(
                 f"{sending.who}: no answer from {sending.address} ({type(error).__name__}). "
-                "The next retry may succeed."
+                "Try again later."
             ) from error
 
     def _redirect(self, sending: _Sending, response: requests.Response) -> None:
@@ -280,8 +285,17 @@ class Client:
             "attempt %d of %d failed: %s Trying again in %.1f s.",
             state.attempt_number,
             self._extract.attempts,
-            failure,
+            str(failure).removesuffix(LATER).rstrip(),
             state.upcoming_sleep,
+        )
+
+
+def _refuse_large_headers(sending: _Sending, response: requests.Response) -> None:
+    size = sum(len(name) + len(value) for name, value in response.headers.items())
+    if size > MOST_HEADER_CHARACTERS:
+        raise SourceRejected(
+            f"{sending.who}: HTTP {response.status_code} from {sending.address}: expected at most "
+            f"{MOST_HEADER_CHARACTERS} characters of headers, found {size}. Retrying will not help."
         )
 
 
@@ -307,7 +321,7 @@ def _answer(
 
 def _is_worth_another_attempt(error: BaseException) -> bool:
     # A 202 has been waited for.
-    return isinstance(error, SourceUnavailable) and not isinstance(error, Preparing)
+    return isinstance(error, SourceUnavailable) and not isinstance(error, AnswerNotReady)
 
 
 def _declares_its_end(response: requests.Response) -> bool:

@@ -216,7 +216,7 @@ def _errors(partition: Partition, connection: str) -> Iterator[None]:
             ) from None
         raise SourceUnavailable(
             f"{partition}: the database {connection!r} does not answer "
-            f"({type(error).__name__}). The next retry may succeed."
+            f"({type(error).__name__}). Try again later."
         ) from None
     except psycopg.Error as error:
         state = error.sqlstate or ""

@@ -75,7 +75,7 @@ def fetch_pages(
             if ask.depth == MOST_SPLITS:
                 raise SourceUnavailable(
                     f"{fetch.who(ask)}: {refused} even for a part this small. "
-                    "The source seems to be down; the next retry may succeed."
+                    "The source seems to be down. Try again later."
                 ) from None
             parts.extend(reversed(split(fetch.way, ask)))
         except _UnknownWard:

@@ -154,7 +154,7 @@ class SharedState(StateStore):
     def _unavailable(self, error: psycopg.Error) -> ServiceUnavailable:
         return ServiceUnavailable(
             f"rate limit of {self._host}: the warehouse, in which the clients of this host take "
-            f"turns, does not answer ({type(error).__name__}). The next retry may succeed."
+            f"turns, does not answer ({type(error).__name__}). Try again later."
         )
 
 

@@ -70,7 +70,7 @@ class Reading:
             if found.retry:
                 raise SourceUnavailable(
                     f"{self._who}: the answer from {where} cannot be read: {found.what}."
-                    f"{found.begins} The next retry may succeed."
+                    f"{found.begins} Try again later."
                 ) from None
             raise UnexpectedPayload(
                 f"{self._who}: {found.what}.{found.begins} Answered by {where}. Retrying will not "
@@ -124,7 +124,7 @@ class Reading:
         if part:
             raise SourceUnavailable(
                 f"{self._who}: the answer from {self._address(answer)} says that records are "
-                f"missing: {part}. The next retry may succeed; if the field means something else, "
+                f"missing: {part}. Try again later; if the field means something else, "
                 "put it into `answers.ignore` in the contract."
             )
         told = self._told(answer, around)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,13 +13,15 @@ from unicodedata import category
 from urllib.parse import quote
 
 from include.councils.model import Council, Point, Ward
-from include.errors import PermanentError
+from include.errors import PermanentError, UnexpectedPayload
 from include.extract.polygon import halves
 from include.sources.extract import Extract, Way
 from include.sources.model import Contract
 from include.sources.page import SentRequest
 from include.sources.partition import Partition, Period
 from include.sources.templates import COUNCIL_NAMES, fill
+
+log = logging.getLogger(__name__)
 
 Values = Mapping[str, Any]
 
@@ -80,6 +84,9 @@ def asks(
                 values[name] = parents.value(name, values)
             begins = f" {window['window.start']:%Y-%m-%dT%H:%M}" if window else ""
             yield Ask(f"{label}{begins}", values)
+    for loop, passed_over in items.without.items():
+        if passed_over:
+            log.info("%s: no %s for %d others of `for_each`", partition, loop, passed_over)
     if not labels:
         raise PermanentError(
             f"{partition}: nothing to request: found no {' with '.join(way.for_each)} that has a "
@@ -125,7 +132,17 @@ def split(way: Way, ask: Ask) -> list[Ask]:
 
 
 def request_of(way: Way, base_url: str, values: Values) -> SentRequest:
-    """The request of a way with its placeholders replaced; values in the path are quoted."""
+    """The request of a way with its placeholders replaced; values in the path are quoted.
+
+    Raises `UnexpectedPayload` for values, of a parent's records, that no
+    address can hold, or that lead to another path.
+    """
+    for name, value in values.items():
+        if isinstance(value, str) and (value in (".", "..") or _is_broken(value)):
+            raise UnexpectedPayload(
+                f"{name}: expected a value for an address, found {value[:LABEL_CHARACTERS]!r} in "
+                "the landing of another source. Retrying will not help; fetch that one again."
+            )
     in_path = {
         name: quote(value, safe=",:") if isinstance(value, str) else value
         for name, value in values.items()
@@ -136,6 +153,11 @@ def request_of(way: Way, base_url: str, values: Values) -> SentRequest:
         query={name: fill(text, values) for name, text in way.request.query.items()},
         form={name: fill(text, values) for name, text in way.request.form.items()},
     )
+
+
+def _is_broken(text: str) -> bool:
+    """Whether it has half a surrogate pair, or a NUL."""
+    return "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def context_of(contract: Contract, way_name: str, values: Values) -> dict[str, str]:
@@ -204,6 +226,8 @@ class _Items:
         self._day = partition.period.first_day
         self._council = council
         self._parents = parents
+        # How many items of the loops before have none of this one.
+        self.without: Counter[str] = Counter()
 
     def combined(self, values: Values, done: int = 0) -> Iterator[Values]:
         """The values of every combination of items, with those that are given."""
@@ -224,7 +248,9 @@ class _Items:
             yield from ({loop: text} for text in self._constants[loop])
         else:
             columns = [name.removeprefix(f"{loop}.") for name in self._loops[loop]]
-            for record in self._parents.records(loop, columns, values):
+            records = list(self._parents.records(loop, columns, values))
+            self.without[loop] += not records
+            for record in records:
                 yield {f"{loop}.{column}": record[column] for column in columns}
 
 

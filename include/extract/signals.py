@@ -38,6 +38,9 @@ PARTS = {"timedout", "incompleteresults"}
 DEPTH = 2
 _LETTERS = re.compile(r"[^a-z]")
 
+# A longer cursor or link is no address: servers accept 8 KB, and each is kept.
+MOST_CHARACTERS = 16 * 1024
+
 # A link with its parameters; a value in quotes can hold any separator.
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _VALUE = rf'(?:{_QUOTED}|[^\s;,"]*)'
@@ -72,10 +75,12 @@ def next_link(header: str) -> str:
     Raises `UnexpectedPayload` for a header that is not well-formed, or has two.
     """
     found: set[str] = set()
+    header = header.strip(" \t,")
     place = 0
-    while rest := header[place:].strip(" \t,"):
+    while place < len(header):
         match = _LINK.match(header, place)
         if match is None:
+            rest = header[place : place + 60].lstrip(" \t,")
             raise UnexpectedPayload(f"expected links in the header Link, found {rest!r:.60}")
         place = match.end()
         relations = {name.lower(): value.strip('"') for name, value in _PARAMETER.findall(match[2])}
@@ -198,7 +203,7 @@ def _value(answer: Answer, path: str) -> Any:
 
 def _next(paging: Paging, answer: Answer) -> str:
     if paging.next == HEADER:
-        return next_link(answer.links)
+        return _usable(next_link(answer.links), paging)
     found = _value(answer, paging.next)
     if found is None or found is False or found == "":
         return ""
@@ -206,7 +211,22 @@ def _next(paging: Paging, answer: Answer) -> str:
         raise UnexpectedPayload(
             f"expected the next {paging.kind} at {paging.next!r}, found {type(found).__name__}"
         )
-    return str(found)
+    return _usable(str(found), paging)
+
+
+def _usable(found: str, paging: Paging) -> str:
+    """A cursor or link, if it can be sent."""
+    if len(found) > MOST_CHARACTERS:
+        raise UnexpectedPayload(
+            f"expected the next {paging.kind} at {paging.next!r}, found {len(found)} characters"
+        )
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        raise UnexpectedPayload(
+            f"expected the next {paging.kind} at {paging.next!r}, found a text that is not Unicode"
+        ) from None
+    return found
 
 
 def _flag(found: Any, path: str) -> bool | None:

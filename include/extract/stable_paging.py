@@ -79,7 +79,7 @@ def until_two_agree(who: str, layout: Format, read: Callable[[], Iterable[Page]]
         raise _never_settled(who, last)
     raise SourceUnavailable(
         f"{who}: {MOST_PASSES_UNTIL_TWO_AGREE} passes through the pages, and no two had the same "
-        "records. The next retry may succeed; if none does, use windows small enough for one "
+        "records. Try again; if that does not help, use windows small enough for one "
         "page."
     )
 
@@ -93,7 +93,7 @@ def _refuse_circle(last: Moved | None, moved: Moved) -> None:
 def _never_settled(who: str, moved: Moved | None) -> SourceUnavailable:
     return SourceUnavailable(
         f"{who}: {moved}. All pages were fetched several times, each time with such a "
-        "contradiction. The next retry may succeed; if none does, request a stable order, or "
+        "contradiction. Try again; if that does not help, request a stable order, or "
         "smaller windows, in the contract."
     )
 

@@ -15,22 +15,18 @@ from include.errors import SourceRejected, SourceUnavailable
 RETRYABLE_CLIENT_ERRORS = {408, 429}
 # A longer Retry-After fails the task instead of blocking its slot.
 LONGEST_RETRY_AFTER_SECONDS = 300.0
+# How the error of an attempt ends.
+LATER = "Try again later."
 # How much of a body is searched for a text.
 BEGINNING_BYTES = 256 * 1024
 
 # `bytes 0-99/100`; some APIs omit the unit, or count records: `items 0-1/2`.
-_CONTENT_RANGE = re.compile(r"(?:(?P<unit>[\w-]+)[ =])?(?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+)")
+_CONTENT_RANGE = re.compile(
+    r"(?:(?P<unit>[\w-]+)[ =])?(?P<first>\d{1,18})-(?P<last>\d{1,18})/(?P<total>\d{1,18})"
+)
 
 
-class Again(SourceUnavailable):
-    """A retry may succeed, after the pause that the server requested, if any."""
-
-    def __init__(self, message: str, pause_seconds: float | None = None) -> None:
-        super().__init__(message)
-        self.pause_seconds = pause_seconds
-
-
-class Preparing(Again):
+class AnswerNotReady(SourceUnavailable):
     """The answer is being prepared (202)."""
 
 
@@ -80,15 +76,15 @@ def _retry_after(value: str | None) -> float | None:
 def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]) -> None:
     """Raise for every answer except 200 and 206.
 
-    `told` opens the message: who, status, address. Raises `Preparing` for a
-    202, `Again` for what another attempt may change, else `SourceRejected`,
+    `told` opens the message: who, status, address. Raises `AnswerNotReady`
+    for a 202, `SourceUnavailable` for what another attempt may change, else `SourceRejected`,
     also for a 429 whose body holds one of the texts `fail_at_once`.
     """
     status = response.status_code
     if status in (requests.codes.ok, requests.codes.partial_content):
         return
     if status == requests.codes.accepted:
-        raise Preparing(f"{told}: the answer is being prepared.", _bounded(told, response))
+        raise AnswerNotReady(f"{told}: the answer is being prepared.", _bounded(told, response))
     if status == requests.codes.too_many_requests:
         said = _beginning(response) if fail_at_once else ""
         text = next((text for text in fail_at_once if text in said), None)
@@ -97,7 +93,7 @@ def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]
                 f"{told}, which says {text!r}. Run the task again once that limit is over."
             )
     if status >= 500 or status in RETRYABLE_CLIENT_ERRORS:
-        raise Again(f"{told}. The next retry may succeed.", _bounded(told, response))
+        raise SourceUnavailable(f"{told}. {LATER}", _bounded(told, response))
     if status == requests.codes.no_content:
         raise SourceRejected(
             f"{told}: no content. Retrying will not help; if that means that there are no "
@@ -127,6 +123,7 @@ def _bounded(told: str, response: requests.Response) -> float | None:
 def _beginning(response: requests.Response) -> str:
     """The beginning of a body, as far as it can be read."""
     try:
-        return next(response.iter_content(BEGINNING_BYTES), b"").decode("utf-8", "replace")
-    except (requests.RequestException, HTTPError, OSError):
+        # Not `iter_content`, which reads a line of any length before a chunk.
+        return response.raw.read(BEGINNING_BYTES, decode_content=True).decode("utf-8", "replace")
+    except (requests.RequestException, HTTPError, OSError, ValueError):
         return ""

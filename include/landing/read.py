@@ -184,5 +184,5 @@ def _refuse_if_cut(stored: _Arriving, length: int | None, address: str) -> None:
     if length is None or stored.arrived < length:
         raise ServiceUnavailable(
             f"S3: reading {address}: the response ended after {stored.arrived} of "
-            f"{length or 'unknown'} bytes. The next retry may succeed."
+            f"{length or 'unknown'} bytes. Try again later."
         )

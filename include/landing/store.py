@@ -81,14 +81,13 @@ def s3_errors(doing: str) -> Iterator[None]:
         if code in ("NoSuchKey", "404"):
             raise LandingDamaged(f"{doing}: no such object.") from error
         if status >= 500 or code in RETRYABLE_CODES:
-            raise ServiceUnavailable(f"{doing}: {code}. The next retry may succeed.") from error
+            raise ServiceUnavailable(f"{doing}: {code}. Try again later.") from error
         raise PermanentError(
             f"{doing}: {code}. Check the bucket name and this role's permissions."
         ) from error
     except BotoCoreError as error:
         raise ServiceUnavailable(
-            f"{doing}: {type(error).__name__}. Check that S3 is reachable. "
-            "The next retry may succeed."
+            f"{doing}: {type(error).__name__}. Check that S3 is reachable. Try again later."
         ) from error
 
 
@@ -122,8 +121,7 @@ class Landings:
             if not told:
                 raise
             raise DiskFull(
-                f"S3: writing {self.address(key)}: {told} Free some space; the next retry may "
-                "succeed."
+                f"S3: writing {self.address(key)}: {told} Free some space, then try again."
             ) from error
 
     def stored(self, key: str) -> tuple[IO[bytes], int | None]:

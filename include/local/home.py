@@ -38,6 +38,15 @@ def refuse_path(path: Path) -> None:
         )
 
 
+def refuse_foreign(path: Path) -> None:
+    """Raise `PathRefused` for a folder of another user, who could read what is in it."""
+    if path.exists() and path.stat().st_uid != os.geteuid():
+        raise PathRefused(
+            f"{path}: it belongs to another user (uid {path.stat().st_uid}), who could read the "
+            "secrets in it. Run as that user, or set WANDLE_HOME to a folder of your own."
+        )
+
+
 def port(port_base: int, service: str) -> int:
     """The port of a service: `WANDLE_PORT_BASE` plus its fixed offset."""
     return port_base + PORT_OFFSETS[service]
@@ -85,7 +94,7 @@ def read_kept(path: Path, restore: str) -> dict[str, Any] | None:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StateDamaged(f"state: {path} is damaged: {_where(error)}. {restore}") from None
     except OSError as error:
         raise StateDamaged(f"state: {path} cannot be read: {error.strerror}. {restore}") from None
@@ -97,17 +106,17 @@ def read_kept(path: Path, restore: str) -> dict[str, Any] | None:
     return content
 
 
-def _where(error: ValueError) -> str:
+def _where(error: ValueError | RecursionError) -> str:
     """What is wrong with a JSON text, without any of it: it may be a secret."""
     if isinstance(error, json.JSONDecodeError):
         return f"not JSON at line {error.lineno}, column {error.colno}"
-    return "not UTF-8"
+    return "nested too deeply" if isinstance(error, RecursionError) else "not UTF-8"
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None if the file is missing or incomplete."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Event
@@ -31,7 +31,18 @@ from include.settings import CHECKOUT, Settings
 from include.sources.model import broken_contracts
 from include.terminal import say
 
-__all__ = ["Finding", "ServiceStatus", "doctor", "down", "environment", "set_as_of", "status", "up"]
+__all__ = [
+    "Finding",
+    "ServiceStatus",
+    "doctor",
+    "down",
+    "environment",
+    "open_new_schedules",
+    "paused_dags",
+    "set_as_of",
+    "status",
+    "up",
+]
 
 Report = Callable[[str], None]
 
@@ -96,6 +107,24 @@ def down(settings: Settings, *, report: Report = say) -> None:
         stopped += processes.stop(home, ("sandbox", "s3"), signal.SIGTERM, STOP_SECONDS)
         stopped += postgres.stop(settings)
         report(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+
+
+def open_new_schedules(settings: Settings, sources: Collection[str], *, report: Report) -> None:
+    """Unpause the DAGs of new sources, if Airflow is running here."""
+    if sources and _airflow_runs(settings):
+        airflow.open_schedules(prepare(settings), sources)
+        for name in sources:
+            report(f"unpaused the DAG ingest_{name}, from its next scheduled run on")
+
+
+def paused_dags(settings: Settings) -> list[str]:
+    """The DAGs that are paused; none if Airflow is not running here."""
+    return airflow.paused_dags(prepare(settings)) if _airflow_runs(settings) else []
+
+
+def _airflow_runs(settings: Settings) -> bool:
+    start = recorded(settings.home, "api-server")
+    return start is not None and start.process() is not None
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -20,6 +20,7 @@ from include.local.home import (
     make_private_folder,
     port,
     read_kept,
+    refuse_foreign,
     write_private,
 )
 from include.settings import Settings, connection_variable
@@ -99,6 +100,7 @@ def prepare(settings: Settings) -> Settings:
     generated once; the settings file follows the port base.
     """
     home = settings.home
+    refuse_foreign(home)
     # PostgreSQL may run as another user, in a folder of its own below: it passes through.
     make_private_folder(home, 0o700 if unprivileged() is None else 0o711)
     for folder in ("run", "logs", "s3", "airflow", "dbt"):
@@ -148,14 +150,24 @@ def read_secrets(home: Path) -> dict[str, str]:
                     f"{_RESTORE}"
                 )
         return {}
+    if not found:
+        raise StateDamaged(f"state: {home / SECRETS} is damaged: it is empty. {_RESTORE}")
     wrong = sorted(name for name, value in found.items() if not (value and isinstance(value, str)))
     if wrong:
         raise StateDamaged(
             f"state: {home / SECRETS} is damaged: no text for {', '.join(wrong)}. {_RESTORE}"
         )
-    if lost := sorted(set(_copied(home)) - set(found)):
+    copy = _copied(home)
+    if lost := sorted(set(copy) - set(found)):
         raise StateDamaged(
             f"state: {home / SECRETS} is damaged: its copy holds {', '.join(lost)} too. {_RESTORE}"
+        )
+    # Nothing changes a secret, so one of the two files is another platform's, or damaged.
+    if other := sorted(name for name in copy if copy[name] != found[name]):
+        raise StateDamaged(
+            f"state: {home / SECRETS} and {SECRETS_COPY} differ in {', '.join(other)}. Nothing was "
+            "changed. Keep both, restore the right one from a backup, copy it over the other, and "
+            "try again."
         )
     return found
 
@@ -169,10 +181,23 @@ def _copied(home: Path) -> dict[str, Any]:
 
 
 def _read_sandbox(home: Path) -> dict[str, Any] | None:
-    return read_kept(
-        home / "sandbox.json",
-        "Restore it from a backup, or delete it to start with a new seed: generated data changes.",
+    path = home / "sandbox.json"
+    restore = (
+        "Restore it from a backup, or delete it to start with a new seed: generated data changes."
     )
+    found = read_kept(path, restore)
+    if found is None:
+        return None
+    try:
+        date.fromisoformat(found["as_of"])
+        whole = type(found["seed"]) is int
+    except (KeyError, TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise StateDamaged(
+            f"state: {path} is damaged: expected the number `seed` and the date `as_of`. {restore}"
+        )
+    return found
 
 
 def set_as_of(settings: Settings, as_of: date) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from include.jobs.pipeline.causes import Failure, causes
 from include.settings import Settings
 from include.terminal import counted, print_table, say
+from include.warehouse.books.ledger import BAD
 
 STATUS_COLOURS = {
     "loaded": "green",
@@ -19,7 +21,7 @@ STATUS_COLOURS = {
 
 
 def print_ledger(entries: list[dict[str, Any]]) -> None:
-    """Print ledger entries as a table; below an entry, what was not loaded, and why."""
+    """Print ledger entries as a table, what was not loaded below each; then causes of failures."""
     columns = ("source", "council", "period", "status", "records", "loaded")
     rows = [
         [
@@ -30,12 +32,15 @@ def print_ledger(entries: list[dict[str, Any]]) -> None:
         for entry in entries
     ]
     print_table(columns, rows, right=columns[4:], notes=map(_left_out, entries))
+    for cause in causes(Failure.of(entry) for entry in entries if entry["status"] in BAD):
+        say(cause.title, mark="•", style="red")
+        say(f"  {cause.first.reason}")
 
 
 def _left_out(entry: dict[str, Any]) -> str:
     told = [f"{entry['quarantined']:,} quarantined"] if entry["quarantined"] else []
     told += [counted(entry["duplicates"], "duplicate")] if entry["duplicates"] else []
-    return ". ".join(filter(None, [", ".join(told), entry["error"]]))
+    return ", ".join(told)
 
 
 def show_summary(

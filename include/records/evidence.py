@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any
 
 from include.errors import UnexpectedPayload
@@ -25,9 +26,7 @@ class Witness:
 
     def __init__(self, evidence: Evidence, inherited: Collection[str] = ()) -> None:
         self._evidence = evidence
-        own = evidence.fields.difference(inherited) or evidence.fields
-        named = frozenset(name for name in own if not is_error_name(name))
-        self._telling = (named | evidence.required.intersection(own)) or own
+        self._telling = _telling(evidence, frozenset(inherited))
         self._last: Any = None
         self._convinced = not evidence.fields
         self._records = 0
@@ -86,6 +85,14 @@ class Witness:
             and self._telling.isdisjoint(last)
             and bool(error_beside([last], empty=True))
         )
+
+
+@lru_cache(maxsize=64)
+def _telling(evidence: Evidence, inherited: frozenset[str]) -> frozenset[str]:
+    """The fields of which one proves that a record is the source's."""
+    own = evidence.fields.difference(inherited) or evidence.fields
+    named = frozenset(name for name in own if not is_error_name(name))
+    return (named | evidence.required.intersection(own)) or own
 
 
 def _refuse_dotted(names: Collection[str], record: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from include.records.json_values import (
     without_loss,
 )
 from include.sources.formats import Format
+from include.sources.limits import VALUE_BYTES, weight
 
 PIECE_BYTES = 1024 * 1024
 # The first step back from the end of what has been read, to look for the end of a record.
@@ -66,9 +67,10 @@ def pieces(body: IO[bytes], layout: Format) -> Iterator[Piece]:
             yield records, text, listed
             rest, yielded = rest[end:].lstrip(), True
             continue
-        if len(rest) > limit:
+        if weight(rest) > limit:
             raise BeyondLimit(
-                f"expected records, found more than {limit} bytes without the end of one",
+                f"expected records, found more than {limit} bytes without the end of one, a value "
+                f"counted as at least {VALUE_BYTES}",
                 "record_bytes",
                 limit,
             )

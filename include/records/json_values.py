@@ -36,6 +36,7 @@ def without_bom(body: bytes) -> bytes:
 class ExactNumber(Decimal):
     """A JSON number that no Python number represents exactly; its text as sent."""
 
+    __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> ExactNumber:
@@ -197,25 +198,27 @@ def has_all_names(text: bytes, found: Any) -> bool:
 
 
 # Of a list, those whose fields are inspected for objects and lists in them.
-_INSPECTED = 12
+_INSPECTED = 8
 
 
 def _count_members(found: Any, *, exactly: bool) -> int:
     """The fields of all objects in a value, level by level; if not exactly, maybe too few."""
     level, count = [found], 0
     while level:
-        kinds = set(map(type, level))
-        objects = level if kinds == {dict} else [item for item in level if type(item) is dict]
-        count += sum(map(len, objects))
-        lists = [item for item in level if type(item) is list] if list in kinds else []
-        level = list(chain.from_iterable(lists))
+        try:
+            count += sum(map(dict.__len__, level))
+            objects, level = level, []
+        except TypeError:  # not only objects
+            objects = [item for item in level if type(item) is dict]
+            count += sum(map(len, objects))
+            level = list(chain.from_iterable(item for item in level if type(item) is list))
         if exactly or len(objects) <= _INSPECTED:
             level += chain.from_iterable(map(dict.values, objects))
             continue
         some = objects[:: len(objects) // _INSPECTED]
         inner = {name for item in some for name in item if type(item[name]) in (dict, list)}
         for name in inner:
-            level += [item.get(name) for item in objects]
+            level += filter(None, [item.get(name) for item in objects])
     return count
 
 

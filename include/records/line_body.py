@@ -17,6 +17,7 @@ from include.records.lines import HeldBack, is_ended, lines, without_ending
 from include.records.recognise import is_busy, is_failure
 from include.records.select import Wanted
 from include.sources.formats import Format
+from include.sources.limits import VALUE_BYTES, weight
 
 # A record and the bytes of its line, or lines where a quoted field goes over several.
 Line = tuple[Any, bytes]
@@ -35,8 +36,10 @@ def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) ->
     bytes unless that means no records; `UnexpectedPayload` for a JSON list.
     """
     empty = True
-    for line in lines(body, layout.limits.record_bytes):
+    limit = layout.limits.record_bytes
+    for line in lines(body, limit):
         empty = False
+        _refuse_heavy(weight(line), limit)
         text = without_ending(line)
         if not text.strip():
             continue
@@ -53,6 +56,15 @@ def json_lines(body: IO[bytes], layout: Format, *, may_be_empty: bool = True) ->
             yield _decoded(text), text
     if empty and not may_be_empty:
         raise BodyCutShort("it is empty (0 bytes)")
+
+
+def _refuse_heavy(size: int, limit: int) -> None:
+    """Raise `BeyondLimit` for a line of so many values that it is too large once read."""
+    if size > limit:
+        what = (
+            f"expected lines, found one of {size} bytes, a value counted as at least {VALUE_BYTES}"
+        )
+        raise BeyondLimit(what, "record_bytes", limit)
 
 
 def csv_lines(
@@ -131,6 +143,7 @@ class _Rows:
         self._taken: list[bytes] = []
         self._broken: deque[bytes] = deque()
         self._layout = layout
+        self._marks = (layout.delimiter.encode(),)
         self._number = self._size = 0
         self._reader = self._read_on()
         self.complete = complete
@@ -198,7 +211,7 @@ class _Rows:
     def _refuse_large(self, more: int) -> None:
         """Raise `BeyondLimit` for a row over several lines that grows too large."""
         if len(self._taken) == 1:
-            self._size = len(self._taken[0])
+            self._size = weight(self._taken[0], self._marks)
         self._size += more
         limit = self._layout.limits.record_bytes
         if self._size > limit:
@@ -213,7 +226,8 @@ class _Rows:
     def _texts(self) -> Iterator[str]:
         for line in self._source:
             if self._taken:
-                self._refuse_large(len(line))
+                self._refuse_large(weight(line, self._marks))
+            _refuse_heavy(weight(line, self._marks), self._layout.limits.record_bytes)
             self._taken.append(line)
             self._number += 1
             yield _decoded(line)

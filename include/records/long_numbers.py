@@ -9,7 +9,7 @@ from typing import Any
 
 # For a shorter text, exact reading is faster than this search.
 SHORT_BYTES = 16 * 1024
-# Bytes to search at a time: they fit into a processor's cache.
+# Bytes to search at a time, about: they fit into a processor's cache.
 _PIECE_BYTES = 64 * 1024
 _OVERLAP_BYTES = 32
 # A double distinguishes all numbers of up to 15 digits, unless they are tiny. So a longer number
@@ -30,9 +30,11 @@ def may_hold_long_numbers(text: bytes) -> bool:
     if len(text) < SHORT_BYTES:
         return True
     numpy = _numpy()
-    return numpy is None or any(
-        _in_piece(numpy, text, start) for start in range(0, len(text), _PIECE_BYTES)
-    )
+    if numpy is None:
+        return True
+    pieces = max(1, round(len(text) / _PIECE_BYTES))
+    size = -(-len(text) // pieces)
+    return any(_in_piece(numpy, text, start, size) for start in range(0, len(text), size))
 
 
 # A quote and a colon as a 16-bit number in the byte order of most processors.
@@ -59,8 +61,8 @@ def _numpy() -> Any:
     return numpy
 
 
-def _in_piece(numpy: Any, text: bytes, start: int) -> bool:
-    size = min(_PIECE_BYTES + _OVERLAP_BYTES, len(text) - start)
+def _in_piece(numpy: Any, text: bytes, start: int, size: int) -> bool:
+    size = min(size + _OVERLAP_BYTES, len(text) - start)
     piece = numpy.frombuffer(text, numpy.uint8, size, start)
     # From "." to "9"; the slash between them is harmless.
     digits = piece - numpy.uint8(ord(".")) < numpy.uint8(12)

@@ -26,6 +26,7 @@ from include.records.json_values import (
 from include.records.select import Wanted
 from include.records.unpack import unpack
 from include.sources.formats import Format
+from include.sources.limits import VALUE_BYTES, weight
 
 __all__ = [
     "STREAM_ABOVE_BYTES",
@@ -119,6 +120,7 @@ def read_chunks(
     else:
         _refuse_large(found.size, layout)
         text = found.body.read()
+        _refuse_large(weight(text), layout)
         records = whole(text, layout)
         witness.see(records)
         # Before any record is returned: most bodies are read here.
@@ -132,7 +134,10 @@ def _refuse_large(size: int, layout: Format) -> None:
     limit = layout.limits.whole_bytes
     if size > limit and not layout.in_place:
         why = f"`kind: {layout.kind}`" if layout.kind != "json" else f"`records: {layout.records}`"
-        what = f"the answer has {size} bytes, all read at once for {why}"
+        what = (
+            f"the answer, all read at once for {why}, has {size} bytes, a value counted as at "
+            f"least {VALUE_BYTES}"
+        )
         raise BeyondLimit(what, "whole_bytes", limit)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 # How much of a body is inspected, and how much is quoted.
@@ -132,6 +133,7 @@ _FAILED = frozenset({"error", "errors", "fail", "failed", "failure", "aborted"})
 _NO_ERROR = frozenset({"", "0", "200", "none", "null", "ok", "false", "no error", "success"})
 
 
+@lru_cache(maxsize=1024)
 def _plain(name: str) -> str:
     """A name as it is compared: `@odata.has_more` is hasmore."""
     return name.rpartition(".")[2].lower().replace("_", "").replace("-", "")

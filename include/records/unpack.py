@@ -38,7 +38,12 @@ _MARKS = (
 )
 # ASCII is UTF-8; what is labelled Latin-1 is Windows-1252 (https://encoding.spec.whatwg.org).
 _MEANT = {"ascii": UTF_8, "utf-8-sig": UTF_8, "iso8859-1": "cp1252"}
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+# Of damaged ones, the standard library raises these too.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError)
+# Others unpack any number of bytes at once, whatever is asked of them.
+_ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+# The table of contents is read at once, and takes some times its size.
+_CONTENTS_BYTES = 4 * 1024 * 1024
 _GZIP_ERRORS = (gzip.BadGzipFile, zlib.error, EOFError)
 # A fixed moment, so that the same content always packs to the same bytes.
 _PACKED_AT = (1980, 1, 1, 0, 0, 0)
@@ -128,14 +133,44 @@ def _ungzipped(body: IO[bytes], limit: int) -> IO[bytes]:
 def _unzipped(body: IO[bytes], wanted: str, limit: int) -> tuple[str, IO[bytes]]:
     body.seek(0)
     try:
-        with zipfile.ZipFile(body) as archive:
+        with zipfile.ZipFile(_InPieces(body)) as archive:
             name = _member(archive, wanted)
+            if archive.getinfo(name).compress_type not in _ZIP_METHODS:
+                raise UnexpectedPayload(
+                    f"expected a file in a zip file that is packed by deflate, found {name[:80]!r} "
+                    "packed by another method"
+                )
             with archive.open(name) as member:
                 return name, _copied(member, limit)
+    except NotImplementedError as error:
+        raise UnexpectedPayload(f"expected a zip file, found an unknown kind ({error})") from None
     except _ZIP_ERRORS as error:
         raise BodyCutShort(f"it is a zip file that is not complete ({error})") from None
     except RuntimeError:
         raise UnexpectedPayload("expected a zip file, found one with a password") from None
+
+
+class _InPieces:
+    """A zip file of which only so many bytes are read at once, as for its table of contents."""
+
+    def __init__(self, body: IO[bytes]) -> None:
+        self._body = body
+        self.tell, self.seek, self.seekable = body.tell, body.seek, lambda: True
+
+    def read(self, count: int = -1) -> bytes:
+        """As of any file. Raises `UnexpectedPayload` if that is too much."""
+        if 0 <= count <= _CONTENTS_BYTES:
+            return self._body.read(count)
+        found = self._body.read(_CONTENTS_BYTES + 1)
+        if len(found) > _CONTENTS_BYTES:
+            raise UnexpectedPayload(
+                f"expected a zip file, found one whose table of contents has more than "
+                f"{_CONTENTS_BYTES} bytes"
+            )
+        return found
+
+    def close(self) -> None:
+        """Leave the body open."""
 
 
 def _member(archive: zipfile.ZipFile, wanted: str) -> str:
@@ -145,7 +180,7 @@ def _member(archive: zipfile.ZipFile, wanted: str) -> str:
     fitting = [name for name in names if fnmatchcase(name, wanted)] if wanted else names
     if len(fitting) == 1:
         return fitting[0]
-    shown = ", ".join(names[:8]) or "none"
+    shown = ", ".join(name[:80] for name in names[:8]) or "none"
     if wanted:
         raise UnexpectedPayload(
             f"expected one file like {wanted!r} in a zip file, found {len(fitting)} of {shown}"
@@ -222,7 +257,10 @@ def _charset(content_type: str) -> str:
         return ""
     message = Message()
     message["content-type"] = content_type
-    charset = message.get_content_charset() or UTF_8
+    try:
+        charset = message.get_content_charset() or UTF_8
+    except (TypeError, ValueError):  # two parameters `charset*`, or one with a huge number
+        return UTF_8
     return codecs.lookup(charset).name if is_text_encoding(charset) else UTF_8
 
 

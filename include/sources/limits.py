@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from include.definitions import Definition
@@ -25,16 +27,17 @@ class Limits(Definition):
         "temporary file.",
     )
     record_bytes: int = Field(
-        default=16 * _MIB,
+        default=8 * _MIB,
         ge=_MIB,
         description="Bytes of one record, in the answer or in a landing. They are in memory at "
-        "once.",
+        "once. A value counts as at least 16 bytes.",
     )
     whole_bytes: int = Field(
-        default=16 * _MIB,
+        default=8 * _MIB,
         ge=_MIB,
         description="Bytes of one answer whose records cannot be read one by one: `columnar`, "
-        "`rows`, a `*` in `records`, or a list that begins after the first MiB.",
+        "`rows`, a `*` in `records`, or a list that begins after the first MiB. A value counts as "
+        "at least 16 bytes.",
     )
     partition_bytes: int = Field(
         default=10 * _GIB,
@@ -54,6 +57,21 @@ class Limits(Definition):
 
 
 DEFAULT = Limits()
+
+# Of a text that is smaller, the values take little memory whatever they are.
+SMALL_BYTES = _MIB
+# A parsed value takes some 64 bytes; most are written in more bytes than this.
+VALUE_BYTES = 16
+
+
+def weight(text: bytes, marks: Sequence[bytes] = (b",", b"[", b"{")) -> int:
+    """The size of a text by which it is limited: its bytes, or more if it holds many values.
+
+    `marks` are what begins or separates values.
+    """
+    if len(text) <= SMALL_BYTES:
+        return len(text)
+    return max(len(text), VALUE_BYTES * sum(map(text.count, marks)))
 
 
 class Checks(Definition):

@@ -108,7 +108,7 @@ def refuse_failures(layer: Layer, wanted: Mapping[str, Node], results: Sequence[
     if len(failed) > _SHOWN_FAILURES:
         shown += f" | and {len(failed) - _SHOWN_FAILURES} more, in ops.dbt_node"
     if failed and all(passes_by_itself(result.message) for result in failed):
-        raise ServiceUnavailable(f"{summary}. {shown}. The next retry may succeed.")
+        raise ServiceUnavailable(f"{summary}. {shown}. Try again later.")
     raise BuildFailed(f"{summary}. {shown}. {next_step(shown)}")
 
 

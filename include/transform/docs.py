@@ -101,7 +101,7 @@ def _failure(doing: str, error: Any) -> PipelineError:
             return PermanentError(
                 f"{doing}: {_code(error)}. Check the bucket name and this role's permissions."
             )
-        return ServiceUnavailable(f"{doing}: {_code(error)}. The next retry may succeed.")
+        return ServiceUnavailable(f"{doing}: {_code(error)}. Try again later.")
     return ServiceUnavailable(
-        f"{doing}: {type(error).__name__}. Check that S3 is reachable. The next retry may succeed."
+        f"{doing}: {type(error).__name__}. Check that S3 is reachable. Try again later."
     )

@@ -91,10 +91,10 @@ def failure(who: str, message: str) -> PipelineError:
     if "no space left on device" in text.lower():
         return DiskFull(
             f"{who}: {text}. Free some space on the disk of the database server or of dbt's "
-            "folder; the next retry may succeed."
+            "folder, then try again."
         )
     if passes_by_itself(text):
-        return ServiceUnavailable(f"{who}: {text}. The next retry may succeed.")
+        return ServiceUnavailable(f"{who}: {text}. Try again later.")
     if _NOT_MIGRATED.search(text):
         return TableOutdated(f"{who}: {text}. Run `wandle migrate`, then try again.")
     return PermanentError(f"{who}: {text}. Retrying will not help; fix it in dbt_project/.")

@@ -157,7 +157,7 @@ def _lock(holder: psycopg.Connection) -> None:
     except psycopg.errors.LockNotAvailable as error:
         raise ServiceUnavailable(
             f"transform: another build has been running for {LOCK_WAIT_SECONDS} s: "
-            f"{_value(holder, _HOLDER) or 'it has just ended'}. The next retry may succeed. If it "
+            f"{_value(holder, _HOLDER) or 'it has just ended'}. Try again later. If it "
             "hangs, end it with `select pg_terminate_backend(<process>)`."
         ) from error
 

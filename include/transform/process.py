@@ -147,7 +147,7 @@ class Dbt:
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
         said = f" Last output: {last[0]}." if last else ""
         return DbtStopped(
-            f"dbt {command}: the process {how} before it finished.{said} The next retry may "
-            "succeed; if not, check whether the machine runs out of memory. "
+            f"dbt {command}: the process {how} before it finished.{said} Try again; if it happens "
+            "again, check whether the machine runs out of memory. "
             f"{warning(self.target)}".rstrip()
         )

@@ -101,11 +101,11 @@ def as_ours(doing: str, error: Exception) -> RetryableError | PermanentError:
     lost = not state and any(word in text.lower() for word in LOST)
     if state == DISK_FULL:
         return DiskFull(
-            f"{doing}: {text}. The database server's disk is full. Free some space there; the "
-            "next retry may succeed."
+            f"{doing}: {text}. The database server's disk is full. Free some space there, then "
+            "try again."
         )
     if lost or state.startswith(RETRYABLE_STATES):
-        return ServiceUnavailable(f"{doing}: {text}. The next retry may succeed.")
+        return ServiceUnavailable(f"{doing}: {text}. Try again later.")
     return DatabaseRefused(
         f"{doing}: {text} (SQLSTATE {state or 'unknown'}). Retrying will not help; "
         "`wandle doctor` and `wandle migrate` report what is missing."

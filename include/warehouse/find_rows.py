@@ -50,15 +50,25 @@ def mart_row(
 
 
 def rows_of_model(
-    cursor: Cursor, model: str, grain: Mapping[str, str], row: Mapping[str, Any], most: int
+    cursor: Cursor,
+    relation: tuple[str, str],
+    key: Mapping[str, str],
+    types: Mapping[str, str],
+    row: Mapping[str, Any],
+    most: int,
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """The rows of an intermediate model with a mart row's grain: how many, and the first places.
+    """The rows of a model with a mart row's key: how many, and the first places.
 
-    They are counted by landing; each place is `council`, `landing_id` and `record_no`.
+    `relation` is the model's schema and name, `key` an SQL expression of the
+    dbt project for each key column, `types` their types. The rows are counted
+    by landing; each place is `council`, `landing_id` and `record_no`.
     """
-    where = _where(model, grain, grain)
-    values = tuple(str(row[name]) for name in grain)
-    of_model = f"from intermediate.{quoted(model)} where {where}"
+    where = " and ".join(
+        f"{expression} = ${number}::text::{types[name]}"
+        for number, (name, expression) in enumerate(key.items(), start=1)
+    )
+    values = tuple(str(row[name]) for name in key)
+    of_model = f"from {'.'.join(map(quoted, relation))} where {where}"
     landings = rows(
         cursor,
         f"select landing_id, count(*) as records {of_model} group by landing_id order by 1",

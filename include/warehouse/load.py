@@ -29,6 +29,9 @@ from include.warehouse.prepare import PageBody, PreparedBatch, prepare
 
 log = logging.getLogger(__name__)
 
+# The process is ended: no failure. Airflow's time-out is a failure, but no `Exception`.
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+
 
 def load(
     contract: Contract,
@@ -71,7 +74,9 @@ def load(
         # Another load of this partition may be writing the same landing: this would wait for it.
         write_failure(dsn, entry, error)
         raise
-    except Exception as error:
+    except INTERRUPTIONS:
+        raise
+    except BaseException as error:
         write_failure(dsn, entry, error, landing, loading.counts)
         raise
 
@@ -79,7 +84,7 @@ def load(
 def write_failure(
     dsn: str,
     entry: Entry,
-    error: Exception,
+    error: BaseException,
     landing: Landing | None = None,
     counts: Counts | None = None,
 ) -> None:
@@ -247,7 +252,7 @@ class _Load:
         if (current, self._raw.count()) != (self._known.current, self._known.present):
             raise ServiceUnavailable(
                 f"{self._partition}: another load replaced this partition while its landing was "
-                "compared. Nothing was changed. The next retry may succeed."
+                "compared. Nothing was changed. Try again later."
             )
         ledger.write_landing(self._cursor, self._landing)
 

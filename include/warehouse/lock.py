@@ -50,7 +50,7 @@ def lock_for_load(connection: Connection, partition: Partition) -> None:
         seconds=LOAD_WAIT_SECONDS,
         waited=f"another load or removal of this partition has been running for "
         f"{LOAD_WAIT_SECONDS} s",
-        then="The next retry may succeed",
+        then="Try again later",
     )
 
 

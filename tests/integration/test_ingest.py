@@ -136,9 +136,31 @@ def test_a_partition_that_fails_holds_back_no_other(wandle, api):
     assert "failed police_street_crime sutton 2023-09: HTTP 404" in err
     assert "1 of 2 partitions failed" in err
     assert "2023-10" in out
-    assert [entry["period"] for entry in ledger(wandle) if "crime" in entry["source"]] == [
-        "2023-10"
-    ]
+    crimes = [entry for entry in ledger(wandle) if "crime" in entry["source"]]
+    assert [(entry["period"], entry["step"], entry["status"]) for entry in crimes] == [
+        ("2023-09", "extract", "failed"), ("2023-10", "load", "loaded"),
+    ]  # fmt: skip
+
+
+def test_one_cause_is_told_once_and_the_ledger_keeps_it(wandle, api):
+    wandle("ingest", "police_ward_boundaries", "-c", "sutton")
+
+    code, out, err = wandle(
+        "ingest", "police_street_crime", "-c", "sutton", "--from", "2023-07", "--to", "2023-09"
+    )
+    listed = wandle("ledger", "--status", "failed")
+
+    assert code == 1
+    assert out == ""
+    assert err.count("HTTP 404") == 1
+    assert "failed for the same reason: police_street_crime sutton 2023-08, sutton 2023-09" in err
+    assert "3 of 3 partitions failed" in err
+    assert "The others" not in err
+    assert listed[0] == 0
+    assert listed[1].count("HTTP 404") == 1
+    where = "sutton 2023-07, sutton 2023-08, sutton 2023-09"
+    assert f"police_street_crime: extract failed: {where}" in listed[1]
+    assert "ward_boundaries" not in listed[1]
 
 
 def test_a_body_that_stays_cut_short_is_named_with_its_ward(wandle, recording):
@@ -151,7 +173,7 @@ def test_a_body_that_stays_cut_short_is_named_with_its_ward(wandle, recording):
     assert code == 1
     assert "police_street_crime sutton 2017-05, E05000557" in err
     assert "cannot be read" in err
-    assert "partitions failed" in err
+    assert "1 of 1 partition failed" in err
 
 
 def test_records_that_break_the_contract_are_listed(wandle, recording, warehouse):

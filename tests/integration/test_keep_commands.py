@@ -85,6 +85,8 @@ def test_a_person_is_shown_then_erased_and_the_marts_are_built(deployed, folder_
     assert "2 records in 1 landing to erase. Run again with `--yes`." in shown.output
     assert before == [(1,), (2,), (3,)]
     assert "2 records in 1 landing erased." in done.output
+    assert "Rebuilt and tested the marts (" in done.output
+    assert len(done.output.splitlines()) < 12
     assert "0 records in 0 landings erased." in again.output
     assert old in shown.output
     until = (datetime.now(UTC) + timedelta(days=35)).date()

@@ -6,8 +6,15 @@ import json
 
 import pytest
 
-from include.errors import LoadRefused, PermanentError, UnknownName
-from include.jobs.pipeline.books import ledger_entries, quarantined
+from include.errors import (
+    LoadRefused,
+    PermanentError,
+    SourceRejected,
+    SourceUnavailable,
+    UnknownName,
+)
+from include.jobs.pipeline import replay
+from include.jobs.pipeline.books import extract_failures_recorded, ledger_entries, quarantined
 from include.jobs.pipeline.load import load
 from include.jobs.pipeline.reconcile import anything_loaded, reconcile
 from include.jobs.pipeline.selection import Selection
@@ -181,9 +188,80 @@ def test_every_failed_partition_is_named_with_its_reason(warehouse, loaded):
         )  # fmt: skip
 
     said = str(caught.value)
-    assert "2 of 3 partitions failed: sutton 2017-05 (refused: " in said
-    assert "merton 2017-05 (its `extract` failed" in said
+    assert "2 of 3 partitions failed: sutton 2017-05 (load refused: " in said
+    assert "merton 2017-05 (load failed: no entry; see the logs of its tasks)" in said
     assert "kingston" not in said.replace("kingston 2017-05: expected", "")
+
+
+def failed_extract(warehouse, council, error):
+    place = GAUGES.partition(council, "2017-05")
+    with (
+        pytest.raises(type(error)),
+        extract_failures_recorded(GAUGES, place, dsn=warehouse.dsn(), run_id="run"),
+    ):
+        raise error
+
+
+def test_a_failed_extract_is_in_the_ledger_with_its_reason(warehouse, loaded):
+    loaded(GAUGES, [{"id": 1}])
+    error = SourceRejected("gauges kingston 2017-05: HTTP 404 from https://api.test/v1/gauges.")
+    failed_extract(warehouse, "kingston", error)
+
+    (entry,) = ledger_entries(warehouse.dsn(), statuses=["failed"])
+
+    assert (entry["step"], entry["status"], entry["error"]) == ("extract", "failed", str(error))
+    history = ledger_entries(warehouse.dsn(), history=True)
+    assert [(one["step"], one["status"]) for one in history] == [
+        ("load", "loaded"), ("extract", "failed"),
+    ]  # fmt: skip
+
+
+def test_an_error_that_nobody_foresaw_is_recorded_without_its_text(warehouse):
+    failed_extract(warehouse, "kingston", ValueError("ada@example.org"))
+
+    (entry,) = ledger_entries(warehouse.dsn())
+
+    assert entry["error"] == "ValueError"
+
+
+class Timeout(BaseException):
+    """As Airflow ends a task that takes too long."""
+
+
+def test_an_extract_that_takes_too_long_is_recorded_and_one_that_a_person_stops_is_not(warehouse):
+    failed_extract(warehouse, "kingston", Timeout())
+    failed_extract(warehouse, "sutton", KeyboardInterrupt())
+
+    entries = ledger_entries(warehouse.dsn())
+
+    assert [(entry["council"], entry["error"]) for entry in entries] == [("kingston", "Timeout")]
+
+
+def test_a_failed_extract_does_not_hide_a_refused_load_from_replay(
+    warehouse, loaded, deployment, monkeypatch
+):
+    monkeypatch.setitem(contracts(), GAUGES.name, GAUGES)
+    loaded(STRICT, [{"id": 1}])
+    failed_extract(warehouse, "kingston", SourceUnavailable("gauges kingston 2017-05: down."))
+
+    assert replay.plan(warehouse.dsn(), GAUGES.name) == partitions("kingston")
+
+
+def test_partitions_that_failed_for_one_reason_are_named_together(warehouse):
+    for council in ("kingston", "sutton"):
+        told = f"gauges {council} 2017-05: HTTP 503 from https://api.test/{council}. Try later."
+        failed_extract(warehouse, council, SourceUnavailable(told))
+
+    with pytest.raises(PermanentError) as caught:
+        reconcile(
+            GAUGES, partitions("kingston", "sutton"), [None, None],
+            dsn=warehouse.dsn(), run_id="run",
+        )  # fmt: skip
+
+    said = str(caught.value)
+    assert "kingston 2017-05, sutton 2017-05 (extract failed: HTTP 503 from https" in said
+    assert said.count("HTTP 503") == 1
+    assert "The others are loaded" not in said
 
 
 def test_an_earlier_attempt_of_the_run_proves_nothing(warehouse, loaded):

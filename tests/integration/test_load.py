@@ -363,7 +363,7 @@ def test_quarantine_is_replaced_with_the_load(lake, warehouse, loading):
     assert warehouse.query(
         "select record_no, page, page_record_no, column_name, rule, value, record "
         "from ops.quarantine"
-    ) == [(2, "0001.json.gz", 2, "id", "type", '"x"', b'{ "id" : "x"}')]
+    ) == [(2, "0001.json.gz", 2, "id", "type", '"x"', '{ "id" : "x"}')]
     land(lake, GAUGES, records(1, 2))
 
     entry = loading()
@@ -382,12 +382,23 @@ def test_another_record_in_quarantine_is_a_change(lake, warehouse, loading):
 
 
 def test_bytes_that_text_cannot_hold_are_quarantined_as_they_are(lake, warehouse, loading):
-    bad = b'{"id":1,"note":"a\\u0000b"}'
+    bad = b'{"id":1,"note":"a\xffb"}'
     land(lake, GAUGES, b"[" + bad + b"]", counts=[1])
 
     loading()
 
-    assert warehouse.query("select record from ops.quarantine") == [(bad,)]
+    assert warehouse.query("select record, record_bytes from ops.quarantine") == [
+        (r'{"id":1,"note":"a\xffb"}', bad)
+    ]
+
+
+def test_a_quarantined_record_is_readable(lake, warehouse, loading):
+    bad = '{"id" : 1,"note":"é\\u0000"}'
+    land(lake, GAUGES, f"[{bad}]".encode(), counts=[1])
+
+    loading()
+
+    assert warehouse.query("select record, record_bytes from ops.quarantine") == [(bad, None)]
 
 
 def test_too_few_records_are_refused_and_nothing_changes(lake, warehouse, loading):

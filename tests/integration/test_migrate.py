@@ -341,6 +341,33 @@ def test_the_ledger_of_an_earlier_version_learns_its_new_statuses(empty):
     assert migrate(empty.admin, [OLD], {}) == []
 
 
+def test_the_quarantine_of_an_earlier_version_becomes_readable(empty):
+    migrate(empty.admin, [OLD], {})
+    kept = ['{"note":"é"}', '{"note":"' + chr(92) + 'u0000"}']
+    odd = b'{"note":"\xff"}'
+    empty.query(
+        "alter table ops.quarantine drop column record;"
+        "alter table ops.quarantine rename column record_bytes to record;"
+        "alter table ops.quarantine alter column record set not null"
+    )
+    with psycopg.connect(empty.admin) as connection:
+        for number, record in enumerate([*(text.encode() for text in kept), odd], start=1):
+            connection.execute(
+                "insert into ops.quarantine (source, council, period, landing_id, record_no, page, "
+                "page_record_no, rule, record, found_at) values "
+                "('gauges', 'sutton', '2017-05-01', 'a', %s, '0001', 1, 'type', %s, now())",
+                (number, record),
+            )
+
+    assert migrate(empty.admin, [OLD], {}) == ["made ops.quarantine.record readable"]
+    assert empty.query("select record, record_bytes from ops.quarantine order by record_no") == [
+        (kept[0], None),
+        (kept[1], None),
+        ('{"note":"' + chr(92) + '377"}', odd),
+    ]
+    assert migrate(empty.admin, [OLD], {}) == []
+
+
 def test_a_table_in_use_is_retryable_and_nothing_changes(empty, monkeypatch):
     migrate(empty.admin, [OLD], {})
     monkeypatch.setattr(migrating, "LOCK_TIMEOUT_SECONDS", 0.2)

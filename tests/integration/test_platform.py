@@ -18,11 +18,14 @@ import psycopg
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner
 
+from include import cli
 from include.local import platform, processes
 from include.local.account import as_unprivileged, unprivileged
 from include.local.home import HOST, read_json
 from include.local.services import postgres
+from include.local.services.airflow_api import AirflowApi
 from include.local.state import read_secrets
 from include.settings import Settings
 
@@ -98,6 +101,44 @@ def s3(variables):
 def test_everything_runs_after_up(settings, said):
     assert states(settings) == dict.fromkeys(ALL, "running")
     assert any(line.startswith("postgresql: cluster created") for line in said)
+
+
+@pytest.fixture
+def command(settings, said, monkeypatch):
+    """Runs the command line on the platform."""
+    monkeypatch.setenv("WANDLE_HOME", str(settings.home))
+    monkeypatch.setenv("WANDLE_PORT_BASE", str(settings.port_base))
+    monkeypatch.setenv("COLUMNS", "300")
+    return lambda *arguments: CliRunner().invoke(cli.app, arguments)
+
+
+def test_only_what_deletes_starts_paused_and_status_says_what_that_means(settings, said, command):
+    assert platform.paused_dags(settings) == ["housekeeping"]
+    assert (
+        "Paused DAGs: housekeeping. A run that is triggered stays queued"
+        in command("status").output
+    )
+
+
+def test_the_dag_of_a_new_source_is_unpaused_with_its_table(settings, said, variables, command):
+    # As if its contract had just been added.
+    new, other = "ingest_bank_holidays", "ingest_weather_hourly"
+    api = AirflowApi(
+        variables["AIRFLOW_URL"], variables["AIRFLOW_USER"], variables["AIRFLOW_PASSWORD"]
+    )
+    for name in (new, other):
+        api.patch(f"/dags/{name}", {"is_paused": True})
+    admin = Settings.read().need("admin_dsn")
+    with psycopg.connect(admin) as connection:
+        connection.execute("drop table raw.bank_holidays cascade")
+
+    done = command("migrate")
+
+    assert done.exit_code == 0, done.output
+    assert f"unpaused the DAG {new}, from its next scheduled run on" in done.output
+    assert platform.paused_dags(settings) == ["housekeeping", other]
+    up(settings)
+    assert platform.paused_dags(settings) == ["housekeeping"]
 
 
 def test_airflow_lets_in_who_knows_the_password_and_nobody_else(variables):

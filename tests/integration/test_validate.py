@@ -14,6 +14,7 @@ from include.jobs.author.validate import validate
 from include.sources.model import contracts
 from include.transform.project import FOLDER
 from include.warehouse.schema.migrate import migrate
+from tests.broken import copied
 
 
 @pytest.fixture
@@ -107,15 +108,13 @@ def test_a_database_that_was_never_migrated_is_named(new_database):
     assert any("raw.police_street_crime is missing" in line for line in said)
 
 
-def test_a_wrong_contract_is_a_difference(monkeypatch):
-    def wrong() -> None:
-        raise job.WrongDefinition("x.yaml: field `nam`: unknown field; check the spelling.")
+def test_a_broken_contract_is_one_difference(tmp_path):
+    with copied(tmp_path) as copy:
+        copy.break_(next(iter(contracts())))
 
-    monkeypatch.setattr(job, "every_contract", wrong)
+        (said,) = validate("").differences
 
-    found = validate("")
-
-    assert found.differences == ("x.yaml: field `nam`: unknown field; check the spelling.",)
+    assert "field `publsher`: unknown field; check the spelling" in said
 
 
 def test_a_council_without_what_a_contract_asks_for_is_named(monkeypatch):
@@ -167,3 +166,15 @@ def test_the_drift_command_prints_a_patch_or_says_that_there_is_none(database, m
     assert none.stdout.startswith("No unknown fields")
     assert patch.stdout.startswith("# Add to include/sources/police_street_crime.yaml")
     assert "type: integer" in patch.stdout
+
+
+def test_a_mart_that_cannot_be_explained_is_named_with_the_line_to_add(project):
+    file = project / "models" / "marts" / "daily_weather.yml"
+    line = "        made_of: stg_weather__hourly\n"
+    assert line in file.read_text()
+    file.write_text(file.read_text().replace(line, "        other: {}\n"))
+
+    (said,) = validate("", project=project).differences
+
+    assert "models/marts/daily_weather.yml: daily_weather: " in said
+    assert "`config: {meta: {made_of: stg_weather__hourly}}`" in said

@@ -31,12 +31,14 @@ Send = Callable[[bytes], None]
 
 @dataclass
 class Server:
-    """Where it listens, how many connections came, and how many bytes it got rid of."""
+    """Where it listens, the connections that came, the bytes that it got rid of, and what was
+    asked: the paths, and the bytes of the headers."""
 
     url: str
     connections: int = 0
     sent: int = 0
     paths: list[str] = field(default_factory=list)
+    heads: list[int] = field(default_factory=list)
 
 
 @contextmanager
@@ -48,8 +50,9 @@ def hostile(answer: Callable[[str, Send], None]) -> Iterator[Server]:
             server.connections += 1
             path = self.rfile.readline().split(b" ")[1].decode()
             server.paths.append(path)
-            while self.rfile.readline().strip():
-                pass
+            server.heads.append(0)
+            while line := self.rfile.readline().strip():
+                server.heads[-1] += len(line)
             with suppress(OSError):
                 answer(path, self._send)
 
@@ -89,7 +92,9 @@ def source(kind: str = "json", **changes: Any) -> Contract:
     return contract(extract=extract, format=layout, limits=limits.model_dump(), **changes)
 
 
-def fetch(asked: Contract, server: Server, *, public_only: bool = False) -> list[Page]:
+def fetch(
+    asked: Contract, server: Server, *, public_only: bool = False, parents: Any = None
+) -> list[Page]:
     """Fetch from the server, which stands for the API as a sandbox does."""
     client = Client(
         asked.extract, Rate(per_second=1000, burst=1000), limits=asked.limits,
@@ -97,7 +102,7 @@ def fetch(asked: Contract, server: Server, *, public_only: bool = False) -> list
     )  # fmt: skip
     found = fetch_pages(
         asked, partition(), council(), client=client,
-        base_url=f"{server.url}/api.test/v1", parents=NoParents(),
+        base_url=f"{server.url}/api.test/v1", parents=parents or NoParents(),
     )  # fmt: skip
     return [page for page in found if isinstance(page, Page)]
 

@@ -82,6 +82,118 @@ def allowed(database: Any, role: str, statement: str) -> bool:
     return True
 
 
+# Ways out of the database, or into another role. Nobody may.
+WAYS_OUT = (
+    "copy (select 1) to program 'true'",
+    "copy pg_class from program 'true'",
+    "copy (select 1) to '/tmp/wandle-attack'",
+    "select pg_read_file('/etc/passwd')",
+    "select pg_read_binary_file('postgresql.conf')",
+    "select pg_ls_dir('.')",
+    "select pg_stat_file('postgresql.conf')",
+    "select lo_import('/etc/passwd')",
+    "select lo_export(1, '/tmp/wandle-attack')",
+    "create server mine foreign data wrapper dblink_fdw",
+    "create foreign data wrapper mine",
+    "create function public.mine() returns int language sql as 'select 1'",
+    "create schema authorization current_user",
+    "create event trigger mine on ddl_command_end execute function pg_catalog.suppress()",
+    "create publication mine for all tables",
+    "create tablespace mine location '/tmp'",
+    "create database mine",
+    "alter system set archive_command = 'true'",
+    "alter database {name} set search_path = marts",
+    "alter role wandle_owner login",
+    "alter role postgres password 'x'",
+    "alter role current_user superuser",
+    "alter role current_user bypassrls",
+    "alter role current_user connection limit -1",
+    "grant wandle_owner to current_user",
+    "set role wandle_owner",
+    "set role postgres",
+    "set session authorization postgres",
+    "alter default privileges for role wandle_owner grant all on tables to public",
+    "reassign owned by wandle_owner to current_user",
+    "drop owned by wandle_owner",
+    "create trigger mine before insert on raw.gauges execute function "
+    "pg_catalog.suppress_redundant_updates_trigger()",
+    "create rule mine as on insert to raw.gauges do instead nothing",
+    "alter table raw.gauges disable trigger all",
+    "create policy mine on raw.gauges",
+    "create index mine on raw.gauges (id)",
+    "create statistics public.mine on id, note from raw.gauges",
+    "comment on table raw.gauges is 'x'",
+    "alter function ops.end_readers(regclass) security invoker",
+    "create or replace function ops.session(process integer) returns text language sql "
+    "as 'select 1::text'",
+    "truncate ops.load",
+    "select * from pg_authid",
+    "select * from pg_shadow",
+    "select * from pg_hba_file_rules",
+    "select * from pg_file_settings",
+    "select pg_reload_conf()",
+    "select pg_rotate_logfile()",
+    "select pg_switch_wal()",
+    "select pg_create_restore_point('x')",
+    "select pg_stat_reset()",
+    "select pg_create_physical_replication_slot('x')",
+    "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'",
+    "set session_preload_libraries = 'x'",
+    "set log_statement = 'none'",
+    "set lc_messages = 'C'",
+    "load '/tmp/x.so'",
+)
+
+
+@pytest.mark.parametrize("role", LOGINS)
+@pytest.mark.parametrize("statement", WAYS_OUT)
+def test_no_role_gets_out_of_the_database_or_into_another_role(modelled, role, statement):
+    with (
+        psycopg.connect(modelled.dsn(role), autocommit=True) as connection,
+        pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedObject)),
+    ):
+        connection.execute(statement.replace("{name}", modelled.name))  # type: ignore[arg-type]
+
+
+DEFINERS = """
+select p.oid::regprocedure::text, coalesce(array_to_string(p.proconfig, ' '), '')
+from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
+where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema')
+"""
+
+
+def test_functions_with_the_rights_of_their_owner_search_temporary_objects_last(modelled):
+    found = dict(modelled.query(DEFINERS))
+
+    assert found == {"ops.end_readers(regclass)": "search_path=pg_catalog, pg_temp"}
+
+
+@pytest.mark.parametrize("name", ["pg_locks", "pg_stat_activity", "pg_class", "pg_database"])
+def test_a_temporary_view_gains_no_rights_of_the_owner(modelled, name):
+    """Left out of a `search_path`, temporary objects are found before those of PostgreSQL."""
+    with psycopg.connect(modelled.dsn(TRANSFORMER)) as session:
+        session.execute(
+            "create function marts.evil() returns int language plpgsql as $$ begin "
+            "perform set_config('attack.role', current_user, false); return 1; end $$"
+        )
+        session.execute(
+            sql.SQL(
+                "create temporary view {} as select 1 as pid, marts.evil() as oid, "
+                "'relation' as locktype, 1 as database, 1 as relation, true as granted, "
+                "marts.evil() as relnamespace, 'wandle_reader' as usename, "
+                "current_database() as datname, marts.evil() as evil"
+            ).format(sql.Identifier(name))
+        )
+        try:
+            session.execute("select ops.end_readers('marts.crimes')")
+            ran = session.execute("select current_setting('attack.role', true)").fetchone()
+        finally:
+            session.rollback()
+
+    assert ran is not None
+    assert ran[0] in (None, "")
+
+
 @pytest.mark.parametrize("role", LOGINS)
 @pytest.mark.parametrize("statement", [*LOCKS, *TRICKS])
 def test_only_the_role_whose_job_it_is_can_lock_or_fill_the_warehouse(modelled, role, statement):
@@ -155,7 +267,7 @@ def test_a_load_that_waits_names_the_load_that_holds_the_partition(lake, modelle
     said = str(waited.value)
     assert "`wandle load gauges kingston 2017-05` (role wandle_loader, process " in said
     assert ", since 20" in said
-    assert "The next retry may succeed" in said
+    assert "Try again later" in said
     assert modelled.query(
         "select status, error from ops.load where status = 'failed' order by load_id desc limit 1"
     ) == [("failed", said)]

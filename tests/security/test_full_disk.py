@@ -192,7 +192,7 @@ def test_an_answer_that_does_not_fit_the_temporary_folder_names_its_disk(disk, m
     said = str(failed.value)
     assert said.startswith("gauges kingston 2017-05: keeping the answer from")
     assert f"on the disk {disk}" in said
-    assert "the next retry may succeed" in said
+    assert "then try again" in said
     assert "broke off" not in said
 
 
@@ -233,7 +233,7 @@ def test_a_landing_that_does_not_fit_names_the_disk_and_lands_once_there_is_room
 
     assert str(failed.value).startswith("S3: writing s3://wandle/landing/gauges/")
     assert named(str(failed.value), disk)
-    assert "the next retry may succeed" in str(failed.value)
+    assert "then try again" in str(failed.value)
     assert Settings.read().home == disk
 
     ballast.unlink()
@@ -262,7 +262,7 @@ def test_a_database_on_a_full_disk_is_named_and_loads_once_there_is_room(disk, w
                 connection.execute(insert)  # type: ignore[arg-type]
 
             assert "database server's disk is full" in str(failed.value)
-            assert "the next retry may succeed" in str(failed.value)
+            assert "then try again" in str(failed.value)
 
             ballast.unlink()
             with connect(warehouse.admin) as connection:

@@ -96,7 +96,7 @@ def test_a_landing_with_a_huge_record_is_refused_and_loads_with_a_larger_limit(k
 
 
 def test_a_record_that_breaks_a_pattern_takes_a_few_times_its_size_of_memory():
-    size = 8 * MIB
+    size = 6 * MIB
     body = records("json", "n" * size)
     asked = contract(column("id", "integer"), column("note", pattern="[A-Z]+"))
 
@@ -152,6 +152,10 @@ TRICKLES = {
     "in a header": b"HTTP/1.1 200 OK\r\nX-Slow: ",
     "in the size of a chunk": beginning("Transfer-Encoding: chunked"),
     "in the body": beginning("Content-Length: 1000000"),
+    "in the trailers": beginning("Transfer-Encoding: chunked") + b"2\r\n[]\r\n0\r\nX: ",
+    "in the content encoding": beginning("Content-Encoding: gzip")
+    + b"\x1f\x8b\x08\x08"
+    + b"\0" * 6,
     "in a body without an end": beginning(),
 }
 
@@ -171,8 +175,18 @@ def test_a_byte_at_a_time_is_too_slow(place):
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("line", [b"1" * 65536, b"HTTP/1.1 100 Continue\r\n\r\n"])
-@pytest.mark.parametrize("place", ["in a header", "in the size of a chunk", "in the status line"])
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        *(
+            (place, line)
+            for place in ("in a header", "in the size of a chunk", "in the status line")
+            for line in (b"1" * 65536, b"HTTP/1.1 100 Continue\r\n\r\n")
+        ),
+        ("in the trailers", b"1" * 65536),
+        ("in the trailers", b"X: 1\r\n"),
+    ],
+)
 def test_what_never_ends_outside_of_a_body_is_cut_too(place, line):
     def answer(path: str, send: Any) -> None:
         send(TRICKLES[place])

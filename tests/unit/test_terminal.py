@@ -28,7 +28,7 @@ def entry(**changes: object) -> dict[str, object]:
     return {
         "source": "police_ward_boundaries", "council": "kingston", "period": "2026-11-26",
         "status": "not_published", "records": 1_234_567, "loaded": 1_234_567, "quarantined": 0,
-        "duplicates": 0, "error": None,
+        "duplicates": 0, "step": "load", "error": None,
     } | changes  # fmt: skip
 
 
@@ -39,7 +39,8 @@ def test_the_ledger_fits_80_columns(printed):
     lines = printed.getvalue().splitlines()
     assert [line for line in lines if len(line) > 80 and COMMAND not in line] == []
     text = " ".join(printed.getvalue().split())
-    assert "3 quarantined, 1 duplicate. gauges sutton 2017-05: expected records." in text
+    assert "3 quarantined, 1 duplicate" in text
+    assert "load failed: kingston 2026-11-26 gauges sutton 2017-05: expected records." in text
     assert COMMAND in printed.getvalue()
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-# Addresses of IPv6 that stand for one of IPv4 in their last 32 bits (RFC 6052, RFC 4291).
-_WITH_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
+# Addresses of IPv6 that stand for one of IPv4 in their last 32 bits (RFC 6052, RFC 4291, RFC 2765).
+_WITH_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"), IPv6Network("::ffff:0:0:0/96"))
 
 Address = IPv4Address | IPv6Address
 

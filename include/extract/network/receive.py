@@ -48,12 +48,13 @@ def receive(
                     body.close()
                     what = f"the answer has more than {limit} bytes"
                     raise BeyondLimit(what, "answer_bytes", limit, f"{who}, {address}")
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            # `ValueError`: of the standard library, for a chunk of a negative size.
             if is_full(error):
                 raise
             raise SourceUnavailable(
                 f"{who}: the answer from {address} broke off after {size} bytes "
-                f"({type(error).__name__}). The next retry may succeed."
+                f"({type(error).__name__}). Try again later."
             ) from error
         body.seek(0)
     # A body that ends with its connection looks complete where that was cut.

@@ -19,6 +19,7 @@ from include.extract.client import Answer, Client
 from include.extract.pages import KM_PER_DEGREE
 from include.settings import Settings
 from include.sources.extract import Extract
+from include.sources.limits import Limits
 from include.sources.page import SentRequest
 
 API = Extract.model_validate(
@@ -29,6 +30,8 @@ API = Extract.model_validate(
         "request": {"path": "/"},
     }
 )
+# An answer is read at once.
+LIMITS = Limits(answer_bytes=8 * 1024 * 1024)
 # The id of a neighbourhood that is a ward is, or starts with, its GSS code.
 WARD = re.compile(r"(E05\d{6})\w*")
 
@@ -118,7 +121,13 @@ def new_council(
 
 
 def _wards_in(box: Box, force: str) -> list[dict[str, str]]:
-    client = Client(API, API.rate, Settings.read().loader_dsn or None)
+    client = Client(
+        API,
+        API.rate,
+        Settings.read().loader_dsn or None,
+        limits=LIMITS,
+        public_only=Settings.read().live,
+    )
     known = _asked(client, f"/{force}/neighbourhoods")
     if known is None:
         raise UnknownName(f"new-council: the police API has no force {force!r}.")

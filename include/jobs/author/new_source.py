@@ -10,21 +10,31 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-import requests
-
 from include.definitions import NAME_PATTERN, validated, yaml_text
-from include.errors import PermanentError, SourceUnavailable, UnknownName
+from include.errors import (
+    BeyondLimit,
+    PermanentError,
+    SourceRejected,
+    SourceUnavailable,
+    UnknownName,
+)
+from include.extract.client import Client
 from include.jobs.author.fields import Field, fields_of, key_of
 from include.jobs.author.fit import KEY, misfits, wider
 from include.jobs.author.sample import Sample, read_sample
 from include.jobs.author.sync import sync
 from include.settings import Settings
 from include.sources import paths
+from include.sources.addresses import host_name, host_of
+from include.sources.extract import Extract
+from include.sources.limits import Limits
 from include.sources.model import FOLDER, Contract
+from include.sources.page import SentRequest
 from include.sources.raw_table import column_name
 from include.transform.staging import model_files
 
-TIMEOUT_SECONDS = 60
+# An answer is read at once, by a person who waits.
+LIMITS = Limits(answer_bytes=64 * 1024 * 1024, request_seconds=60)
 PLACE = "https://api.example.org/path"
 HEADING = """\
 # yaml-language-server: $schema=contract.schema.json
@@ -185,6 +195,7 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         host = parts.hostname
+        _ = parts.port  # raises if it is none
     except ValueError as error:
         raise PermanentError(f"new-source: {url!r} is not an address: {error}.") from error
     if parts.scheme not in ("http", "https") or not host:
@@ -274,18 +285,37 @@ def _saved(file: Path) -> bytes:
 
 
 def _fetched(url: str) -> bytes:
+    """The answer of an address, as a fetch of its source would get it.
+
+    Redirects may not leave the host, which may be a private one: a person has
+    named it.
+    """
+    _split(url)
+    host = host_of(url)
+    api = Extract.model_validate(
+        {
+            "base_url": f"https://{host}",
+            "private_hosts": [host_name(host)],
+            "rate": {"per_second": 1, "burst": 1},
+            "parallel": 1,
+            "attempts": 1,
+            "request": {"path": "/"},
+        }
+    )
+    client = Client(api, api.rate, limits=LIMITS)
     try:
-        response = requests.get(url, timeout=TIMEOUT_SECONDS)
-    except requests.RequestException as error:
-        raise SourceUnavailable(
-            f"new-source: no answer from {_shown(url)} ({type(error).__name__}). Check the "
-            "address, or save an answer and pass it with --file."
-        ) from error
-    if not response.ok:
+        request = SentRequest(method="GET", url=url)
+        return client.ask("new-source", request, check=lambda answer: None).body.read()
+    except (BeyondLimit, SourceRejected) as error:
+        said = error.what if isinstance(error, BeyondLimit) else str(error)
         raise PermanentError(
-            f"new-source: HTTP {response.status_code} from {_shown(url)}. Correct the address."
-        )
-    return response.content
+            f"new-source: {said.removeprefix('new-source: ').partition(' Retrying')[0].rstrip('.')}"
+            ". Correct the address, or save an answer and pass it with --file."
+        ) from None
+    except SourceUnavailable as error:
+        raise SourceUnavailable(
+            f"{error} Check the address, or save an answer and pass it with --file."
+        ) from None
 
 
 def _live(url: str) -> str:

@@ -14,6 +14,7 @@ from include.errors import PipelineError, ServiceUnavailable
 from include.extract.requests import lacking
 from include.sources.model import Contract, broken_contracts, contracts, every_contract
 from include.sources.raw_table import SCHEMA, expected_columns
+from include.transform import mart_rows
 from include.transform.project import FOLDER as DBT_PROJECT
 from include.warehouse.connection import connect, rows
 from include.warehouse.schema import raw_table
@@ -48,11 +49,12 @@ def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
         *map(str, (*broken_contracts().values(), *broken_councils().values())),
         *(line for contract in enabled.values() for line in of_councils(contract, known.values())),
         *of_dbt(enabled, every, names, project),
+        *mart_rows.undeclared(project),
     ]
     looked_at = [
         f"{len(every)} contracts ({len(enabled)} enabled)",
         f"{len(known)} councils",
-        "dbt's sources",
+        "dbt's sources and marts",
     ]
     if not dsn:
         return Validation(tuple(looked_at), tuple(said), _WITHOUT_DATABASE)

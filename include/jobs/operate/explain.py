@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from include.settings import Settings
 from include.sources.model import Contract, contract
 from include.sources.partition import Partition, Period
 from include.sources.raw_table import EXTRA, LINEAGE
-from include.transform.counted import counted_marts
+from include.transform.mart_rows import mart_rows, marts
 from include.warehouse import find_rows
 from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.columns.redact import WITHHELD, Withholding
@@ -94,31 +95,60 @@ def explain(
                 "(`wandle quarantine`) and its partition is loaded (`wandle ledger`)."
             )
         return Explained(found, [_origin(source, row, lake, personal) for row in rows])
-    marts = counted_marts()
-    mart = marts.get(name.removeprefix(MARTS))
-    if mart is None or not name.startswith(MARTS):
-        known = ", ".join(f"{MARTS}{known}" for known in marts)
+    if not name.startswith(MARTS):
+        known = ", ".join(f"{MARTS}{known}" for known in marts())
         raise PermanentError(
             f"explain: {name} cannot be traced. Choose raw.<source> (`wandle sources`), {known}."
         )
-    source = contract(mart.source)
+    return _explain_mart(name, wanted, lake, settings, most, personal)
+
+
+def _explain_mart(
+    name: str,
+    wanted: Mapping[str, str],
+    lake: Lake,
+    settings: Settings,
+    most: int,
+    personal: bool,
+) -> Explained:
+    mart = mart_rows(name.removeprefix(MARTS))
+    landings: Counter[str] = Counter()
+    raw: list[tuple[Contract, dict[str, Any]]] = []
     with connect(settings.need("transformer_dsn")) as connection, connection.cursor() as cursor:
-        row = find_rows.mart_row(cursor, mart.name, mart.grain, _whole_months(wanted))
-        landings, places = find_rows.rows_of_model(cursor, mart.model, mart.grain, row, most)
-        rows = [_row_at(cursor, source, place) for place in places]
-    origins = [_origin(source, found_row, lake, personal) for found_row in rows]
-    return Explained(sum(landings.values()), origins, row, landings)
+        row = find_rows.mart_row(cursor, mart.name, mart.key, _whole_months(wanted, mart.key))
+        for model in mart.made_of:
+            source = contract(model.source)
+            relation = (model.schema, model.model)
+            counts, places = find_rows.rows_of_model(
+                cursor, relation, model.key, mart.key, row, most
+            )
+            landings.update(counts)
+            raw += [(source, _row_at(cursor, source, place, name)) for place in places]
+    if not landings:
+        raise _replaced(name)
+    origins = [_origin(source, found_row, lake, personal) for source, found_row in raw]
+    return Explained(landings.total(), origins, row, dict(landings))
 
 
-def _row_at(cursor: Any, source: Contract, place: Mapping[str, Any]) -> dict[str, Any]:
-    asked = {f"_{name}": str(value) for name, value in place.items()}
-    return find_rows.raw_rows(cursor, source, asked, 1)[1][0]
+def _row_at(cursor: Any, source: Contract, place: Mapping[str, Any], name: str) -> dict[str, Any]:
+    asked = {f"_{column}": str(value) for column, value in place.items()}
+    _, found = find_rows.raw_rows(cursor, source, asked, 1)
+    if not found:
+        raise _replaced(name)
+    return found[0]
 
 
-def _whole_months(wanted: Mapping[str, str]) -> dict[str, str]:
-    """Months may be written as 2017-05."""
+def _replaced(name: str) -> PermanentError:
+    return PermanentError(
+        f"explain: the raw rows of this row of {name} have been replaced since it was built. "
+        "Build the marts again: `wandle transform`."
+    )
+
+
+def _whole_months(wanted: Mapping[str, str], types: Mapping[str, str]) -> dict[str, str]:
+    """A month may be written as 2017-05."""
     return {
-        name: f"{value}-01" if name == "month" and len(value) == len("2017-05") else value
+        name: f"{value}-01" if types.get(name) == "date" and len(value) == len("2017-05") else value
         for name, value in wanted.items()
     }
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from include.jobs.pipeline.selection import EVERYTHING, Selection
+from include.settings import Settings
 from include.sources.model import Contract, contracts
 from include.sources.partition import Partition, Period
+from include.warehouse import load as warehouse
 from include.warehouse.books import ledger, quarantine
+from include.warehouse.books.ledger import Entry
 from include.warehouse.connection import connect
 from include.warehouse.find_rows import row_counts
 
@@ -34,7 +38,17 @@ def public_entry(entry: Mapping[str, Any], contract: Contract | None = None) -> 
         "landing": entry["landing_id"],
         "seconds": round(entry["seconds"], 3),
     }
-    rest = ("rows", "pages", "bytes", "run_id", "forced_by", "error", "started_at", "finished_at")
+    rest = (
+        "step",
+        "rows",
+        "pages",
+        "bytes",
+        "run_id",
+        "forced_by",
+        "error",
+        "started_at",
+        "finished_at",
+    )
     for name in rest:
         value = entry[name]
         shown[name] = value.isoformat() if isinstance(value, datetime) else value
@@ -60,6 +74,27 @@ def ledger_entries(
         for entry in _selected(found, selection)
         if not statuses or entry["status"] in statuses
     ]
+
+
+@contextmanager
+def extract_failures_recorded(
+    contract: Contract, partition: Partition, *, dsn: str, run_id: str
+) -> Iterator[None]:
+    """Add a failed extract to the ledger, with the reason; the error is raised all the same."""
+    begun = Entry.begin(
+        contract,
+        partition,
+        run_id=run_id,
+        code_version=Settings.read().code_version,
+        step="extract",
+    )
+    try:
+        yield
+    except warehouse.INTERRUPTIONS:
+        raise
+    except BaseException as error:
+        warehouse.write_failure(dsn, begun, error)
+        raise
 
 
 def quarantined(

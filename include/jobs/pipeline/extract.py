@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 from include.councils.model import UK, Council
 from include.councils.model import council as council_named
-from include.errors import PermanentError, SourceRejected
+from include.errors import PermanentError, RetryableError, SourceRejected
 from include.extract.client import Client
 from include.extract.database import fetch_rows
 from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
@@ -77,8 +77,10 @@ def extract(
             answered=said,
             empty=empty,
         )
-    except PermanentError:
-        # The next attempt must not start from the pages that led to this error.
+    except RetryableError:
+        raise
+    except Exception:
+        # The next attempt must not start from the pages that led to this error, be it our own.
         draft.give_up()
         raise
     _report(partition, manifest)

@@ -10,15 +10,19 @@ from typing import Any
 
 from include.errors import LandingDamaged, LoadRefused, PipelineError, UnknownName
 from include.jobs.lake import Lake
+from include.jobs.pipeline.books import extract_failures_recorded
+from include.jobs.pipeline.causes import Failure
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
 from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.landing.store import ROOT
+from include.printable import one_line
 from include.settings import Settings
 from include.sources.extract import DatabaseExtract
 from include.sources.model import Contract, contracts
 from include.sources.partition import Partition
 from include.warehouse import read_back
+from include.warehouse.books.ledger import Step
 from include.warehouse.connection import connect
 
 log = logging.getLogger(__name__)
@@ -29,7 +33,7 @@ RUN_ID = "wandle ingest"
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of one partition: its ledger entry, or the error.
+    """The result of one partition: its ledger entry, or the error and the step that raised it.
 
     Both, if the newest landing was refused and an earlier one was loaded to
     restore what the raw table had lost.
@@ -38,6 +42,16 @@ class Outcome:
     partition: Partition
     entry: dict[str, Any] | None
     error: PipelineError | None
+    step: Step = "load"
+
+    @property
+    def failure(self) -> Failure | None:
+        """The error, as causes are grouped."""
+        if self.error is None:
+            return None
+        status = "refused" if isinstance(self.error, LoadRefused) else "failed"
+        place = f"{self.partition.council} {self.partition.period}"
+        return Failure(self.partition.source, place, self.step, status, str(self.error))
 
 
 def ingest(
@@ -67,14 +81,16 @@ def ingest(
             run_id=RUN_ID,
             forced_by=forced_by,
         )
+        step: Step = "extract" if fetch else "load"
         try:
             landing_id = _fetch(contract, partition, lake, dsn, progress) if fetch else None
+            step = "load"
             yield Outcome(partition, loading(landing_id=landing_id), None)
         except LoadRefused as refusal:
             restored = None if fetch else _restored(contract, partition, dsn, loading)
             yield Outcome(partition, restored, refusal)
         except PipelineError as error:
-            yield Outcome(partition, None, error)
+            yield Outcome(partition, None, error, step)
 
 
 def _fetch(
@@ -84,15 +100,16 @@ def _fetch(
     dsn: str,
     progress: Callable[[str], None],
 ) -> str:
-    return extract(
-        contract,
-        partition,
-        lake=lake,
-        run_id=RUN_ID,
-        source_dsn=_source_dsn(contract),
-        rate_shared_in=dsn,
-        progress=lambda pages: progress(f"{partition}: {pages} pages"),
-    )
+    with extract_failures_recorded(contract, partition, dsn=dsn, run_id=RUN_ID):
+        return extract(
+            contract,
+            partition,
+            lake=lake,
+            run_id=RUN_ID,
+            source_dsn=_source_dsn(contract),
+            rate_shared_in=dsn,
+            progress=lambda pages: progress(f"{partition}: {pages} pages"),
+        )
 
 
 def _restored(
@@ -134,7 +151,7 @@ def landed_partitions(
                     log.warning(
                         "%s%s/: skipped: not a valid %s",
                         prefix,
-                        f"{name}/{text}",
+                        one_line(f"{name}/{text}"),
                         contract.period,
                     )
                     continue

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from include.errors import PermanentError
+from include.jobs.pipeline.causes import Cause, Failure, causes
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse.books import ledger
@@ -32,7 +33,7 @@ def reconcile(
     with connect(dsn) as connection, connection.cursor() as cursor:
         entries = ledger.entries_of_run(cursor, contract.name, run_id)
     newest = {(entry["council"], entry["period"]): entry for entry in entries}
-    failed = []
+    failed: list[Failure] = []
     counts: Counter[str] = Counter()
     for partition, landing_id in zip(partitions, landings, strict=True):
         entry = newest.get((partition.council, partition.period.first_day))
@@ -42,10 +43,11 @@ def reconcile(
         else:
             failed.append(_failure(partition, entry))
     if failed:
+        reasons = "; ".join(map(_sentence, causes(failed)))
+        others = " The others are loaded." if counts else ""
         raise PermanentError(
-            f"{contract.name}: {len(failed)} of {len(partitions)} partitions failed: "
-            f"{'; '.join(failed)}. The others are loaded. Fix the cause, then clear the failed "
-            "tasks to retry them."
+            f"{contract.name}: {len(failed)} of {len(partitions)} partitions failed: {reasons}."
+            f"{others} Fix the cause, then clear the failed tasks to retry them."
         )
     return dict(counts)
 
@@ -62,8 +64,14 @@ def anything_loaded(
         return not ledger.loaded_in_run(cursor, contract.name, run_id).isdisjoint(landings)
 
 
-def _failure(partition: Partition, entry: dict[str, Any] | None) -> str:
-    name = f"{partition.council} {partition.period}"
-    if entry is None or entry["status"] in ledger.GOOD:
-        return f"{name} (its `extract` failed; see that task's log)"
-    return f"{name} ({entry['status']}: {entry['error']})"
+def _failure(partition: Partition, entry: dict[str, Any] | None) -> Failure:
+    if entry and entry["status"] in ledger.BAD:
+        return Failure.of(entry | {"period": str(partition.period)})
+    place = f"{partition.council} {partition.period}"
+    # Its task was killed, or never started.
+    return Failure(partition.source, place, "load", "failed", "no entry; see the logs of its tasks")
+
+
+def _sentence(cause: Cause) -> str:
+    first = cause.first
+    return f"{', '.join(cause.places)} ({first.step} {first.status}: {first.reason.rstrip('.')})"

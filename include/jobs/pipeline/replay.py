@@ -28,7 +28,7 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
     settings = Settings.read()
     with connect(dsn) as connection, connection.cursor() as cursor:
         places = quarantine.partitions(cursor)
-        for entry in ledger.newest_entries(cursor):
+        for entry in ledger.newest_loads(cursor):
             name = entry["source"]
             if entry["status"] != "refused" or (name not in asked and name not in broken):
                 continue

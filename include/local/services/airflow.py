@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -217,16 +217,31 @@ def _is_up(url: str, name: str) -> Callable[[datetime], bool]:
     return answers
 
 
-def open_schedules(settings: Settings) -> None:
-    """Unpause every DAG from its next run on, without catching up.
+def open_schedules(settings: Settings, sources: Collection[str] | None = None) -> None:
+    """Unpause the DAGs of `sources` from their next run on, without catching up.
 
-    Raises `AirflowRefused` with the first import error, if there is one.
+    By default every DAG but `housekeeping`, which deletes. Raises
+    `AirflowRefused` with the first import error, if there is one.
     """
-    api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
-    names = [f"ingest_{name}" for name in contracts()] + ["transform", "freshness_watch"]
+    api = _api(settings)
+    names = [f"ingest_{name}" for name in sources or contracts()]
+    if sources is None:
+        names += ["transform", "freshness_watch", "replay_quarantine"]
     api.wait_for_dags(names, DAGS_SECONDS)
     for name in names:
         api.unpause(name)
+
+
+def paused_dags(settings: Settings) -> list[str]:
+    """The DAGs that are paused. Raises `ServiceUnavailable` or `AirflowRefused`."""
+    found = _api(settings).listed("/dags", "dags", paused=True)
+    return sorted(dag["dag_id"] for dag in found)
+
+
+def _api(settings: Settings) -> AirflowApi:
+    return AirflowApi(
+        settings.need("airflow_url"), settings.airflow_user, settings.airflow_password
+    )
 
 
 def _get(url: str) -> requests.Response:

@@ -1,4 +1,4 @@
-"""The ledger: one row per landing, and one per attempt to load it."""
+"""The ledger: one row per landing, one per attempt to load it, one per failed extract."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from include.sources.partition import Partition
 from include.warehouse.connection import Cursor, rows
 
 Status = Literal["loaded", "unchanged", "not_published", "refused", "failed", "expired"]
+Step = Literal["extract", "load"]
 # After these, the raw table matches the newest landing at the time of the load.
 GOOD = ("loaded", "unchanged", "not_published")
+# After these, nothing was changed; the entry has the error.
+BAD = ("refused", "failed")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One attempt to load a landing. `records` = `loaded` + `quarantined` + `duplicates`.
+    """One attempt to load a landing, or a failed `extract`, which landed nothing.
+
+    `records` = `loaded` + `quarantined` + `duplicates`.
 
     These count the source's records; `rows` are those of the raw table, more
     than `loaded` where the contract makes several of one record.
@@ -51,6 +56,7 @@ class Entry:
     seconds: float
     rows: int = 0
     filled_columns: list[str] | None = None
+    step: Step = "load"
 
     @classmethod
     def begin(
@@ -61,6 +67,7 @@ class Entry:
         run_id: str,
         code_version: str,
         forced_by: str | None = None,
+        step: Step = "load",
     ) -> Entry:
         """An attempt whose landing is not known yet: `failed` until it succeeds."""
         now = datetime.now(UTC)
@@ -88,6 +95,7 @@ class Entry:
             started_at=now,
             finished_at=now,
             seconds=0.0,
+            step=step,
         )
 
     def ended(self, status: Status, **changes: Any) -> Entry:
@@ -159,11 +167,11 @@ def current_load(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | No
 
 
 def newest_attempt(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | None:
-    """The newest entry of a partition, however it ended."""
+    """The newest attempt to load a partition, however it ended."""
     found = rows(
         cursor,
         "select * from ops.load where source = $1 and council = $2 and period = $3 "
-        "order by load_id desc limit 1",
+        "and step = 'load' order by load_id desc limit 1",
         partition.source,
         partition.council,
         partition.period.first_day,
@@ -180,13 +188,22 @@ def newest_entries(cursor: Cursor) -> list[dict[str, Any]]:
     )
 
 
+def newest_loads(cursor: Cursor) -> list[dict[str, Any]]:
+    """The newest attempt to load each partition, in order of source, council and period."""
+    return rows(
+        cursor,
+        "select distinct on (source, council, period) * from ops.load where step = 'load' "
+        "order by source, council, period, load_id desc",
+    )
+
+
 def entries(cursor: Cursor) -> list[dict[str, Any]]:
     """Every entry, oldest first."""
     return rows(cursor, "select * from ops.load order by load_id")
 
 
 def entries_of_run(cursor: Cursor, source: str, run_id: str) -> list[dict[str, Any]]:
-    """The newest entry of each partition that a run loaded."""
+    """The newest entry of each partition in a run."""
     return rows(
         cursor,
         "select distinct on (council, period) * from ops.load "

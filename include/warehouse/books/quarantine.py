@@ -1,4 +1,8 @@
-"""Quarantine: the records of a partition's current load that break its contract."""
+"""Quarantine: the records of a partition's current load that break its contract.
+
+A record is kept as text. `record_bytes` has the record's own bytes where a text
+cannot: where they are not UTF-8, or hold a NUL character.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,9 @@ from include.warehouse.columns.hashing import hash_multiset
 from include.warehouse.connection import CopyCursor, Cursor, rows
 from include.warehouse.copy_binary import append
 
+# The record's own bytes, of a row.
+BYTES = "coalesce(record_bytes, convert_to(record, 'UTF8'))"
+
 _SCHEMA = pa.schema(
     {
         "source": pa.string(),
@@ -26,7 +33,8 @@ _SCHEMA = pa.schema(
         "column_name": pa.string(),
         "rule": pa.string(),
         "value": pa.string(),
-        "record": pa.binary(),
+        "record": pa.string(),
+        "record_bytes": pa.binary(),
         "found_at": pa.timestamp("us", tz="UTC"),
         "responsible": pa.string(),
     }
@@ -44,6 +52,7 @@ def replace(cursor: CopyCursor, partition: Partition, landing_id: str, records: 
 
 
 def _batch(place: tuple[Any, ...], now: datetime, records: Sequence[Quarantined]) -> pa.RecordBatch:
+    texts = [_text(record.record) for record in records]
     columns: list[Sequence[Any]] = [
         *([value] * len(records) for value in place),
         [record.record_no for record in records],
@@ -52,12 +61,19 @@ def _batch(place: tuple[Any, ...], now: datetime, records: Sequence[Quarantined]
         [record.column for record in records],
         [record.rule for record in records],
         [record.value for record in records],
-        [record.record for record in records],
+        [text for text, _ in texts],
+        [kept for _, kept in texts],
         [now] * len(records),
         [record.responsible for record in records],
     ]
     arrays = [pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
+
+
+def _text(record: bytes) -> tuple[str, bytes | None]:
+    r"""A record as text, and its bytes if the text is not exactly them but has escapes: `\xff`."""
+    text = record.decode("utf-8", "backslashreplace").replace("\0", r"\x00")
+    return text, None if text.encode() == record else record
 
 
 def content_of(records: Iterable[Quarantined]) -> str:
@@ -74,8 +90,8 @@ def listed(cursor: Cursor) -> list[dict[str, Any]]:
     """Everything in quarantine, in order of partition and record; of the record, its `bytes`."""
     return rows(
         cursor,
-        "select source, council, period, landing_id, record_no, page, page_record_no, "
-        "column_name, rule, value, found_at, responsible, length(record) as bytes "
+        "select source, council, period, landing_id, record_no, page, page_record_no, "  # noqa: S608
+        f"column_name, rule, value, found_at, responsible, octet_length({BYTES}) as bytes "
         "from ops.quarantine order by source, council, period, record_no",
     )
 

@@ -107,7 +107,8 @@ def empty(
     quarantined = _deleted(cursor, quarantine, partition.source, *place)
     newest = rows(
         cursor,
-        f"select status from ops.load where {_PLACE} order by load_id desc limit 1",  # noqa: S608
+        f"select status from ops.load where {_PLACE} and step = 'load' "  # noqa: S608, no value
+        "order by load_id desc limit 1",
         partition.source,
         *place,
     )

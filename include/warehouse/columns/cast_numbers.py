@@ -30,6 +30,8 @@ _DOUBLE = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _DOUBLE_TEXT = re.compile(_DOUBLE.replace("$", r"\Z"))
 # Up to this many digits, different decimal numbers have different doubles.
 _EXACT_DIGITS = 15
+# A double has at most 767 digits, after at most 323 zeros.
+_MOST_DIGITS = 2_000
 # Up to here, 10^s is exact as a double.
 _EXACT_SCALE = 22
 
@@ -98,6 +100,8 @@ def _gives_back(text: str | None) -> bool:
     """Whether a double, rounded to as many digits, is the number; True for other texts."""
     if text is None or not _DOUBLE_TEXT.match(text):
         return True
+    if len(text) > _MOST_DIGITS:
+        return False
     number, double = Decimal(text), float(text)
     digits = len("".join(map(str, number.as_tuple().digits)).strip("0"))
     if not digits or not math.isfinite(double):

@@ -11,6 +11,9 @@ from typing import Any
 
 from include.sources.model import Column
 
+# Records whose keys are data have ever new fields; no more than these are listed.
+MOST_FIELDS = 200
+
 # The path of a field in a record.
 Path = tuple[str, ...]
 
@@ -143,7 +146,8 @@ def _keep_unknown(
 
 
 def _keep(left: LeftOver, index: int, path: Path, value: Any) -> None:
-    left.unknown.setdefault(path, []).append(value)
+    if path in left.unknown or len(left.unknown) < MOST_FIELDS:
+        left.unknown.setdefault(path, []).append(value)
     place = left.extras.setdefault(index, {})
     for name in path[:-1]:
         place = place.setdefault(name, {})

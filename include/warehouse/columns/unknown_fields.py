@@ -10,14 +10,13 @@ from typing import Any
 from include.records.json_values import json_text
 from include.sources.model import Contract
 from include.warehouse.columns.cast import typed
+from include.warehouse.columns.flatten import MOST_FIELDS
 from include.warehouse.columns.hashing import json_forms
 
 SAMPLES = 3
 # A longer sample is truncated; a longer name cannot be a column.
 SAMPLE_CHARACTERS = 200
 NAME_CHARACTERS = 200
-# Records whose keys are data have ever new fields; no more than these are listed.
-MOST_FIELDS = 200
 # Values of a batch that are inspected for a field's type.
 LOOKED_AT = 2_000
 

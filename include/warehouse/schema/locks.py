@@ -19,6 +19,8 @@ MIGRATION_LOCK = "create table if not exists ops.migration_lock ()"
 # A load locks a row of `partition_lock`. A build locks a whole table: an idle transaction that has
 # locked only a table does not keep vacuum from removing dead rows.
 # `session` shows what its caller may see: the time only of sessions of the same role.
+# `pg_temp` stands last in each `search_path`: left out, it would be searched first, and a caller's
+# temporary view `pg_locks` would run its code as the function's owner.
 LOCKS = """
 create table if not exists ops.partition_lock (
     source text not null,
@@ -32,7 +34,7 @@ comment on table ops.partition_lock is
 comment on table ops.build_lock is 'A dbt build locks this table.';
 comment on table ops.migration_lock is '`wandle migrate` locks this table.';
 create or replace function ops.session(process integer) returns text
-language sql stable set search_path = pg_catalog as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
     select
         coalesce('`' || nullif(application_name, '') || '`', 'an unnamed application')
         || ' (role ' || coalesce(usename, 'unknown') || ', process ' || pid
@@ -45,7 +47,7 @@ language sql stable set search_path = pg_catalog as $$
     where pid = process
 $$;
 create or replace function ops.sessions_using(relation regclass) returns text
-language sql stable set search_path = pg_catalog as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
     select string_agg(distinct ops.session(held.pid), '; ')
     from pg_locks as held
     where
@@ -56,7 +58,7 @@ language sql stable set search_path = pg_catalog as $$
         and held.pid <> pg_backend_pid()
 $$;
 create or replace function ops.end_readers(mart regclass) returns bigint
-language sql security definer set search_path = pg_catalog as $$
+language sql security definer set search_path = pg_catalog, pg_temp as $$
     select count(*) filter (where pg_terminate_backend(held.pid))
     from pg_locks as held
     join pg_stat_activity as reader on reader.pid = held.pid

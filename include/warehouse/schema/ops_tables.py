@@ -57,6 +57,7 @@ create table if not exists ops.load (
     seconds double precision not null,
     rows bigint not null default 0,
     filled_columns text[],
+    step text not null default 'load' check (step in ('extract', 'load')),
     check (status not in ('loaded', 'unchanged') or records = loaded + quarantined + duplicates)
 );
 create index if not exists load_partition on ops.load (source, council, period, load_id desc);
@@ -72,7 +73,8 @@ create table if not exists ops.quarantine (
     column_name text,
     rule text not null,
     value text,
-    record bytea not null,
+    record text not null,
+    record_bytes bytea,
     found_at timestamptz not null,
     responsible text not null default 'publisher' check (responsible in ('publisher', 'us')),
     primary key (source, council, period, record_no)
@@ -137,6 +139,12 @@ COLUMNS = (
     ("load", "rows", "bigint not null default 0", "update ops.load set rows = loaded"),
     ("load", "filled_columns", "text[]", ""),
     (
+        "load",
+        "step",
+        "text not null default 'load' check (step in ('extract', 'load'))",
+        "",
+    ),
+    (
         "quarantine",
         "responsible",
         "text not null default 'publisher' check (responsible in ('publisher', 'us'))",
@@ -148,6 +156,29 @@ COLUMNS = (
     ("landing", "erased", "bigint not null default 0", ""),
 )
 
+# In earlier versions, a record was kept only as bytes.
+READABLE = """
+alter table ops.quarantine rename column record to record_bytes;
+alter table ops.quarantine alter column record_bytes drop not null, add column record text;
+do $$
+declare
+    kept record;
+begin
+    for kept in select ctid, record_bytes from ops.quarantine loop
+        begin
+            update ops.quarantine
+            set record = convert_from(kept.record_bytes, 'UTF8'), record_bytes = null
+            where ctid = kept.ctid;
+        exception when character_not_in_repertoire then
+            update ops.quarantine set record = encode(kept.record_bytes, 'escape')
+            where ctid = kept.ctid;
+        end;
+    end loop;
+end
+$$;
+alter table ops.quarantine alter column record set not null;
+"""
+
 VIEWS = """
 create or replace view ops.quarantine_overview as
 select source, council, period, landing_id, record_no, page, page_record_no, column_name, rule,
@@ -155,7 +186,10 @@ select source, council, period, landing_id, record_no, page, page_record_no, col
 from ops.quarantine;
 comment on view ops.quarantine_overview is
     'Quarantine without values and records, which may be personal.';
-comment on table ops.load is 'The ledger: one row per attempt to load a landing.';
+comment on table ops.load is
+    'The ledger: one row per attempt to load a landing, and per failed extract.';
+comment on column ops.quarantine.record_bytes is
+    'The bytes of `record`, if they are not UTF-8 text; `record` then has escapes.';
 comment on table ops.removal is
     'Landings that S3 holds no longer, and why; who was erased only as a keyed hash.';
 comment on table ops.rate_limit is
@@ -199,7 +233,19 @@ def make(connection: psycopg.Connection, changed: list[str]) -> None:
             connection.execute(sql.SQL(fill))
         changed.append(f"added ops.{name}.{column}")
     _statuses(connection, changed)
+    _readable_records(connection, changed)
     connection.execute(VIEWS)
+
+
+def _readable_records(connection: psycopg.Connection, changed: list[str]) -> None:
+    """Keep the quarantined records of an earlier version as text."""
+    found = connection.execute(
+        "select 1 from pg_attribute where attrelid = 'ops.quarantine'::regclass "
+        "and attname = 'record' and atttypid = 'bytea'::regtype"
+    ).fetchone()
+    if found:
+        connection.execute(READABLE)
+        changed.append("made ops.quarantine.record readable")
 
 
 def _statuses(connection: psycopg.Connection, changed: list[str]) -> None:

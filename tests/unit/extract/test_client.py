@@ -77,7 +77,9 @@ def test_what_may_pass_is_asked_again(api, pauses, status):
 def test_what_does_not_pass_is_retryable_after_the_contracts_attempts(api, pauses, status):
     call = api.get(URL, status=status)
 
-    with pytest.raises(SourceUnavailable, match=rf"{WHO}: HTTP {status} from {URL}\. The next"):
+    with pytest.raises(
+        SourceUnavailable, match=rf"{WHO}: HTTP {status} from {URL}\. Try again later"
+    ):
         ask(client(attempts=3))
 
     assert call.call_count == 3
@@ -253,6 +255,18 @@ def test_each_attempt_is_told_in_the_log(api, caplog):
     ask()
 
     assert "attempt 1 of 5 failed: gauges kingston 2017-05: HTTP 500" in caplog.text
+    assert "Try again later" not in caplog.text
+
+
+def test_the_last_attempt_promises_no_retry(api, pauses):
+    api.get(URL, status=503)
+
+    with pytest.raises(SourceUnavailable) as caught:
+        ask(client(attempts=5))
+
+    assert caught.type is SourceUnavailable
+    assert "retry" not in str(caught.value)
+    assert str(caught.value).endswith("Try again later.")
 
 
 @pytest.mark.parametrize("pause", ["0", "-1", "Mon, 01 Jan 2001 00:00:00 GMT", "9" * 5000, None])

@@ -1,15 +1,13 @@
 """The state folder: secrets made once, addresses of its own, a settings file for everybody else."""
 
-import json
-import shutil
 import stat
 from datetime import date
 
 import pytest
 
-from include.local.home import StateDamaged, read_json, write_private
+from include.local.home import read_json, write_private
 from include.local.services.airflow import airflow_environment
-from include.local.state import make_secrets, prepare, read_secrets, set_as_of
+from include.local.state import prepare, read_secrets, set_as_of
 from include.settings import Settings
 
 
@@ -114,89 +112,3 @@ def test_tasks_of_the_live_mode_know_no_sandbox(settings):
 
     assert environment["WANDLE_LIVE"] == "1"
     assert environment["WANDLE_SANDBOX_URL"] == ""
-
-
-DAMAGED = {
-    "cut short": lambda text: text[: len(text) // 2],
-    "empty": lambda text: "",
-    "another value": lambda text: "[]",
-    "not UTF-8": lambda text: text.encode()[:40] + b"\xff\xfe" + text.encode()[40:],
-    "a secret without a value": lambda text: text.replace(json.loads(text)["pseudonym_key"], "", 1),
-    "an empty object": lambda text: "{}",
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
-def test_damaged_secrets_are_refused_and_never_replaced(settings, damage):
-    prepare(settings)
-    path = settings.home / "secrets.json"
-    text = path.read_text()
-    damaged = damage(text)
-    path.write_bytes(damaged if isinstance(damaged, bytes) else damaged.encode())
-    before = path.read_bytes()
-
-    with pytest.raises(
-        StateDamaged, match=r"secrets\.json is damaged.*secrets\.copy\.json"
-    ) as said:
-        prepare(settings)
-
-    assert path.read_bytes() == before
-    assert (settings.home / "secrets.copy.json").read_text() == text
-    assert not [value for value in json.loads(text).values() if value in str(said.value)]
-
-
-def test_secrets_are_as_they_were_once_the_copy_is_restored(settings):
-    made = prepare(settings)
-    (settings.home / "secrets.json").write_text("{")
-
-    shutil.copy(settings.home / "secrets.copy.json", settings.home / "secrets.json")
-
-    assert prepare(settings) == made
-
-
-@pytest.mark.parametrize("trace", ["copy", "database"])
-def test_lost_secrets_are_not_made_again_where_something_was_made_with_them(settings, trace):
-    prepare(settings)
-    (settings.home / "secrets.json").unlink()
-    if trace == "database":
-        (settings.home / "secrets.copy.json").unlink()
-        (settings.home / "postgres").mkdir()
-
-    with pytest.raises(StateDamaged, match="is gone"):
-        prepare(settings)
-
-    assert not (settings.home / "secrets.json").exists()
-
-
-@pytest.mark.parametrize("damage", ["{", "[]", ""])
-def test_a_damaged_copy_is_made_again_from_intact_secrets(settings, damage):
-    prepare(settings)
-    copy = settings.home / "secrets.copy.json"
-    copy.write_text(damage)
-
-    prepare(settings)
-
-    assert copy.read_text() == (settings.home / "secrets.json").read_text()
-
-
-def test_a_secret_that_a_newer_version_needs_is_added_to_both_copies(settings):
-    settings.home.mkdir()
-    make_secrets(settings.home, {"old": lambda: "a"})
-
-    make_secrets(settings.home, {"old": lambda: "b", "new": lambda: "c"})
-
-    for name in ("secrets.json", "secrets.copy.json"):
-        assert json.loads((settings.home / name).read_text()) == {"old": "a", "new": "c"}
-
-
-def test_a_damaged_sandbox_file_is_refused_and_stays(settings):
-    prepare(settings)
-    path = settings.home / "sandbox.json"
-    path.write_text('{"seed": 7, "as')
-
-    with pytest.raises(StateDamaged, match=r"sandbox\.json is damaged"):
-        prepare(settings)
-    with pytest.raises(StateDamaged, match=r"sandbox\.json is damaged"):
-        set_as_of(settings, date(2026, 12, 24))
-
-    assert path.read_text() == '{"seed": 7, "as'

@@ -23,7 +23,7 @@ from include.transform.process import environment
     ],
 )
 def test_a_database_that_is_away_or_busy_is_retryable(message):
-    with pytest.raises(ServiceUnavailable, match="next retry"):
+    with pytest.raises(ServiceUnavailable, match="Try again later"):
         raise failure("dbt build", message)
 
 

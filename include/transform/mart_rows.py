@@ -1,0 +1,173 @@
+"""The rows that a mart's rows are made of, as the mart's YAML file declares: `made_of`.
+
+A row is made of the rows of a staging or intermediate model that have its primary key. That
+model has the lineage columns, which lead to the raw rows. A key column that is computed in the
+mart names its `expression` over the model's columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from include.errors import UnknownName, WrongDefinition
+from include.sources.raw_table import quoted
+from include.transform.project import FOLDER
+
+LINEAGE = ("council", "landing_id", "record_no")
+
+_REF = re.compile(r"""\bref\(\s*['"](\w+)['"]\s*\)""")
+_SOURCE = re.compile(r"""\bsource\(\s*['"]raw['"]\s*,\s*['"](\w+)['"]\s*\)""")
+
+
+@dataclass(frozen=True)
+class MadeOf:
+    """A model of one source; `key` has an SQL expression for each key column of the mart."""
+
+    schema: str
+    model: str
+    source: str
+    key: dict[str, str]
+
+
+@dataclass(frozen=True)
+class MartRows:
+    """A mart; `key` maps the columns of its primary key to their SQL types."""
+
+    name: str
+    key: dict[str, str]
+    made_of: tuple[MadeOf, ...]
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model of the project: its description, and what its SQL reads."""
+
+    folder: Path
+    path: Path
+    described: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.described["name"])
+
+    @property
+    def columns(self) -> dict[str, dict[str, Any]]:
+        return {column["name"]: column for column in self.described.get("columns", ())}
+
+    @property
+    def schema(self) -> str:
+        """The folder below `models`, which is the schema that dbt builds it in."""
+        return self.path.parts[1]
+
+    def reads(self, pattern: re.Pattern[str]) -> set[str]:
+        sql = (self.folder / self.path).with_name(f"{self.name}.sql")
+        return set(pattern.findall(sql.read_text(encoding="utf-8"))) if sql.exists() else set()
+
+
+def marts(folder: Path = FOLDER) -> list[str]:
+    """The names of all marts."""
+    return [name for name, model in _models(folder).items() if model.schema == "marts"]
+
+
+def mart_rows(name: str, folder: Path = FOLDER) -> MartRows:
+    """What a mart's rows are made of.
+
+    Raises `UnknownName` for another name, and `WrongDefinition` with the line
+    to add if the mart does not say it.
+    """
+    models = _models(folder)
+    mart = models.get(name)
+    if mart is None or mart.schema != "marts":
+        known = ", ".join(f"marts.{mart}" for mart in marts(folder))
+        raise UnknownName(f"unknown mart {name!r}. Choose one of {known}.")
+    keys = [rule for rule in mart.described.get("constraints", ()) if rule["type"] == "primary_key"]
+    if not keys:
+        raise _wrong(mart, "its rows cannot be told apart. Add a `primary_key` to `constraints`")
+    named = _meta(mart.described).get("made_of")
+    if not named:
+        likely = sorted(ref for ref in mart.reads(_REF) if _leads_back(models.get(ref)))
+        lines = " or ".join(f"`config: {{meta: {{made_of: {model}}}}}`" for model in likely)
+        raise _wrong(
+            mart,
+            "it does not say which rows its rows are made of. Add to the model: "
+            + (lines or "`config: {meta: {made_of: <a model with its lineage columns>}}`"),
+        )
+    key = {}
+    for column in keys[0]["columns"]:
+        if column not in mart.columns:
+            raise _wrong(mart, f"its key column {column} is not under `columns`. Describe it")
+        key[column] = str(mart.columns[column].get("data_type", "text"))
+    parts = [named] if isinstance(named, str) else named
+    return MartRows(name, key, tuple(_made_of(models, mart, part, list(key)) for part in parts))
+
+
+def undeclared(folder: Path = FOLDER) -> Iterator[str]:
+    """What keeps marts from being explained, one sentence for each."""
+    for name in marts(folder):
+        try:
+            mart_rows(name, folder)
+        except WrongDefinition as error:
+            yield str(error)
+
+
+def _made_of(models: dict[str, _Model], mart: _Model, name: str, key: list[str]) -> MadeOf:
+    model = models.get(name)
+    if model is None or not _leads_back(model):
+        raise _wrong(
+            mart, f"`made_of: {name}`: expected a model with the columns {', '.join(LINEAGE)}"
+        )
+    sources = _sources(models, model)
+    if len(sources) != 1:
+        found = ", ".join(sorted(sources)) or "none"
+        raise _wrong(
+            mart,
+            f"`made_of: {name}`: expected a model of one source, found {found}. List its parts",
+        )
+    expressions = {}
+    for column in key:
+        own = _meta(mart.columns[column]).get("expression")
+        if own is None and column not in model.columns:
+            raise _wrong(
+                mart,
+                f"{name} has no column {column}. Add to that column of the mart: "
+                f"`config: {{meta: {{expression: <SQL over columns of {name}>}}}}`",
+            )
+        expressions[column] = own or quoted(column)
+    return MadeOf(model.schema, name, sources.pop(), expressions)
+
+
+def _sources(models: dict[str, _Model], model: _Model) -> set[str]:
+    """The sources of a model and of all models that it reads."""
+    found = model.reads(_SOURCE)
+    for name in model.reads(_REF):
+        if name in models:
+            found |= _sources(models, models[name])
+    return found
+
+
+def _leads_back(model: _Model | None) -> bool:
+    return model is not None and all(column in model.columns for column in LINEAGE)
+
+
+def _models(folder: Path) -> dict[str, _Model]:
+    found = {}
+    for path in sorted(folder.glob("models/*/**/*.yml")):
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        for described in content.get("models", ()):
+            found[described["name"]] = _Model(folder, path.relative_to(folder), described)
+    return found
+
+
+def _meta(described: dict[str, Any]) -> dict[str, Any]:
+    meta: dict[str, Any] = described.get("config", {}).get("meta", {})
+    return meta
+
+
+def _wrong(mart: _Model, what: str) -> WrongDefinition:
+    return WrongDefinition(f"{mart.path}: {mart.name}: {what}.")

@@ -1,0 +1,94 @@
+"""Explaining the rows of every mart: from the built mart back to the records in S3."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from include.errors import PermanentError
+from include.jobs.operate.explain import explain
+from include.jobs.pipeline.transform import build
+from include.settings import Settings
+from include.transform.mart_rows import mart_rows, marts
+
+DAY = "2026-11-10"
+INGESTED = (
+    ("police_ward_boundaries",),
+    ("police_street_crime", "--period", "2026-06"),
+    ("weather_hourly", "--period", DAY),
+    ("flood_stations",),
+    ("flood_readings", "--period", DAY),
+)
+
+
+@pytest.fixture
+def built(wandle, generated, new_database, migrated, monkeypatch, tmp_path) -> Any:
+    """A database with the marts of Sutton, built from every source that they need."""
+    database = new_database(migrated.name)
+    monkeypatch.setenv("WANDLE_LOADER_DSN", database.dsn())
+    monkeypatch.setenv("WANDLE_TRANSFORMER_DSN", database.dsn("wandle_transformer"))
+    for source, *period in INGESTED:
+        code, _, err = wandle("ingest", source, "--council", "sutton", *period)
+        assert code == 0, err
+    for layer in ("staging", "marts"):
+        build(layer, dsn=database.dsn("wandle_transformer"), run_id="run", home=tmp_path / "dbt")
+    return database
+
+
+def keys_of(database: Any, mart: str, where: str = "true") -> list[dict[str, str]]:
+    """The keys of a few rows of a mart."""
+    columns = list(mart_rows(mart).key)
+    listed = ", ".join(f"{name}::text" for name in columns)
+    found = database.query(
+        f"select {listed} from marts.{mart} where {where} order by md5(({listed})::text) limit 3"
+    )
+    return [dict(zip(columns, row, strict=True)) for row in found]
+
+
+def test_the_rows_of_every_mart_lead_back_to_the_records_they_were_made_of(built, lake, wandle):
+    def explained(mart: str, key: dict[str, str]) -> Any:
+        settings = Settings.read()
+        return explain(f"marts.{mart}", key, lake=lake, settings=settings, most=100)
+
+    for mart in marts():
+        keys = keys_of(built, mart)
+        assert keys, f"marts.{mart} is empty"
+        for key in keys:
+            found = explained(mart, key)
+            assert 0 < found.found == len(found.origins) == sum(found.landings.values())
+            assert {origin.partition.council for origin in found.origins} == {"sutton"}
+
+    (key, *_) = keys_of(built, "daily_weather")
+    hours = explained("daily_weather", key)
+    assert hours.found == 24
+    assert (
+        max(origin.row["temperature_2m"] for origin in hours.origins)
+        == (hours.mart_row["highest_celsius"])
+    )
+    assert {origin.row["point_name"] for origin in hours.origins} == {key["point_name"]}
+    assert {origin.partition.period.first_day for origin in hours.origins} == {
+        date.fromisoformat(DAY)
+    }
+
+    (key, *_) = keys_of(built, "daily_river_levels")
+    readings = explained("daily_river_levels", key)
+    assert readings.mart_row["readings"] <= readings.found
+    assert {origin.row["measure"] for origin in readings.origins} == {key["measure"]}
+
+    (key, *_) = keys_of(built, "crime_outcomes_monthly", "outcome_category = 'No outcome yet'")
+    crimes = explained("crime_outcomes_monthly", key)
+    assert crimes.found == crimes.mart_row["crimes"]
+    assert {json.loads(origin.record)["outcome_status"] for origin in crimes.origins} == {None}
+
+    options = [part for name, value in key.items() for part in ("--key", f"{name}={value}")]
+    code, out, _ = wandle("explain", "marts.crime_outcomes_monthly", *options)
+    assert code == 0
+    assert f"raw rows of landing {crimes.origins[0].manifest.landing_id}" in out
+    assert "https://data.police.uk" in out or "POST " in out
+
+    built.query("delete from raw.police_street_crime")
+    with pytest.raises(PermanentError, match="have been replaced since it was built"):
+        explained("crime_outcomes_monthly", key)

@@ -1,0 +1,128 @@
+"""Every mart says which rows its rows are made of, and one that does not says what to add."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include.errors import UnknownName, WrongDefinition
+from include.transform.mart_rows import mart_rows, marts, undeclared
+
+STAGING = """\
+models:
+  - name: stg_rain__hourly
+    columns:
+      - {name: council, data_type: text}
+      - {name: day, data_type: date}
+      - {name: gauge, data_type: text}
+      - {name: landing_id, data_type: text}
+      - {name: record_no, data_type: bigint}
+"""
+MART = """\
+models:
+  - name: daily_rain
+%s    constraints:
+      - {type: primary_key, columns: [council, day]}
+    columns:
+      - {name: council, data_type: text}
+      - {name: day, data_type: date}
+"""
+MADE_OF = "    config: {meta: {made_of: stg_rain__hourly}}\n"
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A dbt project with one staging model and one mart, which has a line to add."""
+    staging, of_marts = tmp_path / "models/staging/rain", tmp_path / "models/marts"
+    staging.mkdir(parents=True)
+    of_marts.mkdir()
+    (staging / "stg_rain__hourly.yml").write_text(STAGING)
+    (staging / "stg_rain__hourly.sql").write_text("select * from {{ source('raw', 'rain') }}")
+    (of_marts / "daily_rain.yml").write_text(MART % "")
+    (of_marts / "daily_rain.sql").write_text("select * from {{ ref('stg_rain__hourly') }}")
+    return tmp_path
+
+
+def declare(project: Path, old: str, new: str) -> None:
+    file = project / "models/marts/daily_rain.yml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def test_every_mart_of_the_project_can_be_explained():
+    assert len(marts()) >= 4
+    assert list(undeclared()) == []
+
+
+def test_a_computed_key_column_is_compared_by_its_expression():
+    (crimes,) = mart_rows("crime_outcomes_monthly").made_of
+
+    assert (crimes.schema, crimes.model) == ("intermediate", "int_police__crimes")
+    assert crimes.source == "police_street_crime"
+    assert crimes.key["outcome_category"] == "coalesce(outcome_category, 'No outcome yet')"
+    assert crimes.key["month"] == '"month"'
+
+
+def test_a_new_mart_is_told_the_line_to_add(project):
+    with pytest.raises(WrongDefinition) as caught:
+        mart_rows("daily_rain", project)
+
+    assert str(caught.value) == (
+        "models/marts/daily_rain.yml: daily_rain: it does not say which rows its rows are made of. "
+        "Add to the model: `config: {meta: {made_of: stg_rain__hourly}}`."
+    )
+    assert list(undeclared(project)) == [str(caught.value)]
+
+
+def test_with_that_line_it_can_be_explained(project):
+    declare(project, "    constraints:", f"{MADE_OF}    constraints:")
+
+    found = mart_rows("daily_rain", project)
+
+    assert found.key == {"council": "text", "day": "date"}
+    assert [(one.schema, one.model, one.source) for one in found.made_of] == [
+        ("staging", "stg_rain__hourly", "rain")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("stg_rain__hourly", "stg_rain__daily", "expected a model with the columns council, land"),
+        ("[council, day]", "[council, wet]", "key column wet is not under `columns`"),
+        ("      - {type: primary_key, columns: [council, day]}\n", "", "Add a `primary_key`"),
+        (
+            "[council, day]}\n    columns:\n",
+            "[council, wet]}\n    columns:\n      - {name: wet, data_type: boolean}\n",
+            "has no column wet. Add to that column of the mart: `config: {meta: {expression:",
+        ),
+    ],
+)
+def test_a_wrong_declaration_is_named(project, old, new, said):
+    declare(project, "    constraints:", f"{MADE_OF}    constraints:")
+    if old.startswith("      - {type"):
+        declare(project, "    constraints:\n", "")
+    declare(project, old, new)
+
+    with pytest.raises(WrongDefinition) as caught:
+        mart_rows("daily_rain", project)
+
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("models/marts/daily_rain.yml: daily_rain: ")
+
+
+def test_a_model_of_two_sources_is_refused(project):
+    declare(project, "    constraints:", f"{MADE_OF}    constraints:")
+    (project / "models/staging/rain/stg_rain__hourly.sql").write_text(
+        "{{ source('raw', 'rain') }} union all {{ source('raw', 'snow') }}"
+    )
+
+    with pytest.raises(WrongDefinition, match="expected a model of one source, found rain, snow"):
+        mart_rows("daily_rain", project)
+
+
+def test_an_unknown_mart_is_told_the_known_ones(project):
+    with pytest.raises(UnknownName, match=r"unknown mart 'snow'\. Choose one of marts\.daily_rain"):
+        mart_rows("snow", project)
