@@ -182,6 +182,9 @@ Deletes data past retention every day. `retention_days` in each contract sets th
 - *expired*: personal data of a period past the limit. Rows and quarantine are deleted too, and the
   ledger says `expired`.
 
+Sources that are switched off or whose contract file is gone count, too. `find_unknown_retention`
+fails if no contract of a source is known.
+
 `ops.removal` records what was deleted and why. **Trigger** it with *dry run* to only log it.
 
 A new environment starts with this DAG paused, because it deletes. While it is paused, nothing is
@@ -220,11 +223,19 @@ def housekeeping() -> None:
         return counts
 
     @task(execution_timeout=BOOKKEEPING_TIMEOUT)
+    def find_unknown_retention() -> None:
+        """Fail if a source has data, but no contract that says how long to keep them."""
+        from include.jobs.operate.housekeeping import refuse_unknown_retention
+
+        refuse_unknown_retention(lake=lake(), dsn=loader_dsn())
+
+    @task(execution_timeout=BOOKKEEPING_TIMEOUT)
     def complete() -> None:
         """Fail if a contract cannot be read: nothing of its source was deleted."""
         require_every_contract("housekeeping", but=every_contract())
 
     clean() >> complete()
+    find_unknown_retention()
 
 
 def _planned(places: list[dict[str, str]]) -> list[Partition]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, Text, WrongField
-from include.sources.addresses import base_url, host_name, host_of
+from include.sources.addresses import base_url, host_name, host_of, is_loopback
 from include.sources.formats import Format
 from include.sources.paging import Answers, Paging
 from include.sources.templates import (
@@ -163,7 +163,8 @@ class Extract(Way):
 
     kind: Literal["http"] = "http"
     base_url: BaseUrl = Field(
-        pattern=r"^https://", description="The live API, without a trailing slash."
+        description="The live API, without a trailing slash: https://, or http:// for a server on "
+        "this machine."
     )
     hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = Field(
         default=(),
@@ -206,13 +207,19 @@ class Extract(Way):
 
     @property
     def private_names(self) -> frozenset[str]:
-        """The names of the hosts that may be at private addresses, without ports."""
-        return frozenset(urlsplit(f"https://{host}").hostname or "" for host in self.private_hosts)
+        """The hosts that may be at private addresses, without ports: listed, or this machine."""
+        names = [urlsplit(f"https://{host}").hostname or "" for host in self.private_hosts]
+        own = urlsplit(self.base_url).hostname or ""
+        return frozenset(names + [own] * is_loopback(own))
 
     @property
     def ways(self) -> dict[str, Way]:
         """Each way to request the source, by its name in manifests."""
         return {"api": self} | ({"archive": self.archive} if self.archive else {})
+
+    def base_url_of(self, way: str) -> str:
+        """The base URL of a way, by its name."""
+        return (self.archive.base_url if self.archive and way == "archive" else "") or self.base_url
 
     def values_of(self, way: Way) -> tuple[str, ...]:
         """The placeholders that a way's requests may use, except columns and councils' names."""
