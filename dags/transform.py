@@ -1,7 +1,10 @@
 """Raw tables -> staging -> marts -> dbt docs, whenever a raw table has changed.
 
-Loads that finish during a run share the next one. `freshness` reports sources
-that have not been checked for too long; it does not block the build.
+A model that fails holds back only what depends on it: everything else is
+built and published, and `reconcile` fails the run and names what failed and
+what is stale because of it. Loads that finish during a run share the next one.
+`freshness` reports sources that have not been checked for too long; it does
+not block the build.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAny, dag, task
 
-from dags._tasks import DEFAULTS, lake, postgres_dsn
+from dags._tasks import BOOKKEEPING_TIMEOUT, DEFAULTS, lake, postgres_dsn
 from include.sources.model import broken_contracts, contracts
 
 # The assets that the `announce` tasks update; an event may still wait if a contract is broken.
@@ -36,19 +39,26 @@ def transform() -> None:
 
         return build("staging", dsn=postgres_dsn(CONNECTION), run_id=ti.run_id)
 
-    @task
+    @task(trigger_rule="all_done")
     def marts(ti: Any = None) -> dict[str, Any]:
-        """Build and test the marts; a retry builds only what failed."""
+        """Build and test the marts that depend on nothing that failed in `staging`."""
         from include.jobs.pipeline.transform import build
 
         return build("marts", dsn=postgres_dsn(CONNECTION), run_id=ti.run_id)
 
-    @task
+    @task(trigger_rule="all_done")
     def publish() -> str:
         """Publish the dbt docs to S3, where the plugin serves them. Returns their address."""
         from include.jobs.pipeline.transform import generate_docs
 
         return generate_docs(dsn=postgres_dsn(CONNECTION), lake=lake())
+
+    @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+    def reconcile(ti: Any = None) -> None:
+        """Fail the run unless every model was built; names what failed and what is stale."""
+        from include.jobs.pipeline.transform import refuse_unfinished
+
+        refuse_unfinished(dsn=postgres_dsn(CONNECTION), run_id=ti.run_id)
 
     @task
     def freshness() -> list[dict[str, Any]]:
@@ -57,7 +67,7 @@ def transform() -> None:
 
         return freshness(dsn=postgres_dsn(CONNECTION))
 
-    staging() >> marts() >> publish()
+    staging() >> marts() >> [publish(), reconcile()]
     freshness()
 
 

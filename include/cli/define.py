@@ -12,7 +12,8 @@ from include.cli.terminal import JsonOption, settings_for
 from include.errors import PermanentError
 from include.local.status import PlatformStopped, refuse_stopped
 from include.settings import Settings
-from include.sources.model import require_every_contract
+from include.sources.model import Contract, require_every_contract
+from include.sources.model import contract as source_named
 from include.sources.partition import Grain
 from include.terminal import counted, print_json, say
 
@@ -195,6 +196,14 @@ def _print_validation(found: Validation) -> None:
 
 @commands.command()
 def migrate(
+    rebuild: Annotated[
+        str,
+        typer.Option(
+            "--rebuild",
+            metavar="SOURCE",
+            help="Recreate the raw table of this source, and load it from S3.",
+        ),
+    ] = "",
     rotate: Annotated[
         list[str] | None,
         typer.Option(
@@ -204,29 +213,67 @@ def migrate(
 ) -> None:
     """Create or update warehouse roles and tables to match the contracts.
 
-    If Airflow is running on this machine, unpauses the DAGs of new sources.
+    Columns are added, renamed (`renamed_from`) and widened without data loss. Where a type
+    cannot be changed, `--rebuild` makes a new table; readers see the old rows until the new
+    ones are complete. Reports partitions that were loaded by older rules. If Airflow is running
+    on this machine, unpauses the DAGs of new sources.
 
     On AWS (WANDLE_ENVIRONMENT is set), also fills the environment's secrets and creates
     Airflow's metadata database.
 
-    Examples: `wandle migrate`, `wandle migrate --rotate wandle_loader`
+    Examples: `wandle migrate`, `wandle migrate --rebuild SOURCE`,
+    `wandle migrate --rotate wandle_loader`
     """
-    from include.jobs.aws.environment import migrate_environment
-    from include.jobs.migrate import migrate as run
+    from include.jobs.aws.environment import admin_dsn_of
+    from include.jobs.rules import loaded_by_older_rules
     from include.local import platform
     from include.sources.model import contracts
 
-    settings = settings_for("postgresql")
-    if settings.environment:
-        changed = migrate_environment(settings, rotate=rotate or ())
-    elif rotate:
+    settings = settings_for("postgresql", *(["s3"] if rebuild else []))
+    if rotate and not settings.environment:
         raise PermanentError(
             "migrate: --rotate works on AWS only, and WANDLE_ENVIRONMENT is not set."
         )
+    if rebuild:
+        changed = _rebuild(settings, source_named(rebuild), rotate or [])
     else:
-        changed = run(settings.need("admin_dsn"), {})
+        changed = _migrate(settings, rotate or [])
     for change in changed or ["Nothing to change: the database is up to date."]:
         say(change)
     made = [name for name in contracts() if f"created raw.{name}" in changed]
     platform.open_new_schedules(settings, made, report=say)
+    for line in loaded_by_older_rules(admin_dsn_of(settings), settings):
+        say(line, mark="•", style="yellow")
     require_every_contract("migrate")
+
+
+def _migrate(settings: Settings, rotate: list[str]) -> list[str]:
+    from include.jobs.aws.environment import migrate_environment
+    from include.jobs.migrate import migrate as run
+
+    if settings.environment:
+        return migrate_environment(settings, rotate=rotate)
+    return run(settings.need("admin_dsn"), {}, settings)
+
+
+def _rebuild(settings: Settings, contract: Contract, rotate: list[str]) -> list[str]:
+    """Migrate, with the table that refuses to follow rebuilt; then nothing else may refuse."""
+    from include.cli.terminal import progress
+    from include.jobs.aws.environment import admin_dsn_of
+    from include.jobs.lake import lake_of
+    from include.jobs.pipeline.rebuild import rebuild
+    from include.warehouse.schema.migrate import MigrationRefused
+
+    changed: list[str] = []
+    try:
+        changed += _migrate(settings, rotate)
+    except MigrationRefused as refused:
+        changed += refused.changed
+    with progress() as advance:
+        changed += rebuild(
+            contract,
+            lake=lake_of(settings),
+            admin_dsn=admin_dsn_of(settings),
+            progress=advance,
+        )
+    return [*changed, *_migrate(settings, []), "Next: `wandle transform`."]

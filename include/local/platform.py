@@ -211,7 +211,7 @@ def migrate_warehouse(settings: Settings) -> None:
 
     generated = read_secrets(settings.home)
     passwords = {role: generated[role] for role in ROLES.values()}
-    migrate(settings.need("admin_dsn"), passwords)
+    migrate(settings.need("admin_dsn"), passwords, settings)
 
 
 def _refuse_wrong_payloads(settings: Settings) -> None:

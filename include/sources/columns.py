@@ -45,6 +45,12 @@ class Column(Definition):
         description="Dotted path in the record, `\\.` for a dot within a name; the column's "
         "name if left out.",
     )
+    renamed_from: str = Field(
+        default="",
+        json_schema_extra={"pattern": f"{NAME_PATTERN.pattern}|^$"},
+        description="The column's name before: `wandle migrate` moves its values. Keep the "
+        "field's name in `path`.",
+    )
     request: str = Field(default="", description="Value of the request to use: `ward.code`.")
     position: bool = Field(default=False, description="The record's number in its page, from 1.")
     required: bool = Field(default=False, description="Null or absent breaks the contract.")
@@ -106,6 +112,11 @@ class Column(Definition):
                 "put the field's name in `path`"
             )
         return value
+
+    @field_validator("renamed_from")
+    @classmethod
+    def _was_a_column_name(cls, value: str) -> str:
+        return cls._is_a_column_name(value) if value else value
 
     @field_validator("type")
     @classmethod

@@ -45,6 +45,13 @@ def _check_columns(contract: Contract) -> None:
             raise WrongField(
                 f"columns must be unique, but {name!r} appears twice", "columns", place, "name"
             )
+    before = [column.renamed_from for column in contract.columns]
+    for place, name in enumerate(before):
+        if name and (name in names or before.count(name) > 1):
+            raise WrongField(
+                f"`renamed_from` names {name!r}, which another column uses",
+                *("columns", place, "renamed_from"),
+            )
     for place, name in enumerate(contract.key):
         if name not in names:
             raise WrongField(f"`key` names {name!r}; columns: {', '.join(names)}", "key", place)

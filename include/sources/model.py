@@ -227,6 +227,7 @@ class Contract(Definition):
         for column in decides["columns"]:
             del column["description"]
             column.pop("responsible", None)
+            column.pop("renamed_from", None)
         if isinstance(self.extract, Extract) and self.extract.archive:
             archive = self.extract.archive.model_dump(
                 mode="json", include={"format", "paths"}, exclude_defaults=True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import product
 
 from include.definitions import NAME_PATTERN
 from include.sources.columns import SYSTEM_COLUMNS
-from include.sources.model import Contract
+from include.sources.extract import Extract
+from include.sources.model import Column, Contract
 
 SCHEMA = "raw"
 # Fields that the contract does not name, as one JSON object.
@@ -52,6 +54,38 @@ def expected_columns(contract: Contract) -> dict[str, str]:
         EXTRA: "jsonb",
         **LINEAGE,
     }
+
+
+def renames(contract: Contract) -> dict[str, str]:
+    """The columns of the raw table that had another name before: name to earlier name."""
+    return {
+        column.name: column.renamed_from for column in contract.raw_columns() if column.renamed_from
+    }
+
+
+def before_renames(contract: Contract) -> Iterator[Contract]:
+    """The contract with the earlier names, but loading the same values.
+
+    There are several: a path that is the column's name need not be written.
+    """
+    before = renames(contract)
+    update: dict[str, object] = {"key": tuple(before.get(name, name) for name in contract.key)}
+    if before and isinstance(contract.extract, Extract) and contract.extract.archive:
+        archive = contract.extract.archive
+        paths = {before.get(name, name): path for name, path in archive.paths.items()}
+        moved = archive.model_copy(update={"paths": paths})
+        update["extract"] = contract.extract.model_copy(update={"archive": moved})
+    for columns in product(*(_before(column) for column in contract.columns)):
+        yield contract.model_copy(update=update | {"columns": columns})
+
+
+def _before(column: Column) -> list[Column]:
+    if not column.renamed_from:
+        return [column]
+    path = column.path or ("" if column.request or column.position else column.name)
+    earlier = {"name": column.renamed_from, "renamed_from": ""}
+    paths = [path, ""] if path == column.renamed_from else [path]
+    return [column.model_copy(update=earlier | {"path": path}) for path in paths]
 
 
 def quoted(name: str) -> str:

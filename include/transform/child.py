@@ -15,8 +15,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
+
+from include.transform.project import Files, copy_without, project_hash
 
 # Time to cancel queries and roll back once the parent is gone.
 GRACE_SECONDS = 10
@@ -33,7 +36,7 @@ _BUILD = ("build", "--no-write-json", "--exclude-resource-type", "unit_test")
 
 
 class Session:
-    """One dbt project, parsed once."""
+    """One dbt project, parsed once; files that do not parse are left out."""
 
     def __init__(self, options: list[str], progress: Callable[[str], None]) -> None:
         from dbt.cli.main import dbtRunner
@@ -44,10 +47,16 @@ class Session:
             lambda event: progress(event.info.msg) if event.info.name in _PROGRESS else None
         ]
         self._manifest: Any = None
+        self._unusable: list[dict[str, Any]] = []
 
     def nodes(self) -> list[dict[str, Any]]:
-        """Every node that a build creates or tests, except unit tests."""
-        self._manifest = self._invoke("parse")
+        """Every node that a build creates or tests, except unit tests.
+
+        Those of files that do not parse have an `error`; what depends on them
+        is listed, too, and cannot be built either.
+        """
+        if self._manifest is None:
+            self._parse()
         return [
             {
                 "unique_id": node.unique_id,
@@ -59,7 +68,50 @@ class Session:
             for node in self._manifest.nodes.values()
             # Tests of disabled models stay in the manifest, also disabled.
             if node.config.enabled and getattr(node.config, "materialized", None) != "ephemeral"
-        ]
+        ] + self._unusable
+
+    def _parse(self) -> None:
+        """Parse the project, without the files that it does not parse with.
+
+        What was parsed before is used only if nothing has changed since: from
+        a changed description, dbt's partial parsing can lose tests.
+        """
+        files = Files(Path(self._option("--project-dir")))
+        target = Path(self._option("--target-path"))
+        stamp, now = target / "parsed", project_hash(files.folder)
+        anew = ["--no-partial-parse"]
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == now:
+            anew = []
+        stamp.unlink(missing_ok=True)
+        copy = target.parent / "usable_project"
+        broken: dict[str, str] = {}
+        while True:
+            try:
+                self._manifest = self._invoke("parse", *anew)
+                # Links the graph, which finds circles.
+                self._invoke("list", "--select", "config.materialized:nothing")
+            except Exception as error:
+                self._manifest = None
+                new = files.named_in(str(error)) - files.unusable(broken).keys()
+                if not new:
+                    _name_broken_macro(files.folder)
+                    raise
+                broken |= dict.fromkeys(sorted(new), str(error))
+                copy_without(files.folder, copy, files.unusable(broken))
+                self._set_option("--project-dir", str(copy))
+                anew = ["--no-partial-parse"]
+            else:
+                if not broken:
+                    stamp.write_text(now, encoding="utf-8")
+                self._unusable = files.nodes(files.unusable(broken))
+                return
+
+    def _option(self, name: str) -> str:
+        return self._options[self._options.index(name) + 1]
+
+    def _set_option(self, name: str, value: str) -> None:
+        at = self._options.index(name) + 1
+        self._options = [*self._options[:at], value, *self._options[at + 1 :]]
 
     def build(self, selectors: list[str]) -> list[dict[str, Any]]:
         """Build exactly the selected nodes, and return the result of each."""
@@ -80,8 +132,16 @@ class Session:
         ]
 
     def docs(self) -> None:
-        """Write the documentation site, one HTML file, to the target path."""
-        self._invoke("docs", "generate", "--static")
+        """Write the documentation site, one HTML file, to the target path.
+
+        Without compiled SQL, if a model does not compile.
+        """
+        if self._manifest is None:
+            self._parse()
+        try:
+            self._invoke("docs", "generate", "--static")
+        except Exception:
+            self._invoke("docs", "generate", "--static", "--no-compile")
 
     def _invoke(self, *arguments: str, may_fail: bool = False) -> Any:
         runner = self._runner_class(manifest=self._manifest, callbacks=self._callbacks)
@@ -91,6 +151,19 @@ class Session:
         if not done.success and not may_fail:
             raise RuntimeError(f"dbt {arguments[0]} failed without an error message")
         return done.result
+
+
+def _name_broken_macro(folder: Path) -> None:
+    """Raise an error that names the file of a macro that does not parse; dbt does not name it."""
+    from dbt_common.clients.jinja import get_environment
+    from jinja2 import TemplateSyntaxError
+
+    for path in sorted([*folder.glob("macros/**/*.sql"), *folder.glob("tests/generic/**/*.sql")]):
+        try:
+            get_environment(None).parse(path.read_text(encoding="utf-8", errors="replace"))
+        except TemplateSyntaxError as error:
+            where = path.relative_to(folder).as_posix()
+            raise RuntimeError(f"{where}, line {error.lineno}: {error.message}") from error
 
 
 def main(options: list[str]) -> None:

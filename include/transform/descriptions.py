@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import yaml
 
 from include.sources.model import Contract
 from include.sources.raw_table import sql_type
-from include.transform.sources import END
-
-# A line of a select that takes a column as it is, under its own name or another.
-_TAKEN = re.compile(
-    r'^ *"?(?P<column>[a-z][a-z0-9_]*)"?(?: +as +"?(?P<name>[a-z_][a-z0-9_]*)"?)?,? *(?:--.*)?$',
-    re.MULTILINE,
-)
+from include.transform.sources import END, TAKEN
 
 
 def synced_description(contract: Contract, name: str, model: str, text: str) -> str:
@@ -26,7 +18,7 @@ def synced_description(contract: Contract, name: str, model: str, text: str) -> 
     types = {column.name: sql_type(column.type) for column in contract.raw_columns()}
     expected = {
         taken["name"] or taken["column"]: types[taken["column"]]
-        for taken in _TAKEN.finditer(model.partition(END)[2])
+        for taken in TAKEN.finditer(model.partition(END)[2])
         if taken["column"] in types
     }
     for start, end, new in reversed(_changes(text, name, expected)):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
 
 from include.errors import ServiceUnavailable
+from include.sources.model import Contract
 from include.transform.failures import failure, without_values
 from include.transform.graph import GOOD, Result
-from include.transform.project import Layer
+from include.transform.project import FOLDERS, Layer
+from include.transform.unfilled import LOADED_COLUMNS, Unfilled, unfilled_columns
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,24 @@ from newest
 where (select status from attempts order by started_at desc limit 1) <> 'success'
 """
 
+# The latest result of each node of a layer in a run; none if its latest attempt did not end.
+_OF_RUN = """
+with attempts as (
+    select * from ops.dbt_run where run_id = %(run_id)s and layer = %(layer)s
+)
+select distinct on (node.unique_id) node.unique_id, node.status
+from ops.dbt_node as node
+join attempts using (invocation_id)
+where (select nodes from attempts order by started_at desc limit 1) > 0
+order by node.unique_id, attempts.started_at desc
+"""
+_LATEST_ATTEMPTS = """
+select distinct on (layer) layer, status, error
+from ops.dbt_run
+where run_id = %s
+order by layer, started_at desc
+"""
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -79,6 +99,15 @@ class History:
             "below": below,
         }
         return dict(self._connection.execute(_SO_FAR, values).fetchall())
+
+    def of_run(self, run_id: str, layer: Layer) -> dict[str, str]:
+        """The latest status of each node of a layer in this run."""
+        values = {"run_id": run_id, "layer": layer}
+        return dict(self._connection.execute(_OF_RUN, values).fetchall())
+
+    def unfilled(self, contracts: Mapping[str, Contract]) -> Unfilled:
+        """The columns of the contracts that loaded partitions have never filled."""
+        return unfilled_columns(self._connection.execute(LOADED_COLUMNS), contracts)
 
     def start(self, attempt: Attempt) -> None:
         """Record the start of an attempt; it stays `running` if its process is killed."""
@@ -114,6 +143,21 @@ class History:
                     *(len(rows), failed, error, attempt.invocation_id),
                 ),
             )
+
+
+def unfinished(dsn: str, run_id: str) -> dict[Layer, str]:
+    """The layers that the latest attempts of this run did not build completely, and why."""
+    with connection(dsn) as opened:
+        latest = {
+            layer: (status, error)
+            for layer, status, error in opened.execute(_LATEST_ATTEMPTS, (run_id,))
+        }
+    found: dict[Layer, str] = {}
+    for layer in FOLDERS:
+        status, error = latest.get(layer, ("", None))
+        if status != "success":
+            found[layer] = error or f"dbt {layer}: it did not end; see the log of its task."
+    return found
 
 
 @contextmanager

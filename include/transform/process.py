@@ -61,6 +61,7 @@ class Dbt:
         progress: Callable[[str], None],
         project: Path = FOLDER,
     ) -> None:
+        self.project = project
         self.target = home / "target"
         self._dsn = dsn
         self._progress = progress
@@ -111,7 +112,10 @@ class Dbt:
         self._stderr.close()
 
     def nodes(self) -> list[Node]:
-        """Every model and data test. Raises `PermanentError` if the project does not parse."""
+        """Every model and data test; one whose file does not parse has an `error`.
+
+        Raises `PermanentError` if the project does not parse without them either.
+        """
         return [Node.of(described) for described in self._ask("nodes")]
 
     def build(self, nodes: Iterable[Node]) -> list[Result]:

@@ -18,6 +18,7 @@ from include.sources.raw_table import (
     LINEAGE_NOTES,
     expected_columns,
     quoted,
+    renames,
     sql_type,
 )
 from include.transform.project import FOLDER
@@ -36,6 +37,12 @@ END = "-- to here"
 _REGION = re.compile(
     rf"^(?P<indent> *){re.escape(BEGIN)}\n.*?^ *{re.escape(END)}$", re.DOTALL | re.MULTILINE
 )
+# A line of a select that takes a column as it is, under its own name or another.
+TAKEN = re.compile(
+    r'^ *"?(?P<column>[a-z][a-z0-9_]*)"?(?: +as +"?(?P<name>[a-z_][a-z0-9_]*)"?)?,? *(?:--.*)?$',
+    re.MULTILINE,
+)
+_FROM_SOURCE = re.compile(r"\bfrom\s+source\b")
 DISABLED = "{{ config(enabled=false) }}\n\n"
 
 
@@ -83,6 +90,9 @@ def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract
 def synced_model(contract: Contract, text: str) -> str:
     """The staging model, updated with the current columns of the contract.
 
+    Where its first select takes a renamed column, it takes the new one and
+    keeps its own name for it, so that what selects from the model goes on.
+
     Raises `WrongDefinition` if the model lacks the markers.
     """
     if not _REGION.search(text):
@@ -92,7 +102,38 @@ def synced_model(contract: Contract, text: str) -> str:
         )
     body = text.removeprefix(DISABLED)
     body = _REGION.sub(lambda place: column_list(contract, place["indent"]), body)
+    for new, old in renames(contract).items():
+        body = _with_renamed(body, new, old)
     return body if contract.enabled else DISABLED + body
+
+
+def _with_renamed(text: str, new: str, old: str) -> str:
+    """The text with `new as old` for `old` in the select from the generated columns."""
+    start = text.index(END) + len(END)
+    found = _FROM_SOURCE.search(text, start)
+    if not found:
+        return text
+    word = re.compile(rf"""(?<!['"\w.])"?\b{old}\b"?(?!['\w(])""")
+    lines = [
+        line if line.lstrip().startswith("--") else _line_with_renamed(line, word, new, old)
+        for line in text[start : found.start()].split("\n")
+    ]
+    return text[:start] + "\n".join(lines) + text[found.start() :]
+
+
+def _line_with_renamed(line: str, word: re.Pattern[str], new: str, old: str) -> str:
+    taken = TAKEN.fullmatch(line)
+    if taken and taken["column"] == old and not taken["name"]:
+        return word.sub(f"{quoted(new)} as {quoted(old)}", line, count=1)
+    expression, alias, name = line.rpartition(" as ")
+    return (
+        word.sub(quoted(new), expression) + alias + name if alias else word.sub(quoted(new), line)
+    )
+
+
+def outside_generated(text: str) -> str:
+    """A staging model without the lines that `wandle sync` generates."""
+    return _REGION.sub("", text)
 
 
 def column_list(contract: Contract, indent: str = " " * 8) -> str:

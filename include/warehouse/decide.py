@@ -21,6 +21,7 @@ class Known:
     number of rows that it has, None until counted. `begins_alike` says whether
     the rows of the landing's first batch are in the table; `content` is its
     `content_hash` and `quarantine_hash`. Both are None until it has been read.
+    With `anew`, the landing goes into a new table beside the raw table.
     """
 
     landing: Landing
@@ -30,6 +31,7 @@ class Known:
     present: int | None = None
     begins_alike: bool | None = None
     content: tuple[str, str] | None = None
+    anew: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -51,7 +53,7 @@ def decide(known: Known) -> Decision:
     current, landing = known.current, known.landing
     if landing.outcome == "not_published":
         return "not_published"
-    if known.forced or current is None:
+    if known.forced or known.anew or current is None:
         return "replace"
     if known.present is None:
         return "compare"

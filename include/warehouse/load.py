@@ -87,6 +87,31 @@ def load(
         raise
 
 
+def load_anew(
+    connection: Connection,
+    table: str,
+    contract: Contract,
+    landing: Landing,
+    pages: Callable[[], Iterable[PageBody]],
+    *,
+    requested: Callable[[str], Sequence[Requested]],
+    partition: Partition,
+    dsn: str,
+    entry: Entry,
+    forced: bool,
+    pseudonyms: Pseudonyms | None = None,
+) -> Entry:
+    """Load a landing into a new table beside the raw table, as `load` does, without a commit."""
+    do_without_pandas()
+
+    def prepared() -> Iterator[PreparedBatch]:
+        return prepare(contract, partition, landing.landing_id, pages(), pseudonyms)
+
+    loading = _Load(contract, partition, landing, entry, forced, dsn, prepared, requested, table)
+    with keep_freed_memory(), rare_searches():
+        return loading.run(connection)
+
+
 def write_failure(
     dsn: str,
     entry: Entry,
@@ -133,6 +158,7 @@ class _Load:
         dsn: str,
         prepared: Callable[[], Iterator[PreparedBatch]],
         requested: Callable[[str], Sequence[Requested]],
+        new_table: str = "",
     ) -> None:
         self.counts = Counts()
         self._contract = contract
@@ -143,13 +169,14 @@ class _Load:
         self._dsn = dsn
         self._prepared = prepared
         self._requested = requested
+        self._new_table = new_table
         self._parts_in: tuple[str, ...] = ()
 
     def run(self, connection: Connection) -> Entry:
         """Everything up to the commit."""
         self._connection = connection
         self._cursor = connection.cursor()
-        self._raw = RawPartition(self._contract, self._partition, self._cursor)
+        self._raw = RawPartition(self._contract, self._partition, self._cursor, self._new_table)
         self._raw.lock()
         self._raw.require_table()
         self._refuse_removed()
@@ -159,6 +186,7 @@ class _Load:
             self._entry.rules_hash,
             ledger.current_load(self._cursor, self._partition),
             self._forced,
+            anew=bool(self._new_table),
         )
         if self._known.accepted:
             self._learn(present=self._raw.count())

@@ -21,10 +21,12 @@ EMPTIED = " having bool_and(xmin <> (select pg_current_xact_id()::xid)) order by
 
 
 class RawPartition:
-    """The rows of one partition, in the cursor's transaction."""
+    """The rows of one partition, in the cursor's transaction; by default in the raw table."""
 
-    def __init__(self, contract: Contract, partition: Partition, cursor: CopyCursor) -> None:
-        self._contract = contract
+    def __init__(
+        self, contract: Contract, partition: Partition, cursor: CopyCursor, table: str = ""
+    ) -> None:
+        self._contract = contract.model_copy(update={"name": table}) if table else contract
         self._partition = partition
         self._cursor = cursor
 

@@ -77,12 +77,7 @@ def held(cursor: ArrowCursor, contract: Contract, partition: Partition) -> Held:
 
     Call `begin` first, so that rows and quarantine are of the same snapshot.
     """
-    cursor.execute(
-        "select set_config('wandle.council', $1, true), set_config('wandle.period', $2, true), "
-        "set_config('wandle.source', $3, true)",
-        (partition.council, partition.period.first_day.isoformat(), partition.source),
-    )
-    cursor.fetchall()
+    _choose(cursor, partition)
     found = Held()
     types = _types(contract)
     content = ContentHash()
@@ -93,6 +88,30 @@ def held(cursor: ArrowCursor, contract: Contract, partition: Partition) -> Held:
     found.content_hash = content.hexdigest()
     _add_quarantine(cursor, found)
     return found
+
+
+def contents_renamed(
+    cursor: ArrowCursor, contract: Contract, partition: Partition, renamed: Mapping[str, str]
+) -> tuple[str, str]:
+    """The content hash of a partition, and what it is when columns have other names."""
+    _choose(cursor, partition)
+    types = _types(contract)
+    before, after = ContentHash(), ContentHash()
+    for batch in _rows(cursor, contract, types):
+        hashed = _hashed(batch, types)
+        before.add(hash_rows(hashed, batch.num_rows))
+        others = {renamed.get(name, name): hashes for name, hashes in hashed.items()}
+        after.add(hash_rows(others, batch.num_rows))
+    return before.hexdigest(), after.hexdigest()
+
+
+def _choose(cursor: ArrowCursor, partition: Partition) -> None:
+    cursor.execute(
+        "select set_config('wandle.council', $1, true), set_config('wandle.period', $2, true), "
+        "set_config('wandle.source', $3, true)",
+        (partition.council, partition.period.first_day.isoformat(), partition.source),
+    )
+    cursor.fetchall()
 
 
 def content_of_first(

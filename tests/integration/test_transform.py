@@ -388,11 +388,10 @@ def test_a_model_that_no_layer_builds_is_an_error(warehouse, tmp_path):
         "models: [{name: lost, config: {contract: {enforced: false}}}]"
     )
 
-    with (
-        Dbt(dsn=warehouse.transformer, home=tmp_path, progress=print, project=project) as dbt,
-        pytest.raises(PermanentError, match=r"models/lost.sql is in no layer"),
-    ):
-        by_layer(dbt.nodes())
+    with Dbt(dsn=warehouse.transformer, home=tmp_path, progress=print, project=project) as dbt:
+        found = by_layer(dbt.nodes())["staging"]["model.wandle.lost"]
+
+    assert "models/lost.sql is in no layer" in found.error
 
 
 def test_a_project_that_does_not_parse_says_where(warehouse, tmp_path):
@@ -400,11 +399,13 @@ def test_a_project_that_does_not_parse_says_where(warehouse, tmp_path):
     shutil.copytree(FOLDER, project, ignore=shutil.ignore_patterns("target", "logs"))
     (project / "models" / "marts" / "broken.sql").write_text("select * from {{ ref('nowhere') }}")
 
-    with (
-        Dbt(dsn=warehouse.transformer, home=tmp_path, progress=print, project=project) as dbt,
-        pytest.raises(PermanentError, match=r"broken.*depends on a node named 'nowhere'"),
-    ):
-        dbt.nodes()
+    with Dbt(dsn=warehouse.transformer, home=tmp_path, progress=print, project=project) as dbt:
+        found = {node.unique_id: node for node in dbt.nodes()}
+
+    broken = found["model.wandle.broken"]
+    assert broken.path == "models/marts/broken.sql"
+    assert "depends on a node named 'nowhere'" in broken.error
+    assert [node.error for node in found.values() if node != broken] == [""] * (len(found) - 1)
 
 
 def test_the_unit_tests_of_the_models_pass(warehouse, make, home):
@@ -473,7 +474,7 @@ def test_a_connection_lost_while_building_is_retryable_and_the_retry_goes_on(war
         "create or replace function raw.die() returns text language plpgsql stable as "
         "$$ begin return pg_terminate_backend(pg_backend_pid())::text; end $$"
     )
-    make("staging", run_id="first")
+    make("staging")
     warehouse.run("alter table intermediate.int_police__crimes rename to held")
     warehouse.run(
         "create view intermediate.int_police__crimes as select council, month, crime_id, "
@@ -555,6 +556,20 @@ def test_the_whole_transform_publishes_its_documentation(warehouse, home, lake):
     assert "the warehouse of Kingston and Sutton" in page
     assert "Open Government Licence v3.0" in page
     assert any("ward_crime_monthly" in line for line in told)
+
+
+def test_what_is_not_broken_is_built_and_documented_before_the_failure_is_raised(
+    warehouse, home, lake
+):
+    warehouse.add_crimes({"id": 1, "category": None})
+
+    with pytest.raises(BuildFailed) as failed:
+        transform(dsn=warehouse.transformer, lake=lake, run_id="run", home=home, report=print)
+
+    assert "Stale because of it: crime_outcomes_monthly, int_police__crimes" in str(failed.value)
+    built = warehouse.run("select unique_id from ops.dbt_node where status = 'success'")
+    assert ("model.wandle.daily_weather",) in built
+    assert "daily_weather" in docs.read(lake.s3, BUCKET, docs.current(lake.s3, BUCKET)).decode()
 
 
 def test_documentation_alone_can_be_generated(warehouse, make, home, lake):

@@ -52,7 +52,14 @@ def migrate_environment(settings: Settings, *, rotate: Collection[str] = ()) -> 
         _fill(kept, name, make, changed)
     _write_addresses(kept, settings, passwords[AIRFLOW], changed)
     changed += create_metadata_database(admin, passwords[AIRFLOW])
-    return changed + migrate(admin, {role: passwords[role] for role in LOGINS})
+    return changed + migrate(admin, {role: passwords[role] for role in LOGINS}, settings)
+
+
+def admin_dsn_of(settings: Settings) -> str:
+    """The admin DSN of this deployment. Raises `WrongSetting`."""
+    if not settings.environment:
+        return settings.need("admin_dsn")
+    return admin_dsn(settings, Secrets(settings.session("migrate"), settings.environment))
 
 
 def admin_dsn(settings: Settings, kept: Secrets, database: str = WAREHOUSE) -> str:

@@ -24,8 +24,8 @@ from include.jobs.pipeline.known_sources import (
     partition_at,
     retired,
 )
-from include.jobs.pipeline.load import rules_hash_of
 from include.jobs.pipeline.selection import EVERYTHING, Selection
+from include.jobs.rules import known_rules_hash
 from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import AHEAD, read_page
 from include.landing.store import ROOT, Landings
@@ -234,12 +234,10 @@ def _not_the_data(page: LandedPage, body: IO[bytes], layout: Format) -> str:
 
 
 def _rules_hash(contract: Contract, done: Verified) -> str | None:
-    settings = Settings.read()
-    pseudonymised = any(column.personal == "pseudonymise" for column in contract.columns)
-    if pseudonymised and not settings.pseudonym_key:
+    known = known_rules_hash(contract, Settings.read())
+    if known is None:
         done.passed_over.append(f"{contract.name}: changed rules; WANDLE_PSEUDONYM_KEY is not set")
-        return None
-    return rules_hash_of(contract, settings)
+    return known
 
 
 def _sources(lake: Lake, dsn: str, selection: Selection) -> list[KnownSource]:

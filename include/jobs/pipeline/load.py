@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.jobs.pipeline.books import public_entry
+from include.jobs.rules import pseudonyms_of, rules_hash_of
 from include.landing.manifest import Manifest
 from include.landing.read import read_pages
 from include.landing.store import landing_prefix
@@ -20,7 +20,6 @@ from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import load as warehouse
 from include.warehouse.books.ledger import Entry, Landing
-from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.parts import Requested
 from include.warehouse.prepare import PageBody
 
@@ -36,12 +35,14 @@ def load(
     run_id: str,
     landing_id: str | None = None,
     forced_by: str | None = None,
+    loading: Callable[..., Entry] = warehouse.load,
 ) -> dict[str, Any]:
     """Replace the partition in `raw.<source>` with a landing, by default the newest.
 
     Returns the ledger entry, with `period` as text and status `loaded`,
     `unchanged` or `not_published`. With `forced_by`, the landing is loaded
-    even if it is unchanged or fails a check.
+    even if it is unchanged or fails a check. `loading` loads the landing, by
+    default into the raw table.
 
     Raises `LoadRefused` if a check fails, `LandingDamaged` if S3 does not
     match the manifest, `TableOutdated`, or `ServiceUnavailable` (retryable).
@@ -58,7 +59,7 @@ def load(
     )
     looked_at = landing_id or ""
     try:
-        pseudonyms = _pseudonyms(contract, settings)
+        pseudonyms = pseudonyms_of(contract, settings)
         lake = lake.as_job("load")
         for looked_at in [landing_id] if landing_id else lake.landings.finished(partition):
             manifest = lake.landings.manifest(partition, looked_at)
@@ -69,14 +70,14 @@ def load(
     except Exception as error:
         warehouse.write_failure(dsn, dataclasses.replace(begun, landing_id=looked_at), error)
         raise
-    entry = warehouse.load(
+    entry = loading(
         contract,
         _landing(partition, manifest),
         lambda: _pages(lake, partition, manifest),
         requested=lambda name: _requested(lake, partition, manifest, name),
         partition=partition,
         dsn=dsn,
-        entry=_of(manifest, begun, _rules_hash(contract, pseudonyms)),
+        entry=_of(manifest, begun, rules_hash_of(contract, settings)),
         forced=forced_by is not None,
         pseudonyms=pseudonyms,
     )
@@ -102,24 +103,6 @@ def _nothing_landed(partition: Partition) -> PermanentError:
         f"{partition}: no finished landing in S3. Fetch it first: `wandle ingest "
         f"{partition.source} --council {partition.council} --period {partition.period}`."
     )
-
-
-def _pseudonyms(contract: Contract, settings: Settings) -> Pseudonyms | None:
-    if any(column.personal == "pseudonymise" for column in contract.columns):
-        return Pseudonyms(settings.need("pseudonym_key"))
-    return None
-
-
-def rules_hash_of(contract: Contract, settings: Settings) -> str:
-    """The `rules_hash` of a load today. Raises `WrongSetting` if it needs a key and has none."""
-    return _rules_hash(contract, _pseudonyms(contract, settings))
-
-
-def _rules_hash(contract: Contract, pseudonyms: Pseudonyms | None) -> str:
-    """The contract's hash, with the pseudonym key, since another key produces other rows."""
-    if pseudonyms is None:
-        return contract.rules_hash
-    return hashlib.sha256(f"{contract.rules_hash} {pseudonyms.fingerprint}".encode()).hexdigest()
 
 
 def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[PageBody]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from include.errors import PermanentError
 from include.jobs.pipeline import reconcile as books
 from include.jobs.pipeline.known_sources import belongs
-from include.jobs.pipeline.load import rules_hash_of
 from include.jobs.pipeline.plan import MOST_PARTITIONS
+from include.jobs.rules import rules_hash_of
 from include.settings import Settings
 from include.sources.model import broken_contracts, contract, contracts
 from include.sources.partition import Partition, Period

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from include.councils.model import UK, council_titles
+from include.errors import PipelineError, ServiceUnavailable
 from include.jobs.lake import Lake
 from include.settings import Settings
 from include.sources.model import broken_contracts, contracts
 from include.transform import docs
 from include.transform import freshness as measured
 from include.transform.build import Built, build_layer
-from include.transform.history import History, building
+from include.transform.failures import BuildFailed
+from include.transform.history import History, building, unfinished
 from include.transform.process import Dbt
-from include.transform.project import layer_named
+from include.transform.project import FOLDERS, Layer, layer_named
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,9 @@ Report = Callable[[str], None]
 def build(layer: str, *, dsn: str, run_id: str, home: Path | None = None) -> dict[str, Any]:
     """Build and test one layer: `staging` (with intermediate) or `marts`.
 
-    After a failure, another call with the same `run_id` builds only what has
-    not succeeded yet. `home` is where dbt may write; by default, a folder of
+    What depends on a failure is not built; everything else is. After a
+    failure, another call with the same `run_id` builds only what has not
+    succeeded yet. `home` is where dbt may write; by default, a folder of
     the platform. Returns the counts by status.
 
     Raises `BuildFailed` naming each node that failed, `ServiceUnavailable` or
@@ -40,8 +43,14 @@ def build(layer: str, *, dsn: str, run_id: str, home: Path | None = None) -> dic
     chosen = layer_named(layer)
     began = time.monotonic()
     with _dbt(dsn, home, log.info) as (dbt, history):
-        built = build_layer(chosen, dbt=dbt, history=history, run_id=run_id)
+        built = _build(chosen, dbt, history, run_id)
     return _summary(built, time.monotonic() - began)
+
+
+def refuse_unfinished(*, dsn: str, run_id: str) -> None:
+    """Raise `BuildFailed`, naming what failed and what is stale, unless all of a run was built."""
+    if why := unfinished(dsn, run_id):
+        raise BuildFailed("\n".join(why.values()))
 
 
 def generate_docs(*, dsn: str, lake: Lake, home: Path | None = None) -> str:
@@ -53,15 +62,31 @@ def generate_docs(*, dsn: str, lake: Lake, home: Path | None = None) -> str:
 def transform(
     *, dsn: str, lake: Lake, run_id: str, home: Path | None = None, report: Report = log.info
 ) -> dict[str, Any]:
-    """Build both layers and publish the documentation, as a run of the DAG does."""
-    summaries = {}
+    """Build both layers and publish the documentation, as a run of the DAG does.
+
+    What does not depend on a failure is built and published; then the failures
+    are raised.
+    """
+    summaries: dict[str, Any] = {}
+    failures: list[PipelineError] = []
     with _dbt(dsn, home, report) as (dbt, history):
-        for layer in ("staging", "marts"):
+        for layer in FOLDERS:
             began = time.monotonic()
-            built = build_layer(layer_named(layer), dbt=dbt, history=history, run_id=run_id)
-            summaries[layer] = _summary(built, time.monotonic() - began)
+            try:
+                built = _build(layer, dbt, history, run_id)
+            except (BuildFailed, ServiceUnavailable) as error:
+                failures.append(error)
+            else:
+                summaries[layer] = _summary(built, time.monotonic() - began)
         report("Publishing the documentation")
-        return {**summaries, "docs": _publish(dbt, lake)}
+        address = _publish(dbt, lake)
+    if failures:
+        raise type(failures[0])("\n".join(map(str, failures)))
+    return {**summaries, "docs": address}
+
+
+def _build(layer: Layer, dbt: Dbt, history: History, run_id: str) -> Built:
+    return build_layer(layer, dbt=dbt, history=history, run_id=run_id, contracts=contracts())
 
 
 def freshness(*, dsn: str) -> list[dict[str, Any]]:

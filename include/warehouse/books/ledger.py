@@ -28,7 +28,8 @@ class Entry:
 
     These count the source's records; `rows` are those of the raw table, more
     than `loaded` where the contract makes several of one record.
-    `filled_columns` have a value in at least one row; None if unknown.
+    `filled_columns` have a value in at least one row, `columns` are those that
+    the contract had; None if unknown.
     """
 
     source: str
@@ -57,6 +58,7 @@ class Entry:
     rows: int = 0
     filled_columns: list[str] | None = None
     step: Step = "load"
+    columns: list[str] | None = None
 
     @classmethod
     def begin(
@@ -96,6 +98,7 @@ class Entry:
             finished_at=now,
             seconds=0.0,
             step=step,
+            columns=[column.name for column in contract.raw_columns()],
         )
 
     def ended(self, status: Status, **changes: Any) -> Entry:
@@ -164,6 +167,17 @@ def current_load(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | No
         partition.period.first_day,
     )
     return found[0] if found and found[0]["status"] != "expired" else None
+
+
+def current_loads(cursor: Cursor) -> list[dict[str, Any]]:
+    """The entries that describe what the raw tables hold, one for each partition."""
+    found = rows(
+        cursor,
+        "select distinct on (source, council, period) * from ops.load "
+        "where status in ('loaded', 'unchanged', 'expired') "
+        "order by source, council, period, load_id desc",
+    )
+    return [entry for entry in found if entry["status"] != "expired"]
 
 
 def newest_attempt(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | None:

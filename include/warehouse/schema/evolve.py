@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import psycopg
 from psycopg import sql
@@ -35,10 +36,10 @@ def evolve(
     explains how to proceed, for a change that could lose data.
     """
     name = sql.Identifier(SCHEMA, contract.name)
-    found = _columns(connection, contract)
+    found = columns(connection, contract)
     expected = expected_columns(contract)
     if not found:
-        _create(connection, contract, name)
+        create(connection, contract, contract.name)
         changed.append(f"created raw.{contract.name}")
     else:
         for column, kind in expected.items():
@@ -49,16 +50,23 @@ def evolve(
                 changed.append(f"added raw.{contract.name}.{column}")
         _widen(connection, contract, owner, found, changed)
         _empty_dropped(connection, contract, found, changed)
-    _comments(connection, contract, name)
+    describe(connection, contract)
 
 
-def _create(connection: psycopg.Connection, contract: Contract, name: sql.Identifier) -> None:
-    expected = expected_columns(contract)
-    columns = sql.SQL(", ").join(_column(item, kind) for item, kind in expected.items())
+def create(
+    connection: psycopg.Connection,
+    contract: Contract,
+    table: str,
+    further: Mapping[str, str] | None = None,
+) -> None:
+    """Create a table with the columns of the contract and `further` ones, and its index."""
+    kinds = {**expected_columns(contract), **(further or {})}
+    name = sql.Identifier(SCHEMA, table)
+    columns = sql.SQL(", ").join(_column(item, kind) for item, kind in kinds.items())
     connection.execute(sql.SQL("create table {} ({})").format(name, columns))
     connection.execute(
         sql.SQL("create index {} on {} (_council, _period)").format(
-            sql.Identifier(f"{contract.name}_partition"), name
+            sql.Identifier(f"{table}_partition"), name
         )
     )
 
@@ -164,9 +172,8 @@ def _refusal(contract: Contract, column: Column, old: str, new: str) -> str:
 
 def _way_out(contract: Contract) -> str:
     return (
-        "Or rebuild the table from S3: "
-        f"`drop table raw.{contract.name} cascade` as the owner of the database, `wandle migrate`, "
-        f"`wandle reload {contract.name}`, `wandle transform`."
+        f"Or rebuild the table from S3: `wandle migrate --rebuild {contract.name}`, then "
+        "`wandle transform`."
     )
 
 
@@ -201,13 +208,16 @@ def _column(name: str, kind: str) -> sql.Composable:
     return sql.SQL("{} {}{}").format(sql.Identifier(name), sql.SQL(kind), needed)
 
 
-def _columns(connection: psycopg.Connection, contract: Contract) -> dict[str, str]:
+def columns(connection: psycopg.Connection, contract: Contract) -> dict[str, str]:
+    """The columns of the raw table and their types, in order; empty without the table."""
     query = raw_table.COLUMNS_QUERY.replace("$1", "%s")
     found = connection.execute(query, (f"{SCHEMA}.{contract.name}",))
     return {row[0]: row[1] for row in found}
 
 
-def _comments(connection: psycopg.Connection, contract: Contract, name: sql.Identifier) -> None:
+def describe(connection: psycopg.Connection, contract: Contract) -> None:
+    """Write the descriptions of the contract into the database."""
+    name = sql.Identifier(SCHEMA, contract.name)
     connection.execute(
         sql.SQL("comment on table {} is {}").format(name, sql.Literal(contract.description.strip()))
     )

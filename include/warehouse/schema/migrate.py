@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import psycopg
 from psycopg import sql
@@ -18,12 +18,16 @@ LOGINS = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader
 DBT_SCHEMAS = ("staging", "intermediate", "marts")
 LOCK_TIMEOUT_SECONDS = 30
 
+# Changes a raw table before it follows its contract, in the same transaction; returns the changes.
+Before = Callable[[psycopg.Connection, Contract], list[str]]
+
 
 def migrate(
     admin_dsn: str,
     contracts: Iterable[Contract],
     passwords: Mapping[str, str],
     *,
+    before: Before = lambda connection, contract: [],
     files: Collection[str] | None = None,
 ) -> list[str]:
     """Change roles and tables to match the contracts; returns what was changed.
@@ -39,7 +43,7 @@ def migrate(
     refused: list[PermanentError] = []
     try:
         with psycopg.connect(admin_dsn, application_name="wandle migrate") as connection:
-            changed = _migrate(connection, list(contracts), passwords, refused)
+            changed = _migrate(connection, list(contracts), passwords, before, refused)
             if files is not None:
                 leftovers.drop_empty(connection, files, changed)
     except psycopg.errors.LockNotAvailable as error:
@@ -72,6 +76,7 @@ def _migrate(
     connection: psycopg.Connection,
     contracts: list[Contract],
     passwords: Mapping[str, str],
+    before: Before,
     refused: list[PermanentError],
 ) -> list[str]:
     changed: list[str] = []
@@ -86,6 +91,7 @@ def _migrate(
         done: list[str] = []
         try:
             with connection.transaction():
+                done += before(connection, contract)
                 evolve(connection, contract, OWNER, done)
         except PermanentError as error:
             refused.append(error)
@@ -96,7 +102,16 @@ def _migrate(
             changed += done
             ops_tables.record_contract(connection, contract)
     connection.execute(ops_tables.GRANTS)
+    record(connection, changed)
     return changed
+
+
+def record(connection: psycopg.Connection, changed: Iterable[str]) -> None:
+    """Add changes to `ops.migration`."""
+    for change in changed:
+        connection.execute(
+            sql.SQL("insert into ops.migration (change) values ({})").format(sql.Literal(change))
+        )
 
 
 def _roles(

@@ -59,6 +59,7 @@ create table if not exists ops.load (
     rows bigint not null default 0,
     filled_columns text[],
     step text not null default 'load' check (step in ('extract', 'load')),
+    columns text[],
     check (status not in ('loaded', 'unchanged') or records = loaded + quarantined + duplicates)
 );
 create index if not exists load_partition on ops.load (source, council, period, load_id desc);
@@ -118,6 +119,11 @@ create table if not exists ops.removal (
     definitions text[]
 );
 create index if not exists removal_partition on ops.removal (source, council, period, landing_id);
+create table if not exists ops.migration (
+    migration_id bigint generated always as identity primary key,
+    migrated_at timestamptz not null default now(),
+    change text not null
+);
 create table if not exists ops.rate_limit (
     host text primary key,
     theoretical_arrival_us bigint not null
@@ -158,6 +164,14 @@ COLUMNS = (
         "step",
         "text not null default 'load' check (step in ('extract', 'load'))",
         "",
+    ),
+    (
+        "load",
+        "columns",
+        "text[]",
+        "update ops.load set columns = (select array_agg(attname::text) from pg_attribute "
+        "where attrelid = to_regclass(format('raw.%I', source)) and attnum > 0 "
+        "and not attisdropped)",
     ),
     (
         "quarantine",
@@ -208,6 +222,7 @@ comment on view ops.quarantine_overview is
     'Quarantine without values and records, which may be personal.';
 comment on table ops.load is
     'The ledger: one row per attempt to load a landing, and per failed extract.';
+comment on table ops.migration is 'What `wandle migrate` changed, and when.';
 comment on column ops.quarantine.record_bytes is
     'The bytes of `record`, if they are not UTF-8 text; `record` then has escapes.';
 comment on table ops.contract is

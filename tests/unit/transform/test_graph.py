@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from include.errors import PermanentError, ServiceUnavailable
-from include.transform.build import NOT_BUILT, accounted_for, refuse_failures
+from include.errors import ServiceUnavailable
+from include.transform.build import NOT_BUILT, accounted_for, held_back, refuse_failures
 from include.transform.failures import BuildFailed
-from include.transform.graph import Node, Result, by_layer, still_to_build
+from include.transform.graph import Node, Result, by_layer, downstream, still_to_build
 
 
 def model(name: str, folder: str, *parents: str) -> Node:
@@ -50,9 +52,55 @@ def test_a_test_of_a_source_runs_first():
 
 
 @pytest.mark.parametrize("folder", ["elsewhere", "mart", ""])
-def test_a_model_outside_the_layers_is_refused(folder):
-    with pytest.raises(PermanentError, match="is in no layer"):
-        by_layer([model("lost", folder)])
+def test_a_model_outside_the_layers_is_an_error_of_its_own(folder):
+    layers = by_layer([*NODES, model("lost", folder)])
+
+    assert "is in no layer" in layers["staging"]["model.lost"].error
+    assert [node.error for node in layers["marts"].values()] == [""] * 3
+
+
+ALL = {node.unique_id: node for node in NODES}
+
+
+def test_what_depends_on_a_failed_model_is_downstream_of_it():
+    assert downstream(ALL, ["model.int"]) == dict.fromkeys(
+        ("model.int", "model.mart", "model.other", "test.unique_int", "test.sum"), "model.int"
+    )
+
+
+def test_what_depends_on_a_model_is_downstream_of_its_tests_and_the_model_is_not():
+    assert set(downstream(ALL, ["test.unique_int"])) == {
+        "test.unique_int", "model.mart", "model.other", "test.sum",
+    }  # fmt: skip
+
+
+def test_a_node_is_downstream_of_the_first_cause():
+    cause = downstream(ALL, ["model.stg", "model.int"])
+
+    assert cause["model.int"] == cause["model.mart"] == "model.stg"
+
+
+def test_a_mart_waits_for_what_failed_below_it_and_says_for_what():
+    marts = {name: ALL[name] for name in ("model.mart", "model.other", "test.sum")}
+    apart = model("apart", "marts", "source.raw")
+
+    held = held_back(ALL | {"model.apart": apart}, marts | {"model.apart": apart}, ["model.stg"])
+
+    assert {item.unique_id: item.message for item in held} == dict.fromkeys(
+        marts, "not built, because model stg failed"
+    )
+
+
+def test_the_error_of_a_broken_model_names_what_is_stale():
+    broken = replace(STAGED, error="it does not parse")
+    nodes = ALL | {"model.stg": broken}
+    results = held_back(nodes, {"model.stg": broken, "model.int": INNER}, [])
+
+    with pytest.raises(BuildFailed) as failed:
+        refuse_failures("staging", nodes, results)
+
+    assert "model stg (models/staging/police/stg.sql): it does not parse." in str(failed.value)
+    assert "Stale because of it: int, mart, other, stg." in str(failed.value)
 
 
 def test_a_first_attempt_builds_everything():
@@ -128,10 +176,10 @@ def test_the_error_names_the_node_its_file_its_message_and_what_to_do():
         refuse_failures("staging", STAGING, results)
 
     assert str(failed.value) == (
-        "dbt staging: 1 of 4 nodes failed, 2 were not built because of it. test not_null_stg "
-        "(models/any.yml): Got 3 results, configured to fail if != 0. Fix the data (reload or "
-        "ingest it again), or the model or test in dbt_project/, then clear this task: it rebuilds "
-        "what failed and everything downstream."
+        "dbt staging: 1 of 4 nodes failed, 2 were not built because of a failure. "
+        "test not_null_stg (models/any.yml): Got 3 results, configured to fail if != 0. "
+        "Stale because of it: int. Fix the data (reload or ingest it again), or the model or test "
+        "in dbt_project/, then clear this task: it rebuilds what failed and everything downstream."
     )
 
 

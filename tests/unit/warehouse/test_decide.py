@@ -34,6 +34,7 @@ def known(
     forced: bool = False,
     begins_alike: bool | None = None,
     content: tuple[str, str] | None = None,
+    anew: bool = False,
 ) -> Known:
     landing = Landing(
         source="gauges",
@@ -52,7 +53,7 @@ def known(
         finished_at=AT,
         parents="{}",
     )
-    return Known(landing, rules_hash, current, forced, present, begins_alike, content)
+    return Known(landing, rules_hash, current, forced, present, begins_alike, content, anew)
 
 
 SAME = ("content", "quarantine")
@@ -70,6 +71,8 @@ OTHER = {"pages_hash": "other pages"}
         ("the same pages, rules and rows", {}, "unchanged"),
         ("the rows are not counted yet", {"present": None}, "compare"),
         ("somebody insists", {"forced": True}, "replace"),
+        ("the table is made anew", {"anew": True, "present": 0}, "replace"),
+        ("anew, of a partition without rows", {"anew": True, "present": 4}, "replace"),
         ("somebody emptied the table", {"present": 0}, "replace"),
         ("somebody deleted a row", {"present": 3}, "replace"),
         ("somebody added a row", {"present": 5}, "replace"),

@@ -215,3 +215,38 @@ def test_the_types_of_a_models_description_follow_the_contract_and_nothing_else_
         "true, data_type: double precision", 'true, data_type: "numeric(12,2)"'
     )
     assert synced_description(fields, "stg_gauges", SELECTS, made) == made
+
+
+RENAMED = contract(
+    column("id"),
+    column("concentration", "double", path="value", renamed_from="value"),
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("value", '"concentration" as "value"'),
+        ('"value", -- in µg', '"concentration" as "value", -- in µg'),
+        ("value as reading", '"concentration" as reading'),
+        ("round(value, 2) as value", 'round("concentration", 2) as value'),
+        ("detail ->> 'value' as detail", "detail ->> 'value' as detail"),
+        ("concentration as value", "concentration as value"),
+        ("value_type", "value_type"),
+    ],
+)
+def test_a_model_takes_a_renamed_column_and_keeps_its_own_name(before, after):
+    model = MODEL.replace(
+        "select id as gauge_id from source", f"\n    select\n        {before}\n    from source"
+    )
+
+    made = synced_model(RENAMED, model)
+
+    assert f"    select\n        {after}\n    from source" in made
+    assert synced_model(RENAMED, made) == made
+
+
+def test_behind_the_first_select_a_model_is_left_alone():
+    model = MODEL.replace("select * from renamed", "select value from renamed")
+
+    assert synced_model(RENAMED, model).endswith("select value from renamed\n")

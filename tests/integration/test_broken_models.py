@@ -1,0 +1,258 @@
+"""A model that is broken, in any way, holds back what depends on it, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from include.errors import PermanentError
+from include.transform import history
+from include.transform.build import build_layer
+from include.transform.failures import BuildFailed
+from include.transform.graph import GOOD, Node, downstream
+from include.transform.process import Dbt
+from include.transform.project import FOLDER, FOLDERS
+
+# With `make test-slow`, every model in every way. Otherwise both at least once.
+THOROUGH = bool(os.environ.get("EXAMPLES"))
+
+
+def misspelt_column(sql: Path, yml: Path) -> None:
+    sql.write_text(f"select misspelt from (\n{sql.read_text()}\n) as whole")
+
+
+def sql_syntax_error(sql: Path, yml: Path) -> None:
+    sql.write_text(sql.read_text() + "\n)")
+
+
+def jinja_error(sql: Path, yml: Path) -> None:
+    sql.write_text(sql.read_text() + "\n{{ ref(")
+
+
+def unknown_ref(sql: Path, yml: Path) -> None:
+    sql.write_text(sql.read_text() + "\n-- {{ ref('nowhere') }}")
+
+
+def unknown_macro(sql: Path, yml: Path) -> None:
+    sql.write_text(sql.read_text() + "\n-- {{ no_such_macro() }}")
+
+
+def circle(sql: Path, yml: Path) -> None:
+    sql.write_text(sql.read_text() + f"\n-- {{{{ ref('{sql.stem}') }}}}")
+
+
+def bytes_that_are_not_utf8(sql: Path, yml: Path) -> None:
+    sql.write_bytes(sql.read_bytes() + b"\n-- caf\xe9")
+
+
+def broken_yaml(sql: Path, yml: Path) -> None:
+    yml.write_text(yml.read_text() + "\n  - : [")
+
+
+def yaml_of_another_shape(sql: Path, yml: Path) -> None:
+    yml.write_text("models: 5")
+
+
+def no_description(sql: Path, yml: Path) -> None:
+    yml.unlink()
+
+
+def unknown_test(sql: Path, yml: Path) -> None:
+    described = yaml.safe_load(yml.read_text())
+    described["models"][0]["columns"][0]["data_tests"] = ["no_such_test"]
+    yml.write_text(yaml.safe_dump(described))
+
+
+def another_type(sql: Path, yml: Path) -> None:
+    described = yaml.safe_load(yml.read_text())
+    described["models"][0]["columns"][0]["data_type"] = "interval"
+    yml.write_text(yaml.safe_dump(described))
+
+
+def two_of_one_name(sql: Path, yml: Path) -> None:
+    twin = sql.parent / "twin" / sql.name
+    twin.parent.mkdir()
+    shutil.copy(sql, twin)
+
+
+def failing_test(sql: Path, yml: Path) -> None:
+    project = next(parent for parent in sql.parents if (parent / "dbt_project.yml").exists())
+    test = f"select count(*) as rows from {{{{ ref('{sql.stem}') }}}}"
+    (project / "tests" / f"fails_{sql.stem}.sql").write_text(test)
+
+
+def error_while_compiling(sql: Path, yml: Path) -> None:
+    late = "{% if execute %}{{ exceptions.raise_compiler_error('too late') }}{% endif %}"
+    sql.write_text(f"{sql.read_text()}\n-- {late}")
+
+
+WAYS = [
+    misspelt_column, sql_syntax_error, jinja_error, unknown_ref, unknown_macro, circle,
+    bytes_that_are_not_utf8, broken_yaml, yaml_of_another_shape, no_description, unknown_test,
+    another_type, two_of_one_name, failing_test, error_while_compiling,
+]  # fmt: skip
+Way = Callable[[Path, Path], None]
+
+
+def families() -> list[list[str]]:
+    """The models that depend on each other, in any direction, largest family last."""
+    paths = {
+        path.stem: path
+        for path in FOLDER.glob("models/**/*.sql")
+        if "enabled=false" not in path.read_text()
+    }
+    found = [{name} for name in sorted(paths)]
+    for name, path in paths.items():
+        for parent in re.findall(r"ref\('(\w+)'\)", path.read_text()):
+            one = next(family for family in found if name in family)
+            two = next(family for family in found if parent in family)
+            if one is not two:
+                one |= two
+                found.remove(two)
+    found.sort(key=len)
+    return [[paths[name].relative_to(FOLDER).as_posix() for name in sorted(one)] for one in found]
+
+
+def rounds() -> Iterator[list[tuple[str, Way]]]:
+    """Models to break together, one of each family but one, which is spared."""
+    known = families()
+    most, ways = len(known[-1]), len(WAYS)
+    for number in range(2 * most * ways if THOROUGH else most + 1):
+        if THOROUGH:
+            spared, turn = known[number // (most * ways)], number // most
+        else:
+            spared, turn = known[number if number < most else -1], number * (len(known) - 1)
+        others = [family for family in known if family is not spared]
+        yield [
+            (family[number % len(family)], WAYS[(turn + place) % len(WAYS)])
+            for place, family in enumerate(others)
+        ]
+
+
+def test_every_model_is_broken_and_in_every_way():
+    broken = [each for some in rounds() for each in some]
+
+    assert {model for model, _ in broken} == {model for family in families() for model in family}
+    assert {way for _, way in broken} == {*WAYS}
+    assert len(WAYS) >= 10
+
+
+@dataclass
+class Built:
+    """What became of each node, and what the layers that failed said."""
+
+    statuses: dict[str, str]
+    said: list[str]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """Shared, so that what has not changed is not parsed again."""
+    return tmp_path_factory.mktemp("dbt")
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A copy of the project, to break."""
+    folder = tmp_path / "project"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("target", "logs"))
+    return folder
+
+
+@pytest.fixture
+def built(warehouse, home, project) -> Callable[[], Built]:
+    """Builds all of the project, as a run of the DAG does."""
+
+    def build() -> Built:
+        dsn, run_id, said = warehouse.dsn("wandle_transformer"), uuid4().hex, []
+        with (
+            Dbt(dsn=dsn, home=home, progress=print, project=project) as dbt,
+            history.building(dsn) as books,
+        ):
+            for layer in FOLDERS:
+                try:
+                    build_layer(layer, dbt=dbt, history=books, run_id=run_id)
+                except BuildFailed as error:
+                    said.append(str(error))
+            found: dict[str, str] = {}
+            for layer in FOLDERS:
+                found |= books.of_run(run_id, layer)
+        return Built(found, said)
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def nodes(migrated, tmp_path_factory) -> dict[str, Node]:
+    """The nodes of the project as it is."""
+    dsn = migrated.dsn("wandle_transformer")
+    with Dbt(dsn=dsn, home=tmp_path_factory.mktemp("whole"), progress=print) as dbt:
+        return {node.unique_id: node for node in dbt.nodes()}
+
+
+def named(some: list[tuple[str, Way]]) -> str:
+    return "+".join(f"{Path(model).stem}-{way.__name__}" for model, way in some)
+
+
+@pytest.mark.parametrize("breaks", list(rounds()), ids=named)
+def test_what_does_not_depend_on_broken_models_is_built_and_the_rest_is_named(
+    breaks, project, built, nodes
+):
+    for model, way in breaks:
+        way(project / model, (project / model).with_suffix(".yml"))
+    broken = [f"model.wandle.{Path(model).stem}" for model, _ in breaks]
+    held = downstream(nodes, broken)
+
+    done = built()
+
+    good = {name for name, status in done.statuses.items() if status in GOOD}
+    assert nodes.keys() - held - good == set(), done.said
+    below = {name for name in held if nodes[name].resource_type == "model"} - {*broken}
+    assert good & below == set()
+    for name in broken + sorted(below):
+        assert nodes[name].short_name in " ".join(done.said)
+
+
+def test_a_test_that_was_misspelt_is_back_once_it_is_corrected(home, project, nodes):
+    sql = project / "models/staging/bank/stg_bank__holidays.sql"
+    yml = sql.with_suffix(".yml")
+    correct, found = yml.read_text(), []
+    for way in (lambda: None, lambda: unknown_test(sql, yml), lambda: yml.write_text(correct)):
+        way()
+        dsn = "postgresql://nobody@127.0.0.1:1/nowhere"
+        with Dbt(dsn=dsn, home=home, progress=print, project=project) as dbt:
+            found.append({node.unique_id for node in dbt.nodes()})
+
+    assert found[0] == found[2] == nodes.keys() != found[1]
+
+
+def test_what_every_model_needs_cannot_be_left_out(project, built):
+    (project / "macros" / "generate_schema_name.sql").write_text("{% macro ")
+
+    with pytest.raises(PermanentError, match="generate_schema_name"):
+        built()
+
+
+def test_the_documentation_is_generated_without_what_is_broken(warehouse, home, project):
+    for model, way in (
+        ("models/staging/bank/stg_bank__holidays.sql", jinja_error),
+        ("models/marts/daily_weather.sql", error_while_compiling),
+    ):
+        way(project / model, (project / model).with_suffix(".yml"))
+
+    with Dbt(
+        dsn=warehouse.dsn("wandle_transformer"), home=home, progress=print, project=project
+    ) as dbt:
+        page = dbt.docs().read_text()
+
+    assert "model.wandle.ward_crime_monthly" in page
+    assert "model.wandle.daily_weather" in page
+    assert "model.wandle.stg_bank__holidays" not in page
