@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -96,6 +97,13 @@ class Council(Definition):
     longitude: float = Field(ge=-180, le=180, description="Longitude of its centre, degrees east.")
     radius_km: float = Field(
         gt=0, le=100, description="Radius of a circle around the centre that contains the council."
+    )
+    names: dict[
+        Annotated[str, Field(pattern=NAME_PATTERN.pattern)], Annotated[Text, Field(min_length=1)]
+    ] = Field(
+        default_factory=dict,
+        description="What publishers call it, by a name for each: `{londonair: Kingston}` is "
+        "{council.names.londonair} in a contract.",
     )
     points: tuple[Point, ...] = Field(default=(), description="Places to fetch weather for.")
     ward_sets: tuple[WardSet, ...] = Field(default=(), description="Its wards, oldest set first.")

@@ -1,25 +1,31 @@
-"""The requests of a partition: a single one, or one per ward, point, parent record, window."""
+"""The requests of a partition: a single one, or one for each combination of items and window."""
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
 from typing import Any, Protocol
+from unicodedata import category
 from urllib.parse import quote
 
 from include.councils.model import Council, Point, Ward
-from include.errors import UnexpectedPayload
+from include.errors import PermanentError, UnexpectedPayload
 from include.extract.polygon import halves
-from include.printable import one_line
 from include.sources.extract import Extract, Way
 from include.sources.model import Contract
 from include.sources.page import SentRequest
 from include.sources.partition import Partition, Period
-from include.sources.templates import fill, placeholders
+from include.sources.templates import COUNCIL_NAMES, fill
+
+log = logging.getLogger(__name__)
 
 Values = Mapping[str, Any]
 
+# Longer ones end in a digest.
 LABEL_CHARACTERS = 200
 
 
@@ -56,18 +62,63 @@ def asks(
     council: Council | None,
     parents: Parents,
 ) -> Iterator[Ask]:
-    """Every request, in order. Raises what `parents` raises."""
+    """Every request, in order: each item of the last loop, for each item of the one before.
+
+    Raises what `parents` raises, and `PermanentError` if there are no requests.
+    """
     extract = _http(contract)
     way = extract.ways[way_name]
-    joined = [name for name in _used(contract, way_name) if name in extract.parents]
-    common = common_values(partition.period, council)
-    for item, of_item in _items(contract, way_name, partition, council, parents, common):
+    joined = [name for name in contract.values_used(way_name) if name in extract.parents]
+    label_of = _Labels(contract, way_name, partition)
+    items = _Items(contract, way_name, partition, council, parents)
+    labels: set[str] = set()
+    constants = {name: ",".join(texts) for name, texts in extract.constants.items()}
+    for item in items.combined({**common_values(partition.period, council), **constants}):
+        label = label_of(item)
+        if label in labels:
+            continue  # 1 and "1"
+        labels.add(label)
         for window in _windows(way, partition.period):
-            values = {**common, **of_item, **window}
+            values = {**item, **window}
             for name in joined:
                 values[name] = parents.value(name, values)
             begins = f" {window['window.start']:%Y-%m-%dT%H:%M}" if window else ""
-            yield Ask(f"{item}{begins}", values)
+            yield Ask(f"{label}{begins}", values)
+    for loop, passed_over in items.without.items():
+        if passed_over:
+            log.info("%s: no %s for %d others of `for_each`", partition, loop, passed_over)
+    if not labels:
+        raise PermanentError(
+            f"{partition}: nothing to request: found no {' with '.join(way.for_each)} that has a "
+            "value in every column that requests use. Check `for_each` and `parents` in "
+            f"include/sources/{contract.name}.yaml."
+        )
+
+
+def lacking(contract: Contract, council: Council) -> list[str]:
+    """What a council's file lacks for the contract's requests: `points`, `names.londonair`."""
+    if not isinstance(contract.extract, Extract) or contract.councils == "uk":
+        return []
+    ways = contract.extract.ways
+    loops = {loop for way in ways.values() for loop in way.for_each}
+    used = dict.fromkeys(name for way in ways for name in contract.values_used(way))
+    names = [name.removeprefix(COUNCIL_NAMES) for name in used if name.startswith(COUNCIL_NAMES)]
+    return [
+        *(["points"] if "point" in loops and not council.points else []),
+        *(["ward_sets"] if "ward" in loops and not council.ward_sets else []),
+        *(f"names.{name}" for name in names if name not in council.names),
+    ]
+
+
+def require_council(contract: Contract, council: Council) -> None:
+    """Raise `PermanentError` for a council whose file lacks what the requests need."""
+    missing = lacking(contract, council)
+    if missing:
+        raise PermanentError(
+            f"{contract.name} {council.name}: its requests need {', '.join(missing)} of the "
+            f"council. Add {'it' if len(missing) == 1 else 'them'} to "
+            f"include/councils/{council.name}.yaml."
+        )
 
 
 def split(way: Way, ask: Ask) -> list[Ask]:
@@ -111,23 +162,7 @@ def _is_broken(text: str) -> bool:
 
 def context_of(contract: Contract, way_name: str, values: Values) -> dict[str, str]:
     """The values of a request that the load needs."""
-    return {name: str(values[name]) for name in sorted(set(_kept(contract, way_name)))}
-
-
-def _kept(contract: Contract, way_name: str) -> Iterator[str]:
-    for column in contract.columns_of(way_name):
-        if column.request:
-            yield column.request
-    select = contract.layout(way_name).select
-    if select:
-        yield select.among
-
-
-def _used(contract: Contract, way_name: str) -> dict[str, None]:
-    """The names of the values that a way's requests and columns use, in order."""
-    way = _http(contract).ways[way_name]
-    asked = [name for text in way.request.texts() for name in placeholders(text)]
-    return dict.fromkeys((*asked, *_kept(contract, way_name), *filter(None, [way.split])))
+    return {name: str(values[name]) for name in sorted(set(contract.values_kept(way_name)))}
 
 
 def _http(contract: Contract) -> Extract:
@@ -152,6 +187,7 @@ def common_values(period: Period, council: Council | None) -> dict[str, Any]:
             "council.latitude": council.latitude,
             "council.longitude": council.longitude,
             "council.radius_km": council.radius_km,
+            **{f"{COUNCIL_NAMES}{name}": text for name, text in council.names.items()},
         }
     return values
 
@@ -174,34 +210,81 @@ def point_values(point: Point) -> dict[str, Any]:
     }
 
 
-def _items(
-    contract: Contract,
-    way_name: str,
-    partition: Partition,
-    council: Council | None,
-    parents: Parents,
-    common: Values,
-) -> Iterator[tuple[str, Values]]:
-    way = _http(contract).ways[way_name]
-    if way.for_each == "partition":
-        yield str(partition.period), {}
-    elif way.for_each == "ward":
-        for ward in council.wards_on(partition.period.first_day) if council else ():
-            yield ward.code, ward_values(ward)
-    elif way.for_each == "point":
-        for point in council.points if council else ():
-            yield point.name, point_values(point)
-    else:
-        prefix = f"{way.for_each}."
-        columns = [
-            name.removeprefix(prefix)
-            for name in _used(contract, way_name)
-            if name.startswith(prefix)
-        ]
-        for record in parents.records(way.for_each, columns, common):
-            # Values of an API, in every message about the request.
-            label = one_line(",".join(str(record[column]) for column in columns)[:LABEL_CHARACTERS])
-            yield label, {f"{prefix}{column}": record[column] for column in columns}
+class _Items:
+    """What a way's requests are made for each of."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        way_name: str,
+        partition: Partition,
+        council: Council | None,
+        parents: Parents,
+    ) -> None:
+        self._loops = contract.items_of(way_name)
+        self._constants = _http(contract).constants
+        self._day = partition.period.first_day
+        self._council = council
+        self._parents = parents
+        # How many items of the loops before have none of this one.
+        self.without: Counter[str] = Counter()
+
+    def combined(self, values: Values, done: int = 0) -> Iterator[Values]:
+        """The values of every combination of items, with those that are given."""
+        loops = [*self._loops]
+        if done == len(loops):
+            yield values
+            return
+        for item in self._items(loops[done], values):
+            yield from self.combined({**values, **item}, done + 1)
+
+    def _items(self, loop: str, values: Values) -> Iterator[Values]:
+        """The values of each item of one loop, within items of the loops before."""
+        if loop == "ward":
+            yield from map(ward_values, self._council.wards_on(self._day) if self._council else ())
+        elif loop == "point":
+            yield from map(point_values, self._council.points if self._council else ())
+        elif loop in self._constants:
+            yield from ({loop: text} for text in self._constants[loop])
+        else:
+            columns = [name.removeprefix(f"{loop}.") for name in self._loops[loop]]
+            records = list(self._parents.records(loop, columns, values))
+            self.without[loop] += not records
+            for record in records:
+                yield {f"{loop}.{column}": record[column] for column in columns}
+
+
+class _Labels:
+    """The labels of requests; no two combinations of items have the same.
+
+    They are in messages and decide which parts of two landings are compared
+    (`include/warehouse/parts.py`), so they never change for the same items.
+    """
+
+    def __init__(self, contract: Contract, way_name: str, partition: Partition) -> None:
+        self._names = [name for names in contract.items_of(way_name).values() for name in names]
+        self._period = str(partition.period)
+        self._reserved = "%#" + ("," if len(self._names) > 1 else "")
+        if _http(contract).ways[way_name].split:
+            self._reserved += "/"
+
+    def __call__(self, values: Values) -> str:
+        if not self._names:
+            return self._period
+        label = ",".join(self._written(str(values[name])) for name in self._names)
+        if len(label) <= LABEL_CHARACTERS:
+            return label
+        # No list of values any more, so it is not read as one.
+        digest = sha256(label.encode()).hexdigest()[:16]
+        return f"{label[: LABEL_CHARACTERS - len(digest) - 1].replace(',', ' ')}~{digest}"
+
+    def _written(self, text: str) -> str:
+        return "".join(
+            quote(c, safe="", errors="surrogatepass")
+            if c in self._reserved or not (c.isprintable() or category(c) == "Zs")
+            else c
+            for c in text
+        )
 
 
 def _windows(way: Way, period: Period) -> Iterator[Values]:

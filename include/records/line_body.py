@@ -92,7 +92,7 @@ def csv_lines(
             )
         if fields is not None and len(fields) == len(header) and fields != again:
             odd = ""
-            if wanted is None or (place is not None and wanted.is_among(fields[place])):
+            if wanted is None or wanted.is_selected(None if place is None else fields[place]):
                 yield dict(zip(header, fields, strict=True)), without_ending(raw)
         elif fields != []:
             odd = line = _decoded(without_ending(raw))

@@ -102,7 +102,7 @@ def read_chunks(
     arrays, or with inherited fields, has no bytes in the body: it is written
     as JSON.
     """
-    wanted = Wanted(layout.select, context or {}) if layout.select else None
+    wanted = Wanted(layout.select, layout, context or {}) if layout.select else None
     found = unpack(body, size, layout, content_type)
     complete = complete or any(layer.endswith("file") for layer in found.packing)
     if layout.kind == "csv":

@@ -7,40 +7,58 @@ from typing import Any
 
 from include.errors import UnexpectedPayload
 from include.records.json_values import at
-from include.sources.formats import Selection
+from include.sources.formats import Format, Selection
 from include.sources.paths import parts
 
 
 class Wanted:
-    """The records whose field is in a list of the page's request.
+    """The records that the layout selects, by values of the page's request or by null.
 
-    Raises `UnexpectedPayload` if `context` has no such list.
+    No value is null: nor is a missing field, an empty list, or one of the
+    layout's `null_values`. Raises `UnexpectedPayload` if `context` lacks a
+    value.
     """
 
-    def __init__(self, select: Selection, context: Mapping[str, str]) -> None:
-        if select.among not in context:
-            raise UnexpectedPayload(
-                f"expected the request's value {select.among!r}, by which records are "
-                f"selected, found {', '.join(sorted(context)) or 'none'}"
-            )
+    def __init__(self, select: Selection, layout: Format, context: Mapping[str, str]) -> None:
+        for name in select.names:
+            if name not in context:
+                raise UnexpectedPayload(
+                    f"expected the request's value {name!r}, by which records are "
+                    f"selected, found {', '.join(sorted(context)) or 'none'}"
+                )
         self.field = select.field
         names = parts(select.field)
         # For a row, which has no nested fields.
         self.name = names[0] if len(names) == 1 else None
-        self._among = frozenset(context[select.among].split(","))
+        self._values = frozenset(
+            text
+            for name in select.names
+            # Only what is joined is a list: the name of a place can have a comma.
+            for text in ([context[name]] if "." in name else context[name].split(","))
+        )
+        self._null = select.null
+        self._null_values = layout.null_values
+        self._excludes = select.excludes
 
-    def is_among(self, value: Any) -> bool:
-        """Whether a field matches; a list, if one of its values does."""
-        values = value if isinstance(value, list) else (value,)
-        return any(str(item) in self._among for item in values)
+    def is_selected(self, value: Any) -> bool:
+        """Whether a record with this value is; of a list, one value decides."""
+        if isinstance(value, list) and value:
+            return any(map(self._is_listed, value)) is not self._excludes
+        return self._is_listed(value) is not self._excludes
+
+    def _is_listed(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return self._null if value in self._null_values else value in self._values
+        return self._null if value is None or value == [] else str(value) in self._values
 
     def is_record(self, record: Any) -> bool:
-        """Whether a record's field matches; a record without fields does, so that it is not lost.
+        """Whether a record is selected; one without fields is, so that it is not lost.
 
-        A malformed line matches if it contains one of the values.
+        A malformed line is if it contains one of the values, or if they do
+        not say what it must contain.
         """
         if isinstance(record, dict):
-            return self.is_among(at(record, self.field))
-        if isinstance(record, str):
-            return any(value in record for value in self._among)
+            return self.is_selected(at(record, self.field))
+        if isinstance(record, str) and not (self._excludes or self._null):
+            return any(value in record for value in self._values)
         return True

@@ -12,7 +12,13 @@ from include.definitions import WrongField
 from include.sources.extract import Archive, DatabaseExtract, Extract, Way
 from include.sources.formats import Format
 from include.sources.paths import parts
-from include.sources.templates import COUNCIL_VALUES, PERIOD_VALUES, placeholders
+from include.sources.templates import (
+    PERIOD_VALUES,
+    POINT_VALUES,
+    WARD_VALUES,
+    is_council_value,
+    placeholders,
+)
 
 if TYPE_CHECKING:
     from include.sources.model import Contract
@@ -111,21 +117,22 @@ class _Request:
     def check(self) -> None:
         """Raise `WrongField` for the first rule that is broken."""
         way = self._way
-        if self._contract.councils == "uk" and way.for_each in ("ward", "point"):
-            raise WrongField(
-                f"`for_each: {way.for_each}` needs `councils: each`", *self._place, "for_each"
-            )
+        for loop in way.for_each:
+            if self._contract.councils == "uk" and loop in ("ward", "point"):
+                raise WrongField(
+                    f"`for_each: {loop}` needs `councils: each`", *self._place, "for_each"
+                )
         self._check_paging()
         used = list(self._used())
         for where, name in used:
             if not self._extract.is_value(way, name):
                 raise WrongField(
-                    f"expected one of {', '.join(self._extract.values_of(way))}, found {name!r}",
+                    f"expected one of {self._extract.known_values(way)}, found {name!r}",
                     *where,
                 )
         self._check_for_each({name for _, name in used})
         for where, name in (*used, *self._matched()):
-            if self._contract.councils == "uk" and name in COUNCIL_VALUES:
+            if self._contract.councils == "uk" and is_council_value(name):
                 raise WrongField(f"{{{name}}} needs `councils: each`", *where)
         self._check_split()
         self._check_fields()
@@ -143,34 +150,48 @@ class _Request:
                     yield (*self._place, "paths", column.name), column.request
                 else:
                     yield ("columns", number, "request"), column.request
-        if self._layout.select:
-            yield (*self._format, "select", "among"), self._layout.select.among
+        if select := self._layout.select:
+            for name in select.names:
+                yield (*self._format, "select", "not" if select.excludes else "among"), name
         if self._way.split:
             yield (*self._place, "split"), self._way.split
 
     def _matched(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         for label, parent in self._extract.parents.items():
-            for column, text in parent.match.items():
+            for place, text in parent.texts():
                 for name in placeholders(text):
-                    yield ("extract", "parents", label, "match", column), name
+                    yield ("extract", "parents", label, *place), name
 
     def _check_for_each(self, used: set[str]) -> None:
-        """What a parent is matched by must be known by the time that it is read."""
-        label = self._way.for_each
-        if label in self._extract.parents and not any(n.startswith(f"{label}.") for n in used):
-            raise WrongField(
-                f"no request uses a column of {label!r}: {{{label}.<column>}}",
-                *(*self._place, "for_each"),
-            )
+        """Each loop is used, and what a parent is matched by is known when it is read."""
+        loops = self._way.for_each
+        for loop in loops:
+            in_parents = loop in self._extract.parents
+            if in_parents and not any(name.startswith(f"{loop}.") for name in used):
+                shown = f"{{{loop}.<column>}}"
+                raise WrongField(
+                    f"no request uses a column of {loop!r}: {shown}", *self._place, "for_each"
+                )
+            if loop in self._extract.constants and loop not in used:
+                raise WrongField(f"no request uses {{{loop}}}", *self._place, "for_each")
         for where, name in self._matched():
-            parent = where[2]
-            if parent != label and parent not in used:
+            parent = str(where[2])
+            if parent in loops:
+                known = loops[: loops.index(parent)]
+            elif parent in used:
+                known = loops
+            else:
                 continue
-            first = (*PERIOD_VALUES, *COUNCIL_VALUES)
-            joined = name in self._extract.parents
-            of_other = name.startswith(f"{label}.") and label in self._extract.parents
-            if joined or (parent == label and name not in first) or (of_other and name not in used):
+            if not self._is_known(name, known, windows=parent not in loops):
                 raise WrongField(f"{{{name}}} is not known when {parent!r} is read", *where)
+
+    def _is_known(self, name: str, loops: tuple[str, ...], *, windows: bool) -> bool:
+        if name in PERIOD_VALUES or is_council_value(name):
+            return True
+        if name in (*WARD_VALUES, *POINT_VALUES) or name in self._extract.constants:
+            return name.partition(".")[0] in loops
+        loop, dot, _ = name.partition(".")
+        return bool(dot) and (loop in loops or (windows and loop == "window"))
 
     def _check_split(self) -> None:
         name = self._way.split
@@ -241,7 +262,7 @@ def check_parents(
                 *(*place, "source"),
             )
         columns = {column.name for column in source.columns}
-        asked = {*parent.match, *placeholders(parent.each), *_columns_asked(contract, label)}
+        asked = {*parent.compared, *placeholders(parent.each), *_columns_asked(contract, label)}
         for column in sorted(asked - columns):
             raise WrongField(
                 f"{parent.source} has no column {column!r}; it has {', '.join(sorted(columns))}",
@@ -266,14 +287,12 @@ def _columns_asked(contract: Contract, label: str) -> Iterable[str]:
     if not isinstance(contract.extract, Extract):
         return
     texts = [text for way in contract.extract.ways.values() for text in way.request.texts()]
-    texts += [
-        text for parent in contract.extract.parents.values() for text in parent.match.values()
-    ]
+    texts += [text for parent in contract.extract.parents.values() for _, text in parent.texts()]
     names = [name for text in texts for name in placeholders(text)]
     for way in contract.extract.ways:
         names += [column.request for column in contract.columns_of(way) if column.request]
         select = contract.layout(way).select
-        names += [select.among] if select else []
+        names += select.names if select else ()
     for name in names:
         if name.startswith(f"{label}."):
             yield name.removeprefix(f"{label}.")

@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from include.definitions import NAME_PATTERN, Definition, WrongField
+from include.definitions import NAME_PATTERN, Definition, Text, WrongField
 from include.sources.addresses import base_url, host_name, host_of, is_loopback
 from include.sources.formats import Format
-from include.sources.paging import Paging, Status
-from include.sources.paths import BodyPath
+from include.sources.paging import Answers, Paging
 from include.sources.templates import (
+    COUNCIL_NAMES,
     COUNCIL_VALUES,
     PERIOD_VALUES,
     POINT_VALUES,
     WARD_VALUES,
     WINDOW_VALUES,
+    Parent,
+    as_tuple,
     check_formats,
+    is_council_value,
     placeholders,
 )
 
-# Names that a parent cannot have: they mean something else in `for_each` or in a placeholder.
+# Other names mean something else in `for_each` or in a placeholder.
 _TAKEN = ("partition", "ward", "point", "council", "period", "window")
 # A window is no longer than the longest period.
 _MOST_MINUTES = 31 * 24 * 60
 
 
-def _parent_name(value: str) -> str:
+def _value_name(value: str) -> str:
     if value in _TAKEN or not NAME_PATTERN.fullmatch(value):
         raise ValueError(f"expected a name in lower case other than {', '.join(_TAKEN)}")
     return value
 
 
 BaseUrl = Annotated[str, AfterValidator(base_url)]
-ParentName = Annotated[str, AfterValidator(_parent_name)]
+ValueName = Annotated[str, AfterValidator(_value_name)]
+
+
+def _loops(value: Any) -> Any:
+    return () if value == "partition" else as_tuple(value)
+
+
+def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
+    for place, item in enumerate(value):
+        if item in value[:place]:
+            raise ValueError(f"{item!r} appears twice")
+    return value
 
 
 class Rate(Definition):
@@ -73,71 +87,18 @@ class Request(Definition):
         return (text for _, text in self.places())
 
 
-class Parent(Definition):
-    """Values made from the records of another source's latest landing.
-
-    With `each`, a single value: the matching records, formatted and joined.
-    With `for_each: <its name>` in the request, one request per record, whose
-    columns are placeholders: `{station.station_reference}`.
-    """
-
-    source: str = Field(description="The source whose latest landing of the same council is read.")
-    match: dict[str, str] = Field(
-        default_factory=dict, description="Columns of the parent that must equal these values."
-    )
-    each: str = Field(
-        default="", description="Format of one record, with its columns as placeholders."
-    )
-    join: str = Field(default=",", description="Separator between records.")
-
-    @field_validator("each")
-    @classmethod
-    def _is_a_template(cls, value: str) -> str:
-        # Its placeholders are columns of the parent.
-        check_formats(value, of_parent=True)
-        return value
-
-
-class Answers(Definition):
-    """What a status other than 200 means, and what a field of an answer does not mean.
-
-    By default, 408, 429 and 5xx are retried and all others fail. 202 is
-    polled, and 206 is read if it holds the whole body or a whole page.
-    """
-
-    not_published: tuple[Status, ...] = Field(
-        default=(), description="The period is not available (yet): 404, 204."
-    )
-    empty: tuple[Status, ...] = Field(
-        default=(), description="There are no records for this request: 204."
-    )
-    empty_is_not_published: bool = Field(
-        default=False, description="A recent period without any record is not available yet."
-    )
-    too_large: tuple[Status, ...] = Field(
-        default=(), description="The area has too many records: split it and request its parts."
-    )
-    unknown_ward: tuple[Status, ...] = Field(
-        default=(), description="The API does not know this ward."
-    )
-    fail_at_once: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        default=(),
-        description="Texts in a 429's body that mean: no more today. The task fails at once.",
-    )
-    ignore: tuple[BodyPath, ...] = Field(
-        default=(),
-        description="Paths of fields that do not name another page, or a total of the records, "
-        "although they are called so: `links.next`, `count`; or `header` for headers.",
-    )
-
-
 class Way(Definition):
     """One way to request a partition."""
 
-    for_each: str = Field(
-        default="partition",
-        description="A single request (`partition`), one for each `ward` or weather `point` of "
-        "the council, or one for each record of a parent, by the parent's name.",
+    for_each: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_loops, json_schema_input_type=str | tuple[str, ...]),
+        AfterValidator(_distinct),
+    ] = Field(
+        default=(),
+        description="A single request (`partition`), or one for each `ward` or weather `point` of "
+        "the council, record of a parent or constant, by the name in `parents` or `constants`. A "
+        "list: one for each combination, `[site, pollutant]`.",
     )
     window_minutes: int = Field(
         default=0,
@@ -160,7 +121,7 @@ class Way(Definition):
                 "`answers.too_large` and `split` need each other",
                 *(("split",) if self.split else ("answers", "too_large")),
             )
-        if self.answers.unknown_ward and self.for_each != "ward":
+        if self.answers.unknown_ward and "ward" not in self.for_each:
             raise WrongField(
                 "`answers.unknown_ward` needs `for_each: ward`", "answers", "unknown_ward"
             )
@@ -221,8 +182,15 @@ class Extract(Way):
         default=30, gt=0, le=600, description="Seconds without data before a request fails."
     )
     attempts: int = Field(default=5, ge=1, le=10, description="Attempts per request in a task.")
-    parents: dict[ParentName, Parent] = Field(
+    parents: dict[ValueName, Parent] = Field(
         default_factory=dict, description="Values from other sources' landings, by name."
+    )
+    constants: dict[
+        ValueName, Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator(_distinct)]
+    ] = Field(
+        default_factory=dict,
+        description="Lists of values, by name: `{pollutant: [NO2, PM10]}`. {pollutant} is one of "
+        "them where `for_each` names it, else all of them with commas.",
     )
     archive: Archive | None = None
 
@@ -254,17 +222,26 @@ class Extract(Way):
         return (self.archive.base_url if self.archive and way == "archive" else "") or self.base_url
 
     def values_of(self, way: Way) -> tuple[str, ...]:
-        """The placeholders that a way's requests may use, except a parent's columns."""
-        item = {"ward": WARD_VALUES, "point": POINT_VALUES}.get(way.for_each, ())
+        """The placeholders that a way's requests may use, except columns and councils' names."""
+        items = {"ward": WARD_VALUES, "point": POINT_VALUES}
+        of_items = (name for loop in way.for_each for name in items.get(loop, ()))
         window = WINDOW_VALUES if way.window_minutes else ()
         joined = (name for name, parent in self.parents.items() if parent.each)
-        return (*PERIOD_VALUES, *COUNCIL_VALUES, *item, *window, *joined)
+        return (
+            *(*PERIOD_VALUES, *COUNCIL_VALUES),
+            *(*of_items, *window, *joined, *self.constants),
+        )
 
     def is_value(self, way: Way, name: str) -> bool:
-        """Whether `name` is one of them, or a column of the parent in `for_each`."""
-        return name in self.values_of(way) or (
-            way.for_each in self.parents and name.startswith(f"{way.for_each}.")
-        )
+        """Whether a request may use it: also a column of a parent in `for_each`."""
+        loop, dot, _ = name.partition(".")
+        of_record = bool(dot) and loop in way.for_each and loop in self.parents
+        return name in self.values_of(way) or is_council_value(name) or of_record
+
+    def known_values(self, way: Way) -> str:
+        """What a request may use, for messages."""
+        records = (f"{loop}.<column>" for loop in way.for_each if loop in self.parents)
+        return ", ".join((*self.values_of(way), f"{COUNCIL_NAMES}<name>", *records))
 
     @model_validator(mode="after")
     def _private_hosts_are_asked(self) -> Extract:
@@ -278,37 +255,43 @@ class Extract(Way):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Extract:
+        for name in self.constants:
+            if name in self.parents:
+                raise WrongField(f"{name!r} is also the name of a parent", "constants", name)
         for name, way in self.ways.items():
             where = () if name == "api" else (name,)
-            if way.for_each not in ("partition", "ward", "point", *self.parents):
-                raise WrongField(
-                    "`for_each` must be partition, ward, point or one of `parents`, "
-                    f"found {way.for_each!r}",
-                    *(*where, "for_each"),
-                )
+            for loop in way.for_each:
+                if loop not in ("ward", "point", *self.parents, *self.constants):
+                    raise WrongField(
+                        "`for_each` must be partition, ward, point or one of `parents` and "
+                        f"`constants`, found {loop!r}",
+                        *(*where, "for_each"),
+                    )
             if way.split is not None and way.split not in self.parents:
                 raise WrongField(
                     f"`split` must name one of `parents`, found {way.split!r}", *where, "split"
                 )
             for place, text in way.request.places():
-                self._check_placeholders(way, text, (*where, "request", *place))
-            for label, parent in self.parents.items():
-                for column, text in parent.match.items():
-                    self._check_placeholders(way, text, ("parents", label, "match", column))
+                self._check_placeholders((way,), text, (*where, "request", *place))
+        for label, parent in self.parents.items():
+            for found_at, text in parent.texts():
+                self._check_placeholders(
+                    tuple(self.ways.values()), text, ("parents", label, *found_at)
+                )
         return self
 
-    def _check_placeholders(self, way: Way, text: str, place: tuple[str, ...]) -> None:
+    def _check_placeholders(
+        self, ways: tuple[Way, ...], text: str, place: tuple[str | int, ...]
+    ) -> None:
         try:
             names = list(placeholders(text))
             check_formats(text)
         except ValueError as error:
             raise WrongField(str(error), *place) from error
         for name in names:
-            if not self.is_value(way, name):
-                raise WrongField(
-                    f"unknown placeholder {{{name}}}; known: {', '.join(self.values_of(way))}",
-                    *place,
-                )
+            if not any(self.is_value(way, name) for way in ways):
+                known = self.known_values(ways[0])
+                raise WrongField(f"unknown placeholder {{{name}}}; known: {known}", *place)
 
 
 # A value to bind, or whatever else begins with a percent sign.

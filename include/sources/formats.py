@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import codecs
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 from include.definitions import Definition, WrongField
 from include.sources.evidence import Evidence
 from include.sources.limits import DEFAULT, Limits
 from include.sources.paths import BodyPath, parts
+from include.sources.templates import as_tuple
 
 Compression = Literal["gzip", "zip"]
+# Names of a request's values, or null; one stands for a list of one, and is dumped as one.
+Listed = Annotated[
+    tuple[str | None, ...],
+    BeforeValidator(as_tuple, json_schema_input_type=str | None | tuple[str | None, ...]),
+    PlainSerializer(lambda listed: listed[0] if len(listed) == 1 else listed),
+]
 
 # The part of a path that matches every field of an object, or every item of a list.
 EVERY = "*"
@@ -35,7 +49,36 @@ class Selection(Definition):
     """Which records belong to the partition, if a body also has those of others."""
 
     field: BodyPath = Field(min_length=1, description="Dotted path in the record.")
-    among: str = Field(description="The request value, a comma-separated list, that must have it.")
+    among: Listed = Field(
+        default=(),
+        description="The values that belong: a value of the request, or a list of these, by name. "
+        "A name without a dot (one of `parents` or `constants`) is a list with commas. null: no "
+        "value.",
+    )
+    unlike: Listed = Field(
+        default=(), alias="not", description="The values that do not belong, written alike."
+    )
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Selection:
+        if bool(self.among) == bool(self.unlike):
+            raise WrongField("expected either `among` or `not`, with at least one value", "among")
+        return self
+
+    @property
+    def excludes(self) -> bool:
+        """Whether the values are those that do not belong."""
+        return not self.among
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the request's values that the field is compared with."""
+        return tuple(item for item in (*self.among, *self.unlike) if item is not None)
+
+    @property
+    def null(self) -> bool:
+        """Whether no value is one of the values."""
+        return None in (*self.among, *self.unlike)
 
 
 class Format(Definition):

@@ -32,6 +32,7 @@ from include.sources.formats import Format
 from include.sources.limits import Checks, Limits
 from include.sources.partition import Grain, Partition, Period
 from include.sources.paths import parts
+from include.sources.templates import placeholders
 
 __all__ = ["NUMERIC", "Column", "Contract", "Extract", "Format", "Rate", "contract", "contracts"]
 
@@ -140,6 +141,40 @@ class Contract(Definition):
             return self.columns
         paths = self.extract.archive.paths
         return tuple(_moved(column, paths.get(column.name)) for column in self.columns)
+
+    def values_used(self, way: str = "api") -> tuple[str, ...]:
+        """The names of the values that a way's requests use and their records need, in order."""
+        if not isinstance(self.extract, Extract):
+            return ()
+        found = self.extract.ways[way]
+        used = [name for text in found.request.texts() for name in placeholders(text)]
+        used += [*self.values_kept(way), *filter(None, [found.split])]
+        for label, parent in self.extract.parents.items():
+            if label in (*used, *found.for_each):
+                used += [name for _, text in parent.texts() for name in placeholders(text)]
+        return tuple(dict.fromkeys(used))
+
+    def values_kept(self, way: str = "api") -> tuple[str, ...]:
+        """The names of the request's values that columns and the selection need."""
+        select = self.layout(way).select
+        names = [column.request for column in self.columns_of(way) if column.request]
+        return (*names, *(select.names if select else ()))
+
+    def items_of(self, way: str = "api") -> dict[str, tuple[str, ...]]:
+        """What a way's requests are made for each of: the values that name an item."""
+        if not isinstance(self.extract, Extract):
+            return {}
+        named = {"ward": ("ward.code",), "point": ("point.name",)}
+        used = self.values_used(way)
+        return {
+            loop: named.get(loop)
+            or (
+                tuple(name for name in used if name.startswith(f"{loop}."))
+                if loop in self.extract.parents
+                else (loop,)
+            )
+            for loop in self.extract.ways[way].for_each
+        }
 
     def raw_columns(self, way: str = "api") -> tuple[Column, ...]:
         """The columns of the raw table: all except dropped ones."""

@@ -1,4 +1,4 @@
-"""How a contract requests the next page and recognises the last one."""
+"""How a contract requests the next page and recognises the last one, and what statuses mean."""
 
 from __future__ import annotations
 
@@ -102,3 +102,36 @@ class Paging(Definition):
         if self.last_page == "short" and not self.size:
             raise WrongField("`last_page: short` needs `size`", "last_page")
         return self
+
+
+class Answers(Definition):
+    """What a status other than 200 means, and what a field of an answer does not mean.
+
+    By default, 408, 429 and 5xx are retried and all others fail. 202 is
+    polled, and 206 is read if it holds the whole body or a whole page.
+    """
+
+    not_published: tuple[Status, ...] = Field(
+        default=(), description="The period is not available (yet): 404, 204."
+    )
+    empty: tuple[Status, ...] = Field(
+        default=(), description="There are no records for this request: 204."
+    )
+    empty_is_not_published: bool = Field(
+        default=False, description="A recent period without any record is not available yet."
+    )
+    too_large: tuple[Status, ...] = Field(
+        default=(), description="The area has too many records: split it and request its parts."
+    )
+    unknown_ward: tuple[Status, ...] = Field(
+        default=(), description="The API does not know this ward."
+    )
+    fail_at_once: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(),
+        description="Texts in a 429's body that mean: no more today. The task fails at once.",
+    )
+    ignore: tuple[BodyPath, ...] = Field(
+        default=(),
+        description="Paths of fields that do not name another page, or a total of the records, "
+        "although they are called so: `links.next`, `count`; or `header` for headers.",
+    )

@@ -1,4 +1,4 @@
-"""Placeholders in a contract: `{period:%Y-%m}`, `{ward.code}`, `{polygon}`."""
+"""Placeholders in a contract, and the parents that they take values from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from string import Formatter
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from include.definitions import NAME_PATTERN, Definition
 
 # Placeholders of a request: its council, its period, and its ward or point.
 COUNCIL_VALUES = (
@@ -22,6 +26,8 @@ PERIOD_VALUES = ("period", "period.last", "period.next")
 WARD_VALUES = ("ward.code", "ward.name", "ward.police_neighbourhood")
 POINT_VALUES = ("point.name", "point.latitude", "point.longitude")
 WINDOW_VALUES = ("window.start", "window.end")
+# Followed by a name under `names` in the council's file.
+COUNCIL_NAMES = "council.names."
 
 # How a date may be written: any text with one or more of Python's directives.
 _DIRECTIVE = "%-?[aAbBdfGHIjmMpSuUVwWyYzZ]"
@@ -35,6 +41,14 @@ class _Strict(Formatter):
 
     def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         return kwargs[field_name], field_name
+
+
+def is_council_value(name: str) -> bool:
+    """Whether a placeholder stands for something in the council's file."""
+    of_names = name.startswith(COUNCIL_NAMES)
+    return name in COUNCIL_VALUES or (
+        of_names and bool(NAME_PATTERN.fullmatch(name.removeprefix(COUNCIL_NAMES)))
+    )
 
 
 def placeholders(template: str) -> Iterator[str]:
@@ -73,6 +87,8 @@ _OF_RECORD = ("a", 1, 1.5)
 
 def _samples(name: str) -> tuple[Any, ...]:
     """What the value of a placeholder may be."""
+    if name.startswith(COUNCIL_NAMES):
+        return ("a",)
     if name in PERIOD_VALUES:
         return (date(2017, 1, 31),)
     if name in WINDOW_VALUES:
@@ -93,3 +109,61 @@ def _takes(value: Any, form: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def as_tuple(value: Any) -> Any:
+    """One value as a list of one; a list as it is."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+# Texts with placeholders, or null; one stands for a list of one.
+Wanted = Annotated[
+    tuple[str | None, ...],
+    Field(min_length=1),
+    BeforeValidator(as_tuple, json_schema_input_type=str | None | tuple[str | None, ...]),
+]
+
+
+class Parent(Definition):
+    """Values made from the records of another source's latest landing.
+
+    With `each`, a single value: the matching records, formatted and joined.
+    With its name in `for_each`, one request per record, whose columns are
+    placeholders: `{station.station_reference}`.
+    """
+
+    source: str = Field(description="The source whose latest landing of the same council is read.")
+    match: dict[str, Wanted] = Field(
+        default_factory=dict,
+        description="Columns of the parent that must equal this value, or one of these; null "
+        "matches no value: `{closed_on: null}`.",
+    )
+    unlike: dict[str, Wanted] = Field(
+        default_factory=dict,
+        alias="not",
+        description="Columns of the parent that must not equal this value, nor one of these.",
+    )
+    each: str = Field(
+        default="", description="Format of one record, with its columns as placeholders."
+    )
+    join: str = Field(default=",", description="Separator between records.")
+
+    @field_validator("each")
+    @classmethod
+    def _is_a_template(cls, value: str) -> str:
+        # Its placeholders are columns of the parent.
+        check_formats(value, of_parent=True)
+        return value
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The columns that decide which records match."""
+        return (*self.match, *self.unlike)
+
+    def texts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every text that columns are compared with, and where it is."""
+        for field, wanted in (("match", self.match), ("not", self.unlike)):
+            for column, texts in wanted.items():
+                for place, text in enumerate(texts):
+                    if text is not None:
+                        yield (field, column, *((place,) if len(texts) > 1 else ())), text

@@ -23,7 +23,7 @@ from include.warehouse.decide import Known, decide
 from include.warehouse.lock import PartitionLocked
 from include.warehouse.memory import do_without_pandas, keep_freed_memory, rare_searches
 from include.warehouse.partition import RawPartition
-from include.warehouse.parts import Requested, column_of_parts, emptied
+from include.warehouse.parts import Requested, columns_of_parts, emptied
 from include.warehouse.prefetch import Ahead
 from include.warehouse.prepare import PageBody, PreparedBatch, prepare
 
@@ -170,7 +170,7 @@ class _Load:
         self._prepared = prepared
         self._requested = requested
         self._new_table = new_table
-        self._parts_in: str | None = None
+        self._parts_in: tuple[str, ...] = ()
 
     def run(self, connection: Connection) -> Entry:
         """Everything up to the commit."""
@@ -227,7 +227,7 @@ class _Load:
             previous = current["landing_id"]
             pages = [self._requested(name) for name in (previous, landing.landing_id)]
             self._heed(checks.of_parts(contract, landing, previous, emptied(contract, *pages)))
-            self._parts_in = column_of_parts(contract, *pages)
+            self._parts_in = columns_of_parts(contract, *pages)
 
     def _refuse_removed(self) -> None:
         landing_id = self._landing.landing_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -17,7 +17,7 @@ from include.warehouse.parts import Emptied
 from include.warehouse.schema import raw_table
 
 NOT_OF_THIS_TRANSACTION = " and xmin <> (select pg_current_xact_id()::xid)"
-EMPTIED = " group by 1 having bool_and(xmin <> (select pg_current_xact_id()::xid)) order by 1"
+EMPTIED = " having bool_and(xmin <> (select pg_current_xact_id()::xid)) order by 1"
 
 
 class RawPartition:
@@ -58,12 +58,13 @@ class RawPartition:
             append(self._cursor, SCHEMA, self._contract.name, some) for some in alike(batches)
         )
 
-    def emptied(self, column: str) -> list[Emptied]:
-        """The values of a column that only rows have which this transaction has not written."""
-        query = of_partition(self._contract, f"select {quoted(column)}::text as part, count(*)")
+    def emptied(self, columns: Sequence[str]) -> list[Emptied]:
+        """The values of columns that only rows have which this transaction has not written."""
+        names = ", ".join(map(quoted, columns))
+        query = of_partition(self._contract, f"select concat_ws(',', {names}) as part, count(*)")
         found = rows(
             self._cursor,
-            query + EMPTIED,
+            f"{query} group by {names}{EMPTIED}",
             self._partition.council,
             self._partition.period.first_day,
         )

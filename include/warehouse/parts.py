@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
 from include.sources.extract import Extract, Way
 from include.sources.model import Contract
@@ -48,7 +49,8 @@ def emptied(
 
     A ward or point that is no longer requested does not count as empty: people
     edit the list in the council's file. A record of a parent does, since its
-    absence from another answer is not evidence. Nothing is compared across
+    absence from another answer is not evidence; so does a combination with
+    one, unless its constant is gone from the contract. Nothing is compared across
     ways (a file of an archive has every part: see `column_of_parts`), nor if
     the landings have no part in common, because the contract divides the
     partition differently. A database is read by key, so its pages are not
@@ -59,28 +61,31 @@ def emptied(
     found: list[Emptied] = []
     for name, way in contract.extract.ways.items():
         old, new = (_records(pages, name) for pages in (before, after))
-        from_parent = way.for_each in contract.extract.parents
-        parts = list(_empty_parts(_by_part(old, way), _by_part(new, way), from_parent))
+        expected = _Expected(contract, name)
+        parts = list(_empty_parts(_by_part(old, way), _by_part(new, way), expected))
         reported = {part.name for part in parts}
         pages = (page for page in _empty_pages(old, new) if _part(page.name, way) not in reported)
         found += [*parts, *pages]
     return found
 
 
-def column_of_parts(
+def columns_of_parts(
     contract: Contract, before: Sequence[Requested], after: Sequence[Requested]
-) -> str | None:
-    """The column that names the part of a row, where one landing came from the API and the other
-    from the archive, so that only rows can be compared. None otherwise, and where parts are not
-    records of a parent."""
+) -> tuple[str, ...]:
+    """The columns that name the part of a row, where one landing came from the API and the other
+    from the archive, so that only rows can be compared. None otherwise, and unless a part is a
+    record of a parent, or a combination with one, and each of its items has a column."""
     extract = contract.extract
     ways = [{page.way for page in pages} for pages in (before, after)]
     if not isinstance(extract, Extract) or not all(ways) or ways[0] == ways[1]:
-        return None
-    if extract.for_each not in extract.parents:
-        return None
-    named = f"{extract.for_each}."
-    return next((c.name for c in contract.columns if (c.request or "").startswith(named)), None)
+        return ()
+    if not any(loop in extract.parents for loop in extract.for_each):
+        return ()
+    found = [
+        next((c.name for c in contract.columns if c.request.partition(".")[0] == loop), "")
+        for loop in extract.for_each
+    ]
+    return tuple(found) if all(found) else ()
 
 
 def _records(pages: Sequence[Requested], way: str) -> Counter[str]:
@@ -104,14 +109,37 @@ def _part(label: str, way: Way) -> str:
     return _SPLIT.sub("", request) if way.split else request
 
 
-def _empty_parts(old: Counter[str], new: Counter[str], from_parent: bool) -> Iterator[Emptied]:
+class _Expected:
+    """Which parts must still be requested."""
+
+    def __init__(self, contract: Contract, way: str) -> None:
+        extract = contract.extract
+        items = contract.items_of(way)
+        constants = extract.constants if isinstance(extract, Extract) else {}
+        self._of_parent = any(loop in extract.parents for loop in items)
+        self._windows = isinstance(extract, Extract) and extract.ways[way].window_minutes > 0
+        # For each value in a label: those that the contract has, if they are constants.
+        self._constants = [constants.get(loop) for loop, names in items.items() for _ in names]
+
+    def __call__(self, part: str) -> bool:
+        label = part.rpartition(" ")[0] if self._windows else part
+        values = label.split(",") if len(self._constants) > 1 else [label]
+        if not self._of_parent or len(values) != len(self._constants):
+            return self._of_parent
+        return all(
+            known is None or unquote(value) in known
+            for value, known in zip(values, self._constants, strict=True)
+        )
+
+
+def _empty_parts(old: Counter[str], new: Counter[str], expected: _Expected) -> Iterator[Emptied]:
     comparable = not old.keys().isdisjoint(new)
     for name, records in old.items():
         if not records or new[name]:
             continue
         if name in new:
             yield Emptied(name, records, "empty")
-        elif from_parent and comparable:
+        elif comparable and expected(name):
             yield Emptied(name, records, "not requested")
 
 

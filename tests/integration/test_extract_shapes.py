@@ -228,3 +228,35 @@ def test_another_landing_of_the_parent_begins_anew_only_where_it_says_something_
 
     assert api.asked[:1] == ["A0 0"]
     assert [page.label for page in manifest.pages][::3] == ["A0", "B2", "A1"]
+
+
+@pytest.mark.parametrize(
+    ("compare", "found"),
+    [
+        ({"match": {"river": "Hogsmill"}}, ["A1"]),
+        ({"match": {"river": ["Wandle", "Hogsmill"]}}, ["B2", "A1"]),
+        ({"match": {"river": None}}, ["D4"]),
+        ({"match": {"river": [None, "Wandle"]}}, ["D4", "B2"]),
+        ({"not": {"river": ["Hogsmill", None]}}, ["B2", "N"]),
+        ({"not": {"river": None, "ref": ["B2", "N"]}}, ["A1"]),
+        ({"match": {"river": "None"}}, ["N"]),
+    ],
+    ids=str,
+)
+def test_records_of_a_parent_are_compared_with_texts_null_and_lists(
+    lake, api, monkeypatch, compare, found
+):
+    more = [{"ref": "D4"}, {"ref": "N", "river": "None"}]
+    monkeypatch.setitem(globals(), "STATIONS", [*STATIONS, *more])
+    landed(lake, STATION)
+    station = {"source": "stations", **compare}
+    source = contract(
+        name="readings",
+        extract=extracting(
+            request={"path": "/{station.ref}"}, for_each="station", parents={"station": station}
+        ),
+    )
+
+    records = parents.ParentLandings(source, "kingston", lake).records("station", ["ref"], {})
+
+    assert [record["ref"] for record in records] == found

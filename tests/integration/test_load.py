@@ -966,3 +966,44 @@ def test_a_part_that_the_archive_lacks_is_refused(lake, new_database):
     assert made.value("select count(*) from raw.of_stations") == 6
     assert run(forced_by="someone")["loaded"] == 4
     assert made.query("select distinct station from raw.of_stations") == [("a",)]
+
+
+OF_COMBINATIONS = contract(
+    column("station", request="station.ref", required=True),
+    column("kind", request="kind", required=True),
+    column("id", "integer"),
+    extract=extracting(
+        for_each=["station", "kind"],
+        parents={"station": {"source": "stations"}},
+        constants={"kind": ["rain", "level"]},
+        request={"path": "/stations/{station.ref}/{kind}"},
+        archive={
+            "from_age_days": 30,
+            "request": {"path": "/{period}.json"},
+            "paths": {"station": "ref", "kind": "kind"},
+        },
+    ),
+)
+
+
+def test_a_combination_that_the_api_lacks_is_refused_by_the_values_of_its_columns(
+    lake, new_database
+):
+    made = new_database()
+    source = OF_COMBINATIONS.model_copy(update={"name": "of_combinations"})
+    migrate(made.admin, [source], {})
+    where = source.partition("kingston", "2017-05")
+
+    def run() -> dict[str, Any]:
+        return load(source, where, lake=lake, dsn=made.dsn(), run_id="run")
+
+    rows = [{"ref": r, "kind": k, "id": 1} for r in ("a", "b") for k in ("rain", "level")]
+    land(lake, source, rows, labels=["archive"], way="archive")
+    assert run()["rows"] == 4
+    context = {"station.ref": "a", "kind": "rain"}
+    land(lake, source, records(1, 2, 3, 4), labels=["a,rain"], context=context)
+
+    with pytest.raises(
+        LoadRefused, match=r"found 3 without any .*: a,level had 1, has none; b,lev"
+    ):
+        run()

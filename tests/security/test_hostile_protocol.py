@@ -362,7 +362,7 @@ def test_a_value_of_another_source_forges_no_line_of_a_message():
         ask.label
         for ask in asks(asked, "api", partition(), council(), Parent("\x1b\n" + "y" * 999))
     ]
-    assert labels[0].startswith("\\x1b\\n")
+    assert labels[0].startswith("%1B%0A")
     assert len(labels[0]) < 300
 
 

@@ -17,11 +17,13 @@ from include.extract.requests import common_values, point_values, ward_values
 from include.sources.addresses import base_url, split
 from include.sources.partition import Grain, Period
 from include.sources.templates import (
+    COUNCIL_NAMES,
     COUNCIL_VALUES,
     PERIOD_VALUES,
     POINT_VALUES,
     WARD_VALUES,
     fill,
+    is_council_value,
 )
 
 KNOWN = (*PERIOD_VALUES, *COUNCIL_VALUES, *WARD_VALUES, *POINT_VALUES)
@@ -112,10 +114,10 @@ class Address:
         return query
 
     @property
-    def for_each(self) -> str:
-        """What the contract requests one by one: each `ward`, `point`, or the `partition`."""
+    def for_each(self) -> list[str]:
+        """What the contract requests one by one: each `ward`, each `point`, or neither."""
         groups = {name.partition(".")[0] for name in self._names()}
-        return next((each for each in ("ward", "point") if each in groups), "partition")
+        return [each for each in ("ward", "point") if each in groups]
 
     @property
     def of_council(self) -> bool:
@@ -153,9 +155,16 @@ class Address:
             return common_values(period, None)
         place = council_named(council or next(iter(councils())))
         values = common_values(period, place)
-        if self.for_each == "ward":
+        for name in self._names():
+            if name.startswith(COUNCIL_NAMES) and name not in values:
+                raise PermanentError(
+                    f"new-source: include/councils/{place.name}.yaml has no "
+                    f"`{name.removeprefix('council.')}`. Add it, or choose another council with "
+                    "--for-council."
+                )
+        if "ward" in self.for_each:
             values |= ward_values(place.wards_on(period.first_day)[0])
-        if self.for_each == "point":
+        if "point" in self.for_each:
             if not place.points:
                 raise PermanentError(
                     f"new-source: {place.name} has no weather points. Choose another council with "
@@ -201,7 +210,8 @@ def _template(text: str, dated: Callable[[str], str] = str) -> str:
 def _refuse_unknown(url: str) -> None:
     for found in PLACEHOLDER.finditer(url):
         name = found["name"]
-        if name in KNOWN and not found["rest"].startswith("!"):
+        known = name in KNOWN or is_council_value(name)
+        if known and not found["rest"].startswith("!"):
             continue
         if name.startswith("window."):
             raise PermanentError(
@@ -210,8 +220,8 @@ def _refuse_unknown(url: str) -> None:
             )
         meant = f" Did you mean {MEANT[name.lower()]}?" if name.lower() in MEANT else ""
         raise PermanentError(
-            f"new-source: unknown placeholder {found[0]}.{meant} Known: {', '.join(KNOWN)}. For "
-            f"the text itself, write %7B{name}%7D."
+            f"new-source: unknown placeholder {found[0]}.{meant} Known: {', '.join(KNOWN)}, "
+            f"{COUNCIL_NAMES}<name>. For the text itself, write %7B{name}%7D."
         )
     if unclosed := _OPEN.search(url):
         raise PermanentError(

@@ -136,7 +136,7 @@ def contract_fields(
             "base_url": address.base_url,
             "rate": {"per_second": 1, "burst": 1},
             "parallel": 1,
-            **({} if for_each == "partition" else {"for_each": for_each}),
+            **({"for_each": for_each[0] if len(for_each) == 1 else for_each} if for_each else {}),
             "request": request,
             **({"paging": paging} if paging else {}),
         },

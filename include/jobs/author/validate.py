@@ -11,7 +11,7 @@ import yaml
 
 from include.councils.model import Council, broken_councils, councils
 from include.errors import PipelineError, ServiceUnavailable
-from include.sources.extract import Extract
+from include.extract.requests import lacking
 from include.sources.model import Contract, broken_contracts, contracts, every_contract
 from include.sources.raw_table import SCHEMA, expected_columns
 from include.transform import mart_rows
@@ -69,15 +69,10 @@ def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
 
 def of_councils(contract: Contract, known: Iterable[Council]) -> Iterator[str]:
     """What a contract needs from councils that one of them lacks."""
-    if not isinstance(contract.extract, Extract) or contract.councils == "uk":
-        return
-    asked = {way.for_each for way in contract.extract.ways.values()}
     for council in known:
-        file = f"include/councils/{council.name}.yaml"
-        if "point" in asked and not council.points:
-            yield f"{file}: no `points`, but {contract.name} needs them"
-        if "ward" in asked and not council.ward_sets:
-            yield f"{file}: no `ward_sets`, but {contract.name} needs wards"
+        for missing in lacking(contract, council):
+            file = f"include/councils/{council.name}.yaml"
+            yield f"{file}: no `{missing}`, but requests of {contract.name} need it"
 
 
 def of_dbt(

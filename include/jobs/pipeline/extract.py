@@ -13,7 +13,7 @@ from include.extract.client import Client
 from include.extract.database import fetch_rows
 from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
 from include.extract.pages import fetch_pages, refuse_large
-from include.extract.requests import way_for
+from include.extract.requests import require_council, way_for
 from include.jobs.lake import Lake
 from include.jobs.pipeline.origin import described, explained
 from include.jobs.pipeline.parents import ParentLandings
@@ -173,7 +173,9 @@ def _council(contract: Contract, name: str) -> Council | None:
         if name != UK:
             raise PermanentError(f"{contract.name}: belongs to no council. Use {UK!r}.")
         return None
-    return council_named(name)
+    found = council_named(name)
+    require_council(contract, found)
+    return found
 
 
 def _refuse_past_snapshots(contract: Contract, partition: Partition, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 from include.councils.model import UK
@@ -14,6 +14,7 @@ from include.landing.read import read_pages
 from include.landing.store import ROOT, landing_prefix
 from include.records.diagnose import not_the_data
 from include.records.read import BodyCutShort, read_records
+from include.sources.extract import DatabaseExtract
 from include.sources.formats import Format
 from include.sources.model import Column, Contract, contract
 from include.sources.partition import Partition
@@ -21,7 +22,7 @@ from include.sources.templates import fill, placeholders
 
 Values = Mapping[str, Any]
 Row = tuple[Any, ...]
-Match = tuple[str, ...]
+Match = tuple[str | None, ...]
 
 
 class ParentLandings:
@@ -34,7 +35,7 @@ class ParentLandings:
         self._child = child
         self._council = council
         self._lake = lake
-        self._found: dict[tuple[str, ...], dict[Match, list[Row]]] = {}
+        self._found: dict[tuple[str, ...], dict[Match, list[tuple[Match, Row]]]] = {}
         self.used: dict[str, ParentLanding] = {}
 
     def value(self, name: str, values: Values) -> str:
@@ -54,7 +55,8 @@ class ParentLandings:
     def records(self, name: str, columns: list[str], values: Values) -> Iterator[Values]:
         """The distinct values of these columns in the parent's matching records.
 
-        Skips records that lack one of them. Raises as `value` does.
+        Skips records that lack one of them. Raises as `value` does; but there
+        may be none that match a record of another parent, or a constant.
         """
         for row in dict.fromkeys(self._matching(name, columns, values)):
             if None not in row:
@@ -65,11 +67,18 @@ class ParentLandings:
         key = (name, *columns)
         if key not in self._found:
             self._found[key] = self._read(name, columns)
-        wanted = tuple(fill(text, values) for text in parent.match.values())
-        found = self._found[key].get(wanted)
-        if not found:
+        wanted = {column: _filled(texts, values) for column, texts in parent.match.items()}
+        unlike = [_filled(texts, values) for texts in parent.unlike.values()]
+        found = [
+            row
+            for match in product(*wanted.values())
+            for compared, row in self._found[key].get(match, ())
+            if not any(value in texts for value, texts in zip(compared, unlike, strict=True))
+        ]
+        if not found and not self._is_within_others(name):
             what = ", ".join(
-                f"{column} {text}" for column, text in zip(parent.match, wanted, strict=True)
+                f"{column} {' or '.join('null' if text is None else text for text in texts)}"
+                for column, texts in wanted.items()
             )
             raise PermanentError(
                 f"{self._child.name} {self._council}: the latest landing of {parent.source} "
@@ -78,7 +87,17 @@ class ParentLandings:
             )
         return found
 
-    def _read(self, name: str, columns: list[str]) -> dict[Match, list[Row]]:
+    def _is_within_others(self, name: str) -> bool:
+        """Whether a loop over a parent's records depends on the item of another loop."""
+        extract = self._child.extract
+        if isinstance(extract, DatabaseExtract):
+            return False
+        used = [n for _, text in extract.parents[name].texts() for n in placeholders(text)]
+        others = {*extract.parents, *extract.constants} - {name}
+        looped = any(name in way.for_each for way in extract.ways.values())
+        return looped and any(item.partition(".")[0] in others for item in used)
+
+    def _read(self, name: str, columns: list[str]) -> dict[Match, list[tuple[Match, Row]]]:
         parent = self._child.extract.parents[name]
         source = contract(parent.source)
         partition, manifest = self._latest(source)
@@ -88,10 +107,12 @@ class ParentLandings:
             period=str(partition.period),
             landing_id=manifest.landing_id,
         )
-        found: dict[Match, list[Row]] = {}
-        for row in self._rows(source, partition, manifest, {*parent.match, *columns}):
-            match = tuple(str(row[column]) for column in parent.match)
-            found.setdefault(match, []).append(tuple(row[column] for column in columns))
+        found: dict[Match, list[tuple[Match, Row]]] = {}
+        for row in self._rows(source, partition, manifest, {*parent.compared, *columns}):
+            match = tuple(_text(row[column]) for column in parent.match)
+            compared = tuple(_text(row[column]) for column in parent.unlike)
+            values = tuple(row[column] for column in columns)
+            found.setdefault(match, []).append((compared, values))
         return found
 
     def _rows(
@@ -127,6 +148,16 @@ class ParentLandings:
             f"Fetch it first: `wandle ingest {source.name} --council {self._council}`, or run "
             f"the DAG ingest_{source.name}."
         )
+
+
+def _filled(texts: Match, values: Values) -> Match:
+    """What a column is compared with, each once."""
+    filled = (None if text is None else fill(text, values) for text in texts)
+    return tuple(dict.fromkeys(filled))
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _value(

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from include.councils import model as council_model
 from include.councils.model import UK
 from include.errors import PermanentError
+from include.extract.requests import require_council
 from include.sources.model import Contract
 from include.sources.partition import Partition, Period
 
@@ -50,12 +51,18 @@ def plan(
     differ for the run on the first day of a month. A snapshot has the current
     period only, unless another is to be reloaded.
 
+    A council whose file is broken, or lacks what the requests need, is planned
+    in a run for all councils: its partitions fail, and no others.
+
     Raises `UnknownName` for an invalid council or period, and
-    `PermanentError` for an empty window, more than `most` partitions, or a
-    snapshot of another period.
+    `PermanentError` for an empty window, more than `most` partitions, a
+    snapshot of another period, or a chosen council whose file lacks what the
+    requests need.
     """
     periods = _periods(contract, today, first, last, interval, lookback, reload, names)
     of_councils = _council_names(contract, councils, names)
+    if councils and not reload:
+        _require(contract, councils)
     wanted = len(periods) * len(of_councils)
     if wanted > most:
         raise PermanentError(
@@ -65,6 +72,15 @@ def plan(
             "Choose a shorter window, or use a backfill, which starts one run per period."
         )
     return [Partition(contract.name, name, period) for period in periods for name in of_councils]
+
+
+def _require(contract: Contract, chosen: list[str]) -> None:
+    """Raise `PermanentError` for a chosen council that lacks what the requests need."""
+    # The form names all of them by default.
+    if not council_model.council_titles().keys() <= {*chosen}:
+        for name in chosen:
+            if name in council_model.councils():
+                require_council(contract, council_model.council(name))
 
 
 def _periods(

@@ -373,6 +373,50 @@ def test_a_broken_line_is_wanted_if_it_names_one_of_ours():
     assert texts(body, layout, OF_US) == [b"A1,1,9", b"A1,2"]
 
 
+ROWS = b'[{"s":"A1"},{"s":"C3"},{"s":null},{},{"s":""},{"s":["A1","C3"]},{"s":[]},{"s":"None"}]'
+
+
+@pytest.mark.parametrize(
+    ("select", "found"),
+    [
+        ({"among": "stations"}, [0, 5]),
+        ({"among": None}, [2, 3, 4, 6]),
+        ({"among": ["stations", None]}, [0, 2, 3, 4, 5, 6]),
+        ({"not": "stations"}, [1, 2, 3, 4, 6, 7]),
+        ({"not": None}, [0, 1, 5, 7]),
+        ({"not": ["stations", None]}, [1, 7]),
+        ({"among": ["stations", "other"]}, [0, 1, 5]),
+    ],
+    ids=str,
+)
+def test_null_is_a_value_to_select_by_and_not_the_text_none(select, found):
+    layout = Format(null_values=[""], select={"field": "s", **select})
+
+    selected = read(ROWS, layout, {**OF_US, "other": "C3"})
+
+    assert selected == [read(ROWS, Format(), {})[place] for place in found]
+
+
+def test_a_row_without_a_value_is_null_if_the_layout_says_so():
+    body = b"s,v\nA1,1\n,2\nA,1,9\n"
+    null = {"field": "s", "among": None}
+
+    assert read(body, Format(kind="csv", null_values=[""], select=null), {}) == [
+        {"s": "", "v": "2"},
+        "A,1,9",
+    ]
+    assert read(body, Format(kind="csv", select=null), {}) == ["A,1,9"]
+
+
+def test_the_name_of_a_place_is_no_list():
+    layout = Format(select={"field": "s", "among": "council.names.air"})
+    named = {"council.names.air": "Kingston, Royal"}
+
+    assert read(b'[{"s":"Kingston, Royal"},{"s":"Kingston"}]', layout, named) == [
+        {"s": "Kingston, Royal"}
+    ]
+
+
 def test_a_selection_without_the_requests_value_is_refused():
     with pytest.raises(UnexpectedPayload, match=r"the request's value 'stations'.*found none"):
         read(b"[]", selecting("s"))

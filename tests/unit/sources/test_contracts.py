@@ -71,6 +71,14 @@ def test_the_rules_hash_is_the_same_from_one_version_to_the_next():
     assert contract(*BASE).rules_hash == PINNED
 
 
+def test_the_rules_hash_of_a_selection_is_that_of_older_versions():
+    select = {"field": "ref", "among": "council.gss_code"}
+
+    dumped = contract(*BASE, format={"select": select}).format.model_dump(exclude_defaults=True)
+
+    assert dumped == {"select": select}
+
+
 @pytest.mark.parametrize(
     "changed",
     [

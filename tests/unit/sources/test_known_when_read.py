@@ -30,6 +30,7 @@ from include.warehouse.columns.cast import full_match, typed_as
 from tests.samples import column, contract_fields, council, extracting
 
 PARENT = {"source": "gauges", "each": "{id}"}
+KINDS = {"kind": ["rain", "level"]}
 
 
 def of_api(**changes: Any) -> dict[str, Any]:
@@ -130,6 +131,52 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("extract.parents.ids.each", of_api(parents={"ids": {**PARENT, "each": "{id!z}"}})),
     ("extract.for_each", of_api(parents={"station": PARENT}, for_each="station")),
     ("extract.archive.for_each", of_archive(for_each="wards")),
+    ("extract.for_each", of_request("{kind}", constants=KINDS, for_each=["kind", "kinds"])),
+    ("extract.for_each", of_request("{kind}", constants=KINDS, for_each=["kind", "kind"])),
+    ("extract.for_each", of_request("{kind}", constants=KINDS, for_each=["partition", "kind"])),
+    ("extract.for_each", of_request("{period}", constants=KINDS, for_each=["kind"])),
+    ("extract.constants.kind", of_api(constants={"kind": []})),
+    ("extract.constants.kind", of_api(constants={"kind": ["a", "a"]})),
+    ("extract.constants.kind.1", of_api(constants={"kind": ["a", 1]})),
+    ("extract.constants.ward", of_api(constants={"ward": ["a"]})),
+    ("extract.constants.kind", of_api(constants=KINDS, parents={"kind": PARENT})),
+    (Q, of_request("{kinds}", constants=KINDS)),
+    (Q, of_request("{council.names.London Air}")),
+    (Q, of_request("{council.names.air:d}")),
+    (Q, of_request("{council.names.air}") | {"councils": "uk"}),
+    ("columns.0.request", of_columns(column("a", request="council.names."))),
+    ("format.select.among", {"format": {"select": {"field": "id"}}}),
+    ("format.select.among", {"format": {"select": {"field": "id", "among": []}}}),
+    (
+        "format.select.among",
+        {"format": {"select": {"field": "id", "among": "period", "not": None}}},
+    ),
+    ("format.select.not", {"format": {"select": {"field": "id", "not": ["ids", None]}}}),
+    ("extract.parents.ids.match.note", of_api(parents={"ids": {**PARENT, "match": {"note": []}}})),
+    (
+        "extract.parents.ids.not.note.1",
+        of_api(parents={"ids": {**PARENT, "not": {"note": ["a", "{perod}"]}}}),
+    ),
+    (
+        "extract.parents.station.match.note",
+        of_request(
+            "{station.id}{kind}",
+            parents={"station": {"source": "gauges", "match": {"note": "{kind}"}}},
+            constants=KINDS,
+            for_each=["station", "kind"],
+        ),
+    ),
+    (
+        "extract.parents.station.match.note",
+        of_request(
+            "{station.id}{area.id}",
+            parents={
+                "station": {"source": "gauges", "match": {"note": "{area.id}"}},
+                "area": {"source": "gauges"},
+            },
+            for_each=["station", "area"],
+        ),
+    ),
     (
         "extract.parents.station.match.note",
         of_request(
@@ -342,13 +389,18 @@ def test_a_column_can_hold_every_allowed_value_that_is_read(type_name, value, zo
 
 
 class Landed:
-    """Parents of which every column has a value."""
+    """Parents of which every column has a value, and whose comparisons have theirs."""
+
+    def __init__(self, source: Contract) -> None:
+        self._parents = source.extract.parents
 
     def value(self, name: str, values: Any) -> str:
+        for _, text in self._parents[name].texts():
+            fill(text, values)
         return name
 
     def records(self, name: str, columns: list[str], values: Any) -> list[dict[str, str]]:
-        return [dict.fromkeys(columns, "a")]
+        return [dict.fromkeys(columns, self.value(name, values))]
 
 
 def first_requests(source: Contract) -> list[Ask]:
@@ -356,10 +408,11 @@ def first_requests(source: Contract) -> list[Ask]:
     found = []
     period = Period.of(datetime(2017, 5, 1, tzinfo=UTC).date(), source.period)
     each = source.councils == "each"
-    place = council("E05000001").model_copy(update={"points": POINTS}) if each else None
+    known = {"points": POINTS, "names": {"air": "Small, ville"}}
+    place = council("E05000001").model_copy(update=known) if each else None
     for name, way in source.extract.ways.items():
         partition = Partition(source.name, "smallville" if each else "uk", period)
-        ask = next(asks(source, name, partition, place, Landed()))
+        ask = next(asks(source, name, partition, place, Landed(source)))
         request_of(way, "https://api.test", ask.values)
         context_of(source, name, ask.values)
         found.append(ask)
@@ -367,27 +420,37 @@ def first_requests(source: Contract) -> list[Ask]:
 
 
 POINTS = (Point(name="Centre", latitude=51.4, longitude=-0.3),)
-NAMES = ("period", "period.next", "council.name", "ward.code", "point.name", "window.end", "ids")
+NAMES = (
+    *("period", "period.next", "council.name", "council.names.air", "ward.code", "point.name"),
+    *("window.end", "ids", "kind", "station.id", "sensor.id"),
+)
+LOOPS = ("ward", "point", "station", "sensor", "kind")
 
 
 @given(
     st.fixed_dictionaries(
         {
             "councils": st.sampled_from(["each", "uk"]),
-            "for_each": st.sampled_from(["partition", "ward", "point", "station"]),
+            "for_each": st.one_of(
+                st.sampled_from(["partition", *LOOPS]),
+                st.lists(st.sampled_from(LOOPS), max_size=3),
+            ),
             "window": st.sampled_from([0, 1440]),
-            "asked": st.sampled_from((*NAMES, "station.id")),
-            "among": st.sampled_from(("", *NAMES, "station.id")),
-            "request": st.sampled_from(("", *NAMES, "station.id")),
-            "match": st.sampled_from(("", *NAMES, "station.id")),
+            "asked": st.lists(st.sampled_from(NAMES), min_size=1, max_size=3),
+            "among": st.lists(st.sampled_from((None, *NAMES)), max_size=2),
+            "select": st.sampled_from(["among", "not"]),
+            "request": st.sampled_from(("", *NAMES)),
+            "match": st.sampled_from(("", *NAMES)),
+            "compare": st.sampled_from(["match", "not"]),
             "archived": st.sampled_from(["", "partition", "ward"]),
         }
     )
 )
 def test_every_contract_that_is_read_can_be_requested(drawn):
     """Placeholders, selections and columns find their values, in both ways."""
-    match = {"note": f"{{{drawn['match']}}}"} if drawn["match"] else {}
-    request = {"path": "/", "query": {"q": f"{{{drawn['asked']}}}"}}
+    match = {"note": [f"{{{drawn['match']}}}", None]} if drawn["match"] else {}
+    match = {drawn["compare"]: match}
+    request = {"path": "/", "query": {"q": "".join(f"{{{name}}}" for name in drawn["asked"])}}
     archive = {"from_age_days": 10, "for_each": drawn["archived"], "request": {"path": "/old"}}
     fields = contract_fields(
         column("id", **({"request": drawn["request"]} if drawn["request"] else {})),
@@ -397,13 +460,15 @@ def test_every_contract_that_is_read_can_be_requested(drawn):
             window_minutes=drawn["window"],
             request=request,
             parents={
-                "station": {"source": "stations", "match": match},
-                "ids": {"source": "stations", "each": "{id}", "match": match},
+                "station": {"source": "stations"},
+                "sensor": {"source": "stations", **match},
+                "ids": {"source": "stations", "each": "{id}", **match},
             },
+            constants=KINDS,
             **({"archive": archive} if drawn["archived"] else {}),
         ),
         **(
-            {"format": {"select": {"field": "id", "among": drawn["among"]}}}
+            {"format": {"select": {"field": "id", drawn["select"]: drawn["among"]}}}
             if drawn["among"]
             else {}
         ),

@@ -31,6 +31,21 @@ STATIONS = contract(
         request={"path": "/stations/{station.reference}"},
     )
 )
+COMBINED = contract(
+    extract=extracting(
+        for_each=["station", "ward", "kind"],
+        parents={"station": {"source": "stations"}},
+        constants={"kind": ["rain", "the level, now"]},
+        request={"path": "/{station.reference}/{ward.code}/{kind}"},
+    )
+)
+WARDS_AND_KINDS = contract(
+    extract=extracting(
+        for_each=["ward", "kind"],
+        constants={"kind": ["rain"]},
+        request={"path": "/{ward.code}/{kind}"},
+    )
+)
 WHOLE = contract()
 
 
@@ -59,6 +74,18 @@ def listed(counts: dict[str, int], way: str = "api") -> list[Requested]:
         ("a parent lists one station less", STATIONS, {"a": 3, "b": 2}, {"a": 3}, ["b"]),
         ("one that had nothing", STATIONS, {"a": 3, "b": 0}, {"a": 3}, []),
         ("a parent lists one more", STATIONS, {"a": 3}, {"a": 3, "b": 2}, []),
+        ("a combination has none", COMBINED, {"a,W,rain": 3, "b,W,rain": 2},
+         {"a,W,rain": 3, "b,W,rain": 0}, ["b,W,rain"]),
+        ("a combination is not requested", COMBINED, {"a,W,rain": 3, "b,W,rain": 2},
+         {"a,W,rain": 3}, ["b,W,rain"]),
+        ("one with a constant that is written otherwise in labels", COMBINED,
+         {"a,W,rain": 3, "a,W,the level%2C now": 2}, {"a,W,rain": 3}, ["a,W,the level%2C now"]),
+        ("a label that was too long", COMBINED, {"a,W,rain": 3, "b W~0123456789abcdef": 2},
+         {"a,W,rain": 3}, ["b W~0123456789abcdef"]),
+        ("its constant is gone from the contract", COMBINED, {"a,W,rain": 3, "a,W,snow": 2},
+         {"a,W,rain": 3}, []),
+        ("a ward is gone, and no parent is asked", WARDS_AND_KINDS, {"V,rain": 3, "W,rain": 2},
+         {"V,rain": 3}, []),
         ("stations are asked for by other names", STATIONS, {"a": 3}, {"a,1": 3}, []),
         ("a slash in a name is no piece", STATIONS, {"x/1": 3, "x/2": 1}, {"x/1": 3, "x/2": 0},
          ["x/2"]),

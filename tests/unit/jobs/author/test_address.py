@@ -20,7 +20,7 @@ DAY = Period(date(2026, 7, 3), "day")
 @pytest.fixture(autouse=True)
 def smallville(monkeypatch) -> Council:
     points = [{"name": "Green", "latitude": 51.4, "longitude": -0.25}]
-    fields = council_fields("E05000001", title="Small Ville", points=points)
+    fields = council_fields("E05000001", title="Small Ville", points=points, names={"air": "Ville"})
     place = Council.model_validate(fields)
     monkeypatch.setattr(job, "council_named", lambda name: place)
     monkeypatch.setattr(job, "councils", lambda: {place.name: place})
@@ -35,12 +35,26 @@ def smallville(monkeypatch) -> Council:
         ("https://a.test/x?of={council.title}", "/x?of=Small%20Ville"),
         ("https://a.test/x?to={period.next:%d/%m/%Y}&{{}}", "/x?to=04/07/2026&{{}}"),
         ("https://a.test/{ward.code}", "/E05000001"),
+        ("https://a.test/{council.names.air}/{ward.code}/{point.name}", "/Ville/E05000001/Green"),
         ("https://a.test/{point.latitude:.3f},{point.longitude}", "/51.400,-0.25"),
         ('https://a.test/x?where={"a": {"b": 1}}', '/x?where={"a": {"b": 1}}'),
     ],
 )
 def test_the_request_has_values_in_place_of_placeholders(url, target):
     assert Address.parse(url).filled(DAY, "") == target
+
+
+def test_a_contract_is_drafted_with_a_loop_over_wards_and_points():
+    address = Address.parse("https://a.test/{point.name}/{ward.code}")
+
+    assert address.for_each == ["ward", "point"]
+
+
+def test_a_council_without_the_name_in_the_address_is_told_where_to_add_it():
+    address = Address.parse("https://a.test/{council.names.rain}")
+
+    with pytest.raises(PermanentError, match=r"smallville.yaml has no `names.rain`. Add it"):
+        address.filled(DAY, "")
 
 
 def test_the_contract_keeps_the_placeholders():
