@@ -92,7 +92,7 @@ test: $(INSTALLED) ## Run unit, DAG and integration tests
 test-slow: $(INSTALLED) ## Run the property-based tests of whole fetches with many examples (EXAMPLES=10000)
 	EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest $(SLOW_TESTS)
 
-test-acceptance: $(INSTALLED) ## Run the main job on recorded payloads (RECORDED_PAYLOADS=<dir>)
+test-acceptance: $(INSTALLED) ## Follow the docs, and run the main job on recorded payloads (RECORDED_PAYLOADS=<dir>)
 	$(BIN)/pytest tests/acceptance
 
 test-aws: $(INSTALLED) ## Test the AWS integration with moto and PostgreSQL over TLS (needs PostgreSQL)

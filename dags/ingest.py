@@ -46,8 +46,9 @@ PERIODS = {
 
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
 def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str, str]]:
-    """List the requested partitions; by default those of the data interval."""
+    """List the requested partitions; by default those of the data interval, except removed ones."""
     from include.jobs.pipeline import plan as job
+    from include.jobs.pipeline.removed import without_removed
 
     _refuse_misread_form(contract(source), dag_run)
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
@@ -61,7 +62,13 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
         lookback=dag_run.run_type == "scheduled",
         reload=params["mode"] == RELOAD,
     )
-    return [partition.place for partition in partitions]
+    kept = without_removed(
+        contract(source),
+        partitions,
+        dsn=loader_dsn(),
+        asked_for=dag_run.run_type != "scheduled",
+    )
+    return [partition.place for partition in kept]
 
 
 @task(map_index_template=PARTITION_LABEL)

@@ -25,7 +25,7 @@ from dags._tasks import (
     refuse_unknown_parameters,
 )
 from include.errors import PermanentError
-from include.sources.model import contract, contracts, every_contract, require_every_contract
+from include.sources.model import contract, contracts
 
 if TYPE_CHECKING:
     from include.sources.partition import Partition
@@ -182,6 +182,9 @@ Deletes data past retention every day. `retention_days` in each contract sets th
 - *expired*: personal data of a period past the limit. Rows and quarantine are deleted too, and the
   ledger says `expired`.
 
+Sources that are switched off or whose contract file is gone count, too. `find_unknown_retention`
+fails if no contract of a source is known.
+
 `ops.removal` records what was deleted and why. **Trigger** it with *dry run* to only log it.
 
 A new environment starts with this DAG paused, because it deletes. While it is paused, nothing is
@@ -219,12 +222,15 @@ def housekeeping() -> None:
                 outlet_events[EMPTIED].add(Asset(f"raw.{source}"))
         return counts
 
-    @task(execution_timeout=BOOKKEEPING_TIMEOUT)
-    def complete() -> None:
-        """Fail if a contract cannot be read: nothing of its source was deleted."""
-        require_every_contract("housekeeping", but=every_contract())
+    @task
+    def find_unknown_retention() -> None:
+        """Fail if a source has data, but no contract that says how long to keep them."""
+        from include.jobs.operate.housekeeping import refuse_unknown_retention
 
-    clean() >> complete()
+        refuse_unknown_retention(lake=lake(), dsn=loader_dsn())
+
+    clean()
+    find_unknown_retention()
 
 
 def _planned(places: list[dict[str, str]]) -> list[Partition]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from functools import cache
 from importlib.metadata import version
@@ -33,6 +34,14 @@ IN_SECRETS = {
 S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+# What a state folder's data can come from; `WANDLE_ORIGIN` in its settings file says which.
+ORIGINS = {
+    "sandbox": "the sandbox's generated data",
+    "recorded": "recorded responses",
+    "live": "the live APIs",
+}
+ORIGIN = "WANDLE_ORIGIN"
 
 
 @cache
@@ -75,6 +84,7 @@ class Settings(BaseSettings):
     live: bool = Field(default=False, alias="WANDLE_LIVE")
     payloads: Path | None = Field(default=None, alias="WANDLE_PAYLOADS")
     sandbox_url: str = Field(default="", alias="WANDLE_SANDBOX_URL")
+    sandbox_hosts: str = Field(default="", alias="WANDLE_SANDBOX_HOSTS")
     code_version: str = Field(default_factory=lambda: _code_version(), alias="WANDLE_CODE_VERSION")
 
     bucket: str = Field(default="wandle", alias="WANDLE_BUCKET")
@@ -130,12 +140,16 @@ class Settings(BaseSettings):
         """The settings of this process. Raises `WrongSetting` naming each invalid variable."""
         home = Path(os.environ.get("WANDLE_HOME") or CHECKOUT / ".local")
         file = home.expanduser() / "wandle.env"
+        kept = dotenv_values(file)
         of_platform: dict[str, Any] = {}
         if "AWS_ENDPOINT_URL_S3" not in os.environ:
             # The local S3 accepts only its own keys, not a person's AWS credentials.
-            of_platform = {
-                name: value for name, value in dotenv_values(file).items() if name in S3_KEYS
-            }
+            of_platform = {name: value for name, value in kept.items() if name in S3_KEYS}
+        if kept.get(ORIGIN) == "live" and not os.environ.keys() & {
+            "WANDLE_LIVE",
+            "WANDLE_PAYLOADS",
+        }:
+            of_platform["WANDLE_LIVE"] = "1"
         try:
             return cls(_env_file=file, **of_platform)
         except ValidationError as error:
@@ -204,9 +218,62 @@ class Settings(BaseSettings):
             )
         return dsn
 
-    def api_url(self, base_url: str) -> str:
-        """The base URL of an API: live, or in the sandbox, which mounts each under its host."""
+    @property
+    def origin(self) -> str:
+        """The one of `ORIGINS` that these settings select."""
         if self.live:
+            return "live"
+        return "recorded" if self.payloads else "sandbox"
+
+    def refuse_other_origin(self, second: str = "") -> None:
+        """Raise `WrongSetting` if the state folder's data come from another origin.
+
+        `second` is the command that starts a second platform, if it is not `wandle up`.
+        """
+        kept = dotenv_values(self.home / "wandle.env").get(ORIGIN)
+        if not kept or kept == self.origin:
+            return
+        variable = "WANDLE_PAYLOADS" if self.origin == "recorded" else "WANDLE_LIVE"
+        raise WrongSetting(
+            f"settings: the state folder {self.home} belongs to {ORIGINS.get(kept, kept)}, and "
+            f"{variable} selects {ORIGINS[self.origin]}: their data must not mix. To continue "
+            f"with this folder, unset {variable}. To start a second platform with its own folder, "
+            f"run `{second or self._second_platform()}`."
+        )
+
+    def _second_platform(self) -> str:
+        variables = {
+            "WANDLE_HOME": f"{self.home}-{self.origin}",
+            "WANDLE_PORT_BASE": str(self.port_base + 10),
+        }
+        if self.origin == "live":
+            variables["WANDLE_LIVE"] = "1"
+        if self.origin == "recorded":
+            variables["WANDLE_PAYLOADS"] = str(self.payloads)
+        return " ".join([*(f"{k}={shlex.quote(v)}" for k, v in variables.items()), "wandle up"])
+
+    def sample(self, source: str, base_url: str) -> Path:
+        """The file of the response that the sandbox replays for a source at this address."""
+        return self.home / "samples" / f"{source}@{urlsplit(base_url).netloc}.json"
+
+    def in_sandbox(self, base_url: str, source: str = "") -> bool:
+        """Whether the sandbox answers for an API, in general or for this source's sample.
+
+        Without `WANDLE_SANDBOX_HOSTS`, it answers for every host.
+        """
+        if self.live:
+            return False
+        host = urlsplit(base_url).netloc
+        plays = not self.sandbox_hosts or host in self.sandbox_hosts.split(",")
+        return plays or self.sample(source, base_url).is_file()
+
+    def api_url(self, base_url: str, source: str = "") -> str:
+        """The base URL to request: the API's own, or in the sandbox, below its host.
+
+        Raises `WrongSetting` if the state folder's data come from another origin.
+        """
+        self.refuse_other_origin()
+        if not self.in_sandbox(base_url, source):
             return base_url
         parts = urlsplit(base_url)
         return f"{self.need('sandbox_url')}/{parts.netloc}{parts.path}"

@@ -21,6 +21,8 @@ from sandbox.police.recorded import RecordedPolice, holds_police
 from sandbox.rivers.api import HOST as RIVERS
 from sandbox.rivers.api import river_mount
 from sandbox.rivers.data import RecordedRivers, river_data
+from sandbox.samples import FOLDER as SAMPLES
+from sandbox.samples import samples_route
 from sandbox.weather.api import HOST as WEATHER
 from sandbox.weather.api import weather_mount
 from sandbox.weather.recorded import RecordedWeather
@@ -70,7 +72,8 @@ def create_app(
     minute, hour and day, by `wall_clock`; `national` generates gauges all over
     the country. A `state` file overrides `seed` and `as_of`, also while the app
     is running; `faults.json` next to it enables faults
-    (`sandbox/middleware/faults.py`). Raises `WrongPayloads` for a directory
+    (`sandbox/middleware/faults.py`), and the responses in `samples` beside it
+    are replayed (`sandbox/samples.py`). Raises `WrongPayloads` for a directory
     without recorded bodies.
     """
     clock = Clock(seed, as_of, state, national=national)
@@ -102,7 +105,8 @@ def create_app(
             }
         )
 
-    return Starlette(routes=[Route("/health", health), *mounts])
+    samples = samples_route(state.parent / SAMPLES if state else None)
+    return Starlette(routes=[Route("/health", health), *mounts, samples])
 
 
 def _force_of(ward: str) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli import define, evidence, keep, look, platform, steps
+from include.cli import define, evidence, keep, look, platform, remove, steps
 from include.disk import full_message, is_full
 from include.errors import PipelineError
 from include.settings import Settings
@@ -36,6 +36,7 @@ GROUPS = (
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),
     ("Retention and erasure", keep.commands),
+    ("Retention and erasure", remove.commands),
     ("Sources and councils", define.commands),
 )
 for _title, _commands in GROUPS:

@@ -22,14 +22,31 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 NameArgument = Annotated[str, typer.Argument(help="Its name: a-z, 0-9 and underscores.")]
+UrlOption = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        help="URL of one API request, with its query string. May have placeholders, such as "
+        "{council.gss_code} and {period:%Y-%m-%d}.",
+    ),
+]
+ForCouncilOption = Annotated[
+    str,
+    typer.Option("--for-council", help="Fill in the URL's placeholders for it. Default: any."),
+]
+ForPeriodOption = Annotated[
+    str,
+    typer.Option(
+        "--for-period",
+        help="Fill in the URL's placeholders for it: YYYY-MM or YYYY-MM-DD. Default: the latest.",
+    ),
+]
 
 
 @commands.command()
 def new_source(
     name: NameArgument,
-    url: Annotated[
-        str, typer.Option("--url", help="URL of one API request, with its query string.")
-    ] = "",
+    url: UrlOption = "",
     file: Annotated[
         Path | None,
         typer.Option("--file", help="A saved API response.", exists=True, dir_okay=False),
@@ -37,6 +54,8 @@ def new_source(
     period: Annotated[
         Grain, typer.Option("--partition-by", help="What a partition holds: a day or a month.")
     ] = "day",
+    council: ForCouncilOption = "",
+    asked: ForPeriodOption = "",
     records: Annotated[
         str, typer.Option("--records", help="Path to the records: `result.records`.")
     ] = "",
@@ -45,17 +64,29 @@ def new_source(
 
     Record path, columns, types, key and paging are guesses: review the contract before you
     run it. It loads every record of that response, or it is not written. With `--file`
-    alone, fill in the URL yourself.
+    alone, fill in the URL yourself; the sandbox replays that response. Placeholders are kept
+    in the contract.
 
     Examples:
 
     `wandle new-source air --url "https://api.example.org/air?day=2026-11-01"`
 
     `wandle new-source air --file air.json --url https://api.example.org/air`
+
+    `wandle new-source air --for-period 2026-11-01
+    --url "https://api.example.org/{council.gss_code}/{period:%Y-%m-%d}"`
     """
     from include.jobs.author import new_source as job
 
-    drafted = job.new_source(name, url=url, file=file, period=period, records=records)
+    drafted = job.new_source(
+        name,
+        url=url,
+        file=file,
+        period=period,
+        asked=asked,
+        council=council,
+        records=records,
+    )
     for path in drafted.files:
         say(f"Wrote {path}")
     for remark in drafted.remarks:
@@ -77,8 +108,14 @@ def new_council(
     force: Annotated[
         str, typer.Option("--police-force", help="Police force ID on data.police.uk.")
     ] = "metropolitan",
+    wards: Annotated[
+        int | None,
+        typer.Option(help="How many wards the council has: the box must have just these.", min=1),
+    ] = None,
 ) -> None:
     """Create a council's file, with the police API's wards inside a bounding box.
+
+    Wards of councils that have a file already are left out.
 
     Example:
 
@@ -88,11 +125,13 @@ def new_council(
     from include.jobs.author import new_council as job
 
     settings_for("sandbox")
-    path, wards = job.new_council(name, title=title, gss_code=gss_code, box=box, force=force)
-    say(
-        f"Wrote {path} with {wards} wards. Review it: the box may include wards of neighbouring "
-        "councils."
+    written = job.new_council(
+        name, title=title, gss_code=gss_code, box=box, force=force, wards=wards
     )
+    say(f"Wrote {written.path} with {len(written.wards)} wards: {', '.join(written.wards)}.")
+    for owner, names in written.others.items():
+        say(f"Left out {counted(len(names), 'ward')} of {owner}: {', '.join(names)}.")
+    say("Review it: the box may include wards of other neighbouring councils.")
 
 
 @commands.command()

@@ -54,7 +54,7 @@ def verify(
     from include.jobs.operate import verify as job
 
     selection = selected(source, council, period, first, last)
-    selection.check()
+    selection.check_periods()
     settings = settings_for("postgresql", "s3")
     dsn = settings.need("loader_dsn")
     with progress() as advance:

@@ -19,8 +19,7 @@ from include.cli.terminal import (
     settings_for,
 )
 from include.settings import Settings
-from include.sources.model import contract as source_named
-from include.sources.model import every_contract, require_every_contract
+from include.sources.model import require_every_contract
 from include.terminal import counted, note, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -43,10 +42,12 @@ def housekeeping(
     """
     from include.jobs.lake import lake_of
     from include.jobs.operate.housekeeping import housekeeping as run
+    from include.jobs.operate.housekeeping import refuse_unknown_retention
 
     settings = settings_for("postgresql", "s3")
     dsn = settings.need("loader_dsn")
-    found = run(lake=lake_of(settings), dsn=dsn, delete=yes)
+    lake = lake_of(settings)
+    found = run(lake=lake, dsn=dsn, delete=yes)
     if as_json:
         print_json(found)
     else:
@@ -59,7 +60,7 @@ def housekeeping(
             if found
             else "Nothing to delete."
         )
-    require_every_contract("housekeeping", but=every_contract())
+    refuse_unknown_retention(lake=lake, dsn=dsn)
 
 
 @commands.command()
@@ -85,12 +86,13 @@ def erase(
     from include.jobs.operate import erase as job
     from include.jobs.operate.erase_search import find
     from include.jobs.operate.erase_subject import Subject
+    from include.jobs.pipeline.known_sources import readable_contract
 
-    contract = source_named(source)
     if not key:
         raise typer.BadParameter("name a column of the person's records, e.g. `--key email`")
     settings = settings_for("postgresql", "s3")
     dsn = settings.need("loader_dsn")
+    contract = readable_contract(source, dsn, "erase")
     subject = Subject(contract, key_values("erase", key))
     lake = lake_of(settings)
     if not yes:
@@ -104,7 +106,7 @@ def erase(
             by=f"{getpass.getuser()}, to erase",
             rebuild=lambda: _rebuild(settings),
         )
-    copies = job.what_remains(contract, settings.backup_days, datetime.now(UTC))
+    copies = job.what_remains(contract, settings.backup_days, datetime.now(UTC), dsn)
     _print_found(found, copies, erased=yes, as_json=as_json)
     require_every_contract("erase")
 

@@ -142,8 +142,12 @@ def sandbox(
     from include.local import platform
 
     settings = Settings.read()
+    settings.refuse_other_origin()
     if settings.live:
-        raise PermanentError("sandbox: WANDLE_LIVE selects the live APIs. Unset it first.")
+        raise PermanentError(
+            f"sandbox: {settings.home} belongs to the live APIs. Unset WANDLE_LIVE, or set "
+            "WANDLE_HOME to another state folder."
+        )
     settings = platform.start_sandbox(settings, report=say)
     if as_of:
         platform.set_as_of(settings, as_of.date())

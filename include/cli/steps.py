@@ -27,6 +27,7 @@ from include.cli.terminal import (
 from include.definitions import raise_for_broken
 from include.errors import PermanentError
 from include.jobs.pipeline.selection import Selection
+from include.settings import Settings
 from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
 from include.sources.partition import Partition, Period
@@ -200,13 +201,20 @@ def _ingest(
 ) -> None:
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.ingest import ingest as run
+    from include.jobs.pipeline.origin import described, in_sandbox
 
-    settings = settings_for("postgresql", "s3", *(["sandbox"] if fetch else []))
+    requested = {contract.name: contract for contract, _ in partitions} if fetch else {}
+    plays = any(in_sandbox(contract, Settings.read()) for contract in requested.values())
+    settings = settings_for("postgresql", "s3", *(["sandbox"] if plays else []))
+    if fetch:
+        settings.refuse_other_origin()
     dsn, lake = settings.need("loader_dsn"), lake_of(settings)
     seen: list[Outcome] = []
     failures: list[Failure] = []
     with progress() as advance:
         for contract, some in _by_source(partitions):
+            if fetch:
+                note(f"{contract.name}: requesting {described(contract, settings)}")
             outcomes = run(
                 contract,
                 some,

@@ -12,11 +12,12 @@ from typing import IO
 import requests
 import tenacity
 
-from include.errors import SourceRejected, SourceUnavailable
+from include.errors import PipelineError, SourceRejected, SourceUnavailable
 from include.extract.hosts import Hosts, Refused, address_of, lost_parameters
 from include.extract.network.addresses import NotAllowed
 from include.extract.network.connection import Guard, Session, guarded
 from include.extract.network.deadline import Deadline, Fetch
+from include.extract.network.failures import failure_of
 from include.extract.network.receive import receive
 from include.extract.rate_limit import limiter
 from include.extract.statuses import LATER, AnswerNotReady, Part, part_of, refuse
@@ -240,10 +241,7 @@ class Client:
                 "`extract.private_hosts` in the contract."
             ) from None
         except requests.RequestException as error:
-            raise SourceUnavailable(
-                f"{sending.who}: no answer from {sending.address} ({type(error).__name__}). "
-                "Try again later."
-            ) from error
+            raise _unanswered(sending, error) from error
 
     def _redirect(self, sending: _Sending, response: requests.Response) -> None:
         """Follow a redirect, or raise if it is not allowed."""
@@ -297,6 +295,15 @@ def _refuse_large_headers(sending: _Sending, response: requests.Response) -> Non
             f"{sending.who}: HTTP {response.status_code} from {sending.address}: expected at most "
             f"{MOST_HEADER_CHARACTERS} characters of headers, found {size}. Retrying will not help."
         )
+
+
+def _unanswered(sending: _Sending, error: requests.RequestException) -> PipelineError:
+    """The failure of a request without an answer, with its reason."""
+    found = failure_of(error, sending.url)
+    told = f"{sending.who}: no answer from {sending.address} ({found.what})."
+    if found.permanent:
+        return SourceRejected(f"{told} Retrying will not help. {found.fix}")
+    return SourceUnavailable(f"{told} {found.fix}".rstrip() + f" {LATER}")
 
 
 def _answer(

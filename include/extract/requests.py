@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from include.councils.model import Council
+from include.councils.model import Council, Point, Ward
 from include.errors import UnexpectedPayload
 from include.extract.polygon import halves
 from include.printable import one_line
@@ -60,7 +60,7 @@ def asks(
     extract = _http(contract)
     way = extract.ways[way_name]
     joined = [name for name in _used(contract, way_name) if name in extract.parents]
-    common = _common(partition, council)
+    common = common_values(partition.period, council)
     for item, of_item in _items(contract, way_name, partition, council, parents, common):
         for window in _windows(way, partition.period):
             values = {**common, **of_item, **window}
@@ -136,8 +136,8 @@ def _http(contract: Contract) -> Extract:
     return contract.extract
 
 
-def _common(partition: Partition, council: Council | None) -> dict[str, Any]:
-    period = partition.period
+def common_values(period: Period, council: Council | None) -> dict[str, Any]:
+    """The values of a period and a council that every request may use."""
     values: dict[str, Any] = {
         "period": period.first_day,
         "period.last": period.last_day,
@@ -156,6 +156,24 @@ def _common(partition: Partition, council: Council | None) -> dict[str, Any]:
     return values
 
 
+def ward_values(ward: Ward) -> dict[str, Any]:
+    """The values of a ward."""
+    return {
+        "ward.code": ward.code,
+        "ward.name": ward.name,
+        "ward.police_neighbourhood": ward.police_neighbourhood,
+    }
+
+
+def point_values(point: Point) -> dict[str, Any]:
+    """The values of a weather point."""
+    return {
+        "point.name": point.name,
+        "point.latitude": point.latitude,
+        "point.longitude": point.longitude,
+    }
+
+
 def _items(
     contract: Contract,
     way_name: str,
@@ -169,24 +187,10 @@ def _items(
         yield str(partition.period), {}
     elif way.for_each == "ward":
         for ward in council.wards_on(partition.period.first_day) if council else ():
-            yield (
-                ward.code,
-                {
-                    "ward.code": ward.code,
-                    "ward.name": ward.name,
-                    "ward.police_neighbourhood": ward.police_neighbourhood,
-                },
-            )
+            yield ward.code, ward_values(ward)
     elif way.for_each == "point":
         for point in council.points if council else ():
-            yield (
-                point.name,
-                {
-                    "point.name": point.name,
-                    "point.latitude": point.latitude,
-                    "point.longitude": point.longitude,
-                },
-            )
+            yield point.name, point_values(point)
     else:
         prefix = f"{way.for_each}."
         columns = [

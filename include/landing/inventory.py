@@ -66,6 +66,17 @@ def stored_landings(landings: Landings, source: str | None = None) -> list[Store
     ]
 
 
+def other_objects(landings: Landings, source: str) -> list[str]:
+    """The keys below a source's prefix that belong to no landing."""
+    listed = {item.ref for item in stored_landings(landings, source)}
+    return [
+        key
+        for key, _ in _objects(landings, f"{ROOT}{source}/")
+        if not (match := _KEY.fullmatch(key))
+        or (match["source"], match["council"], match["period"], match["landing_id"]) not in listed
+    ]
+
+
 def _period(text: str) -> Period | None:
     try:
         return Period.parse(text, "day" if text.count("-") == 2 else "month")
@@ -99,6 +110,14 @@ def remove(
         # By version, so that no delete marker hides what is left after an interruption.
         present = _versions(landings, prefix)[0] or present
     _delete(landings, prefix, sorted(present, key=lambda item: item["Key"] != prefix + MANIFEST))
+
+
+def remove_others(landings: Landings, source: str, *, every_version: bool) -> None:
+    """Delete what is below a source's prefix and belongs to no landing."""
+    prefix = f"{ROOT}{source}/"
+    _delete(landings, prefix, [{"Key": key} for key in other_objects(landings, source)])
+    if every_version:
+        remove_old_versions(landings, prefix)
 
 
 def remove_old_versions(landings: Landings, prefix: str) -> int:

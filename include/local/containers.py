@@ -30,7 +30,7 @@ from include.local.state import (
     write_settings_file,
 )
 from include.settings import Settings
-from include.terminal import complain
+from include.terminal import complain, say
 
 VOLUMES = Path("/volumes")
 ADDRESSES = Addresses(
@@ -54,7 +54,12 @@ def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
 
     `settings.home`, the volume `admin`, holds everything; Airflow's containers
     get the settings and connections of their tasks, never the superuser's.
+    Raises `WrongSetting` if the volume's data come from another origin.
     """
+    command = "docker compose up --detach --build" if settings.live else "make compose-demo"
+    settings.refuse_other_origin(
+        f"COMPOSE_PROJECT_NAME=wandle-{settings.origin} WANDLE_PORT=8090 {command}"
+    )
     prepare_broker(settings, volumes)
     make_secrets(settings.home, GENERATED)
     begin_sandbox(settings.home)
@@ -117,6 +122,7 @@ def migrate(settings: Settings) -> None:
 
 def demo(settings: Settings, asked_for: argparse.Namespace) -> None:
     """Run the main job on the running platform. Raises as `include.local.demo.run.run` does."""
+    from include.jobs.pipeline.origin import listed
     from include.local.demo import run as running
     from include.local.demo.window import asked_of_sources, choose_window
 
@@ -135,6 +141,8 @@ def demo(settings: Settings, asked_for: argparse.Namespace) -> None:
     api.wait_for_dags(names, airflow.DAGS_SECONDS)
     for name in names:
         api.unpause(name)
+    for place in listed((item.contract for item in asked), settings):
+        say(f"Sources   {place}")
     running.run(settings, window, asked, url=asked_for.url)
 
 

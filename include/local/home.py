@@ -13,6 +13,14 @@ from include.printable import one_line
 
 HOST = "127.0.0.1"
 
+# The APIs that the sandbox plays, as `sandbox/app.py` mounts them.
+SANDBOX_HOSTS = (
+    "data.police.uk",
+    "environment.data.gov.uk",
+    "archive-api.open-meteo.com",
+    "www.gov.uk",
+)
+
 PORT_OFFSETS = {"airflow": 0, "s3": 1, "sandbox": 2, "postgresql": 3}
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from threading import Event
 
 from include.councils.model import broken_councils
+from include.jobs.pipeline.origin import listed
 from include.local import processes
 from include.local.doctor import Finding, doctor
 from include.local.home import HOST, port, refuse_path
@@ -28,7 +29,7 @@ from include.local.state import (
 )
 from include.local.status import ServiceStatus, status
 from include.settings import CHECKOUT, Settings
-from include.sources.model import broken_contracts
+from include.sources.model import broken_contracts, contracts
 from include.terminal import say
 
 __all__ = [
@@ -59,8 +60,9 @@ def up(settings: Settings, *, report: Report = say) -> None:
 
     Idempotent. A service whose command or environment has changed is
     restarted. Raises `PlatformFailed` with the service and the end of its log,
-    `PlatformBusy` if another command is using the state folder, and
-    `WrongPayloads` if the payload directory has no recordings.
+    `PlatformBusy` if another command is using the state folder, `WrongPayloads`
+    if the payload directory has no recordings, and `WrongSetting` if the state
+    folder's data come from another origin.
     """
     for path in (CHECKOUT, settings.home):
         refuse_path(path)
@@ -80,6 +82,8 @@ def up(settings: Settings, *, report: Report = say) -> None:
             run(launch.ensure, api_server)  # the slowest, and independent of the tables
             run(launch.ensure_airflow, others)
         airflow.open_schedules(local)
+        for place in listed(contracts().values(), local):
+            report(f"Sources   {place}")
         report(f"Airflow   {local.airflow_url} (user {local.airflow_user}, see `wandle env`)")
         report(f"S3        {local.s3_endpoint} (bucket {local.bucket})")
         report(f"Database  {HOST}:{port(local.port_base, 'postgresql')} (warehouse)")
@@ -155,8 +159,6 @@ class _Launch:
     def ensure_sandbox(self) -> None:
         if not self._settings.live:
             self.ensure(object_store.sandbox(self._settings))
-        elif processes.stop(self._settings.home, ["sandbox"], signal.SIGTERM, STOP_SECONDS):
-            self._report("sandbox: stopped, because WANDLE_LIVE selects the live APIs")
 
     def ensure_postgres(self) -> None:
         began = time.monotonic()

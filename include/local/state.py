@@ -16,6 +16,7 @@ from include.local.account import unprivileged
 from include.local.home import (
     HOST,
     PORT_OFFSETS,
+    SANDBOX_HOSTS,
     StateDamaged,
     make_private_folder,
     port,
@@ -23,7 +24,7 @@ from include.local.home import (
     refuse_foreign,
     write_private,
 )
-from include.settings import Settings, connection_variable
+from include.settings import ORIGIN, Settings, connection_variable
 from include.sources.extract import DatabaseExtract
 from include.sources.model import every_contract
 
@@ -98,7 +99,10 @@ def prepare(settings: Settings) -> Settings:
     Addresses and credentials come from the folder, not from the environment,
     so that personal AWS keys or DSNs never reach the platform. Secrets are
     generated once; the settings file follows the port base.
+
+    Raises `WrongSetting` if the folder's data come from another origin.
     """
+    settings.refuse_other_origin()
     home = settings.home
     refuse_foreign(home)
     # PostgreSQL may run as another user, in a folder of its own below: it passes through.
@@ -220,6 +224,7 @@ def with_addresses(settings: Settings, addresses: Addresses) -> Settings:
         update={field: f"postgresql://{r}:{generated[r]}@{server}" for field, r in roles.items()}
         | {
             "sandbox_url": "" if settings.live else addresses.sandbox,
+            "sandbox_hosts": "" if settings.live else ",".join(SANDBOX_HOSTS),
             "s3_endpoint": addresses.s3,
             "s3_access_key": generated["s3_access_key"],
             "s3_secret_key": generated["s3_secret_key"],
@@ -250,6 +255,7 @@ def server_of(settings: Settings) -> str:
 IN_SETTINGS_FILE = (
     "port_base",
     "sandbox_url",
+    "sandbox_hosts",
     "bucket",
     "s3_endpoint",
     "s3_access_key",
@@ -275,9 +281,15 @@ def as_variables(settings: Settings, fields: tuple[str, ...]) -> dict[str, str]:
 
 
 def write_settings_file(local: Settings, home: Path, fields: tuple[str, ...]) -> None:
-    """Write changed settings to the file that every process with this `WANDLE_HOME` reads."""
+    """Write changed settings to the file that every process with this `WANDLE_HOME` reads.
+
+    It also says where the folder's data come from, for good.
+    """
     path = home / "wandle.env"
-    variables = as_variables(local, fields)
+    variables = as_variables(local, fields) | {ORIGIN: local.origin}
+    if local.payloads:
+        written = str(local.payloads).replace("\\", "\\\\").replace("'", "\\'")
+        variables["WANDLE_PAYLOADS"] = f"'{written}'"
     for name, dsn in source_connections(local).items():
         variables[connection_variable(name)] = dsn
     lines = [f"{name}={value}" for name, value in variables.items()]

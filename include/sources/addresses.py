@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 # What no host's name contains. Letters of other alphabets are encoded when it is looked up.
@@ -38,16 +39,31 @@ def host_of(url: str) -> str:
     return shown if parts.port in (None, default) else f"{shown}:{parts.port}"
 
 
+def is_loopback(name: str) -> bool:
+    """Whether a host, without its port, is this machine: `localhost`, 127.0.0.1, ::1."""
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 def base_url(value: str) -> str:
     """A normalised base URL: lower-case host, no default port, no trailing slash.
 
-    Raises `ValueError` for one with user information, a query or a fragment.
+    Raises `ValueError` for one with user information, a query or a fragment,
+    and for one without TLS, unless its host is this machine.
     """
     parts = split(value)
+    if parts.scheme not in DEFAULT_PORTS:
+        raise ValueError("expected an address that begins with https://")
     if not parts.hostname or parts.query or parts.fragment:
         raise ValueError("expected only scheme, host and path")
     if re.search(r"[\s{}]", parts.path):
         raise ValueError("expected no blanks or placeholders; they go into `request`")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(
+            "expected https://; http:// is for this machine only: localhost, 127.0.0.1 or [::1]"
+        )
     return f"{parts.scheme}://{host_of(value)}{parts.path.rstrip('/')}"
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, WrongField
-from include.sources.addresses import base_url, host_name, host_of
+from include.sources.addresses import base_url, host_name, host_of, is_loopback
 from include.sources.formats import Format
 from include.sources.paging import Paging, Status
 from include.sources.paths import BodyPath
@@ -202,7 +202,8 @@ class Extract(Way):
 
     kind: Literal["http"] = "http"
     base_url: BaseUrl = Field(
-        pattern=r"^https://", description="The live API, without a trailing slash."
+        description="The live API, without a trailing slash: https://, or http:// for a server on "
+        "this machine."
     )
     hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = Field(
         default=(),
@@ -238,13 +239,22 @@ class Extract(Way):
 
     @property
     def private_names(self) -> frozenset[str]:
-        """The names of the hosts that may be at private addresses, without ports."""
-        return frozenset(urlsplit(f"https://{host}").hostname or "" for host in self.private_hosts)
+        """The names of the hosts that may be at private addresses, without ports.
+
+        Those listed, and this machine where it is the API.
+        """
+        names = (urlsplit(f"https://{host}").hostname or "" for host in self.private_hosts)
+        own = urlsplit(self.base_url).hostname or ""
+        return frozenset((*names, *([own] if is_loopback(own) else [])))
 
     @property
     def ways(self) -> dict[str, Way]:
         """Each way to request the source, by its name in manifests."""
         return {"api": self} | ({"archive": self.archive} if self.archive else {})
+
+    def base_url_of(self, way: str) -> str:
+        """The base URL of a way, by its name."""
+        return (self.archive.base_url if self.archive and way == "archive" else "") or self.base_url
 
     def values_of(self, way: Way) -> tuple[str, ...]:
         """The placeholders that a way's requests may use, except a parent's columns."""

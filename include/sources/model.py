@@ -200,6 +200,11 @@ class Contract(Definition):
         return _digest(decides)
 
     @property
+    def as_recorded(self) -> str:
+        """The whole contract as JSON that reads back as it is, without fields at their default."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True))
+
+    @property
     def contract_hash(self) -> str:
         """Hash of the whole contract."""
         return _digest(self.model_dump(mode="json"))

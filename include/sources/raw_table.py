@@ -62,14 +62,24 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def table_of(source: str) -> str:
+    """The raw table of a source as SQL text."""
+    return f"{SCHEMA}.{quoted(source)}"
+
+
 def qualified(contract: Contract) -> str:
     """The raw table of a contract as SQL text."""
-    return f"{SCHEMA}.{quoted(contract.name)}"
+    return table_of(contract.name)
 
 
 def of_partition(contract: Contract, verb: str) -> str:
     """`verb` the rows of one partition of the raw table; `$1` its council, `$2` its first day."""
-    return f"{verb} from {qualified(contract)} where _council = $1 and _period = $2"
+    return of_place(contract.name, verb)
+
+
+def of_place(source: str, verb: str) -> str:
+    """The same of a source that may have no contract."""
+    return f"{verb} from {table_of(source)} where _council = $1 and _period = $2"
 
 
 # Leaves room for a number after a name that is taken.

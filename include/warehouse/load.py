@@ -14,7 +14,7 @@ from include.printable import one_line
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import checks, read_back
-from include.warehouse.books import drift, ledger, quarantine
+from include.warehouse.books import contracts, drift, ledger, quarantine, removals
 from include.warehouse.books.counts import Counts
 from include.warehouse.books.ledger import Entry, Landing, Status
 from include.warehouse.columns.pseudonyms import Pseudonyms
@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 # The process is ended: no failure. Airflow's time-out is a failure, but no `Exception`.
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+
+
+class LandingRemoved(PermanentError):
+    """`wandle remove` removed this landing; the ledger has no entry of its partition."""
 
 
 def load(
@@ -76,6 +80,8 @@ def load(
         raise
     except INTERRUPTIONS:
         raise
+    except LandingRemoved:
+        raise  # an entry would stand for data that are no longer there
     except BaseException as error:
         write_failure(dsn, entry, error, landing, loading.counts)
         raise
@@ -146,6 +152,7 @@ class _Load:
         self._raw = RawPartition(self._contract, self._partition, self._cursor)
         self._raw.lock()
         self._raw.require_table()
+        self._refuse_removed()
         ledger.write_landing(self._cursor, self._landing)
         self._known = Known(
             self._landing,
@@ -193,6 +200,16 @@ class _Load:
             pages = [self._requested(name) for name in (previous, landing.landing_id)]
             self._heed(checks.of_parts(contract, landing, previous, emptied(contract, *pages)))
             self._parts_in = column_of_parts(contract, *pages)
+
+    def _refuse_removed(self) -> None:
+        landing_id = self._landing.landing_id
+        removed = removals.removed_by_hand(self._cursor, self._partition.source, landing_id)
+        if removed:
+            raise LandingRemoved(
+                f"{self._partition}: landing {landing_id} was removed by {removed['removed_by']} "
+                f"on {removed['removed_at']:%Y-%m-%d %H:%M} UTC and is not loaded again. Nothing "
+                "was changed. If the data are wanted after all, fetch them again."
+            )
 
     def _learn(self, **more: Any) -> None:
         self._known = dataclasses.replace(self._known, **more)
@@ -293,5 +310,6 @@ class _Load:
         return self._write(self._entry.ended("unchanged", **{name: current[name] for name in kept}))
 
     def _write(self, entry: Entry) -> Entry:
+        contracts.record(self._cursor, self._contract)
         ledger.write_entry(self._cursor, entry)
         return entry

@@ -25,6 +25,7 @@ from sandbox.police.months import month_number, month_text, published_months
 from sandbox.police.vocabulary import ALL_CRIME, CATEGORIES, FORCES
 from sandbox.world.area import Area, Bools, Floats
 from sandbox.world.clock import Clock
+from sandbox.world.neighbours import NEIGHBOURS
 from sandbox.world.places import MICRO, CouncilPlace, WardPlace, map_of
 
 _ORDER = {category: position for position, category in enumerate(CATEGORIES)}
@@ -48,12 +49,14 @@ class CouncilMonth(NamedTuple):
 
 
 class GeneratedPolice:
-    """Police data for the wards of the council files, on a synthetic map."""
+    """Police data for the wards of councils and their neighbours, on a synthetic map."""
 
     def __init__(self, clock: Clock, councils: dict[str, Council]) -> None:
         self._clock = clock
         self._councils = councils
-        self._map = lru_cache(2)(lambda seed: map_of(councils.values(), seed))
+        known = {council.gss_code for council in councils.values()}
+        others = [council for council in NEIGHBOURS if council.gss_code not in known]
+        self._map = lru_cache(2)(lambda seed: map_of([*councils.values(), *others], seed))
         self._council_month = lru_cache(256)(_council_month)
         self._rows = lru_cache(256)(self._render_all)
 

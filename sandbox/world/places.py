@@ -26,6 +26,11 @@ LATTICE_ORIGIN = (-1_000_000, 51_000_000)
 LATTICE_STEP = (100_000, 60_000)
 BLOCK_SIZE = (80_000, 50_000)
 
+# Where `wandle new-council` looks for it in docs/adding-a-dataset.md, by GSS code; the cells of the
+# lattice that it covers stay free.
+OWN_CORNERS = {"E09000024": (-230_000, 51_390_000)}
+COVERED = {127, 128, 147, 148}
+
 STREETS_INSIDE = 24
 STREETS_ON_AN_EDGE = 2
 IDS_OF_A_COUNCIL = 10_000
@@ -96,27 +101,39 @@ def share(*parts: object) -> float:
 
 def map_of(councils: Iterable[Council], seed: int) -> tuple[CouncilPlace, ...]:
     """Every council that has wards, on the map of a seed."""
-    taken: set[int] = set()
+    taken = {*COVERED}
     places = []
     for council in sorted(councils, key=lambda council: council.gss_code):
         if not council.ward_sets:
+            continue
+        if council.gss_code in OWN_CORNERS:
+            corner = OWN_CORNERS[council.gss_code]
+            number = LATTICE_COLUMNS * LATTICE_ROWS + [*OWN_CORNERS].index(council.gss_code)
+            places.append(_place(council, number, corner, seed))
             continue
         number = digest(council.gss_code) % (LATTICE_COLUMNS * LATTICE_ROWS)
         while number in taken:
             number = (number + 1) % (LATTICE_COLUMNS * LATTICE_ROWS)
         taken.add(number)
-        places.append(_place(council, number, seed))
+        places.append(_place(council, number, _corner(number), seed))
     return tuple(places)
 
 
-def _place(council: Council, number: int, seed: int) -> CouncilPlace:
+def _corner(number: int) -> Point:
+    """The corner of a cell of the lattice."""
     row, column = divmod(number, LATTICE_COLUMNS)
-    x = LATTICE_ORIGIN[0] + column * LATTICE_STEP[0]
-    y = LATTICE_ORIGIN[1] + row * LATTICE_STEP[1]
+    return (
+        LATTICE_ORIGIN[0] + column * LATTICE_STEP[0],
+        LATTICE_ORIGIN[1] + row * LATTICE_STEP[1],
+    )
+
+
+def _place(council: Council, number: int, corner: Point, seed: int) -> CouncilPlace:
+    x, y = corner
     ward_sets = []
     for index, ward_set in enumerate(council.ward_sets):
         first_id = 10_000_000 + number * IDS_OF_A_COUNCIL + index * IDS_OF_A_WARD_SET
-        block = Block(f"{seed}|{council.gss_code}|{index}", (x, y), ward_set, first_id)
+        block = Block(f"{seed}|{council.gss_code}|{index}", corner, ward_set, first_id)
         ward_sets.append(WardSetPlace(ward_set.first_day, ward_set.last_day, block.wards()))
     # Outer edges bulge by less than a sixth of a ward.
     margin_x, margin_y = BLOCK_SIZE[0] // 6, BLOCK_SIZE[1] // 6

@@ -60,8 +60,8 @@ def backfill(metadata):
 
 
 @pytest.fixture
-def plan(dag_bag):
-    """Run the task `plan` for a run."""
+def plan(dag_bag, services):
+    """Run the task `plan` for a run; it asks the warehouse what was removed."""
 
     def call(run: Any, dag_id: str = CRIME) -> list[tuple[str, str]]:
         dag = dag_bag.get_dag(dag_id)
@@ -167,6 +167,21 @@ def test_a_scheduled_run_looks_back_for_late_and_revised_data(plan):
     assert planned[0] == (COUNCILS[0], "2025-09")
     assert planned[-1] == (COUNCILS[-1], "2026-10")
     assert len(planned) == len(COUNCILS) * (1 + 13)
+
+
+def test_a_scheduled_run_skips_what_was_removed_and_other_runs_fetch_it_again(plan, world):
+    world.query(
+        "INSERT INTO ops.removal (source, council, period, landing_id, reason, objects, bytes, "
+        "removed_at, removed_by) VALUES ('police_street_crime', 'sutton', '2026-10-01', 'L', "
+        "'removed', 2, 1, now(), 'ada') RETURNING 1"
+    )
+    window = ("2026-10-03T04:30", "2026-11-03T04:30")
+
+    assert ("sutton", "2026-10") not in plan(run_of("scheduled", *window))
+    assert ("kingston", "2026-10") in plan(run_of("scheduled", *window))
+    assert ("sutton", "2026-10") in plan(run_of("backfill", *window))
+    assert ("sutton", "2026-10") in plan(run_of("manual", *window))
+    world.query("DELETE FROM ops.removal RETURNING 1")
 
 
 def test_the_form_wins_over_the_interval_of_a_manual_run(plan):

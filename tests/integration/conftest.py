@@ -111,7 +111,7 @@ def migrated(new_database) -> Warehouse:
 def warehouse(migrated) -> Iterator[Warehouse]:
     """The migrated database, without a row."""
     yield migrated
-    ops = ("landing", "load", "quarantine", "schema_drift", "removal")
+    ops = ("landing", "load", "quarantine", "schema_drift", "removal", "contract")
     raw = (GAUGES.name, *contracts())
     tables = [*(f"ops.{name}" for name in ops), *(f"raw.{name}" for name in raw)]
     migrated.query(f"truncate {', '.join(tables)} restart identity")

@@ -4,6 +4,7 @@ The tests tell one story, in order, on one platform.
 """
 
 import itertools
+import json
 import shutil
 import socket
 import subprocess
@@ -21,13 +22,15 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from include import cli
+from include.errors import ServiceUnavailable
 from include.local import platform, processes
 from include.local.account import as_unprivileged, unprivileged
 from include.local.home import HOST, read_json
 from include.local.services import postgres
 from include.local.services.airflow_api import AirflowApi
-from include.local.state import read_secrets
-from include.settings import Settings
+from include.local.services.airflow_dags import AirflowDags
+from include.local.state import prepare, read_secrets
+from include.settings import Settings, WrongSetting
 
 pytestmark = pytest.mark.platform
 
@@ -150,6 +153,42 @@ def test_airflow_lets_in_who_knows_the_password_and_nobody_else(variables):
     anonymous = requests.get(f"{variables['AIRFLOW_URL']}/api/v2/dags", timeout=30)
 
     assert [right.status_code, wrong.status_code, anonymous.status_code] == [201, 401, 401]
+
+
+@pytest.fixture
+def dags(variables) -> AirflowDags:
+    names = ("AIRFLOW_URL", "AIRFLOW_USER", "AIRFLOW_PASSWORD")
+    return AirflowDags(AirflowApi(*(variables[name] for name in names)))
+
+
+def test_a_dag_whose_contract_is_gone_is_deleted_with_its_runs(settings, dags):
+    admin = prepare(settings).need("admin_dsn").replace("/warehouse", "/airflow")
+    with psycopg.connect(admin) as connection:
+        # As Airflow leaves a DAG that the newest parse of its file did not find.
+        for table, changes in (
+            ("dag", {"dag_id": "ingest_gone", "last_parsed_time": "2026-01-01T00:00:00Z"}),
+            ("dag_run", {"dag_id": "ingest_gone", "id": 4711, "state": "success"}),
+        ):
+            connection.execute(
+                f"insert into {table} select (jsonb_populate_record(one, %s::jsonb)).* "  # type: ignore[arg-type]
+                f"from {table} as one where dag_id = 'ingest_weather_hourly' limit 1",
+                (json.dumps(changes),),
+            )
+
+    found = dags.history("ingest_gone")
+    dags.delete("ingest_gone")
+
+    assert found is not None
+    assert (found.runs, found.active) == (1, ())
+    assert dags.history("ingest_gone") is None
+    assert dags.history("ingest_weather_hourly") is not None
+
+
+def test_a_dag_that_its_file_still_defines_is_not_deleted(dags):
+    with pytest.raises(ServiceUnavailable, match="the DAG transform is still there after 0 s"):
+        dags.delete("transform", seconds=0)
+
+    assert dags.history("transform") is not None
 
 
 @pytest.mark.parametrize(("role", "status"), [("admin", 200), ("superuser", 403), (["admin"], 403)])
@@ -282,27 +321,31 @@ def test_a_killed_postgresql_recovers_although_its_process_id_was_taken(settings
         squatter.wait()
 
 
-def test_another_mode_restarts_the_sandbox_and_nothing_else(settings, said, tmp_path):
+@pytest.mark.parametrize("selected", ["live", "recorded"])
+def test_another_origin_is_refused_before_anything_stops(settings, said, tmp_path, selected):
     month = tmp_path / "police" / "crimes" / "kingston" / "2017-01"
     month.mkdir(parents=True)
     (month / "E05000401.json").write_text("[]")
     boundaries = tmp_path / "police" / "boundaries"
     boundaries.mkdir()
-    square = [[-0.3, 51.4], [-0.3, 51.41], [-0.29, 51.41], [-0.3, 51.4]]
-    feature = {
-        "type": "Feature",
-        "properties": {"WD13CD": "E05000401", "WD13NM": "Alexandra"},
-        "geometry": {"type": "Polygon", "coordinates": [square]},
-    }
-    collection = {"type": "FeatureCollection", "features": [feature]}
-    (boundaries / "E09000021.json").write_text(str(collection).replace("'", '"'))
+    (boundaries / "E09000021.json").write_text('{"type": "FeatureCollection", "features": []}')
     before = pids(settings)
 
-    lines = up(settings.model_copy(update={"payloads": tmp_path}))
+    with pytest.raises(WrongSetting, match=f"`WANDLE_HOME={settings.home}-{selected} "):
+        up(
+            settings.model_copy(
+                update={"live": True} if selected == "live" else {"payloads": tmp_path}
+            )
+        )
 
-    after = pids(settings)
-    assert {name for name in ALL if before[name] != after[name]} == {"sandbox"}
-    assert "sandbox: its settings have changed; restarting" in lines
+    assert pids(settings) == before
+
+
+def test_up_says_where_each_source_is_requested(said):
+    assert any(
+        line.startswith("Sources   data.police.uk, in the sandbox: police_street_crime")
+        for line in said
+    )
 
 
 def test_a_payload_folder_without_payloads_is_refused_before_anything_stops(settings, said):

@@ -103,6 +103,87 @@ def test_without_a_sandbox_the_live_api_is_never_asked_by_accident():
         Settings.read().api_url("https://data.police.uk/api")
 
 
+def test_a_host_that_the_sandbox_does_not_play_is_requested_itself(monkeypatch):
+    monkeypatch.setenv("WANDLE_SANDBOX_URL", "http://127.0.0.1:8082")
+    monkeypatch.setenv("WANDLE_SANDBOX_HOSTS", "data.police.uk,www.gov.uk")
+    settings = Settings.read()
+
+    assert settings.api_url("https://www.gov.uk/x") == "http://127.0.0.1:8082/www.gov.uk/x"
+    assert settings.api_url("https://gov.uk/x") == "https://gov.uk/x"
+
+
+def test_a_source_with_a_sample_is_requested_in_the_sandbox_and_no_other_of_its_host(monkeypatch):
+    monkeypatch.setenv("WANDLE_SANDBOX_URL", "http://127.0.0.1:8082")
+    monkeypatch.setenv("WANDLE_SANDBOX_HOSTS", "data.police.uk")
+    settings = Settings.read()
+    file = settings.sample("loans", "https://libraries.test/open")
+    file.parent.mkdir(parents=True)
+    file.touch()
+
+    base_url = "https://libraries.test/open"
+    assert settings.api_url(base_url, "loans") == "http://127.0.0.1:8082/libraries.test/open"
+    assert settings.api_url(base_url, "members") == base_url
+
+
+def belongs_to(origin: str, home: Path, payloads: str = "") -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    lines = [f"WANDLE_ORIGIN={origin}", *([f"WANDLE_PAYLOADS='{payloads}'"] if payloads else [])]
+    (home / "wandle.env").write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize("origin", ["sandbox", "live", "recorded"])
+def test_a_command_uses_the_origin_of_its_state_folder(origin):
+    belongs_to(origin, Settings.read().home, "/payloads" if origin == "recorded" else "")
+
+    settings = Settings.read()
+
+    assert settings.origin == origin
+    settings.refuse_other_origin()
+
+
+@pytest.mark.parametrize(
+    ("origin", "variables", "second"),
+    [
+        ("sandbox", {"WANDLE_LIVE": "1"}, "-live WANDLE_PORT_BASE=8090 WANDLE_LIVE=1 wandle up`"),
+        ("recorded", {"WANDLE_LIVE": "1"}, "WANDLE_LIVE=1 wandle up`"),
+        ("live", {"WANDLE_LIVE": "0"}, "-sandbox WANDLE_PORT_BASE=8090 wandle up`"),
+        ("live", {"WANDLE_LIVE": ""}, "-sandbox WANDLE_PORT_BASE=8090 wandle up`"),
+        ("live", {"WANDLE_PAYLOADS": "/p q"}, "WANDLE_PAYLOADS='/p q' wandle up`"),
+        (
+            "sandbox",
+            {"WANDLE_PAYLOADS": "/p"},
+            "-recorded WANDLE_PORT_BASE=8090 WANDLE_PAYLOADS=/p",
+        ),
+    ],
+)
+def test_another_origin_is_refused_with_the_command_for_a_second_state_folder(
+    monkeypatch, origin, variables, second
+):
+    home = Settings.read().home
+    belongs_to(origin, home, "/payloads" if origin == "recorded" else "")
+    monkeypatch.setenv("WANDLE_SANDBOX_URL", "http://127.0.0.1:8082")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(WrongSetting) as caught:
+        Settings.read().api_url("https://data.police.uk/api")
+
+    assert f"the state folder {home} belongs to" in str(caught.value)
+    assert f"`WANDLE_HOME={home}-" in str(caught.value)
+    assert second in str(caught.value)
+    assert f"unset {next(iter(variables))}" in str(caught.value)
+
+
+def test_a_container_that_is_told_not_to_be_live_may_replay_recordings(monkeypatch):
+    belongs_to("recorded", Settings.read().home, "/payloads")
+    monkeypatch.setenv("WANDLE_LIVE", "")
+
+    settings = Settings.read()
+
+    assert (settings.origin, str(settings.payloads)) == ("recorded", "/payloads")
+    settings.refuse_other_origin()
+
+
 def test_the_version_of_the_code_is_its_commit_unless_given(monkeypatch):
     assert Settings.read().code_version
     monkeypatch.setenv("WANDLE_CODE_VERSION", "v1")

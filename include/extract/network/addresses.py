@@ -44,7 +44,11 @@ def _inner(address: Address) -> IPv4Address | None:
 
 def resolve(host: str, port: int) -> list[str]:
     """The IP addresses that a name stands for, in the order to try them. Raises `OSError`."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        # An empty or too long label: no name of DNS.
+        raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from None
     return list(dict.fromkeys(str(place[0]) for *_, place in found))
 
 

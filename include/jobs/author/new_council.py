@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import requests
 from shapely.geometry import Polygon
 
-from include.councils.model import FOLDER, Council, read_again
-from include.definitions import NAME_PATTERN, yaml_text
-from include.errors import PermanentError, SourceUnavailable, UnknownName
+from include.councils.model import FOLDER, UK, Council, councils, read_again
+from include.definitions import NAME_PATTERN, validated, yaml_text
+from include.errors import PermanentError, SourceUnavailable, UnexpectedPayload, UnknownName
 from include.extract.client import Answer, Client
 from include.extract.pages import KM_PER_DEGREE
 from include.settings import Settings
@@ -34,6 +36,11 @@ API = Extract.model_validate(
 LIMITS = Limits(answer_bytes=8 * 1024 * 1024)
 # The id of a neighbourhood that is a ward is, or starts with, its GSS code.
 WARD = re.compile(r"(E05\d{6})\w*")
+# More than a London borough has: 8 km around its centre, 28 wards.
+MOST_RADIUS_KM = 20.0
+MOST_WARDS = 40
+# What data.police.uk has.
+PUBLISHED_YEARS = 3
 
 
 class Box(NamedTuple):
@@ -49,7 +56,7 @@ class Box(NamedTuple):
         """From `51.38,-0.26,51.45,-0.12`. Raises `UnknownName`."""
         try:
             box = cls(*map(float, text.split(",")))
-            if box.south < box.north and box.west < box.east:
+            if -90 <= box.south < box.north <= 90 and -180 <= box.west < box.east <= 180:
                 return box
         except (TypeError, ValueError):
             pass
@@ -62,42 +69,83 @@ class Box(NamedTuple):
         return self.west <= longitude <= self.east and self.south <= latitude <= self.north
 
     @property
+    def size_km(self) -> tuple[float, float]:
+        """From west to east, and from south to north."""
+        across = (self.east - self.west) * KM_PER_DEGREE
+        across *= math.cos(math.radians((self.north + self.south) / 2))
+        return across, (self.north - self.south) * KM_PER_DEGREE
+
+    @property
     def radius_km(self) -> float:
         """The radius of a circle around the centre that contains the whole box."""
-        up = (self.north - self.south) / 2 * KM_PER_DEGREE
-        across = (self.east - self.west) / 2 * KM_PER_DEGREE
-        across *= math.cos(math.radians((self.north + self.south) / 2))
-        return round(math.hypot(up, across), 1)
+        return round(math.hypot(*self.size_km) / 2, 1)
+
+    def __str__(self) -> str:
+        return f"{self.south:g},{self.west:g},{self.north:g},{self.east:g}"
+
+
+@dataclass(frozen=True)
+class Written:
+    """The file that was written, its wards, and those in the box that are other councils'."""
+
+    path: Path
+    wards: list[str]
+    others: dict[str, list[str]]
 
 
 def new_council(
-    name: str, *, title: str, gss_code: str, box: str, force: str, folder: Path = FOLDER
-) -> tuple[Path, int]:
-    """Write `include/councils/<name>.yaml`; returns its path and the number of wards.
+    name: str,
+    *,
+    title: str,
+    gss_code: str,
+    box: str,
+    force: str,
+    wards: int | None = None,
+    folder: Path = FOLDER,
+) -> Written:
+    """Write `include/councils/<name>.yaml`.
 
     A neighbourhood of the force belongs to the council if the centre of its
-    boundary is in the box; those whose id is not the GSS code of a ward are
-    skipped. Raises `PermanentError` if the file exists or no ward is found,
-    and `SourceUnavailable` if the API does not answer.
+    boundary is in the box, and no other council's file names it; those whose
+    id is not the GSS code of a ward are skipped. `wards` is the number of
+    wards that the council has, if known.
+
+    Raises `PermanentError` if the file exists, or if the box has no ward, more
+    wards of other councils than of this one, more than one council would have,
+    or not the expected number; `UnexpectedPayload` or `SourceUnavailable` if
+    the API does not answer as it should.
     """
     path = folder / f"{name}.yaml"
-    if not NAME_PATTERN.fullmatch(name):
+    if not NAME_PATTERN.fullmatch(name) or name == UK:
         raise UnknownName(f"{name!r} is not a valid name. Use a-z, 0-9 and underscores.")
     if path.exists():
         raise PermanentError(f"{path} exists. Edit it, or choose another name.")
     place = Box.parse(box)
-    wards = _wards_in(place, force)
-    if not wards:
+    known = councils(folder) if any(folder.glob("*.yaml")) else {}
+    content = _content(name, title, gss_code, force, place)
+    # The wards are added below; all else is checked before the API is asked.
+    validated(content, Council, "new-council")
+    if same := [other.title for other in known.values() if other.gss_code == gss_code]:
         raise PermanentError(
-            f"new-council: the police API has no ward of the force {force!r} in {box}. "
-            "Correct the box (south,west,north,east) or the force."
+            f"new-council: {gss_code} is the GSS code of {same[0]}. Correct --gss."
         )
-    today = datetime.now(UTC).date()
+    _refuse_huge(place, wards)
+    found, others = _without_others(_wards_in(place, force), known)
+    _refuse_wrong(title, place, force, found, others, wards)
+    content["ward_sets"] = [_ward_set(place, found)]
+    validated(content, Council, "new-council")
+    text = yaml_text(content)
+    path.write_text("# yaml-language-server: $schema=council.schema.json\n" + text, "utf-8")
+    read_again()
+    return Written(path, [ward["name"] for ward in found], others)
+
+
+def _content(name: str, title: str, gss_code: str, force: str, place: Box) -> dict[str, Any]:
     middle = {
         "latitude": round((place.south + place.north) / 2, 5),
         "longitude": round((place.west + place.east) / 2, 5),
     }
-    content = {
+    return {
         "name": name,
         "title": title,
         "gss_code": gss_code,
@@ -105,39 +153,107 @@ def new_council(
         **middle,
         "radius_km": place.radius_km,
         "points": [{"name": f"{title} centre", **middle}],
-        "ward_sets": [
-            {
-                "from": today.replace(day=1),
-                "note": f"From data.police.uk on {today}, in the box {box}.",
-                "wards": wards,
-            }
-        ],
     }
-    Council.model_validate(content)
-    text = yaml_text(content)
-    path.write_text("# yaml-language-server: $schema=council.schema.json\n" + text, "utf-8")
-    read_again()
-    return path, len(wards)
+
+
+def _ward_set(place: Box, wards: list[dict[str, str]]) -> dict[str, Any]:
+    today = datetime.now(UTC).date()
+    return {
+        "from": today.replace(year=today.year - PUBLISHED_YEARS, day=1),
+        "note": f"From data.police.uk on {today}, in the box {place}. Assumed to be valid for the "
+        f"{PUBLISHED_YEARS} years that it publishes; correct `from` if the wards are newer.",
+        "wards": wards,
+    }
+
+
+def _refuse_huge(place: Box, wards: int | None) -> None:
+    """Before hundreds of boundaries are requested."""
+    if wards is None and place.radius_km > MOST_RADIUS_KM:
+        across, up = place.size_km
+        raise PermanentError(
+            f"new-council: the box {place} is {across:.0f} km by {up:.0f} km, larger than a "
+            "borough. Correct it (south,west,north,east), or say how many wards the council has: "
+            "--wards."
+        )
+
+
+def _without_others(
+    wards: list[dict[str, str]], known: dict[str, Council]
+) -> tuple[list[dict[str, str]], dict[str, list[str]]]:
+    """The wards that no council's file names, and the names of the others, by council."""
+    owners = {
+        ward.code: council.title
+        for council in known.values()
+        for ward_set in council.ward_sets
+        for ward in ward_set.wards
+    }
+    others: dict[str, list[str]] = {}
+    for ward in wards:
+        if ward["code"] in owners:
+            others.setdefault(owners[ward["code"]], []).append(ward["name"])
+    return [ward for ward in wards if ward["code"] not in owners], others
+
+
+def _refuse_wrong(
+    title: str,
+    place: Box,
+    force: str,
+    found: list[dict[str, str]],
+    others: dict[str, list[str]],
+    wards: int | None,
+) -> None:
+    """Raise `PermanentError` for a box that is not that of one council."""
+    said = [f"{len(names)} of {owner} ({_some(names)})" for owner, names in others.items()]
+    names = [ward["name"] for ward in found]
+    if not found and not others:
+        raise PermanentError(
+            f"new-council: the police API has no ward of the force {force!r} in {place}. "
+            "Correct the box (south,west,north,east) or the force."
+        )
+    if sum(map(len, others.values())) >= len(found):
+        raise PermanentError(
+            f"new-council: the box {place} has {len(found)} wards for {title}, and "
+            f"{', '.join(said)}. Correct the box: it is mostly another council's."
+        )
+    if wards is None and len(found) > MOST_WARDS:
+        raise PermanentError(
+            f"new-council: the box {place} has {len(found)} wards, more than a borough: "
+            f"{_some(names)}. Make it smaller, or say how many wards {title} has: --wards."
+        )
+    if wards is not None and len(found) != wards:
+        raise PermanentError(
+            f"new-council: expected {wards} wards of {title} in the box {place}, found "
+            f"{len(found)}: {_some(names, len(names))}. Correct the box, or --wards."
+        )
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _wards_in(box: Box, force: str) -> list[dict[str, str]]:
-    client = Client(
-        API,
-        API.rate,
-        Settings.read().loader_dsn or None,
-        limits=LIMITS,
-        public_only=Settings.read().live,
-    )
-    known = _asked(client, f"/{force}/neighbourhoods")
+    settings = Settings.read()
+    shared_in = settings.loader_dsn or None
+    plays = settings.in_sandbox(API.base_url)
+    client = Client(API, API.rate, shared_in, limits=LIMITS, public_only=not plays)
+    quoted = quote(force, safe="")
+    known = _asked(client, f"/{quoted}/neighbourhoods")
     if known is None:
         raise UnknownName(f"new-council: the police API has no force {force!r}.")
     found = []
-    for item in known:
-        ward = WARD.fullmatch(item["id"])
-        boundary = _asked(client, f"/{force}/{item['id']}/boundary") if ward else None
-        if ward and boundary and box.holds(*_middle(boundary)):
-            also = {"police_neighbourhood": item["id"]} if ward[1] != item["id"] else {}
-            found.append({"code": ward[1], "name": item["name"], **also})
+    try:
+        for item in known:
+            ward = WARD.fullmatch(item["id"])
+            boundary = _asked(client, f"/{quoted}/{item['id']}/boundary") if ward else None
+            if ward and boundary and box.holds(*_middle(boundary)):
+                also = {"police_neighbourhood": item["id"]} if ward[1] != item["id"] else {}
+                found.append({"code": ward[1], "name": item["name"], **also})
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnexpectedPayload(
+            "new-council: the police API's neighbourhoods are not as expected: "
+            f"{type(error).__name__}: {error}."
+        ) from error
     return sorted(found, key=lambda ward: ward["code"])
 
 

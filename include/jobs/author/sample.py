@@ -16,6 +16,7 @@ from include.records.recognise import HEAD_BYTES, error_beside, is_error_name, r
 from include.records.unpack import unpack
 from include.sources import paths
 from include.sources.formats import Format
+from include.sources.paging import Paging
 
 OFFSETS = ("offset", "_offset", "$offset", "skip", "$skip", "start", "resultoffset")
 PAGES = ("page", "_page", "pagenumber", "page_number", "p")
@@ -66,6 +67,15 @@ class Sample:
                 parameter = {"parameter": "cursor"}
                 return {"kind": "cursor", "next": paths.joined(path), **parameter, **declared}
         return None
+
+    def has_more(self, paging: Paging | None) -> bool:
+        """Whether it is one page of several."""
+        flags = (value for path, value in _scalars(self.body) if path[-1].lower() in MORE)
+        return (
+            (paging is not None and paging.kind in ("link", "cursor"))
+            or any(value > len(self.records) for _, value in totals(self.body))
+            or any(value is True for value in flags)
+        )
 
     def incomplete(self) -> str:
         """Evidence of more records, without a known way to request them."""

@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from include.sources.model import Contract
+from include.councils.model import UK
+from include.jobs.pipeline.known_sources import KnownSource
+from include.sources.model import Contract, broken_contracts
 from include.sources.partition import Partition
 from include.warehouse.read_back import Held
 
 Kind = Literal[
-    "contract",  # the contract is broken, so nothing of the source was compared
     "table",  # the raw table is missing or does not match its contract
+    "no contract",  # there are data, but no contract file
+    "no council",  # there are data of a council that has no file, or is not of the contract
+    "removal unfinished",  # `wandle remove` was interrupted
     "never loaded",  # S3 has a finished landing, PostgreSQL has nothing
     "newer landing",  # S3 has a finished landing newer than the loaded one
     "vanished landing",  # the loaded rows refer to a landing that is missing in S3
@@ -44,9 +48,32 @@ class Difference:
         return cls(contract.name, "", "", "table", str(error), "`wandle migrate`.")
 
     @classmethod
-    def of_contract(cls, name: str, error: Exception) -> Difference:
-        """The contract cannot be read."""
-        return cls(name, "", "", "contract", str(error), "correct it, then verify again.")
+    def of_retired(cls, known: KnownSource, error: Exception | None) -> Difference:
+        """Data of a source that nothing loads: its contract is gone, or its table is wrong."""
+        what = "there are data, but its contract file is gone."
+        if known.state == "disabled":
+            what = "there are data, but it is switched off."
+        elif known.state == "broken":
+            what = f"its contract is broken: {broken_contracts()[known.name]}"
+        kind: Kind = "table" if error else "no contract"
+        if error:
+            what = f"{what} {str(error).partition('. Run ')[0]}."
+        return cls(known.name, "", "", kind, what, known.how_to_proceed)
+
+    @classmethod
+    def of_council(cls, contract: Contract, council: str, partitions: int) -> Difference:
+        """Data of a council that the contract's runs do not know."""
+        count = "1 partition" if partitions == 1 else f"{partitions} partitions"
+        if contract.councils == UK:
+            what = f"{count}, but the source belongs to no council."
+        elif council == UK:
+            what = f"{count} of no council, but the source has data by council."
+        else:
+            what = f"{count}, but the council's file is gone."
+        again = f"restore include/councils/{council}.yaml, or "
+        wrong = UK in (contract.councils, council)
+        next_step = f"{'' if wrong else again}`wandle remove {contract.name} --council {council}`."
+        return cls(contract.name, council, "", "no council", what, next_step)
 
     def __str__(self) -> str:
         place = " ".join(filter(None, (self.source, self.council, self.period)))
@@ -54,10 +81,11 @@ class Difference:
 
 
 class Place:
-    """Describes the differences of one partition."""
+    """Describes the differences of one partition; nothing loads a `retired` one any more."""
 
-    def __init__(self, contract: Contract, partition: Partition) -> None:
+    def __init__(self, contract: Contract, partition: Partition, *, retired: bool = False) -> None:
         self.partition = partition
+        self.retired = retired
         self._contract = contract
         self._options = (
             f"{partition.source} --council {partition.council} --period {partition.period}"
@@ -76,6 +104,11 @@ class Place:
         what = f"S3 has landing {landing_id}, {entry['landing_id']} is loaded; {tried}"
         return self._said("newer landing", what, self._reload())
 
+    def not_removed(self, landing_id: str) -> Difference:
+        """A landing that was recorded as removed is still in S3."""
+        what = f"landing {landing_id} was removed, but is still in S3."
+        return self._said("removal unfinished", what, f"`wandle remove {self._options} --yes`.")
+
     def vanished(self, landing_id: str, why: str) -> Difference:
         """The loaded rows refer to a landing that is missing in S3."""
         again = f", or fetch it again: `wandle ingest {self._options}`"
@@ -83,7 +116,7 @@ class Place:
             "vanished landing",
             f"rows or ledger refer to landing {landing_id}: {why}",
             "restore the deleted objects from their versions"
-            f"{'' if self._contract.snapshot else again}.",
+            f"{'' if self._contract.snapshot or self.retired else again}.",
         )
 
     def altered(self, entry: Mapping[str, Any]) -> Difference:
@@ -105,7 +138,7 @@ class Place:
         """What was landed is an error page, a login, or another format."""
         again = (
             "the source answers for now alone: keep what is loaded until the next snapshot."
-            if self._contract.snapshot
+            if self._contract.snapshot or self.retired
             else f"fetch it again: `wandle ingest {self._options}`."
         )
         return self._said("not the data", f"{page} of landing {landing_id}: {why}", again)
@@ -121,7 +154,7 @@ class Place:
         self, entry: Mapping[str, Any], found: Held, *, older_rules: bool
     ) -> Iterator[Difference]:
         """Compare the rows and the quarantine with the ledger."""
-        if older_rules:
+        if older_rules and not self.retired:
             what = "loaded with another version of the contract, or another pseudonym key."
             yield self._said("older rules", what, self._reload())
         if found.rows != entry["rows"]:
@@ -143,6 +176,8 @@ class Place:
             yield self._said("quarantine", what, self._reload(force=True))
 
     def _reload(self, *, force: bool = False) -> str:
+        if self.retired:
+            return f"Nothing loads it any more; `wandle remove {self._options}` removes it."
         # Without force, a load does nothing if pages, rules and row count are unchanged.
         return f"`wandle reload {self._options}{' --force' if force else ''}`."
 

@@ -22,8 +22,10 @@ from include.landing.store import RESUMED_WITHIN, ROOT, began_at
 from include.settings import Settings
 from include.sources.model import Contract, broken_contracts, contracts
 from include.sources.partition import Partition
+from include.transform.leftovers import built_without_model
 from include.warehouse.books import removals
 from include.warehouse.books.removals import Removal
+from include.warehouse.books.stored import has_table
 from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.connection import connect
 from include.warehouse.lock import locked_for_removal
@@ -71,7 +73,7 @@ def erase(
     if found.pending:
         rebuild()
     for stored, replacement in found.pending:
-        _remove(contract, stored, replacement, keeper, dsn)
+        _remove(stored, replacement, keeper, dsn)
     not_seen = _clear_up(contract, subject, found, keeper, dsn)
     if not_seen:
         names = ", ".join(f"{one.partition} {one.landing_id}" for one in not_seen)
@@ -96,9 +98,12 @@ def _shortened(
 def _load_replacements(contract: Contract, found: Found, lake: Lake, dsn: str, by: str) -> None:
     for partition in sorted({stored.partition for stored, _ in found.pending}):
         with connect(dsn) as connection, connection.cursor() as cursor:
-            pointed = removals.pointed_at(cursor, contract, partition)
+            pointed = removals.pointed_at(cursor, partition)
+            there = has_table(cursor, contract.name)
         replaced = [name for name in pointed if (partition, name) in found.replaced]
-        if replaced:
+        if replaced and not there:
+            _forget_load(contract, partition, max(replaced), dsn)
+        elif replaced:
             newest = (partition, max(replaced))
             load(
                 contract,
@@ -111,14 +116,26 @@ def _load_replacements(contract: Contract, found: Found, lake: Lake, dsn: str, b
             )
 
 
-def _remove(
-    contract: Contract, stored: Stored, replacement: Manifest, lake: Lake, dsn: str
-) -> None:
+def _forget_load(contract: Contract, partition: Partition, landing_id: str, dsn: str) -> None:
+    """Of a source whose table is gone: delete the quarantine; the ledger says `expired`."""
+    with locked_for_removal(dsn, partition) as connection:
+        removals.empty(
+            connection.cursor(),
+            contract,
+            partition,
+            landing_id=landing_id,
+            code_version=Settings.read().code_version,
+            run_id="wandle erase",
+        )
+        connection.commit()
+
+
+def _remove(stored: Stored, replacement: Manifest, lake: Lake, dsn: str) -> None:
     """Record the removal, then delete the landing; refused while something refers to it."""
     partition = stored.partition
     with locked_for_removal(dsn, partition) as connection:
         cursor = connection.cursor()
-        if stored.landing_id in removals.pointed_at(cursor, contract, partition):
+        if stored.landing_id in removals.pointed_at(cursor, partition):
             raise ServiceUnavailable(
                 f"{partition}: landing {stored.landing_id} was loaded again in the meantime. "
                 "Run it again."
@@ -177,8 +194,13 @@ def _clear_up(
     return not_seen
 
 
-def what_remains(contract: Contract, backup_days: int | None, now: datetime) -> list[str]:
-    """Where copies of the subject remain after an erasure, and until when, as sentences."""
+def what_remains(
+    contract: Contract, backup_days: int | None, now: datetime, dsn: str = ""
+) -> list[str]:
+    """Where copies of the subject remain after an erasure, and until when, as sentences.
+
+    With `dsn`, also what dbt built of models that are gone.
+    """
     said = [
         "The source itself: erase them there, too, or the next fetch brings them back.",
         "PostgreSQL's files hold deleted rows until autovacuum has passed, and its write-ahead log "
@@ -194,6 +216,13 @@ def what_remains(contract: Contract, backup_days: int | None, now: datetime) -> 
         said.append(
             f"Backups of the database hold them until {until}: they are kept for {backup_days} "
             "days. After restoring one, erase them again."
+        )
+    built = built_without_model(dsn) if dsn else []
+    tables = [f"{schema}.{name}" for schema, name, is_view in built if not is_view]
+    if tables:
+        said.append(
+            f"{', '.join(tables)}: no model builds them any more, so they were not built again. "
+            "Drop them if they hold rows of this source."
         )
     children = [
         other.name

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from include.errors import ServiceUnavailable
+from include.errors import PermanentError, ServiceUnavailable
 from include.jobs.lake import Lake
 from include.jobs.operate.landed import known_landings, removed_landings
+from include.jobs.pipeline.known_sources import known_contracts, partition_at, sources_with_data
 from include.landing.inventory import Stored, remove, stored_landings
 from include.landing.retention import Reason, no_longer_kept
 from include.settings import Settings
-from include.sources.model import Contract, every_contract
-from include.sources.partition import Partition, Period
+from include.sources.model import Contract
+from include.sources.partition import Partition
 from include.warehouse.books import removals
 from include.warehouse.books.removals import Removal
 from include.warehouse.connection import connect
@@ -54,12 +55,17 @@ def housekeeping(
     `interrupted`, `expired`), `objects` and `bytes` as stored. For
     expired personal data that are only in the database, `landing` is empty.
 
+    Data of sources that are switched off or whose contract file is gone are
+    kept as long as their contract says, too; see `refuse_unknown_retention`.
+
     Raises `ServiceUnavailable` (retryable) at the end, if a partition was
     being loaded and was skipped.
     """
-    contracts = every_contract() if contracts is None else contracts
     now = now or datetime.now(UTC)
     lake = lake.as_job("housekeeping")
+    if contracts is None:
+        with connect(dsn) as connection, connection.cursor() as cursor:
+            contracts = known_contracts(cursor)
     going = _going(lake, dsn, contracts, now)
     left: list[str] = []
     listed: list[dict[str, Any]] = []
@@ -76,6 +82,19 @@ def housekeeping(
     if left:
         raise ServiceUnavailable(f"housekeeping: skipped {len(left)} partitions: {left[0]}")
     return listed
+
+
+def refuse_unknown_retention(*, lake: Lake, dsn: str) -> None:
+    """Raise `PermanentError` naming the sources that have data, but no known contract."""
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        found = sources_with_data(lake.as_job("housekeeping"), cursor)
+        without = sorted(found - known_contracts(cursor).keys())
+    if without:
+        raise PermanentError(
+            f"housekeeping: no contract is known of {', '.join(without)}, so how long to keep "
+            "their data is not, either. Restore include/sources/SOURCE.yaml (`enabled: false` will "
+            "do), or `wandle remove SOURCE`."
+        )
 
 
 def summary(listed: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
@@ -96,7 +115,7 @@ def _going(lake: Lake, dsn: str, contracts: Mapping[str, Contract], now: datetim
             known_landings(lake, cursor, stored.values(), contracts),
             contracts,
             now=now,
-            pointed_at=lambda where: removals.pointed_at(cursor, contracts[where.source], where),
+            pointed_at=lambda where: removals.pointed_at(cursor, where),
             removed=removed_landings(cursor, contracts),
         )
         for contract in contracts.values():
@@ -118,9 +137,8 @@ def _going(lake: Lake, dsn: str, contracts: Mapping[str, Contract], now: datetim
 def _rows_past_limit(
     contract: Contract, places: Iterable[tuple[str, Any]], now: datetime
 ) -> set[Partition]:
-    found = {
-        Partition(contract.name, name, Period.of(day, contract.period)) for name, day in places
-    }
+    known = {contract.name: contract}
+    found = {partition_at(contract.name, name, day, known) for name, day in places}
     return {where for where in found if contract.is_past_limit(where.period, now.date())}
 
 
@@ -132,7 +150,7 @@ def _delete(
     contract = contracts.get(where.source)
     with locked_for_removal(dsn, where) as connection:
         cursor = connection.cursor()
-        pointed = removals.pointed_at(cursor, contract, where) if contract else set()
+        pointed = removals.pointed_at(cursor, where)
         gone = [
             (stored, reason)
             for stored, reason in going.landings

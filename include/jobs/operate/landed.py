@@ -8,10 +8,10 @@ from typing import Any
 
 from include.errors import LandingDamaged
 from include.jobs.lake import Lake
+from include.jobs.pipeline.known_sources import partition_at
 from include.landing.inventory import Ref, Stored, reference
 from include.landing.retention import Known
 from include.sources.model import Contract
-from include.sources.partition import Partition, Period
 from include.warehouse.books import removals
 from include.warehouse.connection import Cursor
 
@@ -32,9 +32,8 @@ def removed_landings(cursor: Cursor, contracts: Mapping[str, Contract]) -> set[R
 
 
 def _ref_of(row: Mapping[str, Any], contracts: Mapping[str, Contract]) -> Ref:
-    known = contracts.get(row["source"])
-    period = Period(row["period"], known.period if known else "day")
-    return reference(Partition(row["source"], row["council"], period), row["landing_id"])
+    where = partition_at(row["source"], row["council"], row["period"], contracts)
+    return reference(where, row["landing_id"])
 
 
 def _known(lake: Lake, stored: Stored, row: Mapping[str, Any] | None) -> Known:

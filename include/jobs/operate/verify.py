@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +17,13 @@ from include.errors import (
 )
 from include.jobs.lake import Lake
 from include.jobs.operate.differences import Difference, Place
+from include.jobs.pipeline.known_sources import (
+    KnownSource,
+    belongs,
+    known_names,
+    partition_at,
+    retired,
+)
 from include.jobs.pipeline.load import rules_hash_of
 from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.landing.manifest import LandedPage, Manifest
@@ -25,12 +33,12 @@ from include.records.diagnose import diagnose
 from include.records.read import BodyCutShort, read_records
 from include.settings import Settings
 from include.sources.formats import Format
-from include.sources.model import Contract, broken_contracts, contract, contracts
-from include.sources.partition import Partition, Period
+from include.sources.model import Contract, contracts, every_contract
+from include.sources.partition import Partition
 from include.sources.raw_table import SCHEMA
 from include.warehouse import read_back
-from include.warehouse.books import ledger
-from include.warehouse.connection import ArrowCursor, connect_for_arrow, rows
+from include.warehouse.books import ledger, removals, stored
+from include.warehouse.connection import ArrowCursor, connect, connect_for_arrow, rows
 from include.warehouse.schema import raw_table
 
 Entry = Mapping[str, Any]
@@ -62,24 +70,29 @@ def verify(
     Raises `UnknownName`, and `PermanentError` if there is nothing to compare.
     """
     done = Verified()
-    named = [contract(name) for name in selection.sources]
-    for known in named or contracts().values():
+    for known in _sources(lake, dsn, selection):
         with connect_for_arrow(dsn) as connection, connection.cursor() as cursor:
-            comparing = _Comparing(known, lake.landings, cursor, deep, done)
+            if known.state in ("broken", "gone"):
+                done.differences.append(Difference.of_retired(known, None))
+            if known.contract is None:
+                continue
+            in_use = known.state == "enabled"
+            comparing = _Comparing(known.contract, lake.landings, cursor, deep, done, in_use)
             try:
                 places = comparing.places(selection)
             except TableOutdated as error:
-                done.differences.append(Difference.of_table(known, error))
+                done.differences.append(
+                    Difference.of_table(known.contract, error)
+                    if in_use
+                    else Difference.of_retired(known, error)
+                )
                 continue
             for number, partition in enumerate(places, start=1):
                 progress(str(partition), number, len(places))
                 connection.rollback()
                 done.differences += comparing.compare(partition)
+            done.differences += comparing.of_councils()
             done.partitions += len(places)
-    if not named:
-        broken = broken_contracts().items()
-        done.differences += [Difference.of_contract(name, error) for name, error in broken]
-        _note_strange_folders(lake.landings, done)
     if not done.partitions and not done.differences:
         raise PermanentError(
             "verify: no matching partitions in S3 or the warehouse. See `wandle ledger`."
@@ -97,13 +110,16 @@ class _Comparing:
         cursor: ArrowCursor,
         deep: bool,
         done: Verified,
+        in_use: bool,
     ) -> None:
         self._contract = contract
         self._landings = landings
         self._cursor = cursor
         self._deep = deep
         self._done = done
+        self._in_use = in_use
         self._rules_hash = _rules_hash(contract, done)
+        self._not_of_contract: Counter[str] = Counter()
 
     def places(self, selection: Selection) -> list[Partition]:
         """The selected partitions on either side. Raises `TableOutdated`."""
@@ -111,7 +127,7 @@ class _Comparing:
         found = rows(self._cursor, raw_table.COLUMNS_QUERY, name)
         raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
         known = {
-            Partition(self._contract.name, name, Period(day, self._contract.period))
+            partition_at(self._contract.name, name, day, {self._contract.name: self._contract})
             for name, day in read_back.partitions(self._cursor, self._contract)
         }
         known |= set(self._landed())
@@ -130,13 +146,16 @@ class _Comparing:
 
     def compare(self, partition: Partition) -> Iterator[Difference]:
         """The differences of one partition, in one snapshot of the warehouse."""
-        place = Place(self._contract, partition)
+        of_contract = belongs(self._contract, partition.council)
+        place = Place(self._contract, partition, retired=not (self._in_use and of_contract))
         read_back.begin(self._cursor)
         entry = ledger.current_load(self._cursor, partition)
         attempt = ledger.newest_attempt(self._cursor, partition)
         found = read_back.held(self._cursor, self._contract, partition)
         manifests: dict[str, Manifest] = {}
         yield from self._newest(place, entry, attempt, manifests)
+        if not of_contract and (found.rows or found.quarantined or entry or manifests):
+            self._not_of_contract[partition.council] += 1
         if entry is None and (found.rows or found.quarantined):
             yield place.unaccounted(found)
         pointed_at = {*found.landings, *([entry["landing_id"]] if entry else ())}
@@ -155,6 +174,11 @@ class _Comparing:
             for manifest in manifests.values():
                 yield from self._damaged_pages(place, manifest)
 
+    def of_councils(self) -> Iterator[Difference]:
+        """The councils that had data when compared, and are not of the contract."""
+        for council, partitions in sorted(self._not_of_contract.items()):
+            yield Difference.of_council(self._contract, council, partitions)
+
     def _newest(
         self, place: Place, entry: Entry | None, attempt: Entry | None, found: dict[str, Manifest]
     ) -> Iterator[Difference]:
@@ -167,7 +191,11 @@ class _Comparing:
         if newest is None:
             return
         found[newest.landing_id] = newest
-        if entry is None or newest.landing_id > entry["landing_id"]:
+        if removals.removed_by_hand(self._cursor, place.partition.source, newest.landing_id):
+            yield place.not_removed(newest.landing_id)
+        elif place.retired:
+            return
+        elif entry is None or newest.landing_id > entry["landing_id"]:
             yield place.not_loaded(newest.landing_id, entry, attempt)
 
     def _damaged_pages(self, place: Place, manifest: Manifest) -> Iterator[Difference]:
@@ -209,7 +237,19 @@ def _rules_hash(contract: Contract, done: Verified) -> str | None:
     return rules_hash_of(contract, settings)
 
 
-def _note_strange_folders(landings: Landings, done: Verified) -> None:
-    for name in landings.folders(ROOT):
-        if name not in contracts() and name not in broken_contracts():
-            done.passed_over.append(f"{ROOT}{name}/ in S3: no enabled contract of that name")
+def _sources(lake: Lake, dsn: str, selection: Selection) -> list[KnownSource]:
+    """The selected ones: those in use, then those that have data all the same.
+
+    Raises as `Selection.check` does for a name that neither a file nor data have.
+    """
+    found = [KnownSource(name, contract, "enabled") for name, contract in contracts().items()]
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        out_of_use = retired(lake, cursor)
+        councils = stored.councils(cursor)
+    out_of_use_names = {one.name for one in out_of_use} | (every_contract().keys() - contracts())
+    selection.check(known_names(out_of_use_names, councils))
+    return [
+        one
+        for one in (*found, *out_of_use)
+        if not selection.sources or one.name in selection.sources
+    ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.settings import Settings
-from include.sources.model import Contract, contracts
+from include.sources.model import Contract, every_contract
 from include.sources.partition import Partition, Period
 from include.warehouse import load as warehouse
 from include.warehouse.books import ledger, quarantine
@@ -23,7 +23,7 @@ def public_entry(entry: Mapping[str, Any], contract: Contract | None = None) -> 
 
     Without `contract`, all contracts are read to find it.
     """
-    known = contract or contracts().get(entry["source"])
+    known = contract or every_contract().get(entry["source"])
     grain = known.period if known else "day"
     shown = {
         "source": entry["source"],
@@ -128,7 +128,7 @@ def _selected(rows: list[dict[str, Any]], selection: Selection) -> list[dict[str
 
 
 def _partition(row: Mapping[str, Any]) -> Partition:
-    known = contracts().get(row["source"])
+    known = every_contract().get(row["source"])
     return Partition(
         row["source"], row["council"], Period(row["period"], known.period if known else "day")
     )

@@ -15,11 +15,12 @@ from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdra
 from include.extract.pages import fetch_pages, refuse_large
 from include.extract.requests import way_for
 from include.jobs.lake import Lake
+from include.jobs.pipeline.origin import described, explained
 from include.jobs.pipeline.parents import ParentLandings
 from include.landing.manifest import Manifest, Outcome
 from include.landing.write import Draft
 from include.settings import Settings
-from include.sources.extract import Archive, DatabaseExtract, Extract
+from include.sources.extract import DatabaseExtract, Extract
 from include.sources.model import Contract, contracts, rate_for
 from include.sources.page import StatusAnswer
 from include.sources.partition import Partition, Period
@@ -79,9 +80,11 @@ def extract(
         )
     except RetryableError:
         raise
-    except Exception:
+    except Exception as error:
         # The next attempt must not start from the pages that led to this error, be it our own.
         draft.give_up()
+        if type(error) is SourceRejected:
+            raise explained(error, contract, Settings.read()) from error
         raise
     _report(partition, manifest)
     return manifest.landing_id
@@ -142,25 +145,26 @@ def _pages(
         contract,
         partition,
         place,
-        client=_client(contract, rate_shared_in),
-        base_url=_base_url(contract.extract, way),
+        client=_client(contract, way, rate_shared_in),
+        base_url=_base_url(contract, way, partition),
         parents=parents,
         way=way,
         landed=Landed(draft.landed, draft.reread),
     )
 
 
-def _client(contract: Contract, rate_shared_in: str | None) -> Client:
+def _client(contract: Contract, way: str, rate_shared_in: str | None) -> Client:
     assert isinstance(contract.extract, Extract)  # noqa: S101
     every = contracts()
-    sharing = every.keys() - Settings.read().serverless_sources if rate_shared_in else ()
+    settings = Settings.read()
+    sharing = every.keys() - settings.serverless_sources if rate_shared_in else ()
     rate = rate_for(contract, every.values(), sharing)
     return Client(
         contract.extract,
         rate,
         rate_shared_in,
         limits=contract.limits,
-        public_only=Settings.read().live,
+        public_only=not settings.in_sandbox(contract.extract.base_url_of(way), contract.name),
     )
 
 
@@ -189,10 +193,14 @@ def _refuse_past_limit(contract: Contract, partition: Partition, now: datetime) 
         )
 
 
-def _base_url(extract: Extract, way_name: str) -> str:
-    way = extract.ways[way_name]
-    elsewhere = way.base_url if isinstance(way, Archive) else ""
-    return Settings.read().api_url(elsewhere or extract.base_url)
+def _base_url(contract: Contract, way: str, partition: Partition) -> str:
+    """Where the partition is requested: at the API or in the sandbox, which the log says."""
+    assert isinstance(contract.extract, Extract)  # noqa: S101
+    base_url = contract.extract.base_url_of(way)
+    settings = Settings.read()
+    found = settings.api_url(base_url, contract.name)
+    log.info("%s: requesting %s", partition, described(contract, settings, way))
+    return found
 
 
 def _outcome(

@@ -13,6 +13,7 @@ from include.jobs.lake import Lake
 from include.jobs.pipeline.books import extract_failures_recorded
 from include.jobs.pipeline.causes import Failure
 from include.jobs.pipeline.extract import extract
+from include.jobs.pipeline.known_sources import belongs
 from include.jobs.pipeline.load import load
 from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.landing.store import ROOT
@@ -143,6 +144,12 @@ def landed_partitions(
         prefix = f"{ROOT}{contract.name}/"
         for name in lake.landings.folders(prefix):
             if selection.councils and name not in selection.councils:
+                continue
+            if not belongs(contract, name):
+                log.warning(
+                    "%s%s/: skipped: not a council of this source. See `wandle verify %s`",
+                    *(prefix, name, contract.name),
+                )
                 continue
             for text in lake.landings.folders(f"{prefix}{name}/"):
                 try:

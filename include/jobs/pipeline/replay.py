@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from include.errors import PermanentError
 from include.jobs.pipeline import reconcile as books
+from include.jobs.pipeline.known_sources import belongs
 from include.jobs.pipeline.load import rules_hash_of
 from include.jobs.pipeline.plan import MOST_PARTITIONS
 from include.settings import Settings
@@ -37,7 +38,7 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
     found = [
         Partition(name, council, Period(day, asked[name].period if name in asked else "day"))
         for name, council, day in sorted(places)
-        if name in asked or name in broken
+        if name in broken or (name in asked and belongs(asked[name], council))
     ]
     if len(found) > most:
         raise PermanentError(

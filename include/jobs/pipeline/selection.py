@@ -10,6 +10,7 @@ from include.councils.model import UK, council_titles
 from include.councils.model import council as council_named
 from include.errors import PermanentError, UnknownName
 from include.sources.model import contract as source_named
+from include.sources.model import contracts
 from include.sources.partition import Partition, Period
 
 
@@ -32,11 +33,17 @@ class Selection:
 
         Sources and councils that have no file any more are in `known`.
         """
-        gone = {source for source, _ in known}
-        grains = {source_named(name).period for name in self.sources if name not in gone}
+        for name in self.sources:
+            if name not in {source for source, _ in known}:
+                source_named(name)
         for name in self.councils:
             if name not in (UK, *council_titles(), *(council for _, council in known)):
                 council_named(name)
+        self.check_periods()
+
+    def check_periods(self) -> None:
+        """The same for periods alone, which the sources in use must have."""
+        grains = {contracts()[name].period for name in self.sources if name in contracts()}
         if self.periods and (self.first or self.last):
             raise PermanentError("`--period` excludes `--from` and `--to`. Use one or the other.")
         for text in filter(None, (*self.periods, self.first, self.last)):

@@ -28,8 +28,9 @@ from include.sources.model import contracts
 
 # Tasks get what the jobs need, never the superuser's DSN.
 FOR_TASKS = (
-    *("home", "port_base", "sandbox_url", "bucket", "s3_endpoint", "s3_access_key"),
+    *("home", "port_base", "sandbox_url", "sandbox_hosts", "bucket", "s3_endpoint"),
     *(
+        "s3_access_key",
         "s3_secret_key",
         "region",
         "loader_dsn",

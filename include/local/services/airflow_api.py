@@ -53,6 +53,10 @@ class AirflowApi:
         """Do something to a backfill. Raises as `get` does."""
         return self._ask("PUT", f"/api/v2{path}", body)
 
+    def delete(self, path: str) -> None:
+        """Delete something. Raises as `get` does."""
+        self._ask("DELETE", f"/api/v2{path}", None)
+
     def listed(self, path: str, field: str, **query: Any) -> Iterator[dict[str, Any]]:
         """Every item of a paged listing."""
         offset = 0
@@ -150,4 +154,4 @@ class AirflowApi:
             raise AirflowRefused(
                 f"airflow: HTTP {response.status_code} for {method} {path}: {response.text[:500]}"
             )
-        return response.json()
+        return response.json() if response.content else None

@@ -261,3 +261,23 @@ def newer_than_marts(cursor: Cursor) -> bool:
         """,
     )
     return bool(found[0]["behind"])
+
+
+def newest_build(cursor: Cursor) -> tuple[bool, datetime | None]:
+    """Whether dbt was ever run, and when the newest complete build of the marts began."""
+    found = rows(
+        cursor,
+        """
+        select
+            exists (select from ops.dbt_run) as built,
+            (
+                select max(staging.started_at)
+                from ops.dbt_run marts
+                join ops.dbt_run staging using (run_id)
+                where marts.layer = 'marts' and marts.status = 'success'
+                    and staging.layer = 'staging' and staging.status = 'success'
+                    and staging.started_at < marts.started_at
+            ) as began
+        """,
+    )
+    return bool(found[0]["built"]), found[0]["began"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import psycopg
 from psycopg import sql
@@ -10,7 +10,7 @@ from psycopg import sql
 from include.errors import PermanentError, ServiceUnavailable
 from include.sources.model import Contract
 from include.sources.raw_table import SCHEMA
-from include.warehouse.schema import limits, locks, ops_tables
+from include.warehouse.schema import leftovers, limits, locks, ops_tables
 from include.warehouse.schema.evolve import evolve
 from include.warehouse.schema.locks import OWNER
 
@@ -20,11 +20,17 @@ LOCK_TIMEOUT_SECONDS = 30
 
 
 def migrate(
-    admin_dsn: str, contracts: Iterable[Contract], passwords: Mapping[str, str]
+    admin_dsn: str,
+    contracts: Iterable[Contract],
+    passwords: Mapping[str, str],
+    *,
+    files: Collection[str] | None = None,
 ) -> list[str]:
     """Change roles and tables to match the contracts; returns what was changed.
 
     `passwords` maps login roles to their passwords; other roles keep theirs.
+    With the names of all contract `files`, empty raw tables of other names
+    are dropped: of datasets that were removed, or never loaded.
     A second run changes nothing. Raises `ServiceUnavailable` if the database
     does not answer or a lock times out. A table that cannot follow its
     contract without data loss is not changed; after all others are done,
@@ -34,6 +40,8 @@ def migrate(
     try:
         with psycopg.connect(admin_dsn, application_name="wandle migrate") as connection:
             changed = _migrate(connection, list(contracts), passwords, refused)
+            if files is not None:
+                leftovers.drop_empty(connection, files, changed)
     except psycopg.errors.LockNotAvailable as error:
         users = locks.users_of_tables(admin_dsn)
         raise ServiceUnavailable(
@@ -86,6 +94,7 @@ def _migrate(
             refused.append(PermanentError(f"wandle migrate: raw.{contract.name}: {reason}."))
         else:
             changed += done
+            ops_tables.record_contract(connection, contract)
     connection.execute(ops_tables.GRANTS)
     return changed
 

@@ -1,10 +1,11 @@
-"""The tables of `ops`: ledger, quarantine, drift, removals, and dbt runs."""
+"""The tables of `ops`: ledger, contracts, quarantine, drift, removals, and dbt runs."""
 
 from __future__ import annotations
 
 import psycopg
 from psycopg import sql
 
+from include.sources.model import Contract
 from include.warehouse.schema import locks
 
 TABLES = """
@@ -89,20 +90,34 @@ create table if not exists ops.schema_drift (
     way text not null default 'api',
     primary key (source, field)
 );
+create table if not exists ops.contract (
+    source text not null,
+    contract_hash text not null,
+    content jsonb not null,
+    recorded_at timestamptz not null default now(),
+    primary key (source, contract_hash)
+);
 create table if not exists ops.removal (
     source text not null,
     council text not null,
-    period date not null,
+    period date,
     landing_id text not null,
-    reason text not null check (reason in ('superseded', 'interrupted', 'expired', 'erased')),
+    reason text not null constraint removal_reason_check check (
+        reason in ('superseded', 'interrupted', 'expired', 'erased', 'removed')
+    ),
     objects bigint not null,
     bytes bigint not null,
     removed_at timestamptz not null,
     replaced_by text,
     records_erased bigint not null default 0,
     subject text,
-    primary key (source, council, period, landing_id)
+    removed_by text,
+    rows bigint not null default 0,
+    quarantined bigint not null default 0,
+    entries bigint not null default 0,
+    definitions text[]
 );
+create index if not exists removal_partition on ops.removal (source, council, period, landing_id);
 create table if not exists ops.rate_limit (
     host text primary key,
     theoretical_arrival_us bigint not null
@@ -154,6 +169,11 @@ COLUMNS = (
     ("schema_drift", "way", "text not null default 'api'", ""),
     ("landing", "replaces", "text", ""),
     ("landing", "erased", "bigint not null default 0", ""),
+    ("removal", "removed_by", "text", ""),
+    ("removal", "rows", "bigint not null default 0", ""),
+    ("removal", "quarantined", "bigint not null default 0", ""),
+    ("removal", "entries", "bigint not null default 0", ""),
+    ("removal", "definitions", "text[]", ""),
 )
 
 # In earlier versions, a record was kept only as bytes.
@@ -190,8 +210,11 @@ comment on table ops.load is
     'The ledger: one row per attempt to load a landing, and per failed extract.';
 comment on column ops.quarantine.record_bytes is
     'The bytes of `record`, if they are not UTF-8 text; `record` then has escapes.';
+comment on table ops.contract is
+    'Each version of a contract, so that data stay readable when its file is gone.';
 comment on table ops.removal is
-    'Landings that S3 holds no longer, and why; who was erased only as a keyed hash.';
+    'Landings that S3 holds no longer, why and by whom, with what was loaded of them. Without a '
+    'period: a dataset or council with its definitions. Who was erased only as a keyed hash.';
 comment on table ops.rate_limit is
     'When the next request to an API may be sent (GCRA, microseconds since 1970), by host.';
 """
@@ -202,7 +225,7 @@ grant usage on schema ops to wandle_loader, wandle_transformer, wandle_portal;
 grant select, insert, delete on all tables in schema raw to wandle_loader;
 grant select, insert, delete on ops.landing, ops.load, ops.quarantine, ops.schema_drift
     to wandle_loader;
-grant select, insert on ops.removal to wandle_loader;
+grant select, insert on ops.removal, ops.contract to wandle_loader;
 grant select, insert, update on ops.rate_limit to wandle_loader;
 grant select on all tables in schema raw to wandle_transformer;
 grant select on ops.load to wandle_transformer;
@@ -234,6 +257,7 @@ def make(connection: psycopg.Connection, changed: list[str]) -> None:
         changed.append(f"added ops.{name}.{column}")
     _statuses(connection, changed)
     _readable_records(connection, changed)
+    _removals(connection, changed)
     connection.execute(VIEWS)
 
 
@@ -246,6 +270,15 @@ def _readable_records(connection: psycopg.Connection, changed: list[str]) -> Non
     if found:
         connection.execute(READABLE)
         changed.append("made ops.quarantine.record readable")
+
+
+def record_contract(connection: psycopg.Connection, contract: Contract) -> None:
+    """Record this version of a contract, as each load does, too."""
+    connection.execute(
+        "insert into ops.contract (source, contract_hash, content) values (%s, %s, %s::jsonb) "
+        "on conflict do nothing",
+        (contract.name, contract.contract_hash, contract.as_recorded),
+    )
 
 
 def _statuses(connection: psycopg.Connection, changed: list[str]) -> None:
@@ -262,3 +295,21 @@ def _statuses(connection: psycopg.Connection, changed: list[str]) -> None:
         "('loaded', 'unchanged', 'not_published', 'refused', 'failed', 'expired'))"
     )
     changed.append("let ops.load say `expired`")
+
+
+def _removals(connection: psycopg.Connection, changed: list[str]) -> None:
+    """Let an earlier version's table hold what `wandle remove` records."""
+    found = connection.execute(
+        "select pg_get_constraintdef(oid) from pg_constraint "
+        "where conrelid = 'ops.removal'::regclass and conname = 'removal_reason_check'"
+    ).fetchone()
+    if found and "'removed'" in found[0]:
+        return
+    connection.execute(
+        "alter table ops.removal drop constraint if exists removal_pkey, "
+        "alter column period drop not null, "
+        "drop constraint if exists removal_reason_check, "
+        "add constraint removal_reason_check check (reason in "
+        "('superseded', 'interrupted', 'expired', 'erased', 'removed'))"
+    )
+    changed.append("let ops.removal say `removed`")

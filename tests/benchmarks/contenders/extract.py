@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from tests.benchmarks.contenders import Task
 
@@ -19,11 +17,9 @@ def ready(task: Task) -> Callable[[], None]:
     from include.sources.model import Rate
     from tests.benchmarks.contracts import contract_of
 
-    os.environ["WANDLE_LIVE"] = "1"  # its own address, not the sandbox's
     lake, found = lake_of(Settings.read()), contract_of(task.contract)
     asked = {
         "base_url": task.api,
-        "private_hosts": (urlsplit(task.api).hostname,),
         "rate": Rate(per_second=UNLIMITED, burst=UNLIMITED),
         "paging": None,
         "archive": None,

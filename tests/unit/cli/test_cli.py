@@ -76,7 +76,6 @@ WRONG_NAMES = [
     (("verify", "weather_hourly", "-p", "May"), "'May' is not a valid day"),
     (("verify", "-p", "May"), "'May' is not a valid period. Use YYYY-MM, or YYYY-MM-DD"),
     (("drift", "crimes"), "Did you mean police_street_crime?"),
-    (("erase", "cases", "-k", "id=1"), "unknown source 'cases'"),
 ]
 
 
@@ -102,6 +101,7 @@ NEEDS_A_PLATFORM = {
     "new-council": ("merton", "--title", "M", "--gss", "E09000024", "--box", "1,2,3,4"),
     "quarantine": (),
     "reload": ("--all",),
+    "remove": ("police_street_crime",),
     "replay": (),
     "transform": (),
     "verify": (),

@@ -5,10 +5,11 @@ from datetime import date
 
 import pytest
 
-from include.local.home import read_json, write_private
+from include.local.home import SANDBOX_HOSTS, read_json, write_private
 from include.local.services.airflow import airflow_environment
 from include.local.state import prepare, read_secrets, set_as_of
-from include.settings import Settings
+from include.settings import Settings, WrongSetting
+from sandbox.app import RECORDED
 
 
 @pytest.fixture
@@ -108,7 +109,34 @@ def test_tasks_see_no_superuser(settings):
 def test_tasks_of_the_live_mode_know_no_sandbox(settings):
     local = prepare(settings.model_copy(update={"live": True}))
 
+    assert local.sandbox_hosts == ""
     environment = airflow_environment(local)
 
     assert environment["WANDLE_LIVE"] == "1"
     assert environment["WANDLE_SANDBOX_URL"] == ""
+
+
+@pytest.mark.parametrize("payloads", [None, "it's a $HOME of \\\\ recordings # 1"])
+def test_the_settings_file_says_where_the_data_come_from(settings, tmp_path, monkeypatch, payloads):
+    folder = tmp_path / payloads if payloads else None
+    local = prepare(settings.model_copy(update={"payloads": folder}))
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.alias), raising=False)
+    monkeypatch.setenv("WANDLE_HOME", str(settings.home))
+
+    assert Settings.read() == local
+    assert Settings.read().origin == ("recorded" if payloads else "sandbox")
+
+
+def test_a_state_folder_is_not_prepared_for_another_origin(settings):
+    prepare(settings)
+    before = (settings.home / "wandle.env").read_bytes()
+
+    with pytest.raises(WrongSetting, match="belongs to the sandbox's generated data"):
+        prepare(settings.model_copy(update={"live": True}))
+
+    assert (settings.home / "wandle.env").read_bytes() == before
+
+
+def test_the_hosts_of_the_sandbox_are_those_that_it_mounts():
+    assert set(SANDBOX_HOSTS) == set(RECORDED)

@@ -78,6 +78,10 @@ def test_a_status_has_one_meaning():
         ("https://API.Test:443/v1/", "https://api.test/v1"),
         ("https://api.test:8443", "https://api.test:8443"),
         ("https://[::1]:443/v1", "https://[::1]/v1"),
+        ("http://localhost:8000/v1", "http://localhost:8000/v1"),
+        ("HTTP://127.0.0.1:80", "http://127.0.0.1"),
+        ("http://127.8.8.8/v1", "http://127.8.8.8/v1"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
     ],
 )
 def test_a_base_url_is_kept_in_one_way_of_writing(written, kept):
@@ -93,12 +97,24 @@ def test_a_base_url_is_kept_in_one_way_of_writing(written, kept):
         ("https://[::1", "Invalid IPv6"),
         ("https://api.test/?key=1", "only scheme, host and path"),
         ("https:///v1", "only scheme, host and path"),
-        ("http://api.test", "should match pattern"),
+        ("http://api.test", "http:// is for this machine only"),
+        ("http://10.0.0.1", "http:// is for this machine only"),
+        ("http://localhost.api.test", "http:// is for this machine only"),
+        ("http://0.0.0.0", "http:// is for this machine only"),
+        ("ftp://localhost", "begins with https://"),
+        ("api.test/v1", "begins with https://"),
     ],
 )
 def test_a_base_url_that_cannot_be_one_is_refused(url, said):
     with pytest.raises(ValidationError, match=said):
         contract(extract=extracting(base_url=url))
+
+
+def test_an_archive_uses_https_too():
+    archive = {"from_age_days": 1, "request": {"path": "/a"}, "base_url": "http://old.test"}
+
+    with pytest.raises(ValidationError, match="http:// is for this machine only"):
+        contract(extract=extracting(archive=archive))
 
 
 @pytest.mark.parametrize("host", ["https://a.test", "a.test/v1", "me@a.test", "", "a.test:port"])

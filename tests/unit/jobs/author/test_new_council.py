@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from include.councils.model import Council
-from include.definitions import read_definition
-from include.errors import PermanentError, UnknownName
+from include.councils.model import Council, read_again
+from include.definitions import read_definition, yaml_text
+from include.errors import PermanentError, PipelineError, UnexpectedPayload, UnknownName
 from include.jobs.author import new_council as job
+from tests.samples import council_fields
 
 BOX = "51.0,-1.0,51.2,-0.8"
 INSIDE = [("51.05", "-0.95"), ("51.05", "-0.90"), ("51.10", "-0.90"), ("51.10", "-0.95")]
@@ -29,28 +31,48 @@ ANSWERS: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def api(monkeypatch) -> None:
+def api(monkeypatch) -> dict[str, Any]:
+    """The API's answers by path; a test may change them."""
+    answers = dict(ANSWERS)
+
     def asked(client: object, path: str) -> Any:
-        found = ANSWERS.get(path)
+        found = answers.get(path)
         if path.endswith("boundary") and found:
             return [{"latitude": lat, "longitude": lng} for lat, lng in found]
         return found
 
     monkeypatch.setattr(job, "_asked", asked)
+    read_again()
+    return answers
 
 
-def write(folder, name: str = "smallville", box: str = BOX, force: str = "north") -> Any:
-    return job.new_council(
-        name, title="Smallville", gss_code="E09000001", box=box, force=force, folder=folder
-    )
+def with_wards(api: dict[str, Any], codes: range) -> None:
+    """Answers with these wards, all in the box."""
+    names = [f"E05{code:06}" for code in codes]
+    api["/north/neighbourhoods"] = [{"id": name, "name": f"W{name[-3:]}"} for name in names]
+    for name in names:
+        api[f"/north/{name}/boundary"] = INSIDE
+
+
+def another(folder: Any, *wards: str) -> None:
+    """A council that has a file, with these wards."""
+    fields = council_fields(*wards, name="otherton", title="Otherton", gss_code="E09000002")
+    (folder / "otherton.yaml").write_text(yaml_text(fields))
+
+
+def write(folder, name: str = "smallville", **changed: Any) -> Any:
+    given: dict[str, Any] = {
+        "title": "Smallville", "gss_code": "E09000001", "box": BOX, "force": "north"
+    }  # fmt: skip
+    return job.new_council(name, **given | changed, folder=folder)
 
 
 def test_the_wards_whose_middle_is_in_the_box_are_written(tmp_path):
-    path, wards = write(tmp_path)
+    written = write(tmp_path)
 
-    council = read_definition(path, Council)
+    council = read_definition(written.path, Council)
 
-    assert wards == 2
+    assert written.wards == ["First", "Second"]
     assert [
         (ward.code, ward.name, ward.police_neighbourhood) for ward in council.ward_sets[0].wards
     ] == [
@@ -59,12 +81,116 @@ def test_the_wards_whose_middle_is_in_the_box_are_written(tmp_path):
     ]
 
 
+def test_the_wards_are_valid_for_all_that_the_police_publish(tmp_path):
+    (ward_set,) = read_definition(write(tmp_path).path, Council).ward_sets
+
+    age = datetime.now(UTC).date() - ward_set.first_day
+    assert timedelta(days=3 * 365) <= age <= timedelta(days=3 * 366 + 31)
+    assert "correct `from`" in ward_set.note
+
+
 def test_the_middle_and_the_radius_are_those_of_the_box(tmp_path):
-    council = read_definition(write(tmp_path)[0], Council)
+    council = read_definition(write(tmp_path).path, Council)
 
     assert (council.latitude, council.longitude) == (51.1, -0.9)
     assert council.radius_km == pytest.approx(13.2, abs=0.2)
     assert [point.name for point in council.points] == ["Smallville centre"]
+
+
+def test_wards_of_a_council_that_has_a_file_are_left_out_and_named(tmp_path, api):
+    with_wards(api, range(1, 5))
+    another(tmp_path, "E05000004")
+
+    written = write(tmp_path)
+
+    assert written.wards == ["W001", "W002", "W003"]
+    assert written.others == {"Otherton": ["W004"]}
+
+
+def test_a_box_that_is_mostly_another_councils_is_refused_with_numbers_and_names(tmp_path, api):
+    with_wards(api, range(1, 10))
+    another(tmp_path, *(f"E05{code:06}" for code in range(3, 10)))
+
+    with pytest.raises(
+        PermanentError,
+        match=r"has 2 wards for Smallville, and 7 of Otherton \(W003, .*, W007 and 2 more\)",
+    ):
+        write(tmp_path)
+
+    assert not (tmp_path / "smallville.yaml").exists()
+
+
+def test_more_wards_than_a_borough_has_are_refused_unless_that_is_their_number(tmp_path, api):
+    with_wards(api, range(1, 62))
+
+    with pytest.raises(PermanentError, match=r"has 61 wards, more than a borough: W001, .*--wards"):
+        write(tmp_path)
+
+    assert len(write(tmp_path, wards=61).wards) == 61
+
+
+@pytest.mark.parametrize("wards", [1, 3])
+def test_another_number_of_wards_than_expected_is_refused_with_their_names(tmp_path, wards):
+    with pytest.raises(
+        PermanentError, match=rf"expected {wards} wards of Smallville .* found 2: First, Second\."
+    ):
+        write(tmp_path, wards=wards)
+
+
+def test_a_huge_box_is_refused_before_a_boundary_is_requested(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "_asked", lambda *_: pytest.fail("the API was asked"))
+
+    with pytest.raises(PermanentError, match=r"the box 51,-1,52,1 is 138 km by 111 km"):
+        write(tmp_path, box="51.0,-1.0,52.0,1.0")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"gss_code": "X1"},
+        {"gss_code": ""},
+        {"title": ""},
+        {"force": ""},
+        {"name": "uk"},
+        {"name": "../smallville"},
+        {"name": ""},
+        {"box": "0,0,0.00001,0.00001"},
+        {"box": "nan,nan,nan,nan"},
+        {"box": "-inf,-inf,inf,inf"},
+        {"box": "51,-1,91,0"},
+        {"box": "1e999,0,1,1"},
+    ],
+    ids=str,
+)
+def test_odd_input_is_one_sentence(tmp_path, changed):
+    with pytest.raises(PipelineError):
+        write(tmp_path, **changed)
+
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_the_gss_code_of_another_council_is_refused(tmp_path):
+    another(tmp_path, "E05000009")
+
+    with pytest.raises(PermanentError, match="E09000002 is the GSS code of Otherton"):
+        write(tmp_path, gss_code="E09000002")
+
+
+def test_two_wards_of_one_name_are_one_sentence(tmp_path, api):
+    api["/north/neighbourhoods"] = [
+        {"id": "E05000001N", "name": "St Helier"}, {"id": "E05000002", "name": "St Helier"}
+    ]  # fmt: skip
+
+    with pytest.raises(PipelineError, match="name 'St Helier' appears twice"):
+        write(tmp_path)
+
+
+@pytest.mark.parametrize("answer", [{"error": "x"}, [1], [{"name": "no id"}], [{"id": 5}], 7])
+def test_neighbourhoods_of_another_shape_are_one_sentence(tmp_path, api, answer):
+    api["/north/neighbourhoods"] = answer
+
+    with pytest.raises(UnexpectedPayload, match="are not as expected"):
+        write(tmp_path)
 
 
 @pytest.mark.parametrize("box", ["", "1,2,3", "51.2,-1,51,-0.8", "a,b,c,d", "1,2,3,4,5"])
@@ -75,7 +201,7 @@ def test_what_is_no_box_is_refused(tmp_path, box):
 
 def test_a_box_without_wards_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(PermanentError, match="has no ward"):
-        write(tmp_path, box="10,10,11,11")
+        write(tmp_path, box="10,10,10.1,10.1")
 
     assert list(tmp_path.iterdir()) == []
 

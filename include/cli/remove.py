@@ -1,0 +1,212 @@
+"""The command that removes datasets, councils and partitions."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from include.cli.terminal import (
+    CouncilOption,
+    FromOption,
+    JsonOption,
+    PeriodOption,
+    SourcesArgument,
+    ToOption,
+    YesOption,
+    progress,
+    selected,
+    settings_for,
+)
+from include.errors import PermanentError, PipelineError
+from include.settings import Settings, WrongSetting
+from include.terminal import complain, counted, print_json, say
+
+if TYPE_CHECKING:
+    from include.jobs.operate.remove_scope import Dags, Scope
+
+commands = typer.Typer()
+
+
+@commands.command()
+def remove(
+    source: SourcesArgument = None,
+    council: CouncilOption = None,
+    period: PeriodOption = None,
+    first: FromOption = "",
+    last: ToOption = "",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a dataset, a council, or some partitions. Default: a dry run.
+
+    A source alone is the whole dataset: data, table, contract, staging model, and the runs
+    of its DAG. A council alone is its data of every source, and its file. If interrupted,
+    run it again to finish. `ops.removal` records who removed what.
+
+    Examples:
+
+    `wandle remove SOURCE` (dry run)
+
+    `wandle remove SOURCE --council uk --yes`
+
+    `wandle remove SOURCE --from 2026-11-01 --to 2026-11-07 --yes`
+
+    `wandle remove --council merton --yes`
+    """
+    from include.jobs.lake import lake_of
+    from include.jobs.operate import remove as job
+    from include.jobs.operate.remove_scope import find_scope
+
+    selection = selected(source, council, period, first, last)
+    settings = settings_for("postgresql", "s3")
+    dsn = settings.need("loader_dsn")
+    lake, dags = lake_of(settings), _airflow(settings)
+    if not yes:
+        scope = find_scope(selection, lake=lake, dsn=dsn, dags=dags)
+    else:
+        with progress() as advance:
+            scope = job.remove(
+                selection,
+                lake=lake,
+                dsn=dsn,
+                by=getpass.getuser(),
+                dags=dags,
+                drop_tables=_drop_tables(settings),
+                transformer_dsn=_transformer_dsn(settings),
+                progress=advance,
+            )
+    _show(scope, removed=yes, as_json=as_json)
+    if yes:
+        _rebuild_marts(settings, dsn, complain if as_json else say)
+        for line in () if as_json else _what_remains(scope, settings, dags):
+            say(line)
+    elif scope.blockers:
+        raise typer.Exit(1)
+
+
+def _as_object(scope: Scope) -> dict[str, Any]:
+    return {
+        "partitions": [part.listed for part in scope.parts],
+        "definitions": scope.definitions,
+        "blockers": scope.blockers,
+    }
+
+
+def _show(scope: Scope, *, removed: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(_as_object(scope))
+        return
+    for line in _by_council(scope):
+        say(line, mark="•")
+    for line in scope.definitions:
+        say(line, mark="•")
+    if scope.empty:
+        before = scope.removed
+        told = (
+            f" {before['removed_by']} removed it on {before['removed_at']:%Y-%m-%d %H:%M} UTC."
+            if before
+            else ""
+        )
+        say(f"Nothing to remove.{told}")
+        return
+    for line in () if removed else scope.blockers:
+        say(line, mark="First:", style="yellow")
+    done = "removed" if removed else "to remove"
+    then = "" if removed or scope.blockers else ". Run again with `--yes`"
+    say(f"{counted(len(scope.parts), 'partition')} {done}{then}.")
+
+
+def _by_council(scope: Scope) -> Iterator[str]:
+    """One line for each source and council: its periods, and what there is of them."""
+    listed = [part.listed for part in scope.parts]
+    for (source, council), same in groupby(listed, lambda item: (item["source"], item["council"])):
+        some = list(same)
+        total = {
+            name: sum(item[name] for item in some)
+            for name in ("rows", "landings", "bytes", "entries", "quarantined")
+        }
+        first, last = some[0]["period"], some[-1]["period"]
+        yield (
+            f"{source} {council} {first if first == last else f'{first} to {last}'}: "
+            f"{counted(len(some), 'partition')}: {counted(total['rows'], 'row')}, "
+            f"{counted(total['landings'], 'landing')} ({total['bytes']:,} bytes), "
+            f"{total['entries']:,} in the ledger, {total['quarantined']:,} in quarantine"
+        )
+
+
+def _airflow(settings: Settings) -> Dags | None:
+    """The Airflow of this machine's platform, if it is running."""
+    from include.local.platform import status
+    from include.local.services.airflow_api import AirflowApi
+    from include.local.services.airflow_dags import AirflowDags
+
+    if not settings.airflow_password or not any(
+        service.name == "api-server" and service.state == "running" for service in status(settings)
+    ):
+        return None
+    api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
+    return AirflowDags(api)
+
+
+def _drop_tables(settings: Settings) -> Callable[[], object] | None:
+    """Only `wandle migrate` changes tables: it drops those that are empty and have no contract."""
+    from include.jobs.migrate import migrate
+
+    if not settings.admin_dsn:
+        return None
+    return lambda: migrate(settings.admin_dsn, {})
+
+
+def _transformer_dsn(settings: Settings) -> str:
+    try:
+        return settings.need("transformer_dsn")
+    except WrongSetting:
+        return ""
+
+
+def _rebuild_marts(settings: Settings, dsn: str, report: Callable[[str], None]) -> None:
+    from include.jobs.lake import lake_of
+    from include.jobs.operate.remove import marts_hold_removed_rows
+    from include.jobs.pipeline.transform import transform
+
+    transformer = _transformer_dsn(settings)
+    if not transformer:
+        report("Without WANDLE_TRANSFORMER_DSN, the marts are not built again: `wandle transform`.")
+        return
+    if not marts_hold_removed_rows(dsn=dsn, transformer_dsn=transformer):
+        return
+    try:
+        transform(
+            dsn=transformer,
+            lake=lake_of(settings),
+            run_id=f"wandle remove {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            home=settings.home / "dbt",
+            report=lambda line: None,
+        )
+    except PipelineError as error:
+        complain(str(error))
+        raise PermanentError(
+            "remove: done, but the marts still hold removed rows, because building them failed: "
+            "see above. Fix the cause, then run `wandle transform`."
+        ) from error
+    report("The marts were built again without the removed rows.")
+
+
+def _what_remains(scope: Scope, settings: Settings, dags: Dags | None) -> Iterator[str]:
+    if scope.table and not settings.admin_dsn:
+        yield f"Still there: the empty table raw.{scope.dataset}. `wandle migrate` drops it."
+    if scope.built and not _transformer_dsn(settings):
+        names = ", ".join(f"{schema}.{name}" for schema, name, _ in scope.built)
+        yield f"Still there: {names}. Set WANDLE_TRANSFORMER_DSN and run this again."
+    if scope.dataset and dags is None:
+        yield (
+            f"Airflow is not running here: if it has a DAG ingest_{scope.dataset}, delete it in "
+            "the UI, or run this again after `wandle up`."
+        )
+    if scope.files:
+        yield "Commit the deleted files."

@@ -1,0 +1,69 @@
+"""Keep the response of a draft for the sandbox, which replays it (sandbox/samples.py)."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+from include.jobs.author.sample import Sample
+from include.settings import Settings
+from include.sources import paths
+from include.sources.extract import Extract
+from include.sources.model import Contract
+from include.sources.paging import Paging
+
+
+def keep_sample(contract: Contract, sample: Sample, settings: Settings) -> tuple[Path | None, str]:
+    """Write the file that the sandbox replays, where there is a sandbox.
+
+    Returns its path, if it was written, and a remark about it.
+    """
+    if settings.live or settings.environment or not isinstance(contract.extract, Extract):
+        return None, ""
+    extract = contract.extract
+    if sample.has_more(extract.paging):
+        return None, (
+            "The response is one page of several, so the sandbox does not replay it: the source "
+            f"is requested at {extract.host}."
+        )
+    path = settings.sample(contract.name, extract.base_url)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    content = {
+        "path": extract.request.path,
+        "query": extract.request.query,
+        "paging": _paging(extract.paging, sample),
+        "body": base64.b64encode(sample.content).decode(),
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path, (
+        "On this machine, the sandbox replays the response for every council and period. To "
+        f"request {extract.host} instead, delete the file."
+    )
+
+
+def _paging(paging: Paging | None, sample: Sample) -> dict[str, Any] | None:
+    """The parameter of the page, its first value, and what follows the last page."""
+    if paging is None or not paging.parameter:
+        return None
+    last = _without_records(sample)
+    encoded = None if last is None else base64.b64encode(last).decode()
+    return {"parameter": paging.parameter, "first": str(paging.first), "last": encoded}
+
+
+def _without_records(sample: Sample) -> bytes | None:
+    """The same JSON with an empty list of records; None where that is not JSON."""
+    where = paths.parts(sample.format.get("records", ""))
+    if sample.body is None or sample.format.get("kind", "json") != "json" or "*" in where:
+        return None
+    body = {"": copy.deepcopy(sample.body)}
+    holder: Any = body
+    names = ["", *where]
+    for name in names[:-1]:
+        holder = holder.get(name) if isinstance(holder, dict) else None
+    if not isinstance(holder, dict):
+        return None
+    holder[names[-1]] = []
+    return json.dumps(body[""]).encode()

@@ -1,0 +1,110 @@
+"""The files of a dataset and of a council, and what else in the checkout depends on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import yaml
+
+from include.councils import model as council_model
+from include.sources import model as source_model
+from include.sources.model import broken_contracts, contracts, every_contract
+from include.transform import sources as dbt_sources
+from include.transform.project import FOLDER as DBT_PROJECT
+from include.transform.sources import STAGING, render, tables_of
+
+CHECKOUT = DBT_PROJECT.parent
+DBT_SOURCES = dbt_sources.PATH
+
+
+def files_of_source(source: str) -> list[Path]:
+    """The staging model with its description, then the contract: what there is of them."""
+    models = _staging_models(source)
+    described = [path.with_suffix(".yml") for path in models]
+    found = [*models, *described, source_model.FOLDER / f"{source}.yaml"]
+    return [path for path in found if path.exists()]
+
+
+def files_of_council(council: str) -> list[Path]:
+    """The council's file, if there is one."""
+    path = council_model.FOLDER / f"{council}.yaml"
+    return [path] if path.exists() else []
+
+
+def is_dbt_source(source: str) -> bool:
+    """Whether dbt's generated sources list the table."""
+    return DBT_SOURCES.exists() and bool(
+        re.search(rf"^ *-? *name: {re.escape(source)}$", DBT_SOURCES.read_text("utf-8"), re.M)
+    )
+
+
+def sync_dbt_sources() -> None:
+    """Write dbt's sources again, from the contracts that are left."""
+    forget_definitions()
+    broken = broken_contracts()
+    kept = [table for table in tables_of(DBT_SOURCES) if table["name"] in broken] if broken else []
+    text = render(contracts(), kept)
+    if not DBT_SOURCES.exists() or DBT_SOURCES.read_text("utf-8") != text:
+        DBT_SOURCES.write_text(text, encoding="utf-8")
+
+
+def forget_definitions() -> None:
+    """Read contracts and councils again, the next time."""
+    source_model.read_again()
+    council_model.read_again()
+
+
+def depends_on_source(source: str) -> Iterator[str]:
+    """What must go or change before the dataset can be removed, as sentences."""
+    going = files_of_source(source)
+    for other in every_contract().values():
+        labels = [
+            label for label, parent in other.extract.parents.items() if parent.source == source
+        ]
+        if labels and other.name != source:
+            yield (
+                f"{other.name} takes its requests from {source} (`extract.parents.{labels[0]}`). "
+                f"Remove it first (`wandle remove {other.name}`), or change its contract."
+            )
+    if source in every_contract() and len(every_contract()) == 1:
+        yield f"{source} is the only contract, and Wandle needs one."
+    models = _staging_models(source)
+    for path in sorted({*DBT_PROJECT.glob("models/**/*"), *DBT_PROJECT.glob("tests/**/*")}):
+        if path in going or path == DBT_SOURCES or path.suffix not in (".sql", ".yml"):
+            continue
+        text = path.read_text(encoding="utf-8")
+        for model in models:
+            if re.search(rf"""\bref\(\s*(['"]){re.escape(model.stem)}\1\s*\)""", text):
+                yield (
+                    f"{shown(path)} reads {model.stem}. Delete or change it, run `wandle "
+                    "transform`, then run this again."
+                )
+    for path in going:
+        others = _others_described(path) if path.suffix == ".yml" else []
+        if others:
+            yield f"{shown(path)} describes {', '.join(others)}, too. Move them to another file."
+
+
+def depends_on_councils(councils: Collection[str]) -> Iterator[str]:
+    """What must change before the councils can be removed, as sentences."""
+    if not set(council_model.councils()) - set(councils):
+        yield "No council would be left, and Wandle needs one."
+
+
+def shown(path: Path) -> str:
+    """A path within the checkout, as text."""
+    return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)
+
+
+def _staging_models(source: str) -> list[Path]:
+    reads = re.compile(rf"""\bsource\(\s*(['"])raw\1\s*,\s*(['"]){re.escape(source)}\2\s*\)""")
+    return [
+        path for path in sorted(STAGING.rglob("*.sql")) if reads.search(path.read_text("utf-8"))
+    ]
+
+
+def _others_described(path: Path) -> list[str]:
+    described = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return [item["name"] for item in described.get("models", ()) if item["name"] != path.stem]

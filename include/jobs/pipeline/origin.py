@@ -1,0 +1,53 @@
+"""Where each source's data come from: the sandbox, the real API, or a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from include.errors import SourceRejected
+from include.settings import Settings
+from include.sources.extract import DatabaseExtract, Extract
+from include.sources.model import Contract
+
+
+def described(contract: Contract, settings: Settings, way: str = "api") -> str:
+    """Where a source is requested, for people: `data.police.uk, in the sandbox`."""
+    if isinstance(contract.extract, DatabaseExtract):
+        return f"the database {contract.extract.connection}"
+    base_url = contract.extract.base_url_of(way)
+    host = urlsplit(base_url).netloc
+    if not settings.in_sandbox(base_url, contract.name):
+        return f"{host}, the real API"
+    if settings.sample(contract.name, base_url).is_file():
+        return f"{host}, in the sandbox, which replays the sample of `wandle new-source`"
+    return f"{host}, in the sandbox"
+
+
+def in_sandbox(contract: Contract, settings: Settings) -> bool:
+    """Whether the sandbox answers for a source."""
+    extract = contract.extract
+    return isinstance(extract, Extract) and settings.in_sandbox(extract.base_url, contract.name)
+
+
+def explained(error: SourceRejected, contract: Contract, settings: Settings) -> SourceRejected:
+    """The same failure; it says so where the sandbox refused the request, not the API."""
+    if not isinstance(contract.extract, Extract) or not settings.sandbox_hosts:
+        return error
+    if not in_sandbox(contract, settings):
+        return error
+    base_url = contract.extract.base_url
+    host, sample = urlsplit(base_url).netloc, settings.sample(contract.name, base_url)
+    if sample.is_file():
+        told = f"replays one response for this source. Delete {sample} to request {host}."
+    else:
+        told = f"plays a part of {host}. For all of it, use a state folder with WANDLE_LIVE=1."
+    return SourceRejected(f"{error} This is the answer of the sandbox, which {told}")
+
+
+def listed(contracts: Iterable[Contract], settings: Settings) -> list[str]:
+    """A line for each place, with the sources that are requested there."""
+    found: dict[str, list[str]] = {}
+    for contract in contracts:
+        found.setdefault(described(contract, settings), []).append(contract.name)
+    return [f"{place}: {', '.join(names)}" for place, names in found.items()]

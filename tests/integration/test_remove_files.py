@@ -1,0 +1,138 @@
+"""`wandle remove` as people run it, in a copy of the checkout: files, table, and what is left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Warehouse
+
+CHECKOUT = Path(__file__).parents[2]
+SOURCE = "weather_hourly"
+MARTS = "dbt_project/models/marts"
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """The checkout, as a person may change it."""
+    for name in ("include", "dbt_project", "sandbox"):
+        shutil.copytree(
+            CHECKOUT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "target")
+        )
+    return tmp_path
+
+
+@pytest.fixture
+def database(new_database, migrated) -> Warehouse:
+    return new_database(migrated.name)
+
+
+@pytest.fixture
+def wandle(copy, database, folder_lake, tmp_path):
+    """Runs a command of the copy: its exit code and what it says."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(copy),
+        "COLUMNS": "300",
+        "WANDLE_HOME": str(tmp_path / "home"),
+        "WANDLE_CODE_VERSION": "test",
+        "WANDLE_BUCKET": folder_lake.bucket,
+        "AWS_ENDPOINT_URL_S3": folder_lake.s3.meta.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "WANDLE_ADMIN_DSN": database.admin,
+        "WANDLE_LOADER_DSN": database.dsn(),
+        "WANDLE_TRANSFORMER_DSN": database.dsn("wandle_transformer"),
+    }
+    program = "from include import cli; cli.main()"
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def row(database: Warehouse, table: str, council: str) -> None:
+    database.query(
+        f"insert into raw.{table} (_council, _period, _landing_id, _record_no) "
+        f"values ('{council}', '2026-11-01', 'L', 1)"
+    )
+
+
+def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any):
+    row(database, SOURCE, "sutton")
+    transformer = "wandle_transformer"
+    database.query("create table marts.daily_weather (a int)", transformer)
+    database.query(f"create view staging.stg_weather__hourly as table raw.{SOURCE}", transformer)
+    database.query("create table marts.daily_river_levels (a int)", transformer)
+
+    refused, why = wandle("remove", SOURCE)
+    assert refused == 1
+    assert f"{MARTS}/daily_weather.sql reads stg_weather__hourly. Delete or change it" in why
+    for path in copy.glob(f"{MARTS}/daily_weather.*"):
+        path.unlink()
+    shown, listed = wandle("remove", SOURCE)
+    assert shown == 0
+    for line in (
+        f"{SOURCE} sutton 2026-11-01: 1 partition: 1 row, 0 landings (0 bytes)",
+        "dbt_project/models/staging/weather/stg_weather__hourly.sql",
+        "dbt_project/models/staging/weather/stg_weather__hourly.yml",
+        f"include/sources/{SOURCE}.yaml",
+        f"raw.{SOURCE} in dbt_project/models/staging/_sources.yml",
+        f"the table raw.{SOURCE}",
+        "marts.daily_weather, which no model builds",
+        "staging.stg_weather__hourly, which no model builds",
+        "1 partition to remove. Run again with `--yes`.",
+    ):
+        assert line in listed
+    assert (copy / f"include/sources/{SOURCE}.yaml").exists()
+
+    done, told = wandle("remove", SOURCE, "--yes")
+
+    assert (done, "1 partition removed." in told) == (0, True)
+    assert not (copy / f"include/sources/{SOURCE}.yaml").exists()
+    assert not list(copy.glob("dbt_project/models/staging/weather/stg_weather__hourly.*"))
+    sources = (copy / "dbt_project/models/staging/_sources.yml").read_text()
+    assert SOURCE not in sources
+    assert "police_street_crime" in sources
+    assert database.value(f"select to_regclass('raw.{SOURCE}') is null")
+    assert database.query(
+        "select relname from pg_class where relnamespace in "
+        "('staging'::regnamespace, 'marts'::regnamespace) and relkind in ('r', 'v')"
+    ) == [("daily_river_levels",)]
+    valid, differences = wandle("validate")
+    assert "database: table raw.gauges" not in differences
+    assert (valid, "0 differences" in differences) == (0, True)
+    again, nothing = wandle("remove", SOURCE, "--yes")
+    assert again == 0
+    assert "Nothing to remove." in nothing
+    assert "removed it on" in nothing
+
+
+def test_a_council_goes_with_its_file_and_the_last_one_stays(wandle, copy, database: Any):
+    row(database, SOURCE, "sutton")
+    row(database, SOURCE, "kingston")
+
+    done, told = wandle("remove", "--council", "sutton", "--yes")
+    refused, why = wandle("remove", "--council", "kingston", "--yes")
+
+    assert (done, "include/councils/sutton.yaml" in told) == (0, True)
+    assert not (copy / "include/councils/sutton.yaml").exists()
+    assert database.query(f"select _council from raw.{SOURCE}") == [("kingston",)]
+    assert refused == 1
+    assert "nothing was changed. No council would be left" in why
+    assert (copy / "include/councils/kingston.yaml").exists()
