@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from include.definitions import NAME_PATTERN, Definition, WrongField
+from include.definitions import Definition, WrongField
 from include.sources.addresses import base_url, host_name, host_of, is_loopback
 from include.sources.formats import Format
 from include.sources.paging import Paging, Status
@@ -21,23 +21,16 @@ from include.sources.templates import (
     WARD_VALUES,
     WINDOW_VALUES,
     check_formats,
+    parent_name,
     placeholders,
 )
 
-# Names that a parent cannot have: they mean something else in `for_each` or in a placeholder.
-_TAKEN = ("partition", "ward", "point", "council", "period", "window")
 # A window is no longer than the longest period.
 _MOST_MINUTES = 31 * 24 * 60
 
 
-def _parent_name(value: str) -> str:
-    if value in _TAKEN or not NAME_PATTERN.fullmatch(value):
-        raise ValueError(f"expected a name in lower case other than {', '.join(_TAKEN)}")
-    return value
-
-
 BaseUrl = Annotated[str, AfterValidator(base_url)]
-ParentName = Annotated[str, AfterValidator(_parent_name)]
+ParentName = Annotated[str, AfterValidator(parent_name)]
 
 
 class Rate(Definition):

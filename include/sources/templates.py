@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from string import Formatter
 from typing import Any
 
+from include.definitions import NAME_PATTERN
+
 # Placeholders of a request: its council, its period, and its ward or point.
 COUNCIL_VALUES = (
     "council.name",
@@ -28,6 +30,17 @@ _DIRECTIVE = "%-?[aAbBdfGHIjmMpSuUVwWyYzZ]"
 _DATE_FORMAT = re.compile(f"(?:[^%]|%%)*{_DIRECTIVE}(?:[^%]|%%|{_DIRECTIVE})*")
 # Wide enough for any field; a format can ask for gigabytes of blanks.
 _TOO_WIDE = re.compile(r"\d{4}")
+
+
+# Names that a parent cannot have: they mean something else in `for_each` or in a placeholder.
+_TAKEN = ("partition", "ward", "point", "council", "period", "window")
+
+
+def parent_name(value: str) -> str:
+    """The name of a parent, as placeholders begin with it. Raises `ValueError`."""
+    if value in _TAKEN or not NAME_PATTERN.fullmatch(value):
+        raise ValueError(f"expected a name in lower case other than {', '.join(_TAKEN)}")
+    return value
 
 
 class _Strict(Formatter):

@@ -124,7 +124,7 @@ def test_verify_compares_the_others_and_names_the_broken_one(loaded, wandle):
 
     found = json.loads(out)
     assert code == 1
-    assert found["partitions"] == 2
+    assert found["partitions"] >= 2
     (one,) = found["differences"]
     assert one["source"] == BROKEN
     assert re.search(NAMED, one["what"])
