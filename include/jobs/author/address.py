@@ -15,9 +15,8 @@ from include.errors import PermanentError
 from include.extract.hosts import address_of
 from include.extract.requests import common_values, point_values, ward_values
 from include.sources.addresses import base_url, split
-from include.sources.extract import COUNCIL_VALUES, PERIOD_VALUES, POINT_VALUES, WARD_VALUES
 from include.sources.partition import Grain, Period
-from include.sources.templates import fill
+from include.sources.templates import COUNCIL_VALUES, PERIOD_VALUES, POINT_VALUES, WARD_VALUES, fill
 
 KNOWN = (*PERIOD_VALUES, *COUNCIL_VALUES, *WARD_VALUES, *POINT_VALUES)
 # What people write for one of them.
