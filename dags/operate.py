@@ -25,7 +25,7 @@ from dags._tasks import (
     refuse_unknown_parameters,
 )
 from include.errors import PermanentError
-from include.sources.model import contract, contracts, every_contract, require_every_contract
+from include.sources.model import contract, contracts
 
 if TYPE_CHECKING:
     from include.sources.partition import Partition
@@ -229,12 +229,7 @@ def housekeeping() -> None:
 
         refuse_unknown_retention(lake=lake(), dsn=loader_dsn())
 
-    @task(execution_timeout=BOOKKEEPING_TIMEOUT)
-    def complete() -> None:
-        """Fail if a contract cannot be read: nothing of its source was deleted."""
-        require_every_contract("housekeeping", but=every_contract())
-
-    clean() >> complete()
+    clean()
     find_unknown_retention()
 
 

@@ -19,7 +19,7 @@ from include.cli.terminal import (
     settings_for,
 )
 from include.settings import Settings
-from include.sources.model import every_contract, require_every_contract
+from include.sources.model import require_every_contract
 from include.terminal import counted, note, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ def housekeeping(
             else "Nothing to delete."
         )
     refuse_unknown_retention(lake=lake, dsn=dsn)
-    require_every_contract("housekeeping", but=every_contract())
 
 
 @commands.command()

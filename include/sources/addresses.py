@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 # What no host's name contains. Letters of other alphabets are encoded when it is looked up.
-_NOT_IN_A_NAME = re.compile(r"[^\w.:-]")
+_NOT_IN_A_NAME = re.compile(r"[^\w.:{}-]")
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -58,18 +58,18 @@ def base_url(value: str) -> str:
         raise ValueError("expected an address that begins with https://")
     if not parts.hostname or parts.query or parts.fragment:
         raise ValueError("expected only scheme, host and path")
+    if re.search(r"[\s{}]", value):
+        raise ValueError("expected no blanks or placeholders; they go into `request`")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
             "expected https://; http:// is for this machine only: localhost, 127.0.0.1 or [::1]"
         )
-    if re.search(r"[\s{}]", parts.path):
-        raise ValueError("expected no blanks or placeholders; they go into `request`")
     return f"{parts.scheme}://{host_of(value)}{parts.path.rstrip('/')}"
 
 
 def host_name(value: str) -> str:
     """A normalised host, with its port unless that is 443. Raises `ValueError`."""
     parts = split(f"https://{value}")
-    if not parts.hostname or parts.netloc != value:
+    if not parts.hostname or parts.netloc != value or "{" in value:
         raise ValueError("expected a host name: `files.example.org`")
     return host_of(f"https://{value}")

@@ -160,18 +160,3 @@ def test_airflow_takes_the_longest_texts_that_are_read(copy):
 
     assert bag.import_errors == {}
     DagSerialization.serialize_dag(bag.get_dag(f"ingest_{name}"))
-
-
-def test_housekeeping_deletes_for_the_others_and_is_red_for_the_one_that_is_broken(
-    copy, world, start
-):
-    copy.break_(NAMES[0])
-
-    run = start("housekeeping", {"dry_run": True})
-
-    assert (run.state, run.states["clean"], run.states["complete"]) == (
-        "failed",
-        "success",
-        "failed",
-    )
-    assert f"{NAMES[0]}.yaml: line " in run.said

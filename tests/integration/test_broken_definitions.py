@@ -104,12 +104,10 @@ def test_migrate_makes_the_other_tables_and_ends_red(loaded, copy, wandle):
     assert loaded.value("select count(*) from raw.gauges") == 1
 
 
-def test_housekeeping_lists_the_others_and_ends_red(loaded, wandle):
-    code, out, error = wandle("housekeeping")
+def test_housekeeping_keeps_the_retention_that_the_database_recorded(loaded, wandle):
+    code, out, _ = wandle("housekeeping")
 
-    assert code == 1
-    assert "Nothing to delete" in out
-    assert re.search(NAMED, error)
+    assert (code, "Nothing to delete" in out) == (0, True)
 
 
 def test_drift_and_reload_of_all_do_the_others_and_end_red(loaded, wandle):
@@ -126,8 +124,10 @@ def test_verify_compares_the_others_and_names_the_broken_one(loaded, wandle):
 
     found = json.loads(out)
     assert code == 1
-    assert found["partitions"] == 2
-    assert [(one["source"], one["kind"]) for one in found["differences"]] == [(BROKEN, "contract")]
+    assert found["partitions"] >= 2
+    (one,) = found["differences"]
+    assert one["source"] == BROKEN
+    assert re.search(NAMED, one["what"])
     assert found["passed_over"] == []
 
 

@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 from include.councils.model import UK
 from include.jobs.pipeline.known_sources import KnownSource
-from include.sources.model import Contract
+from include.sources.model import Contract, broken_contracts
 from include.sources.partition import Partition
 from include.warehouse.read_back import Held
 
 Kind = Literal[
-    "contract",  # the contract is broken, so nothing of the source was compared
     "table",  # the raw table is missing or does not match its contract
     "no contract",  # there are data, but no contract file
     "no council",  # there are data of a council that has no file, or is not of the contract
@@ -55,7 +54,7 @@ class Difference:
         if known.state == "disabled":
             what = "there are data, but it is switched off."
         elif known.state == "broken":
-            what = "its contract file is broken."
+            what = f"its contract is broken: {broken_contracts()[known.name]}"
         kind: Kind = "table" if error else "no contract"
         if error:
             what = f"{what} {str(error).partition('. Run ')[0]}."

@@ -10,10 +10,10 @@ import yaml
 
 from include.councils import model as council_model
 from include.sources import model as source_model
-from include.sources.model import contracts, every_contract
+from include.sources.model import broken_contracts, contracts, every_contract
 from include.transform import sources as dbt_sources
 from include.transform.project import FOLDER as DBT_PROJECT
-from include.transform.sources import STAGING, render
+from include.transform.sources import STAGING, render, tables_of
 
 CHECKOUT = DBT_PROJECT.parent
 DBT_SOURCES = dbt_sources.PATH
@@ -43,7 +43,9 @@ def is_dbt_source(source: str) -> bool:
 def sync_dbt_sources() -> None:
     """Write dbt's sources again, from the contracts that are left."""
     forget_definitions()
-    text = render(contracts())
+    broken = broken_contracts()
+    kept = [table for table in tables_of(DBT_SOURCES) if table["name"] in broken] if broken else []
+    text = render(contracts(), kept)
     if not DBT_SOURCES.exists() or DBT_SOURCES.read_text("utf-8") != text:
         DBT_SOURCES.write_text(text, encoding="utf-8")
 
