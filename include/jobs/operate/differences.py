@@ -13,6 +13,7 @@ from include.sources.partition import Partition
 from include.warehouse.read_back import Held
 
 Kind = Literal[
+    "contract",  # the contract is broken, so nothing of the source was compared
     "table",  # the raw table is missing or does not match its contract
     "no contract",  # there are data, but no contract file
     "no council",  # there are data of a council that has no file, or is not of the contract
