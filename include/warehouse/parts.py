@@ -51,7 +51,7 @@ def emptied(
     edit the list in the council's file. A record of a parent does, since its
     absence from another answer is not evidence; so does a combination with
     one, unless its constant is gone from the contract. Nothing is compared across
-    ways (a file of an archive has every part: see `column_of_parts`), nor if
+    ways (a file of an archive has every part: see `columns_of_parts`), nor if
     the landings have no part in common, because the contract divides the
     partition differently. A database is read by key, so its pages are not
     parts.
