@@ -35,5 +35,5 @@ def migrate(
             rules_hash=lambda item: known_rules_hash(item, settings),
         )
 
-    files = [path.stem for path in FOLDER.glob("*.yaml")]
+    files = {*(path.stem for path in FOLDER.glob("*.yaml")), *contracts()}
     return warehouse.migrate(admin_dsn, contracts().values(), passwords, before=rename, files=files)

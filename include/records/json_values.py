@@ -213,7 +213,8 @@ def _count_members(found: Any, *, exactly: bool) -> int:
             count += sum(map(len, objects))
             level = list(chain.from_iterable(item for item in level if type(item) is list))
         if exactly or len(objects) <= _INSPECTED:
-            level += chain.from_iterable(map(dict.values, objects))
+            values = chain.from_iterable(map(dict.values, objects))
+            level += [value for value in values if type(value) in (dict, list)]
             continue
         some = objects[:: len(objects) // _INSPECTED]
         inner = {name for item in some for name in item if type(item[name]) in (dict, list)}

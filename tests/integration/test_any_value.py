@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from include.jobs.operate import verify as verifying
 from include.jobs.pipeline.load import load
+from include.jobs.pipeline.selection import Selection
 from include.records import json_stream
 from include.records import read as reading
 from include.sources.model import contracts
@@ -252,7 +253,9 @@ def load_and_check(
     assert found == entry["loaded"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(contracts(), source.name, source)
-        verified = verifying.verify(lake=lake, dsn=database.dsn(), source=source.name, deep=True)
+        verified = verifying.verify(
+            lake=lake, dsn=database.dsn(), selection=Selection((source.name,)), deep=True
+        )
     assert verified.differences == []
     return int(entry["loaded"])
 

@@ -19,6 +19,7 @@ from include.jobs.operate.erase_subject import Subject
 from include.jobs.operate.housekeeping import housekeeping
 from include.jobs.operate.verify import verify
 from include.jobs.pipeline.load import load
+from include.jobs.pipeline.selection import Selection
 from include.landing import inventory, rewrite
 from include.landing.manifest import Manifest
 from include.landing.rewrite import replacement_id
@@ -184,8 +185,8 @@ def test_verify_finds_nothing_amiss_after_erasing_and_housekeeping(
     monkeypatch.setitem(contracts(), PEOPLE.name, PEOPLE)
 
     def amiss() -> list[Any]:
-        how = {"lake": lake, "dsn": warehouse.dsn(), "source": PEOPLE.name, "deep": True}
-        return verify(**how).differences
+        how = {"lake": lake, "dsn": warehouse.dsn(), "selection": Selection((PEOPLE.name,))}
+        return verify(**how, deep=True).differences
 
     for hours_ago in (3000, 2000, 2):
         loading(land(lake, hours_ago, [person(1), person(hours_ago), person(5, JO)]))

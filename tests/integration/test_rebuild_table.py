@@ -55,7 +55,8 @@ def use(monkeypatch, wandle, warehouse) -> Callable[[Contract], None]:
 def loaded(use, wandle, lake, warehouse) -> None:
     """Three months with amounts as text, views on them, and a contract that wants numbers."""
     use(OLD)
-    wandle("migrate")
+    made = wandle("migrate")
+    assert made[0] == 0, made
     for number, month in enumerate(MONTHS):
         records = [{"id": number, "amount": f"{number}.50"}, {"id": 9 + number, "amount": "many"}]
         land(lake, OLD, records, period=month)

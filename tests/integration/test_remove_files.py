@@ -130,7 +130,7 @@ def test_a_council_goes_with_its_file_and_the_last_one_stays(wandle, copy, datab
     done, told = wandle("remove", "--council", "sutton", "--yes")
     refused, why = wandle("remove", "--council", "kingston", "--yes")
 
-    assert (done, "include/councils/sutton.yaml" in told) == (0, True)
+    assert (done, "include/councils/sutton.yaml" in told) == (0, True), told
     assert not (copy / "include/councils/sutton.yaml").exists()
     assert database.query(f"select _council from raw.{SOURCE}") == [("kingston",)]
     assert refused == 1

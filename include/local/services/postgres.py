@@ -38,7 +38,8 @@ CONFIGURATION = {
     "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
-    "wal_level": "minimal",
+    # Not minimal: sequences that a transaction made would go back if the server were killed.
+    "wal_level": "replica",
     "max_wal_senders": "0",
     "jit": "off",
     "timezone": "UTC",

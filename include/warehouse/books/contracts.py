@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 # For each source the one that its newest good load used, else the one recorded last.
 _NEWEST = """
-select distinct on (recorded.source) recorded.source, recorded.content::text as content
+select distinct on (recorded.source) recorded.source, recorded.content
 from ops.contract as recorded
 left join (
     select source, contract_hash, max(load_id) as load_id
@@ -27,7 +27,7 @@ order by recorded.source, used.load_id desc nulls last, recorded.recorded_at des
 def record(cursor: Cursor, contract: Contract) -> None:
     """Record this version of a contract, once."""
     cursor.execute(
-        "insert into ops.contract (source, contract_hash, content) values ($1, $2, $3::jsonb) "
+        "insert into ops.contract (source, contract_hash, content) values ($1, $2, $3) "
         "on conflict do nothing",
         (contract.name, contract.contract_hash, contract.as_recorded),
     )

@@ -94,7 +94,7 @@ create table if not exists ops.schema_drift (
 create table if not exists ops.contract (
     source text not null,
     contract_hash text not null,
-    content jsonb not null,
+    content text not null,
     recorded_at timestamptz not null default now(),
     primary key (source, contract_hash)
 );
@@ -290,7 +290,7 @@ def _readable_records(connection: psycopg.Connection, changed: list[str]) -> Non
 def record_contract(connection: psycopg.Connection, contract: Contract) -> None:
     """Record this version of a contract, as each load does, too."""
     connection.execute(
-        "insert into ops.contract (source, contract_hash, content) values (%s, %s, %s::jsonb) "
+        "insert into ops.contract (source, contract_hash, content) values (%s, %s, %s) "
         "on conflict do nothing",
         (contract.name, contract.contract_hash, contract.as_recorded),
     )
