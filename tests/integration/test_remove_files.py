@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from include.sources.model import contracts
+from include.warehouse.schema.migrate import migrate
 from tests.integration.conftest import Warehouse
 
 CHECKOUT = Path(__file__).parents[2]
@@ -29,8 +31,11 @@ def copy(tmp_path) -> Path:
 
 
 @pytest.fixture
-def database(new_database, migrated) -> Warehouse:
-    return new_database(migrated.name)
+def database(new_database) -> Warehouse:
+    """A database of its own: a copy of a shared one has what other tests left in it."""
+    database = new_database()
+    migrate(database.admin, contracts().values(), {})
+    return database
 
 
 @pytest.fixture
