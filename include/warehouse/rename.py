@@ -13,7 +13,7 @@ from include.sources.model import Contract
 from include.sources.partition import Partition, Period
 from include.sources.raw_table import SCHEMA, before_renames, renames, sql_type
 from include.warehouse import read_back
-from include.warehouse.books.quarantine import content_of_rows
+from include.warehouse.books.quarantine import BYTES, content_of_rows
 from include.warehouse.connection import connect_for_arrow
 from include.warehouse.schema import evolve, raw_table
 
@@ -27,8 +27,8 @@ from (
 ) as current
 where status <> 'expired' and rules_hash = any(%s)
 """
-_QUARANTINED = """
-select column_name, rule, record from ops.quarantine
+_QUARANTINED = f"""
+select column_name, rule, {BYTES} from ops.quarantine
 where source = %s and council = %s and period = %s
 """
 

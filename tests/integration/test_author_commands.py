@@ -88,7 +88,7 @@ def test_a_ward_and_a_month_are_requested_one_by_one(places, api):
     made, _ = drafted(places, url + "/{ward.code}/{period:%Y-%m}", period="month", asked="2026-07")
 
     assert server.asked[0].path.startswith("/E05")
-    assert (made.extract.for_each, made.period) == ("ward", "month")
+    assert (made.extract.for_each, made.period) == (("ward",), "month")
 
 
 def test_a_host_that_the_sandbox_plays_is_requested_there(places, generated, monkeypatch):

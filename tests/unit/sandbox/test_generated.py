@@ -27,9 +27,9 @@ from sandbox.world.places import MICRO, map_of
 
 AS_OF = date(2026, 11, 21)
 MONTH = "2026-05"
-WARDS = sorted(
-    ward.code for c in (*councils().values(), *NEIGHBOURS) for s in c.ward_sets for ward in s.wards
-)
+# A council with a file replaces the sandbox's own.
+MAPPED = {**{council.name: council for council in NEIGHBOURS}, **councils()}
+WARDS = sorted(ward.code for c in MAPPED.values() for s in c.ward_sets for ward in s.wards)
 KEYS = [
     "category", "location_type", "location", "context", "outcome_status",
     "persistent_id", "id", "location_subtype", "month",
