@@ -46,7 +46,7 @@ $(INSTALLED): requirements.txt requirements-local.txt pyproject.toml
 # locale's (accents and LC_ALL=C), Python does not even start.
 editable: INTO ?= $(VENV)
 editable:
-	@$(BIN)/uv pip install --quiet --python $(INTO)/bin/python --no-deps --no-build-isolation --editable .
+	@$(or $(UV),$(BIN)/uv) pip install --quiet --python $(INTO)/bin/python --no-deps --no-build-isolation --editable .
 	@for path in $(INTO)/lib/python3*/site-packages/_wandle.pth; do echo ../../../.. > "$$path"; done
 
 # PostgreSQL refuses to run as root: check for a way around that before anything is installed.

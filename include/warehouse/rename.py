@@ -27,10 +27,10 @@ from (
 ) as current
 where status <> 'expired' and rules_hash = any(%s)
 """
-_QUARANTINED = f"""
-select column_name, rule, {BYTES} from ops.quarantine
-where source = %s and council = %s and period = %s
-"""
+_QUARANTINED = (
+    f"select column_name, rule, {BYTES} from ops.quarantine "  # noqa: S608
+    "where source = %s and council = %s and period = %s"
+)
 
 
 def follow_renames(

@@ -133,7 +133,9 @@ def test_its_rows_are_verified_and_nothing_is_due_for_loading(loaded, lake, ware
 def test_a_source_without_a_recorded_contract_is_named(loaded, lake, warehouse):
     warehouse.query("delete from ops.contract")
 
-    (difference,) = verify(lake=lake, dsn=warehouse.dsn()).differences
+    found = verify(lake=lake, dsn=warehouse.dsn()).differences
+    assert len(found) == 1, found
+    (difference,) = found
 
     assert (difference.source, difference.kind) == ("gauges", "no contract")
     assert difference.next == (
@@ -179,15 +181,19 @@ def test_a_broken_file_is_to_be_fixed_and_nothing_recommends_removing_its_data(
     loaded, lake, warehouse, monkeypatch, tmp_path
 ):
     (tmp_path / "gauges.yaml").write_text("name: [")
-    (tmp_path / "merton.yaml").write_text("name: [")
     monkeypatch.setattr(known_sources.source_model, "FOLDER", tmp_path)
-    monkeypatch.setattr(known_sources.council_model, "FOLDER", tmp_path)
 
     (difference,) = verify(lake=lake, dsn=warehouse.dsn()).differences
 
-    assert difference.what == "its contract file is broken."
+    assert difference.what.startswith("its contract is broken: ")
     assert difference.next == (
         "Fix include/sources/gauges.yaml; `wandle validate` says what is wrong."
     )
+
+
+def test_a_council_whose_file_is_broken_keeps_its_partitions(monkeypatch, tmp_path):
+    (tmp_path / "merton.yaml").write_text("name: [")
+    monkeypatch.setattr(known_sources.council_model, "FOLDER", tmp_path)
+
     assert belongs(PEOPLE, "merton")
     assert not belongs(PEOPLE, "croydon")

@@ -33,7 +33,7 @@ READERS = (PORTAL, READER)
 
 # Who may lock what a load, a build or a migration locks.
 LOCKS = {
-    "insert into ops.partition_lock values ('gauges', 'kingston', '2017-05-01')": {LOADER},
+    "insert into ops.partition_lock values ('attacked', 'kingston', '2017-05-01')": {LOADER},
     "select from ops.partition_lock for update": {LOADER},
     "select from ops.partition_lock for key share": {LOADER},
     "lock table ops.partition_lock in access share mode": {LOADER},

@@ -19,6 +19,7 @@ from include.errors import MOST_CHARACTERS, PermanentError, PipelineError, Unexp
 from include.extract import client as asking
 from include.extract.requests import asks
 from include.extract.signals import next_link
+from include.jobs.author import fetch as fetching
 from include.jobs.author import new_source
 from include.records.read import read_records
 from include.records.unpack import unpack
@@ -509,7 +510,7 @@ def test_a_draft_of_a_source_reads_no_body_without_end(tmp_path, monkeypatch):
         while True:
             send(b"n" * 65536)
 
-    monkeypatch.setattr(new_source, "LIMITS", Limits(answer_bytes=2 * MIB, request_seconds=5))
+    monkeypatch.setattr(fetching, "LIMITS", Limits(answer_bytes=2 * MIB, request_seconds=5))
     with (
         hostile(answer) as server,
         quickly_and_flatly(),

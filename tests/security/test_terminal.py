@@ -139,6 +139,7 @@ ATTACKS: dict[str, list[list[str]]] = {
     "new-council": [["smallville", "--title", HOSTILE, "--gss", "E1", "--box", "1,2,3,4"]],
     "new-source": [["hostile", "--url", "{url}/v1/gauges?month=2017-01"]],
     "quarantine": [[], ["--json"], ["--period", HOSTILE]],
+    "remove": [["gauges"], ["gauges", "--json"], [HOSTILE], ["--council", HOSTILE]],
     "reload": [["--all"], ["--all", "--json"], [HOSTILE]],
     "replay": [[], ["--json"], [HOSTILE]],
     "sandbox": [[]],

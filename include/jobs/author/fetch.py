@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from include.errors import BeyondLimit, PermanentError, SourceUnavailable
+from include.errors import BeyondLimit, PermanentError, SourceRejected, SourceUnavailable
 from include.extract.client import Client
 from include.jobs.author.address import Address
 from include.settings import Settings
@@ -47,6 +47,8 @@ def fetched(address: Address, target: str, settings: Settings) -> tuple[bytes, s
         raise PermanentError(
             f"new-source: {error.what}. Save a smaller response and pass it with --file."
         ) from None
+    except SourceRejected as error:
+        raise PermanentError(f"{error} Or save the response and pass it with --file.") from None
     if answer.status >= 500:
         raise SourceUnavailable(
             f"new-source: HTTP {answer.status} from {answer.url}. Try again later, or save a "
