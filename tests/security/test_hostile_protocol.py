@@ -514,7 +514,7 @@ def test_a_draft_of_a_source_reads_no_body_without_end(tmp_path, monkeypatch):
     with (
         hostile(answer) as server,
         quickly_and_flatly(),
-        pytest.raises(PermanentError, match=r"more than 2097152 bytes\. Correct the address, or"),
+        pytest.raises(PermanentError, match=r"more than 2097152 bytes\. Save a smaller"),
     ):
         draft(server, tmp_path)
 
