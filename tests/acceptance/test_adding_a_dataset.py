@@ -167,7 +167,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
         person.wandle("down")
 
 
-def test_the_new_source_is_requested_in_the_sandbox_which_is_said(newcomer):
+def test_the_new_source_is_requested_in_the_sandbox_which_is_reported(newcomer):
     assert (
         "library_loans: requesting libraries.example.org, in the sandbox, which replays the sample"
         in newcomer.said["ingest library_loans"]

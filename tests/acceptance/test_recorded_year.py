@@ -108,7 +108,7 @@ def test_a_truncated_table_is_rebuilt_from_s3_with_the_api_gone(year, wandle):
     assert hashes(wandle) == before
 
 
-def test_one_failing_partition_holds_back_no_other_and_the_run_is_red(year, wandle):
+def test_one_failing_partition_does_not_block_others_and_the_run_is_red(year, wandle):
     faults = wandle.home / "faults.json"
     broken = {"match": {"path": "crimes-street", "form": {"date": "2017-05"}}, "fault": "404"}
     faults.write_text(json.dumps([broken]))

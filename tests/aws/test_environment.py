@@ -84,7 +84,7 @@ def test_the_address_demands_the_servers_own_certificate(migrated, tmp_path):
         connect(other)
 
 
-def test_who_comes_without_tls_is_turned_away(migrated):
+def test_connections_without_tls_are_refused(migrated):
     plain = migrated.need("loader_dsn").replace("sslmode=verify-full", "sslmode=disable")
 
     with pytest.raises(psycopg.OperationalError, match="no encryption"):
@@ -104,7 +104,7 @@ def test_airflow_gets_a_database_of_its_own_and_the_warehouse_s_roles_do_not_get
         connect(migrated.need("loader_dsn").replace("/warehouse", "/airflow"))
 
 
-def test_a_role_gets_a_new_password_when_asked_and_the_old_one_is_over(migrated):
+def test_a_role_gets_a_new_password_when_asked_and_the_old_one_no_longer_works(migrated):
     old, other = migrated.need("loader_dsn"), migrated.need("reader_dsn")
 
     changed = migrate_environment(migrated, rotate=["wandle_loader"])

@@ -229,7 +229,7 @@ def test_the_login_offers_no_password(airflow):
     assert token.status_code in (400, 401, 403)
 
 
-def test_a_forged_answer_of_the_provider_is_no_login(airflow):
+def test_a_forged_answer_of_the_provider_is_not_a_login(airflow):
     browser = airflow.session()
     started = browser.get(f"{airflow.url}/auth/login/oidc", timeout=60, allow_redirects=False)
     assert started.status_code == 302

@@ -72,7 +72,7 @@ def test_it_lands_the_day_before_its_schedule_and_those_it_looks_back_to(functio
     assert {key.split("/")[1] for key in manifests} == {"weather_hourly"}
 
 
-def test_called_again_for_the_same_time_it_goes_on_where_it_was_interrupted(function, sandbox):
+def test_called_again_for_the_same_time_it_resumes_where_it_was_interrupted(function, sandbox):
     event = {
         "source": "weather_hourly",
         "councils": ["sutton"],
@@ -93,7 +93,7 @@ def test_called_again_for_the_same_time_it_goes_on_where_it_was_interrupted(func
     assert done["landings"] == list(begun)
 
 
-def test_a_partition_that_fails_holds_back_no_other_and_is_raised(function, sandbox):
+def test_a_partition_that_fails_does_not_block_others_and_is_raised(function, sandbox):
     fail(sandbox[1], start_date="2026-11-15")
     event = {"source": "weather_hourly", "from": "2026-11-14", "to": "2026-11-16"}
 

@@ -136,7 +136,7 @@ def test_nobody_gets_anything_without_a_login(anonymous, s3, tmp_path, method, p
 
 
 @pytest.mark.parametrize("credentials", ["Bearer nonsense", "Basic YTpi", "Bearer "])
-def test_a_wrong_credential_is_no_login(anonymous, s3, tmp_path, credentials):
+def test_a_wrong_credential_is_not_a_login(anonymous, s3, tmp_path, credentials):
     publish(s3, "secret page", tmp_path)
 
     answer = anonymous.get("/dbt-docs/", headers={"Authorization": credentials})
@@ -144,7 +144,7 @@ def test_a_wrong_credential_is_no_login(anonymous, s3, tmp_path, credentials):
     assert answer.status_code == 401
 
 
-def test_a_forged_cookie_is_no_login(anonymous, s3):
+def test_a_forged_cookie_is_not_a_login(anonymous, s3):
     answer = anonymous.get("/dbt-docs/", headers={"Cookie": "_token=nonsense"})
 
     assert answer.status_code == 401
@@ -275,7 +275,7 @@ def test_a_new_publication_is_shown_within_seconds(viewer, s3, tmp_path, monkeyp
     assert viewer.get("/dbt-docs/").text == "second"
 
 
-def test_while_s3_is_away_the_last_known_page_is_shown(viewer, s3, tmp_path, monkeypatch):
+def test_while_s3_is_down_the_last_known_page_is_shown(viewer, s3, tmp_path, monkeypatch):
     publish(s3, "first", tmp_path)
     assert viewer.get("/dbt-docs/").text == "first"
     monkeypatch.setattr(sys.modules["docs_site"], "POINTER_SECONDS", 0)

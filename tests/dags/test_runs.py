@@ -65,7 +65,7 @@ def test_a_run_that_loads_announces_its_table(boundaries):
     assert boundaries.announced == ["raw.police_ward_boundaries"]
 
 
-def test_a_partition_that_fails_holds_back_no_other(broken):
+def test_a_partition_that_fails_does_not_block_others(broken):
     assert broken.states["extract kingston 2026-07"] == "failed"
     assert broken.states["load kingston 2026-06"] == "success"
     assert broken.states["load kingston 2026-08"] == "success"
@@ -97,7 +97,7 @@ def test_a_run_that_loads_something_announces_it_although_something_else_failed(
     assert broken.announced == ["raw.police_street_crime"]
 
 
-def test_once_the_cause_is_mended_a_run_is_green(whole):
+def test_a_run_is_green_once_the_cause_is_fixed(whole):
     assert whole.state == "success"
     assert whole.announced == ["raw.police_street_crime"]
 
@@ -136,7 +136,7 @@ def test_a_forced_load_is_done_and_says_who_forced_it(start, world, whole):
     assert ledger == [("loaded", "dag_test")]
 
 
-def test_a_month_that_is_not_published_yet_is_skipped_and_stands_in_the_ledger(
+def test_a_month_that_is_not_published_yet_is_skipped_and_is_in_the_ledger(
     start, world, boundaries
 ):
     month = f"{datetime.now(UTC):%Y-%m}"
@@ -214,7 +214,7 @@ def test_a_failed_test_holds_back_only_what_depends_on_it_and_the_run_is_red(sta
     assert built["ward_crime_monthly"] == "skipped"
 
 
-def test_a_row_of_a_mart_leads_back_to_the_records_in_s3_that_it_counts(start, world, whole):
+def test_a_row_of_a_mart_can_be_traced_to_the_records_in_s3_that_it_counts(start, world, whole):
     start("transform", {})
     ((ward, month, category, crimes),) = world.query(
         "SELECT ward_code, month::text, category, crimes FROM marts.ward_crime_monthly "
@@ -234,7 +234,7 @@ def test_a_row_of_a_mart_leads_back_to_the_records_in_s3_that_it_counts(start, w
     assert {origin.page.request.method for origin in found.origins} == {"POST"}
 
 
-def test_a_row_of_a_mart_must_be_named_by_all_that_tells_it_apart(start, world, whole):
+def test_a_row_of_a_mart_must_be_named_by_all_that_distinguishes_it(start, world, whole):
     with pytest.raises(PermanentError, match="Add `--key` for council, month, category"):
         explain(
             "marts.ward_crime_monthly",

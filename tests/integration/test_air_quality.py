@@ -284,7 +284,7 @@ def test_nothing_to_request_is_a_failure_and_not_an_empty_partition(air, run):
         run("air_quality")
 
 
-def test_a_council_without_a_name_for_the_publisher_holds_back_no_other(lake, air, made):
+def test_a_council_without_a_name_for_the_publisher_does_not_block_others(lake, air, made):
     sites = contract("air_sites")
     lacks = (
         "air_sites sutton: its requests need names.london_air of the council. "

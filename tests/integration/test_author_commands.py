@@ -110,7 +110,7 @@ def test_a_host_that_the_sandbox_plays_is_requested_there(places, generated, mon
         (Reply(b"<html></html>"), PipelineError, "expected JSON or CSV"),
     ],
 )
-def test_what_is_no_response_is_one_sentence_and_nothing_is_written(
+def test_what_is_not_a_response_is_one_sentence_and_nothing_is_written(
     places, api, reply, error, said
 ):
     server, url = api

@@ -84,7 +84,7 @@ def test_a_contender_that_loads_other_rows_is_refused(bench, first_loads, spoil)
         check()
 
 
-def test_a_contender_that_fails_is_told_with_what_it_wrote(first_loads):
+def test_a_contender_that_fails_is_reported_with_its_output(first_loads):
     task = replace(first_loads["copy"].shares[0][0], csv="/nowhere.csv")
 
     with pytest.raises(SystemExit, match=r"nowhere\.csv"):
@@ -125,7 +125,7 @@ def test_processes_at_once_are_measured_from_the_first_start_to_the_last_end(ben
     assert measured.seconds > 0
 
 
-def test_reloads_end_as_their_cases_say_and_are_told_against_copy(cases):
+def test_reloads_end_as_their_cases_say_and_are_compared_with_copy(cases):
     chosen = ["reload_volatile", "replace"]
     entries = cases.entries(chosen)
 

@@ -123,7 +123,7 @@ def test_without_the_means_it_says_so_before_anything_is_installed(closed, tmp_p
     assert "Move the checkout (or WANDLE_HOME)" in ran.stderr
 
 
-def test_with_the_means_nothing_is_said(closed):
+def test_nothing_is_reported_if_the_means_are_there(closed):
     ran = subprocess.run(
         [sys.executable, "-S", "-m", "include.local.account", str(closed / "home")],
         cwd=CHECKOUT,

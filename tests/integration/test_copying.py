@@ -122,7 +122,7 @@ def test_the_largest_and_smallest_values_come_back(dsn):
     assert str(found[1]["doubles"]) == "-0.0"
 
 
-def test_the_smallest_number_of_64_bits_is_no_special_case_of_a_decimal(dsn):
+def test_the_smallest_number_of_64_bits_is_not_a_special_case_of_a_decimal(dsn):
     rows = [dict.fromkeys(COLUMNS) | {"numeric_38_3": Decimal(-(2**63)).scaleb(-3)}]
 
     assert _copied(dsn, _batch(rows)) == rows
@@ -146,7 +146,7 @@ def test_a_part_of_a_batch_is_copied_as_that_part(dsn):
     assert _copied(dsn, _batch(rows).slice(3, 5)) == [_as_read(row) for row in rows[3:8]]
 
 
-def test_no_batch_is_no_row(dsn):
+def test_no_batches_make_no_rows(dsn):
     assert _copied(dsn) == []
 
 

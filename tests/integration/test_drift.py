@@ -120,14 +120,14 @@ def test_a_field_whose_object_the_contract_looks_into_is_named(database, loading
     ]
 
 
-def test_what_stands_where_an_object_is_expected_is_drift(database, loading):
+def test_what_is_where_an_object_is_expected_is_drift(database, loading):
     source = contract(column("id", "integer"), column("note", path="scale.note"), key=["id"])
     loading(source, [{"id": 1, "scale": {"note": "a"}}, {"id": 2, "scale": "http://x/1"}])
 
     assert fields(database) == [("scale", "jsonb", ["http://x/1"])]
 
 
-def test_a_field_that_no_path_can_name_is_told_of_and_stays(database, loading):
+def test_a_field_that_no_path_can_name_is_reported_and_kept(database, loading):
     loading(OLD, [{"id": 1, "a.b": 1, "": 2, "n\0": 3, "é": 4}])
 
     text = job.patches(job.unknown_fields(database.dsn()))

@@ -179,7 +179,7 @@ def test_the_books_of_the_replacement_balance_and_say_what_was_erased(
     assert loading()["status"] == "unchanged"
 
 
-def test_verify_finds_nothing_amiss_after_erasing_and_housekeeping(
+def test_verify_finds_nothing_wrong_after_erasing_and_housekeeping(
     lake, warehouse, loading, erasing, monkeypatch
 ):
     monkeypatch.setitem(contracts(), PEOPLE.name, PEOPLE)
@@ -508,7 +508,7 @@ def test_samples_of_unknown_fields_are_forgotten(lake, warehouse, erasing):
     assert warehouse.query("select field from ops.schema_drift") == [("other",)]
 
 
-def test_it_is_said_what_still_holds_them_and_until_when():
+def test_the_message_says_what_still_holds_them_and_until_when():
     now = datetime(2026, 11, 21, tzinfo=UTC)
 
     known, unknown = (" ".join(what_remains(PEOPLE, days, now)) for days in (35, None))
@@ -519,7 +519,7 @@ def test_it_is_said_what_still_holds_them_and_until_when():
     assert "the next fetch" in known
 
 
-def test_children_that_were_asked_for_by_its_values_are_named():
+def test_children_that_were_requested_by_its_values_are_named():
     parents = {p.source: c.name for c in contracts().values() for p in c.extract.parents.values()}
     parent, child = next(iter(parents.items()))
 

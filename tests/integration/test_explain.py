@@ -112,7 +112,7 @@ def test_duplicates_and_quarantined_records_before_a_record_do_not_shift_it(
     assert origin.record == record
 
 
-def test_a_line_of_csv_is_shown_as_it_stands(loaded, explained):
+def test_a_line_of_csv_is_shown_as_it_is(loaded, explained):
     lines = contract(format={"kind": "csv"})
     loaded(lines, b'id,note\r\n1,"a,\nb"\r\n02,c\r\n', counts=[2])
 
@@ -120,7 +120,7 @@ def test_a_line_of_csv_is_shown_as_it_stands(loaded, explained):
     assert explained(id="2").origins[0].record == b"02,c"
 
 
-def test_a_record_that_stands_nowhere_as_a_whole_says_so(loaded, explained):
+def test_a_record_that_is_nowhere_as_a_whole_says_so(loaded, explained):
     columnar = contract(format={"kind": "columnar"})
     loaded(columnar, b'{"id": [1, 2], "note": ["a", "b"]}', counts=[2])
 
@@ -130,7 +130,7 @@ def test_a_record_that_stands_nowhere_as_a_whole_says_so(loaded, explained):
     assert not origin.whole
 
 
-def test_many_rows_are_counted_and_the_first_led_back(loaded, explained):
+def test_many_rows_are_counted_and_the_first_is_traced_back(loaded, explained):
     loaded(GAUGES, [{"id": number, "note": "same"} for number in range(9)])
 
     found = explained(note="same", how={"most": 2})
@@ -203,7 +203,7 @@ def test_without_the_key_nobody_sees_personal_values(residents, explained, monke
         ("raw.gauges", {"id": "99"}, PermanentError, "no matching row in raw.gauges"),
     ],
 )
-def test_what_cannot_be_explained_is_said(loaded, explained, name, wanted, error, said):
+def test_what_cannot_be_explained_is_reported(loaded, explained, name, wanted, error, said):
     loaded(GAUGES, [{"id": 1}])
 
     with pytest.raises(error) as caught:
@@ -239,7 +239,7 @@ def test_the_command_shows_the_facts_and_the_bytes(wandle, loaded):
     assert (as_json["found"], row["page"], row["request"]["method"]) == (1, 2, "GET")
 
 
-def test_a_key_without_a_value_is_asked_for_on_standard_error(wandle, loaded, monkeypatch):
+def test_a_key_without_a_value_is_requested_on_standard_error(wandle, loaded, monkeypatch):
     loaded(GAUGES, FIRST, ODD, counts=[4, 3], context={"ward.code": "E05000001"})
     monkeypatch.setattr("sys.stdin", io.StringIO("10\n"))
 

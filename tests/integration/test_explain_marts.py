@@ -48,7 +48,9 @@ def keys_of(database: Any, mart: str, where: str = "true") -> list[dict[str, str
     return [dict(zip(columns, row, strict=True)) for row in found]
 
 
-def test_the_rows_of_every_mart_lead_back_to_the_records_they_were_made_of(built, lake, wandle):
+def test_the_rows_of_every_mart_can_be_traced_back_to_the_records_they_were_made_of(
+    built, lake, wandle
+):
     def explained(mart: str, key: dict[str, str]) -> Any:
         settings = Settings.read()
         return explain(f"marts.{mart}", key, lake=lake, settings=settings, most=100)

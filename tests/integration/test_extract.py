@@ -252,7 +252,7 @@ def test_split_areas_are_resumed_part_by_part(lake, bucket, sandbox):
     assert resumed.pages_hash == complete.pages_hash
 
 
-def test_another_run_fetches_anew(lake, api):
+def test_another_run_fetches_again(lake, api):
     boundaries(lake)
     interrupted(lake, api)
 
@@ -261,7 +261,7 @@ def test_another_run_fetches_anew(lake, api):
     assert len(api.forms) == 16
 
 
-def test_what_was_interrupted_more_than_a_day_ago_is_fetched_anew(lake, api, clock):
+def test_what_was_interrupted_more_than_a_day_ago_is_fetched_again(lake, api, clock):
     boundaries(lake)
     interrupted(lake, api)
     clock.moment = NOW + timedelta(hours=25)
@@ -271,7 +271,7 @@ def test_what_was_interrupted_more_than_a_day_ago_is_fetched_anew(lake, api, clo
     assert len(api.forms) == 16
 
 
-def test_what_another_contract_asked_for_is_fetched_anew(lake, api):
+def test_pages_requested_by_another_contract_are_fetched_again(lake, api):
     boundaries(lake)
     interrupted(lake, api)
     changed = CRIME.model_copy(update={"owner": "somebody else"})
@@ -281,7 +281,7 @@ def test_what_another_contract_asked_for_is_fetched_anew(lake, api):
     assert len(api.forms) == 16
 
 
-def test_what_other_polygons_asked_for_is_fetched_anew(lake, sandbox, clock, tmp_path):
+def test_pages_requested_with_other_polygons_are_fetched_again(lake, sandbox, clock, tmp_path):
     state = tmp_path / "sandbox.json"
     api = sandbox(state=state)
     boundaries(lake)
@@ -424,7 +424,7 @@ def test_no_api_is_retryable_and_named_without_its_form(lake, api, monkeypatch):
     assert "poly" not in str(caught.value)
 
 
-def test_a_draft_that_is_not_finished_is_no_landing(lake, bucket):
+def test_a_draft_that_is_not_finished_is_not_a_landing(lake, bucket):
     where = Partition("gauges", "kingston", Period.parse("2026-06", "month"))
     Draft.open(lake.landings, where, run_id="r", contract_hash="c", now=NOW)
 

@@ -118,7 +118,7 @@ def test_pages_follow_keys_of_any_type(lake, bucket, source, key):
     assert len(manifest.pages) == 4
 
 
-def test_what_changed_in_the_period_is_asked_for_by_its_column(lake, bucket, source):
+def test_what_changed_in_the_period_is_requested_by_its_column(lake, bucket, source):
     query = "select id, opened as touched from requests;"
 
     manifest = landed(lake, source, query=query, changed="touched")
@@ -138,7 +138,7 @@ def test_all_pages_see_the_same_moment(source):
     assert sum(page.facts.records for page in [first, *rest]) == 8
 
 
-def test_an_interrupted_landing_goes_on_behind_its_last_key(lake, bucket, source, monkeypatch):
+def test_an_interrupted_landing_resumes_after_its_last_key(lake, bucket, source, monkeypatch):
     read = database._Page.read
 
     def failing(page: Any, connection: Any, rows_at_a_time: int) -> None:
@@ -174,7 +174,7 @@ def test_a_connection_that_is_cut_is_retryable(source):
         list(pages)
 
 
-def test_a_server_that_is_not_there_is_retryable_and_its_address_is_not_told(lake):
+def test_a_server_that_is_not_there_is_retryable_and_its_address_is_not_shown(lake):
     nowhere = "postgresql://u:secret@127.0.0.1:9/d"
 
     with pytest.raises(SourceUnavailable, match="'cases' does not answer") as caught:

@@ -138,7 +138,7 @@ def bodies(bucket: Any, manifest: Any) -> list[bytes]:
     return [gzip.decompress(bucket.body(prefix + page.name)) for page in manifest.pages]
 
 
-def test_each_record_of_a_parent_is_asked_for_once_and_paged(lake, bucket, api):
+def test_each_record_of_a_parent_is_requested_once_and_paged(lake, bucket, api):
     parent = landed(lake, STATION)
 
     manifest = landed(lake, READINGS)
@@ -165,7 +165,7 @@ def test_a_parents_records_that_are_missing_say_what_to_fetch(lake, api):
 @pytest.mark.parametrize(
     ("day", "way"), [("2026-11-12", "api"), ("2026-11-11", "archive"), ("2026-11-10", "archive")]
 )
-def test_a_periods_age_decides_where_it_is_asked_for(lake, api, day, way):
+def test_a_periods_age_decides_where_it_is_requested(lake, api, day, way):
     landed(lake, STATION)
 
     assert {page.way for page in landed(lake, READINGS, day).pages} == {way}
@@ -211,9 +211,7 @@ def test_an_interrupted_landing_is_resumed_in_the_middle_of_paging(lake, bucket,
     assert resumed.pages_hash == complete.pages_hash
 
 
-def test_another_landing_of_the_parent_begins_anew_only_where_it_says_something_else(
-    lake, api, monkeypatch
-):
+def test_another_landing_of_the_parent_restarts_only_where_it_differs(lake, api, monkeypatch):
     landed(lake, STATION)
     api.fail_at = "B2 2"
     with pytest.raises(SourceUnavailable):

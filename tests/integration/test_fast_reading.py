@@ -63,7 +63,7 @@ def test_a_page_is_read_without_boto3(folder, asked):
     assert calls == []
 
 
-def test_credentials_that_renew_themselves_are_asked_for_as_they_are_now(folder, asked):
+def test_credentials_that_renew_themselves_are_read_each_time(folder, asked):
     session = get_session()
     wrong = {"access_key": "old", "secret_key": "old", "token": None}
     right = {"access_key": "test", "secret_key": "test", "token": None}
@@ -89,7 +89,7 @@ def test_credentials_that_renew_themselves_are_asked_for_as_they_are_now(folder,
     ],
     ids=["missing", "refused", "no bucket", "unreachable"],
 )
-def test_what_cannot_be_read_is_said_as_boto3_says_it(
+def test_what_cannot_be_read_is_reported_like_boto3_does(
     folder, asked, secret, other, key, kind, said
 ):
     session = boto3.Session("test", secret, region_name="eu-west-2")
@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_said_as_boto3_says_it(
     assert asked == [None]
 
 
-def test_a_role_that_may_no_longer_be_assumed_is_said_as_boto3_says_it(folder, asked):
+def test_a_role_that_may_no_longer_be_assumed_is_reported_like_boto3_does(folder, asked):
     def refused() -> None:
         raise PermanentError("AWS: assuming a role: AccessDenied")
 
@@ -120,7 +120,7 @@ def test_a_role_that_may_no_longer_be_assumed_is_said_as_boto3_says_it(folder, a
     assert asked == [None]
 
 
-def test_after_a_failure_that_boto3_mends_boto3_reads_on(folder, asked):
+def test_after_a_failure_that_boto3_recovers_from_boto3_reads_on(folder, asked):
     landings = folder.landings
     with pytest.raises(LandingDamaged):
         landings.stored("landing/none")

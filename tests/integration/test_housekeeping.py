@@ -296,7 +296,7 @@ POINTS = [
     indirect=["kept_lake"],
     ids=lambda found: found if isinstance(found, str) else f"{found[1]} {found[2]}",
 )
-def test_broken_off_anywhere_the_next_run_goes_on(
+def test_the_next_run_resumes_wherever_the_last_one_was_interrupted(
     lake, warehouse, clean, loading, monkeypatch, point
 ):
     where, name, count = point
@@ -449,7 +449,9 @@ def test_after_any_history_what_is_needed_is_there_and_nothing_else(lake, wareho
     }  # fmt: skip
 
 
-def test_a_role_that_may_not_delete_is_told_so(lake, warehouse, clean, monkeypatch):
+def test_a_role_that_may_not_delete_gets_a_message_that_says_so(
+    lake, warehouse, clean, monkeypatch
+):
     old = land(lake, 30, record(1))
     land(lake, 1, record(2))
     refused = {"Errors": [{"Key": "k", "Code": "AccessDenied"}]}
@@ -470,7 +472,7 @@ def test_a_damaged_manifest_keeps_its_landing(lake, clean):
     assert held_ids(lake) == {damaged.landing_id, newest.landing_id}
 
 
-def test_objects_that_are_no_landing_are_not_touched(lake, clean):
+def test_objects_that_belong_to_no_landing_are_not_touched(lake, clean):
     strays = ("landing/readme.txt", "landing/gauges/kingston/2026-11/notes/a.txt", "docs/a.html")
     for key in strays:
         lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=b"x")

@@ -125,7 +125,7 @@ def test_reload_rebuilds_an_emptied_table_with_the_api_away(wandle, recording, w
     assert {entry["status"] for entry in newest} == {"loaded"}
 
 
-def test_a_partition_that_fails_holds_back_no_other(wandle, api):
+def test_a_partition_that_fails_does_not_block_others(wandle, api):
     wandle("ingest", "police_ward_boundaries", "-c", "sutton")
 
     code, out, err = wandle(
@@ -193,14 +193,14 @@ def test_records_that_break_the_contract_are_listed(wandle, recording, warehouse
     assert (row["source"], row["period"]) == ("police_street_crime", "2017-05")
 
 
-def test_no_landing_to_reload_is_said(wandle):
+def test_a_missing_landing_to_reload_is_reported(wandle):
     code, _, err = wandle("reload", "--all")
 
     assert code == 1
     assert "S3 has no matching landings" in err
 
 
-def test_an_unpublished_month_is_no_failure(wandle, api):
+def test_an_unpublished_month_is_not_a_failure(wandle, api):
     wandle("ingest", "police_ward_boundaries", "-c", "sutton")
 
     code, out, _ = wandle("ingest", "police_street_crime", "-c", "sutton", "-p", "2026-10")
@@ -228,7 +228,7 @@ def test_a_recorded_month_arrives_whole(wandle, monkeypatch):
     assert entry["quarantined"] == 0
 
 
-def test_replay_empties_the_quarantine_once_the_contract_is_mended(wandle, recording, monkeypatch):
+def test_replay_empties_the_quarantine_once_the_contract_is_fixed(wandle, recording, monkeypatch):
     shipped = contracts()["police_street_crime"]
     columns = tuple(
         column.model_copy(update={"pattern": "[c-z-]+"}) if column.name == "category" else column

@@ -126,7 +126,7 @@ def test_after_all_that_the_marts_are_those_of_undisturbed_runs(chaos):
         ),
     ],
 )
-def test_a_job_that_is_not_atomic_is_found_out(chaos, flaw, disturbance):
+def test_a_job_that_is_not_atomic_is_detected(chaos, flaw, disturbance):
     assert flaw in FLAWS
 
     with pytest.raises(NotAsUndisturbed):

@@ -886,7 +886,7 @@ PERSONAL = contract(
 )
 
 
-def test_a_source_with_pseudonyms_needs_the_key_and_loads_anew_with_another(
+def test_a_source_with_pseudonyms_needs_the_key_and_reloads_with_another(
     lake, warehouse, loading, monkeypatch
 ):
     land(lake, PERSONAL, records(1, 2))
@@ -906,7 +906,7 @@ def test_a_source_with_pseudonyms_needs_the_key_and_loads_anew_with_another(
     assert all(len(note) == 64 for (note,) in noted)
 
 
-def test_quarantine_says_who_must_mend_a_record(lake, warehouse, loading):
+def test_quarantine_says_who_must_fix_a_record(lake, warehouse, loading):
     ours = contract(
         column("id", "integer"),
         column("note", pattern="n.", responsible="us"),

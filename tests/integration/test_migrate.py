@@ -118,7 +118,7 @@ def test_a_column_that_left_the_contract_stays_in_the_table(empty, lake):
         ("text", "jsonb"),
     ],
 )
-def test_a_type_that_might_not_hold_what_is_there_is_refused_with_the_way_out(empty, old, new):
+def test_a_type_that_might_not_hold_what_is_there_is_refused_with_how_to_proceed(empty, old, new):
     migrate(empty.admin, [contract(column("a", old), column("note"))], {})
     changed = contract(column("a", new), column("note"), column("depth", "double"))
 
@@ -419,7 +419,7 @@ def test_no_database_is_retryable():
         migrate("postgresql://postgres@127.0.0.1:1/warehouse", [OLD], {})
 
 
-def test_a_refused_contract_is_named_and_holds_back_no_other(empty):
+def test_a_refused_contract_is_named_and_does_not_block_others(empty):
     before, after = contract(name="before"), contract(name="later")
     migrate(empty.admin, [OLD], {})
     narrower = contract(column("id", "integer", required=True), column("note", "date"), key=["id"])

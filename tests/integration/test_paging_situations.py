@@ -124,7 +124,7 @@ def test_a_link_in_a_field_with_a_dot_in_its_name(api, fetch, counted):
 
 
 @pytest.mark.parametrize("more", ["", "exceededTransferLimit"])
-def test_a_server_that_gives_fewer_records_than_asked_for(api, fetch, more):
+def test_a_server_that_gives_fewer_records_than_requested(api, fetch, more):
     found = rows(*range(1, 9))
 
     def answer(asked: Asked) -> Reply:
@@ -314,7 +314,7 @@ def test_a_fetch_that_was_interrupted_while_paging_resumes_at_the_first_missing_
     assert [asked.values["offset"] for asked in api.asked] == ["6", "7"]
 
 
-def test_a_page_that_comes_again_after_the_interruption_is_a_circle(api, fetch):
+def test_a_page_that_comes_again_after_the_interruption_is_a_loop(api, fetch):
     described = source(OFFSET | {"size": 2})
     api.on("/things$", lambda asked: reply(items=sliced(asked, rows(1, 2, 3, 4, 5))))
     interrupted(api, fetch, described, 2)

@@ -398,7 +398,7 @@ def test_doctor_names_a_role_that_changed_its_password_and_up_lets_it_in_again(
     assert platform.doctor(settings) == []
 
 
-def test_doctor_names_a_dead_service_a_wrong_folder_and_how_to_mend_them(settings, said):
+def test_doctor_names_a_dead_service_a_wrong_folder_and_how_to_fix_them(settings, said):
     kill(settings, "triggerer")
 
     found = platform.doctor(settings.model_copy(update={"payloads": Path("/usr/lib")}))
@@ -419,7 +419,7 @@ def test_down_leaves_no_process_and_no_port(settings, said):
     assert time.monotonic() - began < 60
 
 
-def test_down_of_what_is_down_is_no_error(settings, said):
+def test_down_of_what_is_down_is_not_an_error(settings, said):
     lines = []
 
     platform.down(settings, report=lines.append)

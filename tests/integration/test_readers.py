@@ -116,7 +116,7 @@ def test_readers_of_raw_staging_and_marts_never_notice_a_hundred_reloads(lake, m
     assert {row[0] for row in seen["mart"].answers} == {SIZES["A"]}
 
 
-def test_readers_of_marts_never_notice_that_they_are_built_anew(lake, modelled, crimes, dbt_of):
+def test_readers_of_marts_never_notice_that_they_are_built_again(lake, modelled, crimes, dbt_of):
     dbt = dbt_of(modelled)
 
     with reading(**readers_of(modelled)) as seen:
@@ -146,7 +146,7 @@ def test_a_long_read_of_a_mart_makes_its_build_wait_and_no_other_reader(
     assert {row[0] for row in seen["mart"].answers} == {*SIZES.values()}
 
 
-def test_a_reader_that_would_see_half_a_load_is_found_out(lake, modelled, crimes):
+def test_a_reader_that_would_see_half_a_load_is_detected(lake, modelled, crimes):
     with reading(**readers_of(modelled)) as seen:
         modelled.query(f"delete from raw.{CRIME.name} where _record_no > 50")
         reload(lake, modelled, crimes["A"])
@@ -154,7 +154,7 @@ def test_a_reader_that_would_see_half_a_load_is_found_out(lake, modelled, crimes
     assert not seen["raw"].answers <= {(size, 1) for size in SIZES.values()}
 
 
-def test_a_reader_that_waits_is_found_out(modelled, crimes):
+def test_a_reader_that_waits_is_detected(modelled, crimes):
     with reading(**readers_of(modelled)) as seen, psycopg.connect(modelled.admin) as rude:
         rude.execute("lock table marts.ward_crime_monthly in access exclusive mode")
         rude.execute("select pg_sleep(1.5)")

@@ -136,7 +136,7 @@ def test_what_was_lost_is_restored_where_the_newest_landing_is_refused(
     ]
 
 
-def test_what_is_damaged_or_strange_in_s3_holds_back_no_other(
+def test_what_is_damaged_or_strange_in_s3_does_not_block_others(
     wandle, bucket, lake, warehouse, gauges
 ):
     land(lake, gauges, [{"id": 1}])

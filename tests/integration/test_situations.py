@@ -322,7 +322,7 @@ def test_05_whole_numbers_or_fractions_by_luck(recorded, api, ingest, warehouse)
     ]
 
 
-def test_06_sentinels_and_broken_gauges_are_no_readings(recorded, api, ingest, warehouse):
+def test_06_sentinels_and_broken_gauges_are_not_readings(recorded, api, ingest, warehouse):
     api.on("/gauges$", recording(recorded, LEVELS))
 
     entry = ingest(LATEST)
@@ -547,7 +547,7 @@ def test_14_a_time_has_no_zone_and_its_offset_lies(recorded, api, ingest, wareho
     ]
 
 
-def test_14_the_weather_is_asked_for_without_an_offset(api, ingest):
+def test_14_the_weather_is_requested_without_an_offset(api, ingest):
     api.on("/archive$", hours("2026-07-10"))
 
     assert ingest(WEATHER, "2026-07-10")["loaded"] == 48

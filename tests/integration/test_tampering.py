@@ -250,7 +250,7 @@ def test_the_same_landing_undamaged_is_loaded(lake, warehouse, loading):
     assert (loading()["loaded"], warehouse.value("select count(*) from ops.quarantine")) == (2, 1)
 
 
-def test_after_a_damaged_landing_was_mended_it_is_loaded(lake, bucket, warehouse, loading):
+def test_after_a_damaged_landing_was_fixed_it_is_loaded(lake, bucket, warehouse, loading):
     manifest = land(lake, GAUGES, *PAGES)
     key = prefix_of(manifest) + "0002.json.gz"
     whole = bucket.body(key)
@@ -276,7 +276,7 @@ def test_a_landing_without_a_manifest_is_never_loaded(lake, bucket, warehouse, l
     assert warehouse.query("select status, landing_id from ops.load") == [("failed", "")]
 
 
-def test_a_damaged_landing_holds_back_no_other_partition_of_a_reload(lake, bucket, warehouse):
+def test_a_damaged_landing_does_not_block_other_partitions_of_a_reload(lake, bucket, warehouse):
     crime = [{"id": 1, "category": "burglary", "month": "2017-05", "persistent_id": ""}]
     ward = {"ward.code": "E05000400", "ward.name": "Alexandra"}
     damaged, _ = (land(lake, CRIME, crime, council=name, context=ward) for name in COUNCILS)

@@ -357,7 +357,7 @@ def test_a_retry_keeps_nothing_from_before_a_load(warehouse, make):
     assert done.kept == 0
 
 
-def test_a_failed_layer_of_marts_starts_anew_after_the_layer_below_was_built(warehouse, make):
+def test_a_failed_layer_of_marts_starts_again_after_the_layer_below_was_built(warehouse, make):
     warehouse.add_crimes({"id": 1})
     make("staging")
     warehouse.run("create view marts.ward_crime_monthly as select 1 as x")
@@ -371,7 +371,7 @@ def test_a_failed_layer_of_marts_starts_anew_after_the_layer_below_was_built(war
     assert done.kept == 0
 
 
-def test_a_run_of_another_id_starts_anew(warehouse, make):
+def test_a_run_of_another_id_starts_again(warehouse, make):
     warehouse.add_crimes({"id": 1, "category": None})
     with pytest.raises(BuildFailed):
         make("staging")
@@ -462,12 +462,14 @@ def test_a_raw_table_that_is_missing_names_the_command(warehouse, make):
         make("staging")
 
 
-def test_a_database_that_is_away_is_retryable(home):
+def test_a_database_that_is_down_is_retryable(home):
     with pytest.raises(ServiceUnavailable):
         build("staging", dsn="postgresql://x@127.0.0.1:1/warehouse", run_id="run", home=home)
 
 
-def test_a_connection_lost_while_building_is_retryable_and_the_retry_goes_on(warehouse, make, home):
+def test_a_connection_lost_while_building_is_retryable_and_the_retry_continues(
+    warehouse, make, home
+):
     warehouse.add_crimes({"id": 1})
     # Not volatile, so that only the mart that looks at the column calls it.
     warehouse.run(

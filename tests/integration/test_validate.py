@@ -53,7 +53,7 @@ def test_without_a_database_the_rest_is_compared_and_it_says_so():
     assert "WANDLE_LOADER_DSN" in found.without_database
 
 
-def test_a_database_that_does_not_answer_is_said_not_to_be_looked_at():
+def test_a_database_that_does_not_answer_is_said_not_to_be_checked():
     found = validate("postgresql://wandle_loader@127.0.0.1:1/warehouse")
 
     assert found.differences == ()

@@ -177,7 +177,7 @@ def test_a_manifest_that_cannot_be_read_is_found(verified, bucket, loaded):
 
 
 @pytest.mark.parametrize("page", ["0001.json.gz", "0002.json.gz"])
-def test_a_damaged_page_is_found_if_pages_are_looked_at(verified, bucket, loaded, page):
+def test_a_damaged_page_is_found_if_pages_are_checked(verified, bucket, loaded, page):
     body = bytearray(bucket.body(prefix_of(loaded) + page))
     body[-9] ^= 1
     bucket.put(prefix_of(loaded) + page, bytes(body))
@@ -217,7 +217,7 @@ TAMPERING = {
 
 
 @pytest.mark.parametrize("statement", TAMPERING)
-def test_rows_that_are_not_those_of_the_ledger_are_found_and_mended(
+def test_rows_that_are_not_those_of_the_ledger_are_found_and_repaired(
     verified, lake, warehouse, loaded, statement
 ):
     warehouse.query(statement)
@@ -269,12 +269,12 @@ def test_a_choice_looks_at_nothing_else(verified, warehouse, loaded):
     assert the(verified(source="gauges", period="2017-05")).kind == "row count"
 
 
-def test_nothing_to_compare_is_no_success(verified):
+def test_nothing_to_compare_is_not_a_success(verified):
     with pytest.raises(PermanentError, match="no matching partitions in S3 or the warehouse"):
         verified()
 
 
-def test_what_could_not_be_compared_is_said(verified, bucket, loaded):
+def test_what_could_not_be_compared_is_reported(verified, bucket, loaded):
     bucket.put("landing/gauges/sutton/May/x/manifest.json", b"{}")
 
     said = " ".join(verified().passed_over)

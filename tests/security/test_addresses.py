@@ -113,7 +113,7 @@ def _connecting(monkeypatch: Any) -> list[str]:
     return tried
 
 
-def test_a_name_is_resolved_once_and_only_what_was_looked_at_is_connected_to(monkeypatch):
+def test_a_name_is_resolved_once_and_only_what_was_checked_is_connected_to(monkeypatch):
     """DNS rebinding: a public address when it is looked at, a private one when it is used."""
     asked = _resolving(monkeypatch, ["8.8.8.8"], ["127.0.0.1"])
     tried = _connecting(monkeypatch)

@@ -222,7 +222,7 @@ def taking_everything(database: Any, role: str) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("role", READERS)
-def test_loads_builds_and_migrations_go_on_whatever_a_reader_locks(
+def test_loads_builds_and_migrations_continue_whatever_a_reader_locks(
     lake, modelled, monkeypatch, role
 ):
     monkeypatch.setattr(lock, "LOAD_WAIT_SECONDS", 2)
@@ -399,7 +399,7 @@ def test_a_mart_is_replaced_although_a_reader_holds_it_and_comes_back(built, rol
     assert database.value("select 'marts.ward_crime_monthly'::regclass::oid") != before
 
 
-def test_a_build_names_who_holds_a_mart_if_that_is_no_reader(built):
+def test_a_build_names_who_holds_a_mart_if_that_is_not_a_reader(built):
     database, build = built
 
     with psycopg.connect(database.admin, application_name="pg_dump") as other:
@@ -471,7 +471,7 @@ def test_no_role_gets_into_the_databases_beside_the_warehouse(modelled, role, da
          "it may SELECT ops.partition_lock"),
     ],
 )  # fmt: skip
-def test_the_check_of_grants_finds_a_reader_that_may_more(modelled, grant, revoke, said):
+def test_the_check_of_grants_finds_a_reader_with_more_rights(modelled, grant, revoke, said):
     name = sql.Identifier(modelled.name)
     with psycopg.connect(modelled.admin, autocommit=True) as connection:
         connection.execute(sql.SQL(grant).format(name))

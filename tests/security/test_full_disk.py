@@ -93,7 +93,7 @@ def named(said: str, disk: Path) -> bool:
     return f"on the disk {disk}" in said and "free of 8.0 MB" in said
 
 
-def test_with_a_full_disk_the_platform_can_be_stopped_and_later_goes_on(disk):
+def test_with_a_full_disk_the_platform_can_be_stopped_and_later_continues(disk):
     home = disk / "home"
     begun = wandle(home, "sandbox")
     assert begun.returncode == 0, begun.stderr

@@ -106,7 +106,7 @@ def test_a_thousand_headers_are_refused():
     ],
 )
 @pytest.mark.parametrize("paged", [False, True])
-def test_a_header_that_means_nothing_is_no_error_of_ours(header, paged):
+def test_a_header_that_means_nothing_is_not_an_error_of_ours(header, paged):
     """It is left aside, or refused in a sentence; never a traceback."""
     paging = {"paging": {"kind": "link", "next": "header"}} if paged else {}
     asked = source(extract=paging)
@@ -128,7 +128,7 @@ def test_a_header_that_means_nothing_is_no_error_of_ours(header, paged):
      f"Fri, {'9' * 5000} Dec 1999", "", " ", "Thu, 01 Jan 1970 00:00:00 -99999999999999999999"],
 )  # fmt: skip
 @pytest.mark.parametrize("code", [202, 429, 503])
-def test_a_time_to_come_back_that_means_nothing_is_no_error_of_ours(value, code):
+def test_a_time_to_come_back_that_means_nothing_is_not_an_error_of_ours(value, code):
     with (
         hostile(lambda path, send: send(status(code, f"Retry-After: {value}"))) as server,
         quickly_and_flatly(30),
@@ -148,7 +148,7 @@ def test_a_time_to_come_back_that_means_nothing_is_no_error_of_ours(value, code)
      b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
      b"\x16\x03\x01\x02\x00", b""],
 )  # fmt: skip
-def test_what_is_no_http_is_no_error_of_ours(beginning_of_answer):
+def test_what_is_not_a_http_is_not_an_error_of_ours(beginning_of_answer):
     with (
         hostile(lambda path, send: send(beginning_of_answer)) as server,
         quickly_and_flatly(),
@@ -249,7 +249,7 @@ LINKS = [
 
 @pytest.mark.parametrize("found", LINKS)
 @pytest.mark.parametrize("kind", ["cursor", "link"])
-def test_a_next_page_that_cannot_be_asked_for_is_refused_before_the_page_is_landed(kind, found):
+def test_a_next_page_that_cannot_be_requested_is_refused_before_the_page_is_landed(kind, found):
     body = json.dumps({"items": [{"id": 1, "note": "n"}], "next": found}).encode()
     paging = {"kind": kind, "next": "next"} | ({"parameter": "after"} if kind == "cursor" else {})
 
@@ -437,7 +437,7 @@ def test_a_zip_file_of_a_hundred_thousand_members_is_refused(kind):
         fetch(source(kind), server)
 
 
-def test_a_damaged_zip_file_is_no_error_of_ours():
+def test_a_damaged_zip_file_is_not_an_error_of_ours():
     """Any byte of it may be wrong."""
     body = zipped(("body", records("json", "n" * 50)))
     layout, told = source().layout(), set()

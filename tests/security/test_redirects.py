@@ -125,7 +125,7 @@ def test_redirects_without_end_are_refused(api):
     "location",
     ["/v1/gauges/", "/v2/gauges", "http://api.test/v1/gauges", "?page=2", "/v1/gauges?Month=1"],
 )
-def test_a_redirect_that_drops_what_was_asked_for_is_refused(api, location):
+def test_a_redirect_that_drops_what_was_requested_is_refused(api, location):
     redirect(api, location)
 
     with pytest.raises(SourceRejected, match="without the parameters month, so that something"):

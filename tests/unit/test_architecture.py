@@ -159,7 +159,7 @@ def test_an_arrow_that_no_import_uses_is_named():
     assert unused_arrows(list(imports()), diagram) == ["include.landing -> include.councils"]
 
 
-def test_the_arrows_form_no_circle():
+def test_the_arrows_form_no_cycle():
     arrows = rooms()["imports"]
 
     assert [room for room in arrows if room in reachable(room, arrows)] == []

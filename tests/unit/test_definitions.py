@@ -105,7 +105,7 @@ def test_a_key_given_twice_is_named_with_its_line(tmp_path):
     "text",
     ["name: [", "- a\n- b\n", "", "name: gauges\n[a]: b\n", "start: 2017-02-30\n", "a: \t\x00b\n"],
 )
-def test_what_is_no_mapping_in_yaml_is_refused_with_the_file(tmp_path, text):
+def test_what_is_not_a_mapping_in_yaml_is_refused_with_the_file(tmp_path, text):
     refusal(write(tmp_path, text))
 
 
@@ -189,7 +189,7 @@ def test_the_name_uk_is_kept_for_sources_without_a_council(tmp_path):
     assert "line 1, field `name`: 'uk' is reserved for sources without a council." in said
 
 
-def test_a_ward_that_stands_twice_is_named(tmp_path):
+def test_a_ward_that_is_listed_twice_is_named(tmp_path):
     path = write(tmp_path, council_fields("E05000001", "E05000001"), "smallville")
 
     assert "code 'E05000001' appears twice" in refusal(path, Council)

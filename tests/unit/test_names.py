@@ -34,7 +34,7 @@ def test_nothing_below_include_or_dags_names_a_source():
     assert found == [], "What a source needs belongs in its contract, include/sources/*.yaml."
 
 
-def test_a_name_is_found_wherever_it_stands():
+def test_a_name_is_found_wherever_it_is():
     text = 'a = 1\nif contract.name == "river_levels":\n    RIVER_LEVELS_LIMIT = 3\n'
 
     assert lines_that_name(text, ["river_levels", "rain"]) == [

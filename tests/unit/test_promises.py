@@ -86,11 +86,11 @@ def test_every_line_of_the_lists_is_read(listed):
         "tests/test_promises.py::test_every_promise_has_tests",
     ],
 )
-def test_a_test_that_is_not_there_is_found_out(made_up):
+def test_a_test_that_is_not_there_is_detected(made_up):
     assert missing({1: [made_up]}) == [made_up]
 
 
-def test_a_promise_without_tests_is_found_out():
+def test_a_promise_without_tests_is_detected():
     text = "## 1. One\n\n- `tests/unit/test_promises.py::test_of_one`\n\n## 2. Two\n\nWords.\n"
 
     assert promises(text) == {1: ["tests/unit/test_promises.py::test_of_one"], 2: []}

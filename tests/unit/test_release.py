@@ -189,7 +189,7 @@ jobs:
 
 
 @pytest.mark.parametrize("program", [("zizmor", "--offline", "--quiet"), ("jactionlint",)])
-def test_the_checks_of_workflows_say_no_to_a_careless_one(tmp_path, program):
+def test_the_checks_of_workflows_refuse_a_careless_one(tmp_path, program):
     careless = tmp_path / ".github" / "workflows" / "careless.yml"
     careless.parent.mkdir(parents=True)
     careless.write_text(CARELESS, encoding="utf-8")

@@ -59,7 +59,7 @@ def test_live_is_off_unless_it_is_on(monkeypatch, value, live):
 
 
 @pytest.mark.parametrize("empty", ["WANDLE_PAYLOADS", "WANDLE_HOME"])
-def test_an_empty_folder_is_none_that_was_given(monkeypatch, empty):
+def test_an_empty_folder_counts_as_not_given(monkeypatch, empty):
     monkeypatch.setenv(empty, "")
 
     settings = Settings.read()

@@ -54,7 +54,7 @@ def command(request) -> str:
     return request.param
 
 
-def test_a_command_stands_in_a_group_of_the_help(command):
+def test_a_command_is_in_a_group_of_the_help(command):
     assert COMMANDS[command].rich_help_panel
 
 

@@ -60,7 +60,7 @@ def test_a_set_that_ends_before_it_begins_is_refused():
         (NEW | {"police_neighbourhood": "E05000001"}, "police_neighbourhood 'E05000001'"),
     ],
 )
-def test_a_ward_that_stands_twice_is_refused(second, field):
+def test_a_ward_that_is_listed_twice_is_refused(second, field):
     with pytest.raises(ValidationError, match=f"{field} appears twice"):
         Council.model_validate(
             council_fields(ward_sets=[{"from": "2013-01-01", "wards": [OLD, second]}])

@@ -193,7 +193,7 @@ def test_a_429_that_says_something_else_is_asked_again(api, pauses):
     assert len(pauses) == 1
 
 
-def test_an_address_is_told_without_its_query(api, pauses):
+def test_an_address_is_shown_without_its_query(api, pauses):
     api.get(f"{URL}?key=secret", status=404)
     linked = REQUEST.model_copy(update={"url": f"{URL}?key=secret", "query": {}})
 
@@ -219,7 +219,7 @@ def test_no_answer_is_retryable_and_named_without_the_query(api, pauses, failure
     assert len(pauses) == 1
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(api, pauses):
+def test_an_answer_that_breaks_off_is_requested_again(api, pauses):
     api.get(
         URL, body=b"[1, 2", headers={"Content-Length": "500"}, auto_calculate_content_length=False
     )
@@ -229,7 +229,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(api, pauses):
     assert len(pauses) == 1
 
 
-def test_what_the_check_calls_cut_short_is_asked_for_again(api):
+def test_what_the_check_calls_cut_short_is_requested_again(api):
     api.get(URL, body=b"[")
     api.get(URL, body=b"[]")
 

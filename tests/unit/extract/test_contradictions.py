@@ -34,7 +34,7 @@ def test_an_api_that_ignores_the_offset_is_noticed_whatever_else_it_says(paged_a
     assert len(paged_api.asked) == 4
 
 
-def test_rows_that_moved_by_a_whole_page_once_are_no_circle(paged_api):
+def test_rows_that_moved_by_a_whole_page_once_are_not_a_loop(paged_api):
     found = list(ROWS)
 
     def respond(query: dict[str, str]) -> Any:
@@ -169,7 +169,7 @@ def test_without_a_key_equal_records_of_one_page_are_all_counted(paged_api):
 
 
 @pytest.mark.parametrize("path", ["absent.total", "items", "word"])
-def test_a_total_that_is_none_is_unexpected(paged_api, path):
+def test_a_value_that_cannot_be_a_total_is_unexpected(paged_api, path):
     paged_api.answers(lambda query: slices(query, ROWS, {"word": "many"}))
 
     with pytest.raises(UnexpectedPayload, match=f"number of records at '{path}'"):
@@ -198,7 +198,7 @@ def test_a_total_that_keeps_changing_is_named(paged_api):
         fetch(paged(COUNTED))
 
 
-def test_a_page_that_went_missing_once_is_asked_for_again(paged_api):
+def test_a_page_that_went_missing_once_is_requested_again(paged_api):
     def respond(query: dict[str, str]) -> Any:
         missing = len(paged_api.asked) == 2
         found = {"items": []} if missing else slices(query, ROWS)
@@ -261,7 +261,7 @@ def test_where_the_contract_allows_it_records_may_come_again(paged_api):
     assert len(records(fetch(paged(SHORT | {"may_repeat": True})))) == 5
 
 
-def test_a_key_from_the_request_tells_no_records_apart(paged_api):
+def test_a_key_from_the_request_distinguishes_no_records(paged_api):
     paged_api.answers(lambda query: slices(query, ROWS))
     columns = (column("council", request="council.name"), column("id", "integer"))
 
@@ -269,7 +269,7 @@ def test_a_key_from_the_request_tells_no_records_apart(paged_api):
         assert records(fetch(paged(OFFSET, columns=list(columns), key=key))) == ROWS
 
 
-def test_records_without_the_key_are_told_apart_as_a_whole(paged_api):
+def test_records_without_the_key_are_distinguished_as_a_whole(paged_api):
     found = [{"id": None, "note": "a"}, {"note": "b"}, {"note": "c"}]
     paged_api.answers(lambda query: slices(query, found))
 
@@ -314,7 +314,7 @@ def test_passes_that_all_have_a_contradiction_name_it(paged_api):
         fetch(paged(MOVING | {"may_repeat": False}))
 
 
-def test_a_record_that_stands_twice_is_not_the_same_as_once(paged_api):
+def test_a_record_that_is_listed_twice_is_not_the_same_as_once(paged_api):
     paged_api.answers(lambda query: {"items": ROWS[:1] * (2 if len(paged_api.asked) == 1 else 1)})
 
     pages = fetch(paged(MOVING | {"size": 5}))

@@ -131,7 +131,7 @@ def test_a_source_that_refuses_every_part_is_down_rather_than_the_area_too_large
     assert len(asked) == 13
 
 
-def test_a_period_that_is_not_there_is_told_apart(api):
+def test_a_period_that_is_not_there_is_distinguished(api):
     answers(api, lambda form: (404, "Not found"))
 
     with pytest.raises(NotPublished) as caught:
@@ -160,7 +160,7 @@ def test_every_unknown_ward_is_named_in_one_message(api):
     assert WARDS[1] not in said
 
 
-def test_pages_that_are_there_already_are_not_asked_for(api):
+def test_pages_that_are_there_already_are_not_requested(api):
     asked: list[str] = []
     answers(api, lambda form: asked.append(form["w"]) or (200, "[]"))  # type: ignore[func-returns-value]
 
@@ -182,7 +182,7 @@ def test_a_landed_part_tells_that_its_area_was_split(api):
     assert pages[1].facts.label == f"{WARDS[0]}/2"
 
 
-def test_a_landed_page_that_answers_another_request_is_asked_for_again_and_those_after_it(api):
+def test_a_landed_page_that_answers_another_request_is_requested_again_and_those_after_it(api):
     answers(api, lambda form: (200, "[]"))
     landed = tuple(before(ward, ward, SQUARE) for ward in WARDS)
 
@@ -199,7 +199,7 @@ CUT_SHORT = {
 
 
 @pytest.mark.parametrize("body", CUT_SHORT.values(), ids=CUT_SHORT)
-def test_a_body_that_is_cut_short_is_asked_for_again_and_then_named(api, body):
+def test_a_body_that_is_cut_short_is_requested_again_and_then_named(api, body):
     asked: list[str] = []
     answers(api, lambda form: asked.append(form["w"]) or (200, body))  # type: ignore[func-returns-value]
 
@@ -217,7 +217,7 @@ def test_a_body_that_is_cut_short_once_does_no_harm(api, body):
     assert [page.facts.records for page in fetch()] == [1, 1, 1]
 
 
-def test_a_body_in_another_shape_is_named_and_not_asked_for_again(api):
+def test_a_body_in_another_shape_is_named_and_not_requested_again(api):
     asked: list[str] = []
     answers(api, lambda form: asked.append(form["w"]) or (200, '{"error": 1}'))  # type: ignore[func-returns-value]
 

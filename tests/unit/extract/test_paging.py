@@ -35,7 +35,7 @@ def capped(query: dict[str, str], most: int = 2, extra: Any = None) -> Any:
 # --- offsets and page numbers ----------------------------------------------------------------
 
 
-def test_offsets_go_on_until_an_empty_page(paged_api):
+def test_offsets_continue_until_an_empty_page(paged_api):
     paged_api.answers(lambda query: slices(query, ROWS))
 
     pages = fetch(paged(OFFSET))
@@ -101,7 +101,7 @@ def test_a_status_ends_the_pages_where_the_contract_says_so(paged_api, status):
     assert len(pages) == 2
 
 
-def test_that_status_is_no_end_before_the_first_page(paged_api):
+def test_that_status_is_not_an_end_before_the_first_page(paged_api):
     paged_api.answers(lambda query: 404)
 
     with pytest.raises(SourceRejected, match="HTTP 404"):
@@ -182,7 +182,7 @@ def test_a_status_that_ends_what_says_more_is_retryable(paged_api):
         fetch(paged(OFFSET | {"more": "more", "end_status": [404]}))
 
 
-def test_a_flag_that_is_none_is_unexpected(paged_api):
+def test_a_value_that_cannot_be_a_flag_is_unexpected(paged_api):
     paged_api.answers(lambda query: {"items": [], "more": "perhaps"})
 
     with pytest.raises(UnexpectedPayload, match="expected true or false at 'more', found str"):
@@ -193,7 +193,7 @@ def test_a_flag_that_is_none_is_unexpected(paged_api):
 
 
 @pytest.mark.parametrize("last", [None, "", False, "absent"])
-def test_cursors_go_on_until_there_is_none(paged_api, last):
+def test_cursors_continue_until_there_is_none(paged_api, last):
     following = {"": ("b", 1), "b": (7, 2), "7": (last, 3)}
 
     def respond(query: dict[str, str]) -> Any:
@@ -241,7 +241,7 @@ def test_where_every_page_names_a_next_one_an_empty_page_is_the_last(paged_api):
     assert records(fetch(paged(CURSOR | {"last_page": "empty"}))) == ROWS
 
 
-def test_a_cursor_that_is_none_is_unexpected(paged_api):
+def test_a_value_that_cannot_be_a_cursor_is_unexpected(paged_api):
     paged_api.answers(lambda query: {"items": [], "meta": {"cursor": {"a": 1}}})
 
     with pytest.raises(UnexpectedPayload, match=r"the next cursor at 'meta\.cursor', found dict"):
@@ -394,7 +394,7 @@ def test_pages_may_be_parts_and_the_last_must_reach_the_end(paged_api):
         fetch(paged(SHORT))
 
 
-def test_an_empty_page_does_not_end_what_a_part_says_goes_on(paged_api):
+def test_an_empty_page_does_not_end_what_a_part_says_continues(paged_api):
     def respond(query: dict[str, str]) -> Any:
         start = int(query["_offset"])
         if start >= 4:
@@ -450,7 +450,7 @@ def test_a_206_that_is_the_whole_is_read(paged_api, content_range):
     assert (page.facts.records, page.facts.status) == (2, 206)
 
 
-def test_a_status_that_means_empty_brings_no_page_and_is_told(paged_api):
+def test_a_status_that_means_empty_brings_no_page_and_is_reported(paged_api):
     paged_api.answers(lambda query: 204)
 
     (said,) = fetch(contract(extract=extracting(answers={"empty": [204]})))

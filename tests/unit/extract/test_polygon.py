@@ -56,7 +56,7 @@ def test_an_area_that_falls_apart_gives_each_part():
     assert len(halves(across)) == 4
 
 
-def test_a_ring_that_crosses_itself_is_mended():
+def test_a_ring_that_crosses_itself_is_repaired():
     bow_tie = "0,0:2,2:2,0:0,2"
 
     assert sum(parse(piece).area for piece in halves(bow_tie)) == pytest.approx(2.0)

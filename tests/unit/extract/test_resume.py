@@ -165,7 +165,7 @@ def test_a_landed_page_that_is_damaged_is_fetched_again_with_those_after_it(page
 # --- what is landed is checked against what follows ------------------------------------------
 
 
-def test_the_same_records_as_on_a_landed_page_are_a_circle(paged_api):
+def test_the_same_records_as_on_a_landed_page_are_a_loop(paged_api):
     pages = interrupted(paged_api, any_kind, OFFSET, 2)
     paged_api.answers(lambda query: {"at": len(paged_api.asked), "items": ROWS[:2]})
 
@@ -173,7 +173,7 @@ def test_the_same_records_as_on_a_landed_page_are_a_circle(paged_api):
         fetch(paged(OFFSET), landed(pages))
 
 
-def test_a_cursor_that_a_landed_page_named_is_a_circle(paged_api):
+def test_a_cursor_that_a_landed_page_named_is_a_loop(paged_api):
     pages = interrupted(paged_api, any_kind, CURSOR, 2)
     paged_api.answers(lambda query: {"items": rows(len(paged_api.asked)), "meta": {"cursor": "2"}})
 

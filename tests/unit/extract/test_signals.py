@@ -39,7 +39,7 @@ URL = "https://api.test/v1/gauges?page=2"
         f'<https://api.test/v1/a,b;c=1?q=<d>; rel="prev",,<{URL}>; crossorigin; rel="next",',
     ],
 )
-def test_the_next_page_stands_in_the_header_link(header):
+def test_the_next_page_is_in_the_header_link(header):
     assert next_link(header) == URL
 
 
@@ -75,7 +75,7 @@ def test_two_next_pages_are_not_one():
         ("total", {"total": 4, "total_was_estimated": True}),
     ],
 )
-def test_a_total_that_is_a_lower_bound_or_an_estimate_is_no_total(paged_api, path, total):
+def test_a_total_that_is_a_lower_bound_or_an_estimate_is_not_a_total(paged_api, path, total):
     paged_api.answers(lambda query: slices(query, ROWS, total))
 
     with pytest.raises(UnexpectedPayload, match="it is an estimate or a lower bound"):
@@ -90,7 +90,7 @@ def test_a_total_that_is_exact_ends_the_pages(paged_api, exact):
 
 
 @pytest.mark.parametrize("total", [-1, "unknown", "1,234", 5.0, True, [5], {"value": 5}])
-def test_a_total_that_is_no_number_is_unexpected(paged_api, total):
+def test_a_total_that_is_not_a_number_is_unexpected(paged_api, total):
     paged_api.answers(lambda query: slices(query, ROWS, {"total": total}))
 
     with pytest.raises(UnexpectedPayload, match="expected a number of records at 'total'"):
@@ -155,7 +155,7 @@ def test_an_answer_that_names_no_other_page_is_all_of_it(paged_api, sign):
     assert records(fetch(SINGLE)) == ROWS
 
 
-def test_records_are_no_signs(paged_api):
+def test_records_are_not_signs(paged_api):
     found = [{"id": 1, "next": URL, "has_more": True, "count": 9}]
     paged_api.answers(lambda query: {"items": found})
     assert records(fetch(SINGLE)) == found
@@ -185,7 +185,7 @@ def test_a_header_link_to_another_page_is_a_sign_too(paged_api):
         (r"a\.b.next", ({"items": ROWS, "a.b": {"next": URL}}, {})),
     ],
 )
-def test_the_contract_can_say_that_it_is_no_sign(paged_api, ignored, answer):
+def test_the_contract_can_say_that_it_is_not_a_sign(paged_api, ignored, answer):
     paged_api.answers(lambda query: answer)
 
     source = contract(
@@ -212,7 +212,7 @@ def test_a_page_is_not_the_last_where_another_field_names_a_next_one(paged_api, 
     ],
     ids=["total", "flag", "empty page"],
 )
-def test_a_next_page_is_no_sign_behind_what_proves_the_end(paged_api, paging, proof):
+def test_a_next_page_is_not_a_sign_behind_what_proves_the_end(paged_api, paging, proof):
     paged_api.answers(lambda query: slices(query, ROWS, {"next": URL} | proof))
 
     assert records(fetch(paged(paging))) == ROWS
@@ -285,7 +285,7 @@ def test_fewer_records_than_an_answer_declares_are_not_all(paged_api, path, besi
     ],
     ids=str,
 )
-def test_a_total_that_is_reached_or_of_something_else_is_no_sign(paged_api, beside):
+def test_a_total_that_is_reached_or_of_something_else_is_not_a_sign(paged_api, beside):
     paged_api.answers(lambda query: around("items", ROWS, beside))
 
     assert records(fetch(SINGLE)) == ROWS

@@ -87,7 +87,7 @@ def test_an_answer_that_takes_too_long_to_prepare_fails_at_once(api, pauses):
     assert pauses == []
 
 
-def test_a_url_that_is_none_is_an_error_of_the_contract(api):
+def test_an_invalid_url_is_an_error_of_the_contract(api):
     with pytest.raises(SourceRejected, match="is not a valid URL"):
         ask(REQUEST.model_copy(update={"url": "https://"}))
 

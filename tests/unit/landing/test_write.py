@@ -122,7 +122,7 @@ def test_a_landing_is_unfinished_until_its_manifest_is_written(landings):
     assert landings.finished(WHERE) == [landing.landing_id]
 
 
-def test_an_interrupted_landing_gives_back_its_pages(landings):
+def test_an_interrupted_landing_returns_its_pages(landings):
     landing = draft(landings)
     added = [add(landing, b"[1]", ward="Č"), add(landing, b"[2, 3]", 2)]
 
@@ -158,7 +158,7 @@ def test_a_page_whose_next_cursor_is_too_long_to_be_kept_is_not_resumed(landings
     assert len(draft(landings).landed) == 1
 
 
-def test_an_interrupted_landing_gives_back_the_bodies_of_its_pages(landings):
+def test_an_interrupted_landing_returns_the_bodies_of_its_pages(landings):
     landing = draft(landings)
     for body in (b"[1]", b"[2, 3]"):
         add(landing, body)
@@ -168,7 +168,7 @@ def test_an_interrupted_landing_gives_back_the_bodies_of_its_pages(landings):
     assert [resumed.reread(number).read() for number in (1, 2)] == [b"[1]", b"[2, 3]"]
 
 
-def test_a_page_of_an_interrupted_landing_that_was_damaged_is_not_given_back(landings):
+def test_a_page_of_an_interrupted_landing_that_was_damaged_is_not_returned(landings):
     landing = draft(landings)
     add(landing, b"[1]")
     add(landing, b"[2]")
@@ -249,12 +249,12 @@ def test_the_pages_hash_depends_on_bytes_order_and_context(landings):
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"format": 1}', b'{"format": "x"}'])
-def test_what_is_no_manifest_is_named(body):
+def test_what_is_not_a_manifest_is_named(body):
     with pytest.raises(LandingDamaged, match="s3://b/k: not a manifest"):
         read_manifest("s3://b/k", body)
 
 
-def test_a_newer_manifest_is_told_from_a_wrong_one():
+def test_a_newer_manifest_is_distinguished_from_a_wrong_one():
     with pytest.raises(LandingDamaged, match="format 7 is newer than this version reads"):
         read_manifest("s3://b/k", b'{"format": 7, "what": "ever"}')
 
@@ -279,7 +279,7 @@ def refused(code: str, status: int) -> ClientError:
     ],
     ids=str,
 )
-def test_a_failure_of_s3_says_which_kind_it_is(failure, ours):
+def test_a_failure_of_s3_names_its_kind(failure, ours):
     with pytest.raises(ours, match="S3: writing it: ") as caught, s3_errors("S3: writing it"):
         raise failure
 

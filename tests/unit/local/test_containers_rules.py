@@ -216,7 +216,7 @@ def test_the_editors_container_installs_what_make_installs_and_points_at_what_is
         assert list(CHECKOUT.glob(files))
 
 
-def test_kubernetes_is_told_what_compose_tells_airflow(services):
+def test_kubernetes_sets_what_compose_sets_for_airflow(services):
     values = yaml.safe_load((CHECKOUT / "docs" / "kubernetes-values.yaml").read_text())
     told = {item["name"]: item["value"] for item in values["env"]}
     worker = services["worker"]["environment"]

@@ -61,7 +61,7 @@ def test_parents_come_before_their_children(asked):
         assert all(order.index(parent) < order.index(name) for parent in item.parents)
 
 
-def test_a_daily_source_is_asked_for_the_last_days_that_are_surely_out(asked):
+def test_a_daily_source_plans_the_last_days_that_are_surely_published(asked):
     daily = [item for item in asked.values() if item.contract.period == "day" and item.periods]
     assert len(daily) >= 3
 
@@ -71,7 +71,7 @@ def test_a_daily_source_is_asked_for_the_last_days_that_are_surely_out(asked):
         assert days[-1] == AS_OF - timedelta(days=1 + item.contract.publication_lag_days)
 
 
-def test_a_monthly_source_is_asked_for_the_months_and_a_snapshot_for_none(asked):
+def test_a_monthly_source_plans_months_and_a_snapshot_plans_none(asked):
     for item in asked.values():
         if item.contract.snapshot:
             assert item.periods == ()
@@ -79,7 +79,7 @@ def test_a_monthly_source_is_asked_for_the_months_and_a_snapshot_for_none(asked)
             assert [str(period) for period in item.periods] == ["2026-07", "2026-08", "2026-09"]
 
 
-def test_a_source_of_no_council_is_asked_for_the_uk(asked):
+def test_a_source_without_councils_is_planned_for_the_uk(asked):
     councils = {item.contract.councils: item.councils for item in asked.values()}
 
     assert councils == {"each": ("kingston", "sutton"), "uk": ("uk",)}
@@ -96,7 +96,7 @@ def test_an_unknown_source_is_named_with_the_known_ones():
         asked_of_sources(WINDOW, ["floods"])
 
 
-def test_only_partitions_that_were_asked_for_are_shown(asked):
+def test_only_partitions_that_were_requested_are_shown(asked):
     crime = asked["police_street_crime"]
 
     assert crime.holds("police_street_crime", "sutton", "2026-08")
@@ -136,7 +136,7 @@ def stretches(asked: Asked) -> list[tuple[tuple[str, ...], list[str]]]:
     ]
 
 
-def test_of_recorded_months_with_a_gap_those_that_are_there_are_asked_for(replaying):
+def test_only_recorded_months_are_requested_if_there_is_a_gap(replaying):
     recorded = ["2016-05", "2018-01", "2018-02"]
 
     asked = crime_of(replaying(kingston=recorded, sutton=recorded))
@@ -149,7 +149,7 @@ def test_of_recorded_months_with_a_gap_those_that_are_there_are_asked_for(replay
     assert not asked.holds("police_street_crime", "sutton", "2017-01")
 
 
-def test_each_council_is_asked_for_its_own_recorded_months(replaying):
+def test_each_council_is_planned_for_its_own_recorded_months(replaying):
     asked = crime_of(replaying(kingston=["2017-01", "2017-02"], sutton=["2017-02"]))
 
     assert stretches(asked) == [
@@ -159,7 +159,7 @@ def test_each_council_is_asked_for_its_own_recorded_months(replaying):
     assert not asked.holds("police_street_crime", "sutton", "2017-01")
 
 
-def test_the_recorded_months_between_two_that_are_named_are_asked_for(replaying):
+def test_the_recorded_months_between_two_that_are_named_are_requested(replaying):
     recorded = ["2016-05", "2018-01", "2018-02"]
 
     asked = crime_of(replaying(sutton=recorded), first="2017-01", last="2018-01")

@@ -102,7 +102,7 @@ def test_an_error_beside_the_records_of_a_large_body_is_found(size):
         list(read_records(body, size, ITEMS))
 
 
-def test_branches_without_records_are_no_answer():
+def test_branches_without_records_are_not_an_answer():
     layout = contract(column("day"), format={"records": "*.events"}).layout()
 
     for body in (b"{}", b'{"error": {"code": 1}}', b'{"error": "busy"}', b"null", b'"busy"'):
@@ -127,7 +127,7 @@ def test_names_beside_or_above_arrays_are_a_header_too(kind):
         read(json.dumps(body).encode(), layout)
 
 
-def test_lines_of_no_bytes_are_no_answer_and_an_empty_line_is():
+def test_no_bytes_are_not_an_answer_but_an_empty_line_is():
     with pytest.raises(BodyCutShort, match="empty"):
         read(b"", LINES)
 
@@ -165,7 +165,7 @@ def test_a_field_whose_name_has_the_dot_is_named():
         (b"Come back in a minute.", NAMED, "a header line with 'id', 'more'", True),
     ],
 )
-def test_what_it_is_and_whether_to_try_again_is_said(body, layout, what, retry):
+def test_the_message_says_what_it_is_and_whether_to_retry(body, layout, what, retry):
     found = failure(body, layout)
 
     assert what in found.what
@@ -211,7 +211,7 @@ def test_what_says_that_records_are_missing_is_an_error(beside, items):
         {"_shards": {"total": 5, "failed": 0}, "resultCode": 200, "success": 1},
     ],
 )
-def test_what_says_that_all_is_well_is_none(beside):
+def test_a_message_that_all_is_well_is_not_an_error(beside):
     body = json.dumps({"items": [{"id": 1}], **beside}).encode()
 
     assert read(body, layout_of(records="items")) == [{"id": 1}]
@@ -252,7 +252,7 @@ def test_other_records_may_be_odd_and_speak_of_errors(body, layout):
     assert read(body, layout)
 
 
-def test_a_header_in_place_of_a_row_is_no_record_of_the_source():
+def test_a_header_in_place_of_a_row_is_not_a_record_of_the_source():
     body = b"id,more\n1,2\nid,more\n3,4\n"
 
     assert read(body, NAMED) == [{"id": "1", "more": "2"}, "id,more", {"id": "3", "more": "4"}]
@@ -284,7 +284,7 @@ def test_a_record_may_have_the_name_of_an_error():
 
 
 @pytest.mark.parametrize("more", [b'"error": "not found"', b'"message": "Rate limit exceeded"'])
-def test_a_single_object_with_an_error_is_no_record(more):
+def test_a_single_object_with_an_error_is_not_a_record(more):
     layout = layout_of(one_or_many=True)
 
     assert read(b'{"id": 7, "message": "All is well"}', layout)
@@ -301,7 +301,7 @@ def test_a_field_that_errors_have_too_does_not_make_a_record():
 
 
 @pytest.mark.parametrize("indent", [None, 1])
-def test_lines_of_json_are_no_list(indent):
+def test_lines_of_json_are_not_a_list(indent):
     body = json.dumps([{"id": 1}, {"id": 2}], indent=indent).encode()
 
     assert "say `kind: json`" in failure(body, LINES).what

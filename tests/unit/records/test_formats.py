@@ -79,18 +79,18 @@ def test_one_or_many_records_are_read_however_they_stand(items, found, size):
         b"{}",
     ],
 )
-def test_one_or_many_is_no_licence_for_anything_else(body):
+def test_one_or_many_is_not_a_licence_for_anything_else(body):
     with pytest.raises(UnexpectedPayload, match=r"expected a list of records at 'meta\.items'"):
         read(body, ONE_OR_MANY)
 
 
-def test_an_object_is_no_list_unless_the_contract_says_so():
+def test_an_object_is_not_a_list_unless_the_contract_says_so():
     with pytest.raises(UnexpectedPayload, match="found an object with a"):
         read(b'{"items": {"a": 1}}', Format(records="items"))
 
 
 @SIZES
-def test_a_byte_order_mark_is_no_part_of_the_body(size):
+def test_a_byte_order_mark_is_not_part_of_the_body(size):
     body = BOM + b'{"meta": {"items": [{"a": 1}]}}'
 
     assert read(body, ONE_OR_MANY, size=size) == [{"a": 1}]
@@ -123,7 +123,7 @@ def test_one_odd_value_does_not_hide_the_other_records(body, is_so):
     assert texts(body, Format())[1] == b"2"
 
 
-def test_a_body_that_is_nested_too_deeply_is_told_apart_from_one_that_is_cut_short():
+def test_a_body_that_is_nested_too_deeply_is_distinguished_from_one_that_is_cut_short():
     with pytest.raises(UnexpectedPayload, match="nested too deeply"):
         read(b"[" * 100_000 + b"]" * 100_000, Format())
 
@@ -224,7 +224,7 @@ def test_marks_and_line_endings_make_no_difference(mark, ending, last):
     assert texts(body, CSV) == [b"1,", b"2,x"]
 
 
-def test_a_line_of_more_or_fewer_fields_is_a_record_as_it_stands():
+def test_a_line_of_more_or_fewer_fields_is_a_record_as_it_is():
     body = b'a,b\n1,2\n3\n4,5,6\n\n7,"x"y\n8,9\n'
 
     found = read(body, CSV)
@@ -272,7 +272,7 @@ def test_quotes_that_mean_nothing_are_text():
     assert read(b'a,b\n7,"x\n8,9\n', layout) == [{"a": "7", "b": '"x'}, {"a": "8", "b": "9"}]
 
 
-def test_bytes_that_are_no_utf_8_stay_apart():
+def test_bytes_that_are_not_utf_8_stay_distinct():
     assert read(b"a\n\xff\nx\n", CSV) == [{"a": "\udcff"}, {"a": "x"}]
 
 
@@ -300,7 +300,7 @@ def test_fields_whose_name_repeats_are_numbered():
     assert read(b"a,b,a,\n1,2,3,\n", CSV) == [{"a": "1", "b": "2", "a#2": "3", "": ""}]
 
 
-def test_names_that_cannot_be_told_apart_are_unexpected():
+def test_names_that_cannot_be_distinguished_are_unexpected():
     with pytest.raises(UnexpectedPayload, match="found 'a#2' twice"):
         read(b"a,a#2,a\n1,2,3\n", CSV)
 
@@ -408,7 +408,7 @@ def test_a_row_without_a_value_is_null_if_the_layout_says_so():
     assert read(body, Format(kind="csv", select=null), {}) == ["A,1,9"]
 
 
-def test_the_name_of_a_place_is_no_list():
+def test_the_name_of_a_place_is_not_a_list():
     layout = Format(select={"field": "s", "among": "council.names.air"})
     named = {"council.names.air": "Kingston, Royal"}
 

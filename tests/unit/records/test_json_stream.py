@@ -88,7 +88,7 @@ def test_a_body_that_is_cut_short_is_refused(cut):
         in_pieces(body[:-cut])
 
 
-def test_a_list_that_stands_twice_is_refused_in_a_body_of_any_size():
+def test_a_list_that_is_listed_twice_is_refused_in_a_body_of_any_size():
     body = b'{"data":{"items":[%b]},"data":{"items":[{"a":2}]}}' % b",".join([b'{"a":1}'] * 40)
 
     for read in (in_pieces, json_body.whole):

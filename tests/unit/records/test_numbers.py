@@ -88,7 +88,7 @@ def test_without_numpy_every_text_is_read_in_the_exact_way(monkeypatch):
 
 
 @pytest.mark.parametrize("odd", [b'"\\ud800"', b'"\xff"', b"NaN", b"[" * 700 + b"1" + b"]" * 700])
-def test_a_long_number_is_exact_whatever_stands_beside_it(odd):
+def test_a_long_number_is_exact_whatever_is_next_to_it(odd):
     found = parsed(b"[%b,%b]" % (LONG.encode(), odd))[0]
 
     assert (found, str(found)) == (Decimal(LONG), LONG)

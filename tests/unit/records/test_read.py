@@ -45,7 +45,7 @@ def test_reading_whole_and_as_a_stream_give_the_same(found, separators):
 
 
 @given(st.lists(JSON, min_size=1, max_size=6), ODD_SPACE, st.booleans())
-def test_each_record_is_given_back_as_its_own_bytes(found, separators, ascii_only):
+def test_each_record_is_returned_as_its_own_bytes(found, separators, ascii_only):
     texts = [json.dumps(item, ensure_ascii=ascii_only, separators=separators) for item in found]
     body = f" [ {' , '.join(texts)} ]\n".encode()
 
@@ -54,7 +54,7 @@ def test_each_record_is_given_back_as_its_own_bytes(found, separators, ascii_onl
     assert given_back == {number: text.encode() for number, text in enumerate(texts, start=1)}
 
 
-def test_only_the_records_asked_for_are_given_back():
+def test_only_the_records_requested_are_returned():
     assert record_texts(b'[{"a":1},{"a":2},{"a":3}]', TOP, {2}) == {2: b'{"a":2}'}
 
 
@@ -79,13 +79,13 @@ def test_a_stream_comes_in_chunks(monkeypatch):
     "body",
     [b"", b"[", b'[{"a":1}', b'[{"a":1},', b'[{"a":"x', b"<html></html>", b"[1] 2"],
 )
-def test_a_body_that_is_not_complete_is_told_apart(body, how):
+def test_a_body_that_is_not_complete_is_distinguished(body, how):
     with pytest.raises(BodyCutShort):
         read(body, **how)
 
 
 @pytest.mark.parametrize("body", [b'{"a":1}', b"3", b"null", b'"text"'])
-def test_a_body_that_is_no_list_is_unexpected(body):
+def test_a_body_that_is_not_a_list_is_unexpected(body):
     with pytest.raises(UnexpectedPayload, match="expected a list of records as the whole body"):
         read(body)
 

@@ -35,7 +35,7 @@ def test_a_list_loses_its_items_with_one_separator_each():
     assert cut_records(body, JSON, of(1, 2, 3)).body == b"[  ]\n"
 
 
-def test_it_is_said_how_many_were_lost_and_how_many_are_left():
+def test_the_message_says_how_many_were_lost_and_how_many_are_left():
     body = json.dumps([{"id": 1}, {"id": 1}, {"id": 2}]).encode()
 
     cut = cut_records(body, JSON, of(1))
@@ -49,7 +49,7 @@ def test_a_body_that_holds_nothing_of_it_is_the_same():
     assert cut_records(body, JSON, of(2)).body is body
 
 
-def test_what_stands_before_the_list_may_look_like_a_record():
+def test_what_is_before_the_list_may_look_like_a_record():
     body = b'\xef\xbb\xbf{"data": {"note": {"id": 1}, "items": [{"id": 1}, {"id": 2}]}, "id": 1}'
 
     assert cut_records(body, ITEMS, of(1)).body == (
@@ -57,7 +57,7 @@ def test_what_stands_before_the_list_may_look_like_a_record():
     )
 
 
-def test_a_single_record_that_stands_for_a_list_becomes_nothing():
+def test_a_single_record_in_place_of_a_list_is_removed():
     layout = Format(records="items", one_or_many=True)
 
     cut = cut_records(b'{"items": {"id": 1}, "n": 1}', layout, of(1))
@@ -111,12 +111,12 @@ def test_records_of_other_partitions_go_too_and_are_not_counted_as_the_pages():
         (b'{"a": {"events": [{"id": 1}]}}', Format(records="*.events")),
     ],
 )
-def test_what_stands_in_several_places_is_refused(body, layout):
+def test_what_is_in_several_places_is_refused(body, layout):
     with pytest.raises(PermanentError, match="cannot be removed"):
         cut_records(body, layout, of(1))
 
 
-def test_a_list_that_stands_twice_is_refused_and_not_half_cut():
+def test_two_lists_of_records_are_refused_and_none_is_cut():
     body = b'{"items": [{"id": 1}], "items": [{"id": 1}]}'
 
     with pytest.raises(PermanentError, match="names 'items' more than once"):

@@ -55,7 +55,7 @@ def test_health_says_what_is_served(client):
     }
 
 
-def test_a_ward_is_asked_for_by_post_or_by_get(client):
+def test_a_ward_is_requested_by_post_or_by_get(client):
     fields = {"poly": ward(client), "date": "2026-05"}
 
     posted, got = client.post(STREET, data=fields), client.get(STREET, params=fields)
@@ -75,7 +75,7 @@ def test_without_a_date_the_latest_month_is_answered(client):
     assert latest.json()[0]["month"] == "2026-09"
 
 
-def test_a_point_is_asked_for_by_lat_and_lng(client):
+def test_a_point_is_requested_by_lat_and_lng(client):
     lat, lng = ward(client).split(":")[0].split(",")
 
     found = client.get(STREET, params={"lat": lat, "lng": lng, "date": "2026-05"})
@@ -257,7 +257,7 @@ def test_15_requests_a_second_are_let_through_for_ever_and_16_are_not():
     assert 20 < refused(16) <= 60
 
 
-def test_a_fault_asked_for_by_header_strikes_that_request_alone(client):
+def test_a_fault_requested_by_header_strikes_that_request_alone(client):
     for fault, status in {"429": 429, "500": 500, "503": 503, "404": 404}.items():
         faulty = client.get(f"{API}/crime-last-updated", headers={"X-Wandle-Fault": fault})
 

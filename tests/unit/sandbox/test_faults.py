@@ -45,7 +45,7 @@ def test_every_api_fails_on_demand(client, path, fault, status, start):
     assert bool(found.text) == bool(start)
 
 
-def test_a_named_field_has_a_wrong_type_wherever_it_stands(client):
+def test_a_named_field_has_a_wrong_type_wherever_it_is(client):
     path = f"{RIVERS}/data/readings?date=2026-11-15&_limit=3&_view=full"
     right = client.get(path).json()["items"]
 

@@ -129,7 +129,7 @@ def test_a_polygon_that_crosses_itself_still_finds_its_ward(police):
     assert body(police, [(0.1, 0.1), (0.9, 0.9), (0.9, 0.1), (0.1, 0.9)]) == BODY_ONE
 
 
-def test_the_part_of_a_detached_ward_that_is_asked_for_decides(police):
+def test_the_part_of_a_detached_ward_that_is_requested_decides(police):
     assert body(police, square(5, 5, 0.5), "2017-03") == b'["small"]'
     assert body(police, square(7, 7, 2.0), "2017-03") == b'["large"]'
     assert body(police, square(5.1, 5.1, 0.2), "2017-03") == b'["small"]'

@@ -65,7 +65,7 @@ def day_ids(day: date, as_of: date) -> Counter[str]:
     return Counter(item["@id"] for item in items(f"data/readings?date={day}&_limit=10000", as_of))
 
 
-def test_an_answer_stands_in_the_apis_own_envelope():
+def test_an_answer_is_in_the_apis_own_envelope():
     answer = on().get(f"{API}/id/stations?parameter=rainfall&_limit=1").json()
 
     assert list(answer) == ["@context", "meta", "items"]
@@ -112,7 +112,7 @@ def test_stations_are_filtered(filters, count):
     assert len(items(f"id/stations?{filters}")) == count
 
 
-def test_a_scale_is_a_url_unless_the_full_view_is_asked_for():
+def test_a_scale_is_a_url_unless_the_full_view_is_requested():
     (plain,) = items("id/stations?_limit=1")
     (full,) = items("id/stations?_limit=1&_view=full")
 
@@ -292,7 +292,7 @@ def test_a_national_day_has_half_a_million_readings_in_pages_that_fit_together()
     assert np.array_equal(whole.value, np.concatenate([first.value, second.value]))
 
 
-def test_national_gauges_are_asked_for_by_an_option_or_the_state_file(tmp_path):
+def test_national_gauges_are_requested_by_an_option_or_the_state_file(tmp_path):
     state = tmp_path / "sandbox.json"
     state.write_text(json.dumps({"seed": 7, "as_of": "2026-11-21", "national": True}))
 

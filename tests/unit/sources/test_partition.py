@@ -49,13 +49,13 @@ def test_a_window_holds_each_period_once_in_order(day, count, grain):
     ["2017-5", "2017", "2017-13", "2017-00", "201705", "2017-05-01", "", " 2017-05", "2017-05\n",
      "0000-01", "\uff12017-05", "May 2017"],
 )  # fmt: skip
-def test_what_is_no_month_is_refused_with_the_form(text):
+def test_what_is_not_a_month_is_refused_with_the_form(text):
     with pytest.raises(UnknownName, match=r"is not a valid month\. Use YYYY-MM"):
         Period.parse(text, "month")
 
 
 @pytest.mark.parametrize("text", ["2017-05", "2017-02-29", "2017-5-1", "20170501"])
-def test_what_is_no_day_is_refused_with_the_form(text):
+def test_what_is_not_a_day_is_refused_with_the_form(text):
     with pytest.raises(UnknownName, match=r"is not a valid day\. Use YYYY-MM-DD"):
         Period.parse(text, "day")
 

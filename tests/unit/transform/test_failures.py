@@ -22,7 +22,7 @@ from include.transform.process import environment
         "deadlock detected",
     ],
 )
-def test_a_database_that_is_away_or_busy_is_retryable(message):
+def test_a_database_that_is_down_or_busy_is_retryable(message):
     with pytest.raises(ServiceUnavailable, match="Try again later"):
         raise failure("dbt build", message)
 

@@ -54,7 +54,7 @@ def test_memory_that_was_freed_is_used_again_without_a_fault_for_each_page():
 
 
 @ON_GLIBC
-def test_memory_that_was_freed_is_given_back_at_the_end():
+def test_memory_that_was_freed_is_returned_at_the_end():
     assert printed(PIECES) > 200_000_000
 
 

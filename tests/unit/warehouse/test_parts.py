@@ -132,7 +132,7 @@ def contract_with_archive() -> Contract:
     )
 
 
-def test_pages_of_a_database_are_no_parts():
+def test_pages_of_a_database_are_not_parts():
     database = {"kind": "database", "connection": "crm", "query": "select 1 as id", "key": "id"}
     source = contract(extract=database)
 

@@ -28,7 +28,7 @@ def test_no_more_is_made_than_a_few_items_ahead():
         assert len(made) == 1 + AHEAD + 1
 
 
-def test_the_next_item_can_be_looked_at_before_it_is_taken():
+def test_the_next_item_can_be_peeked_at():
     with Ahead(iter([1, 2])) as items:
         assert (items.peek(), items.peek(), next(items)) == (1, 1, 1)
         assert (next(items), items.peek()) == (2, None)

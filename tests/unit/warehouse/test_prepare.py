@@ -47,7 +47,7 @@ def crimes(*ids: int, **more: Any) -> list[dict[str, Any]]:
     ]
 
 
-def test_rows_lead_back_to_their_record():
+def test_rows_can_be_traced_back_to_their_record():
     _, rows = run(pages_of([crimes(1, 2), crimes(3)]))
 
     assert [(row["id"], row["_record_no"]) for row in rows] == [(1, 1), (2, 2), (3, 3)]

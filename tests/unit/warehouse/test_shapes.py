@@ -194,7 +194,7 @@ def test_quarantine_shows_nothing_personal_and_keeps_only_what_is_not():
                     "born": "(withheld)"}  # fmt: skip
 
 
-def test_who_is_responsible_stands_beside_each_record():
+def test_each_quarantined_record_names_who_is_responsible():
     counts, _ = run(
         pages_of([[JO, JO | {"kind": "A"}, JO | {"id": "x"}, 5, JO | {"kind": "b"}]]), PERSONAL, KEY
     )

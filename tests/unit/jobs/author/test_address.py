@@ -116,7 +116,7 @@ def test_this_machine_is_requested_over_http():
 
 
 @pytest.mark.parametrize("never", ["9999-12-31", "9999-12"])
-def test_a_date_that_stands_for_never_stays_as_it_is(never):
+def test_a_date_that_means_never_stays_as_it_is(never):
     first, request = Address.parse(f"https://a.test/2026-07-03?to={never}").request(None, "day")
 
     assert (first, request["query"]) == (date(2026, 7, 3), {"to": never})

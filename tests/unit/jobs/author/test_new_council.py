@@ -194,7 +194,7 @@ def test_neighbourhoods_of_another_shape_are_one_sentence(tmp_path, api, answer)
 
 
 @pytest.mark.parametrize("box", ["", "1,2,3", "51.2,-1,51,-0.8", "a,b,c,d", "1,2,3,4,5"])
-def test_what_is_no_box_is_refused(tmp_path, box):
+def test_what_is_not_a_box_is_refused(tmp_path, box):
     with pytest.raises(UnknownName, match="is not a box"):
         write(tmp_path, box=box)
 

@@ -71,7 +71,7 @@ def test_records_columns_types_and_key_are_found(places):
     assert found.format.null_values == ()
 
 
-def test_dates_of_the_address_become_those_of_the_period_and_paging_is_told(places):
+def test_dates_of_the_address_become_those_of_the_period_and_paging_is_reported(places):
     found = written(places, ANSWER)
 
     assert found.extract.base_url == "https://api.test"
@@ -291,13 +291,13 @@ def test_names_of_any_kind_become_columns_that_keep_their_paths(places):
     }
 
 
-def test_what_no_path_can_name_is_said(places):
+def test_what_no_path_can_name_is_reported(places):
     said = drafted(places, [{"id": 1, "": "a"}, {"id": 2, "": "b"}]).remarks
 
     assert any("kept in `_extra`" in remark for remark in said)
 
 
-def test_pages_that_nothing_tells_how_to_ask_for_are_said(places):
+def test_pages_that_nothing_tells_how_to_ask_for_are_reported(places):
     said = drafted(places, {"total": 9, "items": ROWS}, "https://api.test/all").remarks
 
     assert any("`total` declares 9 records" in remark for remark in said)
@@ -323,7 +323,7 @@ def test_a_flag_that_says_that_there_is_more_is_part_of_the_paging(places):
     )
 
 
-def test_braces_that_are_no_placeholders_are_asked_for_as_they_are(places):
+def test_braces_that_are_not_placeholders_are_requested_as_they_are(places):
     url = 'https://api.test/x?where={"a": 1}&day=2026-11-01&for={council.name}'
 
     query = written(places, ROWS, url).extract.request.query
@@ -395,7 +395,7 @@ def test_what_is_recognised_by_its_first_bytes_needs_no_word(places, packed):
         (b'{"id": 1, "name": "x"}', "It is one object, with id, name"),
     ],
 )
-def test_what_is_no_list_of_records_is_named(places, answer, said):
+def test_what_is_not_a_list_of_records_is_named(places, answer, said):
     with pytest.raises(UnexpectedPayload, match=rf"^new-source: .*{said}"):
         written(places, answer)
 

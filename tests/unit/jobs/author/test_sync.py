@@ -50,7 +50,7 @@ def test_schemas_sources_and_every_staging_model_are_made():
     assert len(made) == 3 + 2 * len(every_contract())
 
 
-def test_a_file_that_differs_is_stale_and_written_anew(tmp_path, monkeypatch):
+def test_a_file_that_differs_is_stale_and_written_again(tmp_path, monkeypatch):
     stale, fresh = tmp_path / "stale", tmp_path / "fresh"
     stale.write_text("old")
     fresh.write_text("new")

@@ -43,7 +43,7 @@ def test_councils_stand_within_periods(monkeypatch):
     ]
 
 
-def test_a_council_that_is_asked_for_twice_is_planned_once():
+def test_a_council_that_is_requested_twice_is_planned_once():
     planned = plan(MONTHLY, today=TODAY, councils=["sutton", "sutton"], first="2017-01")
 
     assert planned == [MONTHLY.partition("sutton", "2017-01")]
@@ -116,13 +116,13 @@ def test_lookback_ends_where_the_data_begin():
     assert periods(young, interval=interval, lookback=True) == ["2026-08", "2026-09"]
 
 
-def test_a_window_that_is_asked_for_wins_over_the_interval_and_has_no_lookback():
+def test_a_window_that_is_requested_wins_over_the_interval_and_has_no_lookback():
     asked = {"first": "2017-01", "interval": (at(2026, 9, 3), at(2026, 10, 3)), "lookback": True}
 
     assert periods(MONTHLY, **asked) == ["2017-01"]
 
 
-def test_the_current_period_can_be_asked_for():
+def test_the_current_period_can_be_requested():
     assert periods(MONTHLY, first="2026-11") == ["2026-11"]
 
 

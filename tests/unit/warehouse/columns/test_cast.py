@@ -257,7 +257,7 @@ def test_what_the_type_cannot_hold_exactly_is_wrong_and_its_neighbours_are_not(t
 
 
 @pytest.mark.parametrize("value", [{"a": r"C:\u0000"}, {"a": "\\u0000"}, "\\\\u0000"])
-def test_a_backslash_before_u0000_is_no_nul(value):
+def test_a_backslash_before_u0000_is_not_a_nul(value):
     assert typed([value], "jsonb").wrong.tolist() == [False]
 
 
@@ -343,7 +343,7 @@ def test_no_moment_is_guessed_for_a_local_time_that_clocks_never_show_or_show_tw
 
 
 @pytest.mark.parametrize("text", ["2026-01-01", "2026-01-01T25:00", "2026-13-01T00:00", "", "now"])
-def test_what_is_no_time_stays_wrong_in_a_column_with_a_zone(text):
+def test_what_is_not_a_time_stays_wrong_in_a_column_with_a_zone(text):
     column = typed([text], "timestamptz", LONDON)
 
     assert (column.wrong.tolist(), column.nulls.tolist()) == ([True], [True])

@@ -45,7 +45,7 @@ def read(source: Any, *records: str) -> Batch:
     ],
 )
 @pytest.mark.parametrize("quoted", [False, True])
-def test_a_double_takes_the_numbers_whose_digits_it_gives_back(sent, double, quoted):
+def test_a_double_takes_the_numbers_whose_digits_it_returns(sent, double, quoted):
     values = [f'"{sent}"' if quoted else sent, "1.5", '"1.5"']
 
     batch = typed(parsed(f"[{','.join(values)}]".encode()), "double")
@@ -172,7 +172,7 @@ def test_more_than_six_digits_of_a_second_are_taken_if_the_rest_is_zero_or_as_th
     assert moments(SEVEN, fraction=fraction) == ([AT, HALF, last, None], refused)
 
 
-def test_rounding_goes_on_into_the_next_day_and_works_in_a_zone():
+def test_rounding_carries_over_into_the_next_day_and_works_in_a_zone():
     found, refused = moments(["2026-12-31T23:59:59.99999951"], "Europe/London", "round")
 
     assert (found, refused) == ([datetime(2027, 1, 1, tzinfo=UTC)], {})

@@ -46,7 +46,7 @@ def broken(batch: Batch) -> list[tuple[int, str]]:
         ("jsonb", "n/a", ["n/a"]),
     ],
 )
-def test_a_value_that_stands_for_null_is_null_however_it_is_written(kind, null, values):
+def test_a_value_that_means_null_is_null_however_it_is_written(kind, null, values):
     source = contract(column("a", kind, null_values=[null]), column("b"))
 
     batch = read(source, *values, None)
@@ -92,13 +92,13 @@ def test_null_values_of_the_format_hold_for_every_column_of_the_record_and_no_ot
     assert values_of(batch, "c") == ["", ""]
 
 
-def test_a_required_value_that_stands_for_null_breaks_the_rule():
+def test_a_required_value_that_means_null_breaks_the_rule():
     source = contract(column("a", "integer", required=True, null_values=[-1]))
 
     assert broken(read(source, -1, 2)) == [(0, "required")]
 
 
-def test_a_value_that_stands_for_null_hashes_as_null():
+def test_a_value_that_means_null_hashes_as_null():
     source = contract(column("a", "numeric(9,2)", null_values=[-1, "n/a"]), column("b"))
 
     rows = read(source, *({"a": a, "b": "x"} for a in (None, -1, "-1.00", "n/a"))).rows
@@ -136,7 +136,7 @@ def test_a_value_that_is_a_list(rule, value, expected_rule, expected):
     assert broken(batch) == ([(1, expected_rule)] if expected_rule else [])
 
 
-def test_a_joined_text_is_no_single_text():
+def test_a_joined_text_is_not_a_single_text():
     assert broken(read(contract(column("a", list_separator="|")), "a", "a|b")) == [(1, "type")]
     assert broken(read(contract(column("a")), "a", "a|b")) == []
 
@@ -175,7 +175,7 @@ def test_lists_go_together_by_position():
     assert batch.records == 3
 
 
-def test_a_single_value_stands_beside_each_of_a_list():
+def test_a_single_value_is_repeated_beside_each_of_a_list():
     assert rows_of(station(label="a", lat="51|52"))[1:3] == [
         ("1", "a", "51.000000"),
         ("1", "a", "52.000000"),
@@ -202,7 +202,7 @@ def test_a_record_of_which_one_value_breaks_a_rule_is_broken_once():
     assert [(item.index, item.rule, item.value) for item in batch.broken] == [(1, "maximum", "91")]
 
 
-def test_what_no_column_names_stands_in_each_row():
+def test_what_no_column_names_is_in_each_row():
     batch = station(label=["a", "b"], new=1)
 
     assert values_of(batch, "_extra") == [None, '{"new":1}', '{"new":1}', None]
