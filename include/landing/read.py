@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import io
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from tempfile import TemporaryFile
@@ -34,9 +34,13 @@ PAGES_READY = 64
 BYTES_READY = 8 * 1024 * 1024
 # Decompressing so few bytes is faster than switching threads.
 VERIFIED_BY_READER_BYTES = 512 * 1024
+# Small pages that one thread downloads in turn.
+GROUP_PAGES = 8
 
 # Returns the verified body of a page, or raises.
 Verified: TypeAlias = Callable[[], IO[bytes]]
+# Pages, and what is downloaded of them.
+Group: TypeAlias = tuple[list[LandedPage], Future[list[Verified]]]
 
 
 def read_pages(
@@ -49,20 +53,42 @@ def read_pages(
     """
     prefix = landing_prefix(partition, manifest.landing_id)
     with ThreadPoolExecutor(AHEAD, thread_name_prefix="download") as pool:
-        waiting: deque[tuple[LandedPage, Future[Verified]]] = deque()
-        size = 0
+        waiting: deque[Group] = deque()
+        count = size = 0
         try:
-            for page in manifest.pages:
-                waiting.append((page, pool.submit(_fetched, landings, prefix + page.name, page)))
-                size += page.bytes
-                while len(waiting) > AHEAD and (len(waiting) > PAGES_READY or size > BYTES_READY):
-                    size -= waiting[0][0].bytes
+            for pages in _groups(manifest.pages):
+                waiting.append((pages, pool.submit(_fetched, landings, prefix, pages)))
+                count += len(pages)
+                size += _bytes_of(pages)
+                while len(waiting) > AHEAD and (count > PAGES_READY or size > BYTES_READY):
+                    count -= len(waiting[0][0])
+                    size -= _bytes_of(waiting[0][0])
                     yield from _next(waiting)
             while waiting:
                 yield from _next(waiting)
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+def _groups(pages: Iterable[LandedPage]) -> Iterator[list[LandedPage]]:
+    """Consecutive pages for one thread: handing over small ones singly takes longer than they."""
+    group: list[LandedPage] = []
+    for page in pages:
+        full = len(group) == GROUP_PAGES or page.bytes > VERIFIED_BY_READER_BYTES
+        if group and full:
+            yield group
+            group = []
+        group.append(page)
+        if page.bytes > VERIFIED_BY_READER_BYTES:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _bytes_of(pages: Iterable[LandedPage]) -> int:
+    return sum(page.bytes for page in pages)
 
 
 def read_page(
@@ -78,15 +104,29 @@ def open_page(landings: Landings, key: str, facts: PageFacts, stored_bytes: int)
     return _verified(facts, *_opened(landings, key, stored_bytes))
 
 
-def _next(
-    waiting: deque[tuple[LandedPage, Future[Verified]]],
-) -> Iterator[tuple[LandedPage, IO[bytes]]]:
-    page, future = waiting.popleft()
-    with future.result()() as body:
-        yield page, body
+def _next(waiting: deque[Group]) -> Iterator[tuple[LandedPage, IO[bytes]]]:
+    pages, future = waiting.popleft()
+    for page, verified in zip(pages, future.result(), strict=False):
+        with verified() as body:
+            yield page, body
 
 
-def _fetched(landings: Landings, key: str, page: LandedPage) -> Verified:
+def _fetched(landings: Landings, prefix: str, pages: list[LandedPage]) -> list[Verified]:
+    """Up to the first page that fails, which raises its error when it is read."""
+    found: list[Verified] = []
+    for page in pages:
+        try:
+            found.append(_fetched_page(landings, prefix + page.name, page))
+        except Exception as error:
+            return [*found, partial(_raise, error)]
+    return found
+
+
+def _raise(error: Exception) -> IO[bytes]:
+    raise error
+
+
+def _fetched_page(landings: Landings, key: str, page: LandedPage) -> Verified:
     verified = partial(_verified, page, *_opened(landings, key, page.stored_bytes))
     if page.bytes <= VERIFIED_BY_READER_BYTES:
         return verified
