@@ -28,7 +28,9 @@ from include.local.services.airflow_api import FINISHED, AirflowApi, AirflowRefu
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = CHECKOUT / "docs" / "adding-a-dataset.md"
-BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```(?P<language>\w*)(?P<example> example)?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 PORT_BASE = 18_280
 CONTRACT = "include/sources/library_loans.yaml"
 MODEL = "dbt_project/models/staging/library/stg_library__loans.sql"
@@ -58,9 +60,10 @@ class Newcomer:
         return done.stdout + done.stderr
 
     def follow(self, page: str) -> None:
-        """Do every block of the page in its order."""
+        """Do every block of the page in its order, except those marked as examples."""
         for block in BLOCK.finditer(page):
-            self._doing(block["language"], block["text"])(block["text"])
+            if not block["example"]:
+                self._doing(block["language"], block["text"])(block["text"])
 
     def _doing(self, language: str, text: str) -> Callable[[str], None]:
         if text.startswith("GET "):
