@@ -32,7 +32,7 @@ from include.jobs.pipeline.ingest import ingest
 from include.jobs.pipeline.selection import Selection
 from include.settings import Settings
 from include.sources.columns import SYSTEM_COLUMNS
-from include.sources.model import Contract
+from include.sources.model import Contract, contracts
 from include.sources.raw_table import STAGED
 from include.transform import sources, staging
 from include.transform.graph import Result
@@ -208,9 +208,7 @@ def test_columns_named_by_keywords_pass_through_every_step(
         {**{word: f"{word} {number}" for word in keywords}, "geo.lat": 51.5, "a.new": number}
         for number in range(3)
     ]
-    for module in (explaining, verifying):
-        monkeypatch.setattr(module, "contract", lambda name: hostile)
-    monkeypatch.setattr("include.jobs.operate.drift.contracts", lambda: {"order": hostile})
+    monkeypatch.setitem(contracts(), "order", hostile)
     monkeypatch.setenv("WANDLE_LOADER_DSN", warehouse.dsn())
     monkeypatch.setenv("WANDLE_PSEUDONYM_KEY", "k" * 64)
     api.on("/all", records[:2], records)

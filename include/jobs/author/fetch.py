@@ -48,7 +48,7 @@ def fetched(address: Address, target: str, settings: Settings) -> tuple[bytes, s
             f"new-source: {error.what}. Save a smaller response and pass it with --file."
         ) from None
     except SourceRejected as error:
-        raise PermanentError(f"{error} Or save the response and pass it with --file.") from None
+        raise SourceRejected(f"{error} Or save the response and pass it with --file.") from None
     if answer.status >= 500:
         raise SourceUnavailable(
             f"new-source: HTTP {answer.status} from {answer.url}. Try again later, or save a "
