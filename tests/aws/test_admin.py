@@ -65,7 +65,7 @@ def test_it_renames_columns_and_rebuilds_tables_that_readers_have_views_on(admin
     def rename(opened: psycopg.Connection, changed: Contract) -> list[str]:
         return follow_renames(opened, changed, dsn=admin, rules_hash=lambda item: item.rules_hash)
 
-    moved = migrate(admin, [contract(renamed)], {}, rename)
+    moved = migrate(admin, [contract(renamed)], {}, before=rename)
     with rebuilding(admin, numbers) as new:
         new.begin([numbers.partition("kingston", "2017-05")])
         changed = new.swap()
