@@ -50,4 +50,4 @@ def listed(contracts: Iterable[Contract], settings: Settings) -> list[str]:
     found: dict[str, list[str]] = {}
     for contract in contracts:
         found.setdefault(described(contract, settings), []).append(contract.name)
-    return [f"{place}: {', '.join(names)}" for place, names in found.items()]
+    return [f"{place}: {', '.join(sorted(names))}" for place, names in sorted(found.items())]
