@@ -1,8 +1,8 @@
 """Ends the servers of a pytest that was killed before it could.
 
 Run beside pytest by `tests/conftest.py`. Once pytest is gone, however it ended, every process
-whose command line or environment names one of its folders is ended, and the short folders are
-removed. Servers that pytest has stopped are not there any more, so nothing is left to do.
+whose command line, environment or open files name one of its folders is ended, and the short
+folders are removed. Servers that pytest has stopped are not there any more, so nothing is left to do.
 """
 
 from __future__ import annotations
@@ -67,10 +67,18 @@ def _left(names: list[str], spared: set[int]) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            said = [*process.cmdline(), *process.environ().values()]
-            if process.pid not in spared and any(name in text for name in names for text in said):
+            if process.pid not in spared and any(
+                name in text for text in _names(process) for name in names
+            ):
                 found.append(process)
     return found
+
+
+def _names(process: psutil.Process) -> Iterator[str]:
+    """What tells where a process belongs; a title, such as Airflow's, overwrites the first two."""
+    yield from process.cmdline()
+    yield from process.environ().values()
+    yield from (file.path for file in process.open_files())
 
 
 def _end(names: list[str], spared: set[int]) -> None:
