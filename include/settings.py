@@ -256,6 +256,10 @@ class Settings(BaseSettings):
         """The file of the response that the sandbox replays for a source at this address."""
         return self.home / "samples" / f"{source}@{urlsplit(base_url).netloc}.json"
 
+    def samples(self, source: str) -> list[Path]:
+        """The files of a source's responses, at every address."""
+        return sorted((self.home / "samples").glob(f"{source}@*.json"))
+
     def in_sandbox(self, base_url: str, source: str = "") -> bool:
         """Whether the sandbox answers for an API, in general or for this source's sample.
 

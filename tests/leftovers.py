@@ -2,7 +2,8 @@
 
 Run beside pytest by `tests/conftest.py`. Once pytest is gone, however it ended, every process
 whose command line, environment or open files name one of its folders is ended, and the short
-folders are removed. Servers that pytest has stopped are not there any more, so nothing is left to do.
+folders are removed. Servers that pytest has stopped are not there any more, so nothing is left to
+do.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from pathlib import Path
 from include.errors import PipelineError
 from include.local.home import make_private_folder, write_private
 from include.local.services import airflow, case_system, postgres
-from include.local.services.airflow_api import AirflowApi
 from include.local.state import (
     AIRFLOW_USER,
     GENERATED,
@@ -136,11 +135,6 @@ def demo(settings: Settings, asked_for: argparse.Namespace) -> None:
         datetime.now(UTC).date(),
     )
     asked = asked_of_sources(window, asked_for.sources)
-    api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
-    names = [f"ingest_{item.contract.name}" for item in asked] + [running.TRANSFORM]
-    api.wait_for_dags(names, airflow.DAGS_SECONDS)
-    for name in names:
-        api.unpause(name)
     for place in listed((item.contract for item in asked), settings):
         say(f"Sources   {place}")
     running.run(settings, window, asked, url=asked_for.url)

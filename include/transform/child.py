@@ -79,15 +79,15 @@ class Session:
         files = Files(Path(self._option("--project-dir")))
         target = Path(self._option("--target-path"))
         stamp, now = target / "parsed", project_hash(files.folder)
-        anew = ["--no-partial-parse"]
+        whole = ["--no-partial-parse"]
         if stamp.exists() and stamp.read_text(encoding="utf-8") == now:
-            anew = []
+            whole = []
         stamp.unlink(missing_ok=True)
         copy = target.parent / "usable_project"
         broken: dict[str, str] = {}
         while True:
             try:
-                self._manifest = self._invoke("parse", *anew)
+                self._manifest = self._invoke("parse", *whole)
                 # Links the graph, which finds circles.
                 self._invoke("list", "--select", "config.materialized:nothing")
             except Exception as error:
@@ -99,7 +99,7 @@ class Session:
                 broken |= dict.fromkeys(sorted(new), str(error))
                 copy_without(files.folder, copy, files.unusable(broken))
                 self._set_option("--project-dir", str(copy))
-                anew = ["--no-partial-parse"]
+                whole = ["--no-partial-parse"]
             else:
                 if not broken:
                     stamp.write_text(now, encoding="utf-8")

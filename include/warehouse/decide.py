@@ -18,10 +18,10 @@ class Known:
 
     `rules_hash` is that of the rules of this load, `current` the ledger entry
     of the rows that the raw table should have of the partition, `present` the
-    number of rows that it has, None until counted. `begins_alike` says whether
+    number of rows that it has, None until counted. `starts_the_same` says whether
     the rows of the landing's first batch are in the table; `content` is its
     `content_hash` and `quarantine_hash`. Both are None until it has been read.
-    With `anew`, the landing goes into a new table beside the raw table.
+    With `new_table`, the landing goes into a new table beside the raw table.
     """
 
     landing: Landing
@@ -29,9 +29,9 @@ class Known:
     current: Mapping[str, Any] | None
     forced: bool
     present: int | None = None
-    begins_alike: bool | None = None
+    starts_the_same: bool | None = None
     content: tuple[str, str] | None = None
-    anew: bool = False
+    new_table: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -53,7 +53,7 @@ def decide(known: Known) -> Decision:
     current, landing = known.current, known.landing
     if landing.outcome == "not_published":
         return "not_published"
-    if known.forced or known.anew or current is None:
+    if known.forced or known.new_table or current is None:
         return "replace"
     if known.present is None:
         return "compare"
@@ -64,6 +64,6 @@ def decide(known: Known) -> Decision:
         return "unchanged" if same else "replace"
     if known.accepted:
         return "unchanged"
-    if landing.records != current["records"] or known.begins_alike is False:
+    if landing.records != current["records"] or known.starts_the_same is False:
         return "replace"
     return "compare"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -64,11 +64,8 @@ def load(
     of unknown fields.
     """
     do_without_pandas()
-
-    def prepared() -> Iterator[PreparedBatch]:
-        return prepare(contract, partition, landing.landing_id, pages(), pseudonyms)
-
-    loading = _Load(contract, partition, landing, entry, forced, dsn, prepared, requested)
+    reading = _Reading(pages, requested, pseudonyms)
+    loading = _Load(contract, partition, landing, entry, forced, dsn, reading)
     try:
         with keep_freed_memory(), rare_searches(), connect(dsn) as connection:
             done = loading.run(connection)
@@ -87,7 +84,7 @@ def load(
         raise
 
 
-def load_anew(
+def load_into_new_table(
     connection: Connection,
     table: str,
     contract: Contract,
@@ -103,11 +100,8 @@ def load_anew(
 ) -> Entry:
     """Load a landing into a new table beside the raw table, as `load` does, without a commit."""
     do_without_pandas()
-
-    def prepared() -> Iterator[PreparedBatch]:
-        return prepare(contract, partition, landing.landing_id, pages(), pseudonyms)
-
-    loading = _Load(contract, partition, landing, entry, forced, dsn, prepared, requested, table)
+    reading = _Reading(pages, requested, pseudonyms)
+    loading = _Load(contract, partition, landing, entry, forced, dsn, reading, table)
     with keep_freed_memory(), rare_searches():
         return loading.run(connection)
 
@@ -140,6 +134,14 @@ def write_failure(
         log.error("the ledger could not be written: %s", failure)
 
 
+class _Reading(NamedTuple):
+    """How the landing is read: see `load`."""
+
+    pages: Callable[[], Iterable[PageBody]]
+    requested: Callable[[str], Sequence[Requested]]
+    pseudonyms: Pseudonyms | None
+
+
 class _Load:
     """One load, in one transaction; `counts` are its counts so far, also if it fails."""
 
@@ -156,8 +158,7 @@ class _Load:
         entry: Entry,
         forced: bool,
         dsn: str,
-        prepared: Callable[[], Iterator[PreparedBatch]],
-        requested: Callable[[str], Sequence[Requested]],
+        reading: _Reading,
         new_table: str = "",
     ) -> None:
         self.counts = Counts()
@@ -167,8 +168,7 @@ class _Load:
         self._entry = entry
         self._forced = forced
         self._dsn = dsn
-        self._prepared = prepared
-        self._requested = requested
+        self._reading = reading
         self._new_table = new_table
         self._parts_in: tuple[str, ...] = ()
 
@@ -186,7 +186,7 @@ class _Load:
             self._entry.rules_hash,
             ledger.current_load(self._cursor, self._partition),
             self._forced,
-            anew=bool(self._new_table),
+            new_table=bool(self._new_table),
         )
         if self._known.accepted:
             self._learn(present=self._raw.count())
@@ -206,7 +206,7 @@ class _Load:
             if self._known.present is None:  # counted while the first batches are made
                 self._learn(present=self._raw.count())
             if decide(self._known) == "compare":
-                self._learn(begins_alike=self._begins_alike(batches))
+                self._learn(starts_the_same=self._starts_the_same(batches))
             if decide(self._known) == "replace":
                 return self._replace(batches)
             # Most likely all of it is the same: comparing does not need a copy.
@@ -218,15 +218,20 @@ class _Load:
         with Ahead(self._prepared()) as batches:
             return self._replace(batches)
 
+    def _prepared(self) -> Iterator[PreparedBatch]:
+        pages, _, pseudonyms = self._reading
+        landing_id = self._landing.landing_id
+        return prepare(self._contract, self._partition, landing_id, pages(), pseudonyms)
+
     def _check_landing(self) -> None:
         contract, landing, current = self._contract, self._landing, self._known.current
         if current and landing.replaces == current["landing_id"]:
             return  # the same, except for erased records
-        self._heed(checks.of_landing(contract, landing, current))
+        self._enforce(checks.of_landing(contract, landing, current))
         if current and not self._known.accepted:
             previous = current["landing_id"]
-            pages = [self._requested(name) for name in (previous, landing.landing_id)]
-            self._heed(checks.of_parts(contract, landing, previous, emptied(contract, *pages)))
+            pages = [self._reading.requested(name) for name in (previous, landing.landing_id)]
+            self._enforce(checks.of_parts(contract, landing, previous, emptied(contract, *pages)))
             self._parts_in = columns_of_parts(contract, *pages)
 
     def _refuse_removed(self) -> None:
@@ -247,7 +252,7 @@ class _Load:
             self.counts.add(batch.counts)
             yield batch.rows
 
-    def _begins_alike(self, batches: Ahead[PreparedBatch]) -> bool:
+    def _starts_the_same(self, batches: Ahead[PreparedBatch]) -> bool:
         """Whether the raw table has the rows of the first batch, which is not consumed."""
         first = batches.peek()
         if first is None:
@@ -264,11 +269,11 @@ class _Load:
             self._undo_copy()
             return self._unchanged()
         known, counts = self._known, self.counts
-        self._heed(checks.of_records(self._contract, counts))
-        self._heed(checks.of_columns(self._contract, counts, known.current))
+        self._enforce(checks.of_records(self._contract, counts))
+        self._enforce(checks.of_columns(self._contract, counts, known.current))
         if self._parts_in and known.current:
             previous, gone = known.current["landing_id"], self._raw.emptied(self._parts_in)
-            self._heed(checks.of_parts(self._contract, self._landing, previous, gone))
+            self._enforce(checks.of_parts(self._contract, self._landing, previous, gone))
         if known.present:
             # Only now, since unchanged content does not need it.
             self._raw.delete_others(known.present)
@@ -304,7 +309,7 @@ class _Load:
     def _content(self) -> tuple[str, str]:
         return self.counts.content.hexdigest(), quarantine.content_of(self.counts.quarantine)
 
-    def _heed(self, why: str | None) -> None:
+    def _enforce(self, why: str | None) -> None:
         # What passed the checks, or was forced, is not checked again.
         if why is None or self._known.accepted:
             return

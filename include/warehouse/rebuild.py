@@ -22,7 +22,7 @@ from include.warehouse import lock
 from include.warehouse.books import ledger
 from include.warehouse.books.ledger import Entry
 from include.warehouse.connection import Connection, connect, rows
-from include.warehouse.load import load_anew
+from include.warehouse.load import load_into_new_table
 from include.warehouse.schema import evolve, locks, migrate, ops_tables, views
 
 SUFFIX = "__new"
@@ -84,7 +84,7 @@ class Rebuild:
 
     def load(self, *arguments: Any, **named: Any) -> Entry:
         """Load a partition into the new table; takes what `warehouse.load.load` takes."""
-        return load_anew(self._connection, self._table, *arguments, **named)
+        return load_into_new_table(self._connection, self._table, *arguments, **named)
 
     def swap(self) -> list[str]:
         """Replace the old table by the new one; returns what was changed."""

@@ -3,7 +3,7 @@
 All lie at the borders of our code: pages and manifest as the draft writes
 them, pages as they are asked of S3, requests as they leave its client,
 statements as they reach the PostgreSQL driver. So no point moves when the code
-between them is written anew.
+between them is written again.
 """
 
 from __future__ import annotations

@@ -295,7 +295,7 @@ class World:
         of_run = {"dsn": self.settings.loader_dsn, "run_id": run_id}
         assert sum(reconcile(CRIME, [PARTITION], [landing_id], **of_run).values()) == 1  # type: ignore[arg-type]
         if not anything_loaded(CRIME, [landing_id], **of_run):  # type: ignore[arg-type]
-            raise NotAsUndisturbed(f"{run_id}: the marts would not be built anew")
+            raise NotAsUndisturbed(f"{run_id}: the marts were not built again")
 
     def check_marts(self, state: str) -> None:
         """The marts are those of this state."""

@@ -25,7 +25,7 @@ EDITED = "-> S3, as edited -> raw."
 AS_EDITED = """
 {{ config(post_hook="alter table {{ this }} set (fillfactor = 87)") }}
 """
-# A changed file is read anew within half a minute, on a machine with nothing else to do.
+# A changed file is read again within half a minute, on a machine with nothing else to do.
 SEEN_SECONDS = 300
 
 

@@ -128,7 +128,7 @@ def test_killed_in_the_middle_it_changes_nothing_and_can_be_run_again(
     wandle, loaded, warehouse, monkeypatch, after
 ):
     calls: list[int] = []
-    run = rebuilding.load_anew
+    run = rebuilding.load_into_new_table
 
     def die(*arguments: Any, **named: Any) -> Any:
         if len(calls) == after:
@@ -136,7 +136,7 @@ def test_killed_in_the_middle_it_changes_nothing_and_can_be_run_again(
         calls.append(1)
         return run(*arguments, **named)
 
-    monkeypatch.setattr(rebuilding, "load_anew", die)
+    monkeypatch.setattr(rebuilding, "load_into_new_table", die)
     books = warehouse.query("select * from ops.load order by load_id")
     with pytest.raises(Killed):
         wandle("migrate", "--rebuild", "gauges")
@@ -145,7 +145,7 @@ def test_killed_in_the_middle_it_changes_nothing_and_can_be_run_again(
     assert warehouse.value("select count(*) from staging.on_it") == 6
     assert warehouse.query(TABLES) == [("gauges",)]
     assert warehouse.query("select * from ops.load order by load_id") == books
-    monkeypatch.setattr(rebuilding, "load_anew", run)
+    monkeypatch.setattr(rebuilding, "load_into_new_table", run)
     assert wandle("migrate", "--rebuild", "gauges")[0] == 0
     assert wandle("verify")[0] == 0
 
@@ -154,7 +154,7 @@ def test_a_view_that_the_new_type_breaks_is_named_before_anything_is_loaded(
     wandle, loaded, warehouse, monkeypatch
 ):
     warehouse.query("create view staging.lengths as select length(amount) from raw.gauges")
-    monkeypatch.setattr(rebuilding, "load_anew", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr(rebuilding, "load_into_new_table", lambda *_, **__: pytest.fail("loaded"))
 
     code, _, err = wandle("migrate", "--rebuild", "gauges")
 

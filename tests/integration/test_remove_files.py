@@ -80,6 +80,9 @@ def row(database: Warehouse, table: str, council: str) -> None:
 
 def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any):
     row(database, SOURCE, "sutton")
+    sample = copy / "home" / "samples" / f"{SOURCE}@api.example.org.json"
+    sample.parent.mkdir(parents=True)
+    sample.write_text("{}")
     transformer = "wandle_transformer"
     database.query("create table marts.daily_weather (a int)", transformer)
     database.query(f"create view staging.stg_weather__hourly as table raw.{SOURCE}", transformer)
@@ -110,6 +113,7 @@ def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any
 
     assert (done, "1 partition removed." in told) == (0, True)
     assert not (copy / f"include/sources/{SOURCE}.yaml").exists()
+    assert not sample.exists()
     assert not list(copy.glob("dbt_project/models/staging/weather/stg_weather__hourly.*"))
     sources = (copy / "dbt_project/models/staging/_sources.yml").read_text()
     assert SOURCE not in sources
@@ -141,3 +145,17 @@ def test_a_council_goes_with_its_file_and_the_last_one_stays(wandle, copy, datab
     assert refused == 1
     assert "nothing was changed. No council would be left" in why
     assert (copy / "include/councils/kingston.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["../councils/kingston", "*", "weather_*", "./weather_hourly"])
+def test_a_name_that_is_a_path_or_a_pattern_removes_no_file(wandle, copy, database, name):
+    sample = copy / "home" / "samples" / f"{SOURCE}@api.example.org.json"
+    sample.parent.mkdir(parents=True)
+    sample.write_text("{}")
+
+    refused, why = wandle("remove", name, "--yes")
+
+    assert (refused, "unknown source" in why) == (1, True), why
+    assert sample.exists()
+    assert (copy / "include/councils/kingston.yaml").exists()
+    assert (copy / f"include/sources/{SOURCE}.yaml").exists()

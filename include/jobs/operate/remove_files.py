@@ -9,6 +9,8 @@ from pathlib import Path
 import yaml
 
 from include.councils import model as council_model
+from include.definitions import NAME_PATTERN
+from include.settings import Settings
 from include.sources import model as source_model
 from include.sources.model import broken_contracts, contracts, every_contract
 from include.transform import sources as dbt_sources
@@ -20,17 +22,19 @@ DBT_SOURCES = dbt_sources.PATH
 
 
 def files_of_source(source: str) -> list[Path]:
-    """The staging model with its description, then the contract: what there is of them."""
+    """The staging model with its description, the contract, and samples: what there is of them."""
+    if not NAME_PATTERN.fullmatch(source):
+        return []  # the name of a folder in S3, or a path: no file is its
     models = _staging_models(source)
     described = [path.with_suffix(".yml") for path in models]
     found = [*models, *described, source_model.FOLDER / f"{source}.yaml"]
-    return [path for path in found if path.exists()]
+    return [*(path for path in found if path.exists()), *Settings.read().samples(source)]
 
 
 def files_of_council(council: str) -> list[Path]:
     """The council's file, if there is one."""
     path = council_model.FOLDER / f"{council}.yaml"
-    return [path] if path.exists() else []
+    return [path] if NAME_PATTERN.fullmatch(council) and path.exists() else []
 
 
 def is_dbt_source(source: str) -> bool:

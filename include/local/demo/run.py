@@ -15,6 +15,7 @@ from include.local import platform
 from include.local.demo.runs import POLL_SECONDS, DemoFailed, ingest_all, why
 from include.local.demo.window import Asked, Window, asked_of_sources, choose_window
 from include.local.lock import hold
+from include.local.services.airflow import DAGS_SECONDS
 from include.local.services.airflow_api import FINISHED, AirflowApi, AirflowRefused
 from include.local.state import prepare
 from include.local.tables import show_summary
@@ -68,6 +69,10 @@ def run(
     """
     began = time.monotonic()
     api = AirflowApi(settings.need("airflow_url"), settings.airflow_user, settings.airflow_password)
+    names = [f"ingest_{item.contract.name}" for item in asked] + [TRANSFORM]
+    api.wait_for_dags(names, DAGS_SECONDS)
+    for name in names:
+        api.unpause(name)
     note(f"Running the main job through Airflow: {_told(window, asked)}")
     with _progress() as progress:
         ingest_all(api, asked, progress)

@@ -221,7 +221,7 @@ def _is_up(url: str, name: str) -> Callable[[datetime], bool]:
 def open_schedules(settings: Settings, sources: Collection[str] | None = None) -> None:
     """Unpause the DAGs of `sources` from their next run on, without catching up.
 
-    By default every DAG but `housekeeping`, which deletes. Raises
+    By default every new DAG but `housekeeping`, which deletes. Raises
     `AirflowRefused` with the first import error, if there is one.
     """
     api = _api(settings)
@@ -230,7 +230,7 @@ def open_schedules(settings: Settings, sources: Collection[str] | None = None) -
         names += ["transform", "freshness_watch", "replay_quarantine"]
     api.wait_for_dags(names, DAGS_SECONDS)
     for name in names:
-        api.unpause(name)
+        api.unpause(name, if_new=sources is None)
 
 
 def paused_dags(settings: Settings) -> list[str]:

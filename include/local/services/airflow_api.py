@@ -95,17 +95,21 @@ class AirflowApi:
                 )
             time.sleep(0.3)
 
-    def unpause(self, dag_id: str) -> None:
+    def unpause(self, dag_id: str, *, if_new: bool = False) -> None:
         """Unpause a DAG from its next run on, without catching up.
 
         A DAG that is unpaused for the first time would at once run the newest
-        complete interval. A finished run that stands for it prevents that.
+        complete interval. A finished run in its place prevents that. With
+        `if_new`, a DAG that has runs stays paused: a person has paused it.
         """
         dag = self.get(f"/dags/{dag_id}/details")
         if not dag["is_paused"]:
             return
+        new = not self.get(f"/dags/{dag_id}/dagRuns", limit=1)["total_entries"]
+        if if_new and not new:
+            return
         due = dag["next_dagrun_logical_date"]
-        if due and not self.get(f"/dags/{dag_id}/dagRuns", limit=1)["total_entries"]:
+        if due and new:
             self.post(
                 f"/dags/{dag_id}/dagRuns",
                 {

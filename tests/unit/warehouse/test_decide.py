@@ -32,9 +32,9 @@ def known(
     current: Any = CURRENT,
     present: int | None = 4,
     forced: bool = False,
-    begins_alike: bool | None = None,
+    starts_the_same: bool | None = None,
     content: tuple[str, str] | None = None,
-    anew: bool = False,
+    new_table: bool = False,
 ) -> Known:
     landing = Landing(
         source="gauges",
@@ -53,7 +53,7 @@ def known(
         finished_at=AT,
         parents="{}",
     )
-    return Known(landing, rules_hash, current, forced, present, begins_alike, content, anew)
+    return Known(landing, rules_hash, current, forced, present, starts_the_same, content, new_table)
 
 
 SAME = ("content", "quarantine")
@@ -71,8 +71,8 @@ OTHER = {"pages_hash": "other pages"}
         ("the same pages, rules and rows", {}, "unchanged"),
         ("the rows are not counted yet", {"present": None}, "compare"),
         ("somebody insists", {"forced": True}, "replace"),
-        ("the table is made anew", {"anew": True, "present": 0}, "replace"),
-        ("anew, of a partition without rows", {"anew": True, "present": 4}, "replace"),
+        ("the table is made new_table", {"new_table": True, "present": 0}, "replace"),
+        ("new_table, of a partition without rows", {"new_table": True, "present": 4}, "replace"),
         ("somebody emptied the table", {"present": 0}, "replace"),
         ("somebody deleted a row", {"present": 3}, "replace"),
         ("somebody added a row", {"present": 5}, "replace"),
@@ -81,14 +81,14 @@ OTHER = {"pages_hash": "other pages"}
         ("other pages, fewer records", OTHER | {"records": 4}, "replace"),
         ("other pages, more records", OTHER | {"records": 6}, "replace"),
         ("other pages, and a row is missing", OTHER | {"present": 3}, "replace"),
-        ("the table begins alike", OTHER | {"begins_alike": True}, "compare"),
-        ("the table begins otherwise", OTHER | {"begins_alike": False}, "replace"),
-        ("compared: the same", OTHER | {"begins_alike": True, "content": SAME}, "unchanged"),
-        ("compared: other rows", OTHER | {"begins_alike": True, "content": ("x", "quarantine")},
+        ("the table begins alike", OTHER | {"starts_the_same": True}, "compare"),
+        ("the table begins otherwise", OTHER | {"starts_the_same": False}, "replace"),
+        ("compared: the same", OTHER | {"starts_the_same": True, "content": SAME}, "unchanged"),
+        ("compared: other rows", OTHER | {"starts_the_same": True, "content": ("x", "quarantine")},
          "replace"),
-        ("compared: other quarantine", OTHER | {"begins_alike": True, "content": ("content", "x")},
-         "replace"),
-        ("copied: the same in another order", OTHER | {"begins_alike": False, "content": SAME},
+        ("compared: other quarantine",
+         OTHER | {"starts_the_same": True, "content": ("content", "x")}, "replace"),
+        ("copied: the same in another order", OTHER | {"starts_the_same": False, "content": SAME},
          "unchanged"),
         ("copied: the same without a duplicate", OTHER | {"records": 4, "content": SAME},
          "unchanged"),
@@ -110,7 +110,7 @@ def test_a_load_is_decided_by(why, what, decision):
             "current": st.sampled_from([None, CURRENT]),
             "present": st.sampled_from([None, 0, 3, 4]),
             "forced": st.booleans(),
-            "begins_alike": st.sampled_from([None, True, False]),
+            "starts_the_same": st.sampled_from([None, True, False]),
             "content": st.sampled_from([None, SAME, ("x", "quarantine"), ("content", "x")]),
         }
     )
