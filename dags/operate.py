@@ -72,7 +72,7 @@ the others, and `reconcile` names it. The marts are rebuilt if a table changed.
 """,
     tags=["operate"],
     schedule=None,
-    # Nothing but a person starts it; a run of a paused DAG would stay queued.
+    # Only people start it; a run of a paused DAG would stay queued.
     is_paused_upon_creation=False,
     catchup=False,
     max_active_runs=1,
@@ -182,7 +182,7 @@ Deletes data past retention every day. `retention_days` in each contract sets th
 - *expired*: personal data of a period past the limit. Rows and quarantine are deleted too, and the
   ledger says `expired`.
 
-Sources that are switched off or whose contract file is gone count, too. `find_unknown_retention`
+Sources that are switched off or whose contract file is gone are included. `find_unknown_retention`
 fails if no contract of a source is known.
 
 `ops.removal` records what was deleted and why. **Trigger** it with *dry run* to only log it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from include.printable import printable
 
-# Of a longer message, the middle is left out: who it concerns and what to do stand at its ends.
+# Of a longer message, the middle is left out: who it concerns and what to do are at its ends.
 MOST_CHARACTERS = 64 * 1024
 
 

@@ -36,7 +36,7 @@ def say(line: str, *, mark: str = "", style: str = "") -> None:
 
 
 def note(line: str) -> None:
-    """Print one line on standard error: progress, which is no part of the result."""
+    """Print one line on standard error: progress, which is not part of the result."""
     _print(trouble, one_line(line), "", "")
 
 

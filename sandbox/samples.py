@@ -31,7 +31,7 @@ def samples_route(folder: Path | None) -> Route:
         host, path = request.path_params["host"], f"/{request.path_params['path']}"
         found = _answer(folder, host, path, request.query_params) if folder else None
         if found is None:
-            return PlainTextResponse(f"The sandbox does not play {host}{path}\n", 404)
+            return PlainTextResponse(f"The sandbox does not simulate {host}{path}\n", 404)
         return Response(found, media_type="application/octet-stream")
 
     return Route("/{host}/{path:path}", answer, methods=["GET"])

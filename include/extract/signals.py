@@ -38,7 +38,7 @@ PARTS = {"timedout", "incompleteresults"}
 DEPTH = 2
 _LETTERS = re.compile(r"[^a-z]")
 
-# A longer cursor or link is no address: servers accept 8 KB, and each is kept.
+# A longer cursor or link is not an address: servers accept 8 KB, and each is kept.
 MOST_CHARACTERS = 16 * 1024
 
 # A link with its parameters; a value in quotes can hold any separator.
@@ -94,8 +94,8 @@ def next_link(header: str) -> str:
 def sign_of_more(answer: Answer, around: Any, layout: Format, ignored: Collection[str]) -> str:
     """Where an answer names another page, or says that there is one; empty if nowhere.
 
-    `around` is what stands around its records, `ignored` are paths that are no
-    sign.
+    `around` is what stands around its records, `ignored` are paths that do not
+    count.
     """
     try:
         if HEADER not in ignored and next_link(answer.links):

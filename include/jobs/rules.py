@@ -22,7 +22,7 @@ def pseudonyms_of(contract: Contract, settings: Settings) -> Pseudonyms | None:
 def rules_hash_of(contract: Contract, settings: Settings) -> str:
     """The `rules_hash` of a load today. Raises `WrongSetting` if it needs a key and has none.
 
-    It includes the pseudonym key, since another key produces other rows.
+    It includes the pseudonym key, because another key produces other rows.
     """
     pseudonyms = pseudonyms_of(contract, settings)
     if pseudonyms is None:

@@ -141,7 +141,7 @@ class Parent(Definition):
     unlike: dict[str, Wanted] = Field(
         default_factory=dict,
         alias="not",
-        description="Columns of the parent that must not equal this value, nor one of these.",
+        description="Columns of the parent that must not equal this value or any of these.",
     )
     each: str = Field(
         default="", description="Format of one record, with its columns as placeholders."

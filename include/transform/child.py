@@ -88,7 +88,7 @@ class Session:
         while True:
             try:
                 self._manifest = self._invoke("parse", *whole)
-                # Links the graph, which finds circles.
+                # Links the graph, which finds cycles.
                 self._invoke("list", "--select", "config.materialized:nothing")
             except Exception as error:
                 self._manifest = None

@@ -88,7 +88,7 @@ def mart_rows(name: str, folder: Path = FOLDER) -> MartRows:
         raise UnknownName(f"unknown mart {name!r}. Choose one of {known}.")
     keys = [rule for rule in mart.described.get("constraints", ()) if rule["type"] == "primary_key"]
     if not keys:
-        raise _wrong(mart, "its rows cannot be told apart. Add a `primary_key` to `constraints`")
+        raise _wrong(mart, "it has no primary key. Add a `primary_key` to `constraints`")
     named = _meta(mart.described).get("made_of")
     if not named:
         likely = sorted(ref for ref in mart.reads(_REF) if _leads_back(models.get(ref)))

@@ -90,7 +90,7 @@ def test_a_person_is_erased_from_landings_whose_table_is_gone(
 def test_an_erasure_that_cannot_be_complete_is_refused(loaded, lake, warehouse):
     warehouse.query("delete from ops.contract")
 
-    with pytest.raises(PermanentError, match="cannot be read, nor searched completely"):
+    with pytest.raises(PermanentError, match="cannot be read or searched completely"):
         readable_contract(PEOPLE.name, warehouse.dsn(), "erase")
     with pytest.raises(UnknownName, match="unknown source 'peple'"):
         readable_contract("peple", warehouse.dsn(), "erase")

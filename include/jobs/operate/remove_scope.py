@@ -128,7 +128,7 @@ def find_scope(selection: Selection, *, lake: Lake, dsn: str, dags: Dags | None)
 
     A source alone stands for the whole dataset, a council alone for the whole
     council: then their definitions go, too. Raises `UnknownName` and
-    `PermanentError` for a selection that cannot be meant.
+    `PermanentError` for an invalid selection.
     """
     _refuse_wrong(selection)
     lake = lake.as_job("housekeeping")

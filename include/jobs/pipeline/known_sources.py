@@ -92,7 +92,7 @@ def readable_contract(name: str, dsn: str, doing: str) -> Contract:
             return contract(name)
     raise PermanentError(
         f"{doing}: {name}: its file is gone and the database has not recorded its contract, so "
-        "its records cannot be read, nor searched completely. Nothing was changed. Restore "
+        "its records cannot be read or searched completely. Nothing was changed. Restore "
         f"include/sources/{name}.yaml (`enabled: false` will do), or remove all of it: "
         f"`wandle remove {name}`."
     )

@@ -41,7 +41,7 @@ def explained(error: SourceRejected, contract: Contract, settings: Settings) -> 
     if sample.is_file():
         told = f"replays one response for this source. Delete {sample} to request {host}."
     else:
-        told = f"plays a part of {host}. For all of it, use a state folder with WANDLE_LIVE=1."
+        told = f"simulates a part of {host}. For all of it, use a state folder with WANDLE_LIVE=1."
     return SourceRejected(f"{error} This is the answer of the sandbox, which {told}")
 
 

@@ -228,7 +228,7 @@ comment on column ops.quarantine.record_bytes is
 comment on table ops.contract is
     'Each version of a contract, so that data stay readable when its file is gone.';
 comment on table ops.removal is
-    'Landings that S3 holds no longer, why and by whom, with what was loaded of them. Without a '
+    'Landings that are no longer in S3, why and by whom, with what was loaded of them. Without a '
     'period: a dataset or council with its definitions. Who was erased only as a keyed hash.';
 comment on table ops.rate_limit is
     'When the next request to an API may be sent (GCRA, microseconds since 1970), by host.';

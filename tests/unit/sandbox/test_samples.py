@@ -64,7 +64,7 @@ def test_any_other_address_is_not_played(home, client, path):
     answer = client.get(path)
 
     assert answer.status_code == 404
-    assert "The sandbox does not play" in answer.text
+    assert "The sandbox does not simulate" in answer.text
 
 
 def test_parameters_are_part_of_the_address(home, client):
