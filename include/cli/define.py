@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-NameArgument = Annotated[str, typer.Argument(help="Its name: a-z, 0-9 and underscores.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and underscores.")
+]
 UrlOption = Annotated[
     str,
     typer.Option(

@@ -82,7 +82,9 @@ def verify(
 
 @commands.command()
 def explain(
-    table: Annotated[str, typer.Argument(help="A table: `raw.<source>` or `marts.<mart>`.")],
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="A table: `raw.<source>` or `marts.<mart>`.")
+    ],
     key: KeyOption = None,
     most: Annotated[
         int, typer.Option("--limit", min=1, max=100, help="Maximum number of rows to trace.")
