@@ -217,5 +217,7 @@ def test_what_the_sandbox_refuses_is_not_taken_for_the_apis_answer(
     made = contract(extract=extracting(base_url="https://played.test"), councils="uk")
     where = Partition("gauges", "uk", Period.parse("2017-05", "month"))
 
-    with pytest.raises(SourceRejected, match=r"HTTP 404 .* answer of the sandbox, which simulates a"):
+    with pytest.raises(
+        SourceRejected, match=r"HTTP 404 .* answer of the sandbox, which simulates a"
+    ):
         extract(made, where, lake=lake, run_id="run")
