@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
-from include.sources.addresses import host_of, split
+from include.sources.extract.addresses import host_of, split
 
 _USER = re.compile(r"//[^/]*@")
 # A relative segment of a path, possibly percent-encoded.

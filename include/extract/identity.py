@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from include.records.json_values import json_text
+from include.records.json.values import json_text
 from include.sources.model import Contract
 
 _MODULUS = 2**256

@@ -18,7 +18,7 @@ from include.extract.paging import Moved, Pager
 from include.extract.reading import Reading
 from include.extract.requests import Ask, Parents, asks, context_of, request_of, split
 from include.extract.stable_paging import one_pass, until_two_agree
-from include.sources.extract import Archive, Extract
+from include.sources.extract.http import Archive, Extract
 from include.sources.model import Contract
 from include.sources.page import PageFacts, StatusAnswer
 from include.sources.partition import Partition

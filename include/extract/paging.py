@@ -10,8 +10,8 @@ from include.extract.hosts import Hosts, Refused
 from include.extract.identity import PageRecords
 from include.extract.signals import Signals
 from include.extract.statuses import Part
+from include.sources.extract.paging import Paging
 from include.sources.page import SentRequest
-from include.sources.paging import Paging
 
 
 class Moved(Exception):

@@ -25,7 +25,7 @@ from pyrate_limiter import (
 from pyrate_limiter.abstracts.algorithm import Decision, State, StateAlgorithm
 
 from include.errors import ServiceUnavailable, TableOutdated
-from include.sources.extract import Rate as AllowedRate
+from include.sources.extract.http import Rate as AllowedRate
 
 HOUR_MS = 3_600_000
 # Added to each wait, so that the next attempt succeeds.

@@ -15,11 +15,11 @@ from urllib.parse import quote
 from include.councils.model import Council, Point, Ward
 from include.errors import PermanentError, UnexpectedPayload
 from include.extract.polygon import halves
-from include.sources.extract import Extract, Way
+from include.sources.extract.http import Extract, Way
+from include.sources.extract.templates import COUNCIL_NAMES, fill
 from include.sources.model import Contract
 from include.sources.page import SentRequest
 from include.sources.partition import Partition, Period
-from include.sources.templates import COUNCIL_NAMES, fill
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any
 from include.errors import UnexpectedPayload
 from include.extract.client import Answer
 from include.records.read import value_in
+from include.sources.extract.paging import Paging
 from include.sources.formats import EVERY, Format
-from include.sources.paging import Paging
 from include.sources.paths import joined, parts
 
 HEADER = "header"

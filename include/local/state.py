@@ -25,7 +25,7 @@ from include.local.home import (
     write_private,
 )
 from include.settings import ORIGIN, Settings, connection_variable
-from include.sources.extract import DatabaseExtract
+from include.sources.extract.database import DatabaseExtract
 from include.sources.model import every_contract
 
 DATABASE = "warehouse"

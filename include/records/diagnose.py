@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from include.errors import LandingDamaged, UnexpectedPayload
-from include.records.json_values import BodyCutShort
+from include.records.json.values import BodyCutShort
 from include.records.recognise import HEAD_BYTES, BodyKind, beginning, is_busy, recognise
 from include.records.unpack import unpack
 from include.sources.formats import Format

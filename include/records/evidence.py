@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from include.errors import UnexpectedPayload
-from include.records.json_values import BodyCutShort
+from include.records.json.values import BodyCutShort
 from include.records.recognise import error_beside, is_busy, is_error_name, is_failure
 from include.sources.evidence import Evidence
 from include.sources.paths import joined

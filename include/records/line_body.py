@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from include.errors import BeyondLimit, UnexpectedPayload
 from include.records.header import field_names
-from include.records.json_values import BOM, BodyCutShort, parsed
+from include.records.json.values import BOM, BodyCutShort, parsed
 from include.records.lines import HeldBack, is_ended, lines, without_ending
 from include.records.recognise import is_busy, is_failure
 from include.records.select import Wanted

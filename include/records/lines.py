@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import IO
 
 from include.errors import BeyondLimit
-from include.records.json_values import BOM
+from include.records.json.values import BOM
 
 LF, CR = b"\n", b"\r"
 CHUNK_BYTES = 256 * 1024

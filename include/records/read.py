@@ -10,11 +10,12 @@ from itertools import islice
 from typing import IO, Any
 
 from include.errors import BeyondLimit
-from include.records import json_body, line_body
+from include.records import line_body
 from include.records.evidence import Witness
-from include.records.json_records import whole
-from include.records.json_stream import around_list, pieces
-from include.records.json_values import (
+from include.records.json import body as json_body
+from include.records.json.records import whole
+from include.records.json.stream import around_list, pieces
+from include.records.json.values import (
     BodyCutShort,
     at,
     has_all_names,

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import Any
 
 from include.errors import PermanentError
-from include.records import json_body
-from include.records.json_values import without_bom
+from include.records.json import body as json_body
+from include.records.json.values import without_bom
 from include.records.line_body import bytes_before_records
 from include.records.read import count_records, read_records, record_texts
 from include.records.unpack import UTF_8, unpack

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.errors import UnexpectedPayload
-from include.records.json_values import at
+from include.records.json.values import at
 from include.sources.formats import Format, Selection
 from include.sources.paths import parts
 

@@ -16,7 +16,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO
 
 from include.errors import BeyondLimit, UnexpectedPayload
-from include.records.json_values import BodyCutShort
+from include.records.json.values import BodyCutShort
 from include.sources.formats import Compression, Format, is_text_encoding
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024

@@ -9,16 +9,17 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from include.definitions import WrongField
-from include.sources.extract import Archive, DatabaseExtract, Extract, Way
-from include.sources.formats import Format
-from include.sources.paths import parts
-from include.sources.templates import (
+from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.http import Archive, Extract, Way
+from include.sources.extract.templates import (
     PERIOD_VALUES,
     POINT_VALUES,
     WARD_VALUES,
     is_council_value,
     placeholders,
 )
+from include.sources.formats import Format
+from include.sources.paths import parts
 
 if TYPE_CHECKING:
     from include.sources.model import Contract

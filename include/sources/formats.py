@@ -16,9 +16,9 @@ from pydantic import (
 
 from include.definitions import Definition, WrongField
 from include.sources.evidence import Evidence
+from include.sources.extract.templates import as_tuple
 from include.sources.limits import DEFAULT, Limits
 from include.sources.paths import BodyPath, parts
-from include.sources.templates import as_tuple
 
 Compression = Literal["gzip", "zip"]
 # Names of a request's values, or null; one stands for a list of one, and is dumped as one.

@@ -27,12 +27,13 @@ from include.errors import PermanentError, UnknownName, WrongDefinition
 from include.sources import consistency, syntax
 from include.sources.columns import NUMERIC, Column
 from include.sources.evidence import evidence_of
-from include.sources.extract import DatabaseExtract, Extract, Rate
+from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.http import Extract, Rate
+from include.sources.extract.templates import placeholders
 from include.sources.formats import Format
 from include.sources.limits import Checks, Limits
 from include.sources.partition import Grain, Partition, Period
 from include.sources.paths import parts
-from include.sources.templates import placeholders
 
 __all__ = ["NUMERIC", "Column", "Contract", "Extract", "Format", "Rate", "contract", "contracts"]
 

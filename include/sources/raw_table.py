@@ -8,7 +8,7 @@ from itertools import product
 
 from include.definitions import NAME_PATTERN
 from include.sources.columns import SYSTEM_COLUMNS
-from include.sources.extract import Extract
+from include.sources.extract.http import Extract
 from include.sources.model import Column, Contract
 
 SCHEMA = "raw"

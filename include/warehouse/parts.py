@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
-from include.sources.extract import Extract, Way
+from include.sources.extract.http import Extract, Way
 from include.sources.model import Contract
 
 # Labels: `<part>`, for a split area `<part>/1/2`, from the second page on followed by `#<page>`.

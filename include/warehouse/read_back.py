@@ -9,7 +9,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from include.records.json_values import parsed
+from include.records.json.values import parsed
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.sources.raw_table import EXTRA, of_partition, qualified, quoted

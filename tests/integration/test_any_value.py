@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from include.jobs.operate import verify as verifying
 from include.jobs.pipeline.load import load
 from include.jobs.pipeline.selection import Selection
-from include.records import json_stream
 from include.records import read as reading
+from include.records.json import stream as json_stream
 from include.sources.model import contracts
 from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from include.errors import PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
-from include.extract import database
+from include.extract.databases import fetch as database
 from include.jobs.pipeline.extract import extract
 from include.sources.model import Column, Contract
 from tests.samples import column, contract

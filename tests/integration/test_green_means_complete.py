@@ -36,9 +36,10 @@ from include.landing.manifest import LandedPage
 from include.landing.read import read_pages
 from include.landing.store import landing_prefix
 from include.landing.write import Draft
-from include.records import json_records, line_body
+from include.records import line_body
 from include.records.evidence import Witness
-from include.sources.extract import Extract, Rate
+from include.records.json import records as json_records
+from include.sources.extract.http import Extract, Rate
 from include.sources.formats import Format
 from include.sources.model import Contract, every_contract
 from include.sources.page import PageFacts

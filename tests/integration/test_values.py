@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from include.records import json_values
+from include.records.json import values as json_values
 from include.warehouse import prepare as loading
 from include.warehouse import read_back
 from include.warehouse.columns import cast_numbers

@@ -14,7 +14,7 @@ from include.extract import client as asking
 from include.jobs.pipeline import extract as job
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
-from include.sources.paging import Paging
+from include.sources.extract.paging import Paging
 from tests.samples import partition
 from tests.security.hostile import hostile, source, whole
 

@@ -27,7 +27,7 @@ from include.jobs.lake import S3_CONFIG, Lake
 from include.landing.write import Draft
 from include.local.processes import Service, port_owner, recorded, start, stop
 from include.settings import Settings
-from include.sources.extract import Extract
+from include.sources.extract.http import Extract
 from include.sources.page import SentRequest
 from include.warehouse.connection import connect
 from tests.integration.conftest import serving

@@ -13,7 +13,7 @@ import pytest
 
 from include.errors import BeyondLimit, PermanentError, PipelineError
 from include.jobs.pipeline.extract import extract
-from include.records.json_values import BodyCutShort
+from include.records.json.values import BodyCutShort
 from include.records.read import read_records
 from include.sources.model import Contract
 from include.warehouse.prepare import prepare

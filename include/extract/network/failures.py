@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import ProxyError
 
-from include.sources.addresses import is_loopback
+from include.sources.extract.addresses import is_loopback
 
 # OpenSSL's codes of a certificate that is not accepted (x509_vfy.h).
 _NOT_YET_VALID, _EXPIRED = 9, 10

@@ -14,9 +14,8 @@ from include.councils.model import councils
 from include.errors import PermanentError
 from include.extract.hosts import address_of
 from include.extract.requests import common_values, point_values, ward_values
-from include.sources.addresses import base_url, split
-from include.sources.partition import Grain, Period
-from include.sources.templates import (
+from include.sources.extract.addresses import base_url, split
+from include.sources.extract.templates import (
     COUNCIL_NAMES,
     COUNCIL_VALUES,
     PERIOD_VALUES,
@@ -25,6 +24,7 @@ from include.sources.templates import (
     fill,
     is_council_value,
 )
+from include.sources.partition import Grain, Period
 
 KNOWN = (*PERIOD_VALUES, *COUNCIL_VALUES, *WARD_VALUES, *POINT_VALUES)
 # What people write for one of them.

@@ -8,8 +8,8 @@ from include.errors import BeyondLimit, PermanentError, SourceRejected, SourceUn
 from include.extract.client import Client
 from include.jobs.author.address import Address
 from include.settings import Settings
-from include.sources.addresses import host_name, host_of
-from include.sources.extract import Extract
+from include.sources.extract.addresses import host_name, host_of
+from include.sources.extract.http import Extract
 from include.sources.limits import Limits
 from include.sources.page import SentRequest
 

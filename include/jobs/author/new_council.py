@@ -20,7 +20,7 @@ from include.errors import PermanentError, SourceUnavailable, UnexpectedPayload,
 from include.extract.client import Answer, Client
 from include.extract.pages import KM_PER_DEGREE
 from include.settings import Settings
-from include.sources.extract import Extract
+from include.sources.extract.http import Extract
 from include.sources.limits import Limits
 from include.sources.page import SentRequest
 

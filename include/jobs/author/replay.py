@@ -11,9 +11,9 @@ from typing import Any
 from include.jobs.author.sample import Sample
 from include.settings import Settings
 from include.sources import paths
-from include.sources.extract import Extract
+from include.sources.extract.http import Extract
+from include.sources.extract.paging import Paging
 from include.sources.model import Contract
-from include.sources.paging import Paging
 
 
 def keep_sample(contract: Contract, sample: Sample, settings: Settings) -> tuple[Path | None, str]:

@@ -10,13 +10,13 @@ from typing import Any
 
 from include.errors import UnexpectedPayload
 from include.jobs.author.shapes import NOT_RECORDS, Shape, nameless_arrays, shapes, totals
-from include.records.json_values import BOM, BodyCutShort, parsed, without_bom
+from include.records.json.values import BOM, BodyCutShort, parsed, without_bom
 from include.records.read import read_records
 from include.records.recognise import HEAD_BYTES, error_beside, is_error_name, recognise
 from include.records.unpack import unpack
 from include.sources import paths
+from include.sources.extract.paging import Paging
 from include.sources.formats import Format
-from include.sources.paging import Paging
 
 OFFSETS = ("offset", "_offset", "$offset", "skip", "$skip", "start", "resultoffset")
 PAGES = ("page", "_page", "pagenumber", "page_number", "p")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from include.errors import PermanentError, UnknownName
-from include.records.json_values import ExactNumber
+from include.records.json.values import ExactNumber
 from include.sources.columns import Column
 from include.sources.model import Contract
 from include.warehouse.columns.hashing import fits_numeric

@@ -10,7 +10,7 @@ from include.councils.model import UK, Council
 from include.councils.model import council as council_named
 from include.errors import PermanentError, RetryableError, SourceRejected
 from include.extract.client import Client
-from include.extract.database import fetch_rows
+from include.extract.databases.fetch import fetch_rows
 from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
 from include.extract.pages import fetch_pages, refuse_large
 from include.extract.requests import require_council, way_for
@@ -20,7 +20,8 @@ from include.jobs.pipeline.parents import ParentLandings
 from include.landing.manifest import Manifest, Outcome
 from include.landing.write import Draft
 from include.settings import Settings
-from include.sources.extract import DatabaseExtract, Extract
+from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.http import Extract
 from include.sources.model import Contract, contracts, rate_for
 from include.sources.page import StatusAnswer
 from include.sources.partition import Partition, Period

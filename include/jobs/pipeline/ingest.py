@@ -19,7 +19,7 @@ from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.landing.store import ROOT
 from include.printable import one_line
 from include.settings import Settings
-from include.sources.extract import DatabaseExtract
+from include.sources.extract.database import DatabaseExtract
 from include.sources.model import Contract, contracts
 from include.sources.partition import Partition
 from include.warehouse import read_back

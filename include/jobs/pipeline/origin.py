@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from include.errors import SourceRejected
 from include.settings import Settings
-from include.sources.extract import DatabaseExtract, Extract
+from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.http import Extract
 from include.sources.model import Contract
 
 

@@ -14,11 +14,11 @@ from include.landing.read import read_pages
 from include.landing.store import ROOT, landing_prefix
 from include.records.diagnose import not_the_data
 from include.records.read import BodyCutShort, read_records
-from include.sources.extract import DatabaseExtract
+from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.templates import fill, placeholders
 from include.sources.formats import Format
 from include.sources.model import Column, Contract, contract
 from include.sources.partition import Partition
-from include.sources.templates import fill, placeholders
 
 Values = Mapping[str, Any]
 Row = tuple[Any, ...]

@@ -19,7 +19,7 @@ from include.errors import PermanentError
 from include.local.home import read_json
 from include.settings import Settings
 from include.sources.consistency import needed
-from include.sources.extract import Extract
+from include.sources.extract.http import Extract
 from include.sources.model import Contract, broken_contracts, contracts
 from include.sources.model import contract as contract_named
 from include.sources.partition import Period

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from include.records.json_values import json_text, parsed
+from include.records.json.values import json_text, parsed
 from include.warehouse.columns.unknown_fields import Drift, add_samples, wider
 from include.warehouse.connection import Cursor, rows
 

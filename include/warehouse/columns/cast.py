@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.records.json_values import ExactNumber
+from include.records.json.values import ExactNumber
 from include.sources.model import NUMERIC, Column
 from include.warehouse.columns.cast_numbers import read_decimals, read_doubles, read_integers
 from include.warehouse.columns.cast_times import read_dates, read_moments

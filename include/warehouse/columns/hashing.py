@@ -20,7 +20,7 @@ import orjson
 import xxhash
 from numpy.typing import NDArray
 
-from include.records.json_values import ExactNumber
+from include.records.json.values import ExactNumber
 
 Hashes = NDArray[np.uint64]
 Mask = NDArray[np.bool_]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from include.records.json_values import ExactNumber
+from include.records.json.values import ExactNumber
 from include.sources.model import Column
 from include.warehouse.columns.cast import typed_as
 from include.warehouse.columns.hashing import Mask

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from include.records.json_values import json_text
+from include.records.json.values import json_text
 from include.sources.model import Column
 
 WITHHELD = "(withheld)"

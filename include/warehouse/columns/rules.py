@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.records.json_values import json_text
+from include.records.json.values import json_text
 from include.sources.model import Column
 from include.warehouse.columns.cast import full_match, typed_as
 from include.warehouse.columns.hashing import Mask, json_forms

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from include.records.json_values import ExactNumber
+from include.records.json.values import ExactNumber
 from include.warehouse.columns.hashing import Hashes, Mask, hash_words
 
 # No column of numbers has a value with so many digits before the point, or zeros after it; written

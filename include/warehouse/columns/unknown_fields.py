@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from include.records.json_values import json_text
+from include.records.json.values import json_text
 from include.sources.model import Contract
 from include.warehouse.columns.cast import typed
 from include.warehouse.columns.flatten import MOST_FIELDS

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import UnexpectedPayload
-from include.records import json_stream
 from include.records import read as reading
-from include.records.json_values import BOM
+from include.records.json import stream as json_stream
+from include.records.json.values import BOM
 from include.records.read import (
     BodyCutShort,
     count_records,

@@ -23,9 +23,9 @@ from include.errors import WrongDefinition
 from include.extract.requests import Ask, asks, context_of, request_of
 from include.sources import syntax
 from include.sources.columns import Column
+from include.sources.extract.templates import check_formats, fill
 from include.sources.model import Contract, contracts
 from include.sources.partition import Partition, Period
-from include.sources.templates import check_formats, fill
 from include.warehouse.columns.cast import full_match, typed_as
 from tests.samples import column, contract_fields, council, extracting
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import LandingDamaged
-from include.records import json_stream
 from include.records import read as reading
+from include.records.json import stream as json_stream
 from include.warehouse import prepare as preparing
 from include.warehouse.books.counts import Counts
 from include.warehouse.prepare import PageBody, prepare

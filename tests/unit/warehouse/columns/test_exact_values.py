@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from include.records.json_values import parsed
+from include.records.json.values import parsed
 from include.warehouse.columns.batch import Batch, Reader
 from include.warehouse.columns.cast import typed
 from include.warehouse.columns.hashing import canonical_json, json_forms

@@ -11,8 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from include.errors import UnexpectedPayload
-from include.records import json_body, json_stream
-from include.records.json_values import BodyCutShort
+from include.records.json import body as json_body
+from include.records.json import stream as json_stream
+from include.records.json.values import BodyCutShort
 from include.records.read import read_chunks
 from include.sources.formats import Format
 

@@ -16,7 +16,7 @@ from psycopg.pq import Format
 from psycopg.types.string import TextLoader
 
 from include.errors import BeyondLimit, UnexpectedPayload
-from include.sources.extract import DatabaseExtract
+from include.sources.extract.database import DatabaseExtract
 from include.sources.page import SentRequest
 from include.sources.partition import Partition
 

@@ -18,7 +18,7 @@ import msgspec
 import orjson
 
 from include.errors import UnexpectedPayload
-from include.records.long_numbers import count_names, may_hold_long_numbers
+from include.records.json.long_numbers import count_names, may_hold_long_numbers
 from include.sources.paths import parts
 
 BOM = b"\xef\xbb\xbf"

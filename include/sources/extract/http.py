@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, Text, WrongField
-from include.sources.addresses import base_url, host_name, host_of, is_loopback
-from include.sources.formats import Format
-from include.sources.paging import Answers, Paging
-from include.sources.templates import (
+from include.sources.extract.addresses import base_url, host_name, host_of, is_loopback
+from include.sources.extract.paging import Answers, Paging
+from include.sources.extract.templates import (
     COUNCIL_NAMES,
     COUNCIL_VALUES,
     PERIOD_VALUES,
@@ -26,6 +24,7 @@ from include.sources.templates import (
     is_council_value,
     placeholders,
 )
+from include.sources.formats import Format
 
 # Other names mean something else in `for_each` or in a placeholder.
 _TAKEN = ("partition", "ward", "point", "council", "period", "window")
@@ -292,43 +291,3 @@ class Extract(Way):
             if not any(self.is_value(way, name) for way in ways):
                 known = self.known_values(ways[0])
                 raise WrongField(f"unknown placeholder {{{name}}}; known: {known}", *place)
-
-
-# A value to bind, or whatever else begins with a percent sign.
-_BOUND = re.compile(r"%(?:\([^)]*\)s|.{0,8})", re.DOTALL)
-
-
-class DatabaseExtract(Definition):
-    """How partitions are fetched from a database: a query, paged by its key."""
-
-    kind: Literal["database"]
-    connection: str = Field(
-        pattern=r"^[a-z][a-z0-9_]*$", description="The Airflow Connection, read-only."
-    )
-    query: str = Field(
-        min_length=1,
-        description="A select; `%(period_start)s` and `%(period_end)s` (exclusive) are bound.",
-    )
-    key: str = Field(min_length=1, description="The unique column to page by.")
-    changed: str = Field(default="", description="The column that says when a row changed.")
-    page_size: int = Field(default=10_000, ge=1, le=1_000_000)
-    parallel: int = Field(default=1, ge=1, le=16)
-    parents: dict[str, Parent] = Field(default_factory=dict, max_length=0)
-
-    @field_validator("query")
-    @classmethod
-    def _binds_what_is_known(cls, value: str) -> str:
-        for bound in _BOUND.findall(value.replace("%%", "")):
-            if bound not in ("%(period_start)s", "%(period_end)s", "%(council)s"):
-                raise ValueError(
-                    "expected only %(period_start)s, %(period_end)s and %(council)s, and other "
-                    f"percent signs as %%, found {bound!r}"
-                )
-        if ";" in value.rstrip("; \n"):
-            raise ValueError("expected one select: it is used as a subquery")
-        return value
-
-    @property
-    def follows_changes(self) -> bool:
-        """Whether a partition holds the rows whose last change was in its period."""
-        return bool(self.changed) and "%(period_start)s" not in self.query

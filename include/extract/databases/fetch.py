@@ -22,7 +22,7 @@ from include.errors import (
     SourceUnavailable,
     UnexpectedPayload,
 )
-from include.extract.database_queries import (
+from include.extract.databases.queries import (
     as_text,
     json_of,
     largest_row,
@@ -33,7 +33,7 @@ from include.extract.database_queries import (
 )
 from include.extract.fetched import Page
 from include.extract.network.deadline import Fetch
-from include.sources.extract import DatabaseExtract
+from include.sources.extract.database import DatabaseExtract
 from include.sources.model import Contract
 from include.sources.page import PageFacts, SentRequest
 from include.sources.partition import Partition

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from include.sources.addresses import host_of
-from include.sources.extract import Extract
+from include.sources.extract.addresses import host_of
+from include.sources.extract.http import Extract
+from include.sources.extract.paging import Paging
 from include.sources.model import contracts
-from include.sources.paging import Paging
 from tests.samples import contract, extracting
 
 OFFSET = {"kind": "offset", "size": 2, "parameter": "offset"}

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from include.extract.identity import content_digest
-from include.records import long_numbers
-from include.records.json_values import ExactNumber, json_text, parsed, written
-from include.records.long_numbers import SHORT_BYTES, may_hold_long_numbers
+from include.records.json import long_numbers
+from include.records.json.long_numbers import SHORT_BYTES, may_hold_long_numbers
+from include.records.json.values import ExactNumber, json_text, parsed, written
 from include.records.read import STREAM_ABOVE_BYTES, read_records, record_texts, value_in
 from include.sources.formats import Format
 

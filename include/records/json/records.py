@@ -7,7 +7,7 @@ from typing import Any
 
 from include.errors import UnexpectedPayload
 from include.records.header import field_names
-from include.records.json_values import (
+from include.records.json.values import (
     BodyCutShort,
     RepeatedNames,
     parsed,

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from include.sources.templates import fill, placeholders
+from include.sources.extract.templates import fill, placeholders
 
 VALUES = {"period": date(2017, 5, 1), "ward.code": "E05000400", "polygon": "51.4,-0.3"}
 

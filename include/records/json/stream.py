@@ -13,9 +13,9 @@ from itertools import islice
 from typing import IO, Any
 
 from include.errors import BeyondLimit, UnexpectedPayload
-from include.records import json_body
-from include.records.json_records import whole
-from include.records.json_values import (
+from include.records.json import body as json_body
+from include.records.json.records import whole
+from include.records.json.values import (
     BOM,
     BodyCutShort,
     parsed,

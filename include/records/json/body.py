@@ -10,8 +10,8 @@ from typing import IO, Any
 
 import ijson
 
-from include.records.json_records import whole
-from include.records.json_values import BOM, BodyCutShort, exact, parsed, without_bom, written
+from include.records.json.records import whole
+from include.records.json.values import BOM, BodyCutShort, exact, parsed, without_bom, written
 from include.sources.formats import Format
 from include.sources.paths import parts
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import UnexpectedPayload
-from include.records import json_stream
-from include.records.json_values import has_all_names, parsed
-from include.records.long_numbers import SHORT_BYTES, count_names
+from include.records.json import stream as json_stream
+from include.records.json.long_numbers import SHORT_BYTES, count_names
+from include.records.json.values import has_all_names, parsed
 from include.records.read import read_chunks, read_records
 from include.sources.formats import Format
 

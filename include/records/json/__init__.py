@@ -1,0 +1,1 @@
+"""JSON: exact values, records, and streaming."""

@@ -1,0 +1,1 @@
+"""How a source is fetched: the part of its contract."""
