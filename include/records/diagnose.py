@@ -43,6 +43,7 @@ def diagnose(
     content_type: str = "",
 ) -> Diagnosis:
     """Describe a body that could not be read because of `error`."""
+    layout = layout.received_as(content_type)
     body.seek(0)
     head, packing = body.read(HEAD_BYTES), ""
     try:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from include.records.json.values import json_text
+from include.records.json.values import as_text
 from include.sources.formats import Format
 
 GEOMETRY, WKT = "geometry", "geometry#wkt"
@@ -29,13 +29,13 @@ def _feature(record: Any, with_wkt: bool) -> Any:
     if record.get("type") != "Feature" or not isinstance(
         record.get("properties"), dict | type(None)
     ):
-        return json_text(record)
+        return as_text(record)
     if not with_wkt:
         return record
     try:
         return {**record, WKT: well_known_text(record.get(GEOMETRY))}
     except (ValueError, RecursionError):
-        return json_text(record)
+        return as_text(record)
 
 
 def seen_fields(records: Sequence[Any]) -> list[Any]:

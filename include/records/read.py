@@ -53,9 +53,6 @@ CHUNK_RECORDS = 20_000
 CHUNK_BYTES = 8 * 1024 * 1024
 # Lines whose names are counted together.
 COUNTED_LINES = 100
-# The Content-Type of a page whose records were written as JSON lines when some of them were
-# removed: its format has no way to leave out records.
-LINES_TYPE = "application/vnd.wandle.records+jsonl"
 
 
 @dataclass(frozen=True)
@@ -112,8 +109,7 @@ def read_chunks(
     arrays, or with inherited fields, has no bytes in the body: it is written
     as JSON.
     """
-    if content_type == LINES_TYPE:
-        layout, content_type = layout.as_lines(), ""
+    layout = layout.received_as(content_type)
     wanted = Wanted(layout.select, layout, context or {}) if layout.select else None
     found = unpack(body, size, layout, content_type)
     complete = complete or any(layer.endswith("file") for layer in found.packing)

@@ -26,6 +26,9 @@ Kind = Literal[
 ]
 # Those whose bodies are no text.
 FILES = ("spreadsheet", "parquet")
+# The Content-Type of a page that was written as JSON lines when records were removed from it:
+# formats such as .xlsx have no bytes that can be left out.
+LINES_TYPE = "application/vnd.wandle.records+jsonl"
 # Names of a request's values, or null; one stands for a list of one, and is dumped as one.
 Listed = Annotated[
     tuple[str | None, ...],
@@ -215,8 +218,15 @@ class Format(Definition):
         """Whether the names of all fields are in a header, and none is within another."""
         return self.kind in ("csv", "spreadsheet")
 
-    def as_lines(self) -> Format:
-        """The same for records that were written as JSON lines."""
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether a body is written as JSON lines when records are removed from it."""
+        return self.kind in ("xml", *FILES)
+
+    def received_as(self, content_type: str) -> Format:
+        """The format of a body with this Content-Type: another one if it was rewritten."""
+        if content_type != LINES_TYPE:
+            return self
         lines: dict[str, Any] = {"kind": "jsonl", "records": "", "envelope": (), "sheet": ""}
         skipped = {"skip_rows_before_header": 0, "skip_rows_at_end": 0}
         packed = {"compression": (), "zip_member": "", "encoding": ""}

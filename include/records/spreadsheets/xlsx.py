@@ -137,7 +137,7 @@ def _number_formats(package: Package, part: str, limit: int) -> list[Shows]:
             in_cells = name == "cellXfs"
         elif name == "xf" and in_cells:
             code = attributes.get("numFmtId", "0")
-            found.append(shown_as(int(code) if code.isdecimal() and len(code) < 10 else 0, codes.get(code)))
+            found.append(shown_as(_whole(code, 0), codes.get(code)))
             if len(found) * VALUE_BYTES > limit:
                 raise BeyondLimit("a workbook has too many styles", "record_bytes", limit)
     return found
@@ -225,6 +225,11 @@ class _Texts:
             self._text.append(text)
 
 
+def _whole(text: str, other: int) -> int:
+    """A whole number that is not too large; else another."""
+    return int(text) if text.isdecimal() and len(text) < 10 else other
+
+
 @lru_cache(maxsize=MOST_COLUMNS)
 def _column(letters: str) -> int:
     """The number of a column, from 1. Raises `UnexpectedPayload`."""
@@ -257,21 +262,32 @@ class _Rows:
         if local == "c":
             self._begin_cell(attributes)
         elif local == "row":
-            number_ = attributes.get("r", "")
-            self._number = int(number_) if number_.isdecimal() and len(number_) < 10 else self._number + 1
-            self._row = Row(self._number)
-            self._place = self._size = 0
+            self._begin_row(attributes.get("r", ""))
         elif self._cell is not None:
             self._takes = local == "v" or (local == "t" and not self._pronounced)
             self._valued = self._valued or local in ("v", "is")
             self._formula = self._formula or local == "f"
             self._pronounced = self._pronounced or local == "rPh"
 
+    def _begin_row(self, place: str) -> None:
+        before = self._number
+        self._number = _whole(place, before + 1)
+        if self._number <= before:
+            raise UnexpectedPayload(
+                f"expected the rows of a sheet in order, found row {self._number} after {before}"
+            )
+        self._row = Row(self._number)
+        self._place = self._size = 0
+
     def _begin_cell(self, attributes: dict[str, str]) -> None:
         letters = attributes.get("r", "").rstrip("0123456789")
-        self._place = _column(letters) if letters else self._place + 1
-        if self._place > MOST_COLUMNS:
-            raise UnexpectedPayload(f"expected at most {MOST_COLUMNS} columns, found more")
+        before = self._place
+        self._place = _column(letters) if letters else before + 1
+        if not before < self._place <= MOST_COLUMNS:
+            raise UnexpectedPayload(
+                f"expected at most {MOST_COLUMNS} cells of a row in order, found "
+                f"{name_of(self._place, self._number)} after {name_of(before, self._number)}"
+            )
         self._cell = attributes
         self._text = []
         self._formula = self._valued = self._takes = self._pronounced = False
@@ -312,7 +328,7 @@ class _Rows:
     def _value(self, text: str, cell: dict[str, str]) -> Value:
         kind = cell.get("t", "n")
         if kind == "s":
-            return self._strings[int(text)] if text.isdecimal() and len(text) < 10 else text
+            return self._strings[_whole(text, -1)]
         if kind == "b":
             return {"1": True, "0": False, "true": True, "false": False}.get(text, text)
         if kind != "n":
@@ -322,5 +338,5 @@ class _Rows:
         return moment(text, shows, self._first_day) if shows and text else number(text)
 
     def _shows(self, style: str) -> Shows:
-        place = int(style) if style.isdecimal() and len(style) < 10 else -1
+        place = _whole(style, 0)
         return self._shown[place] if 0 <= place < len(self._shown) else ""

@@ -49,7 +49,7 @@ class _Guard:
         self.depth += 1
         if self.depth > MOST_DEPTH:
             raise UnexpectedPayload(
-                f"expected XML, found elements nested more than {MOST_DEPTH} deep"
+                f"expected XML, found elements nested too deeply: more than {MOST_DEPTH}"
             )
         self._handler.start(name, attributes)
 

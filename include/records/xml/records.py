@@ -152,7 +152,7 @@ class Elements:
         if element.on_path and left == 2:
             self._holders += 1
             if any(not key.startswith(ATTRIBUTE) for key in value):
-                self._instead = _shape(value)
+                self._instead = _shape({name: value})
         if not self._open:
             self.around = {name: value}
         elif value or not element.on_path or name not in self._open[-1].children:
