@@ -19,36 +19,44 @@ _MOST_PAGES = 1_000_000
 _MOST_DEPTH = 16
 # How many times `limits.whole_bytes` the pages may have that are unpacked at once.
 AT_ONCE = 8
+# All items of a row group can be those of one list; unpacked, most take a few bytes.
+ITEMS = 4
 _DICTIONARY = 2
 _STRUCT, _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP = 12, 1, 2, 3, 7, 8, 9, 10, 11
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its kind, its sizes, and where its header ends."""
+    """A page: its kind, its sizes, the number of its values, and where its header ends."""
 
     kind: int
+    values: int
     unpacked: int
     packed: int
     end: int
 
 
-def check_pages(body: IO[bytes], group: Any, limit: int) -> int:
-    """The most bytes that pages of a row group have which are unpacked at once: one of each column.
+def check_pages(body: IO[bytes], group: Any, schema: Any, limit: int) -> int:
+    """The bytes of the largest dictionary page of values within others; 0 if there is none.
 
-    Raises `BeyondLimit`, naming `limits.whole_bytes`, if that is too much, and
+    Of each column, one page is unpacked at once, and its dictionary. Raises
+    `BeyondLimit`, naming `limits.whole_bytes`, if these are too large, and
     `UnexpectedPayload` if a header is damaged.
     """
-    together = 0
+    together = inner = 0
     for place in range(group.num_columns):
         column = group.column(place)
-        dictionary = data = 0
+        dictionary = data = values = 0
         for page in _pages(body, column):
             if page.kind == _DICTIONARY:
                 dictionary = max(dictionary, page.unpacked)
             else:
                 data = max(data, page.unpacked)
+                values += page.values
         together += dictionary + data
+        if schema.column(place).max_repetition_level:
+            inner = max(inner, dictionary)
+            _refuse_many(values, limit)
     if together > AT_ONCE * limit:
         raise BeyondLimit(
             f"the pages of a Parquet file, read at once, have {together} bytes, of which an "
@@ -56,7 +64,18 @@ def check_pages(body: IO[bytes], group: Any, limit: int) -> int:
             "whole_bytes",
             limit,
         )
-    return together
+    return inner
+
+
+def _refuse_many(values: int, limit: int) -> None:
+    """Raise `BeyondLimit` for lists that have more items than is right for one row."""
+    if values > ITEMS * limit:
+        raise BeyondLimit(
+            f"the lists of a column of a Parquet file have {values} items in one row group, of "
+            "which a quarter counts",
+            "whole_bytes",
+            limit,
+        )
 
 
 def _pages(body: IO[bytes], column: Any) -> list[Page]:
@@ -82,7 +101,9 @@ def _page(body: IO[bytes], start: int) -> Page:
             fields = header.fields()
         except IndexError:
             continue
-        return Page(fields.get(1, -1), fields.get(2, -1), fields.get(3, -1), start + header.place)
+        values = max(0, header.values)
+        sizes = fields.get(2, -1), fields.get(3, -1)
+        return Page(fields.get(1, -1), values, *sizes, start + header.place)
     raise UnexpectedPayload("expected a Parquet file, found a damaged page header")
 
 
@@ -96,6 +117,8 @@ class _Header:
     def __init__(self, text: bytes) -> None:
         self._text = text
         self.place = 0
+        # The first field of the header of a data page.
+        self.values = 0
 
     def fields(self, depth: int = 0) -> dict[int, int]:
         """The whole numbers of a struct by the numbers of their fields."""
@@ -115,7 +138,8 @@ class _Header:
         if kind in (4, 5, 6):
             return self._number()
         if kind == _STRUCT:
-            self.fields(depth + 1)
+            inner = self.fields(depth + 1)
+            self.values = max(self.values, inner.get(1, 0)) if not depth else self.values
         elif kind in (_LIST, _SET):
             mark = self._byte()
             self._skip_items(mark & 15, mark >> 4 if mark >> 4 < 15 else self._varint(), depth)

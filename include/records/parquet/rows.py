@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +21,8 @@ BUFFER_BYTES = 256 * 1024
 # Of the footer, which describes every column of every row group.
 FOOTER_BYTES = 8 * 1024 * 1024
 MOST_ROWS_AT_ONCE = 2_000
+# Items of lists that are converted at once.
+FEW_ITEMS = 100_000
 
 # A record and its bytes, written as JSON.
 Line = tuple[Any, bytes]
@@ -65,20 +67,19 @@ def _lines(body: IO[bytes], layout: Format) -> Iterator[Line]:
     import pyarrow.parquet as pq
 
     from include.records.parquet.pages import check_pages
-    from include.records.parquet.values import json_values
 
-    file = _opened(pq, body, "ns")
+    file = _opened(pq, body, "ns", _texts(pq, body))
     names = field_names(file.schema_arrow.names, layout.evidence)
     old = _Int96(file)
     seen = 0
     for place in range(file.num_row_groups):
         group = file.metadata.row_group(place)
-        check_pages(body, group, layout.limits.whole_bytes)
-        count = _rows_at_once(group, layout)
+        shared = check_pages(body, group, file.schema, layout.limits.whole_bytes)
+        count = _rows_at_once(group, shared, layout)
         batches = file.iter_batches(count, row_groups=[place], use_threads=False)
         coarse = old.batches(pq, body, count, place)
         for batch in batches:
-            columns = old.exact([json_values(column) for column in batch.columns], batch, coarse)
+            columns = old.exact(_columns(batch, layout), batch, coarse)
             seen += batch.num_rows
             for row in zip(*columns, strict=True):
                 text = msgspec.json.encode(dict(zip(names, row, strict=True)))
@@ -90,9 +91,29 @@ def _lines(body: IO[bytes], layout: Format) -> Iterator[Line]:
         )
 
 
-def _opened(pq: Any, body: IO[bytes], unit: str) -> pq.ParquetFile:
+def _columns(batch: Any, layout: Format) -> list[list[Any]]:
+    """The values of some rows, column by column. Raises `BeyondLimit` for a row of many."""
+    from include.records.parquet.values import count_items, json_values
+
+    if sum(map(count_items, batch.columns)) <= FEW_ITEMS:
+        return [json_values(column) for column in batch.columns]
+    limit = layout.limits.record_bytes
+    found: list[list[Any]] = [[] for _ in batch.columns]
+    for place in range(batch.num_rows):
+        row = batch.slice(place, 1)
+        items = sum(map(count_items, row.columns))
+        if items * VALUE_BYTES > limit:
+            what = f"expected records, found one of {items} items, counted as {VALUE_BYTES} bytes"
+            raise BeyondLimit(what, "record_bytes", limit)
+        for column, values in zip(row.columns, found, strict=True):
+            values += json_values(column)
+    return found
+
+
+def _opened(pq: Any, body: IO[bytes], unit: str, shared: Sequence[str] = ()) -> pq.ParquetFile:
     return pq.ParquetFile(
         body,
+        read_dictionary=list(shared),
         buffer_size=BUFFER_BYTES,
         pre_buffer=False,
         page_checksum_verification=True,
@@ -100,15 +121,27 @@ def _opened(pq: Any, body: IO[bytes], unit: str) -> pq.ParquetFile:
     )
 
 
-def _rows_at_once(group: Any, layout: Format) -> int:
-    """How many rows are in memory at once. Raises `BeyondLimit` for a row group."""
+def _texts(pq: Any, body: IO[bytes]) -> list[str]:
+    """The columns whose values are read as they are shared: one can be long, and in every row."""
+    schema = pq.read_metadata(body).schema
+    columns = [schema.column(place) for place in range(len(schema))]
+    return [
+        column.path
+        for column in columns
+        if column.physical_type == "BYTE_ARRAY" and not column.max_repetition_level
+    ]
+
+
+def _rows_at_once(group: Any, shared: int, layout: Format) -> int:
+    """How many rows are in memory at once; `shared` is the size of the longest value that those
+    of lists can share. Raises `BeyondLimit` for a row group."""
     limit = layout.limits.answer_bytes
     sizes = [group.column(place).total_uncompressed_size for place in range(group.num_columns)]
     size = max(group.total_byte_size, sum(sizes))
     if size > limit:
         what = f"a row group of a Parquet file has {size} uncompressed bytes"
         raise BeyondLimit(what, "answer_bytes", limit)
-    row = max(VALUE_BYTES * group.num_columns, size // max(1, group.num_rows))
+    row = max(VALUE_BYTES * group.num_columns, size // max(1, group.num_rows), shared // 8)
     return max(1, min(MOST_ROWS_AT_ONCE, layout.limits.record_bytes // (4 * row)))
 
 

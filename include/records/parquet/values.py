@@ -137,11 +137,40 @@ def _binary(array: Any) -> list[Any]:
     return [None if value is None else f"\\x{value.hex()}" for value in array.to_pylist()]
 
 
+def _shared(array: Any) -> list[Any]:
+    """Values of a dictionary: each is there once, however long and often used."""
+    values = json_values(array.dictionary)
+    return [None if place is None else values[place] for place in array.indices.to_pylist()]
+
+
 def _lists(array: Any) -> list[Any]:
     if not (kinds.is_list(array.type) or kinds.is_large_list(array.type)):
         array = array.cast(pa.large_list(array.type.value_field))
-    items, places = json_values(array.values), array.offsets.to_pylist()
+    (values,), places = _inner([array.values], array)
+    items = json_values(values)
     return _nulled(array, (items[start:end] for start, end in pairwise(places)))
+
+
+def _inner(children: list[Any], array: Any) -> tuple[list[Any], list[int]]:
+    """The items that the lists of an array have, and where each list begins and the last ends."""
+    places = array.offsets.to_pylist()
+    first = places[0]
+    return (
+        [child.slice(first, places[-1] - first) for child in children],
+        [place - first for place in places],
+    )
+
+
+def count_items(array: Any) -> int:
+    """How many items the lists and maps in an array have, those in them included."""
+    kind = array.type
+    if kinds.is_struct(kind):
+        return sum(map(count_items, array.flatten()))
+    if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_map(kind):
+        children = [array.keys, array.items] if kinds.is_map(kind) else [array.values]
+        inner, _ = _inner(children, array)
+        return sum(len(child) + count_items(child) for child in inner)
+    return len(array) * kind.list_size if kinds.is_fixed_size_list(kind) else 0
 
 
 def _structs(array: Any) -> list[Any]:
@@ -154,8 +183,8 @@ def _structs(array: Any) -> list[Any]:
 
 
 def _maps(array: Any) -> list[Any]:
-    keys, items = json_values(array.keys), json_values(array.items)
-    places = array.offsets.to_pylist()
+    children, places = _inner([array.keys, array.items], array)
+    keys, items = map(json_values, children)
     pairs = (
         _object(keys[start:end], items[start:end], array.type) for start, end in pairwise(places)
     )
@@ -226,7 +255,7 @@ _CONVERTERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], list[Any]]], ...
     (kinds.is_time, _clocks),
     (kinds.is_duration, _durations),
     (_is_binary, _binary),
-    (kinds.is_dictionary, lambda array: json_values(array.dictionary_decode())),
+    (kinds.is_dictionary, _shared),
     (_is_list, _lists),
     (kinds.is_struct, _structs),
     (kinds.is_map, _maps),
