@@ -497,6 +497,11 @@ def test_every_value_is_read_as_it_was_written(made_by, rows):
     assert read_as_sent(body, sheet("a")) == expected
 
 
+def _as_calamine(value: Any) -> Any:
+    """It reads a midnight as a day, whatever the cell shows."""
+    return value.removesuffix("T00:00:00") if isinstance(value, str) else value
+
+
 @MAKERS
 @settings(max_examples=30, deadline=None)
 @given(TABLES)
@@ -504,6 +509,9 @@ def test_every_value_is_read_as_calamine_reads_it(made_by, rows):
     body = made_by([["a", "b", "c"], *rows])
     other = CalamineWorkbook.from_filelike(io.BytesIO(body)).get_sheet_by_index(0)
     found = [[shown(value) for value in row] for row in other.to_python()[1:]]
-    ours = [[record["a"], record["b"], record["c"]] for record in read(body, sheet("a"))]
+    ours = [
+        [_as_calamine(record[name]) for name in ("a", "b", "c")]
+        for record in read(body, sheet("a"))
+    ]
 
     assert ours == [row for row in found if any(value is not None for value in row)]
