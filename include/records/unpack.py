@@ -41,9 +41,7 @@ _MARKS = (
 # ASCII is UTF-8; what is labelled Latin-1 is Windows-1252 (https://encoding.spec.whatwg.org).
 _MEANT = {"ascii": UTF_8, "utf-8-sig": UTF_8, "iso8859-1": "cp1252"}
 _PROLOG_BYTES = 256
-_PROLOG = re.compile(
-    rb"""\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]*)["']"""
-)
+_PROLOG = re.compile(rb"""\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]*)["']""")
 _GZIP_ERRORS = (gzip.BadGzipFile, zlib.error, EOFError)
 # A fixed moment, so that the same content always packs to the same bytes.
 _PACKED_AT = (1980, 1, 1, 0, 0, 0)

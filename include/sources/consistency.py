@@ -24,7 +24,9 @@ from include.sources.paths import parts
 if TYPE_CHECKING:
     from include.sources.model import Contract
 
-_IN_CSV = r"the rows of a CSV or sheet have no fields within fields; write a dot within a name as `\.`"
+_IN_CSV = (
+    r"the rows of a CSV or sheet have no fields within fields; write a dot within a name as `\.`"
+)
 
 
 def check(contract: Contract) -> None:

@@ -12,9 +12,7 @@ from include.records.xml.parser import parse
 from include.sources.limits import VALUE_BYTES
 
 _URI = "urn:oasis:names:tc:opendocument:xmlns:"
-TABLE, OFFICE, TEXT, STYLE = (
-    f"{_URI}{name}:1.0 " for name in ("table", "office", "text", "style")
-)
+TABLE, OFFICE, TEXT, STYLE = (f"{_URI}{name}:1.0 " for name in ("table", "office", "text", "style"))
 _CALC = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0 "
 _CELLS = (f"{TABLE}table-cell", f"{TABLE}covered-table-cell")
 # Rows of the largest sheets: https://help.libreoffice.org/latest/en-US/text/scalc/guide/calc_large_sheets.html
@@ -65,9 +63,8 @@ class _Tables:
             self._spans = _repeated(attributes, f"{TABLE}number-columns-repeated", MOST_ROWS)
         elif name == f"{STYLE}style":
             self._style = attributes.get(f"{STYLE}name", "")
-        elif name == f"{STYLE}table-properties":
-            if attributes.get(f"{TABLE}display") == "false":
-                self._hidden.add(self._style)
+        elif name == f"{STYLE}table-properties" and attributes.get(f"{TABLE}display") == "false":
+            self._hidden.add(self._style)
 
     def _start_in_cell(self, name: str, attributes: Mapping[str, str]) -> None:
         if self._beside:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from tempfile import TemporaryFile
-from typing import IO, Any
 
 from include.errors import BeyondLimit, UnexpectedPayload
 from include.records.spreadsheets.cells import (
@@ -244,9 +243,7 @@ def _column(letters: str) -> int:
 class _Rows:
     """The rows of a sheet."""
 
-    def __init__(
-        self, shown: list[Shows], strings: _Strings, first_day: date, limit: int
-    ) -> None:
+    def __init__(self, shown: list[Shows], strings: _Strings, first_day: date, limit: int) -> None:
         self.found: list[Row] = []
         self._shown, self._strings, self._first_day = shown, strings, first_day
         self._limit = limit
