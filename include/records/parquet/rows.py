@@ -143,7 +143,7 @@ def _rows_at_once(group: Any, shared: int, layout: Format) -> int:
     if size > limit:
         what = f"a row group of a Parquet file has {size} uncompressed bytes"
         raise BeyondLimit(what, "answer_bytes", limit)
-    row = max(VALUE_BYTES * group.num_columns, size // max(1, group.num_rows), shared // 8)
+    row = max(VALUE_BYTES * int(group.num_columns), size // max(1, group.num_rows), shared // 8)
     return max(1, min(MOST_ROWS_AT_ONCE, layout.limits.record_bytes // (4 * row)))
 
 

@@ -68,7 +68,7 @@ def test_what_is_no_feature_is_one_bad_record(wrong):
         ),
         (
             collection({**feature(), "properties": {"other": 1}}),
-            "expected records with geometry#wkt, name",
+            "found 1 without, found geometry",
         ),
         (json.dumps({"error": {"code": 498, "message": "Invalid token"}}).encode(), "expected a"),
     ],
