@@ -72,7 +72,7 @@ class Address:
                 )
 
 
-def dialect_of(url: str) -> Dialect:
+def dialect_of(url: str, connection: str) -> Dialect:
     """The dialect of an address. Raises `PermanentError`, without the address."""
     scheme, separator, _ = url.partition("://")
     if not separator:
@@ -80,15 +80,15 @@ def dialect_of(url: str) -> Dialect:
     found = DIALECTS.get(scheme.lower().partition("+")[0])
     if found is None:
         raise PermanentError(
-            f"a source database: unknown scheme {scheme!r}. Known: {', '.join(DIALECTS)}. Correct "
-            "the connection."
+            f"the connection {connection!r}: unknown scheme {scheme!r}. Known: "
+            f"{', '.join(DIALECTS)}. Correct the connection."
         )
     return found
 
 
 def parse(url: str, connection: str) -> Address:
     """The parts of an address, which is not PostgreSQL's. Raises `PermanentError`."""
-    dialect = dialect_of(url)
+    dialect = dialect_of(url, connection)
     try:
         split = urlsplit(url)
         port = split.port
@@ -111,13 +111,15 @@ def parse(url: str, connection: str) -> Address:
     )
 
 
-def url_of(conn_type: str, parts: Mapping[str, Any], extra: Mapping[str, Any]) -> str:
+def url_of(
+    connection: str, conn_type: str, parts: Mapping[str, Any], extra: Mapping[str, Any]
+) -> str:
     """The address that an Airflow Connection describes, by `host`, `port`, `schema`, `login` and
     `password`; its extra fields are the options. Raises `PermanentError`.
     """
     if conn_type not in DIALECTS:
         raise PermanentError(
-            f"the connection has the type {conn_type!r}, which is no database that sources are "
+            f"the connection {connection!r} has the type {conn_type!r}, which is no database that sources are "
             f"read from. Known: {', '.join(DIALECTS)}. Correct the connection."
         )
     login = ":".join(quote(str(parts.get(name) or ""), safe="") for name in ("login", "password"))

@@ -94,7 +94,7 @@ def fetch_rows(
 
 def reader_of(dsn: str, asked: Asked) -> Reader:
     """The reader for the server of an address. Drivers are imported when they are needed."""
-    dialect = dialect_of(dsn)
+    dialect = dialect_of(dsn, asked.extract.connection)
     if dialect == "postgresql":
         from include.extract.databases.postgres import PostgresReader
 
@@ -262,9 +262,7 @@ def _errors(asked: Asked, reader: Reader) -> Iterator[None]:
 def _explained(asked: Asked, failure: Failure) -> SourceRejected | SourceUnavailable:
     who = f"{asked.partition}: the database {asked.extract.connection!r}"
     if failure.kind == "login":
-        return SourceRejected(
-            f"{who} refuses the login. Check the connection's user and password."
-        )
+        return SourceRejected(f"{who} refuses the login. Check the connection's user and password.")
     if failure.kind == "away":
         return SourceUnavailable(f"{who} does not answer ({failure.told}). Try again later.")
     if failure.kind == "settings":

@@ -17,7 +17,7 @@ from pymysql.cursors import SSCursor
 
 from include.extract.databases.address import Address
 from include.extract.databases.reader import CONNECT_SECONDS, Asked, Failure, Row
-from include.extract.databases.tls import TLS_MODES, certificate_failure, context_of
+from include.extract.databases.tls import certificate_failure, context_of
 from include.extract.databases.values import JsonText, single
 from include.extract.network.deadline import Deadline
 
@@ -28,7 +28,7 @@ _SETTINGS = (
     "set session time_zone = '+00:00'",
     "set session sql_select_limit = 18446744073709551615",
     "set session group_concat_max_len = 4294967295",
-    f"set session max_sort_length = {8192}",
+    "set session max_sort_length = 8192",
     "set session transaction isolation level repeatable read",
     "set session transaction read only",
     "start transaction with consistent snapshot, read only",
@@ -117,7 +117,6 @@ def _moment_in_utc(text: str) -> str:
 _DECODERS: dict[int, Any] = {
     **dict.fromkeys(_WHOLE, int),
     FIELD_TYPE.BIT: lambda value: int.from_bytes(value, "big"),
-    FIELD_TYPE.FLOAT: single,
     FIELD_TYPE.DOUBLE: float,
     FIELD_TYPE.DATETIME: _moment,
     FIELD_TYPE.TIMESTAMP: _moment_in_utc,
@@ -138,7 +137,6 @@ class MySqlReader:
         self._connection: pymysql.Connection[Any] | None = None
         self._socket: socket.socket | None = None
         self._columns: dict[str, int] = {}
-        self._floats: set[str] = set()
         self._lengths: dict[str, int] = {}
         self._key_is_bytes = False
 
@@ -163,8 +161,8 @@ class MySqlReader:
         )
         self._connection = connection
         connection.connect(found)
-        # The deadline ends what takes too long from here on.
-        connection._read_timeout = None
+        # From here on, it is the deadline that ends what takes too long.
+        connection._read_timeout = None  # type: ignore[attr-defined]
         self._begin()
 
     def _begin(self) -> None:
@@ -234,7 +232,18 @@ class MySqlReader:
         cursor = self._open.cursor(SSCursor)
         try:
             cursor.execute(query, values)
-            yield from iter(cursor.fetchone, None)
+            singles = [
+                place
+                for place, kind in enumerate(self._columns.values())
+                if kind == FIELD_TYPE.FLOAT
+            ]
+            for row in iter(cursor.fetchone, None):
+                if singles:
+                    row = [
+                        single(value) if place in singles else value
+                        for place, value in enumerate(row)
+                    ]
+                yield row
         finally:
             self._leave(cursor)
 
@@ -251,11 +260,7 @@ class MySqlReader:
         found = []
         for name, kind in self._columns.items():
             quoted = self._quoted(name)
-            found.append(
-                f"{quoted} + 0e0 as {quoted}" if kind == FIELD_TYPE.FLOAT else quoted
-            )
-            if kind == FIELD_TYPE.FLOAT:
-                self._floats.add(name)
+            found.append(f"{quoted} + 0e0 as {quoted}" if kind == FIELD_TYPE.FLOAT else quoted)
         return ", ".join(found)
 
     def _order(self) -> str:
@@ -349,6 +354,3 @@ class MySqlReader:
             changed = self._quoted(extract.changed)
             condition = f"{changed} >= %(period_start)s and {changed} < %(period_end)s"
         return f"{self._query()} as asked where {condition}"
-
-
-__all__ = ["TLS_MODES", "MySqlReader"]

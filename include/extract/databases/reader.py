@@ -94,9 +94,7 @@ class Asked:
 
 def page_request(extract: DatabaseExtract, partition: Partition, after: str) -> SentRequest:
     """The request of the page after a key, for the manifest."""
-    bound = {
-        name: as_text(value) for name, value in Asked(partition, extract, 0, 0).bound.items()
-    }
+    bound = {name: as_text(value) for name, value in Asked(partition, extract, 0, 0).bound.items()}
     return SentRequest(
         method="SELECT",
         url=f"database:{extract.connection}",

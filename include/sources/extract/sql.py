@@ -15,7 +15,9 @@ _ESCAPED = {quote: rf"{quote}(?:[^{quote}\\]|\\.|{quote}{quote})*{quote}" for qu
 _BRACKETS = r"\[(?:[^\]]|\]\])*\]"
 # PostgreSQL's `$tag$`, and Oracle's `q'[`.
 _DOLLARS = r"(?P<tag>\$(?:[A-Za-z_][A-Za-z_0-9]*)?\$).*?(?P=tag)"
-_Q_QUOTES = r"(?<![A-Za-z0-9_])[nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<mark>[^\s]).*?(?P=mark))'"
+_Q_QUOTES = (
+    r"(?<![A-Za-z0-9_])[nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<mark>[^\s]).*?(?P=mark))'"
+)
 _E_QUOTES = rf"(?<![A-Za-z0-9_])[eE]{_ESCAPED[chr(39)]}"
 # Servers differ in comments within comments: there are none.
 _BLOCK = r"/\*(?:(?!\*/|/\*).)*\*/"
