@@ -25,8 +25,8 @@ from dags._tasks import (
     lake,
     landings_of,
     loader_dsn,
-    source_dsn,
     refuse_unknown_parameters,
+    source_dsn,
 )
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError

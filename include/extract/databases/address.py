@@ -119,8 +119,8 @@ def url_of(
     """
     if conn_type not in DIALECTS:
         raise PermanentError(
-            f"the connection {connection!r} has the type {conn_type!r}, which is no database that sources are "
-            f"read from. Known: {', '.join(DIALECTS)}. Correct the connection."
+            f"the connection {connection!r} has the type {conn_type!r}, which is not a database "
+            f"that sources are read from. Known: {', '.join(DIALECTS)}. Correct the connection."
         )
     login = ":".join(quote(str(parts.get(name) or ""), safe="") for name in ("login", "password"))
     host = str(parts.get("host") or "")

@@ -213,7 +213,7 @@ class _Page:
                 "distinct."
             )
         order, before = self._reader.order_of(value), self._order
-        if order is not None and before is not None and order < before:  # type: ignore[operator]
+        if order is not None and before is not None and order < before:
             raise UnexpectedPayload(
                 f"{self._asked.partition}: the database's rows are not in the order of the key "
                 f"{name!r}: pages by it would lose some. Name another unique column under `key`."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -11,14 +10,27 @@ from decimal import Decimal
 from typing import Any
 
 import pymysql
-from pymysql.constants import CR, ER, FIELD_TYPE
-from pymysql.converters import encoders
+from pymysql.constants import CR, FIELD_TYPE
 from pymysql.cursors import SSCursor
 
 from include.extract.databases.address import Address
+from include.extract.databases.mysql_types import (
+    CONVERSIONS,
+    DECIMAL,
+    IN_UTC,
+    LOGIN,
+    LONG,
+    NAMES,
+    OF_THE_CLIENT,
+    PASSES,
+    SAYS_NO_VALUES,
+    TEXTS,
+    TIMES,
+    WHOLE,
+)
 from include.extract.databases.reader import CONNECT_SECONDS, Asked, Failure, Row
 from include.extract.databases.tls import certificate_failure, context_of
-from include.extract.databases.values import JsonText, single
+from include.extract.databases.values import single
 from include.extract.network.deadline import Deadline
 
 # Whatever the server's defaults are: how SQL is read, times in UTC, nothing cut short, and time
@@ -33,95 +45,6 @@ _SETTINGS = (
     "set session transaction read only",
     "start transaction with consistent snapshot, read only",
 )
-
-_WHOLE = {
-    FIELD_TYPE.TINY,
-    FIELD_TYPE.SHORT,
-    FIELD_TYPE.INT24,
-    FIELD_TYPE.LONG,
-    FIELD_TYPE.LONGLONG,
-    FIELD_TYPE.YEAR,
-}
-_DECIMAL = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
-_TIMES = {FIELD_TYPE.DATE, FIELD_TYPE.NEWDATE, FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP}
-_TEXTS = {
-    FIELD_TYPE.VARCHAR,
-    FIELD_TYPE.VAR_STRING,
-    FIELD_TYPE.STRING,
-    FIELD_TYPE.ENUM,
-    FIELD_TYPE.SET,
-    FIELD_TYPE.TINY_BLOB,
-    FIELD_TYPE.MEDIUM_BLOB,
-    FIELD_TYPE.LONG_BLOB,
-    FIELD_TYPE.BLOB,
-}
-_LONG = _TEXTS | {FIELD_TYPE.JSON, FIELD_TYPE.GEOMETRY}
-_NAMES = {number: name for name, number in vars(FIELD_TYPE).items() if name.isupper()}
-# A date with a month and day; 0000-00-00 and 2026-00-00 are printed as they are.
-_REAL_DATE = re.compile(r"(?!0000)\d{4}-(?!00)\d\d-(?!00)\d\d ")
-_IN_UTC = "+00:00"
-
-_LOGIN = {
-    ER.ACCESS_DENIED_ERROR,
-    ER.HOST_NOT_PRIVILEGED,
-    ER.NOT_SUPPORTED_AUTH_MODE,
-    ER.MUST_CHANGE_PASSWORD_LOGIN,
-    1698,  # access denied without a password
-    1820,  # the password must be changed
-    3118,  # locked, in MySQL
-    4151,  # locked, in MariaDB
-}
-# Their texts name tables and columns, or quote the query, but no values of rows.
-_SAYS_NO_VALUES = {
-    ER.BAD_DB_ERROR,
-    ER.BAD_FIELD_ERROR,
-    ER.COLUMNACCESS_DENIED_ERROR,
-    ER.DBACCESS_DENIED_ERROR,
-    ER.DUP_FIELDNAME,
-    ER.NO_SUCH_TABLE,
-    ER.NON_UNIQ_ERROR,
-    ER.PARSE_ERROR,
-    ER.SP_DOES_NOT_EXIST,
-    ER.TABLEACCESS_DENIED_ERROR,
-    1370,  # no right to execute a function
-    1792,  # a statement that writes
-}
-# What passes: too many connections, a shutdown, a network that fails, locks, a killed query.
-_PASSES = {
-    ER.CON_COUNT_ERROR,
-    ER.OUT_OF_RESOURCES,
-    ER.SERVER_SHUTDOWN,
-    ER.NET_READ_ERROR,
-    ER.NET_READ_INTERRUPTED,
-    ER.NET_ERROR_ON_WRITE,
-    ER.NET_WRITE_INTERRUPTED,
-    ER.LOCK_WAIT_TIMEOUT,
-    ER.LOCK_DEADLOCK,
-    ER.QUERY_INTERRUPTED,
-    ER.HOST_IS_BLOCKED,
-    1927,  # the connection was killed
-    1969,  # max_statement_time
-    3024,  # max_execution_time
-}
-
-
-def _moment(text: str) -> str:
-    return text.replace(" ", "T", 1) if _REAL_DATE.match(text) else text
-
-
-def _moment_in_utc(text: str) -> str:
-    return _moment(text) + _IN_UTC if _REAL_DATE.match(text) else text
-
-
-# How each type arrives; all others as the text that the server writes.
-_DECODERS: dict[int, Any] = {
-    **dict.fromkeys(_WHOLE, int),
-    FIELD_TYPE.BIT: lambda value: int.from_bytes(value, "big"),
-    FIELD_TYPE.DOUBLE: float,
-    FIELD_TYPE.DATETIME: _moment,
-    FIELD_TYPE.TIMESTAMP: _moment_in_utc,
-    FIELD_TYPE.JSON: lambda text: JsonText(text.encode()),
-}
 
 
 class MySqlReader:
@@ -152,7 +75,7 @@ class MySqlReader:
             password=address.password,
             database=address.database or None,
             charset="utf8mb4",
-            conv={**encoders, **_DECODERS},
+            conv=CONVERSIONS,
             ssl=self._tls,
             ssl_disabled=self._tls is None,
             local_infile=False,
@@ -167,7 +90,7 @@ class MySqlReader:
 
     def _begin(self) -> None:
         seconds = max(1, int(self._asked.seconds))
-        is_mariadb = "mariadb" in self._open.get_server_info().lower()
+        is_mariadb = "mariadb" in str(self._open.get_server_info())  # type: ignore[no-untyped-call].lower()
         limit = (
             f"set session max_statement_time = {seconds}"
             if is_mariadb
@@ -193,7 +116,7 @@ class MySqlReader:
 
     def names(self) -> list[str]:
         """The names of the query's columns."""
-        described = self._describe(f"select * from {self._query()} as asked limit 0")
+        described = self._describe(f"select * from {self._query()} as asked limit 0")  # noqa: S608
         names = [str(column[0]) for column in described]
         self._columns = {str(column[0]): int(column[1]) for column in described}
         self._lengths = {str(column[0]): int(column[3] or 0) for column in described}
@@ -206,7 +129,7 @@ class MySqlReader:
 
     def largest_row(self) -> int:
         """Of texts and bytes, if any row may be larger than the limit."""
-        long = [name for name, kind in self._columns.items() if kind in _LONG]
+        long = [name for name, kind in self._columns.items() if kind in LONG]
         if 4 * sum(self._lengths[name] for name in long) <= self._asked.record_bytes:
             return 0
         sizes = " + ".join(f"coalesce(length({self._quoted(name)}), 0)" for name in long)
@@ -237,6 +160,7 @@ class MySqlReader:
                 for place, kind in enumerate(self._columns.values())
                 if kind == FIELD_TYPE.FLOAT
             ]
+            row: Any
             for row in iter(cursor.fetchone, None):
                 if singles:
                     row = [
@@ -270,10 +194,10 @@ class MySqlReader:
         """
         name = self._asked.extract.key
         kind, key = self._columns[name], self._quoted(name)
-        if kind in _WHOLE | _DECIMAL | _TIMES:
+        if kind in WHOLE | DECIMAL | TIMES:
             return key
-        if kind not in _TEXTS:
-            raise self._asked.no_key(_NAMES.get(kind, str(kind)))
+        if kind not in TEXTS:
+            raise self._asked.no_key(NAMES.get(kind, str(kind)))
         with self._open.cursor() as cursor:
             cursor.execute(
                 f"select charset({key}) from {self._rows()} limit 1",  # noqa: S608
@@ -288,19 +212,19 @@ class MySqlReader:
     def _after(self, after: str) -> tuple[Any, str]:
         """The last key as a parameter, and how it is compared."""
         kind = self._columns[self._asked.extract.key]
-        if kind in _WHOLE:
+        if kind in WHOLE:
             return int(after), "%(after)s"
-        if kind in _DECIMAL:
+        if kind in DECIMAL:
             return Decimal(after), "%(after)s"
-        if kind in _TIMES:
-            moment = after.removesuffix(_IN_UTC).replace("T", " ")
+        if kind in TIMES:
+            moment = after.removesuffix(IN_UTC).replace("T", " ")
             return moment, f"cast(%(after)s as {'datetime(6)' if ' ' in moment else 'date'})"
         return after, "unhex(%(after)s)" if self._key_is_bytes else "cast(%(after)s as binary)"
 
     def order_of(self, key: Any) -> Any:
         """Texts by their bytes in UTF-8, decimals as numbers."""
         if isinstance(key, str):
-            is_number = self._columns[self._asked.extract.key] in _DECIMAL
+            is_number = self._columns[self._asked.extract.key] in DECIMAL
             return Decimal(key) if is_number else key.encode()
         return key
 
@@ -320,11 +244,11 @@ class MySqlReader:
                 "it offers no TLS. Ask its owner for TLS, or set `ssl_mode: disabled` in the "
                 "connection if nobody can read along.",
             )
-        if number in _LOGIN:
+        if number in LOGIN:
             return Failure("login")
-        if number in _PASSES or number >= CR.CR_UNKNOWN_ERROR and number < 3000:  # noqa: PLR2004
+        if number in PASSES or number in OF_THE_CLIENT:
             return Failure("away", f"error {number}")
-        told = str(error.args[1]) if number in _SAYS_NO_VALUES else type(error).__name__
+        told = str(error.args[1]) if number in SAYS_NO_VALUES else type(error).__name__
         return Failure("query", f"{told} (error {number})")
 
     def close(self) -> None:

@@ -129,7 +129,7 @@ class PostgresReader:
         if extract.follows_changes:
             changed = sql.Identifier(extract.changed)
             condition = sql.SQL("{0} >= %(period_start)s and {0} < %(period_end)s").format(changed)
-        query = sql.SQL(self._asked.query("postgresql", "%({})s".format, "%%"))  # type: ignore[arg-type]
+        query = sql.SQL(self._asked.query("postgresql", "%({})s".format, "%%"))
         return sql.SQL("{} as asked where {}").format(query, condition)
 
 

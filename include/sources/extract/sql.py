@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 # What a query may bind, written as `%(period_start)s` for every server.
 PLACEHOLDERS = ("period_start", "period_end", "council")
@@ -78,7 +78,7 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
 
 
 _PATTERNS: dict[Dialect, re.Pattern[str]] = {
-    dialect: _pattern(dialect) for dialect in ("postgresql", "mysql", "mssql", "oracle")
+    dialect: _pattern(dialect) for dialect in get_args(Dialect)
 }
 
 
