@@ -71,6 +71,10 @@ class MariaDb:
         self.process.kill()
         self.process.wait(timeout=30)
 
+    def restart(self) -> None:
+        """Start it again, at the same port."""
+        self.process = _started(self.folder, self.port).process
+
 
 @contextmanager
 def mariadb() -> Iterator[MariaDb]:
@@ -86,7 +90,7 @@ def mariadb() -> Iterator[MariaDb]:
             "--auth-root-authentication-method=normal", "--skip-test-db",
             "--innodb-log-file-size=4M",
         )  # fmt: skip
-        server = _started(folder)
+        server = _started(folder, free_port())
         try:
             _prepare(server)
             yield server
@@ -95,8 +99,7 @@ def mariadb() -> Iterator[MariaDb]:
             server.process.wait(timeout=30)
 
 
-def _started(folder: Path) -> MariaDb:
-    port = free_port()
+def _started(folder: Path, port: int) -> MariaDb:
     options = (
         f"--datadir={folder}/data", f"--socket={folder}/socket", f"--port={port}",
         "--bind-address=127.0.0.1", f"--pid-file={folder}/pid", f"--tmpdir={folder}",

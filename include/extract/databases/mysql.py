@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
@@ -46,6 +47,9 @@ _SETTINGS = (
     "start transaction with consistent snapshot, read only",
 )
 
+# What the driver stumbles over if a server does not speak the protocol.
+_NOT_THE_PROTOCOL = (pymysql.InternalError, AssertionError, IndexError, ValueError, struct.error)
+
 
 class MySqlReader:
     """A connection to MySQL or MariaDB, in one consistent snapshot of InnoDB's tables."""
@@ -83,14 +87,18 @@ class MySqlReader:
             read_timeout=CONNECT_SECONDS,
         )
         self._connection = connection
-        connection.connect(found)
+        try:
+            connection.connect(found)
+        except _NOT_THE_PROTOCOL as error:
+            raise pymysql.OperationalError(CR.CR_MALFORMED_PACKET, "malformed") from error
         # From here on, it is the deadline that ends what takes too long.
         connection._read_timeout = None  # type: ignore[attr-defined]
         self._begin()
 
     def _begin(self) -> None:
         seconds = max(1, int(self._asked.seconds))
-        is_mariadb = "mariadb" in str(self._open.get_server_info())  # type: ignore[no-untyped-call].lower()
+        version = self._open.get_server_info()  # type: ignore[no-untyped-call]
+        is_mariadb = "mariadb" in str(version).lower()
         limit = (
             f"set session max_statement_time = {seconds}"
             if is_mariadb

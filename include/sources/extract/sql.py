@@ -43,8 +43,6 @@ _OPEN = {
 # MySQL runs what is in such a comment.
 _HINT = re.compile(r"/\*M?!")
 _MARK = re.compile(r"%(?:\((?P<name>[^)]*)\)s|(?P<percent>%)|.{0,8})", re.DOTALL)
-# A text with one of these is read differently by different servers.
-_AMBIGUOUS = re.compile(r"[\\`\[#$]|[qQ]'")
 _FIRST_WORD = re.compile(r"[\s(]*(\w+)")
 
 
@@ -88,41 +86,47 @@ def with_markers(
     """The query with its placeholders as a driver takes them, and with `percent` for each `%%`.
 
     Raises `ValueError` for a placeholder in quotes or in a comment, where no
-    server would see one, and for what `check` refuses in any dialect.
+    server would see one, and for more or less than one select.
     """
-    found = []
-    for part in parts(query, dialect):
-        if part.quoted:
-            _refuse_placeholders(part.text)
-        found.append(
-            _MARK.sub(lambda mark: marker(mark["name"]) if mark["name"] else percent, part.text)
-        )
-    return "".join(found)
+    _check(query, dialect)
+    return "".join(
+        _MARK.sub(lambda mark: marker(mark["name"]) if mark["name"] else percent, part.text)
+        for part in parts(query, dialect)
+    )
 
 
 def check(query: str) -> None:
-    """Raise `ValueError` for what is wrong with a query whatever server it is for."""
+    """Raise `ValueError` for what is wrong with a query whichever server it is for."""
     for mark in _MARK.finditer(query):
         if not mark["percent"] and mark["name"] not in PLACEHOLDERS:
             raise ValueError(
                 "expected only %(period_start)s, %(period_end)s and %(council)s, and other "
                 f"percent signs as %%, found {mark[0]!r}"
             )
-    if _AMBIGUOUS.search(query):
-        code = query
-    else:
-        every = list(parts(query, "oracle"))
-        for part in every:
-            if part.quoted:
-                _refuse_placeholders(part.text)
-        code = "".join(part.text for part in every if not part.quoted)
-        _check_select(code)
-    if ";" in code.rstrip("; \n"):
-        raise ValueError("expected one select: it is used as a subquery")
+    failures = []
+    for dialect in get_args(Dialect):
+        try:
+            return _check(query, dialect)
+        except ValueError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _check(query: str, dialect: Dialect) -> None:
+    """One select, with placeholders only where a server looks for them."""
+    code = []
+    for part in parts(query, dialect):
+        if part.quoted:
+            _refuse_placeholders(part.text)
+        # What is quoted separates words.
+        code.append(" " if part.quoted else part.text)
+    _check_select("".join(code))
 
 
 def _check_select(code: str) -> None:
     """One select, which does not leave the parentheses that it is put in."""
+    if ";" in code.rstrip("; \n"):
+        raise ValueError("expected one select: it is used as a subquery")
     first = _FIRST_WORD.match(code)
     if first is None or first[1].lower() not in ("select", "with", "values", "table"):
         raise ValueError(f"expected a select, found {first[1] if first else code.strip()!r}")
