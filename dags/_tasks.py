@@ -43,6 +43,19 @@ def postgres_dsn(connection: str) -> str:
     return PostgresHook(connection, sqlalchemy_scheme="postgresql").get_uri()
 
 
+def source_dsn(connection: str) -> str:
+    """The address of a source database, by the type of its Airflow Connection."""
+    from airflow.sdk import Connection
+
+    from include.extract.databases.address import url_of
+
+    found = Connection.get(connection)
+    if found.conn_type == "postgres":
+        return postgres_dsn(connection)
+    parts = {name: getattr(found, name) for name in ("host", "port", "schema", "login", "password")}
+    return url_of(connection, found.conn_type, parts, found.extra_dejson)
+
+
 def loader_dsn() -> str:
     """The DSN of the warehouse for extracting and loading."""
     return postgres_dsn("wandle_loader")

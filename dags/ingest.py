@@ -25,8 +25,8 @@ from dags._tasks import (
     lake,
     landings_of,
     loader_dsn,
-    postgres_dsn,
     refuse_unknown_parameters,
+    source_dsn,
 )
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError
@@ -306,7 +306,7 @@ def _source_dsn(contract: Contract) -> str | None:
     """The DSN of a source that is a database; None for an API."""
     if contract.extract.kind == "http":
         return None
-    return postgres_dsn(contract.extract.connection)
+    return source_dsn(contract.extract.connection)
 
 
 for _contract in contracts().values():
