@@ -47,11 +47,10 @@ def extract(
     page (with `total` or `until_two_agree`: at the first page of its request),
     unless its fetch failed permanently; otherwise everything is fetched. A
     recent period that the source does not have yet is landed as
-    `not_published`. `source_dsn` is the DSN of the source database, if the
-    contract names one; `secret_of` finds the source's secret by its name (see
-    `login_of`). `rate_shared_in` is the DSN of the warehouse, through which all
-    clients of a host share its rate limit; without it, this client uses a
-    fixed part. `progress` is called with the number of pages so far.
+    `not_published`. `source_dsn` is the DSN of the source database, if any;
+    `secret_of` finds the source's secret (see `login_of`). `rate_shared_in` is
+    the DSN of the warehouse, through which all clients of a host share its rate
+    limit. `progress` gets the number of pages so far.
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
     `UnexpectedPayload`, `BeyondLimit`, and `PermanentError` for a snapshot of
@@ -69,8 +68,8 @@ def extract(
     if draft.landed:
         log.info("%s: resuming after %d pages", partition, len(draft.landed))
     way = way_for(contract, partition.period, now.date())
-    access = _client(contract, way, rate_shared_in, secret_of) or source_dsn
-    pages = _pages(contract, partition, place, way, parents, draft, access)
+    client = _client(contract, way, rate_shared_in, secret_of)
+    pages = _pages(contract, partition, place, way, parents, draft, client or source_dsn)
     try:
         said, empty = _land(_limited(contract, partition, pages), draft, progress)
         manifest = draft.finish(
