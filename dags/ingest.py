@@ -26,6 +26,7 @@ from dags._tasks import (
     landings_of,
     loader_dsn,
     refuse_unknown_parameters,
+    secret_of,
     source_dsn,
 )
 from include.councils.model import UK, council_titles
@@ -98,6 +99,7 @@ def extract(
             lake=lake(),
             run_id=ti.run_id,
             source_dsn=_source_dsn(contract(source)),
+            secret_of=secret_of,
             rate_shared_in=dsn,
         )
 
