@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import date, time
 from typing import Any
 
 import orjson
@@ -95,9 +95,11 @@ def largest_row(
 
 def _bound(partition: Partition) -> dict[str, Any]:
     period = partition.period
+    if period.grain == "all":
+        return {"council": partition.council}
     return {
-        "period_start": datetime.combine(period.first_day, time(), UTC),
-        "period_end": datetime.combine(period.next.first_day, time(), UTC),
+        "period_start": period.start,
+        "period_end": period.end,
         "council": partition.council,
     }
 

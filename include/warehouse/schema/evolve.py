@@ -13,9 +13,9 @@ from include.sources.model import Column, Contract
 from include.sources.raw_table import (
     EXTRA,
     LINEAGE,
-    LINEAGE_NOTES,
     SCHEMA,
     expected_columns,
+    lineage_notes,
     sql_type,
 )
 from include.warehouse.schema import raw_table, views
@@ -222,7 +222,7 @@ def describe(connection: psycopg.Connection, contract: Contract) -> None:
         sql.SQL("comment on table {} is {}").format(name, sql.Literal(contract.description.strip()))
     )
     notes = {column.name: column.description for column in contract.raw_columns()}
-    for column, note in {**notes, **LINEAGE_NOTES}.items():
+    for column, note in {**notes, **lineage_notes(contract)}.items():
         connection.execute(
             sql.SQL("comment on column {} is {}").format(
                 sql.Identifier(SCHEMA, contract.name, column), sql.Literal(note)

@@ -6,13 +6,13 @@ import psycopg
 from psycopg import sql
 
 from include.sources.model import Contract
-from include.warehouse.schema import locks
+from include.warehouse.schema import locks, views
 
 TABLES = """
 create table if not exists ops.landing (
     source text not null,
     council text not null,
-    period date not null,
+    period timestamp not null,
     landing_id text not null,
     outcome text not null check (outcome in ('complete', 'not_published')),
     run_id text not null,
@@ -33,7 +33,7 @@ create table if not exists ops.load (
     load_id bigint generated always as identity primary key,
     source text not null,
     council text not null,
-    period date not null,
+    period timestamp not null,
     landing_id text not null,
     status text not null constraint load_status_check check (
         status in ('loaded', 'unchanged', 'not_published', 'refused', 'failed', 'expired')
@@ -67,7 +67,7 @@ create index if not exists load_run on ops.load (source, run_id);
 create table if not exists ops.quarantine (
     source text not null,
     council text not null,
-    period date not null,
+    period timestamp not null,
     landing_id text not null,
     record_no bigint not null,
     page text not null,
@@ -101,7 +101,7 @@ create table if not exists ops.contract (
 create table if not exists ops.removal (
     source text not null,
     council text not null,
-    period date,
+    period timestamp,
     landing_id text not null,
     reason text not null constraint removal_reason_check check (
         reason in ('superseded', 'interrupted', 'expired', 'erased', 'removed')
@@ -190,6 +190,8 @@ COLUMNS = (
     ("removal", "definitions", "text[]", ""),
 )
 
+_WITH_PERIOD = ("landing", "load", "quarantine", "removal", "partition_lock")
+
 # In earlier versions, a record was kept only as bytes.
 READABLE = """
 alter table ops.quarantine rename column record to record_bytes;
@@ -222,6 +224,7 @@ comment on view ops.quarantine_overview is
     'Quarantine without values and records, which may be personal.';
 comment on table ops.load is
     'The ledger: one row per attempt to load a landing, and per failed extract.';
+comment on column ops.load.period is 'When the period begins, in UTC.';
 comment on table ops.migration is 'What `wandle migrate` changed, and when.';
 comment on column ops.quarantine.record_bytes is
     'The bytes of `record`, if they are not UTF-8 text; `record` then has escapes.';
@@ -273,7 +276,28 @@ def make(connection: psycopg.Connection, changed: list[str]) -> None:
     _statuses(connection, changed)
     _readable_records(connection, changed)
     _removals(connection, changed)
+    _moments(connection, changed)
     connection.execute(VIEWS)
+
+
+def _moments(connection: psycopg.Connection, changed: list[str]) -> None:
+    """Let periods of an earlier version's tables begin at any hour."""
+    found = connection.execute(
+        "select attrelid::regclass::text from pg_attribute "
+        "where attrelid = any(%s::regclass[]) and attname = 'period' "
+        "and atttypid = 'date'::regtype order by 1",
+        ([f"ops.{name}" for name in _WITH_PERIOD],),
+    ).fetchall()
+    for (table,) in found:
+        standing = views.take_down(connection, table)
+        connection.execute(
+            sql.SQL("alter table {} alter column period type timestamp").format(
+                sql.Identifier(*table.split("."))
+            )
+        )
+        for view in standing:
+            views.put_up(connection, view)
+        changed.append(f"let {table}.period be any hour")
 
 
 def _readable_records(connection: psycopg.Connection, changed: list[str]) -> None:
