@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from include.errors import UnknownName
@@ -131,6 +131,7 @@ def test_what_is_not_of_the_grain_is_refused_with_its_form(grain, texts):
 @given(st.one_of(MOMENTS, EDGES), st.sampled_from(GRAINS), st.sampled_from(GRAINS))
 def test_a_longer_period_spans_those_that_the_slow_way_finds_in_it(moment, longer, shorter):
     text = str(Period.of(moment, longer))
+    assume(longer != "financial_year" or Period.read(text).grain == longer)
     try:
         first, last = Period.span(text, shorter)
     except UnknownName:
