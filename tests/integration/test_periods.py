@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from include.jobs.operate.explain import explain
-from include.jobs.operate.remove import remove
 from include.jobs.operate.remove_scope import find_scope
 from include.jobs.operate.verify import verify
 from include.jobs.pipeline.books import ledger_entries
@@ -22,7 +21,7 @@ from include.settings import Settings
 from include.sources.model import contract, contracts
 from include.transform.freshness import freshness
 from include.warehouse.schema.migrate import migrate
-from tests.broken import Definitions, copied
+from tests.broken import copied
 from tests.integration.conftest import Warehouse, serving
 from tests.integration.fixture_server import Asked, FixtureServer, Reply
 from tests.samples import column, contract_fields, extracting
@@ -109,9 +108,7 @@ def run(server, lake, made):
         source = contract(f"by_{grain}")
         found = []
         for text in periods or (None,):
-            found += plan(
-                source, today=today, councils=["sutton"], first=text, interval=(NOW, NOW)
-            )
+            found += plan(source, today=today, councils=["sutton"], first=text, interval=(NOW, NOW))
         for outcome in ingest(source, found, lake=lake, dsn=made.dsn(), **how):
             if outcome.error:
                 raise outcome.error
@@ -138,9 +135,7 @@ def test_a_partition_of_each_size_goes_from_the_contract_to_the_table_and_is_tra
     assert run(grain, *([] if grain == "all" else [name]), today=later, fetch=False) == [name]
     found = verify(lake=lake, dsn=made.dsn(), selection=Selection((f"by_{grain}",)), deep=True)
     assert (found.partitions, found.differences, found.passed_over) == (1, [], [])
-    (origin,) = explain(
-        f"raw.by_{grain}", {"id": "1"}, lake=lake, settings=Settings.read()
-    ).origins
+    (origin,) = explain(f"raw.by_{grain}", {"id": "1"}, lake=lake, settings=Settings.read()).origins
     assert str(origin.partition.period) == name
     (measured,) = freshness(made.dsn("postgres"), [(contract(f"by_{grain}"), "sutton")], NOW)
     assert measured["period"] == name

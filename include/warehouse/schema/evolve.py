@@ -15,6 +15,7 @@ from include.sources.raw_table import (
     LINEAGE,
     SCHEMA,
     expected_columns,
+    lineage,
     lineage_notes,
     sql_type,
 )
@@ -93,6 +94,7 @@ def _widen(
             )
         )
         said.append(f"widened raw.{contract.name}.{column.name} from {old} to {new}")
+    _change_period(connection, contract, found["_period"], steps, said)
     if not steps:
         return
     connection.execute("reset role")
@@ -120,6 +122,32 @@ def _widen(
             ) from error
         changed.append(f"recreated {view.label}")
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(owner)))
+
+
+def _change_period(
+    connection: psycopg.Connection,
+    contract: Contract,
+    old: str,
+    steps: list[sql.Composable],
+    said: list[str],
+) -> None:
+    """Let an empty table hold hours instead of days, or the reverse."""
+    new = raw_table.normal_type(lineage(contract)["_period"])
+    if old == new:
+        return
+    table = sql.Identifier(SCHEMA, contract.name)
+    found = connection.execute(sql.SQL("select 1 from {} limit 1").format(table)).fetchone()
+    if found:
+        raise PermanentError(
+            f"wandle migrate: raw.{contract.name}: `period` is now {contract.period}, but the "
+            "table has partitions of another size. The table was not changed. Give the source a "
+            f"new name, or remove its data (`wandle remove {contract.name} --to ...`) and fetch "
+            "them again."
+        )
+    steps.append(
+        sql.SQL("alter column _period type {0} using _period::text::{0}").format(sql.SQL(new))
+    )
+    said.append(f"changed raw.{contract.name}._period from {old} to {new}")
 
 
 def widening(column: Column, old: str, new: str) -> sql.Composable | None:

@@ -32,7 +32,7 @@ def written(moment: datetime, grain: str) -> str:
     return {
         "hour": lambda: f"{moment.date()}T{moment.hour:02}",
         "day": lambda: f"{moment.date()}",
-        "week": lambda: "{0:04}-W{1:02}".format(*moment.isocalendar()),
+        "week": lambda: "{:04}-W{:02}".format(*moment.isocalendar()),
         "month": lambda: f"{year:04}-{month:02}",
         "quarter": lambda: f"{year:04}-Q{[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4][month - 1]}",
         "year": lambda: f"{year:04}",
