@@ -278,7 +278,7 @@ def called(query: str, values: dict[str, Any]) -> tuple[Any, ...]:
     """
     types = ", ".join(f"@{name} {kind}" for name, kind in PARAMETERS.items())
     names = ", ".join(f"@{name} = ?" for name in PARAMETERS)
-    return f"exec sp_executesql ?, ?, {names}", query, types, *(values[n] for n in PARAMETERS)
+    return f"exec sp_executesql ?, ?, {names}", query, types, *map(values.get, PARAMETERS)
 
 
 def described_by(query: str) -> tuple[str, str, str]:
