@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from include.errors import SourceRejected, UnexpectedPayload
@@ -32,13 +32,11 @@ class Asked:
 
     @property
     def bound(self) -> dict[str, Any]:
-        """The values of the placeholders; times in UTC."""
-        period = self.partition.period
-        return {
-            "period_start": datetime.combine(period.first_day, time(), UTC),
-            "period_end": datetime.combine(period.next.first_day, time(), UTC),
-            "council": self.partition.council,
-        }
+        """The values of the placeholders; times in UTC. A whole table has no period."""
+        period, council = self.partition.period, self.partition.council
+        if period.grain == "all":
+            return {"council": council}
+        return {"period_start": period.start, "period_end": period.end, "council": council}
 
     @property
     def bound_without_zone(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from include.councils.model import UK, Council
 from include.councils.model import council as council_named
@@ -76,7 +76,7 @@ def extract(
             code_version=Settings.read().code_version,
             started_at=now,
             parents=parents.used,
-            outcome=_outcome(contract, way, partition, said, draft.records, now.date()),
+            outcome=_outcome(contract, way, partition, said, draft.records, now),
             answered=said,
             empty=empty,
         )
@@ -185,7 +185,7 @@ def _council(contract: Contract, name: str) -> Council | None:
 
 
 def _refuse_past_snapshots(contract: Contract, partition: Partition, now: datetime) -> None:
-    current = Period.of(now.date(), contract.period)
+    current = Period.of(now, contract.period)
     if contract.snapshot and partition.period != current:
         raise PermanentError(
             f"{partition}: the source is a snapshot: its API returns {current} only. "
@@ -217,9 +217,9 @@ def _outcome(
     partition: Partition,
     said: StatusAnswer | None,
     records: int,
-    today: date,
+    now: datetime,
 ) -> Outcome:
-    young = contract.may_be_unpublished(partition.period, today)
+    young = contract.may_be_unpublished(partition.period, now)
     if said is None:
         answers = (
             contract.extract.ways[way].answers if isinstance(contract.extract, Extract) else None
