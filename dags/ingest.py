@@ -25,8 +25,9 @@ from dags._tasks import (
     lake,
     landings_of,
     loader_dsn,
-    postgres_dsn,
     refuse_unknown_parameters,
+    secret_of,
+    source_dsn,
 )
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError
@@ -106,6 +107,7 @@ def extract(
             lake=lake(),
             run_id=ti.run_id,
             source_dsn=_source_dsn(contract(source)),
+            secret_of=secret_of,
             rate_shared_in=dsn,
         )
 
@@ -367,7 +369,7 @@ def _source_dsn(contract: Contract) -> str | None:
     """The DSN of a source that is a database; None for an API."""
     if not isinstance(contract.extract, DatabaseExtract):
         return None
-    return postgres_dsn(contract.extract.connection)
+    return source_dsn(contract.extract.connection)
 
 
 for _contract in contracts().values():

@@ -16,6 +16,7 @@ from include.councils.model import Council, Point, Ward
 from include.errors import PermanentError, UnexpectedPayload
 from include.extract.polygon import halves
 from include.sources.extract.http import Extract, Way
+from include.sources.extract.request import filled, is_header_value
 from include.sources.extract.templates import COUNCIL_NAMES, fill
 from include.sources.model import Contract
 from include.sources.page import SentRequest
@@ -147,12 +148,31 @@ def request_of(way: Way, base_url: str, values: Values) -> SentRequest:
         name: quote(value, safe=",:") if isinstance(value, str) else value
         for name, value in values.items()
     }
+    request = way.request
     return SentRequest(
-        method=way.request.method,
-        url=base_url + fill(way.request.path, in_path),
-        query={name: fill(text, values) for name, text in way.request.query.items()},
-        form={name: fill(text, values) for name, text in way.request.form.items()},
+        method=request.method,
+        url=base_url + fill(request.path, in_path),
+        query={
+            name: fill(found, values)
+            if isinstance(found, str)
+            else [fill(text, values) for text in found]
+            for name, found in request.query.items()
+        },
+        headers={name: _header(name, text, values) for name, text in request.headers.items()},
+        form={name: fill(text, values) for name, text in request.form.items()},
+        body=filled(request.json_body, values),
     )
+
+
+def _header(name: str, template: str, values: Values) -> str:
+    text = fill(template, values).strip()
+    if not is_header_value(text):
+        raise UnexpectedPayload(
+            f"the header {name}: expected one line of Latin-1 text, found "
+            f"{text[:LABEL_CHARACTERS]!r}. Retrying will not help; remove the placeholder from "
+            "`request.headers` in the contract."
+        )
+    return text
 
 
 def _is_broken(text: str) -> bool:

@@ -251,7 +251,7 @@ class Contract(Definition):
     @property
     def as_recorded(self) -> str:
         """The whole contract as JSON that reads back as it is, without fields at their default."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True))
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
 
     @property
     def contract_hash(self) -> str:
