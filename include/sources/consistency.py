@@ -9,9 +9,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from include.definitions import WrongField
-from include.sources import period_rules
+from include.sources import landing_rules, period_rules
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Archive, Extract, Way
+from include.sources.extract.landing import LandingExtract
 from include.sources.extract.templates import (
     PERIOD_VALUES,
     POINT_VALUES,
@@ -33,6 +34,11 @@ def check(contract: Contract) -> None:
     _check_columns(contract)
     _check_retention(contract)
     period_rules.check(contract)
+    if isinstance(contract.extract, LandingExtract):
+        landing_rules.check(contract, contract.extract)
+        return
+    if not contract.schedule:
+        raise WrongField("Field required", "schedule")
     if isinstance(contract.extract, DatabaseExtract):
         _check_database(contract, contract.extract)
         return
@@ -246,8 +252,9 @@ def check_parents(
 
     `known` are the other contracts; a parent in `broken` cannot be checked.
     """
+    follows = isinstance(contract.extract, LandingExtract)
     for label, parent in contract.extract.parents.items():
-        place = ("extract", "parents", label)
+        place = ("extract",) if follows else ("extract", "parents", label)
         if parent.source in broken:
             continue
         if parent.source not in known:
@@ -264,6 +271,8 @@ def check_parents(
                 f"{parent.source} has `councils: each`, and this source belongs to no council",
                 *(*place, "source"),
             )
+        if isinstance(contract.extract, LandingExtract):
+            landing_rules.check_parent(contract, contract.extract, source)
         columns = {column.name for column in source.columns}
         asked = {*parent.compared, *placeholders(parent.each), *_columns_asked(contract, label)}
         for column in sorted(asked - columns):
