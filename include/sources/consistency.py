@@ -26,7 +26,9 @@ from include.sources.paths import parts
 if TYPE_CHECKING:
     from include.sources.model import Contract
 
-_IN_CSV = r"the rows of a CSV have no fields within fields; write a dot within a name as `\.`"
+_IN_CSV = (
+    r"the rows of a CSV or sheet have no fields within fields; write a dot within a name as `\.`"
+)
 
 
 def check(contract: Contract) -> None:
@@ -219,7 +221,7 @@ class _Request:
 
     def _check_paging(self) -> None:
         paging, kind = self._way.paging, self._layout.kind
-        if paging is None or kind not in ("csv", "jsonl"):
+        if paging is None or self._layout.has_envelope:
             return
         for field in ("total", "more", "next"):
             if getattr(paging, field) not in ("", "header"):
@@ -229,8 +231,8 @@ class _Request:
                 )
 
     def _check_fields(self) -> None:
-        """The rows of a CSV have no fields within fields."""
-        if self._layout.kind != "csv":
+        """The rows of CSV and sheets have no fields within fields."""
+        if not self._layout.is_table:
             return
         for number, column in enumerate(self._contract.columns_of(self._name)):
             if len(column.record_path) > 1 and not column.optional:

@@ -26,7 +26,7 @@ from include.definitions import (
 from include.errors import PermanentError, UnknownName, WrongDefinition
 from include.sources import consistency, syntax
 from include.sources.columns import NUMERIC, Column
-from include.sources.evidence import evidence_of
+from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Extract, Rate
 from include.sources.extract.landing import LandingExtract
@@ -142,7 +142,8 @@ class Contract(Definition):
             archive = extract.archive if extract and way == "archive" else None
             found = archive.format if archive else self.format
             selected_by = parts(found.select.field) if found.select else ()
-            evidence = evidence_of(self.columns_of(way), selected_by, self.personal)
+            of = evidence_of_features if found.kind == "geojson" else evidence_of
+            evidence = of(self.columns_of(way), selected_by, self.personal)
             found = found.with_evidence(evidence)
         found = found.with_limits(self.limits)
         needed = any(column.type == "jsonb" or column.accept_numbers for column in self.columns)
