@@ -63,7 +63,7 @@ class Rate(Definition):
 class Request(Definition):
     """One request; every text may contain placeholders."""
 
-    method: Literal["GET", "POST"] = "GET"
+    method: Literal["GET", "POST"] = Field(default="GET", description="The HTTP method.")
     path: str = Field(pattern=r"^/", description="Below `base_url`.")
     query: dict[str, str] = Field(default_factory=dict, description="Query parameters.")
     form: dict[str, str] = Field(default_factory=dict, description="Form fields of a POST.")
@@ -160,7 +160,7 @@ class Archive(Way):
 class Extract(Way):
     """How partitions are fetched from an API."""
 
-    kind: Literal["http"] = "http"
+    kind: Literal["http"] = Field(default="http", description="An API.")
     base_url: BaseUrl = Field(
         description="The live API, without a trailing slash: https://, or http:// for a server on "
         "this machine."
