@@ -96,21 +96,29 @@ def subclasses(model: type[Definition]) -> Iterator[type[Definition]]:
 
 def _sections(schema: dict[str, Any]) -> dict[str, _Section]:
     """Every model by its name, those within a model right after it."""
-    found: dict[str, _Section] = {}
+    root = _Section(schema, str(schema["title"]), [""])
+    found = {root.name: root}
+    below: dict[str, list[str]] = {}
+    waiting = [root]
+    while waiting:
+        above = waiting.pop(0)
+        below[above.name] = []
+        for name, value in above.schema.get("properties", {}).items():
+            for model, more in dict.fromkeys(_models(value)):
+                place = ".".join(filter(None, (above.places[0], name))) + more
+                if model not in found:
+                    found[model] = _Section(schema["$defs"][model], model)
+                    below[above.name].append(model)
+                    waiting.append(found[model])
+                if place not in found[model].places:
+                    found[model].places.append(place)
 
-    def visit(model: str, described: dict[str, Any], place: str) -> None:
-        if model in found:
-            if place not in found[model].places:
-                found[model].places.append(place)
-            return
-        found[model] = _Section(described, model, [place])
-        for name, value in described.get("properties", {}).items():
-            for inner, more in dict.fromkeys(_models(value)):
-                below = ".".join(filter(None, (place, name))) + more
-                visit(inner, schema["$defs"][inner], below)
+    def ordered(name: str) -> Iterator[str]:
+        yield name
+        for inner in below[name]:
+            yield from ordered(inner)
 
-    visit(str(schema["title"]), schema, "")
-    return found
+    return {name: found[name] for name in ordered(root.name)}
 
 
 def _models(value: dict[str, Any], more: str = "") -> Iterator[tuple[str, str]]:
