@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.terminal import JsonOption, settings_for
+from include.cli.terminal import JsonOption, print_drafted, settings_for
 from include.errors import PermanentError
 from include.local.status import PlatformStopped, refuse_stopped
 from include.settings import Settings
@@ -90,11 +90,7 @@ def new_source(
         council=council,
         records=records,
     )
-    for path in drafted.files:
-        say(f"Wrote {path}")
-    for remark in drafted.remarks:
-        say(f"Note: {remark}")
-    say(f"Review the contract, then run `wandle migrate && wandle ingest {name} --period ...`.")
+    print_drafted(drafted)
 
 
 @commands.command()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include.definitions import NAME_PATTERN, validated, yaml_text
+from include.definitions import validated
 from include.errors import PermanentError, UnknownName
 from include.jobs.author.address import Address, latest_period
+from include.jobs.author.draft_files import SCHEDULES, Drafted, free_path, write_draft
 from include.jobs.author.fetch import fetched, public
 from include.jobs.author.fields import Field, fields_of, key_of
 from include.jobs.author.fit import KEY, misfits, wider
@@ -22,23 +22,12 @@ from include.sources import paths
 from include.sources.model import FOLDER, Contract
 from include.sources.partition import Grain, Period
 from include.sources.raw_table import column_name
-from include.transform.staging import model_files
 
 PLACE = "https://api.example.org/path"
 HEADING = """\
-# yaml-language-server: $schema=contract.schema.json
 # Written by `wandle new-source` from one answer. Review it: title, description, licence, the
 # rate that the publisher allows, the key, which columns may be null, and what each means.
 """
-SCHEDULES = {"day": "0 6 * * *", "month": "0 6 3 * *"}
-
-
-@dataclass(frozen=True)
-class Drafted:
-    """The files that were written, and remarks on what was guessed."""
-
-    files: list[Path]
-    remarks: list[str]
 
 
 def new_source(
@@ -64,17 +53,10 @@ def new_source(
     contract can request, `UnexpectedPayload` if the answer has no records, or
     one that no contract can load, and what `fetched` raises.
     """
-    if not NAME_PATTERN.fullmatch(name):
-        raise UnknownName(
-            f"{name!r} is not a valid name. Use up to 48 of a-z, 0-9 and underscores, with a "
-            "letter first."
-        )
+    path = free_path(name, folder)
     named = Period.parse(asked, period) if asked else None
     if named and named.first_day.year == MAXYEAR:
         raise UnknownName(f"new-source: {asked} has no period after it. Choose one that has data.")
-    path = folder / f"{name}.yaml"
-    if path.exists():
-        raise PermanentError(f"{path} exists. Edit it, or choose another name.")
     if not url and not file:
         raise PermanentError("new-source: no answer to read. Pass --url or --file.")
     settings = Settings.read()
@@ -84,17 +66,10 @@ def new_source(
     sample = read_sample(content, records)
     fields, remarks = contract_fields(name, sample, address, period, named)
     contract = validated(fields, Contract, f"new-source: {path}")
-    models = model_files(contract)
-    for model in models:
-        if model.exists():
-            raise PermanentError(f"{model} exists. Move it away, or choose another name.")
-    path.write_text(HEADING + yaml_text(fields), encoding="utf-8")
-    for model, text in models.items():
-        model.parent.mkdir(parents=True, exist_ok=True)
-        model.write_text(text, encoding="utf-8")
+    files = write_draft(contract, fields, path, HEADING, sync)
     kept, remark = keep_sample(contract, sample, settings) if file else (None, "")
-    files = [path, *models, *sync(), *([kept] if kept else [])]
-    return Drafted(files, [*said, *remarks, *([remark] if remark else [])])
+    remarks = [*said, *remarks, *([remark] if remark else [])]
+    return Drafted([*files, *([kept] if kept else [])], remarks)
 
 
 def _fetched(address: Address, target: str, settings: Settings) -> tuple[bytes, list[str]]:

@@ -10,7 +10,6 @@ from typing import Any
 from include.definitions import NAME_PATTERN
 from include.jobs.author.odcs.words import PERSONAL, column_type, own_words
 from include.sources import paths, syntax
-from include.sources.columns import SYSTEM_COLUMNS
 from include.sources.raw_table import column_name
 
 _WRAPPED = re.compile(r"\^\(\?:(.*)\)\$", re.DOTALL)
@@ -32,7 +31,7 @@ _DEEPEST = 6
 
 @dataclass
 class Columns:
-    """What was read: columns of a contract, their key, and remarks on what a contract cannot say."""
+    """Columns of a contract, their key, and remarks on what a contract cannot say."""
 
     columns: list[dict[str, Any]] = field(default_factory=list)
     key: list[str] = field(default_factory=list)
@@ -170,7 +169,7 @@ class _Column:
         least, most = options.get("minLength", 0), options.get("maxLength")
         if not least and most is None:
             return
-        if least > _TEXT_LENGTH or (most or 0) > _TEXT_LENGTH or (most is not None and most < least):
+        if max(least, most or 0) > _TEXT_LENGTH or (most is not None and most < least):
             self._say(f"has a length that no pattern can check: {least} to {most}")
             return
         column["pattern"] = f"(?s:.{{{least},{'' if most is None else most}}})"
@@ -213,8 +212,3 @@ class _Column:
             elif metric not in ("nullValues", "duplicateValues") or rule.get("mustBe") != 0:
                 shown = rule.get("name") or rule.get("description") or metric or rule.get("type")
                 self._say(f"has a quality rule that no contract can say, left out: {shown}")
-
-
-def is_system_column(name: str) -> bool:
-    """Whether PostgreSQL has a column of this name in every table."""
-    return name in SYSTEM_COLUMNS

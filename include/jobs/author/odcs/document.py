@@ -48,7 +48,7 @@ def read_document(path: Path) -> dict[str, Any]:
             f"{path}: `apiVersion` is {version!r}; expected v3.… Convert the file to version 3 of "
             "the standard first."
         )
-    document = _plain(found)
+    document: dict[str, Any] = _plain(found)
     check(document, str(path))
     return document
 
@@ -65,7 +65,11 @@ def check(document: dict[str, Any], where: str) -> None:
 
 @cache
 def _validator() -> Draft201909Validator:
-    return Draft201909Validator(json.loads(OpenDataContractStandard.json_schema()))
+    return Draft201909Validator(json.loads(_schema()))
+
+
+def _schema() -> str:
+    return OpenDataContractStandard.json_schema()  # type: ignore[no-untyped-call,no-any-return]
 
 
 def _plain(value: Any, *, keep: bool = False) -> Any:
@@ -91,9 +95,11 @@ def _with_types(value: Any, *, is_property: bool = False) -> Any:
     would have to be a map.
     """
     if not isinstance(value, dict):
-        return [_with_types(item, is_property=is_property) for item in value] if isinstance(
-            value, list
-        ) else value
+        return (
+            [_with_types(item, is_property=is_property) for item in value]
+            if isinstance(value, list)
+            else value
+        )
     below = {
         name: _with_types(inner, is_property=name in ("properties", "items"))
         if name in ("schema", "properties", "items")

@@ -115,7 +115,7 @@ def _read_people(document: Mapping[str, Any], words: dict[str, Any], remarks: li
     members = team if isinstance(team, list) else team.get("members", [])
     owners = [each for each in members if "owner" in str(each.get("role", "")).lower()]
     named = None if isinstance(team, list) else team.get("name")
-    first = next(iter([*owners, *members]), {})
+    first: Mapping[str, Any] = next(iter([*owners, *members]), {})
     words["owner"] = named or first.get("name") or first.get("username") or "data-team"
     publisher = document.get("tenant") or document.get("domain") or document.get("dataProduct")
     words["publisher"] = str(publisher or words["owner"])[:100]
@@ -151,7 +151,8 @@ def _read_levels(
             continue
         found = days(level.get("value"), unit) if name in _READ_LEVELS else None
         if found is None:
-            remarks.append(f"Left out the service level {name}: {level.get('value')} {unit}".rstrip() + ".")
+            said = f"{level.get('value')} {unit}".rstrip()
+            remarks.append(f"Left out the service level {name}: {said}.")
         elif name == "retention":
             words["retention_days"] = found
         else:
@@ -227,10 +228,12 @@ def _query(server: Mapping[str, Any], item: Mapping[str, Any], key: str) -> dict
     names = [each.get("physicalName") or each["name"] for each in item["properties"]]
     place = ".".join(map(_identifier, [*schema.split("."), table]))
     connection = re.sub(r"[^a-z0-9_]+", "_", str(server.get("server", "")).lower()).strip("_")
+    if not connection[:1].isalpha():
+        connection = f"database_{connection}".rstrip("_")
     return {
         "kind": "database",
-        "connection": connection if connection[:1].isalpha() else f"database_{connection}".rstrip("_"),
-        "query": f"select {', '.join(map(_identifier, names))} from {place}",
+        "connection": connection,
+        "query": f"select {', '.join(map(_identifier, names))} from {place}",  # noqa: S608, quoted
         "key": key,
     }
 

@@ -25,15 +25,16 @@ _LOGICAL = {
     "jsonb": "object",
 }
 _NAMED_TYPES = {
-    "text": "char|varchar|nchar|nvarchar|text|ntext|string|character|character varying|varchar2|"
-    "nvarchar2|clob|citext|uuid|uniqueidentifier|guid|enum|xml|time|interval",
-    "integer": "tinyint|smallint|mediumint|int|integer|bigint|int2|int4|int8|int16|int32|int64|long|"
-    "short|byteint|serial|bigserial|identity",
+    "text": "char|varchar|nchar|nvarchar|text|ntext|string|character|character varying|varchar2"
+    "|nvarchar2|clob|citext|uuid|uniqueidentifier|guid|enum|xml|time|interval",
+    "integer": "tinyint|smallint|mediumint|int|integer|bigint|int2|int4|int8|int16|int32|int64"
+    "|long|short|byteint|serial|bigserial|identity",
     "double": "float|double|double precision|real|float4|float8|float32|float64|binary_double",
     "boolean": "bool|boolean|bit",
     "date": "date",
-    "timestamptz": "timestamp|timestamptz|timestamp_ntz|timestamp_ltz|timestamp_tz|datetime|datetime2|"
-    "smalldatetime|datetimeoffset|timestamp with time zone|timestamp without time zone",
+    "timestamptz": "timestamp|timestamptz|timestamp_ntz|timestamp_ltz|timestamp_tz|datetime"
+    "|datetime2|smalldatetime|datetimeoffset|timestamp with time zone"
+    "|timestamp without time zone",
     "jsonb": "json|jsonb|variant|super|object|array|struct|record|map|list",
 }
 _BY_NAME = {name: type_ for type_, names in _NAMED_TYPES.items() for name in names.split("|")}
@@ -94,7 +95,7 @@ def _exact(size: str | None) -> str:
     precision, scale = int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else 0
     if not 1 <= precision <= 38 or scale > precision:
         return _ANY_NUMBER
-    return "integer" if scale == 0 and precision <= 18 else f"numeric({precision},{scale})"
+    return f"numeric({precision},{scale})"
 
 
 def days(value: Any, unit: str) -> int | None:
