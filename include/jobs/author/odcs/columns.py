@@ -63,7 +63,7 @@ def _flat(
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
     """Every property that is no object of others, with its path."""
     for item in properties:
-        path = (*above, item["name"])
+        path = (*above, item.get("physicalName") or item["name"])
         if item.get("properties") and len(path) < _DEEPEST:
             yield from _flat(item["properties"], path)
         else:

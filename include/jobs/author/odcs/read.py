@@ -66,11 +66,10 @@ def contract_of(document: Mapping[str, Any], *, name: str = "", table: str = "")
         words["enabled"] = False
         found.remarks.append(f"`status` is {document['status']!r}: `enabled: false`.")
     words |= own
+    words["columns"], words["key"] = columns.columns, columns.key
     _read_checks(item, words, found.remarks)
     if not own.get("extract", {}).get("kind") or own["extract"]["kind"] == "http":
         _read_server(document, item, words, columns.key, found.remarks, bool(own))
-    words["columns"] = columns.columns
-    words["key"] = columns.key
     left = sorted(document.keys() - _READ)
     left += [f"{each} of {item['name']}" for each in ("relationships", "context") if each in item]
     if left:
@@ -93,7 +92,9 @@ def _chosen(schema: list[dict[str, Any]], table: str) -> dict[str, Any]:
 
 
 def _name(document: str, item: str, own: Mapping[str, Any]) -> str:
-    for candidate in (document, item) if own else (item, document):
+    if own and NAME_PATTERN.fullmatch(document):
+        return document
+    for candidate in (item, document):
         slug = re.sub(r"[^a-z0-9]+", "_", candidate.lower()).strip("_")[:48].rstrip("_")
         if NAME_PATTERN.fullmatch(slug):
             return slug
@@ -211,7 +212,8 @@ def _read_server(
             words["extract"] = {**defaults, **words.get("extract", {})}
             return
         if server.get("type") in _DATABASES and len(key) == 1:
-            words["extract"] = _query(server, item, key[0])
+            paths_of = {column["name"]: column.get("path") for column in words["columns"]}
+            words["extract"] = _query(server, item, paths_of[key[0]] or key[0])
             remarks.append(
                 f"Create the connection `{words['extract']['connection']}` to the server "
                 f"{server.get('server')!r}, read-only. The query reads the whole table each time."
