@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from include.jobs.author.reference import reference_files
+from include.jobs.author.reference.page import reference_files
 from include.jobs.author.schemas import schemas
 from include.sources.model import broken_contracts, contracts, every_contract, read_again
 from include.transform.descriptions import synced_description

@@ -10,8 +10,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from include.definitions import Definition, WrongField
-from include.jobs.author.examples import EXAMPLES
-from include.jobs.author.reference import reference, subclasses
+from include.jobs.author.reference.examples import EXAMPLES
+from include.jobs.author.reference.page import reference, subclasses
 from include.sources.model import Contract
 
 CLASSES = {model.__name__: model for model in subclasses(Definition)}

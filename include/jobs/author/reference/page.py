@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from include.definitions import Definition
-from include.jobs.author.examples import EXAMPLES
-from include.jobs.author.kinds import kinds_of_fields
+from include.jobs.author.reference.examples import EXAMPLES
+from include.jobs.author.reference.kinds import kinds_of_fields
 from include.sources.extract import templates
 from include.sources.model import Contract
 
-PATH = Path(__file__).parents[3] / "docs" / "contract-reference.md"
+PATH = Path(__file__).parents[4] / "docs" / "contract-reference.md"
 
 _TOP = """\
 # Contract reference

@@ -9,10 +9,10 @@ import yaml
 from pydantic import ValidationError
 
 from include.definitions import Definition, WrongField
-from include.jobs.author.examples import EXAMPLES
+from include.jobs.author.reference.examples import EXAMPLES
 
 # The fields that decide which others apply.
-_DECIDE = ("kind", "type")
+_DECIDE = ("type", "from", "kind")
 
 
 def kinds_of_fields(model: type[Definition], schema: dict[str, Any]) -> dict[str, list[str]]:
