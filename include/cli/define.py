@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from include.cli.terminal import JsonOption, print_drafted, settings_for
+from include.cli.terminal import JsonOption, UrlOption, ask, print_drafted, settings_for
 from include.errors import PermanentError
 from include.local.status import PlatformStopped, refuse_stopped
 from include.settings import Settings
@@ -25,14 +25,7 @@ commands = typer.Typer()
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and underscores.")
 ]
-UrlOption = Annotated[
-    str,
-    typer.Option(
-        "--url",
-        help="URL of one API request, with its query string. May have placeholders, such as "
-        "{council.gss_code} and {period:%Y-%m-%d}.",
-    ),
-]
+DateOrder = Literal["", "day-first", "month-first"]
 ForCouncilOption = Annotated[
     str,
     typer.Option("--for-council", help="Fill in the URL's placeholders for it. Default: any."),
@@ -52,7 +45,9 @@ def new_source(
     url: UrlOption = "",
     file: Annotated[
         Path | None,
-        typer.Option("--file", help="A saved API response.", exists=True, dir_okay=False),
+        typer.Option(
+            "--file", help="A saved response, or an OpenAPI document.", exists=True, dir_okay=False
+        ),
     ] = None,
     period: Annotated[
         Grain, typer.Option("--partition-by", help="What a partition holds: a day or a month.")
@@ -62,13 +57,30 @@ def new_source(
     records: Annotated[
         str, typer.Option("--records", help="Path to the records: `result.records`.")
     ] = "",
+    choice: Annotated[
+        str,
+        typer.Option("--choose", help="The operation, layer or resource, if there are several."),
+    ] = "",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter",
+            help="NAME=VALUE of a parameter that an OpenAPI document requires; may have "
+            "placeholders. Repeatable.",
+        ),
+    ] = None,
+    dates: Annotated[
+        DateOrder, typer.Option("--dates", help="What comes first in dates such as 03/04/2026.")
+    ] = "",
 ) -> None:
-    """Generate a contract and a staging model from one API response.
+    """Generate a contract and a staging model from one response.
 
-    Record path, columns, types, key and paging are guesses: review the contract before you
-    run it. It loads every record of that response, or it is not written. With `--file`
+    Record path, columns, types, key, paging, encoding, and how dates and numbers are written
+    are guesses: review the contract before you run it. It loads every record of that response,
+    or it is not written. What cannot be guessed is asked for. With `--file`
     alone, fill in the URL yourself; the sandbox replays that response. Placeholders are kept
-    in the contract.
+    in the contract. The URL may also be that of an OpenAPI document, a dataset in CKAN, or an
+    ArcGIS service.
 
     Examples:
 
@@ -78,19 +90,27 @@ def new_source(
 
     `wandle new-source air --for-period 2026-11-01
     --url "https://api.example.org/{council.gss_code}/{period:%Y-%m-%d}"`
+
+    `wandle new-source air --url https://api.example.org/openapi.json --choose listSites`
+
+    `wandle new-source trees --url https://maps.example.org/rest/services/Trees/FeatureServer`
     """
     from include.jobs.author import new_source as job
 
-    drafted = job.new_source(
-        name,
-        url=url,
-        file=file,
-        period=period,
-        asked=asked,
-        council=council,
-        records=records,
+    parameters = dict(_name_and_value(item) for item in parameter or ())
+    options = job.Options(records, choice, parameters, dates, ask)
+    print_drafted(
+        job.new_source(
+            name, url=url, file=file, period=period, asked=asked, council=council, options=options
+        )
     )
-    print_drafted(drafted)
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise PermanentError(f"new-source: --parameter {text}: expected NAME=VALUE.")
+    return name, value
 
 
 @commands.command()

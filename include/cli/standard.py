@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli.terminal import SourcesArgument, ask, print_drafted
+from include.cli.terminal import SourcesArgument, UrlOption, ask, print_drafted
 from include.errors import PermanentError
 from include.sources.model import contract as source_named
 from include.sources.model import every_contract, require_every_contract
@@ -58,9 +58,7 @@ def import_odcs(
     table: Annotated[
         str, typer.Option("--table", help="The object of its schema, if FILE has several.")
     ] = "",
-    url: Annotated[
-        str, typer.Option("--url", help="URL of one API request, if FILE names no server.")
-    ] = "",
+    url: UrlOption = "",
 ) -> None:
     """Generate a contract and a staging model from a file of the Open Data Contract Standard.
 

@@ -63,6 +63,14 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Load even if nothing changed or a check fails.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do it. Default: dry run.")]
+UrlOption = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        help="URL of one API request, with its query string. May have placeholders, such as "
+        "{council.gss_code} and {period:%Y-%m-%d}.",
+    ),
+]
 
 
 def selected(

@@ -1,1 +1,1 @@
-"""What publishers say of their own data: OpenAPI documents, CKAN, ArcGIS, a database's catalogue."""
+"""What publishers say of their own data: OpenAPI, CKAN, ArcGIS, a database's catalogue."""

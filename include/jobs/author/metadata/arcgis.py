@@ -24,13 +24,12 @@ _SERVICE = re.compile(r"(?P<service>https?://[^?#]+/(?:Feature|Map)Server)(?:/(?
 # Degrees, as GeoJSON has them.
 _WGS_84 = "4326"
 _MOST_RECORDS = 2_000
-_WORDS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("OID", "SmallInteger", "Integer", "BigInteger"), {"type": "integer"}),
-    **dict.fromkeys(("Single", "Double"), {"type": "double"}),
-    **dict.fromkeys(("String", "GUID", "GlobalID", "XML", "TimeOnly"), {"type": "text"}),
-    "Date": {"type": "timestamptz", "format": "epoch_ms"},
-    "DateOnly": {"type": "date"},
-    "TimestampOffset": {"type": "timestamptz"},
+_TYPES = {
+    **dict.fromkeys(("OID", "SmallInteger", "Integer", "BigInteger"), "integer"),
+    **dict.fromkeys(("Single", "Double"), "double"),
+    **dict.fromkeys(("String", "GUID", "GlobalID", "XML", "TimeOnly"), "text"),
+    **dict.fromkeys(("Date", "TimestampOffset"), "timestamptz"),
+    "DateOnly": "date",
 }
 
 
@@ -65,9 +64,7 @@ def described_layer(url: str, asking: Asking) -> Described:
         "f": "json",
     }
     paging = _paging(answer)
-    sized = (
-        {"resultOffset": "0", "resultRecordCount": str(paging["size"])} if paging else {}
-    )
+    sized = {"resultOffset": "0", "resultRecordCount": str(paging["size"])} if paging else {}
     return Described(
         url=with_query(f"{place}/query", {**asked, **sized}),
         fields={("attributes", str(item.get("name"))): _known(item) for item in fields},
@@ -120,7 +117,10 @@ def _paging(answer: Mapping[str, Any]) -> dict[str, Any] | None:
 def _known(item: Mapping[str, Any]) -> Known:
     kind = str(item.get("type", "")).removeprefix("esriFieldType")
     alias = sentence(item.get("alias"))
-    return Known(alias if alias != item.get("name") else "", _WORDS.get(kind, {}))
+    words = {"type": _TYPES[kind]} if kind in _TYPES else {}
+    if kind == "Date":
+        words["format"] = "epoch_ms"
+    return Known(alias if alias != item.get("name") else "", words)
 
 
 def _words(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,14 +27,13 @@ _ACTION = re.compile(
 )
 _ROWS = 1_000
 _TYPES = {
-    **dict.fromkeys(("int", "int2", "int4", "int8", "integer", "bigint"), {"type": "integer"}),
-    **dict.fromkeys(("float4", "float8", "float"), {"type": "double"}),
-    **dict.fromkeys(("bool", "boolean"), {"type": "boolean"}),
-    **dict.fromkeys(("text", "varchar"), {"type": "text"}),
-    **dict.fromkeys(("json", "jsonb"), {"type": "jsonb"}),
-    "date": {"type": "date"},
-    "timestamp": {"type": "timestamptz", "zone": "UTC"},
-    "timestamptz": {"type": "timestamptz"},
+    **dict.fromkeys(("int", "int2", "int4", "int8", "integer", "bigint"), "integer"),
+    **dict.fromkeys(("float4", "float8", "float"), "double"),
+    **dict.fromkeys(("bool", "boolean"), "boolean"),
+    **dict.fromkeys(("text", "varchar"), "text"),
+    **dict.fromkeys(("json", "jsonb"), "jsonb"),
+    **dict.fromkeys(("timestamp", "timestamptz"), "timestamptz"),
+    "date": "date",
 }
 # What a contract reads; a page for people is none.
 _FILES = {"csv", "tsv", "json", "geojson", "xlsx", "ods", "xml", "zip", "parquet", "txt"}
@@ -60,7 +59,9 @@ def described_resource(url: str, asking: Asking) -> Described | None:
         return _rows(site, given.get("resource_id", ""), {}, asking) if len(given) == 1 else None
     try:
         if action and action["action"] == "resource_show":
-            return _resource(site, _result(site, "resource_show", given.get("id", ""), asking), asking)
+            return _resource(
+                site, _result(site, "resource_show", given.get("id", ""), asking), asking
+            )
         if page and page["resource"]:
             return _resource(site, _result(site, "resource_show", page["resource"], asking), asking)
         name = given.get("id", "") if action else page["package"] if page else ""
@@ -132,7 +133,9 @@ def _resource(
         return _rows(site, str(item.get("id")), words, asking)
     address = urljoin(f"{site}/", str(item.get("url") or ""))
     return Described(
-        address, words=words, remarks=(f"The resource is the file {address}, not in the datastore.",)
+        address,
+        words=words,
+        remarks=(f"The resource is the file {address}, not in the datastore.",),
     )
 
 
@@ -162,4 +165,8 @@ def _known(item: Mapping[str, Any]) -> Known:
     info = item.get("info")
     said = info if isinstance(info, dict) else {}
     description = sentence(said.get("notes")) or sentence(said.get("label"))
-    return Known(description, _TYPES.get(str(item.get("type", "")), {}))
+    kind = str(item.get("type", ""))
+    words = {"type": _TYPES[kind]} if kind in _TYPES else {}
+    if kind == "timestamp":
+        words["zone"] = "UTC"
+    return Known(description, words)

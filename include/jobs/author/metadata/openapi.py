@@ -91,7 +91,7 @@ class _Document:
         self._content, self._url = content, url
 
     def operations(self) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
-        """Each GET with a body of JSON or CSV: its name, its path, and itself with all parameters."""
+        """Each GET that answers in JSON or CSV: its name, path, and itself with all parameters."""
         for path, item in self._content["paths"].items():
             item = self._resolved(item)
             get = item.get("get")
@@ -99,7 +99,10 @@ class _Document:
                 continue
             shared = objects(item.get("parameters"))
             name = str(get.get("operationId") or f"GET {path}")
-            yield name, (str(path), {**get, "parameters": [*shared, *objects(get.get("parameters"))]})
+            yield (
+                name,
+                (str(path), {**get, "parameters": [*shared, *objects(get.get("parameters"))]}),
+            )
 
     def described(self, path: str, operation: dict[str, Any], asking: Asking) -> Described:
         """The request of an operation."""

@@ -8,7 +8,7 @@ from typing import Any
 from include.jobs.author.address import MEANT
 from include.jobs.author.metadata.described import Asking
 from include.jobs.author.questions import Question, answered
-from include.jobs.author.sample import OFFSETS, PAGES, SIZES
+from include.jobs.author.samples.answer import OFFSETS, PAGES, SIZES
 
 _PAGE_SIZE = 100
 _MOST = 1_000
