@@ -62,7 +62,9 @@ class NumberFormat(Definition):
             if "#" not in sign or "#" in around or not around or _NOT_IN_A_SIGN.search(around):
                 raise ValueError(f"expected a sign around one #, like (#) or #-, found {sign!r}")
             if around in ("+", "") or (sign in ("-#", "\u2212#")):
-                raise ValueError(f"a minus in front is always accepted, a plus never; found {sign!r}")
+                raise ValueError(
+                    f"a minus in front is always accepted, a plus never; found {sign!r}"
+                )
         return value
 
     @model_validator(mode="after")
@@ -120,10 +122,9 @@ class NumberFormat(Definition):
             found.append(f"{before}{number}{after}")
         return "|".join(found)
 
-    @property
-    def shown(self) -> str:
-        """For messages: an example."""
-        number = f"1{self.thousands}234{self.decimal}5"
+    def example(self, *, whole: bool) -> str:
+        """A number written like this, for messages; without decimals if `whole`."""
+        number = f"1{self.thousands}234" + ("" if whole else f"{self.decimal}5")
         symbol = "%" if self.percent else "".join(self.symbols[:1])
         return f"{number}{symbol}" if self.percent else f"{symbol}{number}"
 
