@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import (
@@ -18,13 +18,15 @@ from rich.progress import (
 )
 
 from include.errors import PermanentError
-from include.jobs.author.draft_files import Drafted
 from include.jobs.author.questions import Question, refuse
 from include.jobs.pipeline.selection import Selection
 from include.local.status import refuse_stopped
 from include.local.tables import print_ledger
 from include.settings import Settings
 from include.terminal import Line, ask_hidden, ask_shown, say, trouble
+
+if TYPE_CHECKING:
+    from include.jobs.author.draft_files import Drafted
 
 # The same word means the same in every command; tests/unit/cli/test_grammar.py compares them.
 SourceArgument = Annotated[

@@ -43,7 +43,12 @@ def drafted(
     file = places / "answer"
     file.write_bytes(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
     return job.new_source(
-        "air_quality", url=url, file=file, period=period, options=job.Options(records), folder=places
+        "air_quality",
+        url=url,
+        file=file,
+        period=period,
+        options=job.Options(records),
+        folder=places,
     )
 
 
