@@ -69,6 +69,22 @@ def new_source(
             "placeholders. Repeatable.",
         ),
     ] = None,
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database", metavar="CONNECTION", help="A database instead of an API; with --query."
+        ),
+    ] = "",
+    query: Annotated[
+        str,
+        typer.Option(
+            "--query",
+            help="A select; may bind %(period_start)s, %(period_end)s and %(council)s.",
+        ),
+    ] = "",
+    key: Annotated[
+        str, typer.Option("--key-column", help="The unique column of the query to page by.")
+    ] = "",
     dates: Annotated[
         DateOrder, typer.Option("--dates", help="What comes first in dates such as 03/04/2026.")
     ] = "",
@@ -94,7 +110,12 @@ def new_source(
     `wandle new-source air --url https://api.example.org/openapi.json --choose listSites`
 
     `wandle new-source trees --url https://maps.example.org/rest/services/Trees/FeatureServer`
+
+    `wandle new-source cases --database case_system --query "select id, kind from crm.cases"`
     """
+    if database or query:
+        _from_database(name, database, query, key, period, asked, council, given=bool(url or file))
+        return
     from include.jobs.author import new_source as job
 
     parameters = dict(_name_and_value(item) for item in parameter or ())
@@ -102,6 +123,37 @@ def new_source(
     print_drafted(
         job.new_source(
             name, url=url, file=file, period=period, asked=asked, council=council, options=options
+        )
+    )
+
+
+def _from_database(
+    name: str,
+    database: str,
+    query: str,
+    key: str,
+    period: Grain,
+    asked: str,
+    council: str,
+    *,
+    given: bool,
+) -> None:
+    from include.jobs.author.new_database import new_database_source
+
+    if given or not (database and query):
+        raise PermanentError(
+            "new-source: a database needs --database and --query, and neither --url nor --file."
+        )
+    print_drafted(
+        new_database_source(
+            name,
+            connection=database,
+            query=query,
+            key=key,
+            period=period,
+            asked=asked,
+            council=council,
+            ask=ask,
         )
     )
 

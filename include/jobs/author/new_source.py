@@ -12,24 +12,22 @@ from typing import Any
 from include.definitions import validated
 from include.errors import PermanentError, UnknownName
 from include.jobs.author.address import Address, latest_period
+from include.jobs.author.draft import drafted_columns, fitted
 from include.jobs.author.draft_files import SCHEDULES, Drafted, free_path, write_draft
 from include.jobs.author.fetch import fetched, public
 from include.jobs.author.metadata.arcgis import described_layer, is_arcgis
 from include.jobs.author.metadata.ckan import described_resource, is_ckan
-from include.jobs.author.metadata.described import Asking, Described, Known
+from include.jobs.author.metadata.described import Asking, Described
 from include.jobs.author.metadata.openapi import described_operation, is_openapi
 from include.jobs.author.questions import Ask, Question, answered, refuse
 from include.jobs.author.replay import keep_sample
 from include.jobs.author.samples.answer import MOST_BYTES, Sample, read_sample
-from include.jobs.author.samples.fields import Field, fields_of, key_of
-from include.jobs.author.samples.fit import KEY, misfits, wider
+from include.jobs.author.samples.fields import fields_of, key_of
 from include.jobs.author.samples.notations import DAY_FIRST, MONTH_FIRST
 from include.jobs.author.sync import sync
 from include.settings import Settings
-from include.sources import paths
 from include.sources.model import FOLDER, Contract
 from include.sources.partition import Grain, Period
-from include.sources.raw_table import column_name
 
 PLACE = "https://api.example.org/path"
 HEADING = """\
@@ -161,7 +159,7 @@ def contract_fields(
     first = written or (asked.first_day if asked else datetime.now(UTC).date().replace(day=1))
     host, for_each = address.parts.netloc, address.for_each
     fields = fields_of(sample.records, _order_of(sample.records, options))
-    columns = _columns(fields, described, remarks)
+    columns = drafted_columns(fields, described, remarks)
     known = [columns[fields.index(item)]["name"] for item in fields if item.path in described.key]
     keyed = known or [
         columns[fields.index(item)]["name"] for item in key_of(sample.records, fields)
@@ -193,7 +191,7 @@ def contract_fields(
         "key": keyed,
         "checks": {"partition_may_empty": False, "max_records_of_emptied_part": 0},
     }
-    content = _fitted(content, sample, fields, remarks)
+    content = fitted(content, sample, fields, remarks)
     if not paging and sample.incomplete():
         remarks.append(
             f"{sample.incomplete()}: are there more pages? The contract requests one; add `paging`."
@@ -204,40 +202,6 @@ def contract_fields(
             "Put `{period:%Y-%m-%d}` into the request, or set `snapshot: true`."
         )
     return content, remarks
-
-
-def _fitted(
-    content: dict[str, Any], sample: Sample, fields: list[Field], remarks: list[str]
-) -> dict[str, Any]:
-    """The contract with types that hold every record of the answer. Raises `UnexpectedPayload`."""
-    all_text = {
-        column["name"]: field.all_text
-        for column, field in zip(content["columns"], fields, strict=True)
-    }
-    while True:
-        for column in content["columns"]:
-            column.pop("required", None)
-            if column["name"] in content["key"]:
-                column["required"] = True
-        contract = validated(content, Contract, "new-source: the draft")
-        counts, found = misfits(contract, sample.content, len(sample.records))
-        if not found:
-            break
-        if found.keys() == {KEY}:
-            content = {**content, "key": []}
-            continue
-        content["columns"] = [
-            wider(column, all_text[column["name"]], found[column["name"]])
-            if column["name"] in found
-            else column
-            for column in content["columns"]
-        ]
-    if counts.duplicates:
-        remarks.append(f"{counts.duplicates} records are exact duplicates: loaded once.")
-    if counts.drift.fields:
-        names = ", ".join(name or "(no name)" for name in counts.drift.fields)
-        remarks.append(f"No column for {names}: kept in `_extra`.")
-    return content
 
 
 def _order_of(records: list[dict[str, Any]], options: Options) -> str:
@@ -258,36 +222,6 @@ def _order_of(records: list[dict[str, Any]], options: Options) -> str:
         [DAY_FIRST, MONTH_FIRST],
     )
     return answered(question, "", options.ask)
-
-
-def _columns(fields: list[Field], described: Described, remarks: list[str]) -> list[dict[str, Any]]:
-    taken: set[str] = set()
-    columns = []
-    for item in fields:
-        name = column_name(item.path, taken)
-        taken.add(name)
-        known = described.fields.get(item.path, Known())
-        column: dict[str, Any] = {"name": name}
-        if (name,) != item.path:
-            column["path"] = paths.joined(item.path)
-        column["type"] = item.type
-        if item.without_zone:
-            column["zone"] = "UTC"
-        if item.blank_is_null:
-            column["null_values"] = [""]
-        if item.notation:
-            column |= item.notation.words
-            if item.notation.remark:
-                remarks.append(f"`{name}`: {item.notation.remark}.")
-        if known.words and not item.notation:
-            column |= known.words
-            if known.words.get("type") != "timestamptz":
-                column.pop("zone", None)
-        column["description"] = (
-            known.description or f"Field `{item.shown}` of the record; describe what it means."
-        )
-        columns.append(column)
-    return columns
 
 
 def _saved(file: Path) -> bytes:

@@ -40,6 +40,8 @@ class Described:
     paging: Mapping[str, Any] | None = None
     words: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    # Whether the types are those of the values, however these look.
+    is_typed: bool = False
 
 
 @dataclass(frozen=True)

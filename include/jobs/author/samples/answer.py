@@ -233,7 +233,7 @@ def _of_lines(content: bytes, text: str, encoded: dict[str, str]) -> Sample:
     first = next((line for line in text.splitlines() if line.strip()), "")
     if first.lstrip().startswith("{"):
         layout: dict[str, Any] = {"kind": "jsonl", **encoded}
-        return Sample(content, None, layout, _read_lines(content, layout))
+        return Sample(content, None, layout, read_lines(content, layout))
     found = layout_of(text)
     if found is None or first.lstrip().startswith(("<", "[", '{"')):
         raise UnexpectedPayload(
@@ -248,10 +248,10 @@ def _of_lines(content: bytes, text: str, encoded: dict[str, str]) -> Sample:
         )
     layout = {**found.format, **encoded}
     remarks = [*found.remarks, *_remarks_on(encoded, text)]
-    return Sample(content, None, layout, _read_lines(content, layout), remarks)
+    return Sample(content, None, layout, read_lines(content, layout), remarks)
 
 
-def _read_lines(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
+def read_lines(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
     try:
         return _read(content, layout)
     except (BodyCutShort, UnexpectedPayload) as error:

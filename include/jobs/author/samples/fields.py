@@ -54,15 +54,17 @@ class Field:
         return path if path.isprintable() else json.dumps(path)[1:-1]
 
 
-def fields_of(records: Sequence[dict[str, Any]], order: str = "") -> list[Field]:
+def fields_of(
+    records: Sequence[dict[str, Any]], order: str = "", deepest: int = DEEPEST
+) -> list[Field]:
     """Every field that a path can name, objects flattened, in order of first occurrence.
 
     An object that is a value or a list in another record is one field.
     Objects are flattened less deeply if there would be more than
-    `MOST_COLUMNS` fields. `order` says whether days or months come first in
-    dates that do not show it.
+    `MOST_COLUMNS` fields, and no deeper than `deepest`. `order` says whether days
+    or months come first in dates that do not show it.
     """
-    for depth in range(DEEPEST, -1, -1):
+    for depth in range(deepest, -1, -1):
         found = _values(records, depth)
         if len(found) <= MOST_COLUMNS:
             break
