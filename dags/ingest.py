@@ -25,23 +25,19 @@ from dags._tasks import (
     lake,
     landings_of,
     loader_dsn,
-    postgres_dsn,
     refuse_unknown_parameters,
+    secret_of,
+    source_dsn,
 )
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError
 from include.sources.model import Contract, contract, contracts
+from include.sources.partition import FORMS, grain_label
 from plugins.period_timetable import PeriodTimetable
 
 FETCH, RELOAD = "fetch", "reload"
 # The task whose landings the leaves ask for.
 LOAD = "partition.load"
-
-# Format of a period, an example, and the pattern that the form accepts.
-PERIODS = {
-    "day": ("YYYY-MM-DD", "2017-05-31", r"^\d{4}-\d{2}-\d{2}$"),
-    "month": ("YYYY-MM", "2017-05", r"^\d{4}-\d{2}$"),
-}
 
 
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
@@ -54,7 +50,7 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
     partitions = job.plan(
         contract(source),
-        today=datetime.now(UTC).date(),
+        today=datetime.now(UTC),
         councils=params["councils"],
         first=params["from"],
         last=params["to"],
@@ -98,6 +94,7 @@ def extract(
             lake=lake(),
             run_id=ti.run_id,
             source_dsn=_source_dsn(contract(source)),
+            secret_of=secret_of,
             rate_shared_in=dsn,
         )
 
@@ -202,7 +199,8 @@ def _form(contract: Contract) -> dict[str, Param]:
     known = {UK: "whole UK"}
     if contract.councils == "each":
         known = council_titles()
-    written, example, pattern = PERIODS[contract.period]
+    written, example, pattern = FORMS[contract.period]
+    label = grain_label(contract.period)
     period = {"type": ["null", "string"], "pattern": pattern}
     return {
         "councils": Param(
@@ -219,7 +217,7 @@ def _form(contract: Contract) -> dict[str, Param]:
         "from": Param(
             None,
             title="From",
-            description=f"First {contract.period}, as {written}, e.g. {example}. "
+            description=f"First {label}, as {written}, e.g. {example}. "
             "Default: the run's data interval. Leave empty in a backfill: it has its own dates, "
             "both included.",
             **period,
@@ -227,7 +225,7 @@ def _form(contract: Contract) -> dict[str, Param]:
         "to": Param(
             None,
             title="To",
-            description=f"Last {contract.period}, inclusive. Default: same as From.",
+            description=f"Last {label}, inclusive. Default: same as From.",
             **period,
         ),
         "mode": Param(
@@ -256,7 +254,7 @@ def _origin(contract: Contract) -> str:
 
 
 def _documentation(contract: Contract) -> str:
-    written, example, _ = PERIODS[contract.period]
+    label = grain_label(contract.period)
     parents = sorted({parent.source for parent in contract.extract.parents.values()})
     return f"""\
 ### {contract.title}
@@ -269,20 +267,37 @@ def _documentation(contract: Contract) -> str:
 | Licence | {contract.licence} |
 | Table | `raw.{contract.name}` |
 | Key | {", ".join(f"`{name}`" for name in contract.key) or "none"} |
-| Partition | one council, one {contract.period} |
+| Partition | one council, {_one(contract)} |
 | Data since | {contract.start} |
 | Depends on | {", ".join(f"`{name}`" for name in parents) or "nothing"} |
-| Lookback | {contract.lookback} {contract.period}s in each scheduled run{_monthly(contract)} |
+| Lookback | {contract.lookback} {label}s in each scheduled run{_monthly(contract)} |
 
-**Trigger** fetches and loads the selected councils and the {contract.period}s `from` to `to`
-({written}, e.g. `{example}`). **Backfill** starts one run per {contract.period} in its date range,
-first and last included, up to the newest {contract.period} that the schedule has reached.
+{_ways_to_run(contract)}
 `mode` *reload* loads the newest landing from S3 instead of calling the API. `force` loads even if
 nothing changed or a check fails.
 
 A new environment starts with this DAG paused. A run that is triggered stays queued until the DAG is
 unpaused.
 """
+
+
+def _one(contract: Contract) -> str:
+    return "all periods" if contract.period == "all" else f"one {grain_label(contract.period)}"
+
+
+def _ways_to_run(contract: Contract) -> str:
+    if contract.period == "all":
+        return (
+            "**Trigger** fetches and loads the whole table of the selected councils, with `from` "
+            "and `to` empty. **Backfill** does the same, in one run."
+        )
+    written, example, _ = FORMS[contract.period]
+    label = grain_label(contract.period)
+    return (
+        f"**Trigger** fetches and loads the selected councils and the {label}s `from` to `to` "
+        f"({written}, e.g. `{example}`). **Backfill** covers each {label} in its date range once, "
+        f"first and last included, up to the newest {label} that the schedule has reached."
+    )
 
 
 def _monthly(contract: Contract) -> str:
@@ -298,7 +313,7 @@ def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
     if dag_run.run_type == "backfill" and (asked.get("from") or asked.get("to")):
         raise PermanentError(
             f"{dag_run.dag_id}: `from` or `to` is set, but a backfill run covers its own "
-            f"{contract.period}. Start the backfill again with both empty."
+            f"{grain_label(contract.period)}. Start the backfill again with both empty."
         )
 
 
@@ -306,7 +321,7 @@ def _source_dsn(contract: Contract) -> str | None:
     """The DSN of a source that is a database; None for an API."""
     if contract.extract.kind == "http":
         return None
-    return postgres_dsn(contract.extract.connection)
+    return source_dsn(contract.extract.connection)
 
 
 for _contract in contracts().values():

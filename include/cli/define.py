@@ -50,7 +50,7 @@ def new_source(
         ),
     ] = None,
     period: Annotated[
-        Grain, typer.Option("--partition-by", help="What a partition holds: a day or a month.")
+        Grain, typer.Option("--partition-by", help="What a partition holds.")
     ] = "day",
     council: ForCouncilOption = "",
     asked: ForPeriodOption = "",

@@ -41,7 +41,8 @@ def no_longer_kept(
     """The landings to delete, each with the reason.
 
     - `expired`: personal data of a period older than the contract's
-      `retention_days`. Everything of the partition is deleted.
+      `retention_days`; of `all`, not fetched for that long. Everything of the
+      partition is deleted.
     - `interrupted`: it has no manifest and is too old to be resumed, or its
       deletion (in `removed`) was interrupted.
     - `superseded`: there is a newer one, and it is older than the contract's
@@ -57,8 +58,9 @@ def no_longer_kept(
         contract = contracts.get(partition.source)
         old = _superseded(landings, contract, now)
         pointed = pointed_at(partition) if old else ()
+        newest = max(began_at(known.stored.landing_id) for known in landings)
         for known in landings:
-            reason = _own_reason(known, contract, now, removed)
+            reason = _own_reason(known, contract, now, newest, removed)
             if reason:
                 going[known.stored.ref] = reason
             elif known.stored.landing_id in old and known.stored.landing_id not in pointed:
@@ -77,7 +79,11 @@ def _by_partition(found: Iterable[Known]) -> dict[Partition, list[Known]]:
 
 
 def _own_reason(
-    known: Known, contract: Contract | None, now: datetime, removed: Collection[Ref]
+    known: Known,
+    contract: Contract | None,
+    now: datetime,
+    newest: datetime,
+    removed: Collection[Ref],
 ) -> Reason | None:
     stored = known.stored
     if known.outcome is None:
@@ -85,6 +91,11 @@ def _own_reason(
         return "interrupted" if too_old or stored.ref in removed else None
     if contract and contract.is_past_limit(stored.partition.period, now.date()):
         return "expired"
+    # `all` never ends: its data are as old as the newest fetch.
+    whole = stored.partition.period.grain == "all"
+    if contract and contract.personal and whole:
+        too_old = now - newest > timedelta(days=contract.retention_days)
+        return "expired" if too_old else None
     return None
 
 

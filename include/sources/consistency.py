@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from include.definitions import WrongField
+from include.sources import period_rules
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Archive, Extract, Way
 from include.sources.extract.templates import (
@@ -31,6 +32,7 @@ def check(contract: Contract) -> None:
     """Raise `WrongField` for a field that contradicts another one of the contract."""
     _check_columns(contract)
     _check_retention(contract)
+    period_rules.check(contract)
     if isinstance(contract.extract, DatabaseExtract):
         _check_database(contract, contract.extract)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Container, Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -65,7 +65,10 @@ class Contract(Definition):
     licence: Text = Field(min_length=1, description="Licence of the data.")
     owner: Text = Field(min_length=1, description="Who is responsible if it breaks.")
 
-    period: Grain = Field(description="Size of a partition: `day` or `month`.")
+    period: Grain = Field(
+        description="Size of a partition: `hour` (of UTC), `day`, `week` (ISO 8601), `month`, "
+        "`quarter`, `year`, `financial_year` (April to March), or `all`: the whole table each time."
+    )
     snapshot: bool = Field(default=False, description="The API returns only the current state.")
     councils: Literal["each", "uk"] = Field(
         default="each", description="`each`: one partition per council. `uk`: no council."
@@ -98,8 +101,8 @@ class Contract(Definition):
         default=0,
         ge=0,
         le=_MOST_DAYS,
-        description="Days to keep superseded landings and, counted from the end of the period, all "
-        "personal data. 0: keep forever.",
+        description="Days to keep superseded landings and, counted from the end of the period (of "
+        "`all`: from the newest fetch), all personal data. 0: keep forever.",
     )
 
     extract: Annotated[
@@ -188,7 +191,7 @@ class Contract(Definition):
 
     def is_past_limit(self, period: Period, today: date) -> bool:
         """Whether a period's personal data are past retention."""
-        return self.personal and today > period.last_day + timedelta(days=self.retention_days)
+        return self.personal and today - period.last_day > timedelta(days=self.retention_days)
 
     def column(self, name: str) -> Column:
         """The column of that name."""
@@ -202,9 +205,9 @@ class Contract(Definition):
         """Parse a period, e.g. `2017-05`. Raises `UnknownName`."""
         return Period.parse(text, self.period)
 
-    def may_be_unpublished(self, period: Period, today: date) -> bool:
+    def may_be_unpublished(self, period: Period, now: datetime) -> bool:
         """Whether the period is younger than the publication lag."""
-        return today <= period.last_day + timedelta(days=self.publication_lag_days)
+        return now - period.end < timedelta(days=self.publication_lag_days)
 
     @property
     def may_empty(self) -> bool:
@@ -239,7 +242,7 @@ class Contract(Definition):
     @property
     def as_recorded(self) -> str:
         """The whole contract as JSON that reads back as it is, without fields at their default."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True))
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
 
     @property
     def contract_hash(self) -> str:

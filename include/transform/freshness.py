@@ -9,6 +9,7 @@ from typing import Any
 from croniter import croniter  # type: ignore[import-untyped]
 
 from include.sources.model import Contract
+from include.sources.partition import Period
 from include.transform.history import connection
 
 # Time for a scheduled run and its retries.
@@ -59,7 +60,7 @@ def _measure(
         measured |= {
             "last_check": finished.astimezone(UTC).isoformat(timespec="seconds"),
             "status": status,
-            "period": period.isoformat(),
+            "period": str(Period.starting(period, contract.period)),
             "age_hours": round((now - finished).total_seconds() / 3600, 1),
             "late": finished < due,
         }

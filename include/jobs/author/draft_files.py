@@ -10,9 +10,19 @@ from typing import Any
 from include.definitions import NAME_PATTERN, yaml_text
 from include.errors import PermanentError, UnknownName
 from include.sources.model import Contract
+from include.sources.partition import Grain
 from include.transform.staging import model_files
 
-SCHEDULES = {"day": "0 6 * * *", "month": "0 6 3 * *"}
+SCHEDULES: dict[Grain, str] = {
+    "hour": "15 * * * *",
+    "day": "0 6 * * *",
+    "week": "0 6 * * 2",
+    "month": "0 6 3 * *",
+    "quarter": "0 6 3 1,4,7,10 *",
+    "year": "0 6 3 1 *",
+    "financial_year": "0 6 3 4 *",
+    "all": "0 6 * * *",
+}
 _EDITOR = "# yaml-language-server: $schema=contract.schema.json\n"
 
 

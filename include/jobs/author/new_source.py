@@ -34,8 +34,6 @@ HEADING = """\
 # Written by `wandle new-source` from one answer. Review it: title, description, licence, the
 # rate that the publisher allows, the key, which columns may be null, and what each means.
 """
-
-
 _UNDESCRIBED = Described("")
 
 
@@ -144,7 +142,7 @@ def contract_fields(
     name: str,
     sample: Sample,
     address: Address,
-    period: str,
+    period: Grain,
     asked: Period | None = None,
     described: Described = _UNDESCRIBED,
     options: Options = Options(),
@@ -196,7 +194,8 @@ def contract_fields(
         remarks.append(
             f"{sample.incomplete()}: are there more pages? The contract requests one; add `paging`."
         )
-    if "{period" not in json.dumps(request) and not described.words.get("snapshot"):
+    is_current = described.words.get("snapshot") or period == "all"
+    if "{period" not in json.dumps(request) and not is_current:
         remarks.append(
             "The address has no date: every period gets the answer at the time of the request. "
             "Put `{period:%Y-%m-%d}` into the request, or set `snapshot: true`."

@@ -143,7 +143,7 @@ def _remove(stored: Stored, replacement: Manifest, lake: Lake, dsn: str) -> None
         record = Removal(
             source=partition.source,
             council=partition.council,
-            period=partition.period.first_day,
+            period=partition.period.starts_at,
             landing_id=stored.landing_id,
             reason="erased",
             objects=stored.objects,
@@ -180,7 +180,7 @@ def _clear_up(
         connection.commit()
     for stored in stored_landings(lake.landings, contract.name):
         where = stored.partition
-        is_removed = (where.council, where.period.first_day, stored.landing_id) in removed
+        is_removed = (where.council, where.period.starts_at, stored.landing_id) in removed
         too_old = now - began_at(stored.landing_id) >= RESUMED_WITHIN
         if stored.finished:
             if (where, stored.landing_id) not in seen:

@@ -169,7 +169,8 @@ def _as_stored(source: Contract, wanted: Mapping[str, str], settings: Settings) 
 
 
 def _origin(source: Contract, row: Mapping[str, Any], lake: Lake, personal: bool) -> Origin:
-    partition = Partition(source.name, row["_council"], Period(row["_period"], source.period))
+    period = Period.starting(row["_period"], source.period)
+    partition = Partition(source.name, row["_council"], period)
     manifest = lake.landings.manifest(partition, row["_landing_id"])
     number, position = _place(partition, manifest, row["_record_no"])
     page = manifest.pages[number - 1]

@@ -163,10 +163,10 @@ def _parts(
     found: dict[Partition, Part] = {}
     for item in stored_landings(lake.landings, source):
         found.setdefault(item.partition, Part(item.partition)).landings.append(item)
-    for (council, day), counts in stored.places(cursor, source).items():
-        where = partition_at(source, council, day, contracts)
+    for (council, begin), counts in stored.places(cursor, source).items():
+        where = partition_at(source, council, begin, contracts)
         # The folder in S3 knows the size of the period, even if no contract is known.
-        same = [one for one in found if (one.council, one.period.first_day) == (council, day)]
+        same = [one for one in found if (one.council, one.period.starts_at) == (council, begin)]
         where = where if where in same or not same else same[0]
         found.setdefault(where, Part(where)).counts = counts
     return [found[where] for where in sorted(found, key=str)]

@@ -145,7 +145,7 @@ def _landing(partition: Partition, manifest: Manifest) -> Landing:
     return Landing(
         source=partition.source,
         council=partition.council,
-        period=partition.period.first_day,
+        period=partition.period.starts_at,
         landing_id=manifest.landing_id,
         outcome=manifest.outcome,
         run_id=manifest.run_id,

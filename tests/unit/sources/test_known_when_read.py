@@ -123,6 +123,21 @@ CONVERSIONS: list[tuple[str, dict[str, Any]]] = [
     ("clean.1", {"clean": ["trim", "trim"]}),
     ("clean.0", {"clean": ["strip"]}),
 ]
+
+
+PLAIN = {"path": "/gauges"}
+OLD = {"from_age_days": 10, "request": PLAIN}
+BOUND = "select 1 where at >= %(period_start)s"
+
+
+def whole(**changes: Any) -> dict[str, Any]:
+    return {"period": "all", **of_api(request=PLAIN), **changes}
+
+
+def hourly(text: str) -> dict[str, Any]:
+    return {"period": "hour", **of_request(text)}
+
+
 Q = "extract.request.query.q"
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("schedule", {"schedule": "0 25 * * *"}),
@@ -133,6 +148,22 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("schedule", {"schedule": "*/0 4 * * *"}),
     ("schedule", {"schedule": "5-1 4 * * *"}),
     ("publisher", {"publisher": "x" * 101}),
+    ("snapshot", whole(snapshot=True)),
+    ("lookback", whole(lookback=1)),
+    ("lookback_monthly", whole(lookback_monthly=1)),
+    ("publication_lag_days", whole(publication_lag_days=1)),
+    (Q, {"period": "all", **of_request("{period:%Y-%m}")}),
+    (Q, {"period": "all", **of_request("{period.last}")}),
+    ("columns.0.request", {**whole(), **of_columns(column("a", request="period"))}),
+    ("extract.archive", {"period": "all", **of_api(request=PLAIN, archive=OLD)}),
+    ("extract.window_minutes", {"period": "all", **of_api(request=PLAIN, window_minutes=60)}),
+    ("extract.query", {"period": "all", **of_database(query=BOUND)}),
+    ("extract.changed", {"period": "all", **of_database(changed="at")}),
+    ("lookback_monthly", {**hourly("{period:%Y-%m-%dT%H}"), "lookback_monthly": 1}),
+    (Q, hourly("{period}")),
+    (Q, hourly("{period.next}T00")),
+    ("extract.request", hourly("{period:%Y-%m-%d}")),
+    ("start", {"period": "financial_year", "start": "0001-03-31"}),
     ("publication_lag_days", {"publication_lag_days": 10**10}),
     ("retention_days", {"retention_days": 10**10}),
     ("columns.0.pattern", of_columns(column("a", pattern="(?=a)a"))),
