@@ -58,7 +58,7 @@ class Contract(Definition):
     name: str = Field(
         pattern=NAME_PATTERN.pattern, description="Same as the file name without .yaml."
     )
-    title: Text = Field(min_length=1)
+    title: Text = Field(min_length=1, description="Its name for people.")
     description: Text = Field(
         min_length=1, description="Shown in the Airflow UI and the dbt docs. Markdown."
     )

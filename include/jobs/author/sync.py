@@ -1,9 +1,10 @@
-"""Files generated from the contracts: dbt sources, staging columns and types, JSON Schemas."""
+"""Files generated from contracts and their model: dbt sources, staging columns, schemas, docs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from include.jobs.author.reference.page import reference_files
 from include.jobs.author.schemas import schemas
 from include.sources.model import broken_contracts, contracts, every_contract, read_again
 from include.transform.descriptions import synced_description
@@ -33,7 +34,7 @@ def made_files() -> dict[Path, str]:
         models |= first_model(contract)
     broken = broken_contracts()
     kept = [table for table in tables_of(PATH) if table["name"] in broken] if broken else []
-    return {**schemas(), PATH: render(contracts(), kept), **models}
+    return {**schemas(), **reference_files(), PATH: render(contracts(), kept), **models}
 
 
 def stale_files() -> dict[Path, str]:
