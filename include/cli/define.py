@@ -134,6 +134,8 @@ def new_council(
     say(f"Wrote {written.path} with {len(written.wards)} wards: {', '.join(written.wards)}.")
     for owner, names in written.others.items():
         say(f"Left out {counted(len(names), 'ward')} of {owner}: {', '.join(names)}.")
+    if written.unplaced:
+        say(f"The API has no boundary of {', '.join(written.unplaced)}: add those that are missing.")
     say("Review it: the box may include wards of other neighbouring councils.")
 
 

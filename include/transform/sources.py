@@ -42,6 +42,7 @@ TAKEN = re.compile(
     r'^ *"?(?P<column>[a-z][a-z0-9_]*)"?(?: +as +"?(?P<name>[a-z_][a-z0-9_]*)"?)?,? *(?:--.*)?$',
     re.MULTILINE,
 )
+_LISTED = re.compile(r'^ *"(?P<column>[a-z_][a-z0-9_]*)",?$', re.MULTILINE)
 _FROM_SOURCE = re.compile(r"\bfrom\s+source\b")
 DISABLED = "{{ config(enabled=false) }}\n\n"
 
@@ -134,6 +135,15 @@ def _line_with_renamed(line: str, word: re.Pattern[str], new: str, old: str) -> 
 def outside_generated(text: str) -> str:
     """A staging model without the lines that `wandle sync` generates."""
     return _REGION.sub("", text)
+
+
+def generated_columns(text: str) -> list[str]:
+    """The columns of the raw table that the generated lines of a staging model take."""
+    return [
+        found["column"]
+        for region in _REGION.finditer(text)
+        for found in _LISTED.finditer(region[0])
+    ]
 
 
 def column_list(contract: Contract, indent: str = " " * 8) -> str:

@@ -64,12 +64,13 @@ def migrate(
 
 
 class MigrationRefused(PermanentError):
-    """Some tables cannot follow their contracts; everything else is done and in `changed`."""
+    """Some tables cannot follow their contracts, for these `reasons`; `changed` is all else."""
 
     def __init__(self, changed: list[str], refused: list[PermanentError]) -> None:
         done = f"All other tables are up to date ({'; '.join(changed) or 'nothing to change'})."
         super().__init__("\n".join([*map(str, refused), done]))
         self.changed = changed
+        self.reasons = [str(error) for error in refused]
 
 
 def _migrate(
