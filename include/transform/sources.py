@@ -70,22 +70,25 @@ def render(contracts: Mapping[str, Contract], kept: Iterable[dict[str, Any]] = (
     return HEADING + yaml_text({"sources": [source]})
 
 
-def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract, Path]]:
-    """Each contract with the staging model that reads its table, if any.
+def staging_model(contract: Contract) -> Path | None:
+    """The staging model that reads a contract's table, if any.
 
-    Raises `WrongDefinition` if two models read one table.
+    Raises `WrongDefinition` if two models read it, or if it is not UTF-8.
     """
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted(STAGING.rglob("*.sql"))}
-    for contract in contracts.values():
-        reads = re.compile(rf"source\('raw', '{contract.name}'\)")
-        found = [path for path, text in texts.items() if reads.search(text)]
-        if len(found) > 1:
-            raise WrongDefinition(
-                f"{contract.name}: {' and '.join(path.stem for path in found)} read its table; "
-                "expected one staging model. Let the others select from the first."
-            )
-        if found:
-            yield contract, found[0]
+    reads = re.compile(rf"source\('raw', '{contract.name}'\)".encode())
+    found = [path for path in sorted(STAGING.rglob("*.sql")) if reads.search(path.read_bytes())]
+    if len(found) > 1:
+        raise WrongDefinition(
+            f"{contract.name}: {' and '.join(path.stem for path in found)} read its table; "
+            "expected one staging model. Let the others select from the first."
+        )
+    for path in found:
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise WrongDefinition(f"{path}: not UTF-8: {error.reason}. Save it as UTF-8.") from error
+        return path
+    return None
 
 
 def synced_model(contract: Contract, text: str) -> str:

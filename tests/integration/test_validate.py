@@ -123,7 +123,8 @@ def test_each_difference_in_the_database_is_named(database):
         "database: table raw.police_street_crime: column month is character varying(7), "
         "expected text; run `wandle migrate`",
         "database: table raw.police_ward_boundaries is missing; run `wandle migrate`",
-        "database: table raw.forgotten has no contract include/sources/forgotten.yaml",
+        "database: table raw.forgotten has no contract include/sources/forgotten.yaml; "
+        "restore it, or run `wandle remove forgotten`",
     }
 
 
@@ -142,6 +143,17 @@ def test_a_broken_contract_is_one_difference(tmp_path):
         (said,) = validate("").differences
 
     assert "field `publsher`: unknown field; check the spelling" in said
+
+
+def test_a_council_that_was_copied_is_named(tmp_path):
+    with copied(tmp_path) as copy:
+        text = copy.path("sutton").read_text()
+        copy.write(copy.councils / "sutton_lb.yaml", text.replace("name: sutton", "name: sutton_lb"))
+
+        (said,) = validate("").differences
+
+    assert said.startswith("include/councils/sutton_lb.yaml: E09000029 and ")
+    assert "are those of include/councils/sutton.yaml" in said
 
 
 def test_a_council_without_what_a_contract_asks_for_is_named(monkeypatch):

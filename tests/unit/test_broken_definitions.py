@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,76 @@ def test_what_an_editor_leaves_beside_a_contract_breaks_nothing_else(copy, name)
     copy.write(copy.sources / name, "half a file")
 
     assert sources.contracts() == before
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.symlink_to("nowhere.yaml")
+
+
+def _link_in_a_circle(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _huge(path: Path) -> None:
+    path.write_text("# a\n" * 500_000)
+
+
+@pytest.mark.parametrize("folder", ["sources", "councils"])
+@pytest.mark.parametrize(
+    "make", [_folder, _pipe, _link_to_nothing, _link_in_a_circle, _endless, _huge]
+)
+def test_what_is_no_file_is_named_and_takes_nothing_down(copy, folder, make):
+    before = set(sources.contracts()), set(councils.councils())
+
+    make(getattr(copy, folder) / "odd.yaml")
+    sources.read_again()
+    councils.read_again()
+
+    assert (set(sources.contracts()), set(councils.councils())) == before
+    (said,) = errors().values()
+    assert said.startswith(f"{getattr(copy, folder) / 'odd.yaml'}: ")
+
+
+@pytest.mark.parametrize("folder", ["sources", "councils"])
+def test_a_file_of_another_ending_is_not_overlooked(copy, folder):
+    name = {"sources": CHILD, "councils": COUNCILS[0]}[folder]
+    path = copy.path(name)
+    path.rename(path.with_suffix(".yml"))
+    sources.read_again()
+    councils.read_again()
+
+    assert errors() == {name: f"{path.with_suffix('.yml')}: expected the ending .yaml. Rename it."}
+
+
+@pytest.mark.parametrize("name", ["weather_hourly_partition", "weather_hourly__new"])
+def test_a_name_that_would_be_taken_in_the_database_is_refused(copy, name):
+    text = copy.path("weather_hourly").read_text()
+
+    copy.write(copy.sources / f"{name}.yaml", text.replace("name: weather_hourly", f"name: {name}"))
+
+    assert list(errors()) == [name]
+    assert f"field `name`: {name!r} ends with _" in errors()[name]
+
+
+def test_more_columns_than_a_table_can_have_are_refused(copy):
+    path = copy.path("weather_hourly")
+    more = "".join(f"  - {{name: c{number}, type: text}}\n" for number in range(1000))
+
+    copy.write(path, path.read_text().replace("\ncolumns:\n", f"\ncolumns:\n{more}"))
+
+    assert "field `columns`: expected at most 1000 columns" in errors()["weather_hourly"]
 
 
 def test_a_broken_definition_is_named_by_whoever_asks_for_it(copy):

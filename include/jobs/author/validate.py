@@ -49,6 +49,7 @@ def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
     said = [
         *map(str, (*broken_contracts().values(), *broken_councils().values())),
         *(line for contract in enabled.values() for line in of_councils(contract, known.values())),
+        *between_councils(known.values()),
         *of_dbt(enabled, every, names, project),
         *mart_rows.undeclared(project),
     ]
@@ -74,6 +75,22 @@ def of_councils(contract: Contract, known: Iterable[Council]) -> Iterator[str]:
         for missing in lacking(contract, council):
             file = f"include/councils/{council.name}.yaml"
             yield f"{file}: no `{missing}`, but requests of {contract.name} need it"
+
+
+def between_councils(known: Iterable[Council]) -> Iterator[str]:
+    """What two councils claim, so that their data would be loaded and counted twice."""
+    owners: dict[str, str] = {}
+    for council in known:
+        file = f"include/councils/{council.name}.yaml"
+        wards = {ward.code for ward_set in council.ward_sets for ward in ward_set.wards}
+        shared = [code for code in (council.gss_code, *sorted(wards)) if code in owners]
+        if shared:
+            more = f" and {len(shared) - 1} more codes" if len(shared) > 1 else ""
+            yield (
+                f"{file}: {shared[0]}{more} are those of {owners[shared[0]]}: correct one of them, "
+                "or remove it"
+            )
+        owners |= dict.fromkeys((council.gss_code, *wards), file)
 
 
 def of_dbt(
@@ -143,6 +160,9 @@ def of_database(
             for said in raw_table.differences(contract, columns):
                 yield f"database: table raw.{name}: {said}; run `wandle migrate`"
     for name in sorted(present - {*names}):
-        yield f"database: table raw.{name} has no contract include/sources/{name}.yaml"
+        yield (
+            f"database: table raw.{name} has no contract include/sources/{name}.yaml; restore it, "
+            f"or run `wandle remove {name}`"
+        )
     for schema, name, _ in built_without_model(dsn, project=project):
         yield f"database: no model builds {schema}.{name}; run `wandle remove {schema}.{name}`"
