@@ -82,8 +82,8 @@ def _in_columns(text: str, pattern: str, new: str) -> str:
 
 
 _COLUMNS = "\ncolumns:\n"
-_TWICE = "  - {name: twice, type: text}\n" * 2
-_BEFORE = "  - {name: now, renamed_from: twice, type: text}\n  - {name: twice, type: text}\n"
+_TWICE = "  - {name: twice, type: text, description: Twice.}\n" * 2
+_BEFORE = _TWICE.replace("name: twice", "name: now, renamed_from: twice", 1)
 
 
 # A council's title is what a contract's is, too.

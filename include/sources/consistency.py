@@ -74,6 +74,8 @@ def _check_columns(contract: Contract) -> None:
                 *("columns", place, "renamed_from"),
             )
     for place, name in enumerate(contract.key):
+        if name in contract.key[:place]:
+            raise WrongField(f"`key` names {name!r} twice", "key", place)
         if name not in names:
             raise WrongField(f"`key` names {name!r}; columns: {', '.join(names)}", "key", place)
         if contract.column(name).personal == "drop":

@@ -70,7 +70,9 @@ class Contract(Definition):
     councils: Literal["each", "uk"] = Field(
         default="each", description="`each`: one partition per council. `uk`: no council."
     )
-    start: date = Field(description="First day with data.")
+    start: date = Field(
+        ge=date(1600, 1, 1), le=date(2999, 12, 31), description="First day with data."
+    )
     schedule: str = Field(pattern=r"^\S+( \S+){4}$", description="Cron expression, in UTC.")
     publication_lag_days: int = Field(
         default=0,

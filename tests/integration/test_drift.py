@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from include.errors import UnknownName
 from include.jobs.operate import drift as job
 from include.jobs.pipeline.load import load
 from include.sources.model import Contract, every_contract
@@ -204,6 +205,11 @@ def test_a_source_whose_contract_is_gone_is_read_by_the_recorded_one(database, l
     assert [field for field, _, _ in fields(database)] == ["x"]
     text = job.patches(job.unknown_fields(database.dsn(), ["gauges"]), database.dsn())
     assert text.startswith("# Restore or correct include/sources/gauges.yaml first.")
+
+
+def test_a_source_that_nothing_has_is_named(database, loading):
+    with pytest.raises(UnknownName, match="unknown source 'crimes'.*Did you mean police_street_cr"):
+        job.unknown_fields(database.dsn(), ["crimes"])
 
 
 def test_a_source_without_any_contract_is_left_out(database, loading, forgotten):

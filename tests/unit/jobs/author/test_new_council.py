@@ -273,7 +273,7 @@ def test_what_is_not_a_box_is_refused(tmp_path, box):
 
 def test_a_box_without_wards_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(PermanentError, match="has no ward"):
-        write(tmp_path, box="10,10,10.1,10.1")
+        write(tmp_path, box="55,-3,55.1,-2.9")
 
     assert list(tmp_path.iterdir()) == []
 
