@@ -113,7 +113,7 @@ def migrate(settings: Settings) -> None:
 
     local = with_addresses(settings, ADDRESSES)
     postgres.create_databases(local)
-    for reason in migrate_warehouse(local):
+    for reason in migrate_warehouse(local).values():
         complain(reason)
     airflow.migrate_metadata(local)
     if not local.live:

@@ -6,6 +6,7 @@ saved, and the fields and lines that it shows are written into the files.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -102,8 +103,10 @@ class Newcomer:
         _, _, body = text.partition("\n\n")
         json.loads(body)
         (self.folder / "response.json").write_text(body, encoding="utf-8-sig")
-        if (self.home / SAMPLE).exists():
-            shutil.copy(self.folder / "response.json", self.home / SAMPLE)
+        sample = self.home / SAMPLE
+        if sample.exists():
+            encoded = base64.b64encode((self.folder / "response.json").read_bytes()).decode()
+            sample.write_text(json.dumps(json.loads(sample.read_text()) | {"body": encoded}))
 
     def _run(self, text: str) -> None:
         for line in text.replace("\\\n", " ").splitlines():

@@ -26,6 +26,11 @@ CHILD = next(name for name, item in sources.contracts().items() if item.extract.
 PARENT = next(iter(sources.contracts()[CHILD].extract.parents.values())).source
 
 
+def may_be(name: str, way: str) -> bool:
+    """Whether the way breaks the contract: parents of one that is switched off are not compared."""
+    return name in sources.contracts() or way != "a parent that nobody has"
+
+
 @pytest.fixture
 def copy(tmp_path) -> Iterator[Definitions]:
     with copied(tmp_path) as found:
@@ -40,7 +45,7 @@ def errors() -> dict[str, str]:
 @pytest.mark.parametrize(
     ("name", "way"),
     [
-        *((name, way) for name in CONTRACTS for way in OF_CONTRACTS),
+        *((name, way) for name in CONTRACTS for way in OF_CONTRACTS if may_be(name, way)),
         *((name, way) for name in COUNCILS for way in WAYS),
     ],
 )
