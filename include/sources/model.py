@@ -74,7 +74,9 @@ class Contract(Definition):
     councils: Literal["each", "uk"] = Field(
         default="each", description="`each`: one partition per council. `uk`: no council."
     )
-    start: date = Field(description="First day with data.")
+    start: date = Field(
+        ge=date(1600, 1, 1), le=date(2999, 12, 31), description="First day with data."
+    )
     schedule: str = Field(
         default="",
         pattern=r"^(\S+( \S+){4})?$",

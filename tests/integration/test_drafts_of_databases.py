@@ -84,7 +84,9 @@ def test_a_query_is_drafted_with_the_types_comments_and_key_of_the_catalogue(pla
 def test_a_key_that_the_catalogue_does_not_name_is_asked_for(places, source):
     query = "select kind, n from cases"
 
-    with pytest.raises(PermanentError, match=r"identifies a row\. Pass --key-column: one of kind, n\."):
+    with pytest.raises(
+        PermanentError, match=r"identifies a row\. Pass --key-column: one of kind, n\."
+    ):
         drafted(places, query)
     made, said = drafted(places, query, key="n")
 
