@@ -10,7 +10,8 @@ import psycopg
 from psycopg import sql
 
 from include.errors import SourceRejected, SourceUnavailable
-from include.extract.databases.fetch import CONNECT_SECONDS, READ_ONLY, SAYS_NO_VALUES
+from include.extract.databases.postgres import READ_ONLY, SAYS_NO_VALUES
+from include.extract.databases.reader import CONNECT_SECONDS
 
 _SECONDS = 60
 # Of a column that a query takes as it is: its comment, and whether it alone is the primary key.
