@@ -15,6 +15,7 @@ from include.errors import PermanentError
 
 if TYPE_CHECKING:
     from include.jobs.lake import Lake
+    from include.jobs.logins import Secret
 
 PERMANENT_ERRORS_FAIL_AT_ONCE = ExceptionRetryPolicy(
     rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
@@ -43,9 +44,37 @@ def postgres_dsn(connection: str) -> str:
     return PostgresHook(connection, sqlalchemy_scheme="postgresql").get_uri()
 
 
+def source_dsn(connection: str) -> str:
+    """The address of a source database, by the type of its Airflow Connection."""
+    from airflow.sdk import Connection
+
+    from include.extract.databases.address import url_of
+
+    found = Connection.get(connection)
+    if found.conn_type == "postgres":
+        return postgres_dsn(connection)
+    parts = {name: getattr(found, name) for name in ("host", "port", "schema", "login", "password")}
+    return url_of(connection, found.conn_type, parts, found.extra_dejson)
+
+
 def loader_dsn() -> str:
     """The DSN of the warehouse for extracting and loading."""
     return postgres_dsn("wandle_loader")
+
+
+def secret_of(name: str) -> Secret | None:
+    """The secret of a source, from the Airflow Connection of its name; None if there is none."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from include.jobs.logins import secret_in
+
+    try:
+        found = Connection.get(name)
+    except AirflowNotFoundException:
+        return None
+    fields = ("conn_type", "login", "password")
+    return secret_in(name, {field: getattr(found, field) for field in fields})
 
 
 def lake() -> Lake:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 from include.jobs.operate.explain import Explained, Origin
@@ -20,9 +21,14 @@ def show(found: Explained) -> None:
         say(f"mart       {_fields(found.mart_row)}")
         for landing_id, records in found.landings.items():
             say(f"           {records} raw rows of landing {landing_id}")
-    for number, origin in enumerate(found.origins, start=1):
+    for number, origin in enumerate([*found.origins, *found.dimensions], start=1):
         say("")
-        say(f"{number} of {found.found}  raw.{origin.partition}")
+        which = (
+            f"joined with {origin.dimension},"
+            if origin.dimension
+            else f"{number} of {found.found} "
+        )
+        say(f"{which} raw.{origin.partition}")
         for label, text in _facts(origin):
             say(f"{label:<11}{text}")
         say_lines(printable(origin.record.decode("utf-8", "backslashreplace")))
@@ -35,6 +41,9 @@ def as_objects(found: Explained) -> dict[str, Any]:
         "mart_row": found.mart_row,
         "landings": found.landings,
         "rows": [_as_object(origin) for origin in found.origins],
+        "dimensions": [
+            {"model": origin.dimension, **_as_object(origin)} for origin in found.dimensions
+        ],
     }
 
 
@@ -85,8 +94,13 @@ def _facts(origin: Origin) -> list[tuple[str, str]]:
 
 
 def _request(request: SentRequest) -> str:
-    sent = _fields({**request.query, **request.form})
-    return f"{request.method} {request.url}{'  ' if sent else ''}{sent}"
+    repeated = {
+        name: found if isinstance(found, str) else ",".join(found)
+        for name, found in request.query.items()
+    }
+    sent = [_fields(part) for part in (repeated, request.headers, request.form) if part]
+    sent += [] if request.body is None else [_short(json.dumps(request.body, ensure_ascii=False))]
+    return "  ".join([f"{request.method} {request.url}", *sent])
 
 
 def _fields(values: dict[str, Any]) -> str:

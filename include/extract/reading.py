@@ -11,6 +11,7 @@ from include.errors import BeyondLimit, SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer
 from include.extract.fetched import Page
 from include.extract.identity import Identity, PageRecords
+from include.extract.media_types import is_accepted
 from include.extract.paging import Pager
 from include.extract.signals import Signals, sign_of_more, sign_of_part, undeclared_total
 from include.records.diagnose import diagnose
@@ -58,6 +59,7 @@ class Reading:
         """
         self._refuse_parts(answer)
         content_type = answer.headers.get("content-type", "")
+        self._refuse_other_types(answer, content_type)
         try:
             self._count(answer, content_type)
             plain = self._plain(answer, content_type)
@@ -121,6 +123,16 @@ class Reading:
             f"answer, found {f'the part {part}' if part else 'a part without a Content-Range'}. "
             "Retrying will not help; does the API need `paging` in the contract?"
         )
+
+    def _refuse_other_types(self, answer: Answer, content_type: str) -> None:
+        """Refuse a type that the contract does not ask for in the header `Accept`."""
+        wanted = self.request.header("Accept")
+        if not is_accepted(content_type, wanted):
+            raise UnexpectedPayload(
+                f"{self._who}: expected {wanted}, as `Accept` asks for, found "
+                f"{content_type[:100]} from {self._address(answer)}. Retrying will not help; if "
+                "that is right, add the type to `Accept` in the contract."
+            )
 
     def _refuse_what_is_missing(self, answer: Answer, around: Any) -> None:
         """Refuse an answer that lacks records, or has another page that is not followed."""

@@ -9,8 +9,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from include.definitions import WrongField
+from include.sources import landing_rules, period_rules
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Archive, Extract, Way
+from include.sources.extract.landing import LandingExtract
 from include.sources.extract.templates import (
     PERIOD_VALUES,
     POINT_VALUES,
@@ -24,6 +26,13 @@ from include.sources.paths import parts
 if TYPE_CHECKING:
     from include.sources.model import Contract
 
+# PostgreSQL's limit is 1,600, also counting columns that were dropped.
+MOST_COLUMNS = 1000
+# What is called so beside the raw tables, which have the names of contracts.
+TAKEN_ENDINGS = {
+    "_partition": "the index of a raw table",
+    "__new": "a raw table while it is rebuilt",
+}
 _IN_CSV = (
     r"the rows of a CSV or sheet have no fields within fields; write a dot within a name as `\.`"
 )
@@ -31,8 +40,15 @@ _IN_CSV = (
 
 def check(contract: Contract) -> None:
     """Raise `WrongField` for a field that contradicts another one of the contract."""
+    _check_name(contract.name)
     _check_columns(contract)
     _check_retention(contract)
+    period_rules.check(contract)
+    if isinstance(contract.extract, LandingExtract):
+        landing_rules.check(contract, contract.extract)
+        return
+    if not contract.schedule:
+        raise WrongField("Field required", "schedule")
     if isinstance(contract.extract, DatabaseExtract):
         _check_database(contract, contract.extract)
         return
@@ -41,7 +57,19 @@ def check(contract: Contract) -> None:
         _Request(contract, contract.extract, name).check()
 
 
+def _check_name(name: str) -> None:
+    for ending, what in TAKEN_ENDINGS.items():
+        if name.endswith(ending):
+            raise WrongField(f"{name!r} ends with {ending}, as does {what}", "name")
+
+
 def _check_columns(contract: Contract) -> None:
+    if len(contract.columns) > MOST_COLUMNS:
+        raise WrongField(
+            f"expected at most {MOST_COLUMNS} columns, as PostgreSQL has no room for many more, "
+            f"found {len(contract.columns)}. Read objects as `jsonb`",
+            "columns",
+        )
     names = [column.name for column in contract.columns]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -56,6 +84,8 @@ def _check_columns(contract: Contract) -> None:
                 *("columns", place, "renamed_from"),
             )
     for place, name in enumerate(contract.key):
+        if name in contract.key[:place]:
+            raise WrongField(f"`key` names {name!r} twice", "key", place)
         if name not in names:
             raise WrongField(f"`key` names {name!r}; columns: {', '.join(names)}", "key", place)
         if contract.column(name).personal == "drop":
@@ -246,8 +276,9 @@ def check_parents(
 
     `known` are the other contracts; a parent in `broken` cannot be checked.
     """
+    follows = isinstance(contract.extract, LandingExtract)
     for label, parent in contract.extract.parents.items():
-        place = ("extract", "parents", label)
+        place = ("extract",) if follows else ("extract", "parents", label)
         if parent.source in broken:
             continue
         if parent.source not in known:
@@ -264,6 +295,8 @@ def check_parents(
                 f"{parent.source} has `councils: each`, and this source belongs to no council",
                 *(*place, "source"),
             )
+        if isinstance(contract.extract, LandingExtract):
+            landing_rules.check_parent(contract, contract.extract, source)
         columns = {column.name for column in source.columns}
         asked = {*parent.compared, *placeholders(parent.each), *_columns_asked(contract, label)}
         for column in sorted(asked - columns):

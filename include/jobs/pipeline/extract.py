@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from include.councils.model import UK, Council
 from include.councils.model import council as council_named
@@ -14,14 +14,16 @@ from include.extract.databases.fetch import fetch_rows
 from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
 from include.extract.pages import fetch_pages, refuse_large
 from include.extract.requests import require_council, way_for
+from include.jobs.followers.derive import derive
 from include.jobs.lake import Lake
+from include.jobs.logins import SecretOf, login_of
 from include.jobs.pipeline.origin import described, explained
 from include.jobs.pipeline.parents import ParentLandings
 from include.landing.manifest import Manifest, Outcome
 from include.landing.write import Draft
 from include.settings import Settings
-from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Extract
+from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract, contracts, rate_for
 from include.sources.page import StatusAnswer
 from include.sources.partition import Partition, Period
@@ -36,6 +38,7 @@ def extract(
     lake: Lake,
     run_id: str,
     source_dsn: str | None = None,
+    secret_of: SecretOf | None = None,
     rate_shared_in: str | None = None,
     progress: Callable[[int], None] = lambda pages: None,
 ) -> str:
@@ -45,11 +48,10 @@ def extract(
     page (with `total` or `until_two_agree`: at the first page of its request),
     unless its fetch failed permanently; otherwise everything is fetched. A
     recent period that the source does not have yet is landed as
-    `not_published`. `source_dsn` is the DSN of the source database, if the
-    contract names one. `rate_shared_in` is the DSN of the warehouse, through
-    which all clients of a host share its rate limit; without it, this client
-    uses a fixed part of the limit. `progress` is called with the number of
-    pages so far.
+    `not_published`. `source_dsn` is the DSN of the source database, if any;
+    `secret_of` finds the source's secret (see `login_of`). `rate_shared_in` is
+    the DSN of the warehouse, through which all clients of a host share its rate
+    limit. `progress` gets the number of pages so far.
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
     `UnexpectedPayload`, `BeyondLimit`, and `PermanentError` for a snapshot of
@@ -60,6 +62,8 @@ def extract(
     place = _council(contract, partition.council)
     _refuse_past_snapshots(contract, partition, now)
     _refuse_past_limit(contract, partition, now)
+    if isinstance(contract.extract, LandingExtract):
+        return derive(contract, partition, lake=lake, run_id=run_id, progress=progress)
     parents = ParentLandings(contract, partition.council, lake)
     draft = Draft.open(
         lake.landings, partition, run_id=run_id, contract_hash=contract.contract_hash, now=now
@@ -67,7 +71,8 @@ def extract(
     if draft.landed:
         log.info("%s: resuming after %d pages", partition, len(draft.landed))
     way = way_for(contract, partition.period, now.date())
-    pages = _pages(contract, partition, place, way, parents, draft, source_dsn, rate_shared_in)
+    client = _client(contract, way, rate_shared_in, secret_of)
+    pages = _pages(contract, partition, place, way, parents, draft, client or source_dsn)
     try:
         said, empty = _land(_limited(contract, partition, pages), draft, progress)
         manifest = draft.finish(
@@ -75,7 +80,7 @@ def extract(
             code_version=Settings.read().code_version,
             started_at=now,
             parents=parents.used,
-            outcome=_outcome(contract, way, partition, said, draft.records, now.date()),
+            outcome=_outcome(contract, way, partition, said, draft.records, now),
             answered=said,
             empty=empty,
         )
@@ -136,17 +141,16 @@ def _pages(
     way: str,
     parents: ParentLandings,
     draft: Draft,
-    source_dsn: str | None,
-    rate_shared_in: str | None,
+    access: Client | str | None,
 ) -> Iterable[Fetched]:
-    """The pages that are not landed yet, from the contract's database or API."""
-    if isinstance(contract.extract, DatabaseExtract):
-        return fetch_rows(contract, partition, dsn=source_dsn, landed=draft.landed)
+    """The pages that are not landed yet, from the contract's API or database."""
+    if not isinstance(access, Client):
+        return fetch_rows(contract, partition, dsn=access, landed=draft.landed)
     return fetch_pages(
         contract,
         partition,
         place,
-        client=_client(contract, way, rate_shared_in),
+        client=access,
         base_url=_base_url(contract, way, partition),
         parents=parents,
         way=way,
@@ -154,8 +158,12 @@ def _pages(
     )
 
 
-def _client(contract: Contract, way: str, rate_shared_in: str | None) -> Client:
-    assert isinstance(contract.extract, Extract)  # noqa: S101
+def _client(
+    contract: Contract, way: str, rate_shared_in: str | None, secret_of: SecretOf | None
+) -> Client | None:
+    """The client of the contract's API; None for a database."""
+    if not isinstance(contract.extract, Extract):
+        return None
     every = contracts()
     settings = Settings.read()
     sharing = every.keys() - settings.serverless_sources if rate_shared_in else ()
@@ -166,6 +174,7 @@ def _client(contract: Contract, way: str, rate_shared_in: str | None) -> Client:
         rate_shared_in,
         limits=contract.limits,
         public_only=not settings.in_sandbox(contract.extract.base_url_of(way), contract.name),
+        login=login_of(contract, settings, way, secret_of),
     )
 
 
@@ -180,7 +189,7 @@ def _council(contract: Contract, name: str) -> Council | None:
 
 
 def _refuse_past_snapshots(contract: Contract, partition: Partition, now: datetime) -> None:
-    current = Period.of(now.date(), contract.period)
+    current = Period.of(now, contract.period)
     if contract.snapshot and partition.period != current:
         raise PermanentError(
             f"{partition}: the source is a snapshot: its API returns {current} only. "
@@ -212,9 +221,9 @@ def _outcome(
     partition: Partition,
     said: StatusAnswer | None,
     records: int,
-    today: date,
+    now: datetime,
 ) -> Outcome:
-    young = contract.may_be_unpublished(partition.period, today)
+    young = contract.may_be_unpublished(partition.period, now)
     if said is None:
         answers = (
             contract.extract.ways[way].answers if isinstance(contract.extract, Extract) else None

@@ -15,6 +15,11 @@ locals {
     source => distinct([for parent in values(try(contract.extract.parents, {})) : parent.source])
   }
 
+  # The secret that a source logs in with, if it needs one.
+  source_secret = {
+    for source, contract in local.contracts : source => contract.extract.auth.secret if can(contract.extract.auth.secret)
+  }
+
   arn = {
     role   = "arn:${var.context.partition}:iam::${var.context.account_id}:role/${local.name}"
     logs   = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/wandle/${var.context.environment}"
