@@ -15,6 +15,7 @@ from include.errors import PermanentError
 
 if TYPE_CHECKING:
     from include.jobs.lake import Lake
+    from include.sources.model import Contract
 
 PERMANENT_ERRORS_FAIL_AT_ONCE = ExceptionRetryPolicy(
     rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
@@ -41,6 +42,21 @@ def postgres_dsn(connection: str) -> str:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
     return PostgresHook(connection, sqlalchemy_scheme="postgresql").get_uri()
+
+
+def source_dsn(contract: Contract) -> str | None:
+    """The DSN of a source that is a database, or the URI of an SFTP server; else None.
+
+    The extras of an Airflow Connection are parameters of its URI.
+    """
+    from airflow.sdk import Connection
+
+    name = getattr(contract.extract, "connection", "")
+    if not name:
+        return None
+    if contract.extract.kind == "database":
+        return postgres_dsn(name)
+    return str(Connection.get(name).get_uri())
 
 
 def loader_dsn() -> str:

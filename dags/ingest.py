@@ -1,4 +1,4 @@
-"""One DAG per source: API or database -> S3 landing -> PostgreSQL raw, partition by partition.
+"""One DAG per source: API, database or files -> S3 landing -> PostgreSQL raw, by partition.
 
 To add a source, add its contract to `include/sources/`; nothing changes here.
 """
@@ -25,17 +25,20 @@ from dags._tasks import (
     lake,
     landings_of,
     loader_dsn,
-    postgres_dsn,
     refuse_unknown_parameters,
+    source_dsn,
 )
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError
 from include.sources.model import Contract, contract, contracts
+from include.sources.partition import Partition
 from plugins.period_timetable import PeriodTimetable
 
 FETCH, RELOAD = "fetch", "reload"
 # The task whose landings the leaves ask for.
 LOAD = "partition.load"
+# What `plan` says of files that belong to nothing.
+UNMATCHED = "unmatched"
 
 # Format of a period, an example, and the pattern that the form accepts.
 PERIODS = {
@@ -45,23 +48,34 @@ PERIODS = {
 
 
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
-def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str, str]]:
-    """List the requested partitions; by default those of the data interval, except removed ones."""
+def plan(
+    source: str, params: Any = None, dag_run: Any = None, ti: Any = None
+) -> list[dict[str, str]]:
+    """List the requested partitions; by default those of the data interval, except removed ones.
+
+    Also those whose files are new or changed; the task `files` reports what belongs to none.
+    """
     from include.jobs.pipeline import plan as job
     from include.jobs.pipeline.removed import without_removed
 
     _refuse_misread_form(contract(source), dag_run)
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
-    partitions = job.plan(
-        contract(source),
-        today=datetime.now(UTC).date(),
-        councils=params["councils"],
-        first=params["from"],
-        last=params["to"],
-        interval=(start, end) if start and end else None,
-        lookback=dag_run.run_type == "scheduled",
-        reload=params["mode"] == RELOAD,
-    )
+    looks = _looks_at_files(contract(source), params, dag_run)
+    partitions: list[Partition] = []
+    if (start and end) or params["from"] or params["to"] or not looks:
+        partitions = job.plan(
+            contract(source),
+            today=datetime.now(UTC).date(),
+            councils=params["councils"],
+            first=params["from"],
+            last=params["to"],
+            interval=(start, end) if start and end else None,
+            lookback=dag_run.run_type == "scheduled",
+            reload=params["mode"] == RELOAD,
+        )
+    if looks:
+        changed = _changed_partitions(source, ti)
+        partitions = job.with_changed(contract(source), partitions, changed, params["councils"])
     kept = without_removed(
         contract(source),
         partitions,
@@ -69,6 +83,14 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
         asked_for=dag_run.run_type != "scheduled",
     )
     return [partition.place for partition in kept]
+
+
+@task(execution_timeout=BOOKKEEPING_TIMEOUT)
+def files(source: str, ti: Any = None) -> None:
+    """Fail if there are files that belong to no partition; those of the others are loaded."""
+    told = ti.xcom_pull(task_ids="plan", key=UNMATCHED)
+    if told:
+        raise PermanentError(told)
 
 
 @task(map_index_template=PARTITION_LABEL)
@@ -97,7 +119,7 @@ def extract(
             partition,
             lake=lake(),
             run_id=ti.run_id,
-            source_dsn=_source_dsn(contract(source)),
+            source_dsn=source_dsn(contract(source)),
             rate_shared_in=dsn,
         )
 
@@ -183,6 +205,8 @@ def ingest(contract: Contract) -> None:
             load(source=source, council=council, period=period, landing_id=landing_id)
 
         partitions = plan(source=source)
+        if contract.extract.kind == "files":
+            partitions >> files(source=source)
         partition.expand_kwargs(partitions) >> [
             announce_table(source=source, partitions=partitions),
             reconcile(source=source, partitions=partitions),
@@ -252,7 +276,7 @@ def _form(contract: Contract) -> dict[str, Param]:
 
 
 def _origin(contract: Contract) -> str:
-    return "API" if contract.extract.kind == "http" else "database"
+    return "API" if contract.extract.kind == "http" else contract.extract.kind
 
 
 def _documentation(contract: Contract) -> str:
@@ -302,11 +326,24 @@ def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
         )
 
 
-def _source_dsn(contract: Contract) -> str | None:
-    """The DSN of a source that is a database; None for an API."""
-    if contract.extract.kind == "http":
-        return None
-    return postgres_dsn(contract.extract.connection)
+def _looks_at_files(contract: Contract, params: Any, dag_run: Any) -> bool:
+    """Whether a run has no periods of its own, and is also for files that are new."""
+    asked = params["from"] or params["to"] or params["mode"] == RELOAD
+    return contract.extract.kind == "files" and dag_run.run_type != "backfill" and not asked
+
+
+def _changed_partitions(source: str, ti: Any) -> tuple[Partition, ...]:
+    from include.jobs.files.look import look, unmatched_message
+
+    seen = look(
+        contract(source),
+        lake=lake(),
+        today=datetime.now(UTC),
+        source_dsn=source_dsn(contract(source)),
+        rate_shared_in=loader_dsn(),
+    )
+    ti.xcom_push(UNMATCHED, unmatched_message(contract(source), seen.unmatched))
+    return seen.partitions
 
 
 for _contract in contracts().values():

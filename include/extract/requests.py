@@ -178,18 +178,21 @@ def common_values(period: Period, council: Council | None) -> dict[str, Any]:
         "period.last": period.last_day,
         "period.next": period.next.first_day,
     }
-    if council:
-        values |= {
-            "council.name": council.name,
-            "council.title": council.title,
-            "council.gss_code": council.gss_code,
-            "council.police_force": council.police_force,
-            "council.latitude": council.latitude,
-            "council.longitude": council.longitude,
-            "council.radius_km": council.radius_km,
-            **{f"{COUNCIL_NAMES}{name}": text for name, text in council.names.items()},
-        }
-    return values
+    return values | (council_values(council) if council else {})
+
+
+def council_values(council: Council) -> dict[str, Any]:
+    """The values of a council that every request, and the name of a file, may use."""
+    return {
+        "council.name": council.name,
+        "council.title": council.title,
+        "council.gss_code": council.gss_code,
+        "council.police_force": council.police_force,
+        "council.latitude": council.latitude,
+        "council.longitude": council.longitude,
+        "council.radius_km": council.radius_km,
+        **{f"{COUNCIL_NAMES}{name}": text for name, text in council.names.items()},
+    }
 
 
 def ward_values(ward: Ward) -> dict[str, Any]:

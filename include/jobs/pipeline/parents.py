@@ -14,7 +14,7 @@ from include.landing.read import read_pages
 from include.landing.store import ROOT, landing_prefix
 from include.records.diagnose import not_the_data
 from include.records.read import BodyCutShort, read_records
-from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.http import Extract
 from include.sources.extract.templates import fill, placeholders
 from include.sources.formats import Format
 from include.sources.model import Column, Contract, contract
@@ -90,7 +90,7 @@ class ParentLandings:
     def _is_within_others(self, name: str) -> bool:
         """Whether a loop over a parent's records depends on the item of another loop."""
         extract = self._child.extract
-        if isinstance(extract, DatabaseExtract):
+        if not isinstance(extract, Extract):
             return False
         used = [n for _, text in extract.parents[name].texts() for n in placeholders(text)]
         others = {*extract.parents, *extract.constants} - {name}
