@@ -44,7 +44,9 @@ def fetch_files(
     contract's records, and if several files could be meant, and `BeyondLimit`.
     """
     files = limited(place.files(), contract.limits.files, str(partition))
-    matches = chosen(partition, Matcher(contract, councils, today.date()).match(files))
+    every = Matcher(contract, councils, today.date()).match(files)
+    refuse_none(contract, every)
+    matches = chosen(partition, every)
     for match in matches:
         if not match.file.is_settled:
             raise SourceUnavailable(
@@ -124,6 +126,17 @@ def _nothing(contract: Contract, partition: Partition, place: Place, today: date
         f"{contract.publication_lag_days} days after its end. Retrying will not help. Ask for the "
         f"file; `wandle files {contract.name}` lists those that are there."
     )
+
+
+def refuse_none(contract: Contract, matches: Sequence[Match]) -> None:
+    """Raise `UnexpectedPayload` for a page or package without a single file: it has changed."""
+    url = getattr(contract.extract, "url", "")
+    if url and not any(match.partitions for match in matches):
+        raise UnexpectedPayload(
+            f"{contract.name}: expected links that match `extract.pattern` at "
+            f"{url.partition('?')[0]}, found none among {len(matches)}. Retrying will not help. "
+            "Has the page changed, or its address?"
+        )
 
 
 def changed(matches: Sequence[Match], landed: Sequence[Any]) -> bool:

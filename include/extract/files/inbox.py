@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from include.errors import SourceRejected, SourceUnavailable
 from include.extract.files.listing import File, Received
-from include.extract.files.receive import CHUNK_BYTES, receive
+from include.extract.files.receive import CHUNK_BYTES, Receiver
 from include.sources.extract.files import inbox_prefix
 from include.sources.model import Contract
 
@@ -56,11 +56,10 @@ class Inbox:
                     raise SourceUnavailable(
                         f"{who}: was replaced while it was being read. Try again later."
                     )
-                chunks = iter(lambda: arriving.read(CHUNK_BYTES), b"")
-                body, sha256, size = receive(
-                    who, chunks, self._contract.limits, found["ContentLength"]
-                )
-        return Received(body, sha256, size, file.headers)
+                receiver = Receiver(who, self._contract.limits, found["ContentLength"])
+                while chunk := arriving.read(CHUNK_BYTES):
+                    receiver.add(chunk)
+        return receiver.finish(file.headers)
 
 
 @contextmanager

@@ -20,6 +20,8 @@ class File:
     `name` is what the contract's pattern is compared with. `address` names the
     file in manifests: the place and the path, without a secret. `key` is how
     the place finds it. `is_settled` is false while it may still be being written.
+    `trouble` is why it must not be read. A link that is not `is_certain` to lead
+    to a file counts only if its name matches.
     """
 
     name: str
@@ -29,6 +31,8 @@ class File:
     modified: datetime | None = None
     etag: str = ""
     is_settled: bool = True
+    trouble: str = ""
+    is_certain: bool = True
 
     @property
     def headers(self) -> dict[str, str]:

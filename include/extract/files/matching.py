@@ -73,6 +73,7 @@ class Matcher:
         return [
             self._one(file, groups[place], ignored is not None and ignored[place] is not None)
             for place, file in enumerate(found)
+            if file.is_certain or groups[place] is not None
         ]
 
     def _pattern(self) -> str:
@@ -95,6 +96,8 @@ class Matcher:
             return Match(file, problem=file.problem)
         if groups is None:
             return Match(file, problem="its name does not match `extract.pattern`")
+        if file.trouble:
+            return Match(file, problem=file.trouble)
         try:
             councils = self._councils_of(groups)
             first, last, part = self._dates(file, groups)

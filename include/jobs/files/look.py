@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from include.errors import UnexpectedPayload
-from include.extract.files.fetch import changed
+from include.extract.files.fetch import changed, refuse_none
 from include.extract.files.listing import limited
 from include.extract.files.matching import Match, Matcher, chosen
 from include.jobs.files.places import known_councils, open_place
@@ -76,6 +76,7 @@ def look(
     place = open_place(contract, lake=lake, source_dsn=source_dsn, rate_shared_in=rate_shared_in)
     files = limited(place.files(), contract.limits.files, contract.name)
     matches = Matcher(contract, known_councils(), today.date()).match(files)
+    refuse_none(contract, matches)
     return _compared(matches, lake)
 
 

@@ -17,12 +17,13 @@ from include.sources.extract.templates import Parent, is_council_value
 # Where files of the source lie in the bucket.
 INBOX = "inbox"
 
+_HTTP = ("url", "hosts", "private_hosts", "rate", "timeout_seconds", "attempts")
 # Which fields each place has, and which of them it needs.
 _PLACES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "inbox": ((), ()),
     "sftp": (("connection", "folder", "settle_seconds"), ("connection",)),
-    "page": (("url", "hosts", "private_hosts", "rate", "named_by"), ("url", "rate")),
-    "ckan": (("url", "hosts", "private_hosts", "rate", "named_by"), ("url", "rate")),
+    "page": ((*_HTTP, "named_by"), ("url", "rate")),
+    "ckan": ((*_HTTP, "named_by"), ("url", "rate")),
 }
 
 
@@ -96,6 +97,10 @@ class FilesExtract(Definition):
         default=(), description="Those of the hosts that are in your own network."
     )
     rate: Rate | None = None
+    timeout_seconds: float = Field(
+        default=30, gt=0, le=600, description="Seconds without data before a request fails."
+    )
+    attempts: int = Field(default=5, ge=1, le=10, description="Attempts per request in a task.")
     parallel: int = Field(
         default=2, ge=1, le=16, description="Partitions to fetch at the same time."
     )
@@ -117,6 +122,8 @@ class FilesExtract(Definition):
         every = {field for fields, _ in _PLACES.values() for field in fields}
         for field in sorted((every - {*used}) & self.model_fields_set):
             raise WrongField(f"`{field}` does not apply to `from: {self.place}`", field)
+        if self.place == "page" and self.period_from == "modified":
+            raise WrongField("a page does not say when its files were modified", "period_from")
         if self.url:
             try:
                 _ = self.http
@@ -141,6 +148,8 @@ class FilesExtract(Definition):
             private_hosts=self.private_hosts,
             rate=self.rate,
             parallel=self.parallel,
+            timeout_seconds=self.timeout_seconds,
+            attempts=self.attempts,
             request=Request(
                 path=_without_placeholders(parts.path or "/"),
                 query={
