@@ -19,6 +19,7 @@ from include.sources.partition import Partition, Period
 from include.sources.raw_table import EXTRA, LINEAGE
 from include.transform.mart_rows import mart_rows, marts
 from include.warehouse import find_rows
+from include.warehouse.columns.convert import plain
 from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.columns.redact import WITHHELD, Withholding
 from include.warehouse.connection import connect
@@ -154,14 +155,17 @@ def _whole_months(wanted: Mapping[str, str], types: Mapping[str, str]) -> dict[s
 
 
 def _as_stored(source: Contract, wanted: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """The values as stored in the raw table: personal ones as pseudonyms."""
-    replaced = {column.name for column in source.raw_columns() if column.personal == "pseudonymise"}
-    return {
-        name: Pseudonyms(settings.need("pseudonym_key")).of(value)
-        if name in replaced and len(value) != PSEUDONYM_DIGITS
-        else value
-        for name, value in wanted.items()
-    }
+    """The values as stored in the raw table: clean, and personal ones as pseudonyms."""
+    columns = {column.name: column for column in source.raw_columns()}
+    stored = dict(wanted)
+    for name in columns.keys() & wanted:
+        replaced = columns[name].personal == "pseudonymise"
+        if replaced and len(wanted[name]) == PSEUDONYM_DIGITS:
+            continue
+        stored[name] = str(plain(columns[name], wanted[name]))
+        if replaced:
+            stored[name] = Pseudonyms(settings.need("pseudonym_key")).of(stored[name])
+    return stored
 
 
 def _origin(source: Contract, row: Mapping[str, Any], lake: Lake, personal: bool) -> Origin:

@@ -19,6 +19,7 @@ from include.sources.extract.templates import fill, placeholders
 from include.sources.formats import Format
 from include.sources.model import Column, Contract, contract
 from include.sources.partition import Partition
+from include.warehouse.columns.convert import plain
 
 Values = Mapping[str, Any]
 Row = tuple[Any, ...]
@@ -172,8 +173,8 @@ def _value(
         record = record.get(name) if isinstance(record, dict) else None
     if isinstance(record, list) and record and column.list_value in ("first", "last"):
         record = record[0 if column.list_value == "first" else -1]
-    nothing = isinstance(record, list | dict) or record in (
-        *layout.null_values,
-        *column.null_values,
-    )
-    return None if nothing else record
+    if isinstance(record, list | dict):
+        return None
+    nulls = (*layout.null_values, *column.null_values)
+    found = plain(column, record)
+    return None if record in nulls or found in nulls else found
