@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 import asyncssh
 
-USER, PASSWORD = "council", "a pass/word"  # noqa: S105
+USER, PASSWORD = "council", "a pass/word"
 
 
 @dataclass(frozen=True)

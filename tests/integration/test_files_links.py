@@ -26,7 +26,8 @@ PAGE = """<!doctype html><html><head><title>Spending</title></head><body>
 <li><a href="/files/Payments%20April.csv">April</a>
 <li><a href="/files/notes.pdf">Notes</a>
 <li><a href="https://evil.example.net/spend_sutton_2026-06.csv">June</a>
-<li><a href="//[broken">?</a> <a href="mailto:a@example.org">Write</a> <a href="../../etc/passwd">x</a>
+<li><a href="//[broken">?</a> <a href="mailto:a@example.org">Write</a>
+<a href="../../etc/passwd">x</a>
 </ul></body></html>"""
 
 
@@ -121,9 +122,9 @@ def test_the_text_of_a_link_can_name_the_file(lake, site):
 def test_a_page_without_a_file_has_changed(lake, site):
     site.pages = {"/spending": (b"<a href='/new-site'>We have moved</a>", "text/html")}
 
-    with pytest.raises(UnexpectedPayload, match="expected links that match .* found none"):
+    with pytest.raises(UnexpectedPayload, match=r"expected links that match .* found none"):
         seen(asked(site), lake)
-    with pytest.raises(UnexpectedPayload, match="expected links that match .* found none"):
+    with pytest.raises(UnexpectedPayload, match=r"expected links that match .* found none"):
         landed(asked(site), lake)
 
 

@@ -175,5 +175,5 @@ def test_limits_hold(lake, server):
         landed(asked(limits={"answer_bytes": 1024 * 1024}), lake, server.uri())
     for number in range(6):
         put(server, f"{number}.csv", b"")
-    with pytest.raises(BeyondLimit, match="limits.files: 5"):
+    with pytest.raises(BeyondLimit, match=r"limits\.files: 5"):
         landed(asked(limits={"files": 5}), lake, server.uri())

@@ -70,7 +70,6 @@ class Subject:
 
         return theirs
 
-
     def _is_in(self, line: str, column: Column) -> bool:
         name = column.name
         return self._key[name] in line or self._plain[name] in cleaned(line, column.clean)

@@ -62,7 +62,9 @@ class NumberFormat(Definition):
             if "#" not in sign or "#" in around or not around or _NOT_IN_A_SIGN.search(around):
                 raise ValueError(f"expected a sign around one #, like (#) or #-, found {sign!r}")
             if around in ("+", "") or (sign in ("-#", "\u2212#")):
-                raise ValueError(f"a minus in front is always accepted, a plus never; found {sign!r}")
+                raise ValueError(
+                    f"a minus in front is always accepted, a plus never; found {sign!r}"
+                )
         return value
 
     @model_validator(mode="after")

@@ -117,7 +117,9 @@ def _agreed(formats: tuple[str, ...], years_from: int | None) -> pl.Expr:
         return found[0]
     first = pl.coalesce(found)
     agree = reduce(
-        lambda all_so_far, each: all_so_far & (each.is_null() | (each == first)), found, pl.lit(True)
+        lambda all_so_far, each: all_so_far & (each.is_null() | (each == first)),
+        found,
+        pl.lit(True),
     )
     return pl.when(agree).then(first)
 

@@ -42,7 +42,9 @@ def found(values: list[Any], type_name: str, **words: Any) -> list[Any]:
 def read(source: Any, *values: Any) -> Batch:
     records = [{"a": value} for value in values]
     key = Pseudonyms("k" * 64)
-    return Reader(source, "api", key).read(records, range(1, len(records) + 1), [({}, len(records))])
+    return Reader(source, "api", key).read(
+        records, range(1, len(records) + 1), [({}, len(records))]
+    )
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -207,7 +209,9 @@ def _digits(text: str, form: NumberFormat) -> str | None:
     if not all(c in "0123456789" for c in decimals) or not (whole + decimals):
         return None
     if not all(c in "0123456789" for c in whole):
-        groups = re.split(f"[{re.escape(SEPARATORS[form.thousands])}]", whole) if form.thousands else []
+        groups = (
+            re.split(f"[{re.escape(SEPARATORS[form.thousands])}]", whole) if form.thousands else []
+        )
         lengths = [len(group) for group in groups]
         numeric = all(c in "0123456789" for group in groups for c in group)
         if not groups or not numeric or not 1 <= lengths[0] <= 3 or set(lengths[1:]) != {3}:
@@ -492,7 +496,24 @@ def test_an_epoch_is_exactly_so_long_after_1970(count, form, decimals):
 def test_a_boolean_is_read_by_its_words():
     words = {"true_values": ["Y", "yes", "1"], "false_values": ["N", "no", "0"]}
 
-    values = ["Y", "yes", "N", "no", "y", "Yes", "", " Y", True, False, "true", "false", 1, 0, 2, None]
+    values = [
+        "Y",
+        "yes",
+        "N",
+        "no",
+        "y",
+        "Yes",
+        "",
+        " Y",
+        True,
+        False,
+        "true",
+        "false",
+        1,
+        0,
+        2,
+        None,
+    ]
 
     assert found(values, "boolean", **words) == [
         *(True, True, False, False, "wrong", "wrong", "wrong", "wrong"),
@@ -522,7 +543,9 @@ def test_a_text_is_cleaned_before_it_is_read(steps, text, clean):
 
 def test_clean_texts_meet_nulls_lists_and_rules():
     source = contract(
-        column("a", clean=["trim", "upper"], null_values=["n/a", ""], pattern="[A-Z]+", allowed=["A"])
+        column(
+            "a", clean=["trim", "upper"], null_values=["n/a", ""], pattern="[A-Z]+", allowed=["A"]
+        )
     )
 
     batch = read(source, " a ", "N/A", "   ", "b", "1", None)
@@ -547,7 +570,9 @@ def test_texts_that_are_equal_when_clean_have_one_pseudonym_and_one_key():
 
 def test_converted_values_meet_nulls_limits_and_the_key():
     source = contract(
-        column("a", "numeric(9,2)", number=MONEY, minimum=-5, clean=["trim"], null_values=["-", 999]),
+        column(
+            "a", "numeric(9,2)", number=MONEY, minimum=-5, clean=["trim"], null_values=["-", 999]
+        ),
         key=["a"],
     )
 
@@ -615,7 +640,9 @@ def test_one_value_is_found_as_it_is_stored(words, value, text):
 
 @given(st.text(max_size=8), st.permutations(["trim", "lower", "nfc"]))
 def test_clean_texts_are_normalised_texts_of_python(text, steps):
-    (made,) = read(contract(column("a", clean=steps)), text.replace("\0", "")).arrays["a"].to_pylist()
+    (made,) = (
+        read(contract(column("a", clean=steps)), text.replace("\0", "")).arrays["a"].to_pylist()
+    )
     expected = text.replace("\0", "")
     ways = {"trim": str.strip, "lower": str.lower, "nfc": lambda t: unicodedata.normalize("NFC", t)}
     for step in steps:
