@@ -32,6 +32,7 @@ from include.councils.model import UK, council_titles
 from include.errors import PermanentError
 from include.sources.model import Contract, contract, contracts
 from include.sources.partition import Partition
+from plugins.inbox_events import with_events
 from plugins.period_timetable import PeriodTimetable
 
 FETCH, RELOAD = "fetch", "reload"
@@ -60,6 +61,8 @@ def plan(
 
     _refuse_misread_form(contract(source), dag_run)
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
+    if dag_run.run_type == "asset_triggered":
+        start = end = None
     looks = _looks_at_files(contract(source), params, dag_run)
     partitions: list[Partition] = []
     if (start and end) or params["from"] or params["to"] or not looks:
@@ -80,7 +83,7 @@ def plan(
         contract(source),
         partitions,
         dsn=loader_dsn(),
-        asked_for=dag_run.run_type != "scheduled",
+        asked_for=dag_run.run_type != "scheduled" and not looks,
     )
     return [partition.place for partition in kept]
 
@@ -185,7 +188,7 @@ def ingest(contract: Contract) -> None:
         description=f"{contract.title}: {_origin(contract)} -> S3 -> raw.{contract.name}",
         doc_md=_documentation(contract),
         tags=["ingest", contract.publisher],
-        schedule=_timetable(contract),
+        schedule=with_events(contract, _timetable(contract)),
         # Without a start date, a snapshot waits for its next run instead of catching up.
         start_date=None if contract.snapshot else datetime.combine(contract.start, time(), UTC),
         catchup=False,

@@ -41,7 +41,8 @@ SUPPLIERS = (
     "Hogsmill Care Ltd", "Wandle Valley Homecare", "Bourne & Hall LLP", "Café Népal CIC",
     "Beverley Brook Buses Ltd", "Thames Ditton Trading plc", "Nonsuch Software Ltd",
     "Carshalton Ponds Landscapes", f"St Mary{APOSTROPHE}s Fostering Agency",
-    "Surbiton Signs and Lines Ltd", "O'Connor, Patel & Sons", 'Green Lanes "Rapid" Repairs', f"Cheam Charity {DASH} Day Centres",
+    "Surbiton Signs and Lines Ltd", "O'Connor, Patel & Sons", 'Green Lanes "Rapid" Repairs',
+    f"Cheam Charity {DASH} Day Centres",
     "Berrylands Temporary Homes Ltd", "Pyl Brook Drainage", "Rosehill Education Trust",
 )  # fmt: skip
 

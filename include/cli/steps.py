@@ -110,6 +110,7 @@ def _changed(contract: Contract, selection: Selection) -> list[Partition]:
     from include.jobs.files.look import look, unmatched_message
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.ingest import source_dsn
+    from include.jobs.pipeline.removed import without_removed
 
     settings = settings_for("postgresql", "s3")
     settings.refuse_other_origin()
@@ -122,7 +123,8 @@ def _changed(contract: Contract, selection: Selection) -> list[Partition]:
     )
     if told := unmatched_message(contract, seen.unmatched):
         complain(told, mark="files:")
-    return [one for one in seen.partitions if selection.has(one)]
+    new = [one for one in seen.partitions if selection.has(one)]
+    return without_removed(contract, new, dsn=settings.need("loader_dsn"), asked_for=False)
 
 
 @commands.command()

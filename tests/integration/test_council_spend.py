@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 from include.councils.model import council
+from include.jobs.files.look import look
+from include.jobs.operate.erase import erase
+from include.jobs.operate.erase_subject import Subject
+from include.jobs.operate.verify import verify
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
+from include.jobs.pipeline.selection import Selection
 from include.sources.model import contract
 from sandbox.spending import file_name, spending_file
 
@@ -58,3 +63,25 @@ def test_an_amount_that_is_no_number_goes_to_quarantine(bucket, warehouse):
     assert entry["quarantined"] == 1
     found = warehouse.query("select column_name, rule, value from ops.quarantine")
     assert found == [("net_amount", "type", '"see note"')]
+
+
+def test_who_was_erased_does_not_come_back_with_the_same_file(bucket, lake, warehouse, monkeypatch):
+    monkeypatch.setenv("WANDLE_PSEUDONYM_KEY", "k" * 64)
+    spend = contract("council_spend")
+    subject = Subject(spend, {"supplier_name": "Café Népal CIC"})
+    before = loaded(bucket, warehouse, "kingston")["loaded"]
+
+    found = erase(
+        spend, subject, lake=lake, dsn=warehouse.dsn(), by="somebody", rebuild=lambda: None
+    )
+
+    gone = sum(holds.records for holds in found.holds)
+    count = "select count(*) from raw.council_spend"
+    assert gone > 0
+    assert warehouse.value(count) == before - gone
+    assert found.files == ["inbox/council_spend/payments_over_500_kingston_2026-05.csv"]
+    assert look(spend, lake=lake, today=datetime.now(UTC)).partitions == ()
+    assert loaded(bucket, warehouse, "kingston")["status"] == "unchanged"
+    assert warehouse.value(count) == before - gone
+    everything = {"lake": lake, "dsn": warehouse.dsn(), "selection": Selection(("council_spend",))}
+    assert verify(**everything, deep=True).differences == []

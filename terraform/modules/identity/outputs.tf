@@ -18,6 +18,11 @@ output "job_role_arns" {
   value       = { for job, role in aws_iam_role.job : job => role.arn }
 }
 
+output "inboxes" {
+  description = "The sources whose files are put into an inbox in the bucket."
+  value       = local.inboxes
+}
+
 output "sources" {
   description = "Schedule and IAM statements of each source, for its Lambda function."
   value = {
