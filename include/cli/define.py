@@ -55,7 +55,7 @@ def new_source(
         typer.Option("--file", help="A saved API response.", exists=True, dir_okay=False),
     ] = None,
     period: Annotated[
-        Grain, typer.Option("--partition-by", help="What a partition holds: a day or a month.")
+        Grain, typer.Option("--partition-by", help="What a partition holds.")
     ] = "day",
     council: ForCouncilOption = "",
     asked: ForPeriodOption = "",

@@ -30,7 +30,7 @@ from include.jobs.pipeline.selection import Selection
 from include.settings import Settings
 from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
-from include.sources.partition import Partition, Period
+from include.sources.partition import Partition, Period, grain_label
 from include.terminal import complain, counted, note, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def ingest(
 ) -> None:
     """Fetch partitions into S3 and load them into PostgreSQL, without Airflow.
 
-    A snapshot needs no period: its API returns the current one only. Nor do files: without
-    one, those that are new or changed are loaded.
+    A snapshot needs no period: its API returns the current one only. Nor does a source
+    whose one partition is `all`, nor do files: those that are new or changed are loaded.
 
     Examples:
 
@@ -77,14 +77,15 @@ def _planned(contract: Contract, selection: Selection) -> list[Partition]:
     first, last = selection.first, selection.last
     if contract.extract.kind == "files" and not (selection.periods or first or last):
         return _changed(contract, selection)
-    if not (selection.periods or first or last or contract.snapshot):
+    timeless = contract.snapshot or contract.period == "all"
+    if not (selection.periods or first or last or timeless):
         raise PermanentError(
-            f"ingest: {contract.name} is partitioned by {contract.period}. Add `--period`, or "
-            "`--from` and `--to`."
+            f"ingest: {contract.name} is partitioned by {grain_label(contract.period)}. Add "
+            "`--period`, or `--from` and `--to`."
         )
     if first or last:
         first = first or str(Period.of(contract.start, contract.period))
-        last = last or str(Period.of(now.date(), contract.period))
+        last = last or str(Period.of(now, contract.period))
     range_names = ("`--from` and `--to`", "`--to`")
     named = ("`--period`", "`--period`") if selection.periods else range_names
     names = Names("`--council`", *named, f"`wandle reload {contract.name}`")
@@ -93,7 +94,7 @@ def _planned(contract: Contract, selection: Selection) -> list[Partition]:
     for start, end in windows:
         some = plan(
             contract,
-            today=now.date(),
+            today=now,
             councils=list(selection.councils) or None,
             first=start or None,
             last=end or None,

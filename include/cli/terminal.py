@@ -38,7 +38,10 @@ CouncilOption = Annotated[
 PeriodOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--period", "-p", help="Only this month, YYYY-MM, or day, YYYY-MM-DD. Repeatable."
+        "--period",
+        "-p",
+        help="Only this period: 2026-10-05, 2026-10, 2026, 2026-W41, 2026-Q4, 2026-27 (April to "
+        "March), 2026-10-05T09 (UTC). Repeatable.",
     ),
 ]
 FromOption = Annotated[

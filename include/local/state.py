@@ -24,6 +24,7 @@ from include.local.home import (
     refuse_foreign,
     write_private,
 )
+from include.local.source_secrets import prepare_connections
 from include.settings import ORIGIN, Settings, connection_variable
 from include.sources.extract.database import DatabaseExtract
 from include.sources.model import every_contract
@@ -113,6 +114,8 @@ def prepare(settings: Settings) -> Settings:
     make_secrets(home, GENERATED)
     local = with_addresses(settings, Addresses.of_this_machine(settings.port_base))
     write_settings_file(local, home, IN_SETTINGS_FILE)
+    # Its own connections are in the environment of Airflow's processes.
+    prepare_connections(local, {})
     begin_sandbox(home)
     return local
 

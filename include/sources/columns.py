@@ -120,8 +120,8 @@ class Column(Definition):
     )
     true_values: tuple[str, ...] = Field(
         default=(),
-        description="Texts that mean true in a boolean, beside `true`: `['Y', 'yes']`. Case matters "
-        "unless `clean` changes it.",
+        description="Texts that mean true in a boolean, beside `true`: `['Y', 'yes']`. Case "
+        "matters unless `clean` changes it.",
     )
     false_values: tuple[str, ...] = Field(
         default=(), description="Texts that mean false, beside `false`: `['N', 'no']`."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from include.sources.model import Contract
 
 # From the finest grain.
-_GRAINS = ("hour", "day", "week", "month", "quarter", "year", "all")
+_GRAINS = ("hour", "day", "week", "month", "quarter", "financial_year", "year", "all")
 # What a column or the selection may take from the file and its partition.
 FILE_NAME = "file.name"
 
@@ -48,6 +48,8 @@ def check_files(contract: Contract, extract: FilesExtract) -> None:
 def _check_period(contract: Contract, extract: FilesExtract) -> None:
     select = contract.format.select
     by_records = bool(select and select.period)
+    if contract.period == "all":
+        return
     if (extract.period_from == "records") != by_records and not extract.is_dated:
         raise WrongField(
             "`period_from: records` and `format.select.period` need each other",
@@ -69,6 +71,10 @@ def _check_period(contract: Contract, extract: FilesExtract) -> None:
         for item in file_pattern.placeholders(extract.pattern, contract.period)
         if item.name == "period"
     ]
+    if not all(forms):
+        if len(forms) > 1:
+            raise WrongField("expected {period} without a format once", "extract", "pattern")
+        return
     known = file_pattern.known_to("".join(forms))
     if not known:
         raise WrongField(f"{' '.join(forms)} is not a day, a month or a year", "extract", "pattern")
@@ -105,6 +111,11 @@ def check_dated_selection(contract: Contract) -> None:
     select = contract.format.select
     if not select or not select.period:
         return
+    if contract.period in ("hour", "all"):
+        raise WrongField(
+            f"`select.period` does not apply to `period: {contract.period}`",
+            *("format", "select", "period"),
+        )
     for column in contract.columns:
         is_date = column.type in ("date", "timestamptz", "timestamp")
         if column.record_path == parts(select.field) and is_date and column.required:

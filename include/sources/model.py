@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Container
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,10 +26,11 @@ from include.definitions import (
 from include.errors import UnknownName, WrongDefinition
 from include.sources import consistency, syntax
 from include.sources.columns import NUMERIC, Column
-from include.sources.evidence import evidence_of
+from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Extract, Rate
+from include.sources.extract.landing import LandingExtract
 from include.sources.extract.templates import placeholders
 from include.sources.formats import Format
 from include.sources.limits import Checks, Limits
@@ -66,13 +67,21 @@ class Contract(Definition):
     licence: Text = Field(min_length=1, description="Licence of the data.")
     owner: Text = Field(min_length=1, description="Who is responsible if it breaks.")
 
-    period: Grain = Field(description="Size of a partition: `day` or `month`.")
+    period: Grain = Field(
+        description="Size of a partition: `hour` (of UTC), `day`, `week` (ISO 8601), `month`, "
+        "`quarter`, `year`, `financial_year` (April to March), or `all`: the whole table each time."
+    )
     snapshot: bool = Field(default=False, description="The API returns only the current state.")
     councils: Literal["each", "uk"] = Field(
         default="each", description="`each`: one partition per council. `uk`: no council."
     )
     start: date = Field(description="First day with data.")
-    schedule: str = Field(pattern=r"^\S+( \S+){4}$", description="Cron expression, in UTC.")
+    schedule: str = Field(
+        default="",
+        pattern=r"^(\S+( \S+){4})?$",
+        description="Cron expression, in UTC. None for `kind: landing`, which runs when its parent "
+        "has landed.",
+    )
     publication_lag_days: int = Field(
         default=0,
         ge=0,
@@ -99,13 +108,14 @@ class Contract(Definition):
         default=0,
         ge=0,
         le=_MOST_DAYS,
-        description="Days to keep superseded landings and, counted from the end of the period, all "
-        "personal data. 0: keep forever.",
+        description="Days to keep superseded landings and, counted from the end of the period (of "
+        "`all`: from the newest fetch), all personal data. 0: keep forever.",
     )
 
     extract: Annotated[
         Annotated[Extract, Tag("http")]
         | Annotated[DatabaseExtract, Tag("database")]
+        | Annotated[LandingExtract, Tag("landing")]
         | Annotated[FilesExtract, Tag("files")],
         Discriminator(_kind_of),
     ]
@@ -118,7 +128,7 @@ class Contract(Definition):
     @field_validator("schedule")
     @classmethod
     def _is_a_schedule(cls, value: str) -> str:
-        return syntax.schedule(value)
+        return value and syntax.schedule(value)
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Contract:
@@ -130,10 +140,12 @@ class Contract(Definition):
         if isinstance(self.extract, DatabaseExtract):
             found = Format(kind="jsonl")
         else:
-            archive = getattr(self.extract, "archive", None) if way == "archive" else None
+            extract = self.extract if isinstance(self.extract, Extract) else None
+            archive = extract.archive if extract and way == "archive" else None
             found = archive.format if archive else self.format
             selected_by = parts(found.select.field) if found.select else ()
-            evidence = evidence_of(self.columns_of(way), selected_by, self.personal)
+            of = evidence_of_features if found.kind == "geojson" else evidence_of
+            evidence = of(self.columns_of(way), selected_by, self.personal)
             found = found.with_evidence(evidence)
         found = found.with_limits(self.limits)
         needed = any(column.type == "jsonb" or column.accept_numbers for column in self.columns)
@@ -191,7 +203,7 @@ class Contract(Definition):
 
     def is_past_limit(self, period: Period, today: date) -> bool:
         """Whether a period's personal data are past retention."""
-        return self.personal and today > period.last_day + timedelta(days=self.retention_days)
+        return self.personal and today - period.last_day > timedelta(days=self.retention_days)
 
     def column(self, name: str) -> Column:
         """The column of that name."""
@@ -205,9 +217,9 @@ class Contract(Definition):
         """Parse a period, e.g. `2017-05`. Raises `UnknownName`."""
         return Period.parse(text, self.period)
 
-    def may_be_unpublished(self, period: Period, today: date) -> bool:
+    def may_be_unpublished(self, period: Period, now: datetime) -> bool:
         """Whether the period is younger than the publication lag."""
-        return today <= period.last_day + timedelta(days=self.publication_lag_days)
+        return now - period.end < timedelta(days=self.publication_lag_days)
 
     @property
     def may_empty(self) -> bool:
@@ -242,7 +254,7 @@ class Contract(Definition):
     @property
     def as_recorded(self) -> str:
         """The whole contract as JSON that reads back as it is, without fields at their default."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True))
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
 
     @property
     def contract_hash(self) -> str:
@@ -284,6 +296,23 @@ def _checked(folder: Path) -> Folder[Contract]:
         except WrongField as error:
             found.broken[name] = wrong_field(folder / f"{name}.yaml", error)
     return found
+
+
+def schedule_of(contract: Contract) -> str:
+    """The schedule of a source; of one that reads landings, that of the source it follows."""
+    extract = contract.extract
+    if isinstance(extract, LandingExtract) and extract.source in every_contract():
+        return every_contract()[extract.source].schedule
+    return contract.schedule
+
+
+def followers(source: str) -> list[Contract]:
+    """The sources that read the landings of a source."""
+    return [
+        other
+        for other in contracts().values()
+        if isinstance(other.extract, LandingExtract) and other.extract.source == source
+    ]
 
 
 def every_contract(folder: Path | None = None) -> dict[str, Contract]:

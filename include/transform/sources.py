@@ -14,9 +14,9 @@ from include.errors import WrongDefinition
 from include.sources.model import Column, Contract
 from include.sources.raw_table import (
     EXTRA,
-    LINEAGE,
-    LINEAGE_NOTES,
     expected_columns,
+    lineage,
+    lineage_notes,
     quoted,
     renames,
     sql_type,
@@ -154,10 +154,10 @@ def _table(contract: Contract) -> dict[str, Any]:
         {
             "name": name,
             "quote": True,
-            "data_type": {EXTRA: "jsonb", **LINEAGE}[name],
+            "data_type": {EXTRA: "jsonb", **lineage(contract)}[name],
             "description": note,
         }
-        for name, note in LINEAGE_NOTES.items()
+        for name, note in lineage_notes(contract).items()
     ]
     return {
         "name": contract.name,

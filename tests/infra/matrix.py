@@ -20,6 +20,15 @@ INBOXES = {
     for source, contract in SOURCES.items()
     if contract["extract"].get("kind") == "files" and contract["extract"]["from"] == "inbox"
 }
+
+
+def secrets_of(source: str) -> set[str]:
+    """The secret that a source logs in with, if any."""
+    auth = SOURCES[source]["extract"].get("auth")
+    return {auth["secret"]} if auth else set()
+
+
+SECRETS = sorted(set().union(*(secrets_of(source) for source in SOURCES)))
 VIA_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 VIA_SECRETS = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
 TLS = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
@@ -95,18 +104,28 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
         Request("rds:DeleteDBInstance", arn("rds", f"db:wandle-{env}")),
     ]
     found: dict[str, tuple[list[Request], list[Request]]] = {}
+    of_sources = {
+        name: secret("GetSecretValue", f"wandle/{env}/sources/{name}") for name in SECRETS
+    }
+    never += [secret("GetSecretValue", f"wandle/{env}/sources/another")]
     for source, parents in PARENTS.items():
         own = f"landing/{source}/kingston/2026-01/x/manifest.json"
         others = set(SOURCES) - {source}
         file = [get(env, f"inbox/{source}/x.csv"), listing(env, f"inbox/{source}/")]
         of_others = [get(env, f"inbox/{name}/x.csv") for name in others | {f"{source}_more"}]
+        login = [of_sources[name] for name in secrets_of(source)]
+        login += [use(key, "Decrypt", VIA_SECRETS)] * bool(login)
+        not_own = [read for name, read in of_sources.items() if name not in secrets_of(source)]
         found[f"extract-{source}"] = (
             [put(env, own), get(env, own), listing(env, f"landing/{source}/kingston/"), *writes]
             + [Request("s3:AbortMultipartUpload", bucket(env, own))]
             + [get(env, f"landing/{parent}/x") for parent in parents]
             + [listing(env, f"landing/{parent}/x") for parent in parents]
-            + (file if source in INBOXES else []),
-            [put(env, f"landing/{name}/x") for name in others]
+            + (file if source in INBOXES else [])
+            + login,
+            not_own
+            + [secret("PutSecretValue", f"wandle/{env}/sources/{name}") for name in SECRETS]
+            + [put(env, f"landing/{name}/x") for name in others]
             + ([] if source in INBOXES else file)
             + [put(env, f"inbox/{source}/x.csv"), delete(env, f"inbox/{source}/x.csv"), *of_others]
             + [listing(env, "inbox/"), *(listing(env, f"inbox/{name}/") for name in others)]
@@ -193,6 +212,7 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
             secret("PutSecretValue", f"wandle/{env}/config/fernet_key"),
             secret("GetSecretValue", f"wandle/{other}/config/fernet_key"),
             secret("GetSecretValue", "rds!db-1"),
+            *of_sources.values(),
             get(env, landed),
             *never[1:],
         ],
@@ -201,11 +221,13 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
         [
             secret("GetSecretValue", f"wandle/{env}/connections/airflow"),
             secret("PutSecretValue", f"wandle/{env}/connections/airflow"),
+            *(secret("PutSecretValue", f"wandle/{env}/sources/{name}") for name in SECRETS),
             use(key, "Decrypt", VIA_SECRETS),
             use(key, "GenerateDataKey", VIA_SECRETS),
         ],
         [
             secret("PutSecretValue", f"wandle/{other}/connections/airflow"),
+            *of_sources.values(),
             secret("DeleteSecret", f"wandle/{env}/connections/airflow"),
             secret("GetSecretValue", "rds!db-of-another"),
             get(env, landed),

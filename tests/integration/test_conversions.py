@@ -10,13 +10,14 @@ import pytest
 
 from include.jobs.operate.explain import explain
 from include.jobs.pipeline.load import load
+from include.jobs.pipeline.parents import ParentLandings
 from include.settings import Settings
 from include.sources.model import Contract, contracts
 from include.warehouse import read_back
 from include.warehouse.connection import connect_for_arrow
 from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land
-from tests.samples import column, contract
+from tests.samples import column, contract, extracting
 
 MONEY = {"thousands": ",", "symbols": ["£"], "negative": ["(#)", "#-"]}
 SPEND = contract(
@@ -56,10 +57,7 @@ def loaded(lake, warehouse, monkeypatch):
     def run(source: Contract) -> Any:
         monkeypatch.setitem(contracts(), source.name, source)
         partition = source.partition("kingston", "2017-05")
-        settings = Settings.read()
-        return load(
-            source, partition, lake=lake, dsn=warehouse.dsn(), run_id="run", settings=settings
-        )
+        return load(source, partition, lake=lake, dsn=warehouse.dsn(), run_id="run")
 
     migrate(warehouse.admin, [SPEND], {})
     return run
@@ -122,4 +120,34 @@ def test_a_row_is_explained_by_a_value_as_it_is_published(lake, warehouse, loade
     for wanted in ({"supplier": "café "}, {"paid_on": "2/11/2026"}, {"amount": "(£12.00)"}):
         how: dict[str, Any] = {"lake": lake, "settings": Settings.read(), "personal": True}
         (origin,) = explain("raw.spend", wanted, **how).origins
-        assert origin.record.decode("windows-1252") == "Café,02/11/2026,(£12.00),,N,0"
+        assert origin.record.decode() == "Café,02/11/2026,(£12.00),,N,0"
+
+
+def test_a_child_asks_with_the_values_that_the_parents_table_has(lake, warehouse, monkeypatch):
+    sites = contract(
+        column("code", clean=["trim", "upper"]),
+        column("closed_on", "date", format="%d/%m/%Y", null_values=["-"]),
+        column("open", "boolean", true_values=["Y"], false_values=["N"]),
+        name="sites",
+    )
+    parent = {"source": "sites", "match": {"closed_on": None, "open": "true"}}
+    child = contract(
+        name="readings",
+        extract=extracting(
+            parents={"site": parent}, for_each="site", request={"path": "/{site.code}"}
+        ),
+    )
+    monkeypatch.setitem(contracts(), "sites", sites)
+    migrate(warehouse.admin, [sites], {})
+    land(
+        *(lake, sites),
+        [
+            {"code": " k1", "closed_on": "-", "open": "Y"},
+            {"code": "k2", "closed_on": "01/11/2026", "open": "Y"},
+            {"code": "k3 ", "closed_on": None, "open": "N"},
+        ],
+    )
+
+    found = ParentLandings(child, "kingston", lake).records("site", ["code"], {})
+
+    assert list(found) == [{"code": "K1"}]

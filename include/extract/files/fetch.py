@@ -44,7 +44,7 @@ def fetch_files(
     contract's records, and if several files could be meant, and `BeyondLimit`.
     """
     files = limited(place.files(), contract.limits.files, str(partition))
-    every = Matcher(contract, councils, today.date()).match(files)
+    every = Matcher(contract, councils, today).match(files)
     refuse_none(contract, every)
     matches = chosen(partition, every)
     for match in matches:
@@ -116,7 +116,7 @@ def _count(contract: Contract, who: str, received: Received, context: Mapping[st
 
 def _nothing(contract: Contract, partition: Partition, place: Place, today: datetime) -> Exception:
     """What it means that there is no file."""
-    if contract.may_be_unpublished(partition.period, today.date()):
+    if contract.may_be_unpublished(partition.period, today):
         request = SentRequest(method="GET", url=place.address)
         return NotPublished(
             StatusAnswer(label="", request=request, status=NOT_FOUND, fetched_at=today)

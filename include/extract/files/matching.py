@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.councils.model import UK, Council
-from include.errors import UnexpectedPayload
+from include.errors import UnexpectedPayload, UnknownName
 from include.extract.files.listing import File
 from include.extract.requests import council_values
 from include.sources.extract import file_pattern
@@ -41,26 +41,16 @@ class Match:
     is_ignored: bool = False
 
 
-@dataclass(frozen=True)
-class _Read:
-    """What a name says."""
-
-    council: str
-    first: date
-    last: date
-    exactly: str
-
-
 class Matcher:
     """Compares names with a contract's pattern, in time linear to their length (RE2)."""
 
-    def __init__(self, contract: Contract, councils: Sequence[Council], today: date) -> None:
+    def __init__(self, contract: Contract, councils: Sequence[Council], now: datetime) -> None:
         extract = contract.extract
         if not isinstance(extract, FilesExtract):
             raise TypeError(f"{contract.name} is not fetched from files")
         self._contract, self._extract = contract, extract
         self._councils = [] if contract.councils == "uk" else list(councils)
-        self._today = today
+        self._now = now
         self._items = file_pattern.split(extract.pattern, contract.period)
         self._values = {name: _councils_by(name, self._councils) for name in extract.council_values}
 
@@ -82,7 +72,7 @@ class Matcher:
             if isinstance(item, str):
                 text += item
             elif item.name == "period":
-                text += f"(?P<{item.group}>{file_pattern.date_pattern(item.form)})"
+                text += f"(?P<{item.group}>{item.pattern})"
             else:
                 known = sorted(self._values[item.name], key=len, reverse=True)
                 names = "|".join(map(file_pattern.literal, known)) or r"[^\s\S]"
@@ -100,21 +90,21 @@ class Matcher:
             return Match(file, problem=file.trouble)
         try:
             councils = self._councils_of(groups)
-            first, last, part = self._dates(file, groups)
-        except ValueError as error:
+            first, last, part = self._periods(file, groups)
+        except (ValueError, OverflowError, UnknownName) as error:
             return Match(file, problem=str(error))
-        start = Period.of(max(first, self._contract.start), self._contract.period)
-        end = Period.of(min(last, self._today), self._contract.period)
+        grain = self._contract.period
+        start, now = Period.of(self._contract.start, grain), Period.of(self._now, grain)
         part = ",".join(filter(None, (part, groups.get(file_pattern.PART, "")))) or WHOLE
         version = groups.get(file_pattern.VERSION, "")
-        if last < self._contract.start:
-            why = f"it is of {first}, before the `start` of the data, {self._contract.start}"
+        if last < start:
+            why = f"it is of {last}, before the `start` of the data, {self._contract.start}"
             return Match(file, (), part, version, why, is_ignored=True)
-        if first > self._today:
+        if first > now:
             return Match(file, (), part, version, f"it is of {first}, which is in the future")
         partitions = tuple(
             Partition(self._contract.name, council, period)
-            for period in start.until(end)
+            for period in max(first, start).until(min(last, now))
             for council in councils
         )
         return Match(file, partitions, part, version)
@@ -131,38 +121,43 @@ class Matcher:
             raise ValueError(f"its name is of several councils: {', '.join(named)}")
         return named[:1] or [council.name for council in self._councils]
 
-    def _dates(self, file: File, groups: dict[str, str]) -> tuple[date, date, str]:
-        """The first and the last day that it is of, and the part, if it is shorter than a period.
+    def _periods(self, file: File, groups: dict[str, str]) -> tuple[Period, Period, str]:
+        """The first and the last period that it is of, and the part, if it is shorter than one.
 
-        Raises `ValueError` with what is wrong.
+        Raises `ValueError` and `UnknownName` with what is wrong.
         """
+        grain = self._contract.period
         dates = [i for i in self._items if not isinstance(i, str) and i.name == "period"]
         if self._extract.period_from == "modified":
             if file.modified is None:
                 raise ValueError("its place does not say when it was modified")
-            day = file.modified.astimezone(UTC).date()
-            return day, day, ""
+            period = Period.of(file.modified, grain)
+            return period, period, ""
         if not dates:
-            return self._contract.start, self._today, ""
-        forms = "\n".join(item.form for item in dates)
-        text = "\n".join(groups[item.group] for item in dates)
-        shown = " ".join(groups[item.group] for item in dates)
-        try:
-            first = datetime.strptime(text, forms.replace("%-", "%")).date()
-        except ValueError:
-            raise ValueError(f"{shown!r} is not a date") from None
-        known = file_pattern.known_to(forms)
-        last = first
-        if known == "month":
-            last = Period.of(first, "month").last_day
-        elif known == "year":
-            last = date(first.year, 12, 31)
-        period = Period.of(first, self._contract.period)
-        is_shorter = known == "day" and (period.first_day, period.last_day) != (first, last)
-        is_shorter |= known == "month" and not (
-            first <= period.first_day and period.last_day <= last
-        )
-        return first, last, str(first) if is_shorter else ""
+            return Period.of(self._contract.start, grain), Period.of(self._now, grain), ""
+        if not dates[0].form:
+            period = Period.parse(groups[dates[0].group], grain)
+            return period, period, ""
+        first, last = _days([(item.form, groups[item.group]) for item in dates])
+        begins, ends = Period.of(first, grain), Period.of(last, grain)
+        whole = (begins.first_day, ends.last_day) == (first, last) or begins != ends
+        return begins, ends, "" if whole else str(first)
+
+
+def _days(dates: list[tuple[str, str]]) -> tuple[date, date]:
+    """The first and the last day of what is written in these forms. Raises `ValueError`."""
+    forms = "\n".join(form for form, _ in dates)
+    texts = [text for _, text in dates]
+    try:
+        first = datetime.strptime("\n".join(texts), forms.replace("%-", "%")).date()
+    except ValueError:
+        raise ValueError(f"{' '.join(texts)!r} is not a date") from None
+    match file_pattern.known_to(forms):
+        case "month":
+            return first, Period.of(first, "month").last_day
+        case "year":
+            return first, date(first.year, 12, 31)
+    return first, first
 
 
 def _councils_by(name: str, councils: Iterable[Council]) -> dict[str, str]:

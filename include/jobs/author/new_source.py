@@ -30,7 +30,16 @@ HEADING = """\
 # Written by `wandle new-source` from one answer. Review it: title, description, licence, the
 # rate that the publisher allows, the key, which columns may be null, and what each means.
 """
-SCHEDULES = {"day": "0 6 * * *", "month": "0 6 3 * *"}
+SCHEDULES: dict[Grain, str] = {
+    "hour": "15 * * * *",
+    "day": "0 6 * * *",
+    "week": "0 6 * * 2",
+    "month": "0 6 3 * *",
+    "quarter": "0 6 3 1,4,7,10 *",
+    "year": "0 6 3 1 *",
+    "financial_year": "0 6 3 4 *",
+    "all": "0 6 * * *",
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def _fetched(address: Address, target: str, settings: Settings) -> tuple[bytes, 
 
 
 def contract_fields(
-    name: str, sample: Sample, address: Address, period: str, asked: Period | None = None
+    name: str, sample: Sample, address: Address, period: Grain, asked: Period | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """The content of a contract that loads the answer of this address, and remarks on it.
 
@@ -150,7 +159,7 @@ def contract_fields(
         remarks.append(
             f"{sample.incomplete()}: are there more pages? The contract requests one; add `paging`."
         )
-    if "{period" not in json.dumps(request):
+    if "{period" not in json.dumps(request) and period != "all":
         remarks.append(
             "The address has no date: every period gets the answer at the time of the request. "
             "Put `{period:%Y-%m-%d}` into the request, or set `snapshot: true`."

@@ -75,7 +75,7 @@ def look(
     lake = lake.as_job(f"extract-{contract.name}")
     place = open_place(contract, lake=lake, source_dsn=source_dsn, rate_shared_in=rate_shared_in)
     files = limited(place.files(), contract.limits.files, contract.name)
-    matches = Matcher(contract, known_councils(), today.date()).match(files)
+    matches = Matcher(contract, known_councils(), today).match(files)
     refuse_none(contract, matches)
     return _compared(matches, lake)
 

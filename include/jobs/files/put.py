@@ -26,7 +26,7 @@ def put(contract: Contract, path: Path, *, lake: Lake, name: str, now: datetime)
     key = inbox_prefix(contract.name) + name
     size = path.stat().st_size
     file = File(name, key, key, size, now)
-    match = Matcher(contract, known_councils(), now.date()).match([file])[0]
+    match = Matcher(contract, known_councils(), now).match([file])[0]
     if not match.partitions:
         raise PermanentError(
             f"{contract.name}: {name[:200]!r} belongs to no partition: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from include.councils.model import UK, Council
 from include.councils.model import council as council_named
@@ -18,15 +18,17 @@ from include.extract.pages import fetch_pages, refuse_large
 from include.extract.requests import require_council, way_for
 from include.jobs.files.again import AlreadyLanded, unless_landed
 from include.jobs.files.places import known_councils, open_place
+from include.jobs.followers.derive import derive
 from include.jobs.lake import Lake
+from include.jobs.logins import SecretOf, login_of
 from include.jobs.pipeline.origin import described, explained
 from include.jobs.pipeline.parents import ParentLandings
 from include.landing.manifest import Manifest, Outcome
 from include.landing.write import Draft
 from include.settings import Settings
-from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Extract
+from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract, contracts
 from include.sources.page import StatusAnswer
 from include.sources.partition import Partition, Period
@@ -42,6 +44,7 @@ class _Access:
     lake: Lake
     now: datetime
     source_dsn: str | None
+    secret_of: SecretOf | None
     rate_shared_in: str | None
 
 
@@ -52,6 +55,7 @@ def extract(
     lake: Lake,
     run_id: str,
     source_dsn: str | None = None,
+    secret_of: SecretOf | None = None,
     rate_shared_in: str | None = None,
     progress: Callable[[int], None] = lambda pages: None,
 ) -> str:
@@ -62,10 +66,10 @@ def extract(
     unless its fetch failed permanently; otherwise everything is fetched. A
     recent period that the source does not have yet is landed as
     `not_published`. Files that are as in the newest landing are not landed
-    again. `source_dsn` is the address of the database or SFTP server that the
-    contract names. `rate_shared_in` is the DSN of the warehouse, through which
-    all clients of a host share its rate limit; without it, this client uses a
-    fixed part of it. `progress` is called with the number of pages so far.
+    again. `source_dsn` is the address of the database or SFTP server, if any;
+    `secret_of` finds the source's secret (see `login_of`). `rate_shared_in` is
+    the DSN of the warehouse, through which all clients of a host share its rate
+    limit. `progress` gets the number of pages so far.
 
     Raises `SourceUnavailable` (retryable), `SourceRejected`,
     `UnexpectedPayload`, `BeyondLimit`, and `PermanentError` for a snapshot of
@@ -75,12 +79,14 @@ def extract(
     lake = lake.as_job(f"extract-{contract.name}")
     place = _council(contract, partition.council)
     _refuse_past(contract, partition, now)
+    if isinstance(contract.extract, LandingExtract):
+        return derive(contract, partition, lake=lake, run_id=run_id, progress=progress)
     parents = ParentLandings(contract, partition.council, lake)
     draft = Draft.open(
         lake.landings, partition, run_id=run_id, contract_hash=contract.contract_hash, now=now
     )
     way = way_for(contract, partition.period, now.date())
-    access = _Access(lake, now, source_dsn, rate_shared_in)
+    access = _Access(lake, now, source_dsn, secret_of, rate_shared_in)
     pages = _pages(contract, partition, place, way, parents, draft, access)
     try:
         said, empty = _land(_limited(contract, partition, pages), draft, progress)
@@ -89,7 +95,7 @@ def extract(
             code_version=Settings.read().code_version,
             started_at=now,
             parents=parents.used,
-            outcome=_outcome(contract, way, partition, said, draft.records, now.date()),
+            outcome=_outcome(contract, way, partition, said, draft.records, now),
             answered=said,
             empty=empty,
         )
@@ -154,7 +160,7 @@ def _pages(
     draft: Draft,
     access: _Access,
 ) -> Iterable[Fetched]:
-    """The pages that are not landed yet, from the contract's database, files or API."""
+    """The pages that are not landed yet, from the contract's API, database or files."""
     if draft.landed:
         log.info("%s: resuming after %d pages", partition, len(draft.landed))
     if isinstance(contract.extract, FilesExtract):
@@ -173,13 +179,14 @@ def _pages(
             landed=draft.landed,
         )
         return unless_landed(contract, partition, files, access.lake.landings)
-    if isinstance(contract.extract, DatabaseExtract):
+    client = _client(contract, way, access.rate_shared_in, access.secret_of)
+    if client is None:
         return fetch_rows(contract, partition, dsn=access.source_dsn, landed=draft.landed)
     return fetch_pages(
         contract,
         partition,
         place,
-        client=_client(contract, way, access.rate_shared_in),
+        client=client,
         base_url=_base_url(contract, way, partition),
         parents=parents,
         way=way,
@@ -187,8 +194,12 @@ def _pages(
     )
 
 
-def _client(contract: Contract, way: str, rate_shared_in: str | None) -> Client:
-    assert isinstance(contract.extract, Extract)  # noqa: S101
+def _client(
+    contract: Contract, way: str, rate_shared_in: str | None, secret_of: SecretOf | None
+) -> Client | None:
+    """The client of the contract's API; None for a database."""
+    if not isinstance(contract.extract, Extract):
+        return None
     every = contracts()
     settings = Settings.read()
     sharing = every.keys() - settings.serverless_sources if rate_shared_in else ()
@@ -199,6 +210,7 @@ def _client(contract: Contract, way: str, rate_shared_in: str | None) -> Client:
         rate_shared_in,
         limits=contract.limits,
         public_only=not settings.in_sandbox(contract.extract.base_url_of(way), contract.name),
+        login=login_of(contract, settings, way, secret_of),
     )
 
 
@@ -214,7 +226,7 @@ def _council(contract: Contract, name: str) -> Council | None:
 
 def _refuse_past(contract: Contract, partition: Partition, now: datetime) -> None:
     """Raise `PermanentError` for a past snapshot, and for personal data past retention."""
-    current = Period.of(now.date(), contract.period)
+    current = Period.of(now, contract.period)
     if contract.snapshot and partition.period != current:
         raise PermanentError(
             f"{partition}: the source is a snapshot: its API returns {current} only. "
@@ -244,9 +256,9 @@ def _outcome(
     partition: Partition,
     said: StatusAnswer | None,
     records: int,
-    today: date,
+    now: datetime,
 ) -> Outcome:
-    young = contract.may_be_unpublished(partition.period, today)
+    young = contract.may_be_unpublished(partition.period, now)
     if said is None:
         nothing = records == 0 and _empty_is_not_published(contract, way)
         return "not_published" if nothing and young else "complete"

@@ -9,6 +9,7 @@ from include.errors import SourceRejected
 from include.settings import Settings
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.files import FilesExtract, inbox_prefix
+from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract
 from include.sources.rates import http_of
 
@@ -17,6 +18,8 @@ def described(contract: Contract, settings: Settings, way: str = "api") -> str:
     """Where a source is requested, for people: `data.police.uk, in the sandbox`."""
     if isinstance(contract.extract, DatabaseExtract):
         return f"the database {contract.extract.connection}"
+    if isinstance(contract.extract, LandingExtract):
+        return f"the landings of {contract.extract.source}"
     http = http_of(contract)
     if http is None:
         return _place(contract)

@@ -11,7 +11,7 @@ from include.errors import PermanentError, UnexpectedPayload
 from include.jobs.lake import Lake
 from include.landing.manifest import Manifest, ParentLanding
 from include.landing.read import read_pages
-from include.landing.store import ROOT, landing_prefix
+from include.landing.store import ROOT, page_prefix
 from include.records.diagnose import not_the_data
 from include.records.read import BodyCutShort, read_records
 from include.sources.extract.http import Extract
@@ -130,7 +130,7 @@ class ParentLandings:
                         for column in columns
                     }
             except (BodyCutShort, UnexpectedPayload) as error:
-                prefix = landing_prefix(partition, manifest.landing_id)
+                prefix = page_prefix(partition, manifest)
                 address = self._lake.landings.address(prefix + page.name)
                 raise not_the_data(
                     address, error, body, page.bytes, layout, page.content_type

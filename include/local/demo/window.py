@@ -22,11 +22,19 @@ from include.sources.consistency import needed
 from include.sources.extract.http import Extract
 from include.sources.model import Contract, broken_contracts, contracts
 from include.sources.model import contract as contract_named
-from include.sources.partition import Period
+from include.sources.partition import Grain, Period
 
 # Defaults on generated data or live APIs.
 MONTHS_BY_DEFAULT = 3
 DAYS_BY_DEFAULT = 14
+PERIODS_BY_DEFAULT: dict[Grain, int] = {
+    "hour": 48,
+    "day": DAYS_BY_DEFAULT,
+    "week": 4,
+    "quarter": 2,
+    "year": 1,
+    "financial_year": 1,
+}
 
 OPTIONS = "`--council`, `--from`, `--to` (of `make demo`: COUNCILS, FROM, TO)"
 
@@ -49,7 +57,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Asked:
-    """The councils and periods requested of one source; no periods for a snapshot.
+    """The councils and periods requested of one source; no periods for a snapshot or `all`.
 
     If `recorded` is not empty, only the pairs that it holds.
     """
@@ -133,16 +141,20 @@ def _host(contract: Contract) -> str:
 
 def _asked(contract: Contract, window: Window) -> Asked:
     councils = (UK,) if contract.councils == UK else window.councils
-    if contract.snapshot:
+    if contract.snapshot or contract.period == "all":
         return Asked(contract, councils, ())
     if contract.period == "month":
         months = tuple(window.first.until(window.last))
         is_recorded = UK not in councils and _host(contract) == window.replayed
         return Asked(contract, councils, months, window.recorded if is_recorded else frozenset())
-    # Published days only: neither today nor days the source may not have yet.
-    last = window.as_of - timedelta(days=1 + contract.publication_lag_days)
-    first = max(last - timedelta(days=DAYS_BY_DEFAULT - 1), contract.start)
-    return Asked(contract, councils, tuple(Period(first, "day").until(Period(last, "day"))))
+    # Published periods only: neither the current one nor those the source may not have yet.
+    published = window.as_of - timedelta(days=contract.publication_lag_days)
+    earliest = Period.of(contract.start, contract.period)
+    last = max(Period.of(published, contract.period).previous, earliest)
+    first = last
+    for _ in range(PERIODS_BY_DEFAULT[contract.period] - 1):
+        first = max(first.previous, earliest)
+    return Asked(contract, councils, tuple(first.until(last)))
 
 
 def choose_window(

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from dotenv import dotenv_values
 
+from include.jobs.logins import FILE
 from include.local import processes
 from include.local.home import HOST, port, write_private
 from include.local.processes import PlatformFailed, Service
@@ -96,6 +97,11 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "base_url": url,
         },
         "logging": {"base_log_folder": str(folder / "logs")},
+        # The secrets of sources, which may change while Airflow runs.
+        "secrets": {
+            "backend": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+            "backend_kwargs": json.dumps({"connections_file_path": str(settings.home / FILE)}),
+        },
     }
 
 

@@ -35,11 +35,10 @@ class Conversion:
         """How many digits of a whole number are a fraction of a second; None if it is no epoch."""
         return EPOCHS.get(self.formats[0]) if self.formats else None
 
-    @property
-    def shown(self) -> str:
-        """How values must be written, for messages."""
+    def wanted(self, type_name: str) -> str:
+        """How values of this type must be written, for messages."""
         if self.number:
-            return f"written like {self.number.shown}"
+            return f"written like {self.number.example(whole=type_name == 'integer')}"
         if self.formats:
             return f"written as {' or '.join(self.formats)}"
         return f"written as {' or '.join((*self.true_values, *self.false_values))}"
@@ -66,8 +65,10 @@ def cleaned(text: str, steps: Sequence[Step]) -> str:
                 text = text.upper()
             case "lower":
                 text = text.lower()
-            case _:
-                text = unicodedata.normalize(step.upper(), text)
+            case "nfc":
+                text = unicodedata.normalize("NFC", text)
+            case "nfkc":
+                text = unicodedata.normalize("NFKC", text)
     return text
 
 
@@ -91,10 +92,9 @@ def check_conversion(column: Column) -> None:
     if column.format or column.two_digit_years_from is not None:
         _check_format(column)
     _check_words(column)
-    number = column.number
-    if number and column.list_separator in (number.thousands, number.decimal, *number.symbols):
-        if column.list_separator:
-            raise WrongField("`list_separator` is part of a number", "list_separator")
+    number, separator = column.number, column.list_separator
+    if number and separator and separator in (number.thousands, number.decimal, *number.symbols):
+        raise WrongField("`list_separator` is part of a number", "list_separator")
 
 
 def _check_clean(column: Column) -> None:

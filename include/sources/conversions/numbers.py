@@ -122,10 +122,9 @@ class NumberFormat(Definition):
             found.append(f"{before}{number}{after}")
         return "|".join(found)
 
-    @property
-    def shown(self) -> str:
-        """For messages: an example."""
-        number = f"1{self.thousands}234{self.decimal}5"
+    def example(self, *, whole: bool) -> str:
+        """A number written like this, for messages; without decimals if `whole`."""
+        number = f"1{self.thousands}234" + ("" if whole else f"{self.decimal}5")
         symbol = "%" if self.percent else "".join(self.symbols[:1])
         return f"{number}{symbol}" if self.percent else f"{symbol}{number}"
 

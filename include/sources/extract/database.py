@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from include.definitions import Definition
+from include.sources.extract import sql
 from include.sources.extract.templates import Parent
-
-# A value to bind, or whatever else begins with a percent sign.
-_BOUND = re.compile(r"%(?:\([^)]*\)s|.{0,8})", re.DOTALL)
 
 
 class DatabaseExtract(Definition):
@@ -34,14 +31,7 @@ class DatabaseExtract(Definition):
     @field_validator("query")
     @classmethod
     def _binds_what_is_known(cls, value: str) -> str:
-        for bound in _BOUND.findall(value.replace("%%", "")):
-            if bound not in ("%(period_start)s", "%(period_end)s", "%(council)s"):
-                raise ValueError(
-                    "expected only %(period_start)s, %(period_end)s and %(council)s, and other "
-                    f"percent signs as %%, found {bound!r}"
-                )
-        if ";" in value.rstrip("; \n"):
-            raise ValueError("expected one select: it is used as a subquery")
+        sql.check(value)
         return value
 
     @property

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from include.sources import syntax
 from include.sources.extract.templates import is_council_value
-from include.sources.partition import Grain
+from include.sources.partition import FORMS, Grain
 
 # Groups that a pattern may name: which of several files, and which version of it.
 PART, VERSION = "part", "version"
@@ -34,16 +34,19 @@ _DIRECTIVES = {
     "%-d": (r"\d{1,2}", "day"),
     "%j": (r"\d{3}", "day"),
 }
-_ISO = {"day": "%Y-%m-%d", "month": "%Y-%m"}
 
 
 @dataclass(frozen=True)
 class Placeholder:
-    """`{period:%Y-%m}` or `{council.name}`, with the name of its group when it is matched."""
+    """`{period:%Y-%m}` or `{council.name}`, with its group and pattern when it is matched.
+
+    A period without a form is written as everywhere else: 2017-05, 2017-Q2.
+    """
 
     name: str
     form: str
     group: str
+    pattern: str = ""
 
 
 def literal(text: str) -> str:
@@ -57,8 +60,12 @@ def split(pattern: str, grain: Grain) -> tuple[str | Placeholder, ...]:
     found: list[str | Placeholder] = []
     place = 0
     for number, match in enumerate(_PLACEHOLDER.finditer(pattern)):
-        form = match[2] or (_ISO.get(grain, "%Y-%m-%d") if match[1] == "period" else "")
-        found += [pattern[place : match.start()], Placeholder(match[1], form, f"v{number}")]
+        written = match[1] == "period" and not match[2]
+        text = FORMS[grain].pattern[1:-1] if written else date_pattern(match[2] or "")
+        found += [
+            pattern[place : match.start()],
+            Placeholder(match[1], match[2] or "", f"v{number}", text),
+        ]
         place = match.end()
     return (*found, pattern[place:])
 
@@ -72,7 +79,8 @@ def date_pattern(form: str) -> str:
     """The pattern that matches dates written like this."""
     place, found = 0, ""
     for match in _DIRECTIVE.finditer(form):
-        found += literal(form[place : match.start()]) + _DIRECTIVES[match[0]][0]
+        known = _DIRECTIVES.get(match[0], ("", ""))[0]
+        found += literal(form[place : match.start()]) + known
         place = match.end()
     return found + literal(form[place:])
 
@@ -102,7 +110,7 @@ def check(pattern: str) -> str:
                         f"{{period:{item.form}}}: expected {', '.join(_DIRECTIVES)}, found "
                         f"{directive!r}"
                     )
-            plain += date_pattern(item.form)
+            plain += item.pattern
         elif is_council_value(item.name) and not item.form:
             plain += "x"
         else:

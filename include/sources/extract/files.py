@@ -11,7 +11,8 @@ from include.definitions import Definition, WrongField
 from include.sources import syntax
 from include.sources.extract import file_pattern
 from include.sources.extract.addresses import host_name, host_of, split
-from include.sources.extract.http import Extract, Rate, Request
+from include.sources.extract.http import Extract, Rate
+from include.sources.extract.request import Request
 from include.sources.extract.templates import Parent, is_council_value
 
 # Where files of the source lie in the bucket.
@@ -51,9 +52,9 @@ class FilesExtract(Definition):
     pattern: Annotated[str, Field(min_length=1), AfterValidator(file_pattern.check)] = Field(
         description="The whole name of a file, below the inbox or folder, as a regular expression "
         "of RE2 with placeholders: {council.name} or another value of the council, and "
-        "{period:%Y-%m}; `%Y %y %m %-m %b %B %d %-d %j`. Files of one partition differ in "
-        "(?P<part>...), and are loaded together; of those that differ in (?P<version>...), a "
-        "number, the highest counts. A name that says a longer span than one period, {period:%Y}, "
+        "{period}, written as everywhere (2017-05, 2017-Q2), or {period:%Y-%m}, with `%Y %y %m %-m "
+        "%b %B %d %-d %j`. Files of one partition differ in (?P<part>...), and are loaded "
+        "together; of those that differ in (?P<version>...), a number, the highest counts. A name that says a longer span than one period, {period:%Y}, "
         "needs `format.select.period`.",
     )
     ignore: Annotated[str, AfterValidator(lambda value: value and syntax.pattern(value))] = Field(

@@ -132,7 +132,7 @@ def _expected(column: Column, rule: str) -> str:
             return "text (or numbers, with `accept_numbers: true`)"
         case _:
             conversion = column.conversion
-            return f"{column.type} {conversion.shown}" if conversion else column.type
+            return f"{column.type} {conversion.wanted(column.type)}" if conversion else column.type
 
 
 def _last_year(column: Column) -> str:

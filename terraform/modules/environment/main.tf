@@ -71,9 +71,10 @@ module "warehouse" {
 module "secrets" {
   source = "../secrets"
 
-  context   = local.context
-  key_arn   = module.key.arn
-  protected = var.protected
+  context        = local.context
+  key_arn        = module.key.arn
+  source_secrets = module.identity.source_secrets
+  protected      = var.protected
 }
 
 module "identity" {

@@ -15,6 +15,11 @@ locals {
     source => distinct([for parent in values(try(contract.extract.parents, {})) : parent.source])
   }
 
+  # The secret that a source logs in with, if it needs one.
+  source_secret = {
+    for source, contract in local.contracts : source => contract.extract.auth.secret if can(contract.extract.auth.secret)
+  }
+
   # Sources whose files are put into an inbox in the bucket.
   inboxes = toset([
     for source, contract in local.contracts : source

@@ -18,6 +18,11 @@ output "job_role_arns" {
   value       = { for job, role in aws_iam_role.job : job => role.arn }
 }
 
+output "source_secrets" {
+  description = "Names of the secrets that sources log in with."
+  value       = toset(values(local.source_secret))
+}
+
 output "inboxes" {
   description = "The sources whose files are put into an inbox in the bucket."
   value       = local.inboxes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import ValidationError
@@ -119,8 +119,8 @@ def test_a_period_is_young_until_its_lag_is_over():
     lagging = contract(publication_lag_days=10)
     may = Period.parse("2017-05", "month")
 
-    assert lagging.may_be_unpublished(may, date(2017, 6, 10))
-    assert not lagging.may_be_unpublished(may, date(2017, 6, 11))
+    assert lagging.may_be_unpublished(may, datetime(2017, 6, 10, 23, tzinfo=UTC))
+    assert not lagging.may_be_unpublished(may, datetime(2017, 6, 11, tzinfo=UTC))
 
 
 def test_the_clients_of_a_host_together_stay_within_its_rate():

@@ -123,6 +123,21 @@ CONVERSIONS: list[tuple[str, dict[str, Any]]] = [
     ("clean.1", {"clean": ["trim", "trim"]}),
     ("clean.0", {"clean": ["strip"]}),
 ]
+
+
+PLAIN = {"path": "/gauges"}
+OLD = {"from_age_days": 10, "request": PLAIN}
+BOUND = "select 1 where at >= %(period_start)s"
+
+
+def whole(**changes: Any) -> dict[str, Any]:
+    return {"period": "all", **of_api(request=PLAIN), **changes}
+
+
+def hourly(text: str) -> dict[str, Any]:
+    return {"period": "hour", **of_request(text)}
+
+
 Q = "extract.request.query.q"
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("schedule", {"schedule": "0 25 * * *"}),
@@ -133,6 +148,22 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("schedule", {"schedule": "*/0 4 * * *"}),
     ("schedule", {"schedule": "5-1 4 * * *"}),
     ("publisher", {"publisher": "x" * 101}),
+    ("snapshot", whole(snapshot=True)),
+    ("lookback", whole(lookback=1)),
+    ("lookback_monthly", whole(lookback_monthly=1)),
+    ("publication_lag_days", whole(publication_lag_days=1)),
+    (Q, {"period": "all", **of_request("{period:%Y-%m}")}),
+    (Q, {"period": "all", **of_request("{period.last}")}),
+    ("columns.0.request", {**whole(), **of_columns(column("a", request="period"))}),
+    ("extract.archive", {"period": "all", **of_api(request=PLAIN, archive=OLD)}),
+    ("extract.window_minutes", {"period": "all", **of_api(request=PLAIN, window_minutes=60)}),
+    ("extract.query", {"period": "all", **of_database(query=BOUND)}),
+    ("extract.changed", {"period": "all", **of_database(changed="at")}),
+    ("lookback_monthly", {**hourly("{period:%Y-%m-%dT%H}"), "lookback_monthly": 1}),
+    (Q, hourly("{period}")),
+    (Q, hourly("{period.next}T00")),
+    ("extract.request", hourly("{period:%Y-%m-%d}")),
+    ("start", {"period": "financial_year", "start": "0001-03-31"}),
     ("publication_lag_days", {"publication_lag_days": 10**10}),
     ("retention_days", {"retention_days": 10**10}),
     ("columns.0.pattern", of_columns(column("a", pattern="(?=a)a"))),
@@ -161,6 +192,10 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("columns.0.request", of_columns(column("a", request="council.nme"))),
     ("columns.1.name", of_columns(column("a"), column("a"))),
     ("key.0", {"key": ["nr"]}),
+    ("key.1", {"key": ["id", "id"]}),
+    # Airflow cannot count the runs before or after.
+    ("start", {"start": "0001-01-01"}),
+    ("start", {"start": "9999-12-31"}),
     ("format.select.among", {"format": {"select": {"field": "id", "among": "ids"}}}),
     ("format.select.field", {"format": {"select": {"field": "a..b", "among": "council.name"}}}),
     ("format.select.field", {"format": {"select": {"field": "", "among": "council.name"}}}),

@@ -92,7 +92,18 @@ def test_money_is_read_with_its_separators_symbol_and_sign(text, number):
         *("1,23,4", "1,2345", "12,34", ",123", "1,,234", "1234,567", "1,234,56", "0.1,234"),
         *("--", "-", "", "£", "#", "()", "(#)", "£ ", "--5", "-(5)", "(-5)", "+-5", "5--", "(5"),
         *("££5", "£5£", "£5 GBP", "$5", "gbp 5", "5 5", "1 234", " 5", "5 ", "\t5", "5\n"),
-        *("12.345", "1e3", "12.5%", "５", "٣", "1٬234", "\u20135", "5\u2013", "1.234,50", "NaN"),
+        *(
+            "12.345",
+            "1e3",
+            "12.5%",
+            "\uff15",
+            "\u0663",
+            "1٬234",
+            "\u20135",
+            "5\u2013",
+            "1.234,50",
+            "NaN",
+        ),
         *("1,234.5.0", "0x10", "½", "1_000", "5CRCR", "(5)-", "(5CR)", "Infinity", "five", "1'234"),
     ],
 )
@@ -237,8 +248,27 @@ FORMS = st.builds(
     st.sampled_from(["", "fraction", "points"]),
 )
 PIECES = st.sampled_from(
-    [*("1", "12", "234", "000", "5", ",", ".", " ", NBSP, "'", "\u2019", "-", MINUS, "+", "(", ")")]
-    + [*("£", "GBP", "$", "US$", "CR", "%", "#", "\uff15", "e")]
+    [
+        *(
+            "1",
+            "12",
+            "234",
+            "000",
+            "5",
+            ",",
+            ".",
+            " ",
+            NBSP,
+            "'",
+            "\u2019",
+            "-",
+            MINUS,
+            "+",
+            "(",
+            ")",
+        ),
+        *("£", "GBP", "$", "US$", "CR", "%", "#", "\uff15", "e"),
+    ]
 )
 WRITTEN = st.one_of(
     st.lists(PIECES, max_size=8).map("".join),
@@ -285,8 +315,8 @@ def test_numbers_are_what_a_slow_reading_finds(form, texts):
         ("01/11/2026 00:01", "%d/%m/%Y 00:00", "wrong"),
         ("2026-11-01", "%d/%m/%Y", "wrong"),
         ("", "%d/%m/%Y", "wrong"),
-        ("０１/11/2026", "%d/%m/%Y", "wrong"),
-        ("٠١/11/2026", "%d/%m/%Y", "wrong"),
+        ("\uff10\uff11/11/2026", "%d/%m/%Y", "wrong"),
+        ("\u0660\u0661/11/2026", "%d/%m/%Y", "wrong"),
         ("20261101", "%Y%m%d", "2026-11-01"),
         (20261101, "%Y%m%d", "2026-11-01"),
         (20261101.0, "%Y%m%d", "wrong"),
@@ -299,7 +329,7 @@ def test_numbers_are_what_a_slow_reading_finds(form, texts):
         ("01-nov-2026", "%d-%b-%Y", "2026-11-01"),
         ("1Sep2026", "%d%b%Y", "2026-09-01"),
         ("1 Sept 2026", "%d %b %Y", "2026-09-01"),
-        ("1 ſep 2026", "%d %b %Y", "wrong"),
+        ("1 \u017fep 2026", "%d %b %Y", "wrong"),
         ("1 janvier 2026", "%d %B %Y", "wrong"),
         ("Sunday, 1 November 2026", "%A, %d %B %Y", "2026-11-01"),
         ("Monday, 1 November 2026", "%A, %d %B %Y", "wrong"),
@@ -382,7 +412,7 @@ TIMES = ["%H:%M", "%H:%M:%S", "%H.%M", "%I:%M %p", "%H:%M:%S.%f"]
 def test_what_strftime_writes_is_read_back(day, time, moment):
     form = f"{day} {time}"
     text = moment.strftime(form)
-    meant = datetime.strptime(text, form).replace(tzinfo=UTC)  # noqa: DTZ007
+    meant = datetime.strptime(text, form).replace(tzinfo=UTC)
     if "%y" in form:
         meant = meant.replace(year=moment.year)
     years = {"two_digit_years_from": 1970} if "%y" in form else {}
@@ -407,7 +437,7 @@ def test_dates_are_what_strptime_finds(texts, form):
             if text != text.strip() or "  " in text:
                 raise ValueError(text)
             strict = re.sub(r"(?i)\bsept\b", "Sep", text) if "%b" in form else text
-            expected.append(datetime.strptime(strict, form).date())  # noqa: DTZ007
+            expected.append(datetime.strptime(strict, form).date())
         except ValueError:
             expected.append("wrong")
 
@@ -448,7 +478,7 @@ def at(text: str) -> datetime:
         ("", "epoch", "wrong"),
         (" 1", "epoch", "wrong"),
         ("1,793", "epoch", "wrong"),
-        ("１", "epoch", "wrong"),
+        ("\uff11", "epoch", "wrong"),
         (True, "epoch", "wrong"),
         ([1], "epoch", "wrong"),
         (float("nan"), "epoch", "wrong"),
@@ -528,9 +558,9 @@ def test_a_boolean_is_read_by_its_words():
         (["upper"], "straße", "STRASSE"),
         (["lower"], "ÀB", "àb"),
         (["nfc"], "e\u0301", "é"),
-        (["nfc"], "１２", "１２"),
-        (["nfkc"], f"１２{NBSP}ﬁ", "12 fi"),
-        (["nfkc", "trim", "lower"], f"{NBSP}ＡB ", "ab"),
+        (["nfc"], "\uff11\uff12", "\uff11\uff12"),
+        (["nfkc"], f"\uff11\uff12{NBSP}\ufb01", "12 fi"),
+        (["nfkc", "trim", "lower"], f"{NBSP}\uff21B ", "ab"),
         (["trim"], "   ", ""),
     ],
 )
