@@ -26,7 +26,7 @@ from include.definitions import (
 from include.errors import PermanentError, UnknownName, WrongDefinition
 from include.sources import consistency, syntax
 from include.sources.columns import NUMERIC, Column
-from include.sources.evidence import evidence_of
+from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Extract, Rate
 from include.sources.extract.landing import LandingExtract
@@ -58,7 +58,7 @@ class Contract(Definition):
     name: str = Field(
         pattern=NAME_PATTERN.pattern, description="Same as the file name without .yaml."
     )
-    title: Text = Field(min_length=1)
+    title: Text = Field(min_length=1, description="Its name for people.")
     description: Text = Field(
         min_length=1, description="Shown in the Airflow UI and the dbt docs. Markdown."
     )
@@ -74,7 +74,9 @@ class Contract(Definition):
     councils: Literal["each", "uk"] = Field(
         default="each", description="`each`: one partition per council. `uk`: no council."
     )
-    start: date = Field(description="First day with data.")
+    start: date = Field(
+        ge=date(1600, 1, 1), le=date(2999, 12, 31), description="First day with data."
+    )
     schedule: str = Field(
         default="",
         pattern=r"^(\S+( \S+){4})?$",
@@ -142,7 +144,8 @@ class Contract(Definition):
             archive = extract.archive if extract and way == "archive" else None
             found = archive.format if archive else self.format
             selected_by = parts(found.select.field) if found.select else ()
-            evidence = evidence_of(self.columns_of(way), selected_by, self.personal)
+            of = evidence_of_features if found.kind == "geojson" else evidence_of
+            evidence = of(self.columns_of(way), selected_by, self.personal)
             found = found.with_evidence(evidence)
         found = found.with_limits(self.limits)
         needed = any(column.type == "jsonb" or column.accept_numbers for column in self.columns)
