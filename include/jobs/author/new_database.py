@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pathlib
 import re
-from datetime import UTC, datetime, time
 from typing import Any
 
 from include.councils.model import councils
 from include.definitions import validated
 from include.errors import PermanentError, UnexpectedPayload
+from include.extract.databases.address import dialect_of
 from include.extract.databases.describe import QueryColumn, QueryColumns, columns_of_query
-from include.extract.databases.fetch import fetch_rows
+from include.extract.databases.fetch import columns_of, fetch_rows
+from include.extract.databases.reader import Asked
 from include.jobs.author.address import latest_period
 from include.jobs.author.draft import drafted_columns, fitted
 from include.jobs.author.draft_files import SCHEDULES, Drafted, free_path, write_draft
@@ -23,7 +24,7 @@ from include.jobs.author.sync import sync
 from include.settings import Settings
 from include.sources.extract.database import DatabaseExtract
 from include.sources.model import FOLDER, Contract
-from include.sources.partition import Grain, Period
+from include.sources.partition import Grain, Partition, Period
 
 HEADING = """\
 # Written by `wandle new-source` from a query. Review it: title, description, licence, what each
@@ -75,8 +76,7 @@ def new_database_source(
     named = Period.parse(asked, period) if asked else latest_period(period)
     place = (council or next(iter(councils()))) if "%(council)s" in query else "uk"
     extract = {"kind": "database", "connection": connection, "query": query, "key": key or "?"}
-    bound = _bound(validated(extract, DatabaseExtract, "new-source"), named, place)
-    found = columns_of_query("new-source", dsn, query, bound)
+    found = _columns(validated(extract, DatabaseExtract, "new-source"), named, place, dsn)
     extract["key"] = _key(found, key, ask)
     draft = _content(name, extract, period, named)
     contract = validated(draft, Contract, "new-source: the draft")
@@ -125,12 +125,14 @@ def _content(name: str, extract: dict[str, Any], period: Grain, named: Period) -
     }
 
 
-def _bound(extract: DatabaseExtract, period: Period, council: str) -> dict[str, Any]:
-    return {
-        "period_start": datetime.combine(period.first_day, time(), UTC),
-        "period_end": datetime.combine(period.next.first_day, time(), UTC),
-        "council": council,
-    }
+def _columns(extract: DatabaseExtract, period: Period, council: str, dsn: str) -> QueryColumns:
+    """The columns of the query; comments and the key are known of PostgreSQL alone."""
+    where = Partition("new-source", council, period)
+    if dialect_of(dsn, extract.connection) == "postgresql":
+        bound = Asked(where, extract, 0, 0).bound
+        return columns_of_query("new-source", dsn, extract.query, bound)
+    found = columns_of(extract, where, dsn)
+    return QueryColumns(tuple(QueryColumn(name, kind) for name, kind in found.items()))
 
 
 def _key(found: QueryColumns, given: str, ask: Ask) -> str:
