@@ -47,12 +47,11 @@ def source(new_database, monkeypatch) -> Any:
     return found
 
 
-def drafted(places: Path, query: str = QUERY, **how: Any) -> tuple[Contract, str]:
+def drafted(places: Path, query: str = QUERY, key: str = "", **how: Any) -> tuple[Contract, str]:
     found = new_database.new_database_source(
         "cases",
-        connection="cases",
-        query=query,
-        period="day",
+        new_database.Query("cases", query, key),
+        "day",
         folder=places,
         **{"asked": "2026-11-02", "council": "kingston"} | how,
     )
@@ -84,7 +83,9 @@ def test_a_query_is_drafted_with_the_types_comments_and_key_of_the_catalogue(pla
 def test_a_key_that_the_catalogue_does_not_name_is_asked_for(places, source):
     query = "select kind, n from cases"
 
-    with pytest.raises(PermanentError, match=r"identifies a row\. Pass --key-column: one of kind, n\."):
+    with pytest.raises(
+        PermanentError, match=r"identifies a row\. Pass --key-column: one of kind, n\."
+    ):
         drafted(places, query)
     made, said = drafted(places, query, key="n")
 
@@ -96,7 +97,7 @@ def test_a_key_that_the_catalogue_does_not_name_is_asked_for(places, source):
     ("query", "how", "error", "said"),
     [
         ("select 1 from nothing", {}, SourceRejected, 'relation "nothing" does not exist'),
-        ("delete from cases returning case_id", {}, SourceRejected, "refuses the query"),
+        ("delete from cases returning case_id", {}, PermanentError, "expected a select"),
         ("select 1; select 2", {}, PermanentError, "expected one select"),
         (QUERY, {"asked": "2026-11-05"}, UnexpectedPayload, "no rows for kingston 2026-11-05"),
         ("select council, n from cases", {"key": "council"}, UnexpectedPayload, "found one twice"),

@@ -12,8 +12,8 @@ from typing import Any
 from include.definitions import validated
 from include.errors import PermanentError, UnknownName
 from include.jobs.author.address import Address, latest_period
-from include.jobs.author.draft import drafted_columns, fitted
-from include.jobs.author.draft_files import SCHEDULES, Drafted, free_path, write_draft
+from include.jobs.author.draft import drafted_columns, first_words, fitted
+from include.jobs.author.draft_files import Drafted, free_path, write_draft
 from include.jobs.author.fetch import fetched, public
 from include.jobs.author.metadata.arcgis import described_layer, is_arcgis
 from include.jobs.author.metadata.ckan import described_resource, is_ckan
@@ -163,17 +163,9 @@ def contract_fields(
         columns[fields.index(item)]["name"] for item in key_of(sample.records, fields)
     ]
     content = {
-        "name": name,
-        "title": name.replace("_", " ").capitalize(),
-        "description": f"Records of {host}{address.parts.path}. Describe what one row is, how "
-        "late it is published and whether it is revised.",
-        "publisher": host,
-        "licence": "unknown; find out before you publish anything",
-        "owner": "data-team",
-        "period": period,
+        **first_words(name, f"{host}{address.parts.path}", host, period),
         "councils": "each" if address.of_council else "uk",
         "start": first,
-        "schedule": SCHEDULES[period],
         **described.words,
         "extract": {
             "kind": "http",
