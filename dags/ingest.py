@@ -31,22 +31,35 @@ from dags._tasks import (
 )
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError
-from include.sources.model import Contract, contract, contracts
+from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.landing import LandingExtract
+from include.sources.model import Contract, contract, contracts, followers
 from include.sources.partition import FORMS, grain_label
 from plugins.period_timetable import PeriodTimetable
 
 FETCH, RELOAD = "fetch", "reload"
 # The task whose landings the leaves ask for.
-LOAD = "partition.load"
+EXTRACT, LOAD = "partition.extract", "partition.load"
 
 
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
 def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str, str]]:
     """List the requested partitions; by default those of the data interval, except removed ones."""
+    from include.jobs.followers.pending import pending
     from include.jobs.pipeline import plan as job
     from include.jobs.pipeline.removed import without_removed
 
     _refuse_misread_form(contract(source), dag_run)
+    by_schedule = dag_run.run_type in ("scheduled", "asset_triggered")
+    if contract(source).extract.kind == "landing" and not (params["from"] or params["to"]):
+        found = pending(
+            contract(source),
+            dsn=loader_dsn(),
+            now=datetime.now(UTC),
+            councils=params["councils"],
+        )
+        kept = without_removed(contract(source), found, dsn=loader_dsn(), asked_for=not by_schedule)
+        return [partition.place for partition in kept]
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
     partitions = job.plan(
         contract(source),
@@ -62,7 +75,7 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
         contract(source),
         partitions,
         dsn=loader_dsn(),
-        asked_for=dag_run.run_type != "scheduled",
+        asked_for=not by_schedule,
     )
     return [partition.place for partition in kept]
 
@@ -152,6 +165,14 @@ def reconcile(
     return job.reconcile(contract(source), planned, landings, dsn=loader_dsn(), run_id=ti.run_id)
 
 
+@task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+def announce_landings(partitions: list[dict[str, str]] | None, ti: Any = None) -> None:
+    """Start the sources that read the landings of this one if this run has new ones."""
+    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[EXTRACT], run_ids=[ti.run_id])
+    if "success" not in states.get(ti.run_id, {}).values():
+        raise AirflowSkipException("nothing was landed, so nothing to announce")
+
+
 def ingest(contract: Contract) -> None:
     """Create the DAG `ingest_<source>`."""
 
@@ -162,7 +183,7 @@ def ingest(contract: Contract) -> None:
         tags=["ingest", contract.publisher],
         schedule=_timetable(contract),
         # Without a start date, a snapshot waits for its next run instead of catching up.
-        start_date=None if contract.snapshot else datetime.combine(contract.start, time(), UTC),
+        start_date=None if contract.snapshot or not contract.schedule else _start(contract),
         catchup=False,
         # For all runs except backfills, which have their own `max_active_runs`.
         max_active_runs=4,
@@ -183,13 +204,32 @@ def ingest(contract: Contract) -> None:
         partition.expand_kwargs(partitions) >> [
             announce_table(source=source, partitions=partitions),
             reconcile(source=source, partitions=partitions),
+            *(
+                [announce_landings.override(outlets=[_landings(source)])(partitions=partitions)]
+                if followers(source)
+                else []
+            ),
         ]
 
     ingest_source()
 
 
-def _timetable(contract: Contract) -> PeriodTimetable | CronTriggerTimetable:
-    """A snapshot belongs to the time it is taken, other data to the start of the interval."""
+def _start(contract: Contract) -> datetime:
+    return datetime.combine(contract.start, time(), UTC)
+
+
+def _landings(source: str) -> Asset:
+    """What is updated when a source has landed something."""
+    return Asset(f"landing.{source}")
+
+
+def _timetable(contract: Contract) -> PeriodTimetable | CronTriggerTimetable | list[Asset]:
+    """A snapshot belongs to the time it is taken, other data to the start of the interval.
+
+    What reads landings runs when there are new ones.
+    """
+    if isinstance(contract.extract, LandingExtract):
+        return [_landings(contract.extract.source)]
     if contract.snapshot:
         return CronTriggerTimetable(contract.schedule, timezone="UTC")
     return PeriodTimetable(contract.schedule, period=contract.period)
@@ -250,6 +290,8 @@ def _form(contract: Contract) -> dict[str, Param]:
 
 
 def _origin(contract: Contract) -> str:
+    if isinstance(contract.extract, LandingExtract):
+        return f"landings of {contract.extract.source}"
     return "API" if contract.extract.kind == "http" else "database"
 
 
@@ -286,6 +328,12 @@ def _one(contract: Contract) -> str:
 
 
 def _ways_to_run(contract: Contract) -> str:
+    if isinstance(contract.extract, LandingExtract):
+        return (
+            f"A run starts when `{contract.extract.source}` has landed something, and reads all "
+            "that it has landed and this source has not read. **Trigger** does the same, or reads "
+            "the periods `from` to `to` again. There are no backfills: trigger instead."
+        )
     if contract.period == "all":
         return (
             "**Trigger** fetches and loads the whole table of the selected councils, with `from` "
@@ -319,7 +367,7 @@ def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
 
 def _source_dsn(contract: Contract) -> str | None:
     """The DSN of a source that is a database; None for an API."""
-    if contract.extract.kind == "http":
+    if not isinstance(contract.extract, DatabaseExtract):
         return None
     return source_dsn(contract.extract.connection)
 

@@ -22,7 +22,9 @@ def secrets(
     ],
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="The secret, as `auth.secret` in a contract names it."),
+        typer.Argument(
+            metavar="SECRET", help="The secret, as `auth.secret` in a contract names it."
+        ),
     ] = "",
     login: Annotated[
         str,

@@ -22,12 +22,14 @@ class Known:
 
     `outcome` is None for an unfinished one, and `damaged` if the manifest
     cannot be read: such a landing is kept, and does not supersede others.
+    `pages_in` is the landing of another source that has its pages.
     """
 
     stored: Stored
     outcome: Outcome | Literal["damaged"] | None
     parents: tuple[Ref, ...] = ()
     replaces: str | None = None
+    pages_in: Ref | None = None
 
 
 def no_longer_kept(
@@ -41,8 +43,8 @@ def no_longer_kept(
     """The landings to delete, each with the reason.
 
     - `expired`: personal data of a period older than the contract's
-      `retention_days`; of `all`, not fetched for that long. Everything of the
-      partition is deleted.
+      `retention_days`; of `all`, not fetched for that long; or its pages were
+      in a landing that goes or went. Everything of the partition is deleted.
     - `interrupted`: it has no manifest and is too old to be resumed, or its
       deletion (in `removed`) was interrupted.
     - `superseded`: there is a newer one, and it is older than the contract's
@@ -67,6 +69,12 @@ def no_longer_kept(
                 candidates[known.stored.ref] = known
             else:
                 staying.append(known)
+    gone = {*removed, *(ref for ref, reason in going.items() if reason == "expired")}
+    for known in (*staying, *candidates.values()):
+        if known.pages_in in gone:
+            going[known.stored.ref] = "expired"
+            candidates.pop(known.stored.ref, None)
+    staying = [known for known in staying if known.stored.ref not in going]
     _keep_what_is_pointed_at(staying, candidates)
     return going | dict.fromkeys(candidates, "superseded")
 

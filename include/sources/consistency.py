@@ -9,9 +9,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from include.definitions import WrongField
-from include.sources import period_rules
+from include.sources import landing_rules, period_rules
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Archive, Extract, Way
+from include.sources.extract.landing import LandingExtract
 from include.sources.extract.templates import (
     PERIOD_VALUES,
     POINT_VALUES,
@@ -25,7 +26,9 @@ from include.sources.paths import parts
 if TYPE_CHECKING:
     from include.sources.model import Contract
 
-_IN_CSV = r"the rows of a CSV have no fields within fields; write a dot within a name as `\.`"
+_IN_CSV = (
+    r"the rows of a CSV or sheet have no fields within fields; write a dot within a name as `\.`"
+)
 
 
 def check(contract: Contract) -> None:
@@ -33,6 +36,11 @@ def check(contract: Contract) -> None:
     _check_columns(contract)
     _check_retention(contract)
     period_rules.check(contract)
+    if isinstance(contract.extract, LandingExtract):
+        landing_rules.check(contract, contract.extract)
+        return
+    if not contract.schedule:
+        raise WrongField("Field required", "schedule")
     if isinstance(contract.extract, DatabaseExtract):
         _check_database(contract, contract.extract)
         return
@@ -213,7 +221,7 @@ class _Request:
 
     def _check_paging(self) -> None:
         paging, kind = self._way.paging, self._layout.kind
-        if paging is None or kind not in ("csv", "jsonl"):
+        if paging is None or self._layout.has_envelope:
             return
         for field in ("total", "more", "next"):
             if getattr(paging, field) not in ("", "header"):
@@ -223,8 +231,8 @@ class _Request:
                 )
 
     def _check_fields(self) -> None:
-        """The rows of a CSV have no fields within fields."""
-        if self._layout.kind != "csv":
+        """The rows of CSV and sheets have no fields within fields."""
+        if not self._layout.is_table:
             return
         for number, column in enumerate(self._contract.columns_of(self._name)):
             if len(column.record_path) > 1 and not column.optional:
@@ -246,8 +254,9 @@ def check_parents(
 
     `known` are the other contracts; a parent in `broken` cannot be checked.
     """
+    follows = isinstance(contract.extract, LandingExtract)
     for label, parent in contract.extract.parents.items():
-        place = ("extract", "parents", label)
+        place = ("extract",) if follows else ("extract", "parents", label)
         if parent.source in broken:
             continue
         if parent.source not in known:
@@ -264,6 +273,8 @@ def check_parents(
                 f"{parent.source} has `councils: each`, and this source belongs to no council",
                 *(*place, "source"),
             )
+        if isinstance(contract.extract, LandingExtract):
+            landing_rules.check_parent(contract, contract.extract, source)
         columns = {column.name for column in source.columns}
         asked = {*parent.compared, *placeholders(parent.each), *_columns_asked(contract, label)}
         for column in sorted(asked - columns):

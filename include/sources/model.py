@@ -26,9 +26,10 @@ from include.definitions import (
 from include.errors import PermanentError, UnknownName, WrongDefinition
 from include.sources import consistency, syntax
 from include.sources.columns import NUMERIC, Column
-from include.sources.evidence import evidence_of
+from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Extract, Rate
+from include.sources.extract.landing import LandingExtract
 from include.sources.extract.templates import placeholders
 from include.sources.formats import Format
 from include.sources.limits import Checks, Limits
@@ -74,7 +75,12 @@ class Contract(Definition):
         default="each", description="`each`: one partition per council. `uk`: no council."
     )
     start: date = Field(description="First day with data.")
-    schedule: str = Field(pattern=r"^\S+( \S+){4}$", description="Cron expression, in UTC.")
+    schedule: str = Field(
+        default="",
+        pattern=r"^(\S+( \S+){4})?$",
+        description="Cron expression, in UTC. None for `kind: landing`, which runs when its parent "
+        "has landed.",
+    )
     publication_lag_days: int = Field(
         default=0,
         ge=0,
@@ -106,7 +112,9 @@ class Contract(Definition):
     )
 
     extract: Annotated[
-        Annotated[Extract, Tag("http")] | Annotated[DatabaseExtract, Tag("database")],
+        Annotated[Extract, Tag("http")]
+        | Annotated[DatabaseExtract, Tag("database")]
+        | Annotated[LandingExtract, Tag("landing")],
         Discriminator(_kind_of),
     ]
     format: Format = Format()
@@ -118,7 +126,7 @@ class Contract(Definition):
     @field_validator("schedule")
     @classmethod
     def _is_a_schedule(cls, value: str) -> str:
-        return syntax.schedule(value)
+        return value and syntax.schedule(value)
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Contract:
@@ -130,10 +138,12 @@ class Contract(Definition):
         if isinstance(self.extract, DatabaseExtract):
             found = Format(kind="jsonl")
         else:
-            archive = self.extract.archive if way == "archive" else None
+            extract = self.extract if isinstance(self.extract, Extract) else None
+            archive = extract.archive if extract and way == "archive" else None
             found = archive.format if archive else self.format
             selected_by = parts(found.select.field) if found.select else ()
-            evidence = evidence_of(self.columns_of(way), selected_by, self.personal)
+            of = evidence_of_features if found.kind == "geojson" else evidence_of
+            evidence = of(self.columns_of(way), selected_by, self.personal)
             found = found.with_evidence(evidence)
         found = found.with_limits(self.limits)
         needed = any(column.type == "jsonb" or column.accept_numbers for column in self.columns)
@@ -284,6 +294,23 @@ def _checked(folder: Path) -> Folder[Contract]:
         except WrongField as error:
             found.broken[name] = wrong_field(folder / f"{name}.yaml", error)
     return found
+
+
+def schedule_of(contract: Contract) -> str:
+    """The schedule of a source; of one that reads landings, that of the source it follows."""
+    extract = contract.extract
+    if isinstance(extract, LandingExtract) and extract.source in every_contract():
+        return every_contract()[extract.source].schedule
+    return contract.schedule
+
+
+def followers(source: str) -> list[Contract]:
+    """The sources that read the landings of a source."""
+    return [
+        other
+        for other in contracts().values()
+        if isinstance(other.extract, LandingExtract) and other.extract.source == source
+    ]
 
 
 def every_contract(folder: Path | None = None) -> dict[str, Contract]:

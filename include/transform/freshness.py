@@ -8,7 +8,7 @@ from typing import Any
 
 from croniter import croniter  # type: ignore[import-untyped]
 
-from include.sources.model import Contract
+from include.sources.model import Contract, schedule_of
 from include.sources.partition import Period
 from include.transform.history import connection
 
@@ -44,7 +44,7 @@ def freshness(
 def _measure(
     contract: Contract, council: str, check: tuple[Any, ...] | None, now: datetime
 ) -> dict[str, Any]:
-    due = croniter(contract.schedule, now - GRACE).get_prev(datetime)
+    due = croniter(schedule_of(contract), now - GRACE).get_prev(datetime)
     measured: dict[str, Any] = {
         "source": contract.name,
         "council": council,

@@ -13,6 +13,7 @@ from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import read_pages
 from include.landing.store import RESUMED_WITHIN, began_at
 from include.records.remove import Cut, cut_records
+from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract
 from include.sources.partition import Partition
 
@@ -63,6 +64,12 @@ def find(contract: Contract, subject: Subject, *, lake: Lake) -> Found:
     Raises `LandingDamaged` for a landing that cannot be read, and
     `PermanentError` for one whose records cannot be removed.
     """
+    if isinstance(contract.extract, LandingExtract):
+        raise PermanentError(
+            f"erase: {contract.name} reads the landings of {contract.extract.source}. Nothing was "
+            f"changed. Erase the records there that hold the person's: `wandle erase "
+            f"{contract.extract.source}`; {contract.name} follows."
+        )
     found = Found()
     now = datetime.now(UTC)
     lake = lake.as_job("housekeeping")

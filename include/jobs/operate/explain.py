@@ -11,7 +11,7 @@ from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import read_page
-from include.landing.store import landing_prefix
+from include.landing.store import page_prefix
 from include.records.read import read_records, record_texts
 from include.settings import Settings
 from include.sources.model import Contract, contract
@@ -186,7 +186,7 @@ def _origin(source: Contract, row: Mapping[str, Any], lake: Lake, personal: bool
             if name not in LINEAGE
         },
         manifest=manifest,
-        address=lake.landings.address(landing_prefix(partition, manifest.landing_id) + page.name),
+        address=lake.landings.address(page_prefix(partition, manifest) + page.name),
         page=page,
         page_no=number,
         page_record_no=position,

@@ -14,6 +14,7 @@ from include.extract.databases.fetch import fetch_rows
 from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
 from include.extract.pages import fetch_pages, refuse_large
 from include.extract.requests import require_council, way_for
+from include.jobs.followers.derive import derive
 from include.jobs.lake import Lake
 from include.jobs.logins import SecretOf, login_of
 from include.jobs.pipeline.origin import described, explained
@@ -22,6 +23,7 @@ from include.landing.manifest import Manifest, Outcome
 from include.landing.write import Draft
 from include.settings import Settings
 from include.sources.extract.http import Extract
+from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract, contracts, rate_for
 from include.sources.page import StatusAnswer
 from include.sources.partition import Partition, Period
@@ -60,6 +62,8 @@ def extract(
     place = _council(contract, partition.council)
     _refuse_past_snapshots(contract, partition, now)
     _refuse_past_limit(contract, partition, now)
+    if isinstance(contract.extract, LandingExtract):
+        return derive(contract, partition, lake=lake, run_id=run_id, progress=progress)
     parents = ParentLandings(contract, partition.council, lake)
     draft = Draft.open(
         lake.landings, partition, run_id=run_id, contract_hash=contract.contract_hash, now=now

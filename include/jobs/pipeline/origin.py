@@ -9,6 +9,7 @@ from include.errors import SourceRejected
 from include.settings import Settings
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Extract
+from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract
 
 
@@ -16,6 +17,8 @@ def described(contract: Contract, settings: Settings, way: str = "api") -> str:
     """Where a source is requested, for people: `data.police.uk, in the sandbox`."""
     if isinstance(contract.extract, DatabaseExtract):
         return f"the database {contract.extract.connection}"
+    if isinstance(contract.extract, LandingExtract):
+        return f"the landings of {contract.extract.source}"
     base_url = contract.extract.base_url_of(way)
     host = urlsplit(base_url).netloc
     if not settings.in_sandbox(base_url, contract.name):

@@ -211,6 +211,19 @@ def newest_loads(cursor: Cursor) -> list[dict[str, Any]]:
     )
 
 
+def parents_read(cursor: Cursor, source: str, label: str) -> dict[tuple[str, datetime], str]:
+    """The landing of a parent that the newest landing of each partition was made from."""
+    found = rows(
+        cursor,
+        "select distinct on (council, period) council, period, "
+        "parents -> $2::text ->> 'landing_id' as parent "
+        "from ops.landing where source = $1 order by council, period, landing_id desc",
+        source,
+        label,
+    )
+    return {(row["council"], row["period"]): row["parent"] or "" for row in found}
+
+
 def entries(cursor: Cursor) -> list[dict[str, Any]]:
     """Every entry, oldest first."""
     return rows(cursor, "select * from ops.load order by load_id")

@@ -105,16 +105,21 @@ def _dates(values: list[Any], conversion: Conversion) -> tuple[list[Any], Mask]:
         value if isinstance(value, str) else str(value) if type(value) is int else None
         for value in values
     ]
-    found = _computed(texts, _agreed(conversion.formats, conversion.years_from))
+    formats = conversion.formats
+    parts = {
+        text: pl.col("text").str.extract_groups(f"^(?:{date_format(text).pattern})$")
+        for text in formats
+    }
+    found = _computed(texts, _agreed(formats, conversion.years_from), **parts)
     return found, _missing(found, values)
 
 
 @cache
 def _agreed(formats: tuple[str, ...], years_from: int | None) -> pl.Expr:
-    """The date in the formats that fit; null if they give different ones."""
-    found = [_iso(text, years_from) for text in formats]
-    if len(found) == 1:
-        return found[0]
+    """The date in the formats that fit, by the parts of each; null if they differ."""
+    if len(formats) == 1:
+        return _iso(formats[0], years_from)
+    found = [_existing(_iso(text, years_from)) for text in formats]
     first = pl.coalesce(found)
     agree = reduce(
         lambda all_so_far, each: all_so_far & (each.is_null() | (each == first)),
@@ -124,21 +129,26 @@ def _agreed(formats: tuple[str, ...], years_from: int | None) -> pl.Expr:
     return pl.when(agree).then(first)
 
 
+def _existing(iso: pl.Expr) -> pl.Expr:
+    """Null for a date that does not exist, which must not compete with those that do."""
+    return pl.when(_date(iso).is_not_null()).then(iso)
+
+
+def _date(iso: pl.Expr) -> pl.Expr:
+    return iso.str.head(len("2017-05-01")).str.to_date("%Y-%m-%d", strict=False)
+
+
 def _iso(text: str, years_from: int | None) -> pl.Expr:
     """A date or a time in one format as ISO 8601; null if it is written in another way."""
-    form = date_format(text)
-    used = form.directives
-    groups = pl.col("text").str.extract_groups(f"^(?:{form.pattern})$").struct
-    part = {letter: groups.field(letter) for letter in used}
+    used = date_format(text).directives
+    part = {letter: pl.col(text).struct.field(letter) for letter in used}
     year = part["Y"] if "Y" in used else _full_year(part["y"], years_from or 0)
     named = [part[letter] for letter in "bB" if letter in used]
     month = _by_name(named[0], MONTHS, pl.String) if named else part["m"].str.zfill(2)
     day = pl.concat_str(year, pl.lit("-"), month, pl.lit("-"), part["d"].str.zfill(2))
-    valid = day.str.to_date("%Y-%m-%d", strict=False)
     for letter in used & {"a", "A"}:
-        day = pl.when(valid.dt.weekday() == _by_name(part[letter], WEEKDAYS, pl.Int8)).then(day)
-    # A date that does not exist must not compete with one of another format.
-    day = pl.when(valid.is_not_null()).then(day)
+        weekday = _by_name(part[letter], WEEKDAYS, pl.Int8)
+        day = pl.when(_date(day).dt.weekday() == weekday).then(day)
     if "M" not in used:
         return day
     pieces = [day, pl.lit("T"), _hour(part), pl.lit(":"), part["M"]]
@@ -166,9 +176,10 @@ def _by_name(name: pl.Expr, values: dict[str, Any], kind: Any) -> pl.Expr:
     return start.replace_strict(values, default=None, return_dtype=kind)
 
 
-def _computed(texts: list[str | None], result: pl.Expr) -> list[str | None]:
-    frame = pl.LazyFrame({"text": texts}, schema={"text": pl.String}).select(result=result)
-    return frame.collect()["result"].to_list()
+def _computed(texts: list[str | None], result: pl.Expr, **parts: pl.Expr) -> list[str | None]:
+    """The result for each text, from the text or from parts of it, which are found only once."""
+    frame = pl.LazyFrame({"text": texts}, schema={"text": pl.String}).with_columns(**parts)
+    return frame.select(result=result).collect()["result"].to_list()
 
 
 def _missing(found: Iterable[Any], values: Iterable[Any]) -> Mask:
