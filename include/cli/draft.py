@@ -50,6 +50,7 @@ DatesOption = Annotated[
     Literal["", "day-first", "month-first"],
     typer.Option("--dates", help="What comes first in dates such as 03/04/2026."),
 ]
+SheetOption = Annotated[str, typer.Option("--sheet", help="The sheet of a workbook, by its name.")]
 DatabaseOption = Annotated[
     str,
     typer.Option(
@@ -79,6 +80,7 @@ def new_source(
     choice: ChooseOption = "",
     parameter: ParameterOption = None,
     dates: DatesOption = "",
+    sheet: SheetOption = "",
     database: DatabaseOption = "",
     query: QueryOption = "",
     key: KeyColumnOption = "",
@@ -87,8 +89,9 @@ def new_source(
 
     Record path, columns, types, key, paging, encoding, and how dates and numbers are written
     are guesses: review the contract before you run it. It loads every record of the response,
-    or it is not written. What cannot be guessed is asked for. The URL may be that of an OpenAPI
-    document, a dataset in CKAN, or an ArcGIS service. With `--file` alone, fill in the URL
+    or it is not written. What cannot be guessed is asked for. A response may be JSON, CSV, XML,
+    a workbook or Parquet, and the URL may be that of an OpenAPI document, a dataset in CKAN, or an
+    ArcGIS service. With `--file` alone, fill in the URL
     yourself; the sandbox replays that response. Placeholders are kept in the contract.
 
     Examples:
@@ -118,7 +121,7 @@ def new_source(
         return
     from include.jobs.author import new_source as job
 
-    options = job.Options(records, choice, _values(parameter), dates, ask)
+    options = job.Options(records, choice, _values(parameter), dates, sheet, ask)
     print_drafted(
         job.new_source(
             name, url=url, file=file, period=period, asked=asked, council=council, options=options

@@ -49,6 +49,7 @@ class Options:
     choice: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     dates: str = ""
+    sheet: str = ""
     ask: Ask = refuse
 
 
@@ -87,7 +88,7 @@ def new_source(
     found = _Finding(settings, options, named or latest_period(period), council)
     content, described = found.read(url, file)
     address = Address.parse(public(described.url, settings) if described.url else PLACE)
-    sample = read_sample(content, options.records)
+    sample = read_sample(content, options.records, options.sheet, options.ask)
     fields, remarks = contract_fields(name, sample, address, period, named, described, options)
     contract = validated(fields, Contract, f"new-source: {path}")
     files = write_draft(contract, fields, path, HEADING, sync)
