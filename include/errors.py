@@ -19,7 +19,9 @@ class PipelineError(Exception):
     """Base class: catch this to catch anything the pipeline raises itself."""
 
     def __init__(self, *arguments: object) -> None:
-        super().__init__(*(printable(_short(redacted(a))) if isinstance(a, str) else a for a in arguments))
+        super().__init__(
+            *(printable(_short(redacted(a))) if isinstance(a, str) else a for a in arguments)
+        )
 
 
 def _short(text: str) -> str:

@@ -16,9 +16,7 @@ def is_accepted(content_type: str, accept: str) -> bool:
     kind = _plain(content_type)
     if not accept.strip() or kind in _UNKNOWN:
         return True
-    return any(
-        _covers(_plain(item), kind) for item in accept.split(",") if not _is_refused(item)
-    )
+    return any(_covers(_plain(item), kind) for item in accept.split(",") if not _is_refused(item))
 
 
 def _plain(text: str) -> str:

@@ -95,7 +95,9 @@ def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]
     if status in (requests.codes.ok, requests.codes.partial_content):
         return
     if status == requests.codes.accepted:
-        raise AnswerNotReady(f"{told}: the answer is being prepared.", bounded_pause(told, response))
+        raise AnswerNotReady(
+            f"{told}: the answer is being prepared.", bounded_pause(told, response)
+        )
     if status == requests.codes.too_many_requests:
         said = _beginning(response) if fail_at_once else ""
         text = next((text for text in fail_at_once if text in said), None)

@@ -33,7 +33,9 @@ class SentRequest(BaseModel):
         """The URL without its query, which could contain a key."""
         return self.url.partition("?")[0]
 
-    def with_parameters(self, added: Mapping[str, str | int], *, in_body: bool = False) -> SentRequest:
+    def with_parameters(
+        self, added: Mapping[str, str | int], *, in_body: bool = False
+    ) -> SentRequest:
         """The same request with these parameters in its query, or in its form or JSON body.
 
         In JSON, names are paths, and numbers stay numbers.

@@ -99,7 +99,9 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
         Request("rds:DeleteDBInstance", arn("rds", f"db:wandle-{env}")),
     ]
     found: dict[str, tuple[list[Request], list[Request]]] = {}
-    of_sources = {name: secret("GetSecretValue", f"wandle/{env}/sources/{name}") for name in SECRETS}
+    of_sources = {
+        name: secret("GetSecretValue", f"wandle/{env}/sources/{name}") for name in SECRETS
+    }
     never += [secret("GetSecretValue", f"wandle/{env}/sources/another")]
     for source, parents in PARENTS.items():
         own = f"landing/{source}/kingston/2026-01/x/manifest.json"

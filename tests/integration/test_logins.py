@@ -139,7 +139,9 @@ def test_a_secret_that_is_rotated_while_paging_is_read_again(fetch, api, kind):
 
 
 def test_a_secret_that_is_revoked_while_paging_fails_and_names_it(fetch, api):
-    api.said["/gauges"] = lambda asked: api.accepts.clear() if asked.query["offset"] == ["4"] else None
+    api.said["/gauges"] = lambda asked: (
+        api.accepts.clear() if asked.query["offset"] == ["4"] else None
+    )
 
     with pytest.raises(SourceRejected, match=r"2017-05#3: HTTP 401 .*secret `gauges_key`, sent as"):
         fetch(AUTH["api_key"])
@@ -270,7 +272,9 @@ def test_a_slow_token_endpoint_is_given_up(fetch, api):
 def test_a_redirect_of_the_token_endpoint_is_not_followed(fetch, api, status):
     api.said["/token"] = RedirectResponse(f"{api.url}/elsewhere?x=1", status)
 
-    with pytest.raises(SourceRejected, match=rf"redirects to {api.url}/elsewhere: the secret is no"):
+    with pytest.raises(
+        SourceRejected, match=rf"redirects to {api.url}/elsewhere: the secret is no"
+    ):
         fetch(AUTH["oauth2"])
 
     assert api.paths() == ["/token"]
@@ -358,7 +362,10 @@ def test_a_login_of_a_person_in_netrc_is_not_sent(api, fetch, monkeypatch, tmp_p
 
 
 def test_headers_a_json_body_and_repeated_parameters_arrive_as_the_contract_says(fetch, api):
-    body = {"area": {"lat": "{council.latitude}", "as_text": "{council.latitude:.1f}"}, "n": [1, "x"]}
+    body = {
+        "area": {"lat": "{council.latitude}", "as_text": "{council.latitude:.1f}"},
+        "n": [1, "x"],
+    }
     request = {
         "method": "POST",
         "path": "/gauges",

@@ -21,7 +21,6 @@ from include.jobs.pipeline.parents import ParentLandings
 from include.landing.manifest import Manifest, Outcome
 from include.landing.write import Draft
 from include.settings import Settings
-from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Extract
 from include.sources.model import Contract, contracts, rate_for
 from include.sources.page import StatusAnswer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -97,8 +97,10 @@ def _without_gaps(periods: Iterable[Period]) -> list[tuple[Period, ...]]:
     return found
 
 
-def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
-    """The named sources and their parents, or all; parents before children.
+def asked_of_sources(
+    window: Window, sources: list[str] | None, left_out: Container[str] = ()
+) -> list[Asked]:
+    """The named sources and their parents, or all but those left out; parents before children.
 
     When replaying recorded months, all means the sources of that API. Raises
     `UnknownName` for an unknown source.
@@ -118,7 +120,7 @@ def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
         if window.replayed and _host(contract) == window.replayed
     ]
     for name in sources or of_replayed or known:
-        if sources or not needed(name, known) & broken_contracts().keys():
+        if sources or not (name in left_out or needed(name, known) & broken_contracts().keys()):
             add(name)
     return list(wanted.values())
 

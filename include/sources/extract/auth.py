@@ -133,9 +133,14 @@ class Auth(Definition):
         for name in request.query:
             if name == self.parameter:
                 raise WrongField("`auth` sends this parameter", *place, "request", "query", name)
-        if paging and self.parameter and self.parameter in (
-            paging.parameter,
-            paging.size_parameter,
+        if (
+            paging
+            and self.parameter
+            and self.parameter
+            in (
+                paging.parameter,
+                paging.size_parameter,
+            )
         ):
             raise WrongField(f"`auth` sends the parameter {self.parameter!r}", *place, "paging")
         for field in ("not_published", "empty", "too_large", "unknown_ward"):
