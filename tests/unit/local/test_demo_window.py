@@ -15,6 +15,7 @@ from include.local.demo.window import (
     asked_of_sources,
     choose_window,
 )
+from include.local.source_secrets import lacking_secrets
 from include.settings import Settings
 from include.sources.model import contracts
 from include.sources.partition import Period
