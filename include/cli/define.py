@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from include.cli.terminal import JsonOption, settings_for
-from include.errors import PermanentError
+from include.cli.terminal import JsonOption, UrlOption, ask, print_drafted, settings_for
+from include.definitions import raise_for_broken
+from include.errors import PermanentError, WrongDefinition
 from include.local.status import PlatformStopped, refuse_stopped
 from include.settings import Settings
-from include.sources.model import Contract, require_every_contract
+from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
 from include.sources.partition import Grain
 from include.terminal import counted, print_json, say
@@ -25,14 +26,7 @@ commands = typer.Typer()
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and underscores.")
 ]
-UrlOption = Annotated[
-    str,
-    typer.Option(
-        "--url",
-        help="URL of one API request, with its query string. May have placeholders, such as "
-        "{council.gss_code} and {period:%Y-%m-%d}.",
-    ),
-]
+DateOrder = Literal["", "day-first", "month-first"]
 ForCouncilOption = Annotated[
     str,
     typer.Option("--for-council", help="Fill in the URL's placeholders for it. Default: any."),
@@ -52,23 +46,58 @@ def new_source(
     url: UrlOption = "",
     file: Annotated[
         Path | None,
-        typer.Option("--file", help="A saved API response.", exists=True, dir_okay=False),
+        typer.Option(
+            "--file", help="A saved response, or an OpenAPI document.", exists=True, dir_okay=False
+        ),
     ] = None,
     period: Annotated[
-        Grain, typer.Option("--partition-by", help="What a partition holds: a day or a month.")
+        Grain, typer.Option("--partition-by", help="What a partition holds.")
     ] = "day",
     council: ForCouncilOption = "",
     asked: ForPeriodOption = "",
     records: Annotated[
         str, typer.Option("--records", help="Path to the records: `result.records`.")
     ] = "",
+    choice: Annotated[
+        str,
+        typer.Option("--choose", help="The operation, layer or resource, if there are several."),
+    ] = "",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter",
+            help="NAME=VALUE of a parameter that an OpenAPI document requires; may have "
+            "placeholders. Repeatable.",
+        ),
+    ] = None,
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database", metavar="CONNECTION", help="A database instead of an API; with --query."
+        ),
+    ] = "",
+    query: Annotated[
+        str,
+        typer.Option(
+            "--query",
+            help="A select; may bind %(period_start)s, %(period_end)s and %(council)s.",
+        ),
+    ] = "",
+    key: Annotated[
+        str, typer.Option("--key-column", help="The unique column of the query to page by.")
+    ] = "",
+    dates: Annotated[
+        DateOrder, typer.Option("--dates", help="What comes first in dates such as 03/04/2026.")
+    ] = "",
 ) -> None:
-    """Generate a contract and a staging model from one API response.
+    """Generate a contract and a staging model from one response.
 
-    Record path, columns, types, key and paging are guesses: review the contract before you
-    run it. It loads every record of that response, or it is not written. With `--file`
+    Record path, columns, types, key, paging, encoding, and how dates and numbers are written
+    are guesses: review the contract before you run it. It loads every record of that response,
+    or it is not written. What cannot be guessed is asked for. With `--file`
     alone, fill in the URL yourself; the sandbox replays that response. Placeholders are kept
-    in the contract.
+    in the contract. The URL may also be that of an OpenAPI document, a dataset in CKAN, or an
+    ArcGIS service.
 
     Examples:
 
@@ -78,23 +107,63 @@ def new_source(
 
     `wandle new-source air --for-period 2026-11-01
     --url "https://api.example.org/{council.gss_code}/{period:%Y-%m-%d}"`
+
+    `wandle new-source air --url https://api.example.org/openapi.json --choose listSites`
+
+    `wandle new-source trees --url https://maps.example.org/rest/services/Trees/FeatureServer`
+
+    `wandle new-source cases --database case_system --query "select id, kind from crm.cases"`
     """
+    if database or query:
+        _from_database(name, database, query, key, period, asked, council, given=bool(url or file))
+        return
     from include.jobs.author import new_source as job
 
-    drafted = job.new_source(
-        name,
-        url=url,
-        file=file,
-        period=period,
-        asked=asked,
-        council=council,
-        records=records,
+    parameters = dict(_name_and_value(item) for item in parameter or ())
+    options = job.Options(records, choice, parameters, dates, ask)
+    print_drafted(
+        job.new_source(
+            name, url=url, file=file, period=period, asked=asked, council=council, options=options
+        )
     )
-    for path in drafted.files:
-        say(f"Wrote {path}")
-    for remark in drafted.remarks:
-        say(f"Note: {remark}")
-    say(f"Review the contract, then run `wandle migrate && wandle ingest {name} --period ...`.")
+
+
+def _from_database(
+    name: str,
+    database: str,
+    query: str,
+    key: str,
+    period: Grain,
+    asked: str,
+    council: str,
+    *,
+    given: bool,
+) -> None:
+    from include.jobs.author.new_database import new_database_source
+
+    if given or not (database and query):
+        raise PermanentError(
+            "new-source: a database needs --database and --query, and neither --url nor --file."
+        )
+    print_drafted(
+        new_database_source(
+            name,
+            connection=database,
+            query=query,
+            key=key,
+            period=period,
+            asked=asked,
+            council=council,
+            ask=ask,
+        )
+    )
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise PermanentError(f"new-source: --parameter {text}: expected NAME=VALUE.")
+    return name, value
 
 
 @commands.command()
@@ -134,6 +203,10 @@ def new_council(
     say(f"Wrote {written.path} with {len(written.wards)} wards: {', '.join(written.wards)}.")
     for owner, names in written.others.items():
         say(f"Left out {counted(len(names), 'ward')} of {owner}: {', '.join(names)}.")
+    if written.unplaced:
+        say(
+            f"The API has no boundary of {', '.join(written.unplaced)}: add those that are missing."
+        )
     say("Review it: the box may include wards of other neighbouring councils.")
 
 
@@ -153,14 +226,15 @@ def sync(
     """
     from include.jobs.author import sync as job
 
-    found = list(job.stale_files()) if check else job.sync()
+    wrong: list[WrongDefinition] = []
+    found = list(job.stale_files(wrong)) if check else job.sync(wrong)
     for path in found:
         say(f"{('Stale:' if path.exists() else 'Missing:') if check else 'Wrote'} {path}")
     if check and found:
         raise PermanentError(f"sync: {len(found)} files are out of date. Run `wandle sync`.")
-    if not found:
+    if not found and not wrong:
         say("All files are up to date.")
-    require_every_contract("sync")
+    raise_for_broken("sync", [*wrong, *broken_contracts().values()])
 
 
 @commands.command()

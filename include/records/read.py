@@ -12,6 +12,7 @@ from typing import IO, Any
 from include.errors import BeyondLimit
 from include.records import line_body
 from include.records.evidence import Witness
+from include.records.geojson import features, seen_fields
 from include.records.json import body as json_body
 from include.records.json.records import whole
 from include.records.json.stream import around_list, pieces
@@ -23,10 +24,14 @@ from include.records.json.values import (
     records_without_loss,
     without_bom,
     without_loss,
+    written,
 )
+from include.records.parquet.rows import parquet_lines
 from include.records.select import Wanted
+from include.records.spreadsheets.workbook import spreadsheet_lines
 from include.records.unpack import unpack
-from include.sources.formats import Format
+from include.records.xml.records import envelope, xml_lines
+from include.sources.formats import FILES, Format
 from include.sources.limits import VALUE_BYTES, weight
 
 __all__ = [
@@ -35,6 +40,7 @@ __all__ = [
     "Chunk",
     "around_records",
     "count_records",
+    "envelope_body",
     "read_chunks",
     "read_records",
     "record_texts",
@@ -103,6 +109,7 @@ def read_chunks(
     arrays, or with inherited fields, has no bytes in the body: it is written
     as JSON.
     """
+    layout = layout.received_as(content_type)
     wanted = Wanted(layout.select, layout, context or {}) if layout.select else None
     found = unpack(body, size, layout, content_type)
     complete = complete or any(layer.endswith("file") for layer in found.packing)
@@ -110,25 +117,70 @@ def read_chunks(
         lines = line_body.csv_lines(found.body, layout, wanted, complete=complete)
         yield from _chunks_of_lines(lines, found.size)
         return
+    if layout.kind in FILES:
+        read = spreadsheet_lines if layout.kind == "spreadsheet" else parquet_lines
+        lines = _within_limits(read(found.body, layout), layout)
+        yield from _chunks_of_written(lines, None, wanted)
+        return
     witness = Witness(layout.evidence, layout.inherited)
-    if layout.kind == "jsonl":
+    if layout.kind == "xml":
+        lines = _within_limits(xml_lines(found.body, layout), layout)
+        yield from _chunks_of_written(lines, witness, wanted)
+    elif layout.kind == "jsonl":
         lines = line_body.json_lines(found.body, layout, may_be_empty=not layout.evidence.fields)
         yield from _chunks_of_lines(lines, found.size, witness, wanted)
     elif layout.in_place and found.size > min(STREAM_ABOVE_BYTES, layout.limits.record_bytes):
         for records, text, found_in in pieces(found.body, layout):
-            witness.see(records)
-            yield from _chunks_of_json(records, text, found_in, wanted)
+            witness.see(_seen(records, layout))
+            yield from _chunks_of_json(records, text, found_in, wanted, layout)
     else:
         _refuse_large(found.size, layout)
         text = found.body.read()
         if not layout.in_place:
             _refuse_large(weight(text), layout)
         records = whole(text, layout)
-        witness.see(records)
+        witness.see(_seen(records, layout))
         # Before any record is returned: most bodies are read here.
         witness.end()
-        yield from _chunks_of_json(records, text, layout, wanted)
+        yield from _chunks_of_json(records, text, layout, wanted, layout)
     witness.end()
+
+
+def _seen(records: list[Any], layout: Format) -> list[Any]:
+    return seen_fields(records) if layout.kind == "geojson" else records
+
+
+def _within_limits(lines: Iterator[line_body.Line], layout: Format) -> Iterator[line_body.Line]:
+    """The records, as long as none and all of them together are not too large.
+
+    What a file holds once can be repeated in it, or shared by all records.
+    """
+    limits, size = layout.limits, 0
+    for line in lines:
+        length = weight(line[1])
+        size += length
+        if length > limits.record_bytes:
+            what = f"expected records, found one of {length} bytes"
+            raise BeyondLimit(what, "record_bytes", limits.record_bytes)
+        if size > limits.answer_bytes:
+            what = f"the answer holds records of more than {limits.answer_bytes} bytes"
+            raise BeyondLimit(what, "answer_bytes", limits.answer_bytes)
+        yield line
+
+
+def _chunks_of_written(
+    lines: Iterator[line_body.Line], witness: Witness | None, wanted: Wanted | None
+) -> Iterator[Chunk]:
+    """Chunks of records that were written as JSON because the body has other bytes for them."""
+    while some := _few_enough(lines):
+        if witness:
+            witness.see([record for record, _ in some])
+        if wanted:
+            some = [line for line in some if wanted.is_record(line[0])]
+        if some:
+            records, texts = map(list, zip(*some, strict=True))
+            again = partial(_lines_as_sent, records, texts)
+            yield Chunk(records, partial(_at, texts), again, sum(map(len, texts)))
 
 
 def _refuse_large(size: int, layout: Format) -> None:
@@ -202,8 +254,16 @@ def _at(texts: Sequence[bytes], numbers: Collection[int]) -> dict[int, bytes]:
 
 
 def _chunks_of_json(
-    records: list[Any], text: bytes, layout: Format, wanted: Wanted | None
+    parsed_records: list[Any],
+    text: bytes,
+    layout: Format,
+    wanted: Wanted | None,
+    contract: Format,
 ) -> Iterator[Chunk]:
+    """Chunks of the records of a text, which `layout` describes; `contract` is that of the body."""
+    records = parsed_records
+    if contract.kind == "geojson":
+        records = features(parsed_records, contract)
     places: Sequence[int] = range(1, len(records) + 1)
     if wanted:
         places = [place for place in places if wanted.is_record(records[place - 1])]
@@ -212,14 +272,18 @@ def _chunks_of_json(
         whole = len(some) == len(records)
         yield Chunk(
             records if whole else [records[place - 1] for place in some],
-            partial(_in_json, text, layout, records, some),
-            partial(_json_as_sent, text, layout, some),
+            partial(_in_json, text, layout, parsed_records, some),
+            partial(_json_as_sent, text, layout, some, contract),
             len(text) * len(some) // max(1, len(records)),
         )
 
 
-def _json_as_sent(body: bytes, layout: Format, places: Sequence[int]) -> list[Any]:
+def _json_as_sent(
+    body: bytes, layout: Format, places: Sequence[int], contract: Format
+) -> list[Any]:
     records = whole(body, layout.with_numbers_as_sent())
+    if contract.kind == "geojson":
+        records = features(records, contract)
     return records if len(places) == len(records) else [records[place - 1] for place in places]
 
 
@@ -268,14 +332,22 @@ def value_in(body: IO[bytes], size: int, path: str) -> Any:
     return at(parsed(without_bom(body.read())), path)
 
 
+def envelope_body(body: IO[bytes], layout: Format) -> bytes:
+    """What stands around the records of XML, as a body of JSON."""
+    return written(envelope(body, layout))
+
+
 def around_records(body: IO[bytes], size: int, layout: Format) -> Any:
     """What stands around the records of a JSON body; None for lines, and where it is not found.
 
-    Of a large body, the records are left out; of others, they are in it.
+    Of a large body, the records are left out; of others, they are in it. XML
+    is one that `envelope_body` returned.
     """
-    if layout.kind in ("csv", "jsonl"):
+    if not layout.has_envelope:
         return None
     body.seek(0)
+    if layout.kind == "xml":
+        return parsed(body.read())
     if size <= STREAM_ABOVE_BYTES or not layout.in_place:
         return parsed(without_bom(body.read()))
     return around_list(body, size, layout)

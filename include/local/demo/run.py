@@ -12,6 +12,7 @@ from include.councils.model import broken_councils
 from include.definitions import raise_for_broken
 from include.jobs.pipeline.books import ledger_entries, mart_counts, marts_are_behind
 from include.local import platform
+from include.local.demo.inbox import fill_inboxes
 from include.local.demo.runs import POLL_SECONDS, DemoFailed, ingest_all, why
 from include.local.demo.window import Asked, Window, asked_of_sources, choose_window
 from include.local.lock import hold
@@ -47,7 +48,7 @@ def demo(
     with hold(settings.home, "demo"):
         window = choose_window(settings, councils, first, last, began.date())
         lacking = {} if sources else lacking_secrets(settings)
-        asked = asked_of_sources(window, sources, lacking)
+        asked = asked_of_sources(window, sources, lacking, live=settings.live)
         report = note if as_json else say
         for name, secret in lacking.items():
             report(f"{name}: left out. Set its secret: `wandle secrets set {secret}`")
@@ -77,6 +78,8 @@ def run(
     api.wait_for_dags(names, DAGS_SECONDS)
     for name in names:
         api.unpause(name)
+    if not settings.live:
+        fill_inboxes(settings, asked)
     note(f"Running the main job through Airflow: {_told(window, asked)}")
     with _progress() as progress:
         ingest_all(api, asked, progress)

@@ -37,7 +37,7 @@ def known(
     replaces: str | None = None,
 ) -> Known:
     """A landing of so many days ago."""
-    where = Partition(source, "kingston", Period.parse(period, "month"))
+    where = Partition(source, "kingston", Period.read(period))
     landing_id = new_landing_id("run", NOW - timedelta(days=days_ago))
     stored = Stored(where, landing_id, outcome is not None, 2, 100)
     return Known(stored, outcome, tuple(parents), replaces)
@@ -152,6 +152,14 @@ def test_personal_data_are_kept_to_the_last_day_of_their_limit():
     assert not PERSONAL.is_past_limit(august, (august.last_day + timedelta(days=40)))
     assert PERSONAL.is_past_limit(august, (august.last_day + timedelta(days=41)))
     assert not CONTRACTS["gauges"].is_past_limit(august, NOW.date())
+
+
+def test_personal_data_of_all_there_is_are_as_old_as_their_newest_fetch():
+    fetched = [known(days, source="people", period="all") for days in (90, 39)]
+    forgotten = [known(days, source="people", period="all") for days in (90, 41)]
+
+    assert going(*fetched) == ["superseded", None]
+    assert going(*forgotten) == ["expired", "expired"]
 
 
 @st.composite

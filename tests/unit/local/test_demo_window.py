@@ -179,7 +179,9 @@ def test_months_without_a_gap_are_one_request(asked):
     assert found == (("kingston", "sutton"), ["2026-07", "2026-08", "2026-09"])
 
 
-def test_a_live_source_whose_secret_is_not_set_is_left_out_unless_it_is_named(monkeypatch, tmp_path):
+def test_a_live_source_whose_secret_is_not_set_is_left_out_unless_it_is_named(
+    monkeypatch, tmp_path
+):
     settings = Settings(_env_file=None, WANDLE_HOME=tmp_path, WANDLE_LIVE="1")
     lacking = lacking_secrets(settings)
     window = Window(("sutton",), Period.parse("2026-07", "month"), Period.parse("2026-07", "month"),
