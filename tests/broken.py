@@ -119,19 +119,25 @@ OF_CONTRACTS = WAYS | {
         lambda text: _in_columns(text, r"^  - name: \w+$", "  - name: xmin"), "columns.0.name"
     ),
     "a column that comes twice": Way(
-        lambda text: f"{text.partition(_COLUMNS)[0]}{_COLUMNS}{_TWICE}{text.partition(_COLUMNS)[2]}",
+        lambda text: (
+            f"{text.partition(_COLUMNS)[0]}{_COLUMNS}{_TWICE}{text.partition(_COLUMNS)[2]}"
+        ),
         "columns.1.name",
     ),
     "a pattern of another language": Way(
         lambda text: _in_columns(text, "^    type: text$", '    type: text\n    pattern: "(?=a)b"')
     ),
     "an earlier name that another column has": Way(
-        lambda text: f"{text.partition(_COLUMNS)[0]}{_COLUMNS}{_BEFORE}{text.partition(_COLUMNS)[2]}",
+        lambda text: (
+            f"{text.partition(_COLUMNS)[0]}{_COLUMNS}{_BEFORE}{text.partition(_COLUMNS)[2]}"
+        ),
         "columns.0.renamed_from",
     ),
     "a parent that nobody has": Way(
-        lambda text: _without(text, "^extract:$", "extract:\n  parents: {p: {source: nobody}}")
-        if "\n  parents:" not in text
-        else _without(text, r"source: \w+", "source: nobody"),
+        lambda text: (
+            _without(text, "^extract:$", "extract:\n  parents: {p: {source: nobody}}")
+            if "\n  parents:" not in text
+            else _without(text, r"source: \w+", "source: nobody")
+        ),
     ),
 }

@@ -136,7 +136,9 @@ def new_council(
     for owner, names in written.others.items():
         say(f"Left out {counted(len(names), 'ward')} of {owner}: {', '.join(names)}.")
     if written.unplaced:
-        say(f"The API has no boundary of {', '.join(written.unplaced)}: add those that are missing.")
+        say(
+            f"The API has no boundary of {', '.join(written.unplaced)}: add those that are missing."
+        )
     say("Review it: the box may include wards of other neighbouring councils.")
 
 

@@ -22,7 +22,11 @@ def show(found: Explained) -> None:
             say(f"           {records} raw rows of landing {landing_id}")
     for number, origin in enumerate([*found.origins, *found.dimensions], start=1):
         say("")
-        which = f"joined with {origin.dimension}," if origin.dimension else f"{number} of {found.found} "
+        which = (
+            f"joined with {origin.dimension},"
+            if origin.dimension
+            else f"{number} of {found.found} "
+        )
         say(f"{which} raw.{origin.partition}")
         for label, text in _facts(origin):
             say(f"{label:<11}{text}")

@@ -39,9 +39,7 @@ def known_rules_hash(contract: Contract, settings: Settings) -> str | None:
     return rules_hash_of(contract, settings)
 
 
-def loaded_by_older_rules(
-    dsn: str, settings: Settings, but: Collection[str] = ()
-) -> list[str]:
+def loaded_by_older_rules(dsn: str, settings: Settings, but: Collection[str] = ()) -> list[str]:
     """For each source with such partitions, how many there are and how to reload them.
 
     Sources in `but` are left out, as their tables take no load before they are rebuilt.

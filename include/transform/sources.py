@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,9 @@ def staging_model(contract: Contract) -> Path | None:
         try:
             path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise WrongDefinition(f"{path}: not UTF-8: {error.reason}. Save it as UTF-8.") from error
+            raise WrongDefinition(
+                f"{path}: not UTF-8: {error.reason}. Save it as UTF-8."
+            ) from error
         return path
     return None
 

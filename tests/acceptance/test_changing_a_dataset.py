@@ -56,7 +56,7 @@ class Watch:
         assert all(count for count, _ in self.others.values()), self.others
 
     def __call__(self, done: str) -> None:
-        """Raise `AssertionError` if a mart is wrong, another dataset changed, or nothing is said."""
+        """Raise `AssertionError` if the mart is wrong, or anything else changed unsaid."""
         self.steps.append(done)
         found = self._person.run("verify", "--deep", "--json")
         differences = json.loads(found.stdout)["differences"]
@@ -65,7 +65,9 @@ class Watch:
             assert "`wandle " in difference["next"], difference
         assert self._others() == self.others
         built, landed = self.mart(), self.landed()
-        wrong = {key: (row, landed.get(key)) for key, row in built.items() if row != landed.get(key)}
+        wrong = {
+            key: (row, landed.get(key)) for key, row in built.items() if row != landed.get(key)
+        }
         assert wrong == {}, f"after\n{done}"
         if "wandle transform" in done or "--yes" in done:
             assert built == (landed if self.is_built() else {}), f"after\n{done}"
@@ -99,7 +101,7 @@ class Watch:
         """The rows of the other datasets, without those of the new council."""
         return {
             name: self._person.rows(
-                "select count(*), coalesce(md5(string_agg(row::text, '' order by row::text)), '') "  # noqa: S608
+                "select count(*), coalesce(md5(string_agg(row::text, '' order by row::text)), '') "
                 f"from raw.{name} as row where _council not like 'merton%'"
             )[0]
             for name in OTHERS
@@ -149,7 +151,9 @@ def run_of_transform_after(person: Newcomer, began: datetime) -> str:
 
     def newer() -> list[str]:
         runs = api.listed("/dags/transform/dagRuns", "dag_runs")
-        return [run["dag_run_id"] for run in runs if datetime.fromisoformat(run["queued_at"]) > began]
+        return [
+            run["dag_run_id"] for run in runs if datetime.fromisoformat(run["queued_at"]) > began
+        ]
 
     eventually(lambda: bool(newer()), True)
     return finished(api, "transform", newer()[0], 300)

@@ -148,7 +148,9 @@ def test_a_broken_contract_is_one_difference(tmp_path):
 def test_a_council_that_was_copied_is_named(tmp_path):
     with copied(tmp_path) as copy:
         text = copy.path("sutton").read_text()
-        copy.write(copy.councils / "sutton_lb.yaml", text.replace("name: sutton", "name: sutton_lb"))
+        copy.write(
+            copy.councils / "sutton_lb.yaml", text.replace("name: sutton", "name: sutton_lb")
+        )
 
         (said,) = validate("").differences
 

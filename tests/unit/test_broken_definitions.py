@@ -156,7 +156,9 @@ def test_a_name_that_would_be_taken_in_the_database_is_refused(copy, name):
 
 def test_more_columns_than_a_table_can_have_are_refused(copy):
     path = copy.path("weather_hourly")
-    more = "".join(f"  - {{name: c{number}, type: text, description: C.}}\n" for number in range(1000))
+    more = "".join(
+        f"  - {{name: c{number}, type: text, description: C.}}\n" for number in range(1000)
+    )
 
     copy.write(path, path.read_text().replace("\ncolumns:\n", f"\ncolumns:\n{more}"))
 
@@ -173,6 +175,13 @@ def test_a_broken_definition_is_named_by_whoever_asks_for_it(copy):
         councils.council(COUNCILS[0])
     with pytest.raises(UnknownName):
         sources.contract("nobody")
+
+
+def test_a_source_that_is_switched_off_is_not_called_unknown():
+    off = next(name for name in CONTRACTS if name not in sources.contracts())
+
+    with pytest.raises(UnknownName, match=f"{off} is switched off: include/sources/{off}.yaml"):
+        sources.contract(off)
 
 
 def test_a_source_whose_parent_is_broken_keeps_its_dag(copy):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from include.jobs.author.schemas import schemas
 from include.errors import WrongDefinition
+from include.jobs.author.schemas import schemas
 from include.sources.model import Contract, broken_contracts, contracts, every_contract, read_again
 from include.transform.descriptions import synced_description
 from include.transform.sources import PATH, render, staging_model, synced_model, tables_of

@@ -282,5 +282,7 @@ def test_two_contracts_do_not_share_a_staging_model(by_hand, monkeypatch):
     both = {name: contract(column("id"), name=name) for name in ("air", "air_air")}
     monkeypatch.setattr(sync, "every_contract", cache(lambda: both))
 
-    with pytest.raises(WrongDefinition, match=r"air_air: its staging model would be .*stg_air__air"):
+    with pytest.raises(
+        WrongDefinition, match=r"air_air: its staging model would be .*stg_air__air"
+    ):
         sync.made_files()
