@@ -24,7 +24,7 @@ LINEAGE = ("council", "landing_id", "record_no")
 
 _UNSAID = (
     "it is joined with {0}, which it does not say. Add to the model: `config: {{meta: "
-    "{{dimensions: [{{model: {0}, where: <SQL over its columns and those of the row, mart.council>}}]}}}}`"
+    "{{dimensions: [{{model: {0}, where: <SQL over its columns and the row's, mart.council>}}]}}}}`"
 )
 _REF = re.compile(r"""\bref\(\s*['"](\w+)['"]\s*\)""")
 _SOURCE = re.compile(r"""\bsource\(\s*['"]raw['"]\s*,\s*['"](\w+)['"]\s*\)""")

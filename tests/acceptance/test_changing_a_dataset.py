@@ -41,7 +41,7 @@ OTHERS = {
     "weather_hourly": ("--period", "2026-11-10"),
 }
 
-pytestmark = [pytest.mark.timeout(1_500), pytest.mark.platform]
+pytestmark = [pytest.mark.timeout(3_600), pytest.mark.platform]
 
 Mart = dict[tuple[str, date, str], tuple[int, Decimal]]
 

@@ -81,7 +81,7 @@ def _dependent_contracts(source: str) -> Iterator[str]:
             )
     for name in broken_contracts():
         file = source_model.FOLDER / f"{name}.yaml"
-        if name != source and re.search(rf"\bsource:.*\b{source}\b", _text(file)):
+        if name != source and re.search(rf"\bsource:.*\b{re.escape(source)}\b", _text(file)):
             yield f"{shown(file)} is broken, and names {source}. Correct or remove it first."
     if source in every_contract() and len(every_contract()) == 1:
         yield f"{source} is the only contract, and Wandle needs one."
