@@ -312,6 +312,11 @@ def contract(name: str) -> Contract:
         return contracts()[name]
     if name in broken_contracts():
         raise WrongDefinition(str(broken_contracts()[name]))
+    if name in every_contract():
+        raise UnknownName(
+            f"{name} is switched off: include/sources/{name}.yaml has `enabled: false`. "
+            "Set it to true, then run `wandle sync` and `wandle migrate`."
+        )
     raise UnknownName(
         f"unknown source {name!r}. Known: {', '.join(contracts())}."
         f"{did_you_mean(name, contracts())} "
