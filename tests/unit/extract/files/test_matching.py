@@ -1,4 +1,4 @@
-"""To which partition a file belongs, by its name alone: any council, any period, any hostile name."""
+"""To which partition a file belongs: any council, any period, any hostile name."""
 
 from __future__ import annotations
 
