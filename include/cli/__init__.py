@@ -13,7 +13,19 @@ from typing import Annotated
 
 import typer
 
-from include.cli import define, evidence, files, keep, look, platform, remove, secrets, steps
+from include.cli import (
+    define,
+    draft,
+    evidence,
+    files,
+    keep,
+    look,
+    platform,
+    remove,
+    secrets,
+    standard,
+    steps,
+)
 from include.disk import full_message, is_full
 from include.errors import PipelineError
 from include.settings import Settings
@@ -38,7 +50,9 @@ GROUPS = (
     ("Inspect", evidence.commands),
     ("Retention and erasure", keep.commands),
     ("Retention and erasure", remove.commands),
+    ("Sources and councils", draft.commands),
     ("Sources and councils", define.commands),
+    ("Sources and councils", standard.commands),
     ("Sources and councils", secrets.commands),
 )
 for _title, _commands in GROUPS:
