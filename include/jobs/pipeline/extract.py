@@ -181,6 +181,7 @@ def _pages(
                 contract,
                 lake=access.lake,
                 source_dsn=access.source_dsn,
+                secret_of=access.secret_of,
                 rate_shared_in=access.rate_shared_in,
             ),
             today=access.now,
