@@ -11,7 +11,7 @@ def origin(contract: Contract) -> str:
     """Where the data come from."""
     if isinstance(contract.extract, LandingExtract):
         return f"landings of {contract.extract.source}"
-    return "API" if contract.extract.kind == "http" else "database"
+    return "API" if contract.extract.kind == "http" else contract.extract.kind
 
 
 def documentation(contract: Contract) -> str:

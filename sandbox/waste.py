@@ -95,6 +95,8 @@ def _collection(authority: str, day: date, number: int, seed: int) -> dict[str, 
         "completedAt": None
         if share(*key, "open") < 0.02
         else f"{day.isoformat()}T{13 + number % 3}:{digest(*key, 'minute') % 60:02}:00Z",
-        "vehicle": {"registration": f"SB{digest(*key, 'van') % 90 + 10} WST", "electric": number == 0},
+        "vehicle": {
+            "registration": f"SB{digest(*key, 'van') % 90 + 10} WST",
+            "electric": number == 0,
+        },
     }
-

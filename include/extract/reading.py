@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection
 from dataclasses import replace
 from typing import IO, Any
@@ -14,7 +15,7 @@ from include.extract.media_types import is_accepted
 from include.extract.paging import Pager
 from include.extract.signals import Signals, sign_of_more, sign_of_part, undeclared_total
 from include.records.diagnose import diagnose
-from include.records.read import BodyCutShort, around_records, read_records
+from include.records.read import BodyCutShort, around_records, envelope_body, read_records
 from include.records.unpack import unpack
 from include.sources.formats import Format
 from include.sources.page import PageFacts, SentRequest
@@ -99,9 +100,12 @@ class Reading:
 
     def _plain(self, answer: Answer, said: str) -> Answer:
         """The answer with its body as records are read from it."""
-        if not self._pager.pages and self._layout.kind in ("csv", "jsonl"):
+        if not self._pager.pages and not self._layout.has_envelope:
             return answer
         plain = unpack(answer.body, answer.size, self._layout, said)
+        if self._layout.kind == "xml":
+            around = envelope_body(plain.body, self._layout)
+            return replace(answer, body=io.BytesIO(around), size=len(around))
         return replace(answer, body=plain.body, size=plain.size)
 
     def _refuse_parts(self, answer: Answer) -> None:

@@ -50,11 +50,13 @@ class Column(Definition):
         "is different, put it in `path`.",
     )
     type: str = Field(
-        description="text, integer, numeric(p,s), double, boolean, date, timestamptz, jsonb. A "
-        "number that the type cannot hold exactly breaks the rule `type`; a double accepts any "
-        "number whose digits it preserves."
+        json_schema_extra={"anyOf": [{"enum": [*TYPES]}, {"pattern": f"^{NUMERIC.pattern}$"}]},
+        examples=["numeric(10,2)"],
+        description="A number that the type cannot hold exactly breaks the rule `type`; "
+        "numeric(p,s) has p digits, s of them after the point; a double accepts any number whose "
+        "digits it preserves.",
     )
-    description: Text = Field(min_length=1)
+    description: Text = Field(min_length=1, description="What it means, with its unit.")
     path: str = Field(
         default="",
         description="Dotted path in the record, `\\.` for a dot within a name; the column's "
@@ -74,12 +76,16 @@ class Column(Definition):
         description="Whether a file's header may lack the field. Otherwise such a file is "
         "rejected.",
     )
-    allowed: tuple[Scalar, ...] = Field(default=(), description="The permitted values.")
+    allowed: tuple[Scalar, ...] = Field(
+        default=(),
+        examples=[["burglary", "robbery"], [1, 2], [True], ["2026-01-31"], ["2026-01-31T09:00Z"]],
+        description="The permitted values.",
+    )
     pattern: str = Field(
         default="", description="Regular expression that the whole text must match."
     )
-    minimum: int | float | None = None
-    maximum: int | float | None = None
+    minimum: int | float | None = Field(default=None, description="The least permitted number.")
+    maximum: int | float | None = Field(default=None, description="The largest permitted number.")
     null_values: tuple[Scalar, ...] = Field(
         default=(), description="Values that mean null: 32768.47, -32.767, 'n/a'."
     )
@@ -127,7 +133,9 @@ class Column(Definition):
         default=(), description="Texts that mean false, beside `false`: `['N', 'no']`."
     )
     zone: str = Field(
-        default="", description="The time zone of a timestamptz whose text has none: Europe/London."
+        default="",
+        examples=["Europe/London"],
+        description="The time zone of a timestamptz whose text has none.",
     )
     accept_numbers: bool = Field(
         default=False,

@@ -9,8 +9,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from include.definitions import WrongField
-from include.sources import landing_rules, period_rules
 from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Archive, Extract, Way
 from include.sources.extract.landing import LandingExtract
 from include.sources.extract.templates import (
@@ -20,34 +20,62 @@ from include.sources.extract.templates import (
     is_council_value,
     placeholders,
 )
+from include.sources.file_rules import check_dated_selection, check_files
 from include.sources.formats import Format
 from include.sources.paths import parts
+from include.sources.rules import landings, periods
 
 if TYPE_CHECKING:
     from include.sources.model import Contract
 
-_IN_CSV = r"the rows of a CSV have no fields within fields; write a dot within a name as `\.`"
+# PostgreSQL's limit is 1,600, also counting columns that were dropped.
+MOST_COLUMNS = 1000
+# What is called so beside the raw tables, which have the names of contracts.
+TAKEN_ENDINGS = {
+    "_partition": "the index of a raw table",
+    "__new": "a raw table while it is rebuilt",
+}
+_IN_CSV = (
+    r"the rows of a CSV or sheet have no fields within fields; write a dot within a name as `\.`"
+)
 
 
 def check(contract: Contract) -> None:
     """Raise `WrongField` for a field that contradicts another one of the contract."""
+    _check_name(contract.name)
     _check_columns(contract)
     _check_retention(contract)
-    period_rules.check(contract)
+    periods.check(contract)
     if isinstance(contract.extract, LandingExtract):
-        landing_rules.check(contract, contract.extract)
+        landings.check(contract, contract.extract)
         return
     if not contract.schedule:
         raise WrongField("Field required", "schedule")
     if isinstance(contract.extract, DatabaseExtract):
         _check_database(contract, contract.extract)
         return
+    check_dated_selection(contract)
+    if isinstance(contract.extract, FilesExtract):
+        check_files(contract, contract.extract)
+        return
     _check_archive(contract, contract.extract)
     for name in contract.extract.ways:
         _Request(contract, contract.extract, name).check()
 
 
+def _check_name(name: str) -> None:
+    for ending, what in TAKEN_ENDINGS.items():
+        if name.endswith(ending):
+            raise WrongField(f"{name!r} ends with {ending}, as does {what}", "name")
+
+
 def _check_columns(contract: Contract) -> None:
+    if len(contract.columns) > MOST_COLUMNS:
+        raise WrongField(
+            f"expected at most {MOST_COLUMNS} columns, as PostgreSQL has no room for many more, "
+            f"found {len(contract.columns)}. Read objects as `jsonb`",
+            "columns",
+        )
     names = [column.name for column in contract.columns]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -62,6 +90,8 @@ def _check_columns(contract: Contract) -> None:
                 *("columns", place, "renamed_from"),
             )
     for place, name in enumerate(contract.key):
+        if name in contract.key[:place]:
+            raise WrongField(f"`key` names {name!r} twice", "key", place)
         if name not in names:
             raise WrongField(f"`key` names {name!r}; columns: {', '.join(names)}", "key", place)
         if contract.column(name).personal == "drop":
@@ -219,7 +249,7 @@ class _Request:
 
     def _check_paging(self) -> None:
         paging, kind = self._way.paging, self._layout.kind
-        if paging is None or kind not in ("csv", "jsonl"):
+        if paging is None or self._layout.has_envelope:
             return
         for field in ("total", "more", "next"):
             if getattr(paging, field) not in ("", "header"):
@@ -229,8 +259,8 @@ class _Request:
                 )
 
     def _check_fields(self) -> None:
-        """The rows of a CSV have no fields within fields."""
-        if self._layout.kind != "csv":
+        """The rows of CSV and sheets have no fields within fields."""
+        if not self._layout.is_table:
             return
         for number, column in enumerate(self._contract.columns_of(self._name)):
             if len(column.record_path) > 1 and not column.optional:
@@ -272,7 +302,7 @@ def check_parents(
                 *(*place, "source"),
             )
         if isinstance(contract.extract, LandingExtract):
-            landing_rules.check_parent(contract, contract.extract, source)
+            landings.check_parent(contract, contract.extract, source)
         columns = {column.name for column in source.columns}
         asked = {*parent.compared, *placeholders(parent.each), *_columns_asked(contract, label)}
         for column in sorted(asked - columns):

@@ -55,7 +55,9 @@ class Tokens:
 
     async def endpoint(self, request: Request) -> Response:
         """The token endpoint."""
-        fields = {name: found[0] for name, found in parse_qs((await request.body()).decode()).items()}
+        fields = {
+            name: found[0] for name, found in parse_qs((await request.body()).decode()).items()
+        }
         if fields.get("grant_type") != "client_credentials":
             return JSONResponse({"error": "unsupported_grant_type"}, 400)
         if self._sent(request, fields) != self._client:

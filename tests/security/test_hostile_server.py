@@ -28,6 +28,7 @@ from tests.security.hostile import (
     endless,
     fetch,
     hostile,
+    layout_of,
     nested,
     packed,
     records,
@@ -72,7 +73,8 @@ def test_records_within_the_limits_are_fetched(kind):
 def test_a_huge_record_is_refused(kind):
     body = records(kind, HUGE)
     asked = source(kind)
-    field = "record_bytes" if asked.layout().in_place else "whole_bytes"
+    as_a_whole = kind in ("columnar", "rows")
+    field = "whole_bytes" if as_a_whole else "record_bytes"
 
     with hostile(lambda path, send: send(whole(body))) as server:
         refused(asked, server, field)
@@ -85,7 +87,7 @@ def test_a_huge_record_is_refused(kind):
 def test_a_landing_with_a_huge_record_is_refused_and_loads_with_a_larger_limit(kind, pattern):
     body = records(kind, HUGE)
     columns = column("id", "integer"), column("note", **({"pattern": pattern} if pattern else {}))
-    layout, checks = {"kind": kind}, {"max_quarantined_share": 1}
+    layout, checks = layout_of(kind), {"max_quarantined_share": 1}
     small = {"record_bytes": MIB, "whole_bytes": MIB}
     asked = contract(*columns, format=layout, limits=small, checks=checks)
 

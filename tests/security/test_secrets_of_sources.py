@@ -85,7 +85,9 @@ def answers_well(server: LoginServer) -> Callable[[Any], Any]:
 
 
 def _moved(asked: Any) -> Any:
-    return PlainTextResponse("", 302, headers={"Location": f"https://{SECRET}.example.org/{SECRET}"})
+    return PlainTextResponse(
+        "", 302, headers={"Location": f"https://{SECRET}.example.org/{SECRET}"}
+    )
 
 
 API: dict[str, Callable[[LoginServer], Any]] = {
@@ -96,11 +98,15 @@ API: dict[str, Callable[[LoginServer], Any]] = {
     "is not JSON": lambda _: PlainTextResponse(f"<html>{SECRET}"),
     "is JSON of another shape": lambda _: JSONResponse({SECRET: SECRET}),
     "redirects": lambda _: _moved,
-    "redirects here": lambda _: lambda asked: PlainTextResponse(
-        "", 302, headers={"Location": f"/v1/other?token={quote(SECRET)}"}
+    "redirects here": lambda _: (
+        lambda asked: PlainTextResponse(
+            "", 302, headers={"Location": f"/v1/other?token={quote(SECRET)}"}
+        )
     ),
-    "links elsewhere": lambda _: lambda asked: JSONResponse(
-        {"items": [{"id": 1}], "next": f"https://evil.example.org/{SECRET}"}
+    "links elsewhere": lambda _: (
+        lambda asked: JSONResponse(
+            {"items": [{"id": 1}], "next": f"https://evil.example.org/{SECRET}"}
+        )
     ),
     "breaks off": lambda _: PlainTextResponse(SECRET, headers={"Content-Length": "1000"}),
 }
@@ -191,7 +197,7 @@ def server(monkeypatch) -> Iterator[LoginServer]:
 
 
 @pytest.fixture
-def search(wandle, bucket, warehouse, monkeypatch, tmp_path, caplog) -> Iterator[Search]:
+def search(wandle, bucket, warehouse, monkeypatch, tmp_path, caplog) -> Search:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -202,7 +208,7 @@ def search(wandle, bucket, warehouse, monkeypatch, tmp_path, caplog) -> Iterator
         logging.getLogger(noisy).setLevel(logging.WARNING)
     home = Path(os.environ["WANDLE_HOME"])
     home.mkdir()
-    yield Search(bucket, warehouse, [temporary, home])
+    return Search(bucket, warehouse, [temporary, home])
 
 
 @pytest.fixture
@@ -227,8 +233,11 @@ def run(search, server, wandle, monkeypatch, tmp_path, caplog) -> Iterator[Calla
                 search.said += map(str, wandle(*command))
             search.said.append(caplog.text)
             search.said += [json.dumps(vars(record), default=repr) for record in caplog.records]
-            search.said += ["".join(traceback.format_exception(*record.exc_info))
-                            for record in caplog.records if record.exc_info]
+            search.said += [
+                "".join(traceback.format_exception(*record.exc_info))
+                for record in caplog.records
+                if record.exc_info
+            ]
             return "\n".join(search.said)
 
         yield go
@@ -329,7 +338,9 @@ def test_what_http_itself_prints_and_what_requests_keeps_has_no_secret(server, m
         answer = Session().get(f"{server.url}/v1/gauges")
 
     assert server.asked[0].query == {"key": [SECRET]}
-    assert SECRET not in f"{answer.url} {answer.request.headers} {answer.request.url} {credentials!r}"
+    assert (
+        SECRET not in f"{answer.url} {answer.request.headers} {answer.request.url} {credentials!r}"
+    )
     assert http.client.HTTPConnection.debuglevel == 0
     assert isinstance(answer, requests.Response)
 

@@ -98,10 +98,10 @@ def erase(
 
 def _shortened(
     contract: Contract, subject: Subject, partition: Partition
-) -> Callable[[LandedPage, bytes], tuple[bytes, int]]:
-    def shortened(page: LandedPage, body: bytes) -> tuple[bytes, int]:
+) -> Callable[[LandedPage, bytes], tuple[bytes, int, str]]:
+    def shortened(page: LandedPage, body: bytes) -> tuple[bytes, int, str]:
         found = cut(contract, subject, partition, page, body)
-        return found.body, found.left
+        return found.body, found.left, found.content_type
 
     return shortened
 

@@ -137,7 +137,7 @@ class Archive(Way):
 class Extract(Way):
     """How partitions are fetched from an API."""
 
-    kind: Literal["http"] = "http"
+    kind: Literal["http"] = Field(default="http", description="An API.")
     base_url: BaseUrl = Field(
         description="The live API, without a trailing slash: https://, or http:// for a server on "
         "this machine."

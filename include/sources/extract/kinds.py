@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Extract
 from include.sources.extract.landing import LandingExtract
 
@@ -22,6 +23,7 @@ def _kind_of(extract: Any) -> str:
 AnyExtract = Annotated[
     Annotated[Extract, Tag("http")]
     | Annotated[DatabaseExtract, Tag("database")]
-    | Annotated[LandingExtract, Tag("landing")],
+    | Annotated[LandingExtract, Tag("landing")]
+    | Annotated[FilesExtract, Tag("files")],
     Discriminator(_kind_of),
 ]

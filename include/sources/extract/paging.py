@@ -38,7 +38,10 @@ class Paging(Definition):
       the answer names no next page. `last_page` changes that.
     """
 
-    kind: Literal["offset", "page", "cursor", "link"]
+    kind: Literal["offset", "page", "cursor", "link"] = Field(
+        description="What names the next page: the number of records so far, the page's number, a "
+        "text in the answer, or an address in the answer or its header."
+    )
     size: int = Field(default=0, ge=0, description="Records of a full page.")
     size_parameter: str = Field(default="", description="The parameter for the page size.")
     parameter: str = Field(

@@ -75,7 +75,6 @@ WRONG_NAMES = [
     (("verify", "police_street_crime", "-p", "May"), "'May' is not a valid month"),
     (("verify", "weather_hourly", "-p", "May"), "'May' is not a valid day"),
     (("verify", "-p", "May"), "'May' is not a valid period. Use 2017-05-31T09"),
-    (("drift", "crimes"), "Did you mean police_street_crime?"),
 ]
 
 
@@ -108,8 +107,8 @@ NEEDS_A_PLATFORM = {
 }
 # They start a platform, are about this machine, or read files alone.
 NEEDS_NONE = {
-    "councils", "demo", "doctor", "down", "env", "new-source", "sandbox", "sources", "status",
-    "sync", "up", "validate",
+    "councils", "demo", "doctor", "down", "env", "export-odcs", "import-odcs", "new-source",
+    "sandbox", "sources", "status", "sync", "up", "validate",
 }  # fmt: skip
 
 
