@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from include.definitions import WrongField
 from include.sources import landing_rules, period_rules
 from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Archive, Extract, Way
 from include.sources.extract.landing import LandingExtract
 from include.sources.extract.templates import (
@@ -20,6 +21,7 @@ from include.sources.extract.templates import (
     is_council_value,
     placeholders,
 )
+from include.sources.file_rules import check_dated_selection, check_files
 from include.sources.formats import Format
 from include.sources.paths import parts
 
@@ -51,6 +53,10 @@ def check(contract: Contract) -> None:
         raise WrongField("Field required", "schedule")
     if isinstance(contract.extract, DatabaseExtract):
         _check_database(contract, contract.extract)
+        return
+    check_dated_selection(contract)
+    if isinstance(contract.extract, FilesExtract):
+        check_files(contract, contract.extract)
         return
     _check_archive(contract, contract.extract)
     for name in contract.extract.ways:

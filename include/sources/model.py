@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from include.definitions import (
     NAME_PATTERN,
@@ -23,13 +23,13 @@ from include.definitions import (
     read_folder,
     wrong_field,
 )
-from include.errors import PermanentError, UnknownName, WrongDefinition
+from include.errors import UnknownName, WrongDefinition
 from include.sources import consistency, syntax
 from include.sources.columns import NUMERIC, Column
 from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Extract, Rate
-from include.sources.extract.landing import LandingExtract
+from include.sources.extract.kinds import AnyExtract
 from include.sources.extract.templates import placeholders
 from include.sources.formats import Format
 from include.sources.limits import Checks, Limits
@@ -42,14 +42,6 @@ FOLDER = Path(__file__).parent
 
 # A century; the calendar ends in the year 9999.
 _MOST_DAYS = 36_525
-
-
-def _kind_of(extract: Any) -> str:
-    """The kind of `extract`; an API by default."""
-    kind = (
-        extract.get("kind", "http") if isinstance(extract, dict) else getattr(extract, "kind", "")
-    )
-    return str(kind)
 
 
 class Contract(Definition):
@@ -113,12 +105,7 @@ class Contract(Definition):
         "`all`: from the newest fetch), all personal data. 0: keep forever.",
     )
 
-    extract: Annotated[
-        Annotated[Extract, Tag("http")]
-        | Annotated[DatabaseExtract, Tag("database")]
-        | Annotated[LandingExtract, Tag("landing")],
-        Discriminator(_kind_of),
-    ]
+    extract: AnyExtract
     format: Format = Format()
     columns: tuple[Column, ...] = Field(min_length=1)
     key: tuple[str, ...] = Field(default=(), description="Columns that identify a record.")
@@ -298,23 +285,6 @@ def _checked(folder: Path) -> Folder[Contract]:
     return found
 
 
-def schedule_of(contract: Contract) -> str:
-    """The schedule of a source; of one that reads landings, that of the source it follows."""
-    extract = contract.extract
-    if isinstance(extract, LandingExtract) and extract.source in every_contract():
-        return every_contract()[extract.source].schedule
-    return contract.schedule
-
-
-def followers(source: str) -> list[Contract]:
-    """The sources that read the landings of a source."""
-    return [
-        other
-        for other in contracts().values()
-        if isinstance(other.extract, LandingExtract) and other.extract.source == source
-    ]
-
-
 def every_contract(folder: Path | None = None) -> dict[str, Contract]:
     """Every contract that can be read, by name, including disabled ones."""
     return _read(folder or FOLDER).valid
@@ -342,6 +312,11 @@ def contract(name: str) -> Contract:
         return contracts()[name]
     if name in broken_contracts():
         raise WrongDefinition(str(broken_contracts()[name]))
+    if name in every_contract():
+        raise UnknownName(
+            f"{name} is switched off: include/sources/{name}.yaml has `enabled: false`. "
+            "Set it to true, then run `wandle sync` and `wandle migrate`."
+        )
     raise UnknownName(
         f"unknown source {name!r}. Known: {', '.join(contracts())}."
         f"{did_you_mean(name, contracts())} "
@@ -352,27 +327,3 @@ def contract(name: str) -> Contract:
 def require_every_contract(who: str, but: Container[str] = ()) -> None:
     """Raise `WrongDefinition` if a contract is broken, after `who` is done with all others."""
     raise_for_broken(who, (e for name, e in broken_contracts().items() if name not in but))
-
-
-def rate_for(
-    contract: Contract, all_contracts: Iterable[Contract], sharing: Container[str] = ()
-) -> Rate:
-    """The share of its host's rate limit for the clients in `sharing` together, or for one client.
-
-    `sharing` names the sources whose clients take turns in one place. Every
-    other client, one for each of a contract's `parallel` tasks, keeps to an
-    equal part of its own, so that all together never exceed the host's rate.
-    Raises `PermanentError` for a source that is a database.
-    """
-    if not isinstance(contract.extract, Extract):
-        raise PermanentError(f"{contract.name}: rate limits do not apply to a database.")
-    clients = {
-        other.name: other.extract
-        for other in (*all_contracts, contract)
-        if isinstance(other.extract, Extract) and other.extract.host == contract.extract.host
-    }
-    parts = sum(item.parallel for item in clients.values())
-    shared = sum(item.parallel for name, item in clients.items() if name in sharing) or 1
-    per_second = min(item.rate.per_second for item in clients.values())
-    burst = min(item.rate.burst for item in clients.values())
-    return Rate(per_second=per_second * shared / parts, burst=max(1, burst * shared // parts))

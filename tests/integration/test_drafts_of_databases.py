@@ -47,12 +47,11 @@ def source(new_database, monkeypatch) -> Any:
     return found
 
 
-def drafted(places: Path, query: str = QUERY, **how: Any) -> tuple[Contract, str]:
+def drafted(places: Path, query: str = QUERY, key: str = "", **how: Any) -> tuple[Contract, str]:
     found = new_database.new_database_source(
         "cases",
-        connection="cases",
-        query=query,
-        period="day",
+        new_database.Query("cases", query, key),
+        "day",
         folder=places,
         **{"asked": "2026-11-02", "council": "kingston"} | how,
     )

@@ -23,11 +23,16 @@ output "source_secrets" {
   value       = toset(values(local.source_secret))
 }
 
+output "inboxes" {
+  description = "The sources whose files are put into an inbox in the bucket."
+  value       = local.inboxes
+}
+
 output "sources" {
   description = "Schedule and IAM statements of each source, for its Lambda function."
   value = {
     for source, contract in local.contracts : source => {
-      schedule   = contract.schedule
+      schedule   = try(contract.schedule, "")
       statements = local.jobs_of_sources["extract-${source}"].statements
     }
   }
