@@ -15,6 +15,7 @@ import typer
 
 from include.cli import (
     define,
+    draft,
     evidence,
     files,
     keep,
@@ -49,6 +50,7 @@ GROUPS = (
     ("Inspect", evidence.commands),
     ("Retention and erasure", keep.commands),
     ("Retention and erasure", remove.commands),
+    ("Sources and councils", draft.commands),
     ("Sources and councils", define.commands),
     ("Sources and councils", standard.commands),
     ("Sources and councils", secrets.commands),

@@ -3,167 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.terminal import JsonOption, UrlOption, ask, print_drafted, settings_for
+from include.cli.terminal import JsonOption, NameArgument, settings_for
 from include.definitions import raise_for_broken
 from include.errors import PermanentError, WrongDefinition
 from include.local.status import PlatformStopped, refuse_stopped
 from include.settings import Settings
 from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
-from include.sources.partition import Grain
 from include.terminal import counted, print_json, say
 
 if TYPE_CHECKING:
     from include.jobs.author.validate import Validation
 
 commands = typer.Typer()
-
-NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and underscores.")
-]
-DateOrder = Literal["", "day-first", "month-first"]
-ForCouncilOption = Annotated[
-    str,
-    typer.Option("--for-council", help="Fill in the URL's placeholders for it. Default: any."),
-]
-ForPeriodOption = Annotated[
-    str,
-    typer.Option(
-        "--for-period",
-        help="Fill in the URL's placeholders for it: YYYY-MM or YYYY-MM-DD. Default: the latest.",
-    ),
-]
-
-
-@commands.command()
-def new_source(
-    name: NameArgument,
-    url: UrlOption = "",
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "--file", help="A saved response, or an OpenAPI document.", exists=True, dir_okay=False
-        ),
-    ] = None,
-    period: Annotated[
-        Grain, typer.Option("--partition-by", help="What a partition holds.")
-    ] = "day",
-    council: ForCouncilOption = "",
-    asked: ForPeriodOption = "",
-    records: Annotated[
-        str, typer.Option("--records", help="Path to the records: `result.records`.")
-    ] = "",
-    choice: Annotated[
-        str,
-        typer.Option("--choose", help="The operation, layer or resource, if there are several."),
-    ] = "",
-    parameter: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--parameter",
-            help="NAME=VALUE of a parameter that an OpenAPI document requires; may have "
-            "placeholders. Repeatable.",
-        ),
-    ] = None,
-    database: Annotated[
-        str,
-        typer.Option(
-            "--database", metavar="CONNECTION", help="A database instead of an API; with --query."
-        ),
-    ] = "",
-    query: Annotated[
-        str,
-        typer.Option(
-            "--query",
-            help="A select; may bind %(period_start)s, %(period_end)s and %(council)s.",
-        ),
-    ] = "",
-    key: Annotated[
-        str, typer.Option("--key-column", help="The unique column of the query to page by.")
-    ] = "",
-    dates: Annotated[
-        DateOrder, typer.Option("--dates", help="What comes first in dates such as 03/04/2026.")
-    ] = "",
-) -> None:
-    """Generate a contract and a staging model from one response.
-
-    Record path, columns, types, key, paging, encoding, and how dates and numbers are written
-    are guesses: review the contract before you run it. It loads every record of that response,
-    or it is not written. What cannot be guessed is asked for. With `--file`
-    alone, fill in the URL yourself; the sandbox replays that response. Placeholders are kept
-    in the contract. The URL may also be that of an OpenAPI document, a dataset in CKAN, or an
-    ArcGIS service.
-
-    Examples:
-
-    `wandle new-source air --url "https://api.example.org/air?day=2026-11-01"`
-
-    `wandle new-source air --file air.json --url https://api.example.org/air`
-
-    `wandle new-source air --for-period 2026-11-01
-    --url "https://api.example.org/{council.gss_code}/{period:%Y-%m-%d}"`
-
-    `wandle new-source air --url https://api.example.org/openapi.json --choose listSites`
-
-    `wandle new-source trees --url https://maps.example.org/rest/services/Trees/FeatureServer`
-
-    `wandle new-source cases --database case_system --query "select id, kind from crm.cases"`
-    """
-    if database or query:
-        _from_database(name, database, query, key, period, asked, council, given=bool(url or file))
-        return
-    from include.jobs.author import new_source as job
-
-    parameters = dict(_name_and_value(item) for item in parameter or ())
-    options = job.Options(records, choice, parameters, dates, ask)
-    print_drafted(
-        job.new_source(
-            name, url=url, file=file, period=period, asked=asked, council=council, options=options
-        )
-    )
-
-
-def _from_database(
-    name: str,
-    database: str,
-    query: str,
-    key: str,
-    period: Grain,
-    asked: str,
-    council: str,
-    *,
-    given: bool,
-) -> None:
-    from include.jobs.author.new_database import new_database_source
-
-    if given or not (database and query):
-        raise PermanentError(
-            "new-source: a database needs --database and --query, and neither --url nor --file."
-        )
-    print_drafted(
-        new_database_source(
-            name,
-            connection=database,
-            query=query,
-            key=key,
-            period=period,
-            asked=asked,
-            council=council,
-            ask=ask,
-        )
-    )
-
-
-def _name_and_value(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise PermanentError(f"new-source: --parameter {text}: expected NAME=VALUE.")
-    return name, value
 
 
 @commands.command()

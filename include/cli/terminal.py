@@ -68,6 +68,9 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Load even if nothing changed or a check fails.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do it. Default: dry run.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and underscores.")
+]
 UrlOption = Annotated[
     str,
     typer.Option(

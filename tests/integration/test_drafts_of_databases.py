@@ -47,12 +47,11 @@ def source(new_database, monkeypatch) -> Any:
     return found
 
 
-def drafted(places: Path, query: str = QUERY, **how: Any) -> tuple[Contract, str]:
+def drafted(places: Path, query: str = QUERY, key: str = "", **how: Any) -> tuple[Contract, str]:
     found = new_database.new_database_source(
         "cases",
-        connection="cases",
-        query=query,
-        period="day",
+        new_database.Query("cases", query, key),
+        "day",
         folder=places,
         **{"asked": "2026-11-02", "council": "kingston"} | how,
     )
@@ -98,7 +97,7 @@ def test_a_key_that_the_catalogue_does_not_name_is_asked_for(places, source):
     ("query", "how", "error", "said"),
     [
         ("select 1 from nothing", {}, SourceRejected, 'relation "nothing" does not exist'),
-        ("delete from cases returning case_id", {}, SourceRejected, "refuses the query"),
+        ("delete from cases returning case_id", {}, PermanentError, "expected a select"),
         ("select 1; select 2", {}, PermanentError, "expected one select"),
         (QUERY, {"asked": "2026-11-05"}, UnexpectedPayload, "no rows for kingston 2026-11-05"),
         ("select council, n from cases", {"key": "council"}, UnexpectedPayload, "found one twice"),
@@ -122,3 +121,35 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(places, m
         drafted(places)
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_query_of_mariadb_is_drafted_by_its_types(places, mariadb_server, monkeypatch, lake):
+    mariadb_server.query(
+        "create or replace table cases (case_id int unsigned primary key, kind varchar(20), "
+        "cost decimal(8,3), opened timestamp, at datetime(6), on_day date, is_open tinyint(1), "
+        "answers json)",
+        "insert into cases values "
+        "(1, '01', 1.5, '2026-11-02 01:00', '2026-11-02 01:00', '2026-11-02', 1, '{\"a\": 1}'), "
+        "(2, '02', 2.5, '2026-11-02 02:00', '2026-11-02 02:00', '2026-11-03', 0, null)",
+    )
+    address = mariadb_server.address()
+    monkeypatch.setenv("WANDLE_CONNECTION_CASES", address)
+    query = "select * from cases where opened >= %(period_start)s and opened < %(period_end)s"
+
+    made, said = drafted(places, query, key="case_id")
+
+    assert {column.name: column.type for column in made.columns} == {
+        "case_id": "integer",
+        "kind": "text",
+        "cost": "numeric(38,10)",
+        "opened": "timestamptz",
+        "at": "timestamptz",
+        "on_day": "date",
+        "is_open": "integer",
+        "answers": "text",
+    }
+    assert made.column("at").zone == "UTC"
+    assert "2 rows were tried" in said
+    where = made.partition(made.councils, "2026-11-02")
+    landing = extract(made, where, lake=lake, run_id="run", source_dsn=address)
+    assert lake.landings.manifest(where, landing).totals.records == 2

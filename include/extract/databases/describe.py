@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +10,12 @@ import psycopg
 from psycopg import sql
 
 from include.errors import SourceRejected, SourceUnavailable
+from include.extract.databases.address import dialect_of
+from include.extract.databases.fetch import reader_of
 from include.extract.databases.postgres import READ_ONLY, SAYS_NO_VALUES
-from include.extract.databases.reader import CONNECT_SECONDS
+from include.extract.databases.reader import CONNECT_SECONDS, Asked
+from include.extract.network.deadline import Fetch
+from include.sources.limits import Limits
 
 _SECONDS = 60
 # Of a column that a query takes as it is: its comment, and whether it alone is the primary key.
@@ -48,33 +52,51 @@ class QueryColumns:
         return keys[0] if len(keys) == 1 else ""
 
 
-def columns_of_query(who: str, dsn: str, query: str, bound: Mapping[str, Any]) -> QueryColumns:
-    """The columns of a query in PostgreSQL, without reading a row.
+def columns_of_query(dsn: str, asked: Asked) -> QueryColumns:
+    """The columns of a query, without reading a row.
 
-    Raises `SourceUnavailable` if the database does not answer, and
-    `SourceRejected` if it refuses the login or the query.
+    Of a server other than PostgreSQL, the names alone. Raises
+    `SourceUnavailable` if the database does not answer, and `SourceRejected`
+    if it refuses the login or the query.
     """
+    if dialect_of(dsn, asked.extract.connection) == "postgresql":
+        return _of_postgresql(dsn, asked)
+    reader = reader_of(dsn, asked)
+    deadline = Fetch(Limits(request_seconds=_SECONDS)).request()
+    try:
+        with deadline, closing(reader):
+            reader.connect(deadline)
+            return QueryColumns(tuple(QueryColumn(name, "") for name in reader.names()))
+    except reader.errors as error:
+        failure = reader.failure(error)
+        kind = SourceUnavailable if failure.kind == "away" else SourceRejected
+        raise kind(
+            f"{asked.partition}: the database does not show the query's columns: {failure.kind} "
+            f"{failure.told}".rstrip()
+            + ". Check the connection and the query."
+        ) from None
+
+
+def _of_postgresql(dsn: str, asked: Asked) -> QueryColumns:
     try:
         with psycopg.connect(dsn, connect_timeout=CONNECT_SECONDS) as connection:
             connection.execute(READ_ONLY)
             connection.execute(sql.SQL("set statement_timeout = {}").format(_SECONDS * 1000))
-            text = sql.SQL(query.rstrip("; \n"))
-            found = connection.execute(
-                sql.SQL("select * from ({}\n) as asked limit 0").format(text), bound
-            )
-            columns = tuple(_columns(connection, found))
+            text = sql.SQL(asked.query("postgresql", "%({})s".format, "%%"))
+            query = sql.SQL("select * from {} as asked limit 0").format(text)
+            columns = tuple(_columns(connection, connection.execute(query, asked.bound)))
             connection.rollback()
             return QueryColumns(columns)
     except psycopg.OperationalError as error:
         raise SourceUnavailable(
-            f"{who}: the database does not answer, or refuses the login "
+            f"{asked.partition}: the database does not answer, or refuses the login "
             f"({type(error).__name__}). Check the connection."
         ) from None
     except psycopg.Error as error:
         state = error.sqlstate or ""
         told = error.diag.message_primary if state.startswith(SAYS_NO_VALUES) else ""
         raise SourceRejected(
-            f"{who}: the database refuses the query: {told or type(error).__name__} "
+            f"{asked.partition}: the database refuses the query: {told or type(error).__name__} "
             f"(SQLSTATE {state or 'unknown'}). Correct the query."
         ) from None
 

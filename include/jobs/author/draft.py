@@ -5,13 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from include.definitions import validated
+from include.jobs.author.draft_files import SCHEDULES
 from include.jobs.author.metadata.described import Described, Known
 from include.jobs.author.samples.answer import Sample
 from include.jobs.author.samples.fields import Field
 from include.jobs.author.samples.fit import KEY, misfits, wider
 from include.sources import paths
 from include.sources.model import Contract
+from include.sources.partition import Grain
 from include.sources.raw_table import column_name
+
+
+def first_words(name: str, where: str, publisher: str, period: Grain) -> dict[str, Any]:
+    """What a contract begins with; most of it is to be written by hand."""
+    return {
+        "name": name,
+        "title": name.replace("_", " ").capitalize(),
+        "description": f"Records of {where}. Describe what one row is, how late it is published "
+        "and whether it is revised.",
+        "publisher": publisher,
+        "licence": "unknown; find out before you publish anything",
+        "owner": "data-team",
+        "period": period,
+        "schedule": SCHEDULES[period],
+    }
 
 
 def drafted_columns(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import re
-from datetime import UTC, datetime, time
+from dataclasses import dataclass
 from typing import Any
 
 from include.councils.model import councils
@@ -12,9 +12,10 @@ from include.definitions import validated
 from include.errors import PermanentError, UnexpectedPayload
 from include.extract.databases.describe import QueryColumn, QueryColumns, columns_of_query
 from include.extract.databases.fetch import fetch_rows
+from include.extract.databases.reader import Asked
 from include.jobs.author.address import latest_period
-from include.jobs.author.draft import drafted_columns, fitted
-from include.jobs.author.draft_files import SCHEDULES, Drafted, free_path, write_draft
+from include.jobs.author.draft import drafted_columns, first_words, fitted
+from include.jobs.author.draft_files import Drafted, free_path, write_draft
 from include.jobs.author.metadata.described import Described, Known, Path, sentence
 from include.jobs.author.questions import Ask, Question, answered, refuse
 from include.jobs.author.samples.answer import Sample, read_lines
@@ -22,8 +23,9 @@ from include.jobs.author.samples.fields import fields_of
 from include.jobs.author.sync import sync
 from include.settings import Settings
 from include.sources.extract.database import DatabaseExtract
+from include.sources.limits import DEFAULT
 from include.sources.model import FOLDER, Contract
-from include.sources.partition import Grain, Period
+from include.sources.partition import Grain, Partition, Period
 
 HEADING = """\
 # Written by `wandle new-source` from a query. Review it: title, description, licence, what each
@@ -48,13 +50,20 @@ _ABOUT_PEOPLE = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class Query:
+    """A select, the connection to the database, and the column to page by, if it is given."""
+
+    connection: str
+    text: str
+    key: str = ""
+
+
 def new_database_source(
     name: str,
-    *,
-    connection: str,
-    query: str,
-    key: str = "",
+    query: Query,
     period: Grain,
+    *,
     asked: str = "",
     council: str = "",
     ask: Ask = refuse,
@@ -70,28 +79,20 @@ def new_database_source(
     `UnexpectedPayload` for a period without rows, and what reading raises.
     """
     path = free_path(name, folder)
-    settings = Settings.read()
-    dsn = settings.connection(connection)
+    dsn = Settings.read().connection(query.connection)
     named = Period.parse(asked, period) if asked else latest_period(period)
-    place = (council or next(iter(councils()))) if "%(council)s" in query else "uk"
-    extract = {"kind": "database", "connection": connection, "query": query, "key": key or "?"}
-    bound = _bound(validated(extract, DatabaseExtract, "new-source"), named, place)
-    found = columns_of_query("new-source", dsn, query, bound)
-    extract["key"] = _key(found, key, ask)
+    place = (council or next(iter(councils()))) if "%(council)s" in query.text else "uk"
+    partition = Partition(name, place, named)
+    extract = {"kind": "database", "connection": query.connection, "query": query.text}
+    known = validated({**extract, "key": query.key or "?"}, DatabaseExtract, "new-source: query")
+    found = columns_of_query(
+        dsn, Asked(partition, known, DEFAULT.record_bytes, DEFAULT.request_seconds)
+    )
+    extract["key"] = _key(found, query.key, ask)
     draft = _content(name, extract, period, named)
-    contract = validated(draft, Contract, "new-source: the draft")
-    partition = contract.partition(place, str(named))
-    page = next(iter(fetch_rows(contract, partition, dsn=dsn)), None)
-    if page is None or page.body is None:
-        raise UnexpectedPayload(
-            f"new-source: the query returns no rows for {place} {named}. Choose a period that has "
-            "some with --for-period."
-        )
-    sample = Sample(page.body.read(), None, {"kind": "jsonl"}, [])
-    records = read_lines(sample.content, sample.format)
-    sample = Sample(sample.content, None, sample.format, records)
+    sample = _sample(validated(draft, Contract, "new-source: the draft"), partition, dsn)
     remarks: list[str] = []
-    fields = fields_of(records, deepest=0)
+    fields = fields_of(sample.records, deepest=0)
     draft["columns"] = drafted_columns(fields, _described(found), remarks)
     draft["key"] = [
         column["name"]
@@ -101,36 +102,33 @@ def new_database_source(
     content = fitted(draft, sample, fields, remarks)
     contract = validated(content, Contract, f"new-source: {path}")
     files = write_draft(contract, content, path, HEADING, sync)
-    return Drafted(files, [*remarks, *_remarks(contract, extract["key"], len(records))])
+    remarks += _remarks(contract, extract["key"], len(sample.records))
+    return Drafted(files, remarks)
 
 
 def _content(name: str, extract: dict[str, Any], period: Grain, named: Period) -> dict[str, Any]:
-    query = extract["query"]
+    query, connection = extract["query"], extract["connection"]
     return {
-        "name": name,
-        "title": name.replace("_", " ").capitalize(),
-        "description": f"Rows of the database {extract['connection']}. Describe what one row is "
-        "and when it changes.",
-        "publisher": extract["connection"],
-        "licence": "unknown; find out before you publish anything",
-        "owner": "data-team",
-        "period": period,
-        **({} if "%(period_start)s" in query else {"snapshot": True}),
+        **first_words(name, f"the database {connection}", connection, period),
+        **({} if "%(period_start)s" in query or period == "all" else {"snapshot": True}),
         "councils": "each" if "%(council)s" in query else "uk",
         "start": named.first_day,
-        "schedule": SCHEDULES[period],
         "extract": {**extract, "page_size": _ROWS},
         "columns": [{"name": "row", "type": "jsonb", "description": "Not known yet."}],
         "checks": {"partition_may_empty": False},
     }
 
 
-def _bound(extract: DatabaseExtract, period: Period, council: str) -> dict[str, Any]:
-    return {
-        "period_start": datetime.combine(period.first_day, time(), UTC),
-        "period_end": datetime.combine(period.next.first_day, time(), UTC),
-        "council": council,
-    }
+def _sample(contract: Contract, partition: Partition, dsn: str) -> Sample:
+    """The first rows. Raises `UnexpectedPayload` if there are none."""
+    page = next(iter(fetch_rows(contract, partition, dsn=dsn)), None)
+    if page is None or page.body is None:
+        raise UnexpectedPayload(
+            f"new-source: the query returns no rows for {partition.council} {partition.period}. "
+            "Choose a period that has some with --for-period."
+        )
+    content, layout = page.body.read(), {"kind": "jsonl"}
+    return Sample(content, None, layout, read_lines(content, layout))
 
 
 def _key(found: QueryColumns, given: str, ask: Ask) -> str:
@@ -160,8 +158,10 @@ def _known(column: QueryColumn) -> Known:
         words = {"type": f"numeric({numeric[1]},{numeric[2]})"}
     elif column.type.endswith("[]"):
         words = {"type": "jsonb"}
-    else:
+    elif column.type:
         words = {"type": _TYPES.get(column.type.partition("(")[0], "text")}
+    else:
+        words = {}
     if column.type.startswith("timestamp") and not column.type.startswith("timestamptz"):
         words["zone"] = "UTC"
     return Known(sentence(column.comment), words)

@@ -12,8 +12,8 @@ from typing import Any
 from include.definitions import validated
 from include.errors import PermanentError, UnknownName
 from include.jobs.author.address import Address, latest_period
-from include.jobs.author.draft import drafted_columns, fitted
-from include.jobs.author.draft_files import SCHEDULES, Drafted, free_path, write_draft
+from include.jobs.author.draft import drafted_columns, first_words, fitted
+from include.jobs.author.draft_files import Drafted, free_path, write_draft
 from include.jobs.author.fetch import fetched, public
 from include.jobs.author.metadata.arcgis import described_layer, is_arcgis
 from include.jobs.author.metadata.ckan import described_resource, is_ckan
@@ -49,6 +49,7 @@ class Options:
     choice: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     dates: str = ""
+    sheet: str = ""
     ask: Ask = refuse
 
 
@@ -87,7 +88,7 @@ def new_source(
     found = _Finding(settings, options, named or latest_period(period), council)
     content, described = found.read(url, file)
     address = Address.parse(public(described.url, settings) if described.url else PLACE)
-    sample = read_sample(content, options.records)
+    sample = read_sample(content, options.records, options.sheet, options.ask)
     fields, remarks = contract_fields(name, sample, address, period, named, described, options)
     contract = validated(fields, Contract, f"new-source: {path}")
     files = write_draft(contract, fields, path, HEADING, sync)
@@ -163,17 +164,9 @@ def contract_fields(
         columns[fields.index(item)]["name"] for item in key_of(sample.records, fields)
     ]
     content = {
-        "name": name,
-        "title": name.replace("_", " ").capitalize(),
-        "description": f"Records of {host}{address.parts.path}. Describe what one row is, how "
-        "late it is published and whether it is revised.",
-        "publisher": host,
-        "licence": "unknown; find out before you publish anything",
-        "owner": "data-team",
-        "period": period,
+        **first_words(name, f"{host}{address.parts.path}", host, period),
         "councils": "each" if address.of_council else "uk",
         "start": first,
-        "schedule": SCHEDULES[period],
         **described.words,
         "extract": {
             "kind": "http",

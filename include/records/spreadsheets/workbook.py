@@ -44,6 +44,35 @@ def spreadsheet_lines(body: IO[bytes], layout: Format) -> Iterator[Line]:
         yield from _records(_rows(package, layout), layout)
 
 
+def visible_sheets(body: IO[bytes], layout: Format) -> list[str]:
+    """The names of the sheets that are not hidden. Raises as `spreadsheet_lines` does."""
+    _refuse_old(body)
+    limit = layout.limits.record_bytes
+    found: list[str] = []
+
+    def noted(name: str, visible: bool) -> bool:
+        if visible:
+            found.append(name)
+        return False
+
+    with opened(body) as archive:
+        package = Package(archive, layout.limits.answer_bytes)
+        if "mimetype" in package:
+            for _ in ods.rows(package, noted, limit):
+                pass
+        else:
+            for sheet in _book(package, limit).sheets:
+                noted(sheet.name, sheet.visible)
+    return found
+
+
+def sheet_rows(body: IO[bytes], layout: Format) -> Iterator[Row]:
+    """All rows of the contract's sheet, also those around the records."""
+    _refuse_old(body)
+    with opened(body) as archive:
+        yield from _rows(Package(archive, layout.limits.answer_bytes), layout)
+
+
 def _refuse_old(body: IO[bytes]) -> None:
     body.seek(0)
     head = body.read(len(OLE2))
@@ -67,6 +96,14 @@ def _rows(package: Package, layout: Format) -> Iterator[Row]:
     if "mimetype" in package:
         yield from _rows_of_ods(package, layout, limit)
         return
+    book = _book(package, limit)
+    choice = _Choice(layout)
+    chosen = [sheet for sheet in book.sheets if choice.takes(sheet.name, sheet.visible)]
+    choice.check()
+    yield from book.rows(chosen[0])
+
+
+def _book(package: Package, limit: int) -> xlsx.Workbook:
     main = next(
         (
             target
@@ -77,11 +114,7 @@ def _rows(package: Package, layout: Format) -> Iterator[Row]:
     )
     if not main.lower().endswith(".xml") or "/xl/" not in main.lower():
         raise UnexpectedPayload(f"expected a spreadsheet, found {_instead(package, main)}")
-    book = xlsx.Workbook(package, main, limit)
-    choice = _Choice(layout)
-    chosen = [sheet for sheet in book.sheets if choice.takes(sheet.name, sheet.visible)]
-    choice.check()
-    yield from book.rows(chosen[0])
+    return xlsx.Workbook(package, main, limit)
 
 
 def _instead(package: Package, main: str) -> str:

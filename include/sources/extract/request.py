@@ -70,7 +70,7 @@ def _check_json(value: Any, place: Place) -> None:
 class Request(Definition):
     """One request; every text may contain placeholders."""
 
-    method: Literal["GET", "POST"] = "GET"
+    method: Literal["GET", "POST"] = Field(default="GET", description="The HTTP method.")
     path: str = Field(pattern=r"^/", description="Below `base_url`.")
     query: dict[Annotated[str, AfterValidator(_parameter)], str | tuple[str, ...]] = Field(
         default_factory=dict,

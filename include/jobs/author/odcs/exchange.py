@@ -101,6 +101,9 @@ def _complete(found: Imported, url: str, ask: Ask) -> None:
             "request": request,
         }
         words.pop("snapshot", None)
+        if words["period"] == "hour" and "%H" not in str(request):
+            words["period"] = "day"
+            remarks.append("The address has no hour: `period: day`, though data come each hour.")
         words["councils"] = "each" if address.of_council else "uk"
         if first:
             words.setdefault("start", first.isoformat())

@@ -13,7 +13,6 @@ from include.errors import PermanentError, UnexpectedPayload
 from include.jobs.author.odcs.columns import columns_of
 from include.jobs.author.odcs.words import LICENCE, days, own_words
 from include.sources.partition import Grain
-from include.sources.raw_table import quoted
 
 _GRAINS = {
     **dict.fromkeys(("h", "hour", "hours"), "hour"),
@@ -30,7 +29,11 @@ _READ = {
     *("tenant", "dataProduct", "contractCreatedTs", "slaDefaultElement", "tags"),
 }
 _READ_LEVELS = ("frequency", "latency", "freshness", "retention")
-_DATABASES = ("postgresql", "postgres")
+# How each server quotes names; what is not listed cannot be read.
+_DATABASES = {
+    **dict.fromkeys(("postgresql", "postgres", "sqlserver", "oracle"), '"'),
+    "mysql": "`",
+}
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 RATE = {"per_second": 1, "burst": 1}
 
@@ -226,20 +229,25 @@ def _read_server(
 
 def _query(server: Mapping[str, Any], item: Mapping[str, Any], key: str) -> dict[str, Any]:
     schema, _, table = str(item.get("physicalName") or item["name"]).rpartition(".")
-    schema = schema or str(server["schema"])
+    if not schema:
+        schema = str(
+            server.get("schema") or (server["type"] == "mysql" and server["database"]) or ""
+        )
     names = [each.get("physicalName") or each["name"] for each in item["properties"]]
-    place = ".".join(map(_identifier, [*schema.split("."), table]))
+    quote = _DATABASES[server["type"]]
+
+    def identifier(name: str) -> str:
+        # A percent sign would bind a value.
+        quoted = f"{quote}{name.replace(quote, quote * 2)}{quote}"
+        return name if _PLAIN.fullmatch(name) else quoted.replace("%", "%%")
+
+    place = ".".join(map(identifier, filter(None, [*schema.split("."), table])))
     connection = re.sub(r"[^a-z0-9_]+", "_", str(server.get("server", "")).lower()).strip("_")
     if not connection[:1].isalpha():
         connection = f"database_{connection}".rstrip("_")
     return {
         "kind": "database",
         "connection": connection,
-        "query": f"select {', '.join(map(_identifier, names))} from {place}",  # noqa: S608, quoted
+        "query": f"select {', '.join(map(identifier, names))} from {place}",  # noqa: S608, quoted
         "key": key,
     }
-
-
-def _identifier(name: str) -> str:
-    # A percent sign would bind a value.
-    return name if _PLAIN.fullmatch(name) else quoted(name).replace("%", "%%")

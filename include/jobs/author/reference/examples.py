@@ -51,6 +51,18 @@ request:
   form: {poly: "{polygon}"}
 """,
     ),
+    "Auth": (
+        "auth: {type: api_key, secret: air_key, name: X-Api-Key}",
+        "auth: {type: bearer, secret: air_token}",
+        "auth: {type: http_basic, secret: air_login}",
+        """
+auth:
+  type: oauth2_client_credentials
+  secret: air_client
+  access_token_url: https://login.example.org/token
+""",
+    ),
+    "NumberFormat": ("number: {thousands: ',', symbols: [£], negative: ['(#)']}",),
     "Parent": (
         """
 parents:
@@ -97,6 +109,14 @@ columns:
     minimum: 0
     null_values: ["n/a"]
     description: Fee for the loan, in pounds.
+""",
+        """
+columns:
+  - name: paid_on
+    path: Payment Date
+    type: date
+    format: "%d/%m/%Y"
+    description: Day of the payment.
 """,
         """
 columns:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from include.errors import BeyondLimit, UnexpectedPayload
+from include.jobs.author.questions import Ask, refuse
 from include.jobs.author.samples.csv_layout import layout_of
+from include.jobs.author.samples.files import kind_of_file, sheet_layout, xml_layout
 from include.jobs.author.samples.shapes import NOT_RECORDS, Shape, nameless_arrays, shapes, totals
 from include.records.json.values import BOM, BodyCutShort, parsed, without_bom
 from include.records.read import read_records
@@ -17,7 +19,7 @@ from include.records.unpack import unpack
 from include.sources import paths
 from include.sources.extract.paging import Paging
 from include.sources.formats import Format
-from include.sources.limits import Limits
+from include.sources.limits import Limits, weight
 
 OFFSETS = ("offset", "_offset", "$offset", "skip", "$skip", "start", "resultoffset")
 PAGES = ("page", "_page", "pagenumber", "page_number", "p")
@@ -30,6 +32,7 @@ LINKS = ("next", "nextlink", "@odata.nextlink", "next_page_url", "next_url")
 MORE = ("has_more", "hasmore", "more", "exceededtransferlimit", "has_next", "hasnext")
 # Larger samples are refused: their records are in memory at once.
 MOST_BYTES = 64 * 1024 * 1024
+LIMITS = Limits(answer_bytes=MOST_BYTES)
 WINDOWS = "windows-1252"
 
 
@@ -90,14 +93,30 @@ class Sample:
         return ""
 
 
-def read_sample(content: bytes, records: str = "") -> Sample:
-    """Find the records of an answer: JSON, JSON lines or CSV; in JSON at the path `records`.
+def read_sample(content: bytes, records: str = "", sheet: str = "", ask: Ask = refuse) -> Sample:
+    """Find the records of an answer, in JSON and XML at the path `records`.
 
     Text that is not UTF-8 is read as Windows-1252. Raises `UnexpectedPayload`
-    if there are no records, or some that no contract can read.
+    if there are no records, or some that no contract can read, and
+    `PermanentError` if one of several sheets must be chosen.
     """
+    if kind := kind_of_file(content):
+        layout: dict[str, Any] = {"kind": kind}
+        remarks: list[str] = []
+        if kind == "spreadsheet":
+            layout, remarks = sheet_layout(content, sheet, ask, LIMITS)
+        return Sample(content, None, layout, read_lines(content, layout), remarks)
     plain = _unpacked(content)
+    if is_xml(plain):
+        layout = xml_layout(content, plain, records, read_lines)
+        remark = f"The records are the elements `{layout['records']}`."
+        return Sample(content, None, layout, read_lines(content, layout), [remark])
     text, encoded = _decoded(plain)
+    if weight(plain) > MOST_BYTES:
+        raise UnexpectedPayload(
+            f"new-source: the answer holds more values than a sample of {MOST_BYTES} bytes may. "
+            "Save fewer records, and pass them with `--file`."
+        )
     try:
         body = parsed(without_bom(text.encode("utf-8", "surrogatepass")))
     except UnexpectedPayload as error:
@@ -141,9 +160,15 @@ def printable_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def is_xml(plain: bytes) -> bool:
+    """Whether a text is XML, and not a page of HTML."""
+    found = recognise(plain[:HEAD_BYTES])
+    return found is not None and found.what == "XML"
+
+
 def _unpacked(content: bytes) -> bytes:
     """The text of an answer. Raises `UnexpectedPayload` for what can be neither JSON nor CSV."""
-    layout = Format().with_limits(Limits(answer_bytes=MOST_BYTES))
+    layout = Format().with_limits(LIMITS)
     try:
         plain = unpack(io.BytesIO(content), len(content), layout).body.read()
     except BeyondLimit as error:
@@ -156,9 +181,9 @@ def _unpacked(content: bytes) -> bytes:
         what = f"{error}." if content[:2] in (b"PK", b"\x1f\x8b") or not found else found.what
         raise UnexpectedPayload(f"new-source: the answer cannot be read: {what}") from error
     found = recognise(plain[:HEAD_BYTES])
-    if found is not None:
+    if found is not None and found.what != "XML":
         raise UnexpectedPayload(
-            f"new-source: expected JSON or CSV, found {found.what}. Is there another address, or "
+            f"new-source: expected data, found {found.what}. Is there another address, or "
             "a parameter such as `format=json`?"
         )
     if not plain.removeprefix(BOM).strip():
@@ -263,7 +288,7 @@ def read_lines(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _read(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
     """The records, as a load reads them. Raises `UnexpectedPayload` if some are not objects."""
-    layout_read = Format.model_validate(layout)
+    layout_read = Format.model_validate(layout).with_limits(LIMITS)
     chunks = read_records(io.BytesIO(content), len(content), layout_read)
     records = [record for chunk in chunks for record in chunk]
     for number, record in enumerate(records, start=1):

@@ -52,9 +52,9 @@ def layout_of(text: str) -> Layout | None:
     remarks = []
     if above:
         shown = next((each for each in lines[:above] if each.strip()), "")
-        remarks.append(f"{above} lines above the header are skipped: {_shown(shown)}.")
+        remarks.append(f"Lines skipped above the header: {above}, {_shown(shown)}.")
     if below:
-        remarks.append(f"{below} lines below the records are skipped: {_shown(said)}.")
+        remarks.append(f"Lines skipped below the records: {below}, {_shown(said)}.")
     words = {
         "delimiter": delimiter,
         "null_values": [""],
@@ -62,6 +62,16 @@ def layout_of(text: str) -> Layout | None:
         **({"skip_rows_at_end": below} if below else {}),
     }
     return Layout({"kind": "csv", **words}, header, line, remarks)
+
+
+def is_header(filled: int, usual: float) -> bool:
+    """Whether a row with so many cells may be the header, where rows usually have `usual`."""
+    return filled >= max(2, _SHARE_OF_HEADER * usual)
+
+
+def is_below(first: str, filled: int, width: int) -> bool:
+    """Whether a row is a total or a note, by its first text and how many cells it has."""
+    return bool(_BELOW.match(first)) and filled < width
 
 
 def _lines(text: str) -> list[str]:
@@ -99,7 +109,7 @@ def _header(lines: list[str], delimiter: str, width: int) -> tuple[int, Row, str
     found = found or [(0, lines[0].split(delimiter))]
     usual = median(_filled(row) for _, row in found if len(row) == width) if found else 0
     for number, row in found[:_MOST_TITLES]:
-        if len(row) == width and _filled(row) >= max(2, _SHARE_OF_HEADER * usual):
+        if len(row) == width and is_header(_filled(row), usual):
             return number, row, lines[number]
     number, row = next(((number, row) for number, row in found if any(row)), found[0])
     return number, row, lines[number]
@@ -117,7 +127,7 @@ def _below(lines: list[str], delimiter: str, width: int) -> tuple[int, str]:
         first = next((cell.strip() for cell in row if cell.strip()), "")
         if not first:
             blank.append(line)
-        elif len(row) != width or (_BELOW.match(first) and _filled(row) < width):
+        elif len(row) != width or is_below(first, _filled(row), width):
             count += len(blank) + 1
             said, blank = line, []
         else:

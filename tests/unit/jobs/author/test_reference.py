@@ -41,7 +41,7 @@ def test_every_link_leads_to_a_heading():
         for heading in re.findall(r"^## (.*)$", page, re.MULTILINE)
     }
 
-    assert set(re.findall(r"\(#([^)]*)\)", page)) == anchors
+    assert set(re.findall(r"\]\(#([^)]*)\)", page)) == anchors
 
 
 @pytest.mark.parametrize(

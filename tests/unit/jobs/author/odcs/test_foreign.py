@@ -202,3 +202,25 @@ def test_a_key_and_columns_have_the_names_that_the_database_has(places, tmp_path
     assert made.extract.query == 'select "50%% ID" from "Crm".cases'
     assert (made.extract.key, made.extract.connection) == ("50% ID", "s_1")
     assert made.columns[0].record_path == ("50% ID",)
+
+
+@pytest.mark.parametrize(
+    ("server", "place"),
+    [
+        ("type: mysql, host: h, port: 3306, database: Crm", "`Crm`.cases"),
+        ("type: sqlserver, host: h, database: d, schema: dbo", "dbo.cases"),
+        ("type: oracle, host: h, port: 1521, serviceName: s", "cases"),
+    ],
+)
+def test_a_table_is_named_as_its_server_names_it(places, tmp_path, server, place):
+    file = tmp_path / "odd.yaml"
+    file.write_text(
+        "kind: DataContract\napiVersion: v3.2.0\nid: a\nversion: '1'\nservers:\n"
+        f"- {{server: crm, {server}}}\n"
+        "schema:\n- name: cases\n  properties:\n"
+        "  - {name: id, physicalType: int, primaryKey: true}\n"
+    )
+
+    made, _ = imported(places, file)
+
+    assert made.extract.query == f"select id from {place}"

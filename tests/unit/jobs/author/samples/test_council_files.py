@@ -13,6 +13,7 @@ from include.jobs.author import new_source as job
 from include.jobs.author.samples.answer import read_sample
 from include.jobs.author.samples.csv_layout import layout_of
 from include.jobs.author.samples.notations import notation_of
+from include.sources.limits import Limits
 from include.sources.model import Contract
 
 SPEND = """\
@@ -63,8 +64,8 @@ def test_a_file_of_payments_is_read_with_titles_total_dates_and_pounds(places, e
     assert (net.type, net.number.symbols, net.number.thousands) == ("numeric(18,2)", ("£",), ",")
     assert net.number.negative == ("(#)",)
     assert (columns["contract"].true_values, columns["contract"].false_values) == (("Y",), ("N",))
-    assert "2 lines above the header are skipped: `Kingston upon Thames" in said
-    assert "2 lines below the records are skipped: `Total,,," in said
+    assert "Lines skipped above the header: 2, `Kingston upon Thames" in said
+    assert "Lines skipped below the records: 2, `Total,,," in said
     assert ("Windows-1252" in said) == (encoding == "cp1252")
 
 
@@ -162,7 +163,7 @@ def test_a_sample_beyond_the_limit_is_refused_before_it_is_read(places, monkeypa
 def test_a_packed_sample_beyond_the_limit_is_refused(monkeypatch):
     import gzip
 
-    monkeypatch.setattr("include.jobs.author.samples.answer.MOST_BYTES", 2**20)
+    monkeypatch.setattr("include.jobs.author.samples.answer.LIMITS", Limits(answer_bytes=2**20))
 
-    with pytest.raises(UnexpectedPayload, match=r"a sample is at most 1048576 bytes"):
+    with pytest.raises(UnexpectedPayload, match=r"a sample is at most"):
         read_sample(gzip.compress(b"id,paid\n" + b"1,2\n" * 10**6))
