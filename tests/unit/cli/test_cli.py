@@ -108,7 +108,7 @@ NEEDS_A_PLATFORM = {
 # They start a platform, are about this machine, or read files alone.
 NEEDS_NONE = {
     "councils", "demo", "doctor", "down", "env", "export-odcs", "import-odcs", "new-source",
-    "sandbox", "sources", "status", "sync", "up", "validate",
+    "sandbox", "secrets", "sources", "status", "sync", "up", "validate",
 }  # fmt: skip
 
 
