@@ -23,7 +23,8 @@ COMPOSE ?= docker compose
 DOCKER ?= docker
 
 # What `test-slow` runs with more examples than `test` does.
-SLOW_TESTS := tests/integration/test_paging_servers.py tests/integration/test_broken_models.py
+SLOW_TESTS := tests/integration/test_paging_servers.py tests/integration/test_broken_models.py \
+  tests/dags/test_broken_definitions.py
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
@@ -89,7 +90,7 @@ format: $(INSTALLED) ## Format Python and SQL
 test: $(INSTALLED) ## Run unit, DAG and integration tests
 	$(BIN)/pytest tests/unit tests/dags tests/integration tests/security
 
-test-slow: $(INSTALLED) ## Page with many examples, and break every model in every way (EXAMPLES=10000)
+test-slow: $(INSTALLED) ## Page with many examples, and break every contract and model in every way (EXAMPLES=10000)
 	EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest $(SLOW_TESTS)
 
 test-acceptance: $(INSTALLED) ## Follow the docs, and run the main job on recorded payloads (RECORDED_PAYLOADS=<dir>)

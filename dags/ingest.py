@@ -1,4 +1,4 @@
-"""One DAG per source: API or database -> S3 landing -> PostgreSQL raw, partition by partition.
+"""One DAG per source: API, database or files -> S3 landing -> PostgreSQL raw, by partition.
 
 To add a source, add its contract to `include/sources/`; nothing changes here.
 """
@@ -21,30 +21,39 @@ from airflow.sdk.exceptions import AirflowSkipException
 from dags._tasks import (
     BOOKKEEPING_TIMEOUT,
     DEFAULTS,
+    FETCH,
     PARTITION_LABEL,
+    RELOAD,
+    UNMATCHED,
+    changed_partitions,
     lake,
     landings_of,
     loader_dsn,
+    looks_at_files,
     refuse_unknown_parameters,
     secret_of,
     source_dsn,
 )
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError
-from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract, contract, contracts, followers
-from include.sources.partition import FORMS, grain_label
+from include.sources.partition import FORMS, Partition, grain_label
+from plugins.inbox_events import with_events
 from plugins.period_timetable import PeriodTimetable
 
-FETCH, RELOAD = "fetch", "reload"
 # The task whose landings the leaves ask for.
 EXTRACT, LOAD = "partition.extract", "partition.load"
 
 
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
-def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str, str]]:
-    """List the requested partitions; by default those of the data interval, except removed ones."""
+def plan(
+    source: str, params: Any = None, dag_run: Any = None, ti: Any = None
+) -> list[dict[str, str]]:
+    """List the requested partitions; by default those of the data interval, except removed ones.
+
+    Also those whose files are new or changed; the task `files` reports what belongs to none.
+    """
     from include.jobs.followers.pending import pending
     from include.jobs.pipeline import plan as job
     from include.jobs.pipeline.removed import without_removed
@@ -61,23 +70,39 @@ def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str,
         kept = without_removed(contract(source), found, dsn=loader_dsn(), asked_for=not by_schedule)
         return [partition.place for partition in kept]
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
-    partitions = job.plan(
-        contract(source),
-        today=datetime.now(UTC),
-        councils=params["councils"],
-        first=params["from"],
-        last=params["to"],
-        interval=(start, end) if start and end else None,
-        lookback=dag_run.run_type == "scheduled",
-        reload=params["mode"] == RELOAD,
-    )
+    if dag_run.run_type == "asset_triggered":
+        start = end = None
+    looks = looks_at_files(contract(source), params, dag_run)
+    partitions: list[Partition] = []
+    if (start and end) or params["from"] or params["to"] or not looks:
+        partitions = job.plan(
+            contract(source),
+            today=datetime.now(UTC),
+            councils=params["councils"],
+            first=params["from"],
+            last=params["to"],
+            interval=(start, end) if start and end else None,
+            lookback=dag_run.run_type == "scheduled",
+            reload=params["mode"] == RELOAD,
+        )
+    if looks:
+        changed = changed_partitions(contract(source), ti)
+        partitions = job.with_changed(contract(source), partitions, changed, params["councils"])
     kept = without_removed(
         contract(source),
         partitions,
         dsn=loader_dsn(),
-        asked_for=not by_schedule,
+        asked_for=not (by_schedule or looks),
     )
     return [partition.place for partition in kept]
+
+
+@task(execution_timeout=BOOKKEEPING_TIMEOUT)
+def files(source: str, ti: Any = None) -> None:
+    """Fail if there are files that belong to no partition; those of the others are loaded."""
+    told = ti.xcom_pull(task_ids="plan", key=UNMATCHED)
+    if told:
+        raise PermanentError(told)
 
 
 @task(map_index_template=PARTITION_LABEL)
@@ -106,7 +131,7 @@ def extract(
             partition,
             lake=lake(),
             run_id=ti.run_id,
-            source_dsn=_source_dsn(contract(source)),
+            source_dsn=source_dsn(contract(source)),
             secret_of=secret_of,
             rate_shared_in=dsn,
         )
@@ -181,7 +206,7 @@ def ingest(contract: Contract) -> None:
         description=f"{contract.title}: {_origin(contract)} -> S3 -> raw.{contract.name}",
         doc_md=_documentation(contract),
         tags=["ingest", contract.publisher],
-        schedule=_timetable(contract),
+        schedule=with_events(contract, _timetable(contract)),
         # Without a start date, a snapshot waits for its next run instead of catching up.
         start_date=None if contract.snapshot or not contract.schedule else _start(contract),
         catchup=False,
@@ -201,6 +226,8 @@ def ingest(contract: Contract) -> None:
             load(source=source, council=council, period=period, landing_id=landing_id)
 
         partitions = plan(source=source)
+        if contract.extract.kind == "files":
+            partitions >> files(source=source)
         partition.expand_kwargs(partitions) >> [
             announce_table(source=source, partitions=partitions),
             reconcile(source=source, partitions=partitions),
@@ -292,7 +319,7 @@ def _form(contract: Contract) -> dict[str, Param]:
 def _origin(contract: Contract) -> str:
     if isinstance(contract.extract, LandingExtract):
         return f"landings of {contract.extract.source}"
-    return "API" if contract.extract.kind == "http" else "database"
+    return "API" if contract.extract.kind == "http" else contract.extract.kind
 
 
 def _documentation(contract: Contract) -> str:
@@ -363,13 +390,6 @@ def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
             f"{dag_run.dag_id}: `from` or `to` is set, but a backfill run covers its own "
             f"{grain_label(contract.period)}. Start the backfill again with both empty."
         )
-
-
-def _source_dsn(contract: Contract) -> str | None:
-    """The DSN of a source that is a database; None for an API."""
-    if not isinstance(contract.extract, DatabaseExtract):
-        return None
-    return source_dsn(contract.extract.connection)
 
 
 for _contract in contracts().values():

@@ -19,7 +19,7 @@ from include.errors import WrongDefinition
 Model = TypeVar("Model", bound="Definition")
 
 # Values of `kind`, which decide the fields of a section.
-KINDS = ("http", "database")
+KINDS = ("http", "database", "files")
 # What pydantic adds to the place of a field of several types.
 _TYPES = ("str", "int", "float", "bool")
 
@@ -63,6 +63,7 @@ class Folder(Generic[Model]):
 
 
 # No definition comes near; more is a mistake, or an attack on whoever reads it.
+MOST_BYTES = 1024 * 1024
 MOST_LEVELS = 50
 MOST_NODES = 100_000
 
@@ -160,6 +161,10 @@ def read_definition(path: Path, model: type[Model]) -> Model:
 
 def _text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise WrongDefinition(f"{path}: cannot be read: it is not a file.")
+        if path.stat().st_size > MOST_BYTES:
+            raise WrongDefinition(f"{path}: larger than {MOST_BYTES:,} bytes.")
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -184,8 +189,9 @@ def validated(content: dict[str, Any], model: type[Model], where: str) -> Model:
 def read_folder(folder: Path, model: type[Model]) -> Folder[Model]:
     """Every `*.yaml` of a folder, in alphabetical order; a broken file affects no other.
 
-    Hidden files, such as those of editors, do not count. Raises
-    `WrongDefinition` for a folder without any file.
+    Hidden files, such as those of editors, do not count. A file `*.yml` is
+    broken: it would be overlooked. Raises `WrongDefinition` for a folder
+    without any file.
     """
     found: Folder[Model] = Folder({}, {})
     for path in sorted(folder.glob("*.yaml")):
@@ -195,6 +201,11 @@ def read_folder(folder: Path, model: type[Model]) -> Folder[Model]:
             found.valid[path.stem] = read_definition(path, model)
         except WrongDefinition as error:
             found.broken[path.stem] = error
+    for path in sorted(folder.glob("*.yml")):
+        if not path.name.startswith("."):
+            name = path.name if path.stem in found.valid else path.stem
+            wrong = WrongDefinition(f"{path}: expected the ending .yaml. Rename it.")
+            found.broken.setdefault(name, wrong)
     if not (found.valid or found.broken):
         raise WrongDefinition(f"{folder}: expected at least one *.yaml file, found none.")
     return found

@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     broker_password: str = Field(default="", alias="WANDLE_BROKER_PASSWORD", repr=False)
     broker_host: str = Field(default="redis", alias="WANDLE_BROKER_HOST")
     serverless: str = Field(default="", alias="WANDLE_SERVERLESS")
+    # The URL of the queue with the events of an inbox, with {source} for the source's name.
+    inbox_queue: str = Field(default="", alias="WANDLE_INBOX_QUEUE")
 
     oidc_issuer: str = Field(default="", alias="WANDLE_OIDC_ISSUER")
     oidc_client_id: str = Field(default="", alias="WANDLE_OIDC_CLIENT_ID")

@@ -35,7 +35,7 @@ class Definitions:
     def break_(self, name: str, way: str = "an unknown field") -> None:
         """Break the file of a contract or council."""
         path = self.path(name)
-        self.write(path, WAYS[way].broken(path.read_text(encoding="utf-8")))
+        self.write(path, OF_CONTRACTS[way].broken(path.read_text(encoding="utf-8")))
 
 
 def read_again() -> None:
@@ -75,6 +75,17 @@ def _without(text: str, pattern: str, new: str = "") -> str:
     return found
 
 
+def _in_columns(text: str, pattern: str, new: str) -> str:
+    """The text with one more of something below `columns`, or something else there."""
+    before, columns, after = text.partition("\ncolumns:\n")
+    return before + columns + _without(after, pattern, new)
+
+
+_COLUMNS = "\ncolumns:\n"
+_TWICE = "  - {name: twice, type: text, description: Twice.}\n" * 2
+_BEFORE = _TWICE.replace("name: twice", "name: now, renamed_from: twice", 1)
+
+
 # A council's title is what a contract's is, too.
 WAYS = {
     "an unknown field": Way(lambda text: f"{text}\npublsher: someone\n", "publsher"),
@@ -88,4 +99,45 @@ WAYS = {
     "another encoding": Way(lambda text: text.encode() + b"\n# caf\xe9\n"),
     "an empty file": Way(lambda text: ""),
     "a conflict of a merge": Way(lambda text: f"<<<<<<< HEAD\n{text}=======\n>>>>>>> x\n"),
+}
+
+# Values that each have the right shape, and would only fail when something runs.
+OF_CONTRACTS = WAYS | {
+    "a schedule that never comes": Way(
+        lambda text: _without(text, "^schedule: .*$", 'schedule: "0 25 * * *"'), "schedule"
+    ),
+    "a period that no calendar has": Way(
+        lambda text: _without(text, "^period: .*$", "period: fortnight"), "period"
+    ),
+    "a first day that no calendar has": Way(
+        lambda text: _without(text, "^start: .*$", "start: 2017-02-30")
+    ),
+    "a type that PostgreSQL does not have": Way(
+        lambda text: _in_columns(text, "^    type: .*$", "    type: varchar"), "columns.0.type"
+    ),
+    "a column of the system": Way(
+        lambda text: _in_columns(text, r"^  - name: \w+$", "  - name: xmin"), "columns.0.name"
+    ),
+    "a column that comes twice": Way(
+        lambda text: (
+            f"{text.partition(_COLUMNS)[0]}{_COLUMNS}{_TWICE}{text.partition(_COLUMNS)[2]}"
+        ),
+        "columns.1.name",
+    ),
+    "a pattern of another language": Way(
+        lambda text: _in_columns(text, "^    type: text$", '    type: text\n    pattern: "(?=a)b"')
+    ),
+    "an earlier name that another column has": Way(
+        lambda text: (
+            f"{text.partition(_COLUMNS)[0]}{_COLUMNS}{_BEFORE}{text.partition(_COLUMNS)[2]}"
+        ),
+        "columns.0.renamed_from",
+    ),
+    "a parent that nobody has": Way(
+        lambda text: (
+            _without(text, "^extract:$", "extract:\n  parents: {p: {source: nobody}}")
+            if "\n  parents:" not in text
+            else _without(text, r"source: \w+", "source: nobody")
+        ),
+    ),
 }

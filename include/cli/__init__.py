@@ -17,6 +17,7 @@ from include.cli import (
     define,
     draft,
     evidence,
+    files,
     keep,
     look,
     platform,
@@ -44,6 +45,7 @@ app = typer.Typer(
 GROUPS = (
     ("Platform", platform.commands),
     ("Pipeline", steps.commands),
+    ("Pipeline", files.commands),
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),
     ("Retention and erasure", keep.commands),

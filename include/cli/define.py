@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from include.cli.terminal import JsonOption, NameArgument, settings_for
-from include.errors import PermanentError
+from include.definitions import raise_for_broken
+from include.errors import PermanentError, WrongDefinition
 from include.local.status import PlatformStopped, refuse_stopped
 from include.settings import Settings
-from include.sources.model import Contract, require_every_contract
+from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
 from include.terminal import counted, print_json, say
 
@@ -58,6 +59,10 @@ def new_council(
     say(f"Wrote {written.path} with {len(written.wards)} wards: {', '.join(written.wards)}.")
     for owner, names in written.others.items():
         say(f"Left out {counted(len(names), 'ward')} of {owner}: {', '.join(names)}.")
+    if written.unplaced:
+        say(
+            f"The API has no boundary of {', '.join(written.unplaced)}: add those that are missing."
+        )
     say("Review it: the box may include wards of other neighbouring councils.")
 
 
@@ -77,14 +82,15 @@ def sync(
     """
     from include.jobs.author import sync as job
 
-    found = list(job.stale_files()) if check else job.sync()
+    wrong: list[WrongDefinition] = []
+    found = list(job.stale_files(wrong)) if check else job.sync(wrong)
     for path in found:
         say(f"{('Stale:' if path.exists() else 'Missing:') if check else 'Wrote'} {path}")
     if check and found:
         raise PermanentError(f"sync: {len(found)} files are out of date. Run `wandle sync`.")
-    if not found:
+    if not found and not wrong:
         say("All files are up to date.")
-    require_every_contract("sync")
+    raise_for_broken("sync", [*wrong, *broken_contracts().values()])
 
 
 @commands.command()

@@ -128,12 +128,12 @@ def drift(source: SourcesArgument = None, as_json: JsonOption = False) -> None:
     """
     from include.jobs.operate import drift as job
 
-    selected(source, None, None).check()
-    found = job.unknown_fields(settings_for("postgresql").need("loader_dsn"), source or ())
+    dsn = settings_for("postgresql").need("loader_dsn")
+    found = job.unknown_fields(dsn, source or ())
     if as_json:
         print_json(found)
     elif found:
-        say_lines(job.patches(found).rstrip("\n"))
+        say_lines(job.patches(found, dsn).rstrip("\n"))
     else:
         say("No unknown fields.")
     if not source:

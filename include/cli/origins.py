@@ -21,9 +21,14 @@ def show(found: Explained) -> None:
         say(f"mart       {_fields(found.mart_row)}")
         for landing_id, records in found.landings.items():
             say(f"           {records} raw rows of landing {landing_id}")
-    for number, origin in enumerate(found.origins, start=1):
+    for number, origin in enumerate([*found.origins, *found.dimensions], start=1):
         say("")
-        say(f"{number} of {found.found}  raw.{origin.partition}")
+        which = (
+            f"joined with {origin.dimension},"
+            if origin.dimension
+            else f"{number} of {found.found} "
+        )
+        say(f"{which} raw.{origin.partition}")
         for label, text in _facts(origin):
             say(f"{label:<11}{text}")
         say_lines(printable(origin.record.decode("utf-8", "backslashreplace")))
@@ -36,6 +41,9 @@ def as_objects(found: Explained) -> dict[str, Any]:
         "mart_row": found.mart_row,
         "landings": found.landings,
         "rows": [_as_object(origin) for origin in found.origins],
+        "dimensions": [
+            {"model": origin.dimension, **_as_object(origin)} for origin in found.dimensions
+        ],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from include.cli.terminal import (
     settings_for,
 )
 from include.errors import PermanentError, PipelineError
+from include.jobs.pipeline.selection import Selection
 from include.settings import Settings, WrongSetting
 from include.terminal import complain, counted, print_json, say
 
@@ -45,8 +47,9 @@ def remove(
     """Remove a dataset, a council, or some partitions. Default: a dry run.
 
     A source alone is the whole dataset: data, table, contract, staging model, and the runs
-    of its DAG. A council alone is its data of every source, and its file. If interrupted,
-    run it again to finish. `ops.removal` records who removed what.
+    of its DAG. A council alone is its data of every source, and its file. `marts.NAME` is the
+    table of a mart whose model was deleted. If interrupted, run it again to finish.
+    `ops.removal` records who removed what.
 
     Examples:
 
@@ -57,12 +60,17 @@ def remove(
     `wandle remove SOURCE --from 2026-11-01 --to 2026-11-07 --yes`
 
     `wandle remove --council merton --yes`
+
+    `wandle remove marts.daily_rain --yes`
     """
+    selection = selected(source, council, period, first, last)
+    if any("." in name for name in selection.sources):
+        _remove_built(selection, yes=yes, as_json=as_json)
+        return
     from include.jobs.lake import lake_of
     from include.jobs.operate import remove as job
     from include.jobs.operate.remove_scope import find_scope
 
-    selection = selected(source, council, period, first, last)
     settings = settings_for("postgresql", "s3")
     dsn = settings.need("loader_dsn")
     lake, dags = lake_of(settings), _airflow(settings)
@@ -87,6 +95,27 @@ def remove(
             say(line)
     elif scope.blockers:
         raise typer.Exit(1)
+
+
+def _remove_built(selection: Selection, *, yes: bool, as_json: bool) -> None:
+    """Drop tables and views of models that are gone."""
+    from include.jobs.operate.remove_built import find_built
+    from include.transform.leftovers import drop
+
+    if selection != Selection(selection.sources):
+        raise PermanentError("remove: a table of dbt is removed whole: omit councils and periods.")
+    dsn = settings_for("postgresql").need("transformer_dsn")
+    found = find_built(selection.sources, dsn=dsn)
+    names = [f"{schema}.{name}" for schema, name, _ in found]
+    if yes:
+        drop(dsn, found)
+    if as_json:
+        print_json({"built": names})
+        return
+    for name in names:
+        say(f"{name}, which no model builds", mark="•")
+    then = "removed" if yes else "to remove. Run again with `--yes`"
+    say(f"{counted(len(names), 'table')} {then}." if names else "Nothing to remove.")
 
 
 def _as_object(scope: Scope) -> dict[str, Any]:
@@ -156,10 +185,14 @@ def _airflow(settings: Settings) -> Dags | None:
 def _drop_tables(settings: Settings) -> Callable[[], object] | None:
     """Only `wandle migrate` changes tables: it drops those that are empty and have no contract."""
     from include.jobs.migrate import migrate
+    from include.warehouse.schema.migrate import MigrationRefused
 
-    if not settings.admin_dsn:
-        return None
-    return lambda: migrate(settings.admin_dsn, {})
+    def drop() -> None:
+        # A table of another source that waits for a rebuild is none of this.
+        with suppress(MigrationRefused):
+            migrate(settings.admin_dsn, {})
+
+    return drop if settings.admin_dsn else None
 
 
 def _transformer_dsn(settings: Settings) -> str:

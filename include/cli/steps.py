@@ -52,12 +52,12 @@ def ingest(
 ) -> None:
     """Fetch partitions into S3 and load them into PostgreSQL, without Airflow.
 
-    A snapshot needs no period: its API returns the current one only. Nor does
-    a source whose one partition is `all`.
+    A snapshot needs no period: its API returns the current one only. Nor does a source
+    whose one partition is `all`, nor do files: those that are new or changed are loaded.
 
     Examples:
 
-    `wandle ingest SOURCE` (a snapshot)
+    `wandle ingest SOURCE` (a snapshot, or files)
 
     `wandle ingest SOURCE --council sutton --period 2017-05`
 
@@ -75,6 +75,8 @@ def _planned(contract: Contract, selection: Selection) -> list[Partition]:
 
     now = datetime.now(UTC)
     first, last = selection.first, selection.last
+    if contract.extract.kind == "files" and not (selection.periods or first or last):
+        return _changed(contract, selection)
     timeless = contract.snapshot or contract.period == "all"
     if not (selection.periods or first or last or timeless):
         raise PermanentError(
@@ -102,6 +104,28 @@ def _planned(contract: Contract, selection: Selection) -> list[Partition]:
         )
         found |= dict.fromkeys(some)
     return list(found)
+
+
+def _changed(contract: Contract, selection: Selection) -> list[Partition]:
+    """The partitions whose files are new or changed; what no partition takes is printed."""
+    from include.jobs.files.look import look, unmatched_message
+    from include.jobs.lake import lake_of
+    from include.jobs.pipeline.ingest import source_dsn
+    from include.jobs.pipeline.removed import without_removed
+
+    settings = settings_for("postgresql", "s3")
+    settings.refuse_other_origin()
+    seen = look(
+        contract,
+        lake=lake_of(settings),
+        today=datetime.now(UTC),
+        source_dsn=source_dsn(contract),
+        rate_shared_in=settings.need("loader_dsn"),
+    )
+    if told := unmatched_message(contract, seen.unmatched):
+        complain(told, mark="files:")
+    new = [one for one in seen.partitions if selection.has(one)]
+    return without_removed(contract, new, dsn=settings.need("loader_dsn"), asked_for=False)
 
 
 @commands.command()

@@ -193,19 +193,21 @@ def _http(contract: Contract) -> Extract:
 
 def common_values(period: Period, council: Council | None) -> dict[str, Any]:
     """The values of a period and a council that every request may use."""
-    values: dict[str, Any] = period_values(period)
-    if council:
-        values |= {
-            "council.name": council.name,
-            "council.title": council.title,
-            "council.gss_code": council.gss_code,
-            "council.police_force": council.police_force,
-            "council.latitude": council.latitude,
-            "council.longitude": council.longitude,
-            "council.radius_km": council.radius_km,
-            **{f"{COUNCIL_NAMES}{name}": text for name, text in council.names.items()},
-        }
-    return values
+    return period_values(period) | (council_values(council) if council else {})
+
+
+def council_values(council: Council) -> dict[str, Any]:
+    """The values of a council that every request, and the name of a file, may use."""
+    return {
+        "council.name": council.name,
+        "council.title": council.title,
+        "council.gss_code": council.gss_code,
+        "council.police_force": council.police_force,
+        "council.latitude": council.latitude,
+        "council.longitude": council.longitude,
+        "council.radius_km": council.radius_km,
+        **{f"{COUNCIL_NAMES}{name}": text for name, text in council.names.items()},
+    }
 
 
 def period_values(period: Period) -> dict[str, Any]:

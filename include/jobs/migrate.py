@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import psycopg
 
 from include.settings import Settings
-from include.sources.model import FOLDER, Contract, contracts
+from include.sources.model import FOLDER, Contract, broken_contracts, contracts
 from include.sources.raw_table import renames
 from include.warehouse.schema import migrate as warehouse
 
@@ -35,5 +35,5 @@ def migrate(
             rules_hash=lambda item: known_rules_hash(item, settings),
         )
 
-    files = {*(path.stem for path in FOLDER.glob("*.yaml")), *contracts()}
+    files = {*(path.stem for path in FOLDER.glob("*.yaml")), *contracts(), *broken_contracts()}
     return warehouse.migrate(admin_dsn, contracts().values(), passwords, before=rename, files=files)

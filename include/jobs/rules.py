@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Collection
 
 from include.settings import Settings
 from include.sources.model import Contract, contracts
@@ -38,8 +39,11 @@ def known_rules_hash(contract: Contract, settings: Settings) -> str | None:
     return rules_hash_of(contract, settings)
 
 
-def loaded_by_older_rules(dsn: str, settings: Settings) -> list[str]:
-    """For each source with such partitions, how many there are and how to reload them."""
+def loaded_by_older_rules(dsn: str, settings: Settings, but: Collection[str] = ()) -> list[str]:
+    """For each source with such partitions, how many there are and how to reload them.
+
+    Sources in `but` are left out, as their tables take no load before they are rebuilt.
+    """
     with connect(dsn) as connection, connection.cursor() as cursor:
         entries = ledger.current_loads(cursor)
     loaded = Counter(entry["source"] for entry in entries)
@@ -51,5 +55,5 @@ def loaded_by_older_rules(dsn: str, settings: Settings) -> list[str]:
         f"raw.{source}: {count} of {loaded[source]} partitions were loaded by older rules of the "
         f"contract. Reload them from S3: `wandle reload {source}`, then `wandle transform`."
         for source, count in sorted(older.items())
-        if count
+        if count and source not in but
     ]

@@ -114,7 +114,8 @@ def migrate(settings: Settings) -> None:
 
     local = with_addresses(settings, ADDRESSES)
     postgres.create_databases(local)
-    migrate_warehouse(local)
+    for reason in migrate_warehouse(local).values():
+        complain(reason)
     airflow.migrate_metadata(local)
     if not local.live:
         case_system.create(local)

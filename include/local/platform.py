@@ -71,12 +71,13 @@ def up(settings: Settings, *, report: Report = say) -> None:
         local = prepare(settings)
         airflow.write_login(local)
         _refuse_taken_ports(local)
+        due: dict[str, str] = {}
         with _parallel() as (run, give_up):
             launch = _Launch(local, report, give_up)
             run(launch.ensure, object_store.s3(local))
             run(launch.ensure_sandbox)
             launch.ensure_postgres()
-            run(migrate_warehouse, local)
+            run(lambda: due.update(migrate_warehouse(local)))
             run(case_system.create, local)
             api_server, *others = airflow.services(local)
             run(launch.ensure, api_server)  # the slowest, and independent of the tables
@@ -89,6 +90,8 @@ def up(settings: Settings, *, report: Report = say) -> None:
         report(f"Database  {HOST}:{port(local.port_base, 'postgresql')} (warehouse)")
         for error in (*broken_contracts().values(), *broken_councils().values()):
             report(f"Broken    {error}")
+        for line in (*due.values(), *_loaded_by_older_rules(local, but=due)):
+            report(f"Due       {line}")
 
 
 def start_sandbox(settings: Settings, *, report: Report = say) -> Settings:
@@ -205,13 +208,27 @@ def _parallel() -> Iterator[tuple[Callable[..., None], Event]]:
             raise
 
 
-def migrate_warehouse(settings: Settings) -> None:
-    """Migrate the warehouse, with the passwords of the state folder."""
+def migrate_warehouse(settings: Settings) -> dict[str, str]:
+    """Migrate the warehouse, with the passwords of the state folder.
+
+    Returns why tables refuse to follow their contracts, by source: all else works without them.
+    """
     from include.jobs.migrate import migrate
+    from include.warehouse.schema.migrate import MigrationRefused
 
     generated = read_secrets(settings.home)
     passwords = {role: generated[role] for role in ROLES.values()}
-    migrate(settings.need("admin_dsn"), passwords, settings)
+    try:
+        migrate(settings.need("admin_dsn"), passwords, settings)
+    except MigrationRefused as refused:
+        return refused.reasons
+    return {}
+
+
+def _loaded_by_older_rules(settings: Settings, but: Collection[str]) -> list[str]:
+    from include.jobs.rules import loaded_by_older_rules
+
+    return loaded_by_older_rules(settings.need("loader_dsn"), settings, but)
 
 
 def _refuse_wrong_payloads(settings: Settings) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from include.definitions import WrongField
 from include.sources import landing_rules, period_rules
 from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Archive, Extract, Way
 from include.sources.extract.landing import LandingExtract
 from include.sources.extract.templates import (
@@ -20,12 +21,20 @@ from include.sources.extract.templates import (
     is_council_value,
     placeholders,
 )
+from include.sources.file_rules import check_dated_selection, check_files
 from include.sources.formats import Format
 from include.sources.paths import parts
 
 if TYPE_CHECKING:
     from include.sources.model import Contract
 
+# PostgreSQL's limit is 1,600, also counting columns that were dropped.
+MOST_COLUMNS = 1000
+# What is called so beside the raw tables, which have the names of contracts.
+TAKEN_ENDINGS = {
+    "_partition": "the index of a raw table",
+    "__new": "a raw table while it is rebuilt",
+}
 _IN_CSV = (
     r"the rows of a CSV or sheet have no fields within fields; write a dot within a name as `\.`"
 )
@@ -33,6 +42,7 @@ _IN_CSV = (
 
 def check(contract: Contract) -> None:
     """Raise `WrongField` for a field that contradicts another one of the contract."""
+    _check_name(contract.name)
     _check_columns(contract)
     _check_retention(contract)
     period_rules.check(contract)
@@ -44,12 +54,28 @@ def check(contract: Contract) -> None:
     if isinstance(contract.extract, DatabaseExtract):
         _check_database(contract, contract.extract)
         return
+    check_dated_selection(contract)
+    if isinstance(contract.extract, FilesExtract):
+        check_files(contract, contract.extract)
+        return
     _check_archive(contract, contract.extract)
     for name in contract.extract.ways:
         _Request(contract, contract.extract, name).check()
 
 
+def _check_name(name: str) -> None:
+    for ending, what in TAKEN_ENDINGS.items():
+        if name.endswith(ending):
+            raise WrongField(f"{name!r} ends with {ending}, as does {what}", "name")
+
+
 def _check_columns(contract: Contract) -> None:
+    if len(contract.columns) > MOST_COLUMNS:
+        raise WrongField(
+            f"expected at most {MOST_COLUMNS} columns, as PostgreSQL has no room for many more, "
+            f"found {len(contract.columns)}. Read objects as `jsonb`",
+            "columns",
+        )
     names = [column.name for column in contract.columns]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -64,6 +90,8 @@ def _check_columns(contract: Contract) -> None:
                 *("columns", place, "renamed_from"),
             )
     for place, name in enumerate(contract.key):
+        if name in contract.key[:place]:
+            raise WrongField(f"`key` names {name!r} twice", "key", place)
         if name not in names:
             raise WrongField(f"`key` names {name!r}; columns: {', '.join(names)}", "key", place)
         if contract.column(name).personal == "drop":

@@ -6,6 +6,7 @@ import codecs
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     PlainSerializer,
@@ -16,7 +17,7 @@ from pydantic import (
 
 from include.definitions import Definition, WrongField
 from include.sources.evidence import Evidence
-from include.sources.extract.templates import as_tuple
+from include.sources.extract.templates import as_tuple, date_format
 from include.sources.limits import DEFAULT, Limits
 from include.sources.paths import BodyPath, parts
 
@@ -67,20 +68,31 @@ class Selection(Definition):
         default=(), alias="not", description="The values that do not belong, written alike."
     )
 
+    period: Annotated[str, AfterValidator(lambda value: value and date_format(value))] = Field(
+        default="",
+        description="The field is a date in this format, `%d/%m/%Y`, and records of the "
+        "partition's period belong. One whose date cannot be read belongs everywhere, so that it "
+        "is not lost: its column quarantines it.",
+    )
+
     @model_validator(mode="after")
     def _says_one_thing(self) -> Selection:
-        if bool(self.among) == bool(self.unlike):
-            raise WrongField("expected either `among` or `not`, with at least one value", "among")
+        if sum(map(bool, (self.among, self.unlike, self.period))) != 1:
+            raise WrongField(
+                "expected one of `among`, `not` and `period`, with at least one value", "among"
+            )
         return self
 
     @property
     def excludes(self) -> bool:
         """Whether the values are those that do not belong."""
-        return not self.among
+        return bool(self.unlike)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the request's values that the field is compared with."""
+        if self.period:
+            return ("period", "period.last")
         return tuple(item for item in (*self.among, *self.unlike) if item is not None)
 
     @property

@@ -44,6 +44,11 @@ class Limits(Definition):
         ge=_MIB,
         description="Bytes of all answers of one partition, uncompressed.",
     )
+    files: int = Field(
+        default=10_000,
+        ge=1,
+        description="Files in an inbox or folder, or links on a page.",
+    )
     request_seconds: float = Field(
         default=600,
         gt=0,

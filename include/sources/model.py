@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -23,11 +23,12 @@ from include.definitions import (
     read_folder,
     wrong_field,
 )
-from include.errors import PermanentError, UnknownName, WrongDefinition
+from include.errors import UnknownName, WrongDefinition
 from include.sources import consistency, syntax
 from include.sources.columns import NUMERIC, Column
 from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Extract, Rate
 from include.sources.extract.landing import LandingExtract
 from include.sources.extract.templates import placeholders
@@ -74,7 +75,9 @@ class Contract(Definition):
     councils: Literal["each", "uk"] = Field(
         default="each", description="`each`: one partition per council. `uk`: no council."
     )
-    start: date = Field(description="First day with data.")
+    start: date = Field(
+        ge=date(1600, 1, 1), le=date(2999, 12, 31), description="First day with data."
+    )
     schedule: str = Field(
         default="",
         pattern=r"^(\S+( \S+){4})?$",
@@ -114,7 +117,8 @@ class Contract(Definition):
     extract: Annotated[
         Annotated[Extract, Tag("http")]
         | Annotated[DatabaseExtract, Tag("database")]
-        | Annotated[LandingExtract, Tag("landing")],
+        | Annotated[LandingExtract, Tag("landing")]
+        | Annotated[FilesExtract, Tag("files")],
         Discriminator(_kind_of),
     ]
     format: Format = Format()
@@ -350,27 +354,3 @@ def contract(name: str) -> Contract:
 def require_every_contract(who: str, but: Container[str] = ()) -> None:
     """Raise `WrongDefinition` if a contract is broken, after `who` is done with all others."""
     raise_for_broken(who, (e for name, e in broken_contracts().items() if name not in but))
-
-
-def rate_for(
-    contract: Contract, all_contracts: Iterable[Contract], sharing: Container[str] = ()
-) -> Rate:
-    """The share of its host's rate limit for the clients in `sharing` together, or for one client.
-
-    `sharing` names the sources whose clients take turns in one place. Every
-    other client, one for each of a contract's `parallel` tasks, keeps to an
-    equal part of its own, so that all together never exceed the host's rate.
-    Raises `PermanentError` for a source that is a database.
-    """
-    if not isinstance(contract.extract, Extract):
-        raise PermanentError(f"{contract.name}: rate limits do not apply to a database.")
-    clients = {
-        other.name: other.extract
-        for other in (*all_contracts, contract)
-        if isinstance(other.extract, Extract) and other.extract.host == contract.extract.host
-    }
-    parts = sum(item.parallel for item in clients.values())
-    shared = sum(item.parallel for name, item in clients.items() if name in sharing) or 1
-    per_second = min(item.rate.per_second for item in clients.values())
-    burst = min(item.rate.burst for item in clients.values())
-    return Rate(per_second=per_second * shared / parts, burst=max(1, burst * shared // parts))

@@ -27,7 +27,7 @@ from include.transform.graph import (
 from include.transform.history import Attempt, History
 from include.transform.process import Dbt
 from include.transform.project import FOLDERS, Layer, project_hash
-from include.transform.unfilled import refuse_unfilled
+from include.transform.unfilled import refuse_dropped, refuse_unfilled
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,8 @@ def build_layer(
     A node is not built if its file does not parse, if a node of the layer
     below that it depends on has not succeeded in this run, or if it reads a
     column that loaded partitions have never filled, according to the ledger
-    and the `contracts`. A retry of a run builds only what has not succeeded.
+    and the `contracts`, or one that left its contract. A retry of a run builds
+    only what has not succeeded.
 
     Stores the result of every node. Raises `BuildFailed` naming the nodes and
     what is stale because of them (permanent), `ServiceUnavailable` if every
@@ -72,7 +73,8 @@ def build_layer(
     results: list[Result] = []
     try:
         unfilled = history.unfilled(contracts) if contracts else {}
-        layers = by_layer(refuse_unfilled(dbt.nodes(), unfilled, dbt.project))
+        filled = refuse_unfilled(dbt.nodes(), unfilled, dbt.project)
+        layers = by_layer(refuse_dropped(filled, contracts or {}, dbt.project))
         expected = layers[layer]
         wanted = still_to_build(expected, so_far)
         log.info(

@@ -2,7 +2,8 @@
 
 A row is made of the rows of a staging or intermediate model that have its primary key. That
 model has the lineage columns, which lead to the raw rows. A key column that is computed in the
-mart names its `expression` over the model's columns.
+mart names its `expression` over the model's columns. Under `dimensions` are the models that it is
+joined with for further columns, and by what.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from include.transform.project import FOLDER
 
 LINEAGE = ("council", "landing_id", "record_no")
 
+_UNSAID = (
+    "it is joined with {0}, which it does not say. Add to the model: `config: {{meta: {{dimensions: "
+    "[{{model: {0}, where: <SQL over its columns and those of the row, mart.council>}}]}}}}`"
+)
 _REF = re.compile(r"""\bref\(\s*['"](\w+)['"]\s*\)""")
 _SOURCE = re.compile(r"""\bsource\(\s*['"]raw['"]\s*,\s*['"](\w+)['"]\s*\)""")
 
@@ -36,12 +41,28 @@ class MadeOf:
 
 
 @dataclass(frozen=True)
+class Dimension:
+    """A model of one source that a mart's rows are joined with.
+
+    `where` is SQL over the model's columns and the row, `mart`; of several
+    snapshots, the one with the newest value in the column `newest` counts.
+    """
+
+    schema: str
+    model: str
+    source: str
+    where: str
+    newest: str
+
+
+@dataclass(frozen=True)
 class MartRows:
     """A mart; `key` maps the columns of its primary key to their SQL types."""
 
     name: str
     key: dict[str, str]
     made_of: tuple[MadeOf, ...]
+    dimensions: tuple[Dimension, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +86,11 @@ class _Model:
         """The folder below `models`, which is the schema that dbt builds it in."""
         return self.path.parts[1]
 
+    @property
+    def meta(self) -> dict[str, Any]:
+        """`config.meta`."""
+        return _meta(self.described)
+
     def reads(self, pattern: re.Pattern[str]) -> set[str]:
         sql = (self.folder / self.path).with_name(f"{self.name}.sql")
         return set(pattern.findall(sql.read_text(encoding="utf-8"))) if sql.exists() else set()
@@ -72,7 +98,7 @@ class _Model:
 
 def marts(folder: Path = FOLDER) -> list[str]:
     """The names of all marts."""
-    return [name for name, model in _models(folder).items() if model.schema == "marts"]
+    return [name for name, model in _models(folder)[0].items() if model.schema == "marts"]
 
 
 def mart_rows(name: str, folder: Path = FOLDER) -> MartRows:
@@ -81,15 +107,17 @@ def mart_rows(name: str, folder: Path = FOLDER) -> MartRows:
     Raises `UnknownName` for another name, and `WrongDefinition` with the line
     to add if the mart does not say it.
     """
-    models = _models(folder)
+    models, broken = _models(folder)
     mart = models.get(name)
+    if mart is None and (own := [path for path in broken if path.stem == name]):
+        raise WrongDefinition(f"{own[0]}: {broken[own[0]]}.")
     if mart is None or mart.schema != "marts":
         known = ", ".join(f"marts.{mart}" for mart in marts(folder))
         raise UnknownName(f"unknown mart {name!r}. Choose one of {known}.")
     keys = [rule for rule in mart.described.get("constraints", ()) if rule["type"] == "primary_key"]
     if not keys:
         raise _wrong(mart, "it has no primary key. Add a `primary_key` to `constraints`")
-    named = _meta(mart.described).get("made_of")
+    named = mart.meta.get("made_of")
     if not named:
         likely = sorted(ref for ref in mart.reads(_REF) if _leads_back(models.get(ref)))
         lines = " or ".join(f"`config: {{meta: {{made_of: {model}}}}}`" for model in likely)
@@ -104,11 +132,20 @@ def mart_rows(name: str, folder: Path = FOLDER) -> MartRows:
             raise _wrong(mart, f"its key column {column} is not under `columns`. Describe it")
         key[column] = str(mart.columns[column].get("data_type", "text"))
     parts = [named] if isinstance(named, str) else named
-    return MartRows(name, key, tuple(_made_of(models, mart, part, list(key)) for part in parts))
+    made_of = tuple(_made_of(models, mart, part, list(key)) for part in parts)
+    joined = mart.meta.get("dimensions", [])
+    dimensions = tuple(_dimension(models, mart, described) for described in joined)
+    said = {model.model for model in (*made_of, *dimensions)}
+    for ref in sorted(mart.reads(_REF) - said):
+        if _leads_back(models.get(ref)):
+            raise _wrong(mart, _UNSAID.format(ref))
+    return MartRows(name, key, made_of, dimensions)
 
 
 def undeclared(folder: Path = FOLDER) -> Iterator[str]:
     """What keeps marts from being explained, one sentence for each."""
+    for path, why in _models(folder)[1].items():
+        yield f"{path}: {why}"
     for name in marts(folder):
         try:
             mart_rows(name, folder)
@@ -116,19 +153,42 @@ def undeclared(folder: Path = FOLDER) -> Iterator[str]:
             yield str(error)
 
 
-def _made_of(models: dict[str, _Model], mart: _Model, name: str, key: list[str]) -> MadeOf:
-    model = models.get(name)
+def _with_lineage(
+    models: dict[str, _Model], mart: _Model, word: str, name: object
+) -> tuple[_Model, str]:
+    """A model that leads back to raw rows, and its source."""
+    model = models.get(str(name))
     if model is None or not _leads_back(model):
         raise _wrong(
-            mart, f"`made_of: {name}`: expected a model with the columns {', '.join(LINEAGE)}"
+            mart, f"`{word}: {name}`: expected a model with the columns {', '.join(LINEAGE)}"
         )
     sources = _sources(models, model)
     if len(sources) != 1:
         found = ", ".join(sorted(sources)) or "none"
         raise _wrong(
             mart,
-            f"`made_of: {name}`: expected a model of one source, found {found}. List its parts",
+            f"`{word}: {name}`: expected a model of one source, found {found}. List its parts",
         )
+    return model, sources.pop()
+
+
+def _dimension(models: dict[str, _Model], mart: _Model, described: Any) -> Dimension:
+    known = {"model", "where", "newest"}
+    if not isinstance(described, dict) or not {"model", "where"} <= described.keys() <= known:
+        raise _wrong(
+            mart,
+            f"`dimensions`: expected `model`, `where` and, optionally, `newest`, "
+            f"found {described!r}",
+        )
+    model, source = _with_lineage(models, mart, "dimensions", described["model"])
+    newest = str(described.get("newest", ""))
+    if newest and newest not in model.columns:
+        raise _wrong(mart, f"`dimensions`: {model.name} has no column {newest}")
+    return Dimension(model.schema, model.name, source, str(described["where"]), newest)
+
+
+def _made_of(models: dict[str, _Model], mart: _Model, name: str, key: list[str]) -> MadeOf:
+    model, source = _with_lineage(models, mart, "made_of", name)
     expressions = {}
     for column in key:
         own = _meta(mart.columns[column]).get("expression")
@@ -139,15 +199,19 @@ def _made_of(models: dict[str, _Model], mart: _Model, name: str, key: list[str])
                 f"`config: {{meta: {{expression: <SQL over columns of {name}>}}}}`",
             )
         expressions[column] = own or quoted(column)
-    return MadeOf(model.schema, name, sources.pop(), expressions)
+    return MadeOf(model.schema, name, source, expressions)
 
 
 def _sources(models: dict[str, _Model], model: _Model) -> set[str]:
     """The sources of a model and of all models that it reads."""
-    found = model.reads(_SOURCE)
-    for name in model.reads(_REF):
-        if name in models:
-            found |= _sources(models, models[name])
+    found: set[str] = set()
+    waiting, seen = [model.name], set()
+    while waiting:
+        name = waiting.pop()
+        if name in models and name not in seen:
+            found |= models[name].reads(_SOURCE)
+            waiting += models[name].reads(_REF)
+        seen.add(name)
     return found
 
 
@@ -155,18 +219,27 @@ def _leads_back(model: _Model | None) -> bool:
     return model is not None and all(column in model.columns for column in LINEAGE)
 
 
-def _models(folder: Path) -> dict[str, _Model]:
-    found = {}
+def _models(folder: Path) -> tuple[dict[str, _Model], dict[Path, str]]:
+    """The described models, and why a file cannot be read: it takes down no other."""
+    found, broken = {}, {}
     for path in sorted(folder.glob("models/*/**/*.yml")):
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        for described in content.get("models", ()):
-            found[described["name"]] = _Model(folder, path.relative_to(folder), described)
-    return found
+        here = path.relative_to(folder)
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            models = [_Model(folder, here, described) for described in content.get("models") or ()]
+            found |= {model.name: model for model in models if model.columns.keys() is not None}
+        except (yaml.YAMLError, ValueError) as error:
+            broken[here] = f"not valid YAML: {' '.join(str(error).split())}"
+        except (AttributeError, KeyError, TypeError):
+            broken[here] = "expected `models`, each with its name and a list of columns"
+    return found, broken
 
 
 def _meta(described: dict[str, Any]) -> dict[str, Any]:
-    meta: dict[str, Any] = described.get("config", {}).get("meta", {})
-    return meta
+    """`config.meta` of a model or column; empty if it is something else than a mapping."""
+    config = described.get("config")
+    meta = config.get("meta") if isinstance(config, dict) else None
+    return meta if isinstance(meta, dict) else {}
 
 
 def _wrong(mart: _Model, what: str) -> WrongDefinition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ TAKEN = re.compile(
     r'^ *"?(?P<column>[a-z][a-z0-9_]*)"?(?: +as +"?(?P<name>[a-z_][a-z0-9_]*)"?)?,? *(?:--.*)?$',
     re.MULTILINE,
 )
+_LISTED = re.compile(r'^ *"(?P<column>[a-z_][a-z0-9_]*)",?$', re.MULTILINE)
 _FROM_SOURCE = re.compile(r"\bfrom\s+source\b")
 DISABLED = "{{ config(enabled=false) }}\n\n"
 
@@ -69,22 +70,27 @@ def render(contracts: Mapping[str, Contract], kept: Iterable[dict[str, Any]] = (
     return HEADING + yaml_text({"sources": [source]})
 
 
-def staging_models(contracts: Mapping[str, Contract]) -> Iterator[tuple[Contract, Path]]:
-    """Each contract with the staging model that reads its table, if any.
+def staging_model(contract: Contract) -> Path | None:
+    """The staging model that reads a contract's table, if any.
 
-    Raises `WrongDefinition` if two models read one table.
+    Raises `WrongDefinition` if two models read it, or if it is not UTF-8.
     """
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted(STAGING.rglob("*.sql"))}
-    for contract in contracts.values():
-        reads = re.compile(rf"source\('raw', '{contract.name}'\)")
-        found = [path for path, text in texts.items() if reads.search(text)]
-        if len(found) > 1:
+    reads = re.compile(rf"source\('raw', '{contract.name}'\)".encode())
+    found = [path for path in sorted(STAGING.rglob("*.sql")) if reads.search(path.read_bytes())]
+    if len(found) > 1:
+        raise WrongDefinition(
+            f"{contract.name}: {' and '.join(path.stem for path in found)} read its table; "
+            "expected one staging model. Let the others select from the first."
+        )
+    for path in found:
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
             raise WrongDefinition(
-                f"{contract.name}: {' and '.join(path.stem for path in found)} read its table; "
-                "expected one staging model. Let the others select from the first."
-            )
-        if found:
-            yield contract, found[0]
+                f"{path}: not UTF-8: {error.reason}. Save it as UTF-8."
+            ) from error
+        return path
+    return None
 
 
 def synced_model(contract: Contract, text: str) -> str:
@@ -134,6 +140,15 @@ def _line_with_renamed(line: str, word: re.Pattern[str], new: str, old: str) -> 
 def outside_generated(text: str) -> str:
     """A staging model without the lines that `wandle sync` generates."""
     return _REGION.sub("", text)
+
+
+def generated_columns(text: str) -> list[str]:
+    """The columns of the raw table that the generated lines of a staging model take."""
+    return [
+        found["column"]
+        for region in _REGION.finditer(text)
+        for found in _LISTED.finditer(region[0])
+    ]
 
 
 def column_list(contract: Contract, indent: str = " " * 8) -> str:

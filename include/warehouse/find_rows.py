@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 
@@ -81,6 +81,44 @@ def rows_of_model(
         *values,
     )
     return {item["landing_id"]: item["records"] for item in landings}, first
+
+
+class Dimension(Protocol):
+    """A model that a mart's rows are joined with, as the mart's YAML file declares it."""
+
+    schema: str
+    model: str
+    where: str
+    newest: str
+
+
+# A mart's row that is joined with more rows of a dimension would be several rows.
+_MOST_JOINED = 10
+
+
+def rows_of_dimension(
+    cursor: Cursor,
+    dimension: Dimension,
+    mart: str,
+    types: Mapping[str, str],
+    row: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """The places of the rows of a dimension that belong to a mart's row; `types` are of its key.
+
+    `where` is SQL of the dbt project over the model's columns and those of the row, as
+    `mart.<column>`. Of what it selects, only the rows with the newest value of the
+    column `newest` count, if one is named.
+    """
+    relation = ".".join(map(quoted, (dimension.schema, dimension.model)))
+    rank = f"dense_rank() over (order by {quoted(dimension.newest)} desc)"
+    query = (
+        f"select found.council, found.landing_id, found.record_no "  # noqa: S608, of the project
+        f"from (select * from marts.{quoted(mart)} where {_where(mart, types, types)}) as mart "
+        f"cross join lateral (select *, {rank if dimension.newest else 1} as place_of_newest "
+        f"from {relation} where {dimension.where}) as found "
+        f"where place_of_newest = 1 order by landing_id, record_no limit {_MOST_JOINED}"
+    )
+    return rows(cursor, query, *(str(row[name]) for name in types))
 
 
 def _where(name: str, types: Mapping[str, str], wanted: Mapping[str, str]) -> str:

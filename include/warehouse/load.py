@@ -314,11 +314,13 @@ class _Load:
         if why is None or self._known.accepted:
             return
         if not self._forced:
-            raise LoadRefused(
-                f"{self._partition}: {why}. Nothing was changed. If the source is correct, run it "
-                "again with `force` (`--force` on the command line), or change `checks` in the "
-                "contract."
+            how = (
+                "Restore the old type, or change `checks` in the contract, then rebuild the table."
+                if self._known.new_table
+                else "If the source is correct, run it again with `force` (`--force` on the command "
+                "line), or change `checks` in the contract."
             )
+            raise LoadRefused(f"{self._partition}: {why}. Nothing was changed. {how}")
         log.warning(
             "%s: %s; loaded anyway, forced by %s",
             self._partition,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +17,19 @@ from include.councils.model import councils
 from include.sources import syntax
 from include.sources.model import contract, contracts
 from plugins.period_timetable import PeriodTimetable
-from tests.broken import WAYS, Definitions, copied
+from tests.broken import OF_CONTRACTS, Definitions, copied
 
 DAGS = Path(__file__).parents[2] / "dags"
 OTHERS = {"transform", "replay_quarantine", "freshness_watch", "housekeeping"}
 NAMES = sorted(contracts())
-# Each contract is broken in another way; tests/unit/test_broken_definitions.py has them all.
-BROKEN = [(name, list(WAYS)[place % len(WAYS)]) for place, name in enumerate(NAMES)]
+# With `make test-slow`, every contract in every way; otherwise each in another one, and
+# tests/unit/test_broken_definitions.py has them all.
+BROKEN = [
+    (name, way)
+    for place, name in enumerate(NAMES)
+    for number, way in enumerate(OF_CONTRACTS)
+    if os.environ.get("EXAMPLES") or number == place % len(OF_CONTRACTS)
+]
 
 
 @pytest.fixture
@@ -48,8 +55,8 @@ def test_a_broken_contract_is_one_import_error_and_every_other_dag_is_there(copy
     ((file, error),) = bag.import_errors.items()
     assert Path(file).name == "definitions.py"
     assert f"{copy.path(name)}: " in error
-    if WAYS[way].field:
-        assert re.search(rf"line \d+, field `{WAYS[way].field}`: ", error)
+    if OF_CONTRACTS[way].field:
+        assert re.search(rf"line \d+, field `{re.escape(OF_CONTRACTS[way].field)}`: ", error)
     for dag in bag.dags.values():
         DagSerialization.serialize_dag(dag)
 

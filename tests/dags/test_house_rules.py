@@ -28,7 +28,8 @@ HEAVY = (
     *("airflow.providers.postgres", "include.jobs", "include.warehouse", "include.extract"),
 )
 MAY_IMPORT = (
-    *("airflow.sdk", "dags._tasks", "plugins.period_timetable"),
+    *("airflow.sdk", "dags._tasks", "plugins.inbox_events"),
+    "plugins.period_timetable",
     *("include.sources", "include.councils", "include.errors"),
 )
 PARSE_SECONDS = 1.0

@@ -15,6 +15,11 @@ PARENTS = {
     source: {parent["source"] for parent in contract["extract"].get("parents", {}).values()}
     for source, contract in SOURCES.items()
 }
+INBOXES = {
+    source
+    for source, contract in SOURCES.items()
+    if contract["extract"].get("kind") == "files" and contract["extract"]["from"] == "inbox"
+}
 
 
 def secrets_of(source: str) -> set[str]:
@@ -106,6 +111,8 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
     for source, parents in PARENTS.items():
         own = f"landing/{source}/kingston/2026-01/x/manifest.json"
         others = set(SOURCES) - {source}
+        file = [get(env, f"inbox/{source}/x.csv"), listing(env, f"inbox/{source}/")]
+        of_others = [get(env, f"inbox/{name}/x.csv") for name in others | {f"{source}_more"}]
         login = [of_sources[name] for name in secrets_of(source)]
         login += [use(key, "Decrypt", VIA_SECRETS)] * bool(login)
         not_own = [read for name, read in of_sources.items() if name not in secrets_of(source)]
@@ -114,10 +121,14 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
             + [Request("s3:AbortMultipartUpload", bucket(env, own))]
             + [get(env, f"landing/{parent}/x") for parent in parents]
             + [listing(env, f"landing/{parent}/x") for parent in parents]
+            + (file if source in INBOXES else [])
             + login,
             not_own
             + [secret("PutSecretValue", f"wandle/{env}/sources/{name}") for name in SECRETS]
             + [put(env, f"landing/{name}/x") for name in others]
+            + ([] if source in INBOXES else file)
+            + [put(env, f"inbox/{source}/x.csv"), delete(env, f"inbox/{source}/x.csv"), *of_others]
+            + [listing(env, "inbox/"), *(listing(env, f"inbox/{name}/") for name in others)]
             + [
                 put(env, key)
                 for key in (docs, published, logs, f"landing/{source}_more/x", "landing/x")
@@ -126,6 +137,17 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
             + [listing(env, f"landing/{name}/x") for name in others - parents]
             + [listing(env, ""), listing(env, "landing/"), delete(env, own), *never],
         )
+    queues = [arn("sqs", f"wandle-{env}-inbox-{source}") for source in INBOXES]
+    found["inbox"] = (
+        [Request(f"sqs:{do}Message", queue) for queue in queues for do in ("Receive", "Delete")],
+        [
+            *(Request("sqs:SendMessage", queue) for queue in queues),
+            Request("sqs:ReceiveMessage", arn("sqs", f"wandle-{other}-inbox-{min(INBOXES)}")),
+            *(get(env, f"inbox/{source}/x.csv") for source in INBOXES),
+            get(env, landed),
+            *never,
+        ],
+    )
     found["load"] = (
         [get(env, landed), listing(env, "landing/weather_hourly/"), *reads],
         [
@@ -249,6 +271,7 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
                 "doctor",
                 "portal",
                 "housekeeping",
+                "inbox",
             )
         ]
         + [
@@ -340,6 +363,7 @@ def deploying(environment: str, keys: dict[str, str]) -> tuple[list[Request], li
         Request("ec2:CreateVpc", arn("ec2", "vpc/*"), here),
         Request("ec2:DeleteVpc", arn("ec2", "vpc/vpc-1"), {**here, **tagged}),
         Request("rds:CreateDBInstance", arn("rds", f"db:wandle-{env}")),
+        Request("sqs:CreateQueue", arn("sqs", f"wandle-{env}-inbox-x")),
         Request("iam:CreateRole", role, boundary),
         Request("iam:PutRolePolicy", role, boundary),
         Request("iam:DeleteRole", role),
@@ -368,6 +392,7 @@ def deploying(environment: str, keys: dict[str, str]) -> tuple[list[Request], li
             "ec2:DeleteVpc", arn("ec2", "vpc/vpc-2"), {**here, "aws:ResourceTag/Environment": other}
         ),
         Request("rds:DeleteDBInstance", arn("rds", f"db:wandle-{other}")),
+        Request("sqs:DeleteQueue", arn("sqs", f"wandle-{other}-inbox-x")),
         Request("iam:CreateRole", role),
         Request("iam:PutRolePolicy", role),
         Request("iam:CreateRole", role, {"iam:PermissionsBoundary": arn("iam", "policy/mine")}),

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from include.errors import UnknownName
 from include.jobs.operate import drift as job
 from include.jobs.pipeline.load import load
-from include.sources.model import Contract
+from include.sources.model import Contract, every_contract
 from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land
 from tests.samples import column, contract
@@ -30,7 +31,7 @@ def loading(lake, database, monkeypatch):
     """Lands and loads records; `wandle drift` then looks at this contract."""
 
     def run(source: Contract, records: list[Any], **where: Any) -> dict[str, Any]:
-        monkeypatch.setattr(job, "contracts", lambda: {source.name: source})
+        monkeypatch.setitem(every_contract(), source.name, source)
         land(lake, source, records, **where)
         council = where.get("council", "kingston")
         return load(
@@ -44,6 +45,12 @@ def loading(lake, database, monkeypatch):
     return run
 
 
+@pytest.fixture
+def forgotten(monkeypatch):
+    """Takes the contract's file away."""
+    return lambda: monkeypatch.delitem(every_contract(), OLD.name)
+
+
 def fields(database: Any) -> list[tuple[str, str, list[Any]]]:
     found = job.unknown_fields(database.dsn())
     return [(row["field"], row["type"], row["samples"]) for row in found]
@@ -51,7 +58,9 @@ def fields(database: Any) -> list[tuple[str, str, list[Any]]]:
 
 def patched(source: Contract, database: Any) -> Contract:
     """The contract with what `wandle drift` prints added to it."""
-    added = yaml.safe_load(job.patches(job.unknown_fields(database.dsn())))["columns"]
+    added = yaml.safe_load(job.patches(job.unknown_fields(database.dsn()), database.dsn()))[
+        "columns"
+    ]
     dumped = [item.model_dump(exclude_defaults=True) for item in source.columns]
     return contract(*dumped, *added, key=["id"])
 
@@ -130,7 +139,7 @@ def test_what_is_where_an_object_is_expected_is_drift(database, loading):
 def test_a_field_that_no_path_can_name_is_reported_and_kept(database, loading):
     loading(OLD, [{"id": 1, "a.b": 1, "": 2, "n\0": 3, "é": 4}])
 
-    text = job.patches(job.unknown_fields(database.dsn()))
+    text = job.patches(job.unknown_fields(database.dsn()), database.dsn())
 
     assert [item["path"] for item in yaml.safe_load(text)["columns"]] == [r"a\.b", "é"]
     assert "n\\u0000: it has no valid path" in text
@@ -143,7 +152,7 @@ def test_of_personal_data_no_sample_is_kept(database, loading):
     loading(personal, [{"id": 1, "email": "jo@example.org"}])
 
     assert fields(database) == [("email", "text", [])]
-    assert "jo@" not in job.patches(job.unknown_fields(database.dsn()))
+    assert "jo@" not in job.patches(job.unknown_fields(database.dsn()), database.dsn())
 
 
 def test_the_drift_of_a_refused_load_is_remembered(database, loading):
@@ -191,8 +200,23 @@ def test_partitions_loaded_at_once_agree_on_the_first(database, lake, loading, m
     assert [field for field, _, _ in fields(database)] == ["x", "y", "z"]
 
 
-def test_a_source_without_a_contract_is_left_out(database, loading, monkeypatch):
+def test_a_source_whose_contract_is_gone_is_read_by_the_recorded_one(database, loading, forgotten):
     loading(OLD, [{"id": 1, "x": 1}])
-    monkeypatch.setattr(job, "contracts", dict)
+    forgotten()
+
+    assert [field for field, _, _ in fields(database)] == ["x"]
+    text = job.patches(job.unknown_fields(database.dsn(), ["gauges"]), database.dsn())
+    assert text.startswith("# Restore or correct include/sources/gauges.yaml first.")
+
+
+def test_a_source_that_nothing_has_is_named(database, loading):
+    with pytest.raises(UnknownName, match="unknown source 'crimes'.*Did you mean police_street_cr"):
+        job.unknown_fields(database.dsn(), ["crimes"])
+
+
+def test_a_source_without_any_contract_is_left_out(database, loading, forgotten):
+    loading(OLD, [{"id": 1, "x": 1}])
+    forgotten()
+    database.query("truncate ops.contract")
 
     assert fields(database) == []

@@ -76,6 +76,33 @@ def test_each_difference_in_dbts_sources_is_named(project, old, new, said):
     assert any(said in line for line in validate("", project=project).differences)
 
 
+@pytest.mark.parametrize("broken", ["<<<<<<< HEAD\n", "sources: 5\n", "sources: [{}]\n"])
+def test_sources_that_dbt_cannot_read_are_named(project, broken):
+    (project / "models" / "staging" / "_sources.yml").write_text(broken)
+
+    (said,) = validate("", project=project).differences
+
+    assert "_sources.yml: not what `wandle sync` writes; run it" in said
+
+
+def test_a_description_that_is_not_yaml_is_one_difference(project):
+    (project / "models" / "marts" / "daily_weather.yml").write_text("models: [")
+
+    (said,) = validate("", project=project).differences
+
+    assert said.startswith("models/marts/daily_weather.yml: not valid YAML: ")
+
+
+def test_a_mart_whose_model_is_gone_is_named_with_what_removes_it(database):
+    database.query("create table marts.daily_rain (a int)", "wandle_transformer")
+
+    (said,) = validate(database.dsn()).differences
+
+    assert said == (
+        "database: no model builds marts.daily_rain; run `wandle remove marts.daily_rain`"
+    )
+
+
 def test_a_table_in_two_source_files_is_named(project):
     shutil.copytree(project / "models" / "staging", project / "models" / "other")
 
@@ -96,7 +123,8 @@ def test_each_difference_in_the_database_is_named(database):
         "database: table raw.police_street_crime: column month is character varying(7), "
         "expected text; run `wandle migrate`",
         "database: table raw.police_ward_boundaries is missing; run `wandle migrate`",
-        "database: table raw.forgotten has no contract include/sources/forgotten.yaml",
+        "database: table raw.forgotten has no contract include/sources/forgotten.yaml; "
+        "restore it, or run `wandle remove forgotten`",
     }
 
 
@@ -115,6 +143,19 @@ def test_a_broken_contract_is_one_difference(tmp_path):
         (said,) = validate("").differences
 
     assert "field `publsher`: unknown field; check the spelling" in said
+
+
+def test_a_council_that_was_copied_is_named(tmp_path):
+    with copied(tmp_path) as copy:
+        text = copy.path("sutton").read_text()
+        copy.write(
+            copy.councils / "sutton_lb.yaml", text.replace("name: sutton", "name: sutton_lb")
+        )
+
+        (said,) = validate("").differences
+
+    assert said.startswith("include/councils/sutton_lb.yaml: E09000029 and ")
+    assert "are those of include/councils/sutton.yaml" in said
 
 
 def test_a_council_without_what_a_contract_asks_for_is_named(monkeypatch):

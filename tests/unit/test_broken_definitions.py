@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -16,13 +17,18 @@ from include.jobs.author import sync
 from include.jobs.pipeline.plan import plan
 from include.local.demo.window import asked_of_sources
 from include.sources import model as sources
-from tests.broken import WAYS, Definitions, copied
+from tests.broken import OF_CONTRACTS, WAYS, Definitions, copied
 from tests.unit.local.test_demo_window import AS_OF, WINDOW
 
 CONTRACTS = sorted(sources.every_contract())
 COUNCILS = sorted(councils.councils())
 CHILD = next(name for name, item in sources.contracts().items() if item.extract.parents)
 PARENT = next(iter(sources.contracts()[CHILD].extract.parents.values())).source
+
+
+def may_be(name: str, way: str) -> bool:
+    """Whether the way breaks the contract: parents of one that is switched off are not compared."""
+    return name in sources.contracts() or way != "a parent that nobody has"
 
 
 @pytest.fixture
@@ -36,15 +42,21 @@ def errors() -> dict[str, str]:
     return {name: str(error) for name, error in broken.items()}
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", [*CONTRACTS, *COUNCILS])
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        *((name, way) for name in CONTRACTS for way in OF_CONTRACTS if may_be(name, way)),
+        *((name, way) for name in COUNCILS for way in WAYS),
+    ],
+)
 def test_every_other_definition_is_read_as_before(copy, name, way):
     every, enabled, known = sources.every_contract(), sources.contracts(), councils.councils()
 
     copy.break_(name, way)
 
     for before, after in (
-        (every, sources.every_contract()),
+        # A parent that is missing is found when contracts are compared.
+        (every, {other: item for other, item in sources.every_contract().items() if other != name}),
         (enabled, sources.contracts()),
         (known, councils.councils()),
     ):
@@ -52,8 +64,8 @@ def test_every_other_definition_is_read_as_before(copy, name, way):
     assert list(errors()) == [name]
     said = errors()[name]
     assert said.startswith(f"{copy.path(name)}: ")
-    if WAYS[way].field:
-        assert f"field `{WAYS[way].field}`: " in said
+    if OF_CONTRACTS[way].field:
+        assert f"field `{OF_CONTRACTS[way].field}`: " in said
     if way != "an empty file":
         assert re.search(r"line \d+", said)
 
@@ -79,6 +91,78 @@ def test_what_an_editor_leaves_beside_a_contract_breaks_nothing_else(copy, name)
     copy.write(copy.sources / name, "half a file")
 
     assert sources.contracts() == before
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.symlink_to("nowhere.yaml")
+
+
+def _link_in_a_circle(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _huge(path: Path) -> None:
+    path.write_text("# a\n" * 500_000)
+
+
+@pytest.mark.parametrize("folder", ["sources", "councils"])
+@pytest.mark.parametrize(
+    "make", [_folder, _pipe, _link_to_nothing, _link_in_a_circle, _endless, _huge]
+)
+def test_what_is_no_file_is_named_and_takes_nothing_down(copy, folder, make):
+    before = set(sources.contracts()), set(councils.councils())
+
+    make(getattr(copy, folder) / "odd.yaml")
+    sources.read_again()
+    councils.read_again()
+
+    assert (set(sources.contracts()), set(councils.councils())) == before
+    (said,) = errors().values()
+    assert said.startswith(f"{getattr(copy, folder) / 'odd.yaml'}: ")
+
+
+@pytest.mark.parametrize("folder", ["sources", "councils"])
+def test_a_file_of_another_ending_is_not_overlooked(copy, folder):
+    name = {"sources": CHILD, "councils": COUNCILS[0]}[folder]
+    path = copy.path(name)
+    path.rename(path.with_suffix(".yml"))
+    sources.read_again()
+    councils.read_again()
+
+    assert errors() == {name: f"{path.with_suffix('.yml')}: expected the ending .yaml. Rename it."}
+
+
+@pytest.mark.parametrize("name", ["weather_hourly_partition", "weather_hourly__new"])
+def test_a_name_that_would_be_taken_in_the_database_is_refused(copy, name):
+    text = copy.path("weather_hourly").read_text()
+
+    copy.write(copy.sources / f"{name}.yaml", text.replace("name: weather_hourly", f"name: {name}"))
+
+    assert list(errors()) == [name]
+    assert f"field `name`: {name!r} ends with _" in errors()[name]
+
+
+def test_more_columns_than_a_table_can_have_are_refused(copy):
+    path = copy.path("weather_hourly")
+    more = "".join(
+        f"  - {{name: c{number}, type: text, description: C.}}\n" for number in range(1000)
+    )
+
+    copy.write(path, path.read_text().replace("\ncolumns:\n", f"\ncolumns:\n{more}"))
+
+    assert "field `columns`: expected at most 1000 columns" in errors()["weather_hourly"]
 
 
 def test_a_broken_definition_is_named_by_whoever_asks_for_it(copy):

@@ -8,10 +8,11 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import requests
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from shapely.geometry import Polygon
 
 from include.councils.model import FOLDER, UK, Council, councils, read_again
@@ -19,6 +20,7 @@ from include.definitions import NAME_PATTERN, validated, yaml_text
 from include.errors import PermanentError, SourceUnavailable, UnexpectedPayload, UnknownName
 from include.extract.client import Answer, Client
 from include.extract.pages import KM_PER_DEGREE
+from include.printable import one_line
 from include.settings import Settings
 from include.sources.extract.http import Extract
 from include.sources.limits import Limits
@@ -41,6 +43,25 @@ MOST_RADIUS_KM = 20.0
 MOST_WARDS = 40
 # What data.police.uk has.
 PUBLISHED_YEARS = 3
+
+
+class _Neighbourhood(BaseModel):
+    """An item of the police API's list of a force's neighbourhoods."""
+
+    id: str
+    name: str
+
+
+class _Place(BaseModel):
+    """A point of a neighbourhood's boundary, in degrees."""
+
+    latitude: float = Field(ge=-90, le=90, allow_inf_nan=False)
+    longitude: float = Field(ge=-180, le=180, allow_inf_nan=False)
+
+
+_NEIGHBOURHOODS = TypeAdapter(list[_Neighbourhood])
+_BOUNDARY = TypeAdapter(list[_Place])
+Shape = TypeVar("Shape")
 
 
 class Box(NamedTuple):
@@ -86,11 +107,15 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Written:
-    """The file that was written, its wards, and those in the box that are other councils'."""
+    """The file that was written, its wards, and those in the box that are other councils'.
+
+    The API has no boundary of `unplaced` wards, so any of them may be missing.
+    """
 
     path: Path
     wards: list[str]
     others: dict[str, list[str]]
+    unplaced: list[str]
 
 
 def new_council(
@@ -107,8 +132,8 @@ def new_council(
 
     A neighbourhood of the force belongs to the council if the centre of its
     boundary is in the box, and no other council's file names it; those whose
-    id is not the GSS code of a ward are skipped. `wards` is the number of
-    wards that the council has, if known.
+    id is not the GSS code of a ward are skipped, and those without a boundary
+    are named. `wards` is the number of wards that the council has, if known.
 
     Raises `PermanentError` if the file exists, or if the box has no ward, more
     wards of other councils than of this one, more than one council would have,
@@ -130,14 +155,15 @@ def new_council(
             f"new-council: {gss_code} is the GSS code of {same[0]}. Correct --gss."
         )
     _refuse_huge(place, wards)
-    found, others = _without_others(_wards_in(place, force), known)
+    inside, unplaced = _wards_in(place, force)
+    found, others = _without_others(inside, known)
     _refuse_wrong(title, place, force, found, others, wards)
     content["ward_sets"] = [_ward_set(place, found)]
     validated(content, Council, "new-council")
     text = yaml_text(content)
     path.write_text("# yaml-language-server: $schema=council.schema.json\n" + text, "utf-8")
     read_again()
-    return Written(path, [ward["name"] for ward in found], others)
+    return Written(path, [ward["name"] for ward in found], others, unplaced)
 
 
 def _content(name: str, title: str, gss_code: str, force: str, place: Box) -> dict[str, Any]:
@@ -232,49 +258,69 @@ def _some(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _wards_in(box: Box, force: str) -> list[dict[str, str]]:
+def _wards_in(box: Box, force: str) -> tuple[list[dict[str, str]], list[str]]:
+    """The wards whose centre is in the box, and the names of those without a boundary."""
     settings = Settings.read()
     shared_in = settings.loader_dsn or None
     plays = settings.in_sandbox(API.base_url)
     client = Client(API, API.rate, shared_in, limits=LIMITS, public_only=not plays)
     quoted = quote(force, safe="")
-    known = _asked(client, f"/{quoted}/neighbourhoods")
+    known = _asked(client, f"/{quoted}/neighbourhoods", _NEIGHBOURHOODS)
     if known is None:
         raise UnknownName(f"new-council: the police API has no force {force!r}.")
-    found = []
-    try:
-        for item in known:
-            ward = WARD.fullmatch(item["id"])
-            boundary = _asked(client, f"/{quoted}/{item['id']}/boundary") if ward else None
-            if ward and boundary and box.holds(*_middle(boundary)):
-                also = {"police_neighbourhood": item["id"]} if ward[1] != item["id"] else {}
-                found.append({"code": ward[1], "name": item["name"], **also})
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnexpectedPayload(
-            "new-council: the police API's neighbourhoods are not as expected: "
-            f"{type(error).__name__}: {error}."
-        ) from error
-    return sorted(found, key=lambda ward: ward["code"])
+    found, unplaced = [], []
+    for item in known:
+        ward = WARD.fullmatch(item.id)
+        if not ward:
+            continue
+        boundary = _asked(client, f"/{quoted}/{item.id}/boundary", _BOUNDARY)
+        if not boundary:
+            unplaced.append(item.name)
+        elif box.holds(*_middle(boundary)):
+            also = {"police_neighbourhood": item.id} if ward[1] != item.id else {}
+            found.append({"code": ward[1], "name": item.name, **also})
+    return sorted(found, key=lambda ward: ward["code"]), unplaced
 
 
-def _middle(boundary: list[dict[str, str]]) -> tuple[float, float]:
-    ring = [(float(point["longitude"]), float(point["latitude"])) for point in boundary]
+def _middle(boundary: list[_Place]) -> tuple[float, float]:
+    ring = [(point.longitude, point.latitude) for point in boundary]
     if len(ring) < 4:
         return ring[0]
     point = Polygon(ring).centroid
     return point.x, point.y
 
 
-def _asked(client: Client, path: str) -> Any:
-    """The JSON of an answer; None for 404."""
+def _asked(client: Client, path: str, shape: TypeAdapter[Shape]) -> Shape | None:
+    """What an answer holds; None for 404. Raises `UnexpectedPayload` if it is something else."""
     url = Settings.read().api_url(API.base_url) + path
     request = SentRequest(method="GET", url=url)
     answer = client.ask("new-council", request, accept=frozenset({404}), check=_is_json)
-    return json.load(answer.body) if answer.status == requests.codes.ok else None
+    if answer.status != requests.codes.ok:
+        return None
+    try:
+        return shape.validate_json(answer.body.read())
+    except ValidationError as error:
+        raise UnexpectedPayload(f"new-council: {_unlike(path, error)}") from error
+
+
+def _unlike(path: str, error: ValidationError) -> str:
+    """What is wrong with an answer, by its first error."""
+    first = error.errors(include_url=False)[0]
+    where = [f"item {part + 1}" if isinstance(part, int) else part for part in first["loc"]]
+    wanted = "latitude and longitude" if path.endswith("boundary") else "id and name, both texts"
+    place = f"{', '.join(where)}: " if where else ""
+    return (
+        f"{API.base_url}{path}: expected a JSON list of objects with {wanted}; {place}"
+        f"{first['msg']}, found {one_line(json.dumps(first['input'], default=str)[:100])}. The API "
+        "has changed, or answered with an error: open that address. You can write the council's "
+        "file by hand, too."
+    )
 
 
 def _is_json(answer: Answer) -> None:
     try:
         json.load(answer.body)
+    except RecursionError:
+        return  # it is complete, but nothing that is expected
     except ValueError as error:
         raise SourceUnavailable(f"new-council: the answer is not complete JSON: {error}") from error

@@ -4,51 +4,81 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
+from include.errors import WrongDefinition
 from include.jobs.author.reference.page import reference_files
 from include.jobs.author.schemas import schemas
-from include.sources.model import broken_contracts, contracts, every_contract, read_again
+from include.sources.model import Contract, broken_contracts, contracts, every_contract, read_again
 from include.transform.descriptions import synced_description
-from include.transform.sources import PATH, render, staging_models, synced_model, tables_of
+from include.transform.sources import PATH, render, staging_model, synced_model, tables_of
 from include.transform.staging import first_model
 
 
-def made_files() -> dict[Path, str]:
+def made_files(wrong: list[WrongDefinition] | None = None) -> dict[Path, str]:
     """Each generated file and its expected content.
 
     A contract that no staging model reads has the first one, to be edited by
     hand; files that exist stay, and so does what a broken contract generated.
-    Raises `WrongDefinition` for a staging model without a place for its
-    columns, and where the first one cannot be.
+    A staging model that cannot be followed (without a place for its columns,
+    unreadable, or another one's name) is added to `wrong`, and holds back no
+    other; without that list, `WrongDefinition` is raised.
     """
     read_again()
-    models = {}
-    missing = every_contract().copy()
-    for contract, path in staging_models(every_contract()):
-        del missing[contract.name]
-        models[path] = synced_model(contract, path.read_text(encoding="utf-8"))
-        described = path.with_suffix(".yml")
-        if described.exists():
-            text = described.read_text(encoding="utf-8")
-            models[described] = synced_description(contract, path.stem, models[path], text)
-    for contract in missing.values():
-        models |= first_model(contract)
+    models: dict[Path, str] = {}
+    for contract in every_contract().values():
+        try:
+            made = _of_contract(contract)
+            if taken := models.keys() & made.keys():
+                raise WrongDefinition(
+                    f"{contract.name}: its staging model would be {min(taken)}, as that of another "
+                    "contract. Write one of them by hand, under another name."
+                )
+            models |= made
+        except WrongDefinition as error:
+            if wrong is None:
+                raise
+            wrong.append(error)
     broken = broken_contracts()
     kept = [table for table in tables_of(PATH) if table["name"] in broken] if broken else []
     return {**schemas(), **reference_files(), PATH: render(contracts(), kept), **models}
 
 
-def stale_files() -> dict[Path, str]:
-    """The files whose content differs, with their expected content."""
+def _of_contract(contract: Contract) -> dict[Path, str]:
+    path = staging_model(contract)
+    if path is None:
+        return first_model(contract)
+    models = {path: synced_model(contract, path.read_text(encoding="utf-8"))}
+    described = path.with_suffix(".yml")
+    if described.exists():
+        text = _text(described)
+        try:
+            models[described] = synced_description(contract, path.stem, models[path], text)
+        except yaml.YAMLError as error:
+            why = " ".join(str(error).split())
+            raise WrongDefinition(f"{described}: not valid YAML: {why}. Correct it.") from error
+    return models
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise WrongDefinition(f"{path}: not UTF-8: {error.reason}. Save it as UTF-8.") from error
+
+
+def stale_files(wrong: list[WrongDefinition] | None = None) -> dict[Path, str]:
+    """The files whose content differs, with their expected content; `wrong` as in `made_files`."""
     return {
         path: text
-        for path, text in made_files().items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
+        for path, text in made_files(wrong).items()
+        if not path.exists() or path.read_bytes() != text.encode()
     }
 
 
-def sync() -> list[Path]:
-    """Write the files that are stale; returns which."""
-    stale = stale_files()
+def sync(wrong: list[WrongDefinition] | None = None) -> list[Path]:
+    """Write the files that are stale; returns which. `wrong` as in `made_files`."""
+    stale = stale_files(wrong)
     for path, text in stale.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -15,6 +15,7 @@ from include.extract.requests import lacking
 from include.sources.model import Contract, broken_contracts, contracts, every_contract
 from include.sources.raw_table import SCHEMA, expected_columns
 from include.transform import mart_rows
+from include.transform.leftovers import built_without_model
 from include.transform.project import FOLDER as DBT_PROJECT
 from include.warehouse.connection import connect, rows
 from include.warehouse.schema import raw_table
@@ -48,6 +49,7 @@ def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
     said = [
         *map(str, (*broken_contracts().values(), *broken_councils().values())),
         *(line for contract in enabled.values() for line in of_councils(contract, known.values())),
+        *between_councils(known.values()),
         *of_dbt(enabled, every, names, project),
         *mart_rows.undeclared(project),
     ]
@@ -59,7 +61,7 @@ def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
     if not dsn:
         return Validation(tuple(looked_at), tuple(said), _WITHOUT_DATABASE)
     try:
-        said.extend(of_database(enabled, names, dsn))
+        said.extend(of_database(enabled, names, dsn, project))
     except ServiceUnavailable as error:
         return Validation(tuple(looked_at), tuple(said), str(error))
     except PipelineError as error:
@@ -75,6 +77,22 @@ def of_councils(contract: Contract, known: Iterable[Council]) -> Iterator[str]:
             yield f"{file}: no `{missing}`, but requests of {contract.name} need it"
 
 
+def between_councils(known: Iterable[Council]) -> Iterator[str]:
+    """What two councils claim, so that their data would be loaded and counted twice."""
+    owners: dict[str, str] = {}
+    for council in known:
+        file = f"include/councils/{council.name}.yaml"
+        wards = {ward.code for ward_set in council.ward_sets for ward in ward_set.wards}
+        shared = [code for code in (council.gss_code, *sorted(wards)) if code in owners]
+        if shared:
+            more = f" and {len(shared) - 1} more codes" if len(shared) > 1 else ""
+            yield (
+                f"{file}: {shared[0]}{more} are those of {owners[shared[0]]}: correct one of them, "
+                "or remove it"
+            )
+        owners |= dict.fromkeys((council.gss_code, *wards), file)
+
+
 def of_dbt(
     enabled: Mapping[str, Contract],
     every: Mapping[str, Contract],
@@ -85,7 +103,12 @@ def of_dbt(
     tables: dict[str, tuple[Path, Mapping[str, str]]] = {}
     for file in sorted(project.glob("models/**/_sources.yml")):
         where = file.relative_to(project.parent)
-        for name, columns in _dbt_tables(file):
+        try:
+            listed = list(_dbt_tables(file))
+        except (yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError):
+            yield f"{where}: not what `wandle sync` writes; run it, and it is written again"
+            return
+        for name, columns in listed:
             if name in tables:
                 yield f"{where}: table {name} is also in {tables[name][0]}"
             tables[name] = (where, columns)
@@ -119,8 +142,13 @@ def _dbt_tables(file: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
                 yield item["name"], {one["name"]: one.get("data_type", "") for one in columns}
 
 
-def of_database(enabled: Mapping[str, Contract], names: Collection[str], dsn: str) -> Iterator[str]:
-    """Where the raw tables differ from the contracts. Raises `ServiceUnavailable`."""
+def of_database(
+    enabled: Mapping[str, Contract], names: Collection[str], dsn: str, project: Path
+) -> Iterator[str]:
+    """Where the raw tables differ from the contracts, and what no model builds any more.
+
+    Raises `ServiceUnavailable`.
+    """
     with connect(dsn) as connection, connection.cursor() as cursor:
         present = {row["name"] for row in rows(cursor, TABLES_QUERY)}
         for name, contract in enabled.items():
@@ -132,4 +160,9 @@ def of_database(enabled: Mapping[str, Contract], names: Collection[str], dsn: st
             for said in raw_table.differences(contract, columns):
                 yield f"database: table raw.{name}: {said}; run `wandle migrate`"
     for name in sorted(present - {*names}):
-        yield f"database: table raw.{name} has no contract include/sources/{name}.yaml"
+        yield (
+            f"database: table raw.{name} has no contract include/sources/{name}.yaml; restore it, "
+            f"or run `wandle remove {name}`"
+        )
+    for schema, name, _ in built_without_model(dsn, project=project):
+        yield f"database: no model builds {schema}.{name}; run `wandle remove {schema}.{name}`"

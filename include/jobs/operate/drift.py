@@ -7,9 +7,11 @@ from typing import Any
 
 import yaml
 
+from include.jobs.pipeline.known_sources import known_contracts, known_names
+from include.jobs.pipeline.selection import Selection
 from include.printable import one_line
 from include.sources import paths
-from include.sources.model import Contract, contracts
+from include.sources.model import Contract, every_contract
 from include.sources.raw_table import column_name
 from include.warehouse.books import drift
 from include.warehouse.columns.unknown_fields import NAME_CHARACTERS
@@ -19,12 +21,14 @@ from include.warehouse.connection import connect
 def unknown_fields(dsn: str, sources: Collection[str] = ()) -> list[dict[str, Any]]:
     """Each field seen in a record but missing from its contract, with where it was first seen.
 
-    Excludes fields added to the contract since, and sources without a
-    contract.
+    Excludes fields added to the contract since. The contract of a source that
+    is switched off or whose file is gone is the recorded one; sources without
+    any are left out. Raises `UnknownName` for a source that nothing has.
     """
     with connect(dsn) as connection, connection.cursor() as cursor:
         found = drift.listed(cursor)
-    known = contracts()
+        known = known_contracts(cursor)
+    Selection(tuple(sources)).check(known_names(known, ()))
     return [
         {**row, "first_seen": row["first_seen"].isoformat(timespec="seconds")}
         for row in found
@@ -48,13 +52,22 @@ def is_named(contract: Contract, row: Mapping[str, Any]) -> bool:
     return False
 
 
-def patches(fields: Iterable[Mapping[str, Any]]) -> str:
+def patches(fields: Iterable[Mapping[str, Any]], dsn: str) -> str:
     """YAML to add to each contract, one document per source, with a column per unknown field."""
     by_source: dict[str, list[Mapping[str, Any]]] = {}
     for row in fields:
         by_source.setdefault(row["source"], []).append(row)
-    known = contracts()
-    return "---\n".join(patch(known[source], rows) for source, rows in by_source.items())
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        known = known_contracts(cursor)
+    return "---\n".join(
+        ("" if source in every_contract() else f"# Restore or correct {_file(source)} first.\n")
+        + patch(known[source], rows)
+        for source, rows in by_source.items()
+    )
+
+
+def _file(source: str) -> str:
+    return f"include/sources/{source}.yaml"
 
 
 def patch(contract: Contract, rows: Iterable[Mapping[str, Any]]) -> str:
@@ -75,7 +88,7 @@ def patch(contract: Contract, rows: Iterable[Mapping[str, Any]]) -> str:
     body = _yaml({"columns": columns})
     return "\n".join(
         [
-            f"# Add to include/sources/{contract.name}.yaml under `columns`, with descriptions;",
+            f"# Add to {_file(contract.name)} under `columns`, with descriptions;",
             f"# then run `wandle migrate`, `wandle sync`, `wandle reload {contract.name}`.",
             *remarks,
             body if columns else "columns: []\n",

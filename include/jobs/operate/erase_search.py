@@ -13,6 +13,7 @@ from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import read_pages
 from include.landing.store import RESUMED_WITHIN, began_at
 from include.records.remove import Cut, cut_records
+from include.sources.extract.files import INBOX
 from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract
 from include.sources.partition import Partition
@@ -50,6 +51,13 @@ class Found:
             for place, manifest in self.replaced.items()
             if place in self.stored
         ]
+
+    @property
+    def files(self) -> list[str]:
+        """The files of an inbox or an SFTP server that held the subject when they were landed."""
+        manifests = [*(holds.manifest for holds in self.holds), *self.replaced.values()]
+        addresses = {page.request.url for manifest in manifests for page in manifest.pages}
+        return sorted(one for one in addresses if one.startswith((f"{INBOX}/", "sftp:")))
 
     def stands_for(self, place: Place) -> str:
         """The ID of the final replacement of a landing."""

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from include.errors import PermanentError
 from include.jobs.lake import Lake
+from include.jobs.pipeline.known_sources import readable_contract
 from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import read_page
 from include.landing.store import page_prefix
 from include.records.read import read_records, record_texts
 from include.settings import Settings
-from include.sources.model import Contract, contract
+from include.sources.model import Contract, contracts
 from include.sources.partition import Partition, Period
 from include.sources.raw_table import EXTRA, LINEAGE
 from include.transform.mart_rows import mart_rows, marts
 from include.warehouse import find_rows
+from include.warehouse.books import stored
 from include.warehouse.columns.convert import plain
 from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.columns.redact import WITHHELD, Withholding
@@ -34,7 +36,8 @@ class Origin:
 
     `page_record_no` counts from 1; `page` is the manifest's entry. `record`
     holds the original bytes; if `whole` is false, only part of them: without
-    personal values, or as JSON if the record is spread over the body.
+    personal values, or as JSON if the record is spread over the body. For a row
+    that a mart's row is looked up in, `dimension` is the model.
     """
 
     partition: Partition
@@ -46,19 +49,22 @@ class Origin:
     page_record_no: int
     record: bytes
     whole: bool
+    dimension: str = ""
 
 
 @dataclass(frozen=True)
 class Explained:
     """The number of matching raw rows, and the origins of the first ones.
 
-    For a row of a mart: the row, and the number of raw rows per landing.
+    For a row of a mart: the row, the number of raw rows per landing, and the
+    rows of dimensions that it was joined with.
     """
 
     found: int
     origins: list[Origin]
     mart_row: dict[str, Any] | None = None
     landings: dict[str, int] | None = None
+    dimensions: list[Origin] = field(default_factory=list)
 
 
 def explain(
@@ -72,7 +78,8 @@ def explain(
 ) -> Explained:
     """Trace the rows of `raw.<source>` or `marts.<mart>` with these values to S3.
 
-    Personal values in rows and records are hidden; `personal` shows them, and
+    A source that is switched off or whose contract file is gone is read by its
+    recorded contract, as long as its table is there. Personal values in rows and records are hidden; `personal` shows them, and
     requires the pseudonym key, which would reveal them anyway.
 
     Raises `UnknownName` or `PermanentError` for an unknown table, column or
@@ -86,8 +93,9 @@ def explain(
     if personal:
         settings.need("pseudonym_key")
     if name.startswith(RAW):
-        source = contract(name.removeprefix(RAW))
-        with connect(settings.need("loader_dsn")) as connection, connection.cursor() as cursor:
+        dsn = settings.need("loader_dsn")
+        source = _source(name.removeprefix(RAW), dsn)
+        with connect(dsn) as connection, connection.cursor() as cursor:
             asked = _as_stored(source, wanted, settings)
             found, rows = find_rows.raw_rows(cursor, source, asked, most)
         if not found:
@@ -118,17 +126,43 @@ def _explain_mart(
     with connect(settings.need("transformer_dsn")) as connection, connection.cursor() as cursor:
         row = find_rows.mart_row(cursor, mart.name, mart.key, _whole_months(wanted, mart.key))
         for model in mart.made_of:
-            source = contract(model.source)
+            source = _source(model.source, settings.need("loader_dsn"))
             relation = (model.schema, model.model)
             counts, places = find_rows.rows_of_model(
                 cursor, relation, model.key, mart.key, row, most
             )
             landings.update(counts)
             raw += [(source, _row_at(cursor, source, place, name)) for place in places]
+        joined = [
+            (dimension.model, source, _row_at(cursor, source, place, name))
+            for dimension in mart.dimensions
+            for source in (_source(dimension.source, settings.need("loader_dsn")),)
+            for place in find_rows.rows_of_dimension(cursor, dimension, mart.name, mart.key, row)
+        ]
     if not landings:
         raise _replaced(name)
     origins = [_origin(source, found_row, lake, personal) for source, found_row in raw]
-    return Explained(landings.total(), origins, row, dict(landings))
+    dimensions = [
+        replace(_origin(source, found_row, lake, personal), dimension=model)
+        for model, source, found_row in joined
+    ]
+    return Explained(landings.total(), origins, row, dict(landings), dimensions)
+
+
+def _source(name: str, dsn: str) -> Contract:
+    """The contract to read a raw table by. Raises `PermanentError` if the table is gone."""
+    found = readable_contract(name, dsn, "explain")
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        if not stored.has_table(cursor, name):
+            raise PermanentError(
+                f"explain: there is no table raw.{name}. "
+                + (
+                    "Create it: `wandle migrate`."
+                    if name in contracts()
+                    else "Its landings in S3 are all that is left: `wandle remove` lists them."
+                )
+            )
+    return found
 
 
 def _row_at(cursor: Any, source: Contract, place: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -72,23 +72,26 @@ def depends_on_source(source: str) -> Iterator[str]:
                 f"{other.name} takes its requests from {source} (`extract.parents.{labels[0]}`). "
                 f"Remove it first (`wandle remove {other.name}`), or change its contract."
             )
+    for name in broken_contracts():
+        file = source_model.FOLDER / f"{name}.yaml"
+        if name != source and re.search(rf"\bsource:.*\b{source}\b", _text(file)):
+            yield f"{shown(file)} is broken, and names {source}. Correct or remove it first."
     if source in every_contract() and len(every_contract()) == 1:
         yield f"{source} is the only contract, and Wandle needs one."
-    models = _staging_models(source)
-    for path in sorted({*DBT_PROJECT.glob("models/**/*"), *DBT_PROJECT.glob("tests/**/*")}):
-        if path in going or path == DBT_SOURCES or path.suffix not in (".sql", ".yml"):
-            continue
-        text = path.read_text(encoding="utf-8")
-        for model in models:
-            if re.search(rf"""\bref\(\s*(['"]){re.escape(model.stem)}\1\s*\)""", text):
-                yield (
-                    f"{shown(path)} reads {model.stem}. Delete or change it, run `wandle "
-                    "transform`, then run this again."
-                )
+    reads = {model.stem: _reference("ref", model.stem) for model in _staging_models(source)}
+    reads[f"raw.{source}"] = _reference("source", "raw", source)
+    for folder in ("models", "tests", "macros"):
+        for path in sorted(DBT_PROJECT.glob(f"{folder}/**/*")):
+            if path in going or path == DBT_SOURCES or path.suffix not in (".sql", ".yml"):
+                continue
+            for name, read in reads.items():
+                if read.search(_text(path)):
+                    yield (
+                        f"{shown(path)} reads {name}. Delete or change it, run `wandle "
+                        "transform`, then run this again."
+                    )
     for path in going:
-        others = _others_described(path) if path.suffix == ".yml" else []
-        if others:
-            yield f"{shown(path)} describes {', '.join(others)}, too. Move them to another file."
+        yield from _also_described(path) if path.suffix == ".yml" else ()
 
 
 def depends_on_councils(councils: Collection[str]) -> Iterator[str]:
@@ -102,13 +105,33 @@ def shown(path: Path) -> str:
     return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)
 
 
+def _text(path: Path) -> str:
+    """The text of a file; empty if it cannot be read, such as a folder of that name."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _reference(function: str, *names: str) -> re.Pattern[str]:
+    """Matches dbt's `ref` or `source` with these names; before a model's, a package may stand."""
+    quoted = r"\s*,\s*".join(rf"""['"]{re.escape(name)}['"]""" for name in names)
+    package = r"""(?:['"]\w+['"]\s*,\s*)?""" if function == "ref" else ""
+    return re.compile(rf"\b{function}\(\s*{package}{quoted}\s*[,)]")
+
+
 def _staging_models(source: str) -> list[Path]:
-    reads = re.compile(rf"""\bsource\(\s*(['"])raw\1\s*,\s*(['"]){re.escape(source)}\2\s*\)""")
-    return [
-        path for path in sorted(STAGING.rglob("*.sql")) if reads.search(path.read_text("utf-8"))
-    ]
+    reads = _reference("source", "raw", source)
+    return [path for path in sorted(STAGING.rglob("*.sql")) if reads.search(_text(path))]
 
 
-def _others_described(path: Path) -> list[str]:
-    described = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return [item["name"] for item in described.get("models", ()) if item["name"] != path.stem]
+def _also_described(path: Path) -> Iterator[str]:
+    """A sentence if a description that would go is that of other models, too, or may be."""
+    try:
+        described = yaml.safe_load(_text(path)) or {}
+        names = [str(item["name"]) for item in described.get("models") or ()]
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        yield f"{shown(path)} is broken, and may describe other models. Correct or delete it."
+        return
+    if others := [name for name in names if name != path.stem]:
+        yield f"{shown(path)} describes {', '.join(others)}, too. Move them to another file."

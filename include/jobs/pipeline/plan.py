@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -11,6 +13,8 @@ from include.errors import PermanentError
 from include.extract.requests import require_council
 from include.sources.model import Contract
 from include.sources.partition import Partition, Period
+
+log = logging.getLogger(__name__)
 
 # Airflow's `core.max_map_length`, unless the caller knows better.
 MOST_PARTITIONS = 1024
@@ -73,6 +77,31 @@ def plan(
             "Choose a shorter window, or use a backfill, which starts one run per period."
         )
     return [Partition(contract.name, name, period) for period in periods for name in of_councils]
+
+
+def with_changed(
+    contract: Contract,
+    planned: list[Partition],
+    changed: Iterable[Partition],
+    councils: list[str] | None,
+    most: int = MOST_PARTITIONS,
+) -> list[Partition]:
+    """The partitions of a run, and those of files that are new or changed.
+
+    More than `most` are left to the next run, which finds them changed.
+    """
+    chosen = [one for one in changed if not councils or one.council in councils]
+    every = sorted({*planned, *chosen}, key=lambda one: (one.period, one.council))
+    if len(every) > most:
+        kept = [*planned, *(one for one in every if one not in planned)][:most]
+        log.warning(
+            "%s: %d of %d partitions are left to the next run",
+            contract.name,
+            len(every) - len(kept),
+            len(every),
+        )
+        return kept
+    return every
 
 
 def _require(contract: Contract, chosen: list[str]) -> None:

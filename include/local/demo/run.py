@@ -12,6 +12,7 @@ from include.councils.model import broken_councils
 from include.definitions import raise_for_broken
 from include.jobs.pipeline.books import ledger_entries, mart_counts, marts_are_behind
 from include.local import platform
+from include.local.demo.inbox import fill_inboxes
 from include.local.demo.runs import POLL_SECONDS, DemoFailed, ingest_all, why
 from include.local.demo.window import Asked, Window, asked_of_sources, choose_window
 from include.local.lock import hold
@@ -45,7 +46,7 @@ def demo(
     began = datetime.now(UTC)
     with hold(settings.home, "demo"):
         window = choose_window(settings, councils, first, last, began.date())
-        asked = asked_of_sources(window, sources)
+        asked = asked_of_sources(window, sources, live=settings.live)
         report = note if as_json else say
         platform.up(settings, report=report)
         local = prepare(settings)
@@ -73,6 +74,8 @@ def run(
     api.wait_for_dags(names, DAGS_SECONDS)
     for name in names:
         api.unpause(name)
+    if not settings.live:
+        fill_inboxes(settings, asked)
     note(f"Running the main job through Airflow: {_told(window, asked)}")
     with _progress() as progress:
         ingest_all(api, asked, progress)

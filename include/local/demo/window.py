@@ -105,11 +105,13 @@ def _without_gaps(periods: Iterable[Period]) -> list[tuple[Period, ...]]:
     return found
 
 
-def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
+def asked_of_sources(
+    window: Window, sources: list[str] | None, *, live: bool = False
+) -> list[Asked]:
     """The named sources and their parents, or all; parents before children.
 
-    When replaying recorded months, all means the sources of that API. Raises
-    `UnknownName` for an unknown source.
+    With `live`, all means those that are not files; when replaying recorded
+    months, the sources of that API. Raises `UnknownName` for an unknown source.
     """
     known = contracts()
     wanted: dict[str, Asked] = {}
@@ -125,7 +127,9 @@ def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
         for name, contract in known.items()
         if window.replayed and _host(contract) == window.replayed
     ]
-    for name in sources or of_replayed or known:
+    # Nobody puts files into an inbox for a demo on live APIs.
+    every = [name for name, item in known.items() if not (live and item.extract.kind == "files")]
+    for name in sources or of_replayed or every:
         if sources or not needed(name, known) & broken_contracts().keys():
             add(name)
     return list(wanted.values())

@@ -40,7 +40,7 @@ def migrate(
     contract without data loss is not changed; after all others are done,
     `MigrationRefused` names it.
     """
-    refused: list[PermanentError] = []
+    refused: dict[str, PermanentError] = {}
     try:
         with psycopg.connect(admin_dsn, application_name="wandle migrate") as connection:
             changed = _migrate(connection, list(contracts), passwords, before, refused)
@@ -64,12 +64,16 @@ def migrate(
 
 
 class MigrationRefused(PermanentError):
-    """Some tables cannot follow their contracts; everything else is done and in `changed`."""
+    """Some tables cannot follow their contracts; everything else is done and in `changed`.
 
-    def __init__(self, changed: list[str], refused: list[PermanentError]) -> None:
+    `reasons` says why, by source.
+    """
+
+    def __init__(self, changed: list[str], refused: Mapping[str, PermanentError]) -> None:
         done = f"All other tables are up to date ({'; '.join(changed) or 'nothing to change'})."
-        super().__init__("\n".join([*map(str, refused), done]))
+        super().__init__("\n".join([*map(str, refused.values()), done]))
         self.changed = changed
+        self.reasons = {source: str(error) for source, error in refused.items()}
 
 
 def _migrate(
@@ -77,7 +81,7 @@ def _migrate(
     contracts: list[Contract],
     passwords: Mapping[str, str],
     before: Before,
-    refused: list[PermanentError],
+    refused: dict[str, PermanentError],
 ) -> list[str]:
     changed: list[str] = []
     connection.execute(sql.SQL("set local lock_timeout = {}").format(f"{LOCK_TIMEOUT_SECONDS}s"))
@@ -94,10 +98,12 @@ def _migrate(
                 done += before(connection, contract)
                 evolve(connection, contract, OWNER, done)
         except PermanentError as error:
-            refused.append(error)
+            refused[contract.name] = error
         except (psycopg.ProgrammingError, psycopg.DataError) as error:
             reason = str(error).strip().splitlines()[0]
-            refused.append(PermanentError(f"wandle migrate: raw.{contract.name}: {reason}."))
+            refused[contract.name] = PermanentError(
+                f"wandle migrate: raw.{contract.name}: {reason}."
+            )
         else:
             changed += done
             ops_tables.record_contract(connection, contract)

@@ -89,6 +89,15 @@ module "identity" {
   admin_secret_arn = module.warehouse.admin_secret_arn
 }
 
+module "inbox" {
+  source = "../inbox"
+
+  context    = local.context
+  bucket     = module.lake.bucket
+  bucket_arn = module.lake.arn
+  sources    = module.identity.inboxes
+}
+
 module "airflow_host" {
   source = "../airflow_host"
 
@@ -156,7 +165,7 @@ resource "terraform_data" "protection" {
   }
 
   depends_on = [
-    module.airflow_host, module.identity, module.key, module.lake, module.network, module.secrets,
+    module.airflow_host, module.identity, module.inbox, module.key, module.lake, module.network, module.secrets,
     module.serverless_extract, module.warehouse, module.watch,
   ]
 }

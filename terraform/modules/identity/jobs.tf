@@ -46,7 +46,12 @@ locals {
 
   # Prefixes that each job can list and read.
   zones_read = merge(
-    { for source in keys(local.contracts) : "extract-${source}" => [for name in concat([source], local.parents[source]) : "landing/${name}/"] },
+    {
+      for source in keys(local.contracts) : "extract-${source}" => concat(
+        [for name in concat([source], local.parents[source]) : "landing/${name}/"],
+        contains(local.inboxes, source) ? ["inbox/${source}/"] : [],
+      )
+    },
     {
       load         = ["landing/"]
       transform    = ["docs/", "published/"]
@@ -83,6 +88,19 @@ locals {
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
         Resource = ["${var.bucket_arn}/landing/${source}/*"]
       }])
+    }
+  }
+
+  # The triggerer waits for events as this job.
+  jobs_of_inboxes = length(local.inboxes) == 0 ? {} : {
+    inbox = {
+      description = "Receives events of new files in inboxes"
+      statements = [{
+        Sid      = "ReceiveEvents"
+        Effect   = "Allow"
+        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
+        Resource = [for source in local.inboxes : "${local.arn.queue}-${source}"]
+      }]
     }
   }
 

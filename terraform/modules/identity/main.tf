@@ -20,14 +20,21 @@ locals {
     for source, contract in local.contracts : source => contract.extract.auth.secret if can(contract.extract.auth.secret)
   }
 
+  # Sources whose files are put into an inbox in the bucket.
+  inboxes = toset([
+    for source, contract in local.contracts : source
+    if try(contract.extract.kind, "") == "files" && try(contract.extract.from, "") == "inbox"
+  ])
+
   arn = {
     role   = "arn:${var.context.partition}:iam::${var.context.account_id}:role/${local.name}"
     logs   = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/wandle/${var.context.environment}"
     secret = "arn:${var.context.partition}:secretsmanager:${var.context.region}:${var.context.account_id}:secret:wandle/${var.context.environment}"
+    queue  = "arn:${var.context.partition}:sqs:${var.context.region}:${var.context.account_id}:${local.name}-inbox"
     server = "arn:${var.context.partition}:rds:${var.context.region}:${var.context.account_id}:db:${local.name}"
   }
 
-  jobs = merge(local.jobs_of_sources, local.jobs_of_all)
+  jobs = merge(local.jobs_of_sources, local.jobs_of_all, local.jobs_of_inboxes)
 }
 
 resource "aws_iam_role" "job" {

@@ -23,6 +23,11 @@ output "source_secrets" {
   value       = toset(values(local.source_secret))
 }
 
+output "inboxes" {
+  description = "The sources whose files are put into an inbox in the bucket."
+  value       = local.inboxes
+}
+
 output "sources" {
   description = "Schedule and IAM statements of each source, for its Lambda function."
   value = {

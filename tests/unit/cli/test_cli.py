@@ -75,7 +75,6 @@ WRONG_NAMES = [
     (("verify", "police_street_crime", "-p", "May"), "'May' is not a valid month"),
     (("verify", "weather_hourly", "-p", "May"), "'May' is not a valid day"),
     (("verify", "-p", "May"), "'May' is not a valid period. Use 2017-05-31T09"),
-    (("drift", "crimes"), "Did you mean police_street_crime?"),
 ]
 
 

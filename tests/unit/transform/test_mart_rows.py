@@ -126,3 +126,75 @@ def test_a_model_of_two_sources_is_refused(project):
 def test_an_unknown_mart_is_told_the_known_ones(project):
     with pytest.raises(UnknownName, match=r"unknown mart 'snow'\. Choose one of marts\.daily_rain"):
         mart_rows("snow", project)
+
+
+DIMENSION = """\
+    config:
+      meta:
+        made_of: stg_rain__hourly
+        dimensions:
+          - {model: stg_rain__gauges, where: gauge = mart.gauge, newest: day}
+"""
+
+
+@pytest.fixture
+def joined(project) -> Path:
+    """The same, with a mart that takes columns of a second model."""
+    staging = project / "models/staging/rain"
+    (staging / "stg_rain__gauges.yml").write_text(STAGING.replace("__hourly", "__gauges"))
+    (staging / "stg_rain__gauges.sql").write_text("select * from {{ source('raw', 'gauges') }}")
+    sql = project / "models/marts/daily_rain.sql"
+    sql.write_text(sql.read_text() + " join {{ ref('stg_rain__gauges') }} using (gauge)")
+    return project
+
+
+def test_a_model_that_a_mart_is_joined_with_is_traced_too(joined):
+    declare(joined, "    constraints:", f"{DIMENSION}    constraints:")
+
+    (found,) = mart_rows("daily_rain", joined).dimensions
+
+    assert (found.schema, found.model, found.source) == ("staging", "stg_rain__gauges", "gauges")
+    assert (found.where, found.newest) == ("gauge = mart.gauge", "day")
+
+
+def test_a_mart_that_does_not_say_what_it_is_joined_with_is_told_the_line(joined):
+    declare(joined, "    constraints:", f"{MADE_OF}    constraints:")
+
+    with pytest.raises(WrongDefinition, match=r"joined with stg_rain__gauges.*dimensions: \[\{mod"):
+        mart_rows("daily_rain", joined)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("model: stg_rain__gauges, ", "", "expected `model`, `where` and, optionally, `newest`"),
+        ("newest: day", "newest: year", "stg_rain__gauges has no column year"),
+        ("model: stg_rain__gauges", "model: nowhere", "expected a model with the columns council"),
+        ("newest: day", "newer: day", "expected `model`, `where`"),
+    ],
+)
+def test_a_dimension_that_means_nothing_is_named(joined, old, new, said):
+    declare(joined, "    constraints:", f"{DIMENSION.replace(old, new)}    constraints:")
+
+    with pytest.raises(WrongDefinition, match=said):
+        mart_rows("daily_rain", joined)
+
+
+@pytest.mark.parametrize("text", ["models: [", "models: 5", "- a", "models: [{}]", "models: [x]"])
+def test_a_description_that_is_broken_takes_no_other_mart_down(project, text):
+    declare(project, "    constraints:", f"{MADE_OF}    constraints:")
+    (project / "models/marts/other.yml").write_text(text)
+
+    assert mart_rows("daily_rain", project).name == "daily_rain"
+    (said,) = undeclared(project)
+    assert said.startswith("models/marts/other.yml: ")
+    with pytest.raises(WrongDefinition, match=r"models/marts/other\.yml"):
+        mart_rows("other", project)
+
+
+def test_models_that_read_each_other_in_a_circle_end(project):
+    sql = project / "models/staging/rain/stg_rain__hourly.sql"
+    sql.write_text(sql.read_text() + " {{ ref('daily_rain') }}")
+    declare(project, "    constraints:", f"{MADE_OF}    constraints:")
+
+    assert mart_rows("daily_rain", project).made_of[0].source == "rain"

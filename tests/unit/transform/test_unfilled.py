@@ -6,7 +6,7 @@ import pytest
 
 from include.transform.graph import Node
 from include.transform.sources import BEGIN, END
-from include.transform.unfilled import refuse_unfilled, unfilled_columns
+from include.transform.unfilled import refuse_dropped, refuse_unfilled, unfilled_columns
 from tests.samples import column, contract
 
 GAUGES = contract(column("id"), column("depth", "double"))
@@ -68,3 +68,14 @@ def test_a_model_that_does_not_parse_keeps_its_own_error(tmp_path):
     node = staged(tmp_path, "*", error="it does not parse")
 
     assert [*refuse_unfilled([node], {"gauges": {"depth": 5}}, tmp_path)] == [node]
+
+
+def test_a_model_that_takes_a_column_which_left_the_contract_is_refused(tmp_path):
+    node = staged(tmp_path, "id")
+
+    (found,) = refuse_dropped([node], {"gauges": contract(column("id"))}, tmp_path)
+
+    assert found.error.startswith("it takes depth of raw.gauges, which the contract no longer has")
+    assert "`wandle sync`" in found.error
+    assert [*refuse_dropped([node], {"gauges": GAUGES}, tmp_path)] == [node]
+    assert [*refuse_dropped([node], {}, tmp_path)] == [node]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from include.councils.model import Council, read_again
 from include.definitions import read_definition, yaml_text
-from include.errors import PermanentError, PipelineError, UnexpectedPayload, UnknownName
+from include.errors import (
+    PermanentError,
+    PipelineError,
+    SourceUnavailable,
+    UnexpectedPayload,
+    UnknownName,
+)
 from include.jobs.author import new_council as job
 from tests.samples import council_fields
 
@@ -31,17 +40,27 @@ ANSWERS: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def api(monkeypatch) -> dict[str, Any]:
-    """The API's answers by path; a test may change them."""
+def api(monkeypatch, tmp_path_factory) -> dict[str, Any]:
+    """The API's answers by path; a test may change them. Bytes are sent as they are."""
     answers = dict(ANSWERS)
+    monkeypatch.setenv("WANDLE_LIVE", "1")
+    monkeypatch.setenv("WANDLE_HOME", str(tmp_path_factory.mktemp("home")))
 
-    def asked(client: object, path: str) -> Any:
-        found = answers.get(path)
-        if path.endswith("boundary") and found:
-            return [{"latitude": lat, "longitude": lng} for lat, lng in found]
-        return found
+    def ask(client: object, who: str, request: Any, *, check: Any, **_: Any) -> Any:
+        path = request.url.removeprefix(job.API.base_url)
+        if path not in answers:
+            return SimpleNamespace(status=404)
+        found = answers[path]
+        if path.endswith("boundary") and isinstance(found, list):
+            places = [place for place in found if isinstance(place, tuple)]
+            found = [{"latitude": lat, "longitude": lng} for lat, lng in places] or found
+        body = BytesIO(found if isinstance(found, bytes) else json.dumps(found).encode())
+        answer = SimpleNamespace(status=200, body=body)
+        check(answer)
+        body.seek(0)
+        return answer
 
-    monkeypatch.setattr(job, "_asked", asked)
+    monkeypatch.setattr(job.Client, "ask", ask)
     read_again()
     return answers
 
@@ -138,7 +157,7 @@ def test_another_number_of_wards_than_expected_is_refused_with_their_names(tmp_p
 
 
 def test_a_huge_box_is_refused_before_a_boundary_is_requested(tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "_asked", lambda *_: pytest.fail("the API was asked"))
+    monkeypatch.setattr(job.Client, "ask", lambda *_, **__: pytest.fail("the API was asked"))
 
     with pytest.raises(PermanentError, match=r"the box 51,-1,52,1 is 138 km by 111 km"):
         write(tmp_path, box="51.0,-1.0,52.0,1.0")
@@ -185,12 +204,65 @@ def test_two_wards_of_one_name_are_one_sentence(tmp_path, api):
         write(tmp_path)
 
 
-@pytest.mark.parametrize("answer", [{"error": "x"}, [1], [{"name": "no id"}], [{"id": 5}], 7])
-def test_neighbourhoods_of_another_shape_are_one_sentence(tmp_path, api, answer):
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"error": "x"}, 'Input should be a valid array, found {"error": "x"}'),
+        (None, "Input should be a valid array, found null"),
+        (7, "Input should be a valid array, found 7"),
+        ([1], "item 1: Input should be an object, found 1"),
+        ([{"name": "no id"}], 'item 1, id: Field required, found {"name": "no id"}'),
+        ([{"id": 5, "name": "x"}], "item 1, id: Input should be a valid string, found 5"),
+        ([{"id": "E05000001", "name": None}], "item 1, name: Input should be a valid string"),
+        (b"[" * 100_000 + b"]" * 100_000, "recursion limit exceeded"),
+    ],
+    ids=str,
+)
+def test_neighbourhoods_of_another_shape_are_one_sentence(tmp_path, api, answer, said):
     api["/north/neighbourhoods"] = answer
 
-    with pytest.raises(UnexpectedPayload, match="are not as expected"):
+    with pytest.raises(UnexpectedPayload) as caught:
         write(tmp_path)
+
+    assert "/north/neighbourhoods: expected a JSON list of objects with id and name" in str(
+        caught.value
+    )
+    assert said in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"error": "x"}, "Input should be a valid array"),
+        ([[51.0, -1.0]], "item 1: Input should be an object"),
+        ([("51.0", "west")], "item 1, longitude: Input should be a valid number"),
+        ([("NaN", "-0.9")], "item 1, latitude"),
+        ([("510", "-0.9")], "item 1, latitude: Input should be less than or equal to 90"),
+    ],
+    ids=str,
+)
+def test_a_boundary_of_another_shape_is_one_sentence(tmp_path, api, answer, said):
+    api["/north/E05000002/boundary"] = answer
+
+    with pytest.raises(UnexpectedPayload) as caught:
+        write(tmp_path)
+
+    assert "/north/E05000002/boundary: expected a JSON list of objects with latitude" in str(
+        caught.value
+    )
+    assert said in str(caught.value)
+
+
+def test_an_answer_that_is_cut_short_may_be_whole_the_next_time(tmp_path, api):
+    api["/north/neighbourhoods"] = b'[{"id": "E05000001"'
+
+    with pytest.raises(SourceUnavailable, match="is not complete JSON"):
+        write(tmp_path)
+
+
+def test_wards_without_a_boundary_are_named(tmp_path):
+    assert write(tmp_path).unplaced == ["Without a boundary"]
 
 
 @pytest.mark.parametrize("box", ["", "1,2,3", "51.2,-1,51,-0.8", "a,b,c,d", "1,2,3,4,5"])
@@ -201,7 +273,7 @@ def test_what_is_not_a_box_is_refused(tmp_path, box):
 
 def test_a_box_without_wards_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(PermanentError, match="has no ward"):
-        write(tmp_path, box="10,10,10.1,10.1")
+        write(tmp_path, box="55,-3,55.1,-2.9")
 
     assert list(tmp_path.iterdir()) == []
 

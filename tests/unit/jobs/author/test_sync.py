@@ -14,7 +14,7 @@ from include.jobs.author import sync
 from include.sources.model import every_contract
 from include.transform import sources, staging
 from include.transform.descriptions import synced_description
-from include.transform.sources import BEGIN, END, PATH, staging_models, synced_model
+from include.transform.sources import BEGIN, END, PATH, staging_model, synced_model
 from include.transform.staging import model_files
 from tests.samples import column, contract
 
@@ -57,7 +57,7 @@ def test_a_file_that_differs_is_stale_and_written_again(tmp_path, monkeypatch):
     stale.write_text("old")
     fresh.write_text("new")
     made = {stale: "new", fresh: "new", tmp_path / "missing": "new"}
-    monkeypatch.setattr(sync, "made_files", lambda: made)
+    monkeypatch.setattr(sync, "made_files", lambda wrong: made)
 
     written = sync.sync()
 
@@ -92,9 +92,7 @@ def test_a_model_without_a_place_for_the_columns_is_refused():
 
 
 def test_every_contract_has_one_staging_model():
-    found = {item.name for item, _ in staging_models(every_contract())}
-
-    assert found == set(every_contract())
+    assert None not in map(staging_model, every_contract().values())
 
 
 @pytest.fixture
@@ -252,3 +250,41 @@ def test_behind_the_first_select_a_model_is_left_alone():
     model = MODEL.replace("select * from renamed", "select value from renamed")
 
     assert synced_model(RENAMED, model).endswith("select value from renamed\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("stg_air__quality.sql", b"select 1 from {{ source('raw', 'air_quality') }} -- caf\xe9"),
+        ("stg_air__quality.sql", b"select 1 from {{ source('raw', 'air_quality') }}"),
+        ("stg_air__quality.yml", b"models: ["),
+        ("stg_air__quality.yml", b"# caf\xe9"),
+        ("again.sql", b"select 1 from {{ source('raw', 'air_quality') }}"),
+    ],
+)
+def test_a_model_that_cannot_be_followed_holds_back_no_other(by_hand, monkeypatch, file, text):
+    _, model = by_hand
+    other = contract(column("id"), name="sea_level")
+    both = sync.every_contract() | {other.name: other}
+    monkeypatch.setattr(sync, "every_contract", cache(lambda: both))
+    sync.sync()
+    (model.parent / file).write_bytes(text)
+    sea = model.parents[1] / "sea" / "stg_sea__level.sql"
+    sea.unlink()
+
+    wrong: list[WrongDefinition] = []
+    written = sync.sync(wrong)
+
+    assert sea in written
+    assert len(wrong) == 1
+    assert "stg_air__quality" in str(wrong[0]) or "air_quality" in str(wrong[0])
+
+
+def test_two_contracts_do_not_share_a_staging_model(by_hand, monkeypatch):
+    both = {name: contract(column("id"), name=name) for name in ("air", "air_air")}
+    monkeypatch.setattr(sync, "every_contract", cache(lambda: both))
+
+    with pytest.raises(
+        WrongDefinition, match=r"air_air: its staging model would be .*stg_air__air"
+    ):
+        sync.made_files()
