@@ -60,7 +60,12 @@ def _example(
         for name in schema.get("required", ())
         if schema["properties"][name].get("type") == "string"
     }
-    return {**texts, decides: choice}
+    content: dict[str, Any] = {**texts, decides: choice}
+    # What only this kind requires.
+    for name in _refused(model, content) & schema["properties"].keys():
+        if schema["properties"][name].get("type") == "string":
+            content[name] = "x"
+    return content
 
 
 def _refused(model: type[Definition], content: dict[str, Any]) -> set[str]:
