@@ -121,3 +121,29 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(places, m
         drafted(places)
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_query_of_mariadb_is_drafted_by_the_values_of_its_first_rows(
+    places, mariadb_server, monkeypatch
+):
+    mariadb_server.query(
+        "create table drafted (id bigint primary key, code varchar(9), cost decimal(8,2), "
+        "opened datetime, seen date, note text, score double)",
+        "insert into drafted values (1, '007', 1.50, '2026-11-02 05:00', '2026-11-02', 'a', 0.5), "
+        "(2, '12.5', 20, '2026-11-03 05:00', '2026-11-03', '31/12/2026', 1)",
+    )
+    monkeypatch.setenv("WANDLE_CONNECTION_CASES", mariadb_server.address())
+
+    made, said = drafted(places, "select * from drafted", key="id")
+
+    assert {column.name: column.type for column in made.columns} == {
+        "id": "integer",
+        "code": "text",
+        "cost": "numeric(38,2)",
+        "opened": "timestamptz",
+        "seen": "date",
+        "note": "text",
+        "score": "double",
+    }
+    assert made.column("opened").zone == "UTC"
+    assert "2 rows were tried" in said
