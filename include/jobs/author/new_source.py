@@ -19,7 +19,7 @@ from include.jobs.author.inbox import Inbox, inbox_of
 from include.jobs.author.metadata.arcgis import described_layer, is_arcgis
 from include.jobs.author.metadata.ckan import described_resource, is_ckan
 from include.jobs.author.metadata.described import Asking, Described
-from include.jobs.author.metadata.openapi import described_operation, is_openapi
+from include.jobs.author.metadata.openapi import described_operation, is_openapi, may_be_openapi
 from include.jobs.author.questions import Ask, Question, answered, refuse
 from include.jobs.author.replay import keep_sample
 from include.jobs.author.samples.answer import MOST_BYTES, Sample, read_sample
@@ -115,7 +115,7 @@ class _Finding:
         """The answer, and what is known of it beforehand: the address at least."""
         content = _saved(file) if file else b""
         if file and not is_openapi(content):
-            described = self._described(url) or Described(url)
+            described = self._described(url, is_sampled=True) or Described(url)
             self.is_saved = True
             return content, described
         described = (
@@ -124,14 +124,28 @@ class _Finding:
         content = self._get(described.url)
         if not file and is_openapi(content):
             described = described_operation(content, described.url, self._asking)
-            content = self._get(described.url)
+            content = self._behind_login(described)
         return content, described
 
-    def _described(self, url: str) -> Described | None:
+    def _behind_login(self, described: Described) -> bytes:
+        try:
+            return self._get(described.url)
+        except PermanentError as error:
+            if not described.auth:
+                raise
+            raise PermanentError(
+                f"{error} The API asks for a login: save an answer, and pass it with --file beside "
+                "--url."
+            ) from None
+
+    def _described(self, url: str, *, is_sampled: bool = False) -> Described | None:
         if url:
             Address.parse(public(url, self._settings))
         if is_arcgis(url):
             return described_layer(url, self._asking)
+        if is_sampled and may_be_openapi(url):
+            content = self._get(url)
+            return described_operation(content, url, self._asking) if is_openapi(content) else None
         return described_resource(url, self._asking) if is_ckan(url) else None
 
     def _get(self, url: str) -> bytes:
@@ -169,6 +183,9 @@ def contract_fields(
     else:
         where = f"{place.parts.netloc}{place.parts.path}"
         first, extract = _of_address(place, sample, period, described, remarks)
+        if described.auth:
+            extract["auth"] = {**described.auth, "secret": name}
+            remarks.append(f"Set the login with `wandle secrets set {name}`.")
     first = first or (asked.first_day if asked else datetime.now(UTC).date().replace(day=1))
     publisher = "unknown" if isinstance(place, Inbox) else place.parts.netloc
     content = {
