@@ -134,8 +134,8 @@ def rows_of_dimension(
         return rows(cursor, query, *(str(row[name]) for name in types))
     except psycopg.ProgrammingError as error:
         raise PermanentError(
-            f"explain: marts.{mart}: `dimensions`: {dimension.model}: {str(error).splitlines()[0]}. "
-            "Correct `where` in the mart's YAML file."
+            f"explain: marts.{mart}: `dimensions`: {dimension.model}: "
+            f"{str(error).splitlines()[0]}. Correct `where` in the mart's YAML file."
         ) from error
 
 
