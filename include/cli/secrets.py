@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -79,7 +79,7 @@ def _value(name: str) -> str:
     return value
 
 
-def _list(found: list[dict[str, object]], *, as_json: bool) -> None:
+def _list(found: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
@@ -87,7 +87,7 @@ def _list(found: list[dict[str, object]], *, as_json: bool) -> None:
         say("No contract names a secret, and none is set.")
         return
     rows = [
-        [item["secret"], "yes" if item["set"] else "no", ", ".join(item["sources"]) or "none"]  # type: ignore[call-overload]
+        [item["secret"], "yes" if item["set"] else "no", ", ".join(item["sources"]) or "none"]
         for item in found
     ]
     print_table(("secret", "set", "sources"), rows)

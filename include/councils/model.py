@@ -79,16 +79,16 @@ class WardSet(Definition):
 
 
 # The United Kingdom, so that latitude and longitude are not mixed up.
-_LATITUDE = {"ge": 49, "le": 61}
-_LONGITUDE = {"ge": -9, "le": 2}
+Latitude = Annotated[float, Field(ge=49, le=61)]
+Longitude = Annotated[float, Field(ge=-9, le=2)]
 
 
 class Point(Definition):
     """A place to fetch weather for."""
 
     name: Text = Field(min_length=1)
-    latitude: float = Field(**_LATITUDE, description="Degrees north, WGS 84.")
-    longitude: float = Field(**_LONGITUDE, description="Degrees east, WGS 84.")
+    latitude: Latitude = Field(description="Degrees north, WGS 84.")
+    longitude: Longitude = Field(description="Degrees east, WGS 84.")
 
 
 class Council(Definition):
@@ -98,8 +98,8 @@ class Council(Definition):
     title: Text = Field(min_length=1, description="Display name.")
     gss_code: str = Field(pattern=r"^[EKNSW]\d{8}$", description="GSS code, e.g. E09000021.")
     police_force: Text = Field(min_length=1, description="Police force ID on data.police.uk.")
-    latitude: float = Field(**_LATITUDE, description="Latitude of its centre, degrees north.")
-    longitude: float = Field(**_LONGITUDE, description="Longitude of its centre, degrees east.")
+    latitude: Latitude = Field(description="Latitude of its centre, degrees north.")
+    longitude: Longitude = Field(description="Longitude of its centre, degrees east.")
     radius_km: float = Field(
         gt=0, le=100, description="Radius of a circle around the centre that contains the council."
     )

@@ -59,11 +59,11 @@ def refuse_large_headers(told: str, response: requests.Response) -> None:
 def answered(
     response: requests.Response,
     body: IO[bytes],
+    url: str,
+    redirects: list[str],
     *,
     sha256: str = "",
     size: int = 0,
-    url: str,
-    redirects: list[str],
 ) -> Answer:
     """The answer of a response whose body was read; what repeats a secret is taken out."""
 

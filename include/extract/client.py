@@ -196,9 +196,9 @@ class Client:
                 refuse_large_headers(told, response)
                 if response.status_code in REFUSED and self._is_renewed(sending, told, deadline):
                     continue
-                where = {"url": sending.url, "redirects": sending.redirects}
+                url, redirects = sending.url, sending.redirects
                 if response.status_code in accept:
-                    return answered(response, SpooledTemporaryFile(), **where)
+                    return answered(response, SpooledTemporaryFile(), url, redirects)
                 if response.status_code in REDIRECTS and "Location" in response.headers:
                     self._redirect(sending, response)
                     continue
@@ -207,7 +207,9 @@ class Client:
                 found = receive(
                     sending.who, sending.address, response, deadline, limit, scrubs=scrubs
                 )
-                return answered(response, found.body, sha256=found.sha256, size=found.size, **where)
+                return answered(
+                    response, found.body, url, redirects, sha256=found.sha256, size=found.size
+                )
 
     def _is_renewed(self, sending: _Sending, told: str, deadline: Deadline) -> bool:
         """Whether a request that was refused is worth sending again. Raises `SourceRejected`."""

@@ -53,7 +53,8 @@ def login_of(
         read = _on_aws(contract.name, settings)
     else:
         read = secret_of or (lambda name: kept(settings.home, name))
-    first = [Secret(auth.secret, *reversed(of_sandbox(auth.secret)), made_up=True)] * made_up
+    user, value = of_sandbox(auth.secret)
+    first = [Secret(auth.secret, value, user, made_up=True)] if made_up else []
     token_url = auth.access_token_url
     return Login(
         auth,

@@ -44,8 +44,8 @@ def remove_secret(settings: Settings, name: str) -> None:
     """Forget a secret. Raises `UnknownName` if it is not set."""
     if settings.environment:
         raise PermanentError(
-            "secrets: on AWS, Terraform removes a secret that no contract names: remove `auth` from "
-            "the contract, then run `terraform apply`."
+            "secrets: on AWS, Terraform removes a secret that no contract names: remove `auth` "
+            "from the contract, then run `terraform apply`."
         )
     with hold(settings.home, "secrets"):
         content = _read(settings)
@@ -71,6 +71,14 @@ def listed(settings: Settings) -> list[dict[str, Any]]:
         {"secret": name, "set": name in is_set, "sources": sources.get(name, [])}
         for name in sorted({*sources, *is_set})
     ]
+
+
+def lacking_secrets(settings: Settings) -> dict[str, str]:
+    """The sources at live APIs whose secret is not set, and the secret."""
+    if not settings.live:
+        return {}
+    is_set = {item["secret"] for item in listed(settings) if item["set"]}
+    return {name: auth.secret for name, auth in _logins().items() if auth.secret not in is_set}
 
 
 def prepare_connections(settings: Settings, platform: dict[str, Any]) -> None:

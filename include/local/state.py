@@ -240,14 +240,27 @@ def with_addresses(settings: Settings, addresses: Addresses) -> Settings:
 
 
 def source_connections(settings: Settings) -> dict[str, str]:
-    """The DSN of each source database, by connection name."""
+    """The address of each source database that the platform stands in for, by connection name."""
     password = read_secrets(settings.home)[CASES_ROLE]
     server = server_of(settings)
-    return {
-        contract.extract.connection: f"postgresql://{CASES_ROLE}:{password}@{server}/{CASES_DATABASE}"
+    cases = f"postgresql://{CASES_ROLE}:{password}@{server}/{CASES_DATABASE}"
+    own = own_connections(settings)
+    return {name: cases for name in _databases() if name not in own}
+
+
+def own_connections(settings: Settings) -> dict[str, str]:
+    """The address of each source database that the environment names, by connection name."""
+    found = {name: settings.own_connection(name) for name in _databases()}
+    return {name: url for name, url in found.items() if url}
+
+
+def _databases() -> list[str]:
+    """The connections of the sources that are databases."""
+    return [
+        contract.extract.connection
         for contract in every_contract().values()
         if isinstance(contract.extract, DatabaseExtract)
-    }
+    ]
 
 
 def server_of(settings: Settings) -> str:

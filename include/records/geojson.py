@@ -41,7 +41,9 @@ def _feature(record: Any, with_wkt: bool) -> Any:
 def seen_fields(records: Sequence[Any]) -> list[Any]:
     """The features' properties among their own fields, by which they are recognised."""
     return [
-        {**(record.get("properties") or {}), **record} if isinstance(record, dict) else record
+        {**properties, **record}
+        if isinstance(record, dict) and isinstance(properties := record.get("properties"), dict)
+        else record
         for record in records
     ]
 
@@ -53,7 +55,7 @@ def well_known_text(geometry: Any) -> str | None:
     """
     if geometry is None:
         return None
-    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    kind = str(geometry.get("type")) if isinstance(geometry, dict) else ""
     if kind == "GeometryCollection":
         inner = geometry.get("geometries")
         if not isinstance(inner, list):

@@ -8,9 +8,9 @@ from collections.abc import Container
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from include.definitions import (
     NAME_PATTERN,
@@ -28,9 +28,8 @@ from include.sources import consistency, syntax
 from include.sources.columns import NUMERIC, Column
 from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
-from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Extract, Rate
-from include.sources.extract.landing import LandingExtract
+from include.sources.extract.kinds import AnyExtract
 from include.sources.extract.templates import placeholders
 from include.sources.formats import Format
 from include.sources.limits import Checks, Limits
@@ -43,14 +42,6 @@ FOLDER = Path(__file__).parent
 
 # A century; the calendar ends in the year 9999.
 _MOST_DAYS = 36_525
-
-
-def _kind_of(extract: Any) -> str:
-    """The kind of `extract`; an API by default."""
-    kind = (
-        extract.get("kind", "http") if isinstance(extract, dict) else getattr(extract, "kind", "")
-    )
-    return str(kind)
 
 
 class Contract(Definition):
@@ -114,13 +105,7 @@ class Contract(Definition):
         "`all`: from the newest fetch), all personal data. 0: keep forever.",
     )
 
-    extract: Annotated[
-        Annotated[Extract, Tag("http")]
-        | Annotated[DatabaseExtract, Tag("database")]
-        | Annotated[LandingExtract, Tag("landing")]
-        | Annotated[FilesExtract, Tag("files")],
-        Discriminator(_kind_of),
-    ]
+    extract: AnyExtract
     format: Format = Format()
     columns: tuple[Column, ...] = Field(min_length=1)
     key: tuple[str, ...] = Field(default=(), description="Columns that identify a record.")
@@ -300,23 +285,6 @@ def _checked(folder: Path) -> Folder[Contract]:
     return found
 
 
-def schedule_of(contract: Contract) -> str:
-    """The schedule of a source; of one that reads landings, that of the source it follows."""
-    extract = contract.extract
-    if isinstance(extract, LandingExtract) and extract.source in every_contract():
-        return every_contract()[extract.source].schedule
-    return contract.schedule
-
-
-def followers(source: str) -> list[Contract]:
-    """The sources that read the landings of a source."""
-    return [
-        other
-        for other in contracts().values()
-        if isinstance(other.extract, LandingExtract) and other.extract.source == source
-    ]
-
-
 def every_contract(folder: Path | None = None) -> dict[str, Contract]:
     """Every contract that can be read, by name, including disabled ones."""
     return _read(folder or FOLDER).valid
@@ -344,6 +312,11 @@ def contract(name: str) -> Contract:
         return contracts()[name]
     if name in broken_contracts():
         raise WrongDefinition(str(broken_contracts()[name]))
+    if name in every_contract():
+        raise UnknownName(
+            f"{name} is switched off: include/sources/{name}.yaml has `enabled: false`. "
+            "Set it to true, then run `wandle sync` and `wandle migrate`."
+        )
     raise UnknownName(
         f"unknown source {name!r}. Known: {', '.join(contracts())}."
         f"{did_you_mean(name, contracts())} "

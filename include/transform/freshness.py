@@ -8,7 +8,8 @@ from typing import Any
 
 from croniter import croniter  # type: ignore[import-untyped]
 
-from include.sources.model import Contract, schedule_of
+from include.sources.followers import schedule_of
+from include.sources.model import Contract
 from include.sources.partition import Period
 from include.transform.history import connection
 

@@ -23,8 +23,8 @@ from include.transform.project import FOLDER
 LINEAGE = ("council", "landing_id", "record_no")
 
 _UNSAID = (
-    "it is joined with {0}, which it does not say. Add to the model: `config: {{meta: {{dimensions: "
-    "[{{model: {0}, where: <SQL over its columns and those of the row, mart.council>}}]}}}}`"
+    "it is joined with {0}, which it does not say. Add to the model: `config: {{meta: "
+    "{{dimensions: [{{model: {0}, where: <SQL over its columns and the row's, mart.council>}}]}}}}`"
 )
 _REF = re.compile(r"""\bref\(\s*['"](\w+)['"]\s*\)""")
 _SOURCE = re.compile(r"""\bsource\(\s*['"]raw['"]\s*,\s*['"](\w+)['"]\s*\)""")
@@ -135,7 +135,7 @@ def mart_rows(name: str, folder: Path = FOLDER) -> MartRows:
     made_of = tuple(_made_of(models, mart, part, list(key)) for part in parts)
     joined = mart.meta.get("dimensions", [])
     dimensions = tuple(_dimension(models, mart, described) for described in joined)
-    said = {model.model for model in (*made_of, *dimensions)}
+    said = {model.model for model in made_of} | {model.model for model in dimensions}
     for ref in sorted(mart.reads(_REF) - said):
         if _leads_back(models.get(ref)):
             raise _wrong(mart, _UNSAID.format(ref))
@@ -221,7 +221,8 @@ def _leads_back(model: _Model | None) -> bool:
 
 def _models(folder: Path) -> tuple[dict[str, _Model], dict[Path, str]]:
     """The described models, and why a file cannot be read: it takes down no other."""
-    found, broken = {}, {}
+    found: dict[str, _Model] = {}
+    broken: dict[Path, str] = {}
     for path in sorted(folder.glob("models/*/**/*.yml")):
         here = path.relative_to(folder)
         try:

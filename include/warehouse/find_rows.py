@@ -86,10 +86,21 @@ def rows_of_model(
 class Dimension(Protocol):
     """A model that a mart's rows are joined with, as the mart's YAML file declares it."""
 
-    schema: str
-    model: str
-    where: str
-    newest: str
+    @property
+    def schema(self) -> str:
+        """The schema that dbt builds it in."""
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+
+    @property
+    def where(self) -> str:
+        """SQL that selects its rows, given the row `mart`."""
+
+    @property
+    def newest(self) -> str:
+        """The column by which the newest of them count; empty if all do."""
 
 
 # A mart's row that is joined with more rows of a dimension would be several rows.

@@ -317,8 +317,8 @@ class _Load:
             how = (
                 "Restore the old type, or change `checks` in the contract, then rebuild the table."
                 if self._known.new_table
-                else "If the source is correct, run it again with `force` (`--force` on the command "
-                "line), or change `checks` in the contract."
+                else "If the source is correct, run it again with `force` (`--force` on the "
+                "command line), or change `checks` in the contract."
             )
             raise LoadRefused(f"{self._partition}: {why}. Nothing was changed. {how}")
         log.warning(

@@ -1,4 +1,4 @@
-"""The secrets that sources log in with, in Secrets Manager: set, listed, and read for their source."""
+"""The secrets that sources log in with, in Secrets Manager: set, listed, and read."""
 
 from __future__ import annotations
 

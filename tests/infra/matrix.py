@@ -11,10 +11,18 @@ SOURCES = {
     path.stem: yaml.safe_load(path.read_text())
     for path in sorted((TERRAFORM.parent / "include/sources").glob("*.yaml"))
 }
-PARENTS = {
-    source: {parent["source"] for parent in contract["extract"].get("parents", {}).values()}
-    for source, contract in SOURCES.items()
-}
+
+
+def parents_of(source: str) -> set[str]:
+    """The sources whose landings a source reads, for its requests or for its pages."""
+    extract = SOURCES[source]["extract"]
+    found = {parent["source"] for parent in extract.get("parents", {}).values()}
+    found |= {extract["source"]} if extract.get("kind") == "landing" else set()
+    followed = (SOURCES[name]["extract"] for name in found)
+    return found | {one["source"] for one in followed if one.get("kind") == "landing"}
+
+
+PARENTS = {source: parents_of(source) for source in SOURCES}
 INBOXES = {
     source
     for source, contract in SOURCES.items()

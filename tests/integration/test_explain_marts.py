@@ -80,6 +80,12 @@ def test_the_rows_of_every_mart_can_be_traced_back_to_the_records_they_were_made
     assert readings.mart_row["readings"] <= readings.found
     assert {origin.row["measure"] for origin in readings.origins} == {key["measure"]}
 
+    (station,) = readings.dimensions
+    assert station.dimension == "stg_flood__stations"
+    assert station.partition.source == "flood_stations"
+    assert station.row["label"] == readings.mart_row["station_name"]
+    assert key["measure"] in station.record.decode()
+
     (key, *_) = keys_of(built, "crime_outcomes_monthly", "outcome_category = 'No outcome yet'")
     crimes = explained("crime_outcomes_monthly", key)
     assert crimes.found == crimes.mart_row["crimes"]

@@ -195,7 +195,10 @@ def test_a_partition_that_is_refused_leaves_everything_as_it_was(use, wandle, lo
     code, _, err = wandle("migrate", "--rebuild", "gauges")
 
     assert code == 1
-    assert "records break the contract" in " ".join(err.split())
+    said = " ".join(err.split())
+    assert "records break the contract" in said
+    assert "Restore the old type, or change `checks`" in said
+    assert "--force" not in said
     assert warehouse.value(TYPE) == "text"
     assert warehouse.value("select count(*) from ops.quarantine") == 0
 

@@ -147,6 +147,56 @@ def test_a_council_goes_with_its_file_and_the_last_one_stays(wandle, copy, datab
     assert (copy / "include/councils/kingston.yaml").exists()
 
 
+def test_what_reads_the_table_without_its_staging_model_is_named(wandle, copy, database: Any):
+    direct = copy / f"{MARTS}/raw_hours.sql"
+    direct.write_text(f"select 1 from {{{{ source('raw', '{SOURCE}') }}}}")
+    child = copy / "include/sources/flood_readings.yaml"
+    child.write_text(child.read_text().replace("source: flood_stations", f"source: {SOURCE}\nx: 1"))
+    (copy / f"{MARTS}/odd.sql").write_bytes(b"select 1 -- caf\xe9")
+
+    refused, why = wandle("remove", SOURCE)
+
+    assert refused == 1
+    assert f"{MARTS}/raw_hours.sql reads raw.{SOURCE}. Delete or change it" in why
+    assert f"include/sources/flood_readings.yaml is broken, and names {SOURCE}" in why
+    assert f"{MARTS}/daily_weather.sql reads stg_weather__hourly" in why
+    (copy / "dbt_project/models/staging/weather/stg_weather__hourly.yml").write_text("models: [")
+    assert "stg_weather__hourly.yml is broken, and may describe" in wandle("remove", SOURCE)[1]
+
+
+def test_the_table_of_a_mart_whose_model_is_gone_goes_by_its_name(wandle, copy, database: Any):
+    transformer = "wandle_transformer"
+    for name in ("daily_weather", "daily_rain"):
+        database.query(f"create table marts.{name} (a int)", transformer)
+
+    shown, listed = wandle("remove", "marts.daily_rain")
+    done, told = wandle("remove", "marts.daily_rain", "--yes")
+    again, nothing = wandle("remove", "marts.daily_rain", "--yes")
+    refused, why = wandle("remove", "marts.daily_weather", "--yes")
+
+    assert (shown, "marts.daily_rain, which no model builds" in listed) == (0, True)
+    assert (done, "1 table removed." in told) == (0, True)
+    assert (again, "Nothing to remove." in nothing) == (0, True)
+    assert refused == 1
+    assert f"{MARTS}/daily_weather.sql builds marts.daily_weather. Delete that file" in why
+    assert database.query("select tablename from pg_tables where schemaname = 'marts'") == [
+        ("daily_weather",)
+    ]
+    for wrong in ("raw.weather_hourly", "ops.load"):
+        assert wandle("remove", wrong, "--yes")[0] == 1
+
+
+def test_a_table_that_waits_for_a_rebuild_keeps_no_other_dataset(wandle, copy, database: Any):
+    database.query("alter table raw.bank_holidays alter column title type jsonb using null")
+    for path in copy.glob(f"{MARTS}/daily_weather.*"):
+        path.unlink()
+
+    done, told = wandle("remove", SOURCE, "--yes")
+
+    assert done == 0, told
+    assert database.value(f"select to_regclass('raw.{SOURCE}') is null")
+
+
 @pytest.mark.parametrize("name", ["../councils/kingston", "*", "weather_*", "./weather_hourly"])
 def test_a_name_that_is_a_path_or_a_pattern_removes_no_file(wandle, copy, database, name):
     sample = copy / "home" / "samples" / f"{SOURCE}@api.example.org.json"

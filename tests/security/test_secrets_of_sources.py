@@ -197,7 +197,7 @@ def server(monkeypatch) -> Iterator[LoginServer]:
 
 
 @pytest.fixture
-def search(wandle, bucket, warehouse, monkeypatch, tmp_path, caplog) -> Iterator[Search]:
+def search(wandle, bucket, warehouse, monkeypatch, tmp_path, caplog) -> Search:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -208,7 +208,7 @@ def search(wandle, bucket, warehouse, monkeypatch, tmp_path, caplog) -> Iterator
         logging.getLogger(noisy).setLevel(logging.WARNING)
     home = Path(os.environ["WANDLE_HOME"])
     home.mkdir()
-    yield Search(bucket, warehouse, [temporary, home])
+    return Search(bucket, warehouse, [temporary, home])
 
 
 @pytest.fixture

@@ -177,6 +177,13 @@ def test_a_broken_definition_is_named_by_whoever_asks_for_it(copy):
         sources.contract("nobody")
 
 
+def test_a_source_that_is_switched_off_is_not_called_unknown():
+    off = next(name for name in CONTRACTS if name not in sources.contracts())
+
+    with pytest.raises(UnknownName, match=f"{off} is switched off: include/sources/{off}.yaml"):
+        sources.contract(off)
+
+
 def test_a_source_whose_parent_is_broken_keeps_its_dag(copy):
     """It can be reloaded from S3; fetching it names the parent's file."""
     copy.break_(PARENT)

@@ -26,6 +26,7 @@ from include.extract.databases.values import as_json, as_text, json_of, value_fo
 from include.extract.fetched import Page
 from include.extract.network.deadline import Fetch
 from include.sources.extract.database import DatabaseExtract
+from include.sources.limits import Limits
 from include.sources.model import Contract
 from include.sources.page import PageFacts, SentRequest
 from include.sources.partition import Partition
@@ -90,6 +91,22 @@ def fetch_rows(
                 row = page.fill(row, rows)
             after = page.last_key
             yield Page(request, page.facts(request), page.body)
+
+
+def columns_of(extract: DatabaseExtract, partition: Partition, dsn: str) -> dict[str, str]:
+    """The columns of the query, and what PostgreSQL would call their types; no row is read.
+
+    Raises what `fetch_rows` raises for a database or a query that it cannot read.
+    """
+    limits = Limits()
+    asked = Asked(partition, extract, limits.record_bytes, limits.fetch_seconds)
+    reader = reader_of(dsn, asked)
+    with (
+        _errors(asked, reader),
+        closing(reader),
+        _timed(Fetch(limits), asked, reader, connects=True),
+    ):
+        return {name: reader.kinds.get(name, "text") for name in reader.names()}
 
 
 def reader_of(dsn: str, asked: Asked) -> Reader:

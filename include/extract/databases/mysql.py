@@ -19,6 +19,7 @@ from include.extract.databases.mysql_types import (
     CONVERSIONS,
     DECIMAL,
     IN_UTC,
+    KINDS,
     LOGIN,
     LONG,
     NAMES,
@@ -63,6 +64,7 @@ class MySqlReader:
         self._tls = context_of(address)
         self._connection: pymysql.Connection[Any] | None = None
         self._socket: socket.socket | None = None
+        self.kinds: dict[str, str] = {}
         self._columns: dict[str, int] = {}
         self._lengths: dict[str, int] = {}
         self._key_is_bytes = False
@@ -127,6 +129,7 @@ class MySqlReader:
         described = self._describe(f"select * from {self._query()} as asked limit 0")  # noqa: S608
         names = [str(column[0]) for column in described]
         self._columns = {str(column[0]): int(column[1]) for column in described}
+        self.kinds = {name: KINDS.get(kind, "text") for name, kind in self._columns.items()}
         self._lengths = {str(column[0]): int(column[3] or 0) for column in described}
         return names
 

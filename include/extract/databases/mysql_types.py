@@ -37,6 +37,18 @@ NAMES = {number: name for name, number in vars(FIELD_TYPE).items() if name.isupp
 _REAL_DATE = re.compile(r"(?!0000)\d{4}-(?!00)\d\d-(?!00)\d\d ")
 IN_UTC = "+00:00"
 
+# What PostgreSQL would call them.
+KINDS: dict[int, str] = {
+    **dict.fromkeys(WHOLE, "int8"),
+    **dict.fromkeys(DECIMAL, "numeric"),
+    FIELD_TYPE.FLOAT: "float8",
+    FIELD_TYPE.DOUBLE: "float8",
+    FIELD_TYPE.DATE: "date",
+    FIELD_TYPE.DATETIME: "timestamp",
+    FIELD_TYPE.TIMESTAMP: "timestamptz",
+    FIELD_TYPE.JSON: "jsonb",
+}
+
 LOGIN = {
     ER.ACCESS_DENIED_ERROR,
     ER.HOST_NOT_PRIVILEGED,

@@ -52,6 +52,18 @@ _AS_IT_IS = {
     *("DB_TYPE_RAW", "DB_TYPE_BINARY_DOUBLE", "DB_TYPE_BINARY_FLOAT", "DB_TYPE_BOOLEAN"),
     *("DB_TYPE_ROWID", "DB_TYPE_UROWID"),
 }
+# What PostgreSQL would call them.
+_KINDS = {
+    "DB_TYPE_NUMBER": "numeric",
+    "DB_TYPE_DATE": "timestamp",
+    "DB_TYPE_TIMESTAMP": "timestamp",
+    "DB_TYPE_TIMESTAMP_TZ": "timestamptz",
+    "DB_TYPE_TIMESTAMP_LTZ": "timestamptz",
+    "DB_TYPE_BINARY_FLOAT": "float8",
+    "DB_TYPE_BINARY_DOUBLE": "float8",
+    "DB_TYPE_BOOLEAN": "bool",
+    "DB_TYPE_JSON": "jsonb",
+}
 # What a key is compared with.
 _KEYS = {
     "DB_TYPE_NUMBER": "to_number(:after)",
@@ -88,6 +100,7 @@ class OracleReader:
         self._tls = context_of(address)
         self._parameters = parameters(address)
         self._connection: Any = None
+        self.kinds: dict[str, str] = {}
         self._types: dict[str, str] = {}
         self._quoted: dict[str, str] = {}
 
@@ -125,6 +138,7 @@ class OracleReader:
             if kind not in _AS_TEXT and kind not in _AS_IT_IS:
                 raise self._asked.unreadable(name, kind.removeprefix("DB_TYPE_"))
             names.append(name)
+            self.kinds[name] = _KINDS.get(kind, "text")
             self._types[name], self._quoted[name] = kind, quoted(column.name)
         return names
 

@@ -54,6 +54,7 @@ class PostgresReader:
     def __init__(self, dsn: str, asked: Asked) -> None:
         self._dsn, self._asked = dsn, asked
         self._connection: psycopg.Connection[Any] | None = None
+        self.kinds: dict[str, str] = {}
 
     def connect(self, deadline: Deadline) -> None:
         """Connect, and begin a read-only transaction."""
@@ -71,7 +72,9 @@ class PostgresReader:
         """The names of the query's columns."""
         query = sql.SQL("select * from {} limit 0").format(self._rows())
         found = self._open.execute(query, self._asked.bound)
-        return [column.name for column in found.description or ()]
+        described = found.description or ()
+        self.kinds = {column.name: column.type_display for column in described}
+        return [column.name for column in described]
 
     def largest_row(self) -> int:
         """As text. Raises `UnexpectedPayload` for a null key."""

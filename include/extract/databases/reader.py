@@ -122,6 +122,8 @@ class Reader(Protocol):
     errors: tuple[type[Exception], ...]
     # Whether JSON arrives as text.
     json_is_text: bool
+    # By `names`: what PostgreSQL would call the type of each column; text if nothing fits.
+    kinds: dict[str, str]
 
     def connect(self, deadline: Deadline) -> None:
         """Connect, and begin the transaction that everything is read in."""

@@ -80,6 +80,17 @@ _AS_TEXT = {
         "else convert(nvarchar(4000), {0}) end"
     ),
 }
+# What PostgreSQL would call them.
+_KINDS = {
+    **dict.fromkeys(_WHOLE, "int8"),
+    **dict.fromkeys(("money", "smallmoney"), "numeric(19,4)"),
+    **dict.fromkeys(("datetime", "datetime2", "smalldatetime"), "timestamp"),
+    **dict.fromkeys(("float", "real"), "float8"),
+    "bit": "bool",
+    "date": "date",
+    "datetimeoffset": "timestamptz",
+    "json": "jsonb",
+}
 _AS_IT_IS = {*_WHOLE, *_TEXTS, *_BYTES, "bit", "float"}
 # ODBC's SQLSTATEs in the driver's words, which are fixed.
 _LOGIN = ("Invalid authorization specification",)
@@ -110,6 +121,7 @@ class SqlServerReader:
         self._address, self._asked = address, asked
         self._connection: Any = None
         self._deadline: Deadline | None = None
+        self.kinds: dict[str, str] = {}
         self._types: dict[str, str] = {}
         self._key_type = ""
         self._long: list[str] = []
@@ -160,6 +172,8 @@ class SqlServerReader:
                 )
             names.append(str(name))
             self._types[str(name)] = _base(kind)
+            own = str(kind) if _base(kind) in ("decimal", "numeric") else "text"
+            self.kinds[str(name)] = _KINDS.get(_base(kind), own.replace("decimal", "numeric"))
             if name == self._asked.extract.key:
                 self._key_type = str(kind)
             if length == -1:

@@ -41,7 +41,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 @dataclass(frozen=True)
 class Token:
-    """An access token. `until` is when it is renewed, by `time.monotonic`; None if it is unknown."""
+    """An access token; `until` is when it is renewed, by `time.monotonic`, if that is known."""
 
     value: str = field(repr=False)
     until: float | None = None

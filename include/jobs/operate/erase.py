@@ -22,7 +22,8 @@ from include.landing.rewrite import replace_landing
 from include.landing.store import RESUMED_WITHIN, ROOT, began_at
 from include.settings import Settings
 from include.sources.extract.landing import LandingExtract
-from include.sources.model import Contract, broken_contracts, contracts, followers
+from include.sources.followers import followers
+from include.sources.model import Contract, broken_contracts, contracts
 from include.sources.partition import Partition
 from include.transform.leftovers import built_without_model
 from include.warehouse.books import removals

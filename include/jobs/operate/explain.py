@@ -79,8 +79,9 @@ def explain(
     """Trace the rows of `raw.<source>` or `marts.<mart>` with these values to S3.
 
     A source that is switched off or whose contract file is gone is read by its
-    recorded contract, as long as its table is there. Personal values in rows and records are hidden; `personal` shows them, and
-    requires the pseudonym key, which would reveal them anyway.
+    recorded contract, as long as its table is there. Personal values in rows
+    and records are hidden; `personal` shows them, and requires the pseudonym
+    key, which would reveal them anyway.
 
     Raises `UnknownName` or `PermanentError` for an unknown table, column or
     value, `WrongSetting` without the key, and `LandingDamaged` if S3 lacks

@@ -62,7 +62,14 @@ def forget_definitions() -> None:
 
 def depends_on_source(source: str) -> Iterator[str]:
     """What must go or change before the dataset can be removed, as sentences."""
+    yield from _dependent_contracts(source)
     going = files_of_source(source)
+    yield from _dependent_models(source, going)
+    for path in going:
+        yield from _also_described(path) if path.suffix == ".yml" else ()
+
+
+def _dependent_contracts(source: str) -> Iterator[str]:
     for other in every_contract().values():
         labels = [
             label for label, parent in other.extract.parents.items() if parent.source == source
@@ -74,10 +81,13 @@ def depends_on_source(source: str) -> Iterator[str]:
             )
     for name in broken_contracts():
         file = source_model.FOLDER / f"{name}.yaml"
-        if name != source and re.search(rf"\bsource:.*\b{source}\b", _text(file)):
+        if name != source and re.search(rf"\bsource:.*\b{re.escape(source)}\b", _text(file)):
             yield f"{shown(file)} is broken, and names {source}. Correct or remove it first."
     if source in every_contract() and len(every_contract()) == 1:
         yield f"{source} is the only contract, and Wandle needs one."
+
+
+def _dependent_models(source: str, going: Collection[Path]) -> Iterator[str]:
     reads = {model.stem: _reference("ref", model.stem) for model in _staging_models(source)}
     reads[f"raw.{source}"] = _reference("source", "raw", source)
     for folder in ("models", "tests", "macros"):
@@ -90,8 +100,6 @@ def depends_on_source(source: str) -> Iterator[str]:
                         f"{shown(path)} reads {name}. Delete or change it, run `wandle "
                         "transform`, then run this again."
                     )
-    for path in going:
-        yield from _also_described(path) if path.suffix == ".yml" else ()
 
 
 def depends_on_councils(councils: Collection[str]) -> Iterator[str]:

@@ -19,7 +19,8 @@ from include.jobs.pipeline.known_sources import (
 )
 from include.jobs.pipeline.selection import Selection
 from include.landing.inventory import Stored, other_objects, stored_landings
-from include.sources.model import Contract, contracts, every_contract, followers
+from include.sources.followers import followers
+from include.sources.model import Contract, contracts, every_contract
 from include.sources.partition import Partition
 from include.transform.leftovers import Relation, built_without_model
 from include.warehouse.books import removals, stored

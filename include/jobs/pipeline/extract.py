@@ -75,16 +75,13 @@ def extract(
     `UnexpectedPayload`, `BeyondLimit`, and `PermanentError` for a snapshot of
     any period but the current one, and for personal data past retention.
     """
-    now = datetime.now(UTC)
-    lake = lake.as_job(f"extract-{contract.name}")
+    now, lake = datetime.now(UTC), lake.as_job(f"extract-{contract.name}")
     place = _council(contract, partition.council)
-    _refuse_past(contract, partition, now)
+    _refuse_periods(contract, partition, now)
     if isinstance(contract.extract, LandingExtract):
         return derive(contract, partition, lake=lake, run_id=run_id, progress=progress)
     parents = ParentLandings(contract, partition.council, lake)
-    draft = Draft.open(
-        lake.landings, partition, run_id=run_id, contract_hash=contract.contract_hash, now=now
-    )
+    draft = _draft(contract, partition, lake, run_id, now)
     way = way_for(contract, partition.period, now.date())
     access = _Access(lake, now, source_dsn, secret_of, rate_shared_in)
     pages = _pages(contract, partition, place, way, parents, draft, access)
@@ -111,6 +108,17 @@ def extract(
         raise
     _report(partition, manifest)
     return manifest.landing_id
+
+
+def _draft(
+    contract: Contract, partition: Partition, lake: Lake, run_id: str, now: datetime
+) -> Draft:
+    draft = Draft.open(
+        lake.landings, partition, run_id=run_id, contract_hash=contract.contract_hash, now=now
+    )
+    if draft.landed:
+        log.info("%s: resuming after %d pages", partition, len(draft.landed))
+    return draft
 
 
 def _limited(
@@ -224,15 +232,14 @@ def _council(contract: Contract, name: str) -> Council | None:
     return found
 
 
-def _refuse_past(contract: Contract, partition: Partition, now: datetime) -> None:
-    """Raise `PermanentError` for a past snapshot, and for personal data past retention."""
+def _refuse_periods(contract: Contract, partition: Partition, now: datetime) -> None:
+    """Raise `PermanentError` for a snapshot of the past, and for data past retention."""
     current = Period.of(now, contract.period)
     if contract.snapshot and partition.period != current:
         raise PermanentError(
             f"{partition}: the source is a snapshot: its API returns {current} only. "
             "Choose that period, or reload this one from S3."
         )
-
     if contract.is_past_limit(partition.period, now.date()):
         raise PermanentError(
             f"{partition}: holds personal data past its retention of {contract.retention_days} "

@@ -18,6 +18,7 @@ from include.local.demo.window import Asked, Window, asked_of_sources, choose_wi
 from include.local.lock import hold
 from include.local.services.airflow import DAGS_SECONDS
 from include.local.services.airflow_api import FINISHED, AirflowApi, AirflowRefused
+from include.local.source_secrets import lacking_secrets
 from include.local.state import prepare
 from include.local.tables import show_summary
 from include.settings import Settings
@@ -46,8 +47,11 @@ def demo(
     began = datetime.now(UTC)
     with hold(settings.home, "demo"):
         window = choose_window(settings, councils, first, last, began.date())
-        asked = asked_of_sources(window, sources, live=settings.live)
+        lacking = {} if sources else lacking_secrets(settings)
+        asked = asked_of_sources(window, sources, lacking, live=settings.live)
         report = note if as_json else say
+        for name, secret in lacking.items():
+            report(f"{name}: left out. Set its secret: `wandle secrets set {secret}`")
         platform.up(settings, report=report)
         local = prepare(settings)
         run(local, window, asked, url=local.need("airflow_url"), as_json=as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -106,9 +106,13 @@ def _without_gaps(periods: Iterable[Period]) -> list[tuple[Period, ...]]:
 
 
 def asked_of_sources(
-    window: Window, sources: list[str] | None, *, live: bool = False
+    window: Window,
+    sources: list[str] | None,
+    left_out: Container[str] = (),
+    *,
+    live: bool = False,
 ) -> list[Asked]:
-    """The named sources and their parents, or all; parents before children.
+    """The named sources and their parents, or all but those left out; parents before children.
 
     With `live`, all means those that are not files; when replaying recorded
     months, the sources of that API. Raises `UnknownName` for an unknown source.
@@ -128,7 +132,11 @@ def asked_of_sources(
         if window.replayed and _host(contract) == window.replayed
     ]
     # Nobody puts files into an inbox for a demo on live APIs.
-    every = [name for name, item in known.items() if not (live and item.extract.kind == "files")]
+    every = [
+        name
+        for name, item in known.items()
+        if name not in left_out and not (live and item.extract.kind == "files")
+    ]
     for name in sources or of_replayed or every:
         if sources or not needed(name, known) & broken_contracts().keys():
             add(name)

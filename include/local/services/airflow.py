@@ -23,7 +23,13 @@ from include.local.processes import PlatformFailed, Service
 from include.local.services.airflow_api import AirflowApi
 from include.local.services.object_store import python_environment
 from include.local.services.postgres import airflow_migrated_for, note_airflow_migrated
-from include.local.state import as_variables, read_secrets, server_of, source_connections
+from include.local.state import (
+    as_variables,
+    own_connections,
+    read_secrets,
+    server_of,
+    source_connections,
+)
 from include.settings import CHECKOUT, Settings
 from include.sources.model import contracts
 
@@ -67,6 +73,9 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         environment["WANDLE_CODE_VERSION"] = settings.code_version
     for name, connection in connections(settings).items():
         environment[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)
+    for name, url in own_connections(settings).items():
+        # Airflow reads such a URL, too.
+        environment[f"AIRFLOW_CONN_{name.upper()}"] = url
     for found in (_configuration(settings), secret_configuration(settings)):
         for section, options in found.items():
             for option, value in options.items():

@@ -79,6 +79,8 @@ def _refuse_many(values: int, limit: int) -> None:
 
 
 def _pages(body: IO[bytes], column: Any) -> list[Page]:
+    if not column.num_values:
+        return []
     start = column.data_page_offset
     if column.has_dictionary_page and column.dictionary_page_offset:
         start = min(start, column.dictionary_page_offset)

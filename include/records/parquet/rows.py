@@ -136,12 +136,14 @@ def _rows_at_once(group: Any, shared: int, layout: Format) -> int:
     """How many rows are in memory at once; `shared` is the size of the longest value that those
     of lists can share. Raises `BeyondLimit` for a row group."""
     limit = layout.limits.answer_bytes
-    sizes = [group.column(place).total_uncompressed_size for place in range(group.num_columns)]
-    size = max(group.total_byte_size, sum(sizes))
+    sizes: list[int] = [
+        group.column(place).total_uncompressed_size for place in range(group.num_columns)
+    ]
+    size: int = max(group.total_byte_size, sum(sizes))
     if size > limit:
         what = f"a row group of a Parquet file has {size} uncompressed bytes"
         raise BeyondLimit(what, "answer_bytes", limit)
-    row = max(VALUE_BYTES * group.num_columns, size // max(1, group.num_rows), shared // 8)
+    row = max(VALUE_BYTES * int(group.num_columns), size // max(1, group.num_rows), shared // 8)
     return max(1, min(MOST_ROWS_AT_ONCE, layout.limits.record_bytes // (4 * row)))
 
 

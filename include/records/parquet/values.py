@@ -107,7 +107,7 @@ def _clocks(array: Any) -> list[Any]:
     digits = len(str(unit)) - 1
     words = pa.int32() if kinds.is_time32(array.type) else pa.int64()
     return [
-        None if count is None else _short(_clock(*divmod(count, unit), digits))
+        None if count is None else _short(_clock(count // unit, count % unit, digits))
         for count in array.view(words).to_pylist()
     ]
 
@@ -121,7 +121,7 @@ def _durations(array: Any) -> list[Any]:
     """In seconds."""
     unit = _UNITS[array.type.unit]
     digits = len(str(unit)) - 1
-    found = []
+    found: list[Any] = []
     for count in array.view(pa.int64()).to_pylist():
         if count is None:
             found.append(None)

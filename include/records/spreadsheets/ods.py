@@ -63,9 +63,8 @@ class _Tables:
             self._spans = _repeated(attributes, f"{TABLE}number-columns-repeated", MOST_ROWS)
         elif name == f"{STYLE}style":
             self._style = attributes.get(f"{STYLE}name", "")
-        elif name == f"{STYLE}table-properties":
-            if attributes.get(f"{TABLE}display") == "false":
-                self._hidden.add(self._style)
+        elif name == f"{STYLE}table-properties" and attributes.get(f"{TABLE}display") == "false":
+            self._hidden.add(self._style)
 
     def _start_in_cell(self, name: str, attributes: Mapping[str, str]) -> None:
         if self._beside:

@@ -16,13 +16,21 @@ class DatabaseExtract(Definition):
 
     kind: Literal["database"] = Field(description="A database.")
     connection: str = Field(
-        pattern=r"^[a-z][a-z0-9_]*$", description="The Airflow Connection, read-only."
+        pattern=r"^[a-z][a-z0-9_]*$",
+        description="The Airflow Connection, read-only. Its type says which server it is: "
+        "postgres, mysql (also MariaDB), mssql or oracle.",
     )
     query: str = Field(
         min_length=1,
-        description="A select; `%(period_start)s` and `%(period_end)s` (exclusive) are bound.",
+        description="One select, in the server's dialect. `%(period_start)s`, `%(period_end)s` "
+        "(exclusive) and `%(council)s` are bound, outside of quotes and comments; write other "
+        "percent signs as `%%`.",
     )
-    key: str = Field(min_length=1, description="The unique column to page by.")
+    key: str = Field(
+        min_length=1,
+        description="The unique column to page by: text, whole numbers, decimals, UUIDs, dates "
+        "or times. Texts are ordered by their bytes.",
+    )
     changed: str = Field(default="", description="The column that says when a row changed.")
     page_size: int = Field(default=10_000, ge=1, le=1_000_000, description="Rows of a page.")
     parallel: int = Field(

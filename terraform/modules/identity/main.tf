@@ -9,10 +9,20 @@ locals {
     trimsuffix(file, ".yaml") => yamldecode(file("${var.contracts_folder}/${file}"))
   }
 
-  # Sources whose landings a source reads to build its requests.
-  parents = {
+  # The source whose landings a source has its pages in (`kind: landing`).
+  followed = {
     for source, contract in local.contracts :
-    source => distinct([for parent in values(try(contract.extract.parents, {})) : parent.source])
+    source => [for name in [try(contract.extract.source, "")] : name if try(contract.extract.kind, "") == "landing"]
+  }
+
+  # Sources whose landings a source reads: for its requests, or for its pages.
+  read = {
+    for source, contract in local.contracts :
+    source => concat([for parent in values(try(contract.extract.parents, {})) : parent.source], local.followed[source])
+  }
+  parents = {
+    for source, names in local.read :
+    source => distinct(concat(names, flatten([for name in names : try(local.followed[name], [])])))
   }
 
   # The secret that a source logs in with, if it needs one.

@@ -32,7 +32,7 @@ output "sources" {
   description = "Schedule and IAM statements of each source, for its Lambda function."
   value = {
     for source, contract in local.contracts : source => {
-      schedule   = contract.schedule
+      schedule   = try(contract.schedule, "")
       statements = local.jobs_of_sources["extract-${source}"].statements
     }
   }

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,10 +71,8 @@ def test_a_terminal_is_asked_without_echo(run, home, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["wandle", "secrets", "set", "breathe_london"])
     monkeypatch.setattr(sys, "stdin", Terminal())
 
-    try:
+    with suppress(SystemExit):
         cli.main()
-    except SystemExit as stop:
-        assert not stop.code
 
     assert asked == ["Value of breathe_london"]
     assert kept(home, "breathe_london")

@@ -71,6 +71,25 @@ run "lets_a_source_read_its_own_secret_alone" {
   }
 }
 
+run "lets_a_source_read_the_landings_that_have_its_pages" {
+  command = plan
+
+  variables {
+    contracts_folder = "tests/followers"
+  }
+
+  assert {
+    condition = {
+      for source in ["plans", "documents", "texts"] : source => local.zones_read["extract-${source}"]
+      } == {
+      plans     = ["landing/plans/"]
+      documents = ["landing/documents/", "landing/plans/"]
+      texts     = ["landing/texts/", "landing/documents/", "landing/plans/"]
+    }
+    error_message = "A source's role must be able to read the landings whose pages it reads, also of a parent's, and no others."
+  }
+}
+
 run "refuses_a_secret_that_is_no_name" {
   command = plan
 

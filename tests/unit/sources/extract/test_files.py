@@ -44,7 +44,10 @@ def files(pattern: str = PATTERN, **changes: Any) -> Contract:
         ({"pattern": r"{ward.code}_{period}"}, r"unknown placeholder \{ward.code\}"),
         ({"pattern": r"(?<=x){council.name}_{period}"}, "expected a regular expression of RE2"),
         ({"pattern": r"{council.name}_{period}(?P<copy>x)"}, "expected the groups"),
-        ({"pattern": r"{council.name}(?P<part>a)(?P<part>b){period}"}, "redefinition of group name"),
+        (
+            {"pattern": r"{council.name}(?P<part>a)(?P<part>b){period}"},
+            "redefinition of group name",
+        ),
         ({"ignore": r"(?!x)"}, "expected a regular expression of RE2"),
         ({"period_from": "modified"}, r"but `pattern` has \{period\}"),
         ({"pattern": r"{council.name}"}, r"expected \{period\}"),
