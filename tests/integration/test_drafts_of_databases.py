@@ -123,27 +123,33 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(places, m
     assert "secret" not in str(caught.value)
 
 
-def test_a_query_of_mariadb_is_drafted_by_the_values_of_its_first_rows(
-    places, mariadb_server, monkeypatch
-):
+def test_a_query_of_mariadb_is_drafted_by_its_types(places, mariadb_server, monkeypatch, lake):
     mariadb_server.query(
-        "create table drafted (id bigint primary key, code varchar(9), cost decimal(8,2), "
-        "opened datetime, seen date, note text, score double)",
-        "insert into drafted values (1, '007', 1.50, '2026-11-02 05:00', '2026-11-02', 'a', 0.5), "
-        "(2, '12.5', 20, '2026-11-03 05:00', '2026-11-03', '31/12/2026', 1)",
+        "create or replace table cases (case_id int unsigned primary key, kind varchar(20), "
+        "cost decimal(8,3), opened timestamp, at datetime(6), on_day date, is_open tinyint(1), "
+        "answers json)",
+        "insert into cases values "
+        "(1, '01', 1.5, '2026-11-02 01:00', '2026-11-02 01:00', '2026-11-02', 1, '{\"a\": 1}'), "
+        "(2, '02', 2.5, '2026-11-02 02:00', '2026-11-02 02:00', '2026-11-03', 0, null)",
     )
-    monkeypatch.setenv("WANDLE_CONNECTION_CASES", mariadb_server.address())
+    address = mariadb_server.address()
+    monkeypatch.setenv("WANDLE_CONNECTION_CASES", address)
+    query = "select * from cases where opened >= %(period_start)s and opened < %(period_end)s"
 
-    made, said = drafted(places, "select * from drafted", key="id")
+    made, said = drafted(places, query, key="case_id")
 
     assert {column.name: column.type for column in made.columns} == {
-        "id": "integer",
-        "code": "text",
-        "cost": "numeric(38,2)",
+        "case_id": "integer",
+        "kind": "text",
+        "cost": "numeric(38,10)",
         "opened": "timestamptz",
-        "seen": "date",
-        "note": "text",
-        "score": "double",
+        "at": "timestamptz",
+        "on_day": "date",
+        "is_open": "integer",
+        "answers": "text",
     }
-    assert made.column("opened").zone == "UTC"
+    assert made.column("at").zone == "UTC"
     assert "2 rows were tried" in said
+    where = made.partition(made.councils, "2026-11-02")
+    landing = extract(made, where, lake=lake, run_id="run", source_dsn=address)
+    assert lake.landings.manifest(where, landing).totals.records == 2

@@ -19,7 +19,7 @@ from include.jobs.author.draft_files import Drafted, free_path, write_draft
 from include.jobs.author.metadata.described import Described, Known, Path, sentence
 from include.jobs.author.questions import Ask, Question, answered, refuse
 from include.jobs.author.samples.answer import Sample, read_lines
-from include.jobs.author.samples.fields import Field, fields_of
+from include.jobs.author.samples.fields import fields_of
 from include.jobs.author.sync import sync
 from include.settings import Settings
 from include.sources.extract.database import DatabaseExtract
@@ -93,7 +93,7 @@ def new_database_source(
     sample = _sample(validated(draft, Contract, "new-source: the draft"), partition, dsn)
     remarks: list[str] = []
     fields = fields_of(sample.records, deepest=0)
-    draft["columns"] = drafted_columns(fields, _described(found, fields, sample), remarks)
+    draft["columns"] = drafted_columns(fields, _described(found), remarks)
     draft["key"] = [
         column["name"]
         for column, item in zip(draft["columns"], fields, strict=True)
@@ -147,26 +147,9 @@ def _key(found: QueryColumns, given: str, ask: Ask) -> str:
     return answered(question, given, ask)
 
 
-def _described(found: QueryColumns, fields: list[Field], sample: Sample) -> Described:
-    known: dict[Path, Known] = {(each.name,): _known(each) for each in found.columns if each.type}
-    for item in fields:
-        if item.path not in known and item.all_text:
-            texts = [str(record[item.path[0]]) for record in sample.records]
-            known[item.path] = Known("", _of_texts(item, texts))
+def _described(found: QueryColumns) -> Described:
+    known: dict[Path, Known] = {(each.name,): _known(each) for each in found.columns}
     return Described("", known, is_typed=True)
-
-
-def _of_texts(item: Field, texts: list[str]) -> dict[str, str]:
-    """The type of a column whose server does not say it, and which sends text.
-
-    Decimals are text with the same number of digits after the point.
-    """
-    if item.type in ("date", "timestamptz"):
-        return {"type": item.type} | ({"zone": "UTC"} if item.without_zone else {})
-    scales = {len(text.partition(".")[2]) for text in texts if text != "None"}
-    if item.type == "double" and len(scales) == 1 and scales != {0}:
-        return {"type": f"numeric({_MOST_DIGITS},{scales.pop()})"}
-    return {"type": "text"}
 
 
 def _known(column: QueryColumn) -> Known:
