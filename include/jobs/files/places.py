@@ -52,7 +52,7 @@ def _links(contract: Contract, secret_of: SecretOf | None, rate_shared_in: str |
         rate_for(contract, every.values(), sharing),
         rate_shared_in,
         limits=contract.limits,
-        login=login_of(contract.model_copy(update={"extract": http}), settings, "api", secret_of),
+        login=login_of(contract, settings, "api", secret_of),
         public_only=not settings.in_sandbox(http.base_url, contract.name),
     )
     return Links(contract, client, settings.api_url(http.base_url, contract.name))
