@@ -25,7 +25,7 @@ def put(
         typer.Argument(metavar="FILE", help="Files to put there.", exists=True, dir_okay=False),
     ],
     name: Annotated[
-        str, typer.Option("--name", help="Name in the inbox, if one file has another name.")
+        str, typer.Option("--as", help="The file's name in the inbox. Default: as it is.")
     ] = "",
 ) -> None:
     """Put files into the inbox of a source. The next run, or `wandle ingest`, loads them.
@@ -36,13 +36,13 @@ def put(
 
     `wandle put SOURCE air.json`
 
-    `wandle put SOURCE air.json --name air_kingston_2026-10.json`
+    `wandle put SOURCE air.json --as air_kingston_2026-10.json`
     """
     from include.jobs.files.put import put as job
     from include.jobs.lake import lake_of
 
     if name and len(file) > 1:
-        raise typer.BadParameter("--name is for one file")
+        raise typer.BadParameter("--as is for one file")
     contract = source_named(source)
     lake = lake_of(settings_for("s3"))
     for path in file:
