@@ -26,7 +26,7 @@ def put(
         typer.Argument(metavar="FILE", help="Files to put there.", exists=True, dir_okay=False),
     ],
     name: Annotated[
-        str, typer.Option("--as", help="Name in the inbox, if one file has another name.")
+        str, typer.Option("--as", help="The file's name in the inbox. Default: as it is.")
     ] = "",
 ) -> None:
     """Put files into the inbox of a source. The next run, or `wandle ingest`, loads them.
