@@ -51,6 +51,14 @@ DatesOption = Annotated[
     typer.Option("--dates", help="What comes first in dates such as 03/04/2026."),
 ]
 SheetOption = Annotated[str, typer.Option("--sheet", help="The sheet of a workbook, by its name.")]
+PatternOption = Annotated[
+    str,
+    typer.Option(
+        "--pattern",
+        help="With --file: the names of files in an inbox, as a regular expression with "
+        "placeholders. Default: found in the name of FILE, if that has a period.",
+    ),
+]
 DatabaseOption = Annotated[
     str,
     typer.Option(
@@ -81,6 +89,7 @@ def new_source(
     parameter: ParameterOption = None,
     dates: DatesOption = "",
     sheet: SheetOption = "",
+    pattern: PatternOption = "",
     database: DatabaseOption = "",
     query: QueryOption = "",
     key: KeyColumnOption = "",
@@ -91,14 +100,15 @@ def new_source(
     are guesses: review the contract before you run it. It loads every record of the response,
     or it is not written. What cannot be guessed is asked for. A response may be JSON, CSV, XML,
     a workbook or Parquet, and the URL may be that of an OpenAPI document, a dataset in CKAN, or an
-    ArcGIS service. With `--file` alone, fill in the URL
-    yourself; the sandbox replays that response. Placeholders are kept in the contract.
+    ArcGIS service. A file without a URL, but with a period in its name, is one of an inbox.
 
     Examples:
 
     `wandle new-source air --url "https://api.example.org/air?day=2026-11-01"`
 
     `wandle new-source air --file air.json --url https://api.example.org/air`
+
+    `wandle new-source spend --file air.json --pattern "spend_{period:%Y-%m}.json"`
 
     `wandle new-source air --for-period 2026-11-01
     --url "https://api.example.org/{council.gss_code}/{period:%Y-%m-%d}"`
@@ -121,7 +131,7 @@ def new_source(
         return
     from include.jobs.author import new_source as job
 
-    options = job.Options(records, choice, _values(parameter), dates, sheet, ask)
+    options = job.Options(records, choice, _values(parameter), dates, sheet, pattern, ask)
     print_drafted(
         job.new_source(
             name, url=url, file=file, period=period, asked=asked, council=council, options=options

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from include.definitions import WrongField
 from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.file_rules import check_dated_selection, check_files
 from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Archive, Extract, Way
 from include.sources.extract.landing import LandingExtract
@@ -20,7 +21,6 @@ from include.sources.extract.templates import (
     is_council_value,
     placeholders,
 )
-from include.sources.file_rules import check_dated_selection, check_files
 from include.sources.formats import Format
 from include.sources.paths import parts
 from include.sources.rules import landings, periods

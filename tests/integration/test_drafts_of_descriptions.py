@@ -352,3 +352,35 @@ def test_a_hostile_document_is_one_sentence(places, tmp_path, text, said):
 
     with pytest.raises(Exception, match=rf"^new-source: .*{said}"):
         drafted(places, "https://api.example.org/openapi.yaml", file)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "auth"),
+    [
+        ("{type: apiKey, in: header, name: X-Key}", {"type": "api_key", "name": "X-Key"}),
+        ("{type: http, scheme: Bearer}", {"type": "bearer"}),
+        ("{type: http, scheme: basic}", {"type": "http_basic"}),
+        (
+            "{type: oauth2, flows: {clientCredentials: {tokenUrl: /token, scopes: {}}}}",
+            {"type": "oauth2_client_credentials"},
+        ),
+    ],
+)
+def test_a_login_is_that_of_the_document_and_its_secret_has_the_name_of_the_source(
+    places, api, tmp_path, scheme, auth
+):
+    server, url = api
+    document = API + f"  securitySchemes: {{login: {scheme}}}\nsecurity: [{{login: []}}]\n"
+    server.on("^/openapi.yaml$", Reply(document.encode(), media_type="application/yaml"))
+    server.on("^/v1/", Reply(b"", 401))
+    answer = tmp_path / "answer.json"
+    answer.write_bytes(_json({"total": 3, "items": LOANS}))
+    how = {"choice": "listLoans", "parameters": {"area": "a", "day": "2026-07-03"}}
+
+    with pytest.raises(PermanentError, match="asks for a login: save an answer"):
+        drafted(places, f"{url}/openapi.yaml", **how)
+    made, said = drafted(places, f"{url}/openapi.yaml", answer, **how)
+
+    found = made.extract.auth.model_dump(include=set(auth))
+    assert (found, made.extract.auth.secret) == (auth, "things")
+    assert "wandle secrets set things" in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +10,9 @@ from psycopg import sql
 
 from include.errors import SourceRejected, SourceUnavailable
 from include.extract.databases.address import dialect_of
-from include.extract.databases.fetch import reader_of
+from include.extract.databases.fetch import columns_of
 from include.extract.databases.postgres import READ_ONLY, SAYS_NO_VALUES
 from include.extract.databases.reader import CONNECT_SECONDS, Asked
-from include.extract.network.deadline import Fetch
-from include.sources.limits import Limits
 
 _SECONDS = 60
 # Of a column that a query takes as it is: its comment, and whether it alone is the primary key.
@@ -55,26 +52,14 @@ class QueryColumns:
 def columns_of_query(dsn: str, asked: Asked) -> QueryColumns:
     """The columns of a query, without reading a row.
 
-    Of a server other than PostgreSQL, the names alone. Raises
+    Of a server other than PostgreSQL, names and types alone. Raises
     `SourceUnavailable` if the database does not answer, and `SourceRejected`
     if it refuses the login or the query.
     """
     if dialect_of(dsn, asked.extract.connection) == "postgresql":
         return _of_postgresql(dsn, asked)
-    reader = reader_of(dsn, asked)
-    deadline = Fetch(Limits(request_seconds=_SECONDS)).request()
-    try:
-        with deadline, closing(reader):
-            reader.connect(deadline)
-            return QueryColumns(tuple(QueryColumn(name, "") for name in reader.names()))
-    except reader.errors as error:
-        failure = reader.failure(error)
-        kind = SourceUnavailable if failure.kind == "away" else SourceRejected
-        raise kind(
-            f"{asked.partition}: the database does not show the query's columns: {failure.kind} "
-            f"{failure.told}".rstrip()
-            + ". Check the connection and the query."
-        ) from None
+    kinds = columns_of(asked.extract, asked.partition, dsn)
+    return QueryColumns(tuple(QueryColumn(name, kind) for name, kind in kinds.items()))
 
 
 def _of_postgresql(dsn: str, asked: Asked) -> QueryColumns:

@@ -158,10 +158,8 @@ def _known(column: QueryColumn) -> Known:
         words = {"type": f"numeric({numeric[1]},{numeric[2]})"}
     elif column.type.endswith("[]"):
         words = {"type": "jsonb"}
-    elif column.type:
-        words = {"type": _TYPES.get(column.type.partition("(")[0], "text")}
     else:
-        words = {}
+        words = {"type": _TYPES.get(column.type.partition("(")[0], "text")}
     if column.type.startswith("timestamp") and not column.type.startswith("timestamptz"):
         words["zone"] = "UTC"
     return Known(sentence(column.comment), words)

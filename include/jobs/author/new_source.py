@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import MAXYEAR, UTC, datetime
+from datetime import MAXYEAR, UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from include.jobs.author.address import Address, latest_period
 from include.jobs.author.draft import drafted_columns, first_words, fitted
 from include.jobs.author.draft_files import Drafted, free_path, write_draft
 from include.jobs.author.fetch import fetched, public
+from include.jobs.author.inbox import Inbox, inbox_of
 from include.jobs.author.metadata.arcgis import described_layer, is_arcgis
 from include.jobs.author.metadata.ckan import described_resource, is_ckan
 from include.jobs.author.metadata.described import Asking, Described
-from include.jobs.author.metadata.openapi import described_operation, is_openapi
+from include.jobs.author.metadata.openapi import described_operation, is_openapi, may_be_openapi
 from include.jobs.author.questions import Ask, Question, answered, refuse
 from include.jobs.author.replay import keep_sample
 from include.jobs.author.samples.answer import MOST_BYTES, Sample, read_sample
@@ -50,6 +51,7 @@ class Options:
     parameters: Mapping[str, str] = field(default_factory=dict)
     dates: str = ""
     sheet: str = ""
+    pattern: str = ""
     ask: Ask = refuse
 
 
@@ -89,7 +91,10 @@ def new_source(
     content, described = found.read(url, file)
     address = Address.parse(public(described.url, settings) if described.url else PLACE)
     sample = read_sample(content, options.records, options.sheet, options.ask)
-    fields, remarks = contract_fields(name, sample, address, period, named, described, options)
+    inbox = inbox_of(file.name, period, options.pattern) if file and not url else None
+    fields, remarks = contract_fields(
+        name, sample, inbox or address, period, named, described, options
+    )
     contract = validated(fields, Contract, f"new-source: {path}")
     files = write_draft(contract, fields, path, HEADING, sync)
     kept, remark = keep_sample(contract, sample, settings) if found.is_saved else (None, "")
@@ -110,7 +115,7 @@ class _Finding:
         """The answer, and what is known of it beforehand: the address at least."""
         content = _saved(file) if file else b""
         if file and not is_openapi(content):
-            described = self._described(url) or Described(url)
+            described = self._described(url, is_sampled=True) or Described(url)
             self.is_saved = True
             return content, described
         described = (
@@ -119,14 +124,28 @@ class _Finding:
         content = self._get(described.url)
         if not file and is_openapi(content):
             described = described_operation(content, described.url, self._asking)
-            content = self._get(described.url)
+            content = self._behind_login(described)
         return content, described
 
-    def _described(self, url: str) -> Described | None:
+    def _behind_login(self, described: Described) -> bytes:
+        try:
+            return self._get(described.url)
+        except PermanentError as error:
+            if not described.auth:
+                raise
+            raise PermanentError(
+                f"{error} The API asks for a login: save an answer, and pass it with --file beside "
+                "--url."
+            ) from None
+
+    def _described(self, url: str, *, is_sampled: bool = False) -> Described | None:
         if url:
             Address.parse(public(url, self._settings))
         if is_arcgis(url):
             return described_layer(url, self._asking)
+        if is_sampled and may_be_openapi(url):
+            content = self._get(url)
+            return described_operation(content, url, self._asking) if is_openapi(content) else None
         return described_resource(url, self._asking) if is_ckan(url) else None
 
     def _get(self, url: str) -> bytes:
@@ -142,47 +161,62 @@ class _Finding:
 def contract_fields(
     name: str,
     sample: Sample,
-    address: Address,
+    place: Address | Inbox,
     period: Grain,
     asked: Period | None = None,
     described: Described = _UNDESCRIBED,
     options: Options = Options(),
 ) -> tuple[dict[str, Any], list[str]]:
-    """The content of a contract that loads the answer of this address, and remarks on it.
+    """The content of a contract that loads the answer of this place, and remarks on it.
 
     `period` is the size of a partition, `asked` the period of the answer, if known.
     """
     remarks = [*sample.remarks]
-    paging = dict(described.paging or {}) or sample.paging(address.query)
-    written, request = address.request(paging, period)
-    first = written or (asked.first_day if asked else datetime.now(UTC).date().replace(day=1))
-    host, for_each = address.parts.netloc, address.for_each
     fields = fields_of(sample.records, _order_of(sample.records, options))
     columns = drafted_columns(fields, described, remarks)
     known = [columns[fields.index(item)]["name"] for item in fields if item.path in described.key]
     keyed = known or [
         columns[fields.index(item)]["name"] for item in key_of(sample.records, fields)
     ]
+    if isinstance(place, Inbox):
+        where, extract, first = f"{name} files", _of_inbox(place, name, remarks), place.first_day
+    else:
+        where = f"{place.parts.netloc}{place.parts.path}"
+        first, extract = _of_address(place, sample, period, described, remarks)
+        if described.auth:
+            extract["auth"] = {**described.auth, "secret": name}
+            remarks.append(f"Set the login with `wandle secrets set {name}`.")
+    first = first or (asked.first_day if asked else datetime.now(UTC).date().replace(day=1))
+    publisher = "unknown" if isinstance(place, Inbox) else place.parts.netloc
     content = {
-        **first_words(name, f"{host}{address.parts.path}", host, period),
-        "councils": "each" if address.of_council else "uk",
+        **first_words(name, where, publisher, period),
+        "councils": "each" if place.of_council else "uk",
         "start": first,
         **described.words,
-        "extract": {
-            "kind": "http",
-            "base_url": address.base_url,
-            "rate": {"per_second": 1, "burst": 1},
-            "parallel": 1,
-            **({"for_each": for_each[0] if len(for_each) == 1 else for_each} if for_each else {}),
-            "request": request,
-            **({"paging": paging} if paging else {}),
-        },
+        "extract": extract,
         **({"format": sample.format} if sample.format else {}),
         "columns": columns,
         "key": keyed,
         "checks": {"partition_may_empty": False, "max_records_of_emptied_part": 0},
     }
-    content = fitted(content, sample, fields, remarks)
+    return fitted(content, sample, fields, remarks), remarks
+
+
+def _of_inbox(inbox: Inbox, name: str, remarks: list[str]) -> dict[str, Any]:
+    remarks.append(
+        f"Files are named `{inbox.pattern}`. Load one with `wandle put {name} FILE`, or change "
+        "`from`; for the answer of an API, pass --url."
+    )
+    return {"kind": "files", "from": "inbox", "pattern": inbox.pattern}
+
+
+def _of_address(
+    address: Address, sample: Sample, period: Grain, described: Described, remarks: list[str]
+) -> tuple[date | None, dict[str, Any]]:
+    """The first day in the address, and the `extract` that requests it."""
+    paging = dict(described.paging or {}) or sample.paging(address.query)
+    first, request = address.request(paging, period)
+    for_each = address.for_each
     if not paging and sample.incomplete():
         remarks.append(
             f"{sample.incomplete()}: are there more pages? The contract requests one; add `paging`."
@@ -193,7 +227,15 @@ def contract_fields(
             "The address has no date: every period gets the answer at the time of the request. "
             "Put `{period:%Y-%m-%d}` into the request, or set `snapshot: true`."
         )
-    return content, remarks
+    return first, {
+        "kind": "http",
+        "base_url": address.base_url,
+        "rate": {"per_second": 1, "burst": 1},
+        "parallel": 1,
+        **({"for_each": for_each[0] if len(for_each) == 1 else for_each} if for_each else {}),
+        "request": request,
+        **({"paging": paging} if paging else {}),
+    }
 
 
 def _order_of(records: list[dict[str, Any]], options: Options) -> str:

@@ -40,6 +40,8 @@ class Described:
     paging: Mapping[str, Any] | None = None
     words: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    # How the API logs in, without the name of the secret.
+    auth: Mapping[str, Any] | None = None
     # Whether the types are those of the values, however these look.
     is_typed: bool = False
 

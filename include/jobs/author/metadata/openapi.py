@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 import yaml
 
@@ -26,6 +26,7 @@ from include.jobs.author.questions import Question, answered
 
 _MARK = re.compile(rb"""(?m)^\s*["']?(?:openapi|swagger)["']?\s*:\s*["']?[23]\.""")
 _HEAD_BYTES = 64 * 1024
+_ADDRESS = re.compile(r"(?i)(openapi|swagger|api-docs?)[^/]*$")
 # References may lead in a circle.
 _MOST_REFERENCES = 20
 _DEEPEST = 6
@@ -42,6 +43,11 @@ _WORDS = {
 def is_openapi(content: bytes) -> bool:
     """Whether a body is such a document, by its first field."""
     return bool(_MARK.search(content[:_HEAD_BYTES]))
+
+
+def may_be_openapi(url: str) -> bool:
+    """Whether the address looks like that of such a document."""
+    return bool(_ADDRESS.search(urlsplit(url).path))
 
 
 def described_operation(content: bytes, url: str, asking: Asking) -> Described:
@@ -132,6 +138,7 @@ class _Document:
             url=with_query(self._base() + path, asked),
             fields=dict(self._fields(schema)),
             words={name: text for name, text in said.items() if text},
+            auth=self._auth(operation),
             remarks=tuple(self._remarks(operation)),
         )
 
@@ -154,14 +161,34 @@ class _Document:
             )
         return base.rstrip("/")
 
-    def _remarks(self, operation: Mapping[str, Any]) -> Iterator[str]:
+    def _needed(self, operation: Mapping[str, Any]) -> list[str]:
+        """The names of the logins that the operation asks for; none if it can be without."""
         needed = operation.get("security", self._content.get("security"))
-        if needed and {} not in needed:
-            names = sorted({name for item in objects(needed) for name in item})
-            yield (
-                f"The API asks for a login ({', '.join(names)}): add it to `extract` before you "
-                "fetch."
-            )
+        return [] if not needed or {} in needed else [n for item in objects(needed) for n in item]
+
+    def _remarks(self, operation: Mapping[str, Any]) -> Iterator[str]:
+        if names := self._needed(operation):
+            yield f"The API asks for a login ({', '.join(sorted(set(names)))})."
+
+    def _auth(self, operation: Mapping[str, Any]) -> dict[str, Any] | None:
+        """How the operation logs in, in the words of a contract; None if in no way it has."""
+        parts = self._resolved(self._content.get("components", {}))
+        schemes = parts.get("securitySchemes") or self._content.get("securityDefinitions") or {}
+        for name in self._needed(operation):
+            scheme = self._resolved(schemes.get(name)) if isinstance(schemes, dict) else {}
+            kind, form = scheme.get("type"), str(scheme.get("scheme", "")).lower()
+            flow = self._resolved(self._resolved(scheme.get("flows", {})).get("clientCredentials"))
+            if kind == "apiKey" and scheme.get("in") in ("header", "query"):
+                place = {"name": scheme.get("name"), "location": scheme["in"]}
+                return {"type": "api_key", **place}
+            if kind == "http" and form in ("basic", "bearer"):
+                return {"type": {"basic": "http_basic"}.get(form, form)}
+            if kind == "basic":
+                return {"type": "http_basic"}
+            if kind == "oauth2" and (flow.get("tokenUrl") or scheme.get("tokenUrl")):
+                token = urljoin(self._url, str(flow.get("tokenUrl") or scheme["tokenUrl"]))
+                return {"type": "oauth2_client_credentials", "access_token_url": token}
+        return None
 
     def _schema(self, operation: Mapping[str, Any]) -> dict[str, Any] | None:
         """The schema of the answer with status 200; None without a body of JSON or CSV."""

@@ -43,6 +43,14 @@ extract:
   changed: updated_at
 """,
     ),
+    "FilesExtract": (
+        r"""
+extract:
+  kind: files
+  from: inbox
+  pattern: 'spend_{council.name}_{period:%Y-%m}(?:_v(?P<version>\d+))?\.csv'
+""",
+    ),
     "Request": (
         """
 request:
@@ -98,6 +106,8 @@ archive:
     "Selection": ("select: {field: borough, among: [council.names.londonair, null]}",),
     "Format": (
         'format: {kind: json, records: "sites.*.readings", inherit: [site]}',
+        'format: {kind: spreadsheet, sheet: "Payments *", skip_rows_before_header: 3}',
+        "format: {kind: xml, records: feed.entry}",
         'format: {kind: csv, delimiter: ";", encoding: windows-1252, skip_rows_before_header: 2}',
     ),
     "Column": (

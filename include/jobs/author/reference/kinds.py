@@ -52,15 +52,20 @@ def _example(
 ) -> dict[str, Any]:
     """The content of an example of this kind; else the required texts alone."""
     for text in EXAMPLES.get(model.__name__, ()):
-        content = next(iter(yaml.safe_load(text).values()))
-        if isinstance(content, dict) and content.get(decides) == choice:
-            return content
+        example = next(iter(yaml.safe_load(text).values()))
+        if isinstance(example, dict) and example.get(decides) == choice:
+            return dict(example)
     texts = {
         name: "x"
         for name in schema.get("required", ())
         if schema["properties"][name].get("type") == "string"
     }
-    return {**texts, decides: choice}
+    content: dict[str, Any] = {**texts, decides: choice}
+    # What only this kind requires.
+    for name in _refused(model, content) & schema["properties"].keys():
+        if schema["properties"][name].get("type") == "string":
+            content[name] = "x"
+    return content
 
 
 def _refused(model: type[Definition], content: dict[str, Any]) -> set[str]:

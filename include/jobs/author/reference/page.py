@@ -201,6 +201,8 @@ def _meaning(value: dict[str, Any], sections: dict[str, _Section], kinds: list[s
     if not said[0] and models:
         first = sections[models[0][0]].schema.get("description", "").strip().partition("\n")[0]
         said = [first if len(models) == 1 else "One of these, chosen by its `kind`."]
+    if "const" in value and not said[0]:
+        said = ["Says that the section is of this kind."]
     limits = [
         text.format(value[word])
         for word, text in _LIMITS.items()

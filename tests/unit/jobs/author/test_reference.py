@@ -95,7 +95,7 @@ def test_a_new_word_is_in_the_page_with_the_kinds_it_applies_to():
 @pytest.mark.parametrize(
     ("place", "only"),
     [
-        ("`format`: skip_rows_at_end", "`kind: csv`"),
+        ("`format`: skip_rows_at_end", "`kind: csv` or `kind: spreadsheet`"),
         ("`columns[]`: zone", "`type: timestamptz`"),
         ("`extract.paging`: next", "`kind: cursor` or `kind: link`"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from include.sources.columns import SYSTEM_COLUMNS
 from include.sources.model import Contract
+from include.sources.partition import Grain
 from tests.samples import contract_fields, extracting
 
 texts = st.text(
@@ -105,7 +106,7 @@ def contracts(draw: Any) -> Contract:
                 publisher=draw(st.text(string.ascii_letters, min_size=1)),
                 licence=draw(texts),
                 owner=draw(texts),
-                period=draw(st.sampled_from(["day", "month"])),
+                period=draw(st.sampled_from(get_args(Grain))),
                 retention_days=draw(st.integers(1, 900)),
                 key=draw(st.lists(st.sampled_from(named), unique=True)),
                 extract=extracting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.unit.jobs.author.odcs.contracts import contracts
 SOME = settings(
     deadline=None,
     suppress_health_check=[*HealthCheck],
-    max_examples=60,
+    max_examples=int(os.environ.get("EXAMPLES", "30")),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 

@@ -10,6 +10,7 @@ import pytest
 from include.definitions import read_definition
 from include.errors import PermanentError, UnexpectedPayload
 from include.jobs.author import new_source as job
+from include.jobs.author.inbox import inbox_of
 from include.jobs.author.samples.answer import read_sample
 from include.jobs.author.samples.csv_layout import layout_of
 from include.jobs.author.samples.notations import notation_of
@@ -167,3 +168,34 @@ def test_a_packed_sample_beyond_the_limit_is_refused(monkeypatch):
 
     with pytest.raises(UnexpectedPayload, match=r"a sample is at most"):
         read_sample(gzip.compress(b"id,paid\n" + b"1,2\n" * 10**6))
+
+
+@pytest.mark.parametrize(
+    ("name", "period", "pattern", "first"),
+    [
+        (
+            "Spend kingston 2026-11.csv",
+            "month",
+            r"Spend\ kingston",
+            "2026-11-01",
+        ),
+        ("payments_over_500_Nov_2026.csv", "month", r"payments_over_500_{period:%b_%Y}\.csv", None),
+        ("spend-2026-11-03.csv", "day", r"spend\-{period:%Y-%m-%d}\.csv", "2026-11-03"),
+        ("spend2026.csv", "year", r"spend{period:%Y}\.csv", "2026-01-01"),
+    ],
+)
+def test_a_period_in_the_name_of_a_file_makes_an_inbox(places, name, period, pattern, first):
+    found = inbox_of(name, period)
+
+    assert pattern.replace(r"\ kingston", " {council.name}") in found.pattern.replace(r"\ ", " ")
+    assert first is None or str(found.first_day) == first
+
+
+@pytest.mark.parametrize("name", ["spend.csv", "spend-20261.csv", "spend-2026-13.csv"])
+def test_a_name_without_a_period_makes_none(name):
+    assert inbox_of(name, "month") is None
+
+
+def test_a_pattern_that_is_none_is_refused():
+    with pytest.raises(PermanentError, match=r"--pattern \{x\}\.csv: unknown placeholder \{x\}"):
+        inbox_of("spend.csv", "month", "{x}.csv")
