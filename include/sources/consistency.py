@@ -230,7 +230,8 @@ class _Request:
         if name in (*WARD_VALUES, *POINT_VALUES) or name in self._extract.constants:
             return name.partition(".")[0] in loops
         loop, dot, _ = name.partition(".")
-        return bool(dot) and (loop in loops or (windows and loop == "window"))
+        of_window = windows and loop == "window" and self._way.window_minutes > 0
+        return bool(dot) and (loop in loops or of_window)
 
     def _check_split(self) -> None:
         name = self._way.split
