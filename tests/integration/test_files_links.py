@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from include.errors import SourceRejected, UnexpectedPayload
+from include.errors import PermanentError, SourceRejected, UnexpectedPayload
 from include.jobs.files.look import Look, look
 from include.jobs.pipeline.extract import extract
 from include.sources.model import Contract
@@ -148,7 +148,7 @@ def test_a_page_behind_a_login_is_asked_with_its_secret(lake, site, monkeypatch,
     site.key = "s3cret-k3y"
     auth = {"type": "api_key", "secret": "a_key", "name": "X-Api-Key"}
     contract = asked(site, auth=auth)
-    with pytest.raises(SourceRejected, match="a_key"):
+    with pytest.raises(PermanentError, match="the secret 'a_key' is not set"):
         seen(contract, lake)
 
     secrets = {"a_key": {"conn_type": "http", "password": site.key}}
