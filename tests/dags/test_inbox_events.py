@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import boto3
@@ -103,7 +104,7 @@ def test_a_file_in_the_inbox_fires_the_trigger_and_the_schedule_stays(queue, aws
 
     bodies = [json.loads(message["Body"]) for message in event.payload["message_batch"]]
     keys = [record["s3"]["object"]["key"] for body in bodies for record in body.get("Records", ())]
-    assert keys == ["inbox/council_spend/x.csv"]
+    assert [*map(unquote, keys)] == ["inbox/council_spend/x.csv"]
     asked = aws("sqs").get_queue_attributes(
         QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"]
     )

@@ -15,6 +15,9 @@ from include.jobs.operate.verify import verify
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
 from include.jobs.pipeline.selection import Selection
+from include.local.demo.inbox import fill_inboxes
+from include.local.demo.window import Asked
+from include.settings import Settings
 from include.sources.model import contract
 from sandbox.spending import file_name, spending_file
 
@@ -85,3 +88,20 @@ def test_who_was_erased_does_not_come_back_with_the_same_file(bucket, lake, ware
     assert warehouse.value(count) == before - gone
     everything = {"lake": lake, "dsn": warehouse.dsn(), "selection": Selection(("council_spend",))}
     assert verify(**everything, deep=True).differences == []
+
+
+def test_the_demo_drops_a_file_into_the_inbox_for_each_partition_that_it_asks_for(
+    bucket, monkeypatch
+):
+    monkeypatch.setattr("include.local.demo.inbox.lake_of", lambda settings: bucket.lake)
+    spend = contract("council_spend")
+    months = tuple(spend.parse_period(text) for text in ("2026-05", "2026-06"))
+    asked = [Asked(spend, ("kingston", "sutton"), months)]
+
+    assert fill_inboxes(Settings.read(), asked) == 4
+
+    found = look(spend, lake=bucket.lake, today=datetime.now(UTC))
+    assert sorted(map(str, found.partitions)) == [
+        f"council_spend {name} {month}" for name in ("kingston", "sutton") for month in months
+    ]
+    assert found.unmatched == []

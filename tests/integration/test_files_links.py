@@ -148,7 +148,7 @@ def test_a_page_behind_a_login_is_asked_with_its_secret(lake, site, monkeypatch,
     site.key = "s3cret-k3y"
     auth = {"type": "api_key", "secret": "a_key", "name": "X-Api-Key"}
     contract = asked(site, auth=auth)
-    with pytest.raises(PermanentError, match="a_key"):
+    with pytest.raises(PermanentError, match="the secret 'a_key' is not set"):
         seen(contract, lake)
 
     secrets = {"a_key": {"conn_type": "http", "password": site.key}}
