@@ -35,7 +35,7 @@ def export_odcs(
     standard, version 3.2; the rest is in its custom properties, so that `wandle import-odcs`
     makes the same contract of the file.
 
-    Examples: `wandle export-odcs weather_hourly`, `wandle export-odcs --all --into odcs`
+    Examples: `wandle export-odcs SOURCE`, `wandle export-odcs --all --into odcs`
     """
     from include.jobs.author.odcs import exchange as job
 

@@ -144,7 +144,8 @@ def test_an_odd_address_is_one_sentence(places, url):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"council": "croydon"}, {"asked": "May"}, {"asked": "9999-12-31"}, {"options": new_source.Options(records="a..b")},
+    [{"council": "croydon"}, {"asked": "May"}, {"asked": "9999-12-31"},
+     {"options": new_source.Options(records="a..b")},
      {"file": Path("/nowhere")}, {"file": Path("/dev/null")}],
     ids=str,
 )  # fmt: skip
