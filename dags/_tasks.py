@@ -83,6 +83,7 @@ def changed_partitions(contract: Contract, ti: Any) -> tuple[Partition, ...]:
         lake=lake(),
         today=datetime.now(UTC),
         source_dsn=source_dsn(contract),
+        secret_of=secret_of,
         rate_shared_in=loader_dsn(),
     )
     ti.xcom_push(UNMATCHED, unmatched_message(contract, seen.unmatched))

@@ -286,9 +286,7 @@ def _form(contract: Contract) -> dict[str, Param]:
         "from": Param(
             None,
             title="From",
-            description=f"First {label}, as {written}, e.g. {example}. "
-            "Default: the run's data interval. Leave empty in a backfill: it has its own dates, "
-            "both included.",
+            description=f"First {label}, as {written}, e.g. {example}. {_default(contract)}",
             **period,
         ),
         "to": Param(
@@ -316,6 +314,15 @@ def _form(contract: Contract) -> dict[str, Param]:
             type="boolean",
         ),
     }
+
+
+def _default(contract: Contract) -> str:
+    if isinstance(contract.extract, LandingExtract):
+        return f"Default: all that {contract.extract.source} has landed and was not read."
+    return (
+        "Default: the run's data interval. Leave empty in a backfill: it has its own dates, both "
+        "included."
+    )
 
 
 def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 
 from include.councils.model import Council
 
+# The source that reads them.
+SOURCE = "council_spend"
 LEAST_LINES, MOST_LINES = 220, 420
 # Of payments, those to private persons, and those taken back.
 REDACTED_SHARE, CREDIT_SHARE = 0.03, 0.04

@@ -11,6 +11,7 @@ import typer
 from include.cli.terminal import JsonOption, SourceArgument, settings_for
 from include.errors import PermanentError
 from include.printable import one_line
+from include.settings import Settings
 from include.sources.model import contract as source_named
 from include.terminal import print_json, print_table, say
 
@@ -25,7 +26,7 @@ def put(
         typer.Argument(metavar="FILE", help="Files to put there.", exists=True, dir_okay=False),
     ],
     name: Annotated[
-        str, typer.Option("--name", help="Name in the inbox, if one file has another name.")
+        str, typer.Option("--as", help="The file's name in the inbox. Default: as it is.")
     ] = "",
 ) -> None:
     """Put files into the inbox of a source. The next run, or `wandle ingest`, loads them.
@@ -36,15 +37,15 @@ def put(
 
     `wandle put SOURCE air.json`
 
-    `wandle put SOURCE air.json --name air_kingston_2026-10.json`
+    `wandle put SOURCE air.json --as air_kingston_2026-10.json`
     """
     from include.jobs.files.put import put as job
     from include.jobs.lake import lake_of
 
     if name and len(file) > 1:
-        raise typer.BadParameter("--name is for one file")
+        raise typer.BadParameter("--as is for one file")
     contract = source_named(source)
-    lake = lake_of(settings_for("s3"))
+    lake = lake_of(_platform())
     for path in file:
         match = job(contract, path, lake=lake, name=name or path.name, now=datetime.now(UTC))
         places = _places([one.place for one in match.partitions])
@@ -72,7 +73,7 @@ def files(
     contract = source_named(source)
     if contract.extract.kind != "files":
         raise PermanentError(f"files: {source} is not fetched from files. See `wandle sources`.")
-    settings = settings_for("s3")
+    settings = _platform()
     found = look(
         contract,
         lake=lake_of(settings),
@@ -116,3 +117,10 @@ def _places(places: list[dict[str, str]]) -> str:
     if len(texts) <= 2:
         return ", ".join(texts)
     return f"{texts[0]} to {texts[-1]} ({len(texts)})"
+
+
+def _platform() -> Settings:
+    """The settings. Raises `WrongSetting` and `PlatformStopped` without a platform."""
+    settings = settings_for("s3")
+    settings.need("loader_dsn")
+    return settings

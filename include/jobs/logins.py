@@ -18,8 +18,8 @@ from include.extract.login.login import Login
 from include.extract.login.secret import Secret
 from include.settings import Settings
 from include.sources.extract.auth import of_sandbox
-from include.sources.extract.http import Extract
 from include.sources.model import Contract
+from include.sources.rates import http_of
 
 # An Airflow Connection of this type; others are of databases and buckets.
 CONNECTION_TYPE = "http"
@@ -41,8 +41,8 @@ def login_of(
     The sandbox is given its own secret, and only if it refuses that, the
     source's. What replays a sample asks for none.
     """
-    extract = contract.extract
-    if not isinstance(extract, Extract) or extract.auth is None:
+    extract = http_of(contract)
+    if extract is None or extract.auth is None:
         return None
     base_url = extract.base_url_of(way)
     if settings.sample(contract.name, base_url).is_file() and not settings.live:

@@ -13,8 +13,8 @@ from include.local.home import make_private_folder, read_kept, refuse_foreign, w
 from include.local.lock import hold
 from include.settings import Settings
 from include.sources.extract.auth import Auth, secret_name
-from include.sources.extract.http import Extract
 from include.sources.model import every_contract
+from include.sources.rates import http_of
 
 _RESTORE = (
     "Nothing was changed. Restore it from a backup, or delete it and set each secret again: "
@@ -92,11 +92,8 @@ def prepare_connections(settings: Settings, platform: dict[str, Any]) -> None:
 
 def _logins() -> dict[str, Auth]:
     """The login of each source that has one."""
-    return {
-        name: contract.extract.auth
-        for name, contract in every_contract().items()
-        if isinstance(contract.extract, Extract) and contract.extract.auth
-    }
+    found = {name: http_of(contract) for name, contract in every_contract().items()}
+    return {name: extract.auth for name, extract in found.items() if extract and extract.auth}
 
 
 def _checked_name(name: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from include.definitions import WrongField
-from include.sources import landing_rules, period_rules
 from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.file_rules import check_dated_selection, check_files
 from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Archive, Extract, Way
 from include.sources.extract.landing import LandingExtract
@@ -21,9 +21,9 @@ from include.sources.extract.templates import (
     is_council_value,
     placeholders,
 )
-from include.sources.file_rules import check_dated_selection, check_files
 from include.sources.formats import Format
 from include.sources.paths import parts
+from include.sources.rules import landings, periods
 
 if TYPE_CHECKING:
     from include.sources.model import Contract
@@ -45,9 +45,9 @@ def check(contract: Contract) -> None:
     _check_name(contract.name)
     _check_columns(contract)
     _check_retention(contract)
-    period_rules.check(contract)
+    periods.check(contract)
     if isinstance(contract.extract, LandingExtract):
-        landing_rules.check(contract, contract.extract)
+        landings.check(contract, contract.extract)
         return
     if not contract.schedule:
         raise WrongField("Field required", "schedule")
@@ -302,7 +302,7 @@ def check_parents(
                 *(*place, "source"),
             )
         if isinstance(contract.extract, LandingExtract):
-            landing_rules.check_parent(contract, contract.extract, source)
+            landings.check_parent(contract, contract.extract, source)
         columns = {column.name for column in source.columns}
         asked = {*parent.compared, *placeholders(parent.each), *_columns_asked(contract, label)}
         for column in sorted(asked - columns):

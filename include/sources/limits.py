@@ -37,7 +37,7 @@ class Limits(Definition):
         ge=_MIB,
         description="Bytes of one answer whose records cannot be read one by one: `columnar`, "
         "`rows`, a `*` in `records`, or a list that begins after the first MiB. A value counts as "
-        "at least 16 bytes.",
+        "at least 16 bytes. Of Parquet, an eighth of the pages that are unpacked at once.",
     )
     partition_bytes: int = Field(
         default=10 * _GIB,

@@ -11,6 +11,7 @@ import yaml
 
 from include.definitions import yaml_text
 from include.errors import WrongDefinition
+from include.sources.followers import schedule_of
 from include.sources.model import Column, Contract
 from include.sources.raw_table import (
     EXTRA,
@@ -184,7 +185,7 @@ def _table(contract: Contract) -> dict[str, Any]:
                 "licence": contract.licence,
                 "owner": contract.owner,
                 "period": contract.period,
-                "schedule": contract.schedule,
+                "schedule": schedule_of(contract),
             }
         },
         "columns": columns,

@@ -118,7 +118,8 @@ def rows_of_dimension(
 
     `where` is SQL of the dbt project over the model's columns and those of the row, as
     `mart.<column>`. Of what it selects, only the rows with the newest value of the
-    column `newest` count, if one is named.
+    column `newest` count, if one is named. Raises `PermanentError` for a `where` that the
+    database refuses.
     """
     relation = ".".join(map(quoted, (dimension.schema, dimension.model)))
     rank = f"dense_rank() over (order by {quoted(dimension.newest)} desc)"
@@ -129,7 +130,13 @@ def rows_of_dimension(
         f"from {relation} where {dimension.where}) as found "
         f"where place_of_newest = 1 order by landing_id, record_no limit {_MOST_JOINED}"
     )
-    return rows(cursor, query, *(str(row[name]) for name in types))
+    try:
+        return rows(cursor, query, *(str(row[name]) for name in types))
+    except psycopg.ProgrammingError as error:
+        raise PermanentError(
+            f"explain: marts.{mart}: `dimensions`: {dimension.model}: "
+            f"{str(error).splitlines()[0]}. Correct `where` in the mart's YAML file."
+        ) from error
 
 
 def _where(name: str, types: Mapping[str, str], wanted: Mapping[str, str]) -> str:

@@ -74,7 +74,7 @@ def queue(aws, lake, monkeypatch) -> Any:
 
 
 def trigger_of(schedule: AssetOrTimeSchedule) -> Any:
-    ((asset,),) = [[found for _, found in schedule.asset_condition.iter_assets()]]
+    (asset,) = schedule.asset_condition.objects
     return asset.watchers[0].trigger
 
 

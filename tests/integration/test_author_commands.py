@@ -144,11 +144,13 @@ def test_an_odd_address_is_one_sentence(places, url):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"council": "croydon"}, {"asked": "May"}, {"asked": "9999-12-31"},
-     {"options": new_source.Options(records="a..b")},
-     {"file": Path("/nowhere")}, {"file": Path("/dev/null")}],
+    [
+        *({"council": "croydon"}, {"asked": "May"}, {"asked": "9999-12-31"}),
+        {"options": new_source.Options(records="a..b")},
+        *({"file": Path("/nowhere")}, {"file": Path("/dev/null")}),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_odd_options_are_one_sentence(places, api, changed):
     with pytest.raises(PipelineError):
         drafted(places, api[1] + "/{council.name}", **changed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from include.errors import SourceRejected, UnexpectedPayload
+from include.errors import PermanentError, SourceRejected, UnexpectedPayload
 from include.jobs.files.look import Look, look
 from include.jobs.pipeline.extract import extract
 from include.sources.model import Contract
@@ -37,9 +39,12 @@ class Site:
     def __init__(self) -> None:
         self.pages: dict[str, tuple[bytes, str]] = {}
         self.requested: list[str] = []
+        self.key = ""
 
     async def answer(self, request: Any) -> Response:
         self.requested.append(request.url.path)
+        if self.key and request.headers.get("x-api-key") != self.key:
+            return Response("no", 401)
         if request.url.path not in self.pages:
             return Response("no", 404)
         content, kind = self.pages[request.url.path]
@@ -133,6 +138,26 @@ def test_a_link_that_leads_nowhere_fails_that_partition(lake, site):
 
     with pytest.raises(SourceRejected, match="HTTP 404"):
         landed(asked(site), lake)
+
+
+def test_a_page_behind_a_login_is_asked_with_its_secret(lake, site, monkeypatch, tmp_path):
+    site.pages = {
+        "/spending": (PAGE.encode(), "text/html"),
+        "/files/spend_kingston_2026-05.csv": (body(1, 2), "text/csv"),
+    }
+    site.key = "s3cret-k3y"
+    auth = {"type": "api_key", "secret": "a_key", "name": "X-Api-Key"}
+    contract = asked(site, auth=auth)
+    with pytest.raises(PermanentError, match="a_key"):
+        seen(contract, lake)
+
+    secrets = {"a_key": {"conn_type": "http", "password": site.key}}
+    home = Path(os.environ["WANDLE_HOME"])
+    home.mkdir(exist_ok=True)
+    (home / "connections.json").write_text(json.dumps(secrets))
+    (home / "connections.json").chmod(0o600)
+
+    assert landed(contract, lake).totals.records == 2
 
 
 def package(*resources: dict[str, Any]) -> tuple[bytes, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from psycopg import sql
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
 from include.sources.model import Contract
+from include.transform.process import Dbt
+from include.transform.project import FOLDER
 from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land
 from tests.samples import column, contract, extracting
@@ -188,3 +191,51 @@ def test_rows_of_a_database_are_seen_as_they_last_changed(new_database, lake):
 
     assert database.value("select count(*) from raw.changes") == 5
     assert now_seen(database) == [(1, "second"), (3, "first")]
+
+
+MODEL = """
+{{ config(contract={'enforced': false}) }}
+
+with
+
+renamed as (
+
+    select
+        *,
+        _council as council,
+        _period as day,
+        _landing_id as landing_id,
+        _record_no as record_no
+    from raw.changes
+
+)
+
+select * from (
+    {{ newest('renamed', key=['council', 'id'], period='day', changed='changed_at',
+              deleted='gone') }}
+) as found
+"""
+
+
+def test_dbt_builds_a_model_of_it(new_database, lake, tmp_path):
+    source, database, project = described(), new_database(), tmp_path / "dbt_project"
+    migrate(database.admin, [source], {})
+    for day, note in ((2, "new"), (1, "old")):
+        at = f"2026-11-0{day}T05:00:00Z"
+        where = source.partition("kingston", f"2026-11-0{day}")
+        land(lake, source, [{"id": 1, "note": note, "changed_at": at}], period=str(where.period))
+        load(source, where, lake=lake, dsn=database.dsn(), run_id="r")
+    shutil.copytree(FOLDER, project, ignore=shutil.ignore_patterns("target", "logs", "models"))
+    (project / "tests" / "marts_count_every_crime_once.sql").unlink()
+    model = project / "models" / "staging" / "stg_changes.sql"
+    model.parent.mkdir(parents=True)
+    model.write_text(MODEL)
+
+    with Dbt(
+        dsn=database.dsn("wandle_transformer"), home=tmp_path / "dbt", progress=print,
+        project=project,
+    ) as dbt:  # fmt: skip
+        results = dbt.build(dbt.nodes())
+
+    assert [(result.good, result.message) for result in results] == [(True, "CREATE VIEW")]
+    assert database.query("select id, note from staging.stg_changes") == [(1, "new")]

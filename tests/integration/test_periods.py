@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from include.cli.steps import _planned
+from include.errors import PermanentError
 from include.jobs.operate.explain import explain
+from include.jobs.operate.housekeeping import housekeeping
+from include.jobs.operate.remove import remove
 from include.jobs.operate.remove_scope import find_scope
 from include.jobs.operate.verify import verify
 from include.jobs.pipeline.books import ledger_entries
@@ -59,6 +63,8 @@ BEGINS = {
     "all": date(1, 1, 1),
 }
 GRAINS = list(SAID)
+# Of child and parent.
+PAIRS = [("day", "all"), ("hour", "financial_year"), ("month", "week"), ("all", "day")]
 
 
 def fields(grain: str) -> dict[str, Any]:
@@ -71,6 +77,15 @@ def fields(grain: str) -> dict[str, Any]:
         key=["id"],
         extract=extracting(request=request),
     )
+
+
+def child_fields(grain: str, parent: str) -> dict[str, Any]:
+    """A source of one size whose requests use what one of another size has landed."""
+    found = fields(grain)
+    request = {"path": f"/{grain}", "query": {"when": f"{SAID[grain]} {{seen}}"}}
+    parents = {"seen": {"source": f"by_{parent}", "each": "{asked}"}}
+    extract = extracting(request=request, parents=parents)
+    return found | {"name": f"{grain}_of_{parent}", "extract": extract}
 
 
 def _answer(asked: Asked) -> Reply:
@@ -86,6 +101,9 @@ def made(new_database, tmp_path_factory) -> Iterator[Warehouse]:
             path.unlink()
         for grain in GRAINS:
             found.write(found.sources / f"by_{grain}.yaml", yaml.safe_dump(fields(grain)))
+        for grain, parent in PAIRS:
+            child = child_fields(grain, parent)
+            found.write(found.sources / f"{child['name']}.yaml", yaml.safe_dump(child))
         migrate(database.admin, list(contracts().values()), {})
         yield database
 
@@ -97,7 +115,7 @@ def server(made, lake, deployment, monkeypatch) -> Iterator[FixtureServer]:
         monkeypatch.setenv("WANDLE_SANDBOX_URL", url)
         monkeypatch.setenv("WANDLE_LOADER_DSN", made.dsn())
         yield found
-    tables = [f"raw.by_{grain}" for grain in GRAINS]
+    tables = [f"raw.{name}" for name in contracts()]
     ops = ("landing", "load", "quarantine", "removal")
     made.query(f"truncate {', '.join([*tables, *(f'ops.{name}' for name in ops)])}")
 
@@ -105,7 +123,7 @@ def server(made, lake, deployment, monkeypatch) -> Iterator[FixtureServer]:
 @pytest.fixture
 def run(server, lake, made):
     def ingested(grain: str, *periods: str, today: datetime = NOW, **how: Any) -> list[str]:
-        source = contract(f"by_{grain}")
+        source = contract(grain if "_of_" in grain else f"by_{grain}")
         found = []
         for text in periods or (None,):
             found += plan(source, today=today, councils=["sutton"], first=text, interval=(NOW, NOW))
@@ -152,3 +170,52 @@ def test_hours_of_one_day_are_partitions_of_their_own(run, lake, made):
     assert scope.parts[0].counts.rows == 1
     assert made.value("select count(distinct _period) from raw.by_hour") == 24
     assert made.value("select count(*) from ops.load where period::date = '2026-10-25'") == 24
+
+
+@pytest.mark.parametrize(("grain", "parent"), PAIRS)
+def test_a_source_of_one_size_reads_the_newest_of_another_size(run, made, grain, parent):
+    older = {"day": "2026-10-01", "week": "2026-W01", "financial_year": "2020-21"}.get(parent)
+    later = datetime(2027, 4, 2, tzinfo=UTC)
+    for name in filter(None, (older, None if parent == "all" else WANTED[parent][0])):
+        run(parent, name, today=later)
+    if parent == "all":
+        run(parent)
+
+    run(f"{grain}_of_{parent}", *([] if grain == "all" else [WANTED[grain][0]]), today=later)
+
+    assert made.query(f"select asked from raw.{grain}_of_{parent}") == [
+        (f"{WANTED[grain][1]} {WANTED[parent][1]}",)
+    ]
+
+
+def test_one_hour_of_personal_data_expires_and_is_removed_alone(run, lake, made):
+    run("hour", "2026-10-25T01", "2026-10-25T02")
+    selection = Selection(("by_hour",), periods=("2026-10-25T01",))
+
+    remove(selection, lake=lake, dsn=made.dsn(), by="ada", dags=None, drop_tables=None)
+
+    assert made.query("select _period from raw.by_hour") == [
+        (datetime(2026, 10, 25, 2, tzinfo=UTC),)
+    ]
+    assert lake.landings.folders("landing/by_hour/sutton/") == ["2026-10-25T02"]
+    assert made.value("select period::text from ops.removal") == "2026-10-25 01:00:00"
+    dated = contract("by_hour").model_copy(update={"retention_days": 30})
+    personal = dated.model_copy(
+        update={"columns": (dated.columns[0], dated.columns[1].model_copy(
+            update={"personal": "pseudonymise"}))}
+    )  # fmt: skip
+    how = {"lake": lake, "dsn": made.dsn(), "contracts": {"by_hour": personal}, "delete": True}
+    assert housekeeping(**how, now=datetime(2026, 11, 24, 23, tzinfo=UTC)) == []
+
+    (gone,) = housekeeping(**how, now=datetime(2026, 11, 25, tzinfo=UTC))
+
+    assert (gone["period"], gone["reason"]) == ("2026-10-25T02", "expired")
+    assert made.value("select count(*) from raw.by_hour") == 0
+
+
+def test_a_whole_table_is_ingested_without_a_period(server):
+    (partition, *_) = _planned(contract("by_all"), Selection(("by_all",), ("sutton",)))
+
+    assert str(partition) == "by_all sutton all"
+    with pytest.raises(PermanentError, match="partitioned by financial year"):
+        _planned(contract("by_financial_year"), Selection(("by_financial_year",)))

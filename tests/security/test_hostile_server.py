@@ -59,7 +59,12 @@ def test_every_kind_of_source_is_tried():
         for tagged in get_args(Contract.model_fields["extract"].annotation)
         for item in get_args(tagged)[:1]
     }
-    assert {value for kind in kinds for value in get_args(kind)} == {"http", "database"}
+    assert {value for kind in kinds for value in get_args(kind)} == {
+        "http",
+        "database",
+        "landing",
+        "files",
+    }
     assert FORMATS
 
 

@@ -13,8 +13,8 @@ CHECKOUT = Path(__file__).parents[2]
 PROMISES = CHECKOUT / "docs" / "promises.md"
 HEADING = re.compile(r"^## (\d+)\. \S.*$", re.M)
 NODE = re.compile(r"^- `([^`]+)`$", re.M)
-# What `make test`, `make test-browser` and `make test-chaos` run.
-SUITES = ("unit", "dags", "integration", "security", "browser", "chaos")
+# What `make test` and its siblings run.
+SUITES = ("unit", "dags", "integration", "security", "acceptance", "browser", "chaos")
 
 
 def promises(text: str) -> dict[int, list[str]]:

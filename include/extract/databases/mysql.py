@@ -55,7 +55,7 @@ _NOT_THE_PROTOCOL = (pymysql.InternalError, AssertionError, IndexError, ValueErr
 class MySqlReader:
     """A connection to MySQL or MariaDB, in one consistent snapshot of InnoDB's tables."""
 
-    errors: tuple[type[Exception], ...] = (pymysql.Error, OSError)
+    errors: tuple[type[Exception], ...] = (pymysql.Error,)
     json_is_text = True
 
     def __init__(self, address: Address, asked: Asked) -> None:
@@ -72,7 +72,10 @@ class MySqlReader:
     def connect(self, deadline: Deadline) -> None:
         """Connect, and begin a read-only transaction with a consistent snapshot."""
         address = self._address
-        found = socket.create_connection((address.host, address.port), CONNECT_SECONDS)
+        try:
+            found = socket.create_connection((address.host, address.port), CONNECT_SECONDS)
+        except OSError as error:
+            raise pymysql.OperationalError(CR.CR_CONN_HOST_ERROR, "no connection") from error
         deadline.watch(found.fileno())
         self._socket = found
         connection = pymysql.connect(
@@ -211,7 +214,8 @@ class MySqlReader:
             raise self._asked.no_key(NAMES.get(kind, str(kind)))
         with self._open.cursor() as cursor:
             cursor.execute(
-                f"select charset({key}) from {self._rows()} limit 1",  # noqa: S608
+                # Of no row: the query need not run for it.
+                f"select charset((select {key} from {self._rows()} and false))",  # noqa: S608
                 self._asked.bound_without_zone,
             )
             found = cursor.fetchone()
@@ -241,7 +245,7 @@ class MySqlReader:
 
     def failure(self, error: Exception) -> Failure:
         """By the number; the server's words only where they hold no values."""
-        cause = getattr(error, "original_exception", error)
+        cause = getattr(error, "original_exception", error.__cause__)
         if isinstance(cause, ssl.SSLError):
             return certificate_failure(cause)
         if isinstance(cause, socket.gaierror):

@@ -91,7 +91,7 @@ _SAYS_NO_VALUES = {1031, 1456, 14551, 41900}
 class OracleReader:
     """A connection to Oracle, in one read-only transaction, which sees one moment."""
 
-    errors: tuple[type[Exception], ...] = (oracledb.Error, OSError)
+    errors: tuple[type[Exception], ...] = (oracledb.Error,)
     json_is_text = True
 
     def __init__(self, address: Address, asked: Asked) -> None:
@@ -106,14 +106,17 @@ class OracleReader:
 
     def connect(self, deadline: Deadline) -> None:
         """Connect, and begin a read-only transaction."""
-        self._connection = oracledb.connect(
-            user=self._address.user,
-            password=self._address.password,
-            tcp_connect_timeout=CONNECT_SECONDS,
-            ssl_context=self._tls,
-            ssl_server_dn_match=self._tls is not None and self._tls.check_hostname,
-            **self._parameters,
-        )
+        try:
+            self._connection = oracledb.connect(
+                user=self._address.user,
+                password=self._address.password,
+                tcp_connect_timeout=CONNECT_SECONDS,
+                ssl_context=self._tls,
+                ssl_server_dn_match=self._tls is not None and self._tls.check_hostname,
+                **self._parameters,
+            )
+        except OSError as error:
+            raise oracledb.OperationalError("no connection") from error
         self.watch(deadline)
         self._connection.outputtypehandler = as_written
         for setting in _SETTINGS:

@@ -105,9 +105,11 @@ class Matcher:
         partitions = tuple(
             Partition(self._contract.name, council, period)
             for period in max(first, start).until(min(last, now))
+            if not self._contract.is_past_limit(period, self._now.date())
             for council in councils
         )
-        return Match(file, partitions, part, version)
+        why = "" if partitions else "its personal data are past their retention: delete it"
+        return Match(file, partitions, part, version, why)
 
     def _councils_of(self, groups: dict[str, str]) -> list[str]:
         if self._contract.councils == "uk":

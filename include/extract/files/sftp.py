@@ -218,9 +218,11 @@ class Sftp:
         return sorted(found, key=lambda file: file.name)
 
     def _file(self, name: str, attrs: asyncssh.SFTPAttrs, leads_elsewhere: bool) -> File:
-        trouble = "its name leads elsewhere" if leads_elsewhere else ""
+        trouble = ""
         if attrs.type != asyncssh.FILEXFER_TYPE_REGULAR:
             trouble = "it is a link or a special file, which is not followed"
+        if leads_elsewhere:
+            trouble = "its name leads elsewhere"
         return File(
             name=name,
             address=f"{self.address}/{name}",

@@ -15,6 +15,7 @@ from include.extract.files.listing import limited
 from include.extract.files.matching import Match, Matcher, chosen
 from include.jobs.files.places import known_councils, open_place
 from include.jobs.lake import Lake
+from include.jobs.logins import SecretOf
 from include.landing.manifest import LandedPage, Manifest
 from include.printable import printable
 from include.sources.model import Contract
@@ -65,6 +66,7 @@ def look(
     lake: Lake,
     today: datetime,
     source_dsn: str | None = None,
+    secret_of: SecretOf | None = None,
     rate_shared_in: str | None = None,
 ) -> Look:
     """Compare the files of a source with the newest landings of their partitions.
@@ -73,7 +75,13 @@ def look(
     `ServiceUnavailable`.
     """
     lake = lake.as_job(f"extract-{contract.name}")
-    place = open_place(contract, lake=lake, source_dsn=source_dsn, rate_shared_in=rate_shared_in)
+    place = open_place(
+        contract,
+        lake=lake,
+        source_dsn=source_dsn,
+        secret_of=secret_of,
+        rate_shared_in=rate_shared_in,
+    )
     files = limited(place.files(), contract.limits.files, contract.name)
     matches = Matcher(contract, known_councils(), today).match(files)
     refuse_none(contract, matches)

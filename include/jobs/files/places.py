@@ -10,6 +10,7 @@ from include.extract.files.links import Links
 from include.extract.files.listing import Place
 from include.extract.files.sftp import Sftp
 from include.jobs.lake import Lake
+from include.jobs.logins import SecretOf, login_of
 from include.settings import Settings
 from include.sources.extract.files import FilesExtract
 from include.sources.model import Contract, contracts
@@ -21,11 +22,13 @@ def open_place(
     *,
     lake: Lake,
     source_dsn: str | None = None,
+    secret_of: SecretOf | None = None,
     rate_shared_in: str | None = None,
 ) -> Place:
     """The place of the contract's files; `lake` has the permissions of its role.
 
-    `source_dsn` is the URI of the SFTP server, if the contract names one.
+    `source_dsn` is the URI of the SFTP server, if the contract names one,
+    `secret_of` finds its secret (see `login_of`).
     Raises `PermanentError` without it.
     """
     extract = contract.extract
@@ -35,10 +38,10 @@ def open_place(
         return Inbox(contract, lake.s3, lake.bucket)
     if extract.place == "sftp":
         return Sftp(contract, source_dsn)
-    return _links(contract, rate_shared_in)
+    return _links(contract, secret_of, rate_shared_in)
 
 
-def _links(contract: Contract, rate_shared_in: str | None) -> Links:
+def _links(contract: Contract, secret_of: SecretOf | None, rate_shared_in: str | None) -> Links:
     http = http_of(contract)
     if http is None:
         raise TypeError(f"{contract.name} is not fetched from links")
@@ -49,6 +52,7 @@ def _links(contract: Contract, rate_shared_in: str | None) -> Links:
         rate_for(contract, every.values(), sharing),
         rate_shared_in,
         limits=contract.limits,
+        login=login_of(contract, settings, "api", secret_of),
         public_only=not settings.in_sandbox(http.base_url, contract.name),
     )
     return Links(contract, client, settings.api_url(http.base_url, contract.name))

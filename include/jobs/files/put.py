@@ -30,7 +30,7 @@ def put(contract: Contract, path: Path, *, lake: Lake, name: str, now: datetime)
     if not match.partitions:
         raise PermanentError(
             f"{contract.name}: {name[:200]!r} belongs to no partition: "
-            f"{match.problem or '`extract.ignore` names it'}. Give it another name by `--name`, "
+            f"{match.problem or '`extract.ignore` names it'}. Give it another name by `--as`, "
             f"one that matches {extract.pattern}"
         )
     if size > contract.limits.answer_bytes:

@@ -66,14 +66,12 @@ def extract(
     unless its fetch failed permanently; otherwise everything is fetched. A
     recent period that the source does not have yet is landed as
     `not_published`. Files that are as in the newest landing are not landed
-    again. `source_dsn` is the address of the database or SFTP server, if any;
-    `secret_of` finds the source's secret (see `login_of`). `rate_shared_in` is
-    the DSN of the warehouse, through which all clients of a host share its rate
-    limit. `progress` gets the number of pages so far.
+    again. `source_dsn` is the address of the database or SFTP server, if any,
+    `secret_of` finds the source's secret; clients of a host share its rate limit
+    through the warehouse `rate_shared_in`. `progress` gets the number of pages.
 
-    Raises `SourceUnavailable` (retryable), `SourceRejected`,
-    `UnexpectedPayload`, `BeyondLimit`, and `PermanentError` for a snapshot of
-    any period but the current one, and for personal data past retention.
+    Raises `SourceUnavailable` (retryable), `SourceRejected`, `UnexpectedPayload`,
+    `BeyondLimit`, and `PermanentError` for personal data past retention.
     """
     now, lake = datetime.now(UTC), lake.as_job(f"extract-{contract.name}")
     place = _council(contract, partition.council)
@@ -181,6 +179,7 @@ def _pages(
                 contract,
                 lake=access.lake,
                 source_dsn=access.source_dsn,
+                secret_of=access.secret_of,
                 rate_shared_in=access.rate_shared_in,
             ),
             today=access.now,

@@ -6,7 +6,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sandbox.spending import file_name, spending_file
+from sandbox.spending import SOURCE, file_name, spending_file
 
 from include.councils.model import council
 from include.jobs.files.put import put
@@ -15,16 +15,13 @@ from include.local.demo.window import Asked
 from include.local.home import read_json
 from include.settings import Settings
 
-# The sources whose files are generated.
-GENERATED = ("council_spend",)
-
 
 def fill_inboxes(settings: Settings, asked: list[Asked]) -> int:
     """Put a file for each requested partition of a generated source; returns how many."""
     sandbox = read_json(settings.home / "sandbox.json") or {"seed": 0}
     lake, done = lake_of(settings), 0
     for item in asked:
-        if item.contract.name not in GENERATED:
+        if item.contract.name != SOURCE:
             continue
         for name in item.councils:
             for period in item.periods:

@@ -144,7 +144,7 @@ def _rows_at_once(group: Any, shared: int, layout: Format) -> int:
         what = f"a row group of a Parquet file has {size} uncompressed bytes"
         raise BeyondLimit(what, "answer_bytes", limit)
     row = max(VALUE_BYTES * int(group.num_columns), size // max(1, group.num_rows), shared // 8)
-    return max(1, min(MOST_ROWS_AT_ONCE, layout.limits.record_bytes // (4 * row)))
+    return max(1, min(MOST_ROWS_AT_ONCE, int(layout.limits.record_bytes // (4 * row))))
 
 
 class _Int96:

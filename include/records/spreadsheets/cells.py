@@ -72,20 +72,21 @@ def name_of(column: int, row: int) -> str:
 _JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 # Up to here, a number is written as it is meant.
 _SURELY_SHORTEST = 15
+_DIGITS_OF_DOUBLES = (17, 16)
 
 
 def number(text: str) -> Value:
     """A number; text that is none is returned as text.
 
-    Programs write the double 1.1 as 1.1000000000000001, with 17 digits: it is
-    written in its shortest form. More digits than a double has are kept.
+    Programs write the double 1.1 as 1.1000000000000001, with 17 digits, or 16:
+    it is written in its shortest form. More digits than a double has are kept.
     """
     text = text.strip()
     if not _JSON_NUMBER.fullmatch(text):
         return _other_number(text)
     if len(text) > _SURELY_SHORTEST and text != (shortest := repr(float(text))):
-        long = Decimal(f"{float(text):.17g}")
-        if long.is_finite() and Decimal(text) == long:
+        written = (Decimal(f"{float(text):.{digits}g}") for digits in _DIGITS_OF_DOUBLES)
+        if Decimal(text) in written:
             text = shortest
     return msgspec.Raw(text.encode())
 

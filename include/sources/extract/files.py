@@ -11,6 +11,7 @@ from include.definitions import Definition, WrongField
 from include.sources import syntax
 from include.sources.extract import file_pattern
 from include.sources.extract.addresses import host_name, host_of, split
+from include.sources.extract.auth import Auth
 from include.sources.extract.http import Extract, Rate
 from include.sources.extract.request import Request
 from include.sources.extract.templates import Parent, is_council_value
@@ -18,7 +19,7 @@ from include.sources.extract.templates import Parent, is_council_value
 # Where files of the source lie in the bucket.
 INBOX = "inbox"
 
-_HTTP = ("url", "hosts", "private_hosts", "rate", "timeout_seconds", "attempts")
+_HTTP = ("url", "hosts", "private_hosts", "auth", "rate", "timeout_seconds", "attempts")
 # Which fields each place has, and which of them it needs.
 _PLACES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "inbox": ((), ()),
@@ -54,8 +55,8 @@ class FilesExtract(Definition):
         "of RE2 with placeholders: {council.name} or another value of the council, and "
         "{period}, written as everywhere (2017-05, 2017-Q2), or {period:%Y-%m}, with `%Y %y %m %-m "
         "%b %B %d %-d %j`. Files of one partition differ in (?P<part>...), and are loaded "
-        "together; of those that differ in (?P<version>...), a number, the highest counts. A name of "
-        "a longer span than one period, {period:%Y}, needs `format.select.period`.",
+        "together; of those that differ in (?P<version>...), a number, the highest counts. A name "
+        "of a longer span than one period, {period:%Y}, needs `format.select.period`.",
     )
     ignore: Annotated[str, AfterValidator(lambda value: value and syntax.pattern(value))] = Field(
         default="",
@@ -97,6 +98,7 @@ class FilesExtract(Definition):
     private_hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = Field(
         default=(), description="Those of the hosts that are in your own network."
     )
+    auth: Auth | None = None
     rate: Rate | None = None
     timeout_seconds: float = Field(
         default=30, gt=0, le=600, description="Seconds without data before a request fails."
@@ -147,6 +149,7 @@ class FilesExtract(Definition):
             base_url=f"{parts.scheme}://{parts.netloc}",
             hosts=self.hosts,
             private_hosts=self.private_hosts,
+            auth=self.auth,
             rate=self.rate,
             parallel=self.parallel,
             timeout_seconds=self.timeout_seconds,

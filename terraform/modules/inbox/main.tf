@@ -2,6 +2,10 @@
 
 locals {
   name = "wandle-${var.context.environment}-inbox"
+  arns = {
+    for source in var.sources :
+    source => "arn:${var.context.partition}:sqs:${var.context.region}:${var.context.account_id}:${local.name}-${source}"
+  }
 }
 
 resource "aws_sqs_queue" "inbox" {
@@ -26,7 +30,7 @@ resource "aws_sqs_queue_policy" "inbox" {
         Effect    = "Allow"
         Principal = { Service = "s3.amazonaws.com" }
         Action    = "sqs:SendMessage"
-        Resource  = aws_sqs_queue.inbox[each.key].arn
+        Resource  = local.arns[each.key]
         Condition = {
           ArnEquals    = { "aws:SourceArn" = var.bucket_arn }
           StringEquals = { "aws:SourceAccount" = var.context.account_id }
@@ -37,7 +41,7 @@ resource "aws_sqs_queue_policy" "inbox" {
         Effect    = "Deny"
         Principal = { AWS = "*" }
         Action    = "sqs:*"
-        Resource  = aws_sqs_queue.inbox[each.key].arn
+        Resource  = local.arns[each.key]
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
     ]
@@ -54,7 +58,7 @@ resource "aws_s3_bucket_notification" "inbox" {
 
     content {
       id            = "inbox-${queue.key}"
-      queue_arn     = aws_sqs_queue.inbox[queue.key].arn
+      queue_arn     = local.arns[queue.key]
       events        = ["s3:ObjectCreated:*"]
       filter_prefix = "inbox/${queue.key}/"
     }

@@ -95,12 +95,14 @@ def test_a_wrong_name_is_one_message_and_exit_code_1(wandle, arguments, said):
 NEEDS_A_PLATFORM = {
     "drift": (),
     "erase": ("service_requests", "-k", "case_id=1"),
+    "files": ("council_spend",),
     "explain": ("raw.police_street_crime", "-k", "id=1"),
     "housekeeping": (),
     "ingest": (*INGEST[1:], "-p", "2017-05"),
     "ledger": (),
     "migrate": (),
     "new-council": ("merton", "--title", "M", "--gss", "E09000024", "--box", "1,2,3,4"),
+    "put": ("council_spend", __file__),
     "quarantine": (),
     "reload": ("--all",),
     "remove": ("police_street_crime",),
@@ -111,7 +113,7 @@ NEEDS_A_PLATFORM = {
 # They start a platform, are about this machine, or read files alone.
 NEEDS_NONE = {
     "councils", "demo", "doctor", "down", "env", "export-odcs", "import-odcs", "new-source",
-    "sandbox", "sources", "status", "sync", "up", "validate",
+    "sandbox", "secrets", "sources", "status", "sync", "up", "validate",
 }  # fmt: skip
 
 

@@ -11,10 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
 from include import cli
 from include.cli import secrets as command
 from include.jobs.logins import FILE, kept
+from tests.broken import copied
+from tests.samples import contract_fields
 
 VALUE = "c4n4ry-of-the-command-0123456789"
 Run = Callable[..., tuple[int, str]]
@@ -149,3 +152,23 @@ def test_a_damaged_file_is_refused_and_stays(run, home, damage):
     assert code == 1
     assert f"{FILE} is damaged" in said
     assert (home / FILE).read_text() == damage
+
+
+def test_a_source_of_files_that_logs_in_is_listed_too(run, tmp_path):
+    """Its links may want a key as an API does."""
+    with copied(tmp_path / "definitions") as found:
+        files = {
+            **{
+                "kind": "files",
+                "from": "ckan",
+                "url": "https://data.test/api/3/action/package_show",
+            },
+            **{"pattern": r"spend-{period:%Y-%m}\.csv", "rate": {"per_second": 1, "burst": 1}},
+            "auth": {"type": "api_key", "secret": "ckan_key", "name": "Authorization"},
+        }
+        fields = contract_fields(extract=files, format={"kind": "csv"}, councils="uk")
+        found.write(found.sources / "gauges.yaml", yaml.safe_dump(fields))
+
+        listed = {item["secret"]: item["sources"] for item in json.loads(run("list", "--json")[1])}
+
+    assert listed["ckan_key"] == ["gauges"]

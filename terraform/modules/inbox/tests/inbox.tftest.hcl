@@ -1,8 +1,4 @@
-mock_provider "aws" {
-  mock_resource "aws_sqs_queue" {
-    defaults = { arn = "arn:aws:sqs:eu-west-2:123456789012:wandle-dev-inbox-spend" }
-  }
-}
+mock_provider "aws" {}
 
 variables {
   context = {

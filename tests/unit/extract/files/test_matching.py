@@ -1,4 +1,4 @@
-"""To which partition a file belongs, by its name alone: any council, any period, any hostile name."""
+"""To which partition a file belongs: any council, any period, any hostile name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ FORMATS = (
 
 def matcher(pattern: str, **changes: Any) -> Matcher:
     files = {"kind": "files", "from": "inbox", "pattern": pattern} | changes.pop("extract", {})
-    found = contract(column("id"), extract=files, format={"kind": "csv"}, **changes)
+    columns = changes.pop("columns", [column("id")])
+    found = contract(*columns, extract=files, format={"kind": "csv"}, **changes)
     return Matcher(found, COUNCILS, NOW)
 
 
@@ -133,6 +134,16 @@ def test_a_council_is_named_in_any_case_and_contradictions_are_reported():
     assert places(one(found, "SUTTON/spend_sutton_2026-05.csv")) == ["sutton 2026-05"]
     match = one(found, "kingston/spend_Sutton_2026-05.csv")
     assert match.problem == "its name is of several councils: kingston, sutton"
+
+
+def test_a_file_whose_personal_data_are_past_retention_is_reported_and_not_fetched():
+    people = {"columns": [column("id", personal="keep")], "retention_days": 30}
+    found = matcher(r"{council.name}_{period:%Y-%m}\.csv", **people)
+
+    assert places(one(found, "sutton_2026-11.csv")) == ["sutton 2026-11"]
+    old = one(found, "sutton_2026-05.csv")
+    assert (old.partitions, old.is_ignored) == ((), False)
+    assert old.problem == "its personal data are past their retention: delete it"
 
 
 def test_two_councils_with_one_value_are_named_by_neither():

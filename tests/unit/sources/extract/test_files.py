@@ -44,10 +44,7 @@ def files(pattern: str = PATTERN, **changes: Any) -> Contract:
         ({"pattern": r"{ward.code}_{period}"}, r"unknown placeholder \{ward.code\}"),
         ({"pattern": r"(?<=x){council.name}_{period}"}, "expected a regular expression of RE2"),
         ({"pattern": r"{council.name}_{period}(?P<copy>x)"}, "expected the groups"),
-        (
-            {"pattern": r"{council.name}(?P<part>a)(?P<part>b){period}"},
-            "redefinition of group name",
-        ),
+        ({"pattern": r"{council.name}(?P<part>a)(?P<part>b){period}"}, "redefinition of"),
         ({"ignore": r"(?!x)"}, "expected a regular expression of RE2"),
         ({"period_from": "modified"}, r"but `pattern` has \{period\}"),
         ({"pattern": r"{council.name}"}, r"expected \{period\}"),
@@ -73,7 +70,7 @@ def test_a_selection_by_period_needs_a_column_that_quarantines_what_is_no_date()
     select = {"kind": "csv", "select": {"field": "paid", "period": "%d/%m/%Y"}}
     year = r"{council.name}_{period:%Y}\.csv"
 
-    with pytest.raises(ValueError, match="`select.period` needs a column with `path: paid`"):
+    with pytest.raises(ValueError, match=r"`select\.period` needs a column with `path: paid`"):
         files(year, format=select)
     with pytest.raises(ValueError, match="needs a column"):
         files(year, format=select, columns=[column("paid", "date", format="%d/%m/%Y")])
