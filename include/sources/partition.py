@@ -6,11 +6,15 @@ import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from include.errors import UnknownName
 
 Grain = Literal["day", "month"]
+# Airflow cannot count runs at the ends of the calendar.
+FirstDay = Annotated[date, Field(ge=date(1600, 1, 1), le=date(2999, 12, 31))]
 
 _WRITTEN = {"day": re.compile(r"\d{4}-\d{2}-\d{2}"), "month": re.compile(r"\d{4}-\d{2}")}
 
