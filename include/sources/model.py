@@ -33,7 +33,7 @@ from include.sources.extract.kinds import AnyExtract
 from include.sources.extract.templates import placeholders
 from include.sources.formats import Format
 from include.sources.limits import Checks, Limits
-from include.sources.partition import Grain, Partition, Period
+from include.sources.partition import FirstDay, Grain, Partition, Period
 from include.sources.paths import parts
 
 __all__ = ["NUMERIC", "Column", "Contract", "Extract", "Format", "Rate", "contract", "contracts"]
@@ -66,9 +66,7 @@ class Contract(Definition):
     councils: Literal["each", "uk"] = Field(
         default="each", description="`each`: one partition per council. `uk`: no council."
     )
-    start: date = Field(
-        ge=date(1600, 1, 1), le=date(2999, 12, 31), description="First day with data."
-    )
+    start: FirstDay = Field(description="First day with data.")
     schedule: str = Field(
         default="",
         pattern=r"^(\S+( \S+){4})?$",
@@ -314,8 +312,7 @@ def contract(name: str) -> Contract:
         raise WrongDefinition(str(broken_contracts()[name]))
     if name in every_contract():
         raise UnknownName(
-            f"{name} is switched off: include/sources/{name}.yaml has `enabled: false`. "
-            "Set it to true, then run `wandle sync` and `wandle migrate`."
+            f"{name} is switched off: include/sources/{name}.yaml has `enabled: false`. Change it."
         )
     raise UnknownName(
         f"unknown source {name!r}. Known: {', '.join(contracts())}."

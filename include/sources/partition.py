@@ -6,11 +6,15 @@ import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
 
 from include.errors import UnknownName
 
 Grain = Literal["hour", "day", "week", "month", "quarter", "year", "financial_year", "all"]
+# Airflow cannot count runs at the ends of the calendar.
+FirstDay = Annotated[date, Field(ge=date(1600, 1, 1), le=date(2999, 12, 31))]
 
 
 class Form(NamedTuple):

@@ -258,7 +258,10 @@ def test_afterwards_all_that_lists_datasets_agrees(person):
     api = person.airflow()
     assert api.get("/importErrors")["total_entries"] == 0
     assert "merton" not in str(api.get("/dags/ingest_weather_hourly/details")["params"])
-    assert {*person.rows("select distinct removed_by, reason from ops.removal")} != set()
+    removals = person.rows(
+        "select distinct source from ops.removal where reason = 'removed'", "WANDLE_LOADER_DSN"
+    )
+    assert (SOURCE,) in removals
 
 
 def test_what_was_removed_can_be_added_again(person):

@@ -114,7 +114,7 @@ def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any
     assert (done, "1 partition removed." in told) == (0, True)
     assert not (copy / f"include/sources/{SOURCE}.yaml").exists()
     assert not sample.exists()
-    assert not list(copy.glob("dbt_project/models/staging/weather/stg_weather__hourly.*"))
+    assert not (copy / "dbt_project/models/staging/weather").exists()
     sources = (copy / "dbt_project/models/staging/_sources.yml").read_text()
     assert SOURCE not in sources
     assert "police_street_crime" in sources

@@ -184,4 +184,5 @@ def _remove_dataset(
 def _delete_files(scope: Scope) -> None:
     for path in scope.files:
         path.unlink(missing_ok=True)
+    remove_files.drop_empty_folders(scope.files)
     remove_files.forget_definitions()

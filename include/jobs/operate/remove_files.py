@@ -54,6 +54,13 @@ def sync_dbt_sources() -> None:
         DBT_SOURCES.write_text(text, encoding="utf-8")
 
 
+def drop_empty_folders(files: Collection[Path]) -> None:
+    """Remove the folders of staging models that are left without a file."""
+    for folder in {path.parent for path in files if STAGING in path.parent.parents}:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
 def forget_definitions() -> None:
     """Read contracts and councils again, the next time."""
     source_model.read_again()
