@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
@@ -283,7 +284,9 @@ class Column(Definition):
             return whole == whole.to_integral_value() and abs(whole) < 10**precision
         if self.type == "integer":
             return number == number.to_integral_value() and -(2**63) <= number < 2**63
-        return True
+        # A double, rounded to as many digits, must be the number.
+        digits = Context(prec=len(number.normalize().as_tuple().digits))
+        return math.isfinite(float(number)) and digits.create_decimal(float(number)) == number
 
     @property
     def conversion(self) -> Conversion | None:

@@ -483,6 +483,7 @@ ALLOWED = st.one_of(
 TYPES = ("text", "integer", "numeric(4,2)", "double", "boolean", "date", "timestamptz")
 
 
+@example("double", 2**53 + 1, "", False)
 @given(st.sampled_from(TYPES), ALLOWED, st.sampled_from(["", "Europe/London"]), st.booleans())
 def test_a_column_can_hold_every_allowed_value_that_is_read(type_name, value, zone, numbers):
     rules = {"zone": zone} if type_name == "timestamptz" else {}
