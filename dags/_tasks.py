@@ -6,7 +6,7 @@ No DAG: `.airflowignore` names it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
@@ -15,6 +15,9 @@ from include.errors import PermanentError
 
 if TYPE_CHECKING:
     from include.jobs.lake import Lake
+    from include.jobs.logins import Secret
+    from include.sources.model import Contract
+    from include.sources.partition import Partition
 
 PERMANENT_ERRORS_FAIL_AT_ONCE = ExceptionRetryPolicy(
     rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
@@ -30,6 +33,9 @@ DEFAULTS = {
     "retry_policy": PERMANENT_ERRORS_FAIL_AT_ONCE,
     "execution_timeout": timedelta(hours=2),
 }
+FETCH, RELOAD = "fetch", "reload"
+# What `plan` says of files that belong to nothing.
+UNMATCHED = "unmatched"
 BOOKKEEPING_TIMEOUT = timedelta(minutes=10)
 
 # How the UI names a mapped task.
@@ -43,9 +49,65 @@ def postgres_dsn(connection: str) -> str:
     return PostgresHook(connection, sqlalchemy_scheme="postgresql").get_uri()
 
 
+def source_dsn(contract: Contract) -> str | None:
+    """The address of a source's database or SFTP server, by its Airflow Connection; else None."""
+    from airflow.sdk import Connection
+
+    from include.extract.databases.address import url_of
+
+    name = getattr(contract.extract, "connection", "")
+    if not name:
+        return None
+    found = Connection.get(name)
+    if contract.extract.kind == "files":
+        # The extras are parameters of the URI.
+        return str(found.get_uri())
+    if found.conn_type == "postgres":
+        return postgres_dsn(name)
+    parts = {part: getattr(found, part) for part in ("host", "port", "schema", "login", "password")}
+    return url_of(name, found.conn_type, parts, found.extra_dejson)
+
+
+def looks_at_files(contract: Contract, params: Any, dag_run: Any) -> bool:
+    """Whether a run has no periods of its own, and is also for files that are new."""
+    asked = params["from"] or params["to"] or params["mode"] == RELOAD
+    return contract.extract.kind == "files" and dag_run.run_type != "backfill" and not asked
+
+
+def changed_partitions(contract: Contract, ti: Any) -> tuple[Partition, ...]:
+    """The partitions of new and changed files; what belongs to none is pushed as `UNMATCHED`."""
+    from include.jobs.files.look import look, unmatched_message
+
+    seen = look(
+        contract,
+        lake=lake(),
+        today=datetime.now(UTC),
+        source_dsn=source_dsn(contract),
+        secret_of=secret_of,
+        rate_shared_in=loader_dsn(),
+    )
+    ti.xcom_push(UNMATCHED, unmatched_message(contract, seen.unmatched))
+    return seen.partitions
+
+
 def loader_dsn() -> str:
     """The DSN of the warehouse for extracting and loading."""
     return postgres_dsn("wandle_loader")
+
+
+def secret_of(name: str) -> Secret | None:
+    """The secret of a source, from the Airflow Connection of its name; None if there is none."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from include.jobs.logins import secret_in
+
+    try:
+        found = Connection.get(name)
+    except AirflowNotFoundException:
+        return None
+    fields = ("conn_type", "login", "password")
+    return secret_in(name, {field: getattr(found, field) for field in fields})
 
 
 def lake() -> Lake:

@@ -1,4 +1,4 @@
-"""One DAG per source: API or database -> S3 landing -> PostgreSQL raw, partition by partition.
+"""One DAG per source: API, database or files -> S3 landing -> PostgreSQL raw, by partition.
 
 To add a source, add its contract to `include/sources/`; nothing changes here.
 """
@@ -21,54 +21,90 @@ from airflow.sdk.exceptions import AirflowSkipException
 from dags._tasks import (
     BOOKKEEPING_TIMEOUT,
     DEFAULTS,
+    FETCH,
     PARTITION_LABEL,
+    RELOAD,
+    UNMATCHED,
+    changed_partitions,
     lake,
     landings_of,
     loader_dsn,
-    postgres_dsn,
+    looks_at_files,
     refuse_unknown_parameters,
+    secret_of,
+    source_dsn,
 )
+from dags._texts import documentation, origin
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError
+from include.sources.extract.landing import LandingExtract
+from include.sources.followers import followers
 from include.sources.model import Contract, contract, contracts
+from include.sources.partition import FORMS, Partition, grain_label
+from plugins.inbox_events import with_events
 from plugins.period_timetable import PeriodTimetable
 
-FETCH, RELOAD = "fetch", "reload"
 # The task whose landings the leaves ask for.
-LOAD = "partition.load"
-
-# Format of a period, an example, and the pattern that the form accepts.
-PERIODS = {
-    "day": ("YYYY-MM-DD", "2017-05-31", r"^\d{4}-\d{2}-\d{2}$"),
-    "month": ("YYYY-MM", "2017-05", r"^\d{4}-\d{2}$"),
-}
+EXTRACT, LOAD = "partition.extract", "partition.load"
 
 
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
-def plan(source: str, params: Any = None, dag_run: Any = None) -> list[dict[str, str]]:
-    """List the requested partitions; by default those of the data interval, except removed ones."""
+def plan(
+    source: str, params: Any = None, dag_run: Any = None, ti: Any = None
+) -> list[dict[str, str]]:
+    """List the requested partitions; by default those of the data interval, except removed ones.
+
+    Also those whose files are new or changed; the task `files` reports what belongs to none.
+    """
+    from include.jobs.followers.pending import pending
     from include.jobs.pipeline import plan as job
     from include.jobs.pipeline.removed import without_removed
 
     _refuse_misread_form(contract(source), dag_run)
+    by_schedule = dag_run.run_type in ("scheduled", "asset_triggered")
+    if contract(source).extract.kind == "landing" and not (params["from"] or params["to"]):
+        found = pending(
+            contract(source),
+            dsn=loader_dsn(),
+            now=datetime.now(UTC),
+            councils=params["councils"],
+        )
+        kept = without_removed(contract(source), found, dsn=loader_dsn(), asked_for=not by_schedule)
+        return [partition.place for partition in kept]
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
-    partitions = job.plan(
-        contract(source),
-        today=datetime.now(UTC).date(),
-        councils=params["councils"],
-        first=params["from"],
-        last=params["to"],
-        interval=(start, end) if start and end else None,
-        lookback=dag_run.run_type == "scheduled",
-        reload=params["mode"] == RELOAD,
-    )
+    if dag_run.run_type == "asset_triggered":
+        start = end = None
+    looks = looks_at_files(contract(source), params, dag_run)
+    partitions: list[Partition] = []
+    if (start and end) or params["from"] or params["to"] or not looks:
+        partitions = job.plan(
+            contract(source),
+            today=datetime.now(UTC),
+            councils=params["councils"],
+            first=params["from"],
+            last=params["to"],
+            interval=(start, end) if start and end else None,
+            lookback=dag_run.run_type == "scheduled",
+            reload=params["mode"] == RELOAD,
+        )
+    if looks:
+        changed = changed_partitions(contract(source), ti)
+        partitions = job.with_changed(contract(source), partitions, changed, params["councils"])
     kept = without_removed(
         contract(source),
         partitions,
         dsn=loader_dsn(),
-        asked_for=dag_run.run_type != "scheduled",
+        asked_for=not (by_schedule or looks),
     )
     return [partition.place for partition in kept]
+
+
+@task(execution_timeout=BOOKKEEPING_TIMEOUT)
+def files(source: str, ti: Any = None) -> None:
+    """Fail if there are files that belong to no partition; those of the others are loaded."""
+    told = ti.xcom_pull(task_ids="plan", key=UNMATCHED)
+    if told:
+        raise PermanentError(told)
 
 
 @task(map_index_template=PARTITION_LABEL)
@@ -97,7 +133,8 @@ def extract(
             partition,
             lake=lake(),
             run_id=ti.run_id,
-            source_dsn=_source_dsn(contract(source)),
+            source_dsn=source_dsn(contract(source)),
+            secret_of=secret_of,
             rate_shared_in=dsn,
         )
 
@@ -155,17 +192,25 @@ def reconcile(
     return job.reconcile(contract(source), planned, landings, dsn=loader_dsn(), run_id=ti.run_id)
 
 
+@task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+def announce_landings(partitions: list[dict[str, str]] | None, ti: Any = None) -> None:
+    """Start the sources that read the landings of this one if this run has new ones."""
+    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[EXTRACT], run_ids=[ti.run_id])
+    if "success" not in states.get(ti.run_id, {}).values():
+        raise AirflowSkipException("nothing was landed, so nothing to announce")
+
+
 def ingest(contract: Contract) -> None:
     """Create the DAG `ingest_<source>`."""
 
     @dag(
         dag_id=f"ingest_{contract.name}",
-        description=f"{contract.title}: {_origin(contract)} -> S3 -> raw.{contract.name}",
-        doc_md=_documentation(contract),
+        description=f"{contract.title}: {origin(contract)} -> S3 -> raw.{contract.name}",
+        doc_md=documentation(contract),
         tags=["ingest", contract.publisher],
-        schedule=_timetable(contract),
+        schedule=with_events(contract, _timetable(contract)),
         # Without a start date, a snapshot waits for its next run instead of catching up.
-        start_date=None if contract.snapshot else datetime.combine(contract.start, time(), UTC),
+        start_date=None if contract.snapshot or not contract.schedule else _start(contract),
         catchup=False,
         # For all runs except backfills, which have their own `max_active_runs`.
         max_active_runs=4,
@@ -183,16 +228,37 @@ def ingest(contract: Contract) -> None:
             load(source=source, council=council, period=period, landing_id=landing_id)
 
         partitions = plan(source=source)
+        if contract.extract.kind == "files":
+            partitions >> files(source=source)
         partition.expand_kwargs(partitions) >> [
             announce_table(source=source, partitions=partitions),
             reconcile(source=source, partitions=partitions),
+            *(
+                [announce_landings.override(outlets=[_landings(source)])(partitions=partitions)]
+                if followers(source)
+                else []
+            ),
         ]
 
     ingest_source()
 
 
-def _timetable(contract: Contract) -> PeriodTimetable | CronTriggerTimetable:
-    """A snapshot belongs to the time it is taken, other data to the start of the interval."""
+def _start(contract: Contract) -> datetime:
+    return datetime.combine(contract.start, time(), UTC)
+
+
+def _landings(source: str) -> Asset:
+    """What is updated when a source has landed something."""
+    return Asset(f"landing.{source}")
+
+
+def _timetable(contract: Contract) -> PeriodTimetable | CronTriggerTimetable | list[Asset]:
+    """A snapshot belongs to the time it is taken, other data to the start of the interval.
+
+    What reads landings runs when there are new ones.
+    """
+    if isinstance(contract.extract, LandingExtract):
+        return [_landings(contract.extract.source)]
     if contract.snapshot:
         return CronTriggerTimetable(contract.schedule, timezone="UTC")
     return PeriodTimetable(contract.schedule, period=contract.period)
@@ -202,7 +268,8 @@ def _form(contract: Contract) -> dict[str, Param]:
     known = {UK: "whole UK"}
     if contract.councils == "each":
         known = council_titles()
-    written, example, pattern = PERIODS[contract.period]
+    written, example, pattern = FORMS[contract.period]
+    label = grain_label(contract.period)
     period = {"type": ["null", "string"], "pattern": pattern}
     return {
         "councils": Param(
@@ -219,15 +286,13 @@ def _form(contract: Contract) -> dict[str, Param]:
         "from": Param(
             None,
             title="From",
-            description=f"First {contract.period}, as {written}, e.g. {example}. "
-            "Default: the run's data interval. Leave empty in a backfill: it has its own dates, "
-            "both included.",
+            description=f"First {label}, as {written}, e.g. {example}. {_default(contract)}",
             **period,
         ),
         "to": Param(
             None,
             title="To",
-            description=f"Last {contract.period}, inclusive. Default: same as From.",
+            description=f"Last {label}, inclusive. Default: same as From.",
             **period,
         ),
         "mode": Param(
@@ -251,44 +316,13 @@ def _form(contract: Contract) -> dict[str, Param]:
     }
 
 
-def _origin(contract: Contract) -> str:
-    return "API" if contract.extract.kind == "http" else "database"
-
-
-def _documentation(contract: Contract) -> str:
-    written, example, _ = PERIODS[contract.period]
-    parents = sorted({parent.source for parent in contract.extract.parents.values()})
-    return f"""\
-### {contract.title}
-
-{contract.description.strip()}
-
-| | |
-|---|---|
-| Publisher | {contract.publisher} |
-| Licence | {contract.licence} |
-| Table | `raw.{contract.name}` |
-| Key | {", ".join(f"`{name}`" for name in contract.key) or "none"} |
-| Partition | one council, one {contract.period} |
-| Data since | {contract.start} |
-| Depends on | {", ".join(f"`{name}`" for name in parents) or "nothing"} |
-| Lookback | {contract.lookback} {contract.period}s in each scheduled run{_monthly(contract)} |
-
-**Trigger** fetches and loads the selected councils and the {contract.period}s `from` to `to`
-({written}, e.g. `{example}`). **Backfill** starts one run per {contract.period} in its date range,
-first and last included, up to the newest {contract.period} that the schedule has reached.
-`mode` *reload* loads the newest landing from S3 instead of calling the API. `force` loads even if
-nothing changed or a check fails.
-
-A new environment starts with this DAG paused. A run that is triggered stays queued until the DAG is
-unpaused.
-"""
-
-
-def _monthly(contract: Contract) -> str:
-    if not contract.lookback_monthly:
-        return ""
-    return f", {contract.lookback_monthly} on the first day of a month"
+def _default(contract: Contract) -> str:
+    if isinstance(contract.extract, LandingExtract):
+        return f"Default: all that {contract.extract.source} has landed and was not read."
+    return (
+        "Default: the run's data interval. Leave empty in a backfill: it has its own dates, both "
+        "included."
+    )
 
 
 def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
@@ -298,15 +332,8 @@ def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
     if dag_run.run_type == "backfill" and (asked.get("from") or asked.get("to")):
         raise PermanentError(
             f"{dag_run.dag_id}: `from` or `to` is set, but a backfill run covers its own "
-            f"{contract.period}. Start the backfill again with both empty."
+            f"{grain_label(contract.period)}. Start the backfill again with both empty."
         )
-
-
-def _source_dsn(contract: Contract) -> str | None:
-    """The DSN of a source that is a database; None for an API."""
-    if contract.extract.kind == "http":
-        return None
-    return postgres_dsn(contract.extract.connection)
 
 
 for _contract in contracts().values():

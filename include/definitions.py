@@ -19,7 +19,7 @@ from include.errors import WrongDefinition
 Model = TypeVar("Model", bound="Definition")
 
 # Values of `kind`, which decide the fields of a section.
-KINDS = ("http", "database")
+KINDS = ("http", "database", "files")
 # What pydantic adds to the place of a field of several types.
 _TYPES = ("str", "int", "float", "bool")
 

@@ -3,12 +3,13 @@
 A message reads *who: what happened. What to do next.*, quotes what was
 expected and what was found, and never holds a secret or a personal value.
 What it quotes may come from outside: it is made printable here, for every
-terminal and log.
+terminal and log, and secrets that this process knows are taken out.
 """
 
 from __future__ import annotations
 
 from include.printable import printable
+from include.redact import redacted
 
 # Of a longer message, the middle is left out: who it concerns and what to do are at its ends.
 MOST_CHARACTERS = 64 * 1024
@@ -18,7 +19,9 @@ class PipelineError(Exception):
     """Base class: catch this to catch anything the pipeline raises itself."""
 
     def __init__(self, *arguments: object) -> None:
-        super().__init__(*(printable(_short(a)) if isinstance(a, str) else a for a in arguments))
+        super().__init__(
+            *(printable(_short(redacted(a))) if isinstance(a, str) else a for a in arguments)
+        )
 
 
 def _short(text: str) -> str:

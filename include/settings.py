@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     broker_password: str = Field(default="", alias="WANDLE_BROKER_PASSWORD", repr=False)
     broker_host: str = Field(default="redis", alias="WANDLE_BROKER_HOST")
     serverless: str = Field(default="", alias="WANDLE_SERVERLESS")
+    # The URL of the queue with the events of an inbox, with {source} for the source's name.
+    inbox_queue: str = Field(default="", alias="WANDLE_INBOX_QUEUE")
 
     oidc_issuer: str = Field(default="", alias="WANDLE_OIDC_ISSUER")
     oidc_client_id: str = Field(default="", alias="WANDLE_OIDC_CLIENT_ID")
@@ -204,17 +206,22 @@ class Settings(BaseSettings):
             )
         return self.job_role.replace("{job}", job)
 
+    def own_connection(self, name: str) -> str:
+        """The address of a source database that the environment names; empty if it does not."""
+        return os.environ.get(connection_variable(name), "")
+
     def connection(self, name: str) -> str:
-        """The DSN of a source database, from `WANDLE_CONNECTION_<NAME>`.
+        """The address of a source database, from `WANDLE_CONNECTION_<NAME>`.
 
         Raises `WrongSetting` with the variable's name if it is not set.
         """
         variable = connection_variable(name)
-        dsn = os.environ.get(variable) or dotenv_values(self.home / "wandle.env").get(variable)
+        dsn = self.own_connection(name) or dotenv_values(self.home / "wandle.env").get(variable)
         if not dsn:
             raise WrongSetting(
                 f"settings: {variable} is not set. Run `wandle up` to start the platform on this "
-                "machine, or set it to the DSN of the database, with a read-only role."
+                "machine, or set it to the address of the database, with a read-only login: "
+                "docs/databases.md."
             )
         return dsn
 

@@ -129,6 +129,12 @@ def ask_hidden(prompt: str) -> str:
     return answer
 
 
+def ask_shown(prompt: str, suggestion: str = "") -> str:
+    """What the user types; the suggestion, if that is nothing."""
+    answer: str = typer.prompt(one_line(prompt), default=one_line(suggestion) or None, err=True)
+    return answer.strip()
+
+
 class Line(ProgressColumn):
     """A field of a progress bar's task, as one line."""
 

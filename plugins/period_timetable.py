@@ -21,7 +21,8 @@ class PeriodTimetable(CronDataIntervalTimetable):
 
     A source's daily run begins some hours after midnight, and a month's some
     days into the next: a backfill to the 20th, which means midnight, would end
-    with the 19th. Scheduled runs and all data intervals are those of the base class.
+    with the 19th. A year that is fetched each month would be fetched twelve
+    times. Scheduled runs and all data intervals are those of the base class.
     """
 
     def __init__(self, cron: str, *, period: Grain) -> None:
@@ -46,24 +47,46 @@ class PeriodTimetable(CronDataIntervalTimetable):
         """The run after an interval, inside a restriction; a backfill's is widened to periods."""
         # Only a backfill catches up inside a window: DAGs of sources have `catchup=False`.
         if restriction.catchup:
-            restriction = restriction._replace(
-                earliest=restriction.earliest and self._first_moment(restriction.earliest),
-                latest=restriction.latest and self._last_moment(restriction.latest),
-            )
+            return self._next_of_backfill(last_automated_data_interval, restriction)
         return super().next_dagrun_info(
             last_automated_data_interval=last_automated_data_interval, restriction=restriction
         )
 
+    def _next_of_backfill(
+        self, last: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """The run of the next period, however many runs the schedule has for it."""
+        earliest = restriction.earliest
+        if last:
+            covered = Period.of(last.start, self._period)
+            if covered.grain == "all":
+                return None
+            earliest = max(last.end, _moment(covered.end))
+        elif earliest:
+            earliest = self._first_moment(earliest)
+        latest = restriction.latest and self._last_moment(restriction.latest)
+        return super().next_dagrun_info(
+            last_automated_data_interval=None,
+            restriction=restriction._replace(earliest=earliest, latest=latest),
+        )
+
     def _first_moment(self, moment: datetime) -> pendulum.DateTime:
         """Of the period that a window begins in. The UI sends its time zone's midnight."""
-        return _midnight(Period.of(moment.astimezone(LOCAL).date(), self._period))
+        if self._period == "all":
+            return _moment(moment)
+        of_hours = self._period == "hour"
+        period = Period.of(moment if of_hours else moment.astimezone(LOCAL).date(), self._period)
+        begins = _moment(period.start)
+        # A run that began before has it, too, if the schedule has fewer runs than periods.
+        late = Period.of(self._align_to_next(begins), self._period) > period
+        return self._align_to_prev(begins) if late else begins
 
     def _last_moment(self, moment: datetime) -> pendulum.DateTime:
         """Of the period that a window ends in. The UI sends the last moment of a day."""
-        period = Period.of(moment.astimezone(pendulum.UTC).date(), self._period)
-        return _midnight(period.next) - timedelta(microseconds=1)
+        if self._period == "all":
+            return _moment(moment)
+        return _moment(Period.of(moment, self._period).end) - timedelta(microseconds=1)
 
 
-def _midnight(period: Period) -> pendulum.DateTime:
-    day = period.first_day
-    return pendulum.datetime(day.year, day.month, day.day)
+def _moment(moment: datetime) -> pendulum.DateTime:
+    return pendulum.instance(moment).in_timezone("UTC")

@@ -12,8 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from sandbox.air_sensors import HOST as AIR_SENSORS
+from sandbox.air_sensors import sensors_mount
 from sandbox.holidays import HOST as HOLIDAYS
 from sandbox.holidays import holidays_mount, recorded_holidays
+from sandbox.planning import HOST as PLANNING
+from sandbox.planning import planning_mount
 from sandbox.police.api import HOST as POLICE
 from sandbox.police.api import PoliceData, police_mount
 from sandbox.police.generated import GeneratedPolice
@@ -23,6 +27,9 @@ from sandbox.rivers.api import river_mount
 from sandbox.rivers.data import RecordedRivers, river_data
 from sandbox.samples import FOLDER as SAMPLES
 from sandbox.samples import samples_route
+from sandbox.waste import HOST as WASTE
+from sandbox.waste import LOGIN_HOST as WASTE_LOGIN
+from sandbox.waste import waste_mounts
 from sandbox.weather.api import HOST as WEATHER
 from sandbox.weather.api import weather_mount
 from sandbox.weather.recorded import RecordedWeather
@@ -40,6 +47,8 @@ RECORDED: dict[str, Callable[[Path], bool]] = {
     RIVERS: RecordedRivers.held,
     WEATHER: RecordedWeather.held,
     HOLIDAYS: recorded_holidays,
+    # Generated alone.
+    **dict.fromkeys((PLANNING, AIR_SENSORS, WASTE, WASTE_LOGIN), lambda payloads: False),
 }
 
 
@@ -79,6 +88,7 @@ def create_app(
     clock = Clock(seed, as_of, state, national=national)
     recorded = [] if payloads is None else recorded_apis(payloads)
     faults = state.parent / FAULTS_FILE if state else None
+    known = councils().values()
     police: PoliceData = (
         RecordedPolice(payloads, _force_of)
         if payloads is not None and POLICE in recorded
@@ -93,6 +103,9 @@ def create_app(
             weather, moment=clock.now, windows=weather_limits, clock=wall_clock, faults=faults
         ),
         holidays_mount(payloads, moment=clock.now, faults=faults),
+        planning_mount(known, moment=clock.now, faults=faults),
+        sensors_mount(known, moment=clock.now, faults=faults),
+        *waste_mounts(known, moment=clock.now, faults=faults),
     ]
 
     async def health(request: Request) -> JSONResponse:

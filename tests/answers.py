@@ -51,6 +51,12 @@ _scalars: tuple[st.SearchStrategy[Any], ...] = (
         lambda found: f"{found[0].isoformat(timespec='seconds')}.{found[1]:07}Z"
     ),
     _days.map("{:%d/%m/%Y}".format),
+    _days.map("{:%d %b %Y}".format),
+    _times.map("{:%d/%m/%Y %H:%M}".format),
+    st.decimals(-(10**6), 10**6, places=2).map("{:,}".format),
+    st.decimals(0, 10**6, places=2).map("£{:,}".format),
+    st.decimals(0, 10**6, places=2).map("({:,})".format),
+    st.sampled_from(["Yes", "No"]),
 )
 _gaps = st.sampled_from([None, ""])
 _nested = st.recursive(
@@ -226,7 +232,10 @@ def _holds(column: Column, value: Any, known: Any, *, blank_is_null: bool) -> bo
         case "text":
             return type(known) is str and bool(value == known)
         case "boolean":
-            return known is (value in (True, "true"))
+            return known is (value in (True, "true", *column.true_values))
+        case "date" | "timestamptz" if column.format:
+            moment = datetime.strptime(value.strip(), column.format[0]).replace(tzinfo=UTC)
+            return bool(known == (moment.date() if column.type == "date" else moment))
         case "date":
             return bool(known == date.fromisoformat(value))
         case "timestamptz":
@@ -234,7 +243,11 @@ def _holds(column: Column, value: Any, known: Any, *, blank_is_null: bool) -> bo
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             return bool(known == moment)
         case _:
-            return known is not None and Decimal(str(value)) == Decimal(str(known))
+            digits = str(value)
+            if column.number:
+                digits = "".join(c for c in digits if c.isdigit() or c == ".")
+                digits = f"-{digits}" if "-" in value or "(" in value else digits
+            return known is not None and Decimal(digits) == Decimal(str(known))
 
 
 def _without_nothing(value: Any) -> Any:

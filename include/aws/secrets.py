@@ -53,6 +53,12 @@ class Secrets:
                 self._client.describe_secret(SecretId=secret)
                 return None
 
+    def has_value(self, name: str) -> bool:
+        """Whether a secret has a value, without reading it. Raises as `read_any` does."""
+        secret = f"{self.prefix}/{name}"
+        with aws_errors(f"AWS: describing the secret {secret}", FIX):
+            return bool(self._client.describe_secret(SecretId=secret).get("VersionIdsToStages"))
+
     def write(self, name: str, value: str) -> None:
         """Set the value of an existing secret. Raises as `read_any` does."""
         secret = f"{self.prefix}/{name}"

@@ -13,7 +13,19 @@ from typing import Annotated
 
 import typer
 
-from include.cli import define, evidence, keep, look, platform, remove, steps
+from include.cli import (
+    define,
+    draft,
+    evidence,
+    files,
+    keep,
+    look,
+    platform,
+    remove,
+    secrets,
+    standard,
+    steps,
+)
 from include.disk import full_message, is_full
 from include.errors import PipelineError
 from include.settings import Settings
@@ -33,11 +45,15 @@ app = typer.Typer(
 GROUPS = (
     ("Platform", platform.commands),
     ("Pipeline", steps.commands),
+    ("Pipeline", files.commands),
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),
     ("Retention and erasure", keep.commands),
     ("Retention and erasure", remove.commands),
+    ("Sources and councils", draft.commands),
     ("Sources and councils", define.commands),
+    ("Sources and councils", standard.commands),
+    ("Sources and councils", secrets.commands),
 )
 for _title, _commands in GROUPS:
     for _command in _commands.registered_commands:

@@ -3,99 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.terminal import JsonOption, settings_for
+from include.cli.terminal import JsonOption, NameArgument, settings_for
 from include.definitions import raise_for_broken
 from include.errors import PermanentError, WrongDefinition
 from include.local.status import PlatformStopped, refuse_stopped
 from include.settings import Settings
 from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
-from include.sources.partition import Grain
 from include.terminal import counted, print_json, say
 
 if TYPE_CHECKING:
     from include.jobs.author.validate import Validation
 
 commands = typer.Typer()
-
-NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and underscores.")
-]
-UrlOption = Annotated[
-    str,
-    typer.Option(
-        "--url",
-        help="URL of one API request, with its query string. May have placeholders, such as "
-        "{council.gss_code} and {period:%Y-%m-%d}.",
-    ),
-]
-ForCouncilOption = Annotated[
-    str,
-    typer.Option("--for-council", help="Fill in the URL's placeholders for it. Default: any."),
-]
-ForPeriodOption = Annotated[
-    str,
-    typer.Option(
-        "--for-period",
-        help="Fill in the URL's placeholders for it: YYYY-MM or YYYY-MM-DD. Default: the latest.",
-    ),
-]
-
-
-@commands.command()
-def new_source(
-    name: NameArgument,
-    url: UrlOption = "",
-    file: Annotated[
-        Path | None,
-        typer.Option("--file", help="A saved API response.", exists=True, dir_okay=False),
-    ] = None,
-    period: Annotated[
-        Grain, typer.Option("--partition-by", help="What a partition holds: a day or a month.")
-    ] = "day",
-    council: ForCouncilOption = "",
-    asked: ForPeriodOption = "",
-    records: Annotated[
-        str, typer.Option("--records", help="Path to the records: `result.records`.")
-    ] = "",
-) -> None:
-    """Generate a contract and a staging model from one API response.
-
-    Record path, columns, types, key and paging are guesses: review the contract before you
-    run it. It loads every record of that response, or it is not written. With `--file`
-    alone, fill in the URL yourself; the sandbox replays that response. Placeholders are kept
-    in the contract.
-
-    Examples:
-
-    `wandle new-source air --url "https://api.example.org/air?day=2026-11-01"`
-
-    `wandle new-source air --file air.json --url https://api.example.org/air`
-
-    `wandle new-source air --for-period 2026-11-01
-    --url "https://api.example.org/{council.gss_code}/{period:%Y-%m-%d}"`
-    """
-    from include.jobs.author import new_source as job
-
-    drafted = job.new_source(
-        name,
-        url=url,
-        file=file,
-        period=period,
-        asked=asked,
-        council=council,
-        records=records,
-    )
-    for path in drafted.files:
-        say(f"Wrote {path}")
-    for remark in drafted.remarks:
-        say(f"Note: {remark}")
-    say(f"Review the contract, then run `wandle migrate && wandle ingest {name} --period ...`.")
 
 
 @commands.command()

@@ -106,7 +106,10 @@ def erase(
             by=f"{getpass.getuser()}, to erase",
             rebuild=lambda: _rebuild(settings),
         )
-    copies = job.what_remains(contract, settings.backup_days, datetime.now(UTC), dsn)
+    copies = [
+        *(f"The file {name}: replace it without them, or delete it." for name in found.files),
+        *job.what_remains(contract, settings.backup_days, datetime.now(UTC), dsn),
+    ]
     _print_found(found, copies, erased=yes, as_json=as_json)
     require_every_contract("erase")
 

@@ -19,6 +19,7 @@ from include.cli.terminal import (
     settings_for,
 )
 from include.definitions import did_you_mean, raise_for_broken
+from include.sources.followers import schedule_of
 from include.sources.model import Contract, contracts, require_every_contract
 from include.terminal import print_json, print_table, say, say_lines
 
@@ -197,7 +198,7 @@ def _source(contract: Contract) -> dict[str, Any]:
         "period": f"{contract.period}, snapshot" if contract.snapshot else contract.period,
         "publisher": contract.publisher,
         "licence": contract.licence,
-        "schedule": contract.schedule,
+        "schedule": schedule_of(contract),
         "columns": [column.model_dump(mode="json") for column in contract.columns],
         "key": contract.key,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 from include.jobs.operate.explain import Explained, Origin
@@ -93,8 +94,13 @@ def _facts(origin: Origin) -> list[tuple[str, str]]:
 
 
 def _request(request: SentRequest) -> str:
-    sent = _fields({**request.query, **request.form})
-    return f"{request.method} {request.url}{'  ' if sent else ''}{sent}"
+    repeated = {
+        name: found if isinstance(found, str) else ",".join(found)
+        for name, found in request.query.items()
+    }
+    sent = [_fields(part) for part in (repeated, request.headers, request.form) if part]
+    sent += [] if request.body is None else [_short(json.dumps(request.body, ensure_ascii=False))]
+    return "  ".join([f"{request.method} {request.url}", *sent])
 
 
 def _fields(values: dict[str, Any]) -> str:

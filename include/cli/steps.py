@@ -30,7 +30,7 @@ from include.jobs.pipeline.selection import Selection
 from include.settings import Settings
 from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
-from include.sources.partition import Partition, Period
+from include.sources.partition import Partition, Period, grain_label
 from include.terminal import complain, counted, note, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -52,11 +52,12 @@ def ingest(
 ) -> None:
     """Fetch partitions into S3 and load them into PostgreSQL, without Airflow.
 
-    A snapshot needs no period: its API returns the current one only.
+    A snapshot needs no period: its API returns the current one only. Nor does a source
+    whose one partition is `all`, nor do files: those that are new or changed are loaded.
 
     Examples:
 
-    `wandle ingest SOURCE` (a snapshot)
+    `wandle ingest SOURCE` (a snapshot, or files)
 
     `wandle ingest SOURCE --council sutton --period 2017-05`
 
@@ -74,14 +75,17 @@ def _planned(contract: Contract, selection: Selection) -> list[Partition]:
 
     now = datetime.now(UTC)
     first, last = selection.first, selection.last
-    if not (selection.periods or first or last or contract.snapshot):
+    if contract.extract.kind == "files" and not (selection.periods or first or last):
+        return _changed(contract, selection)
+    timeless = contract.snapshot or contract.period == "all"
+    if not (selection.periods or first or last or timeless):
         raise PermanentError(
-            f"ingest: {contract.name} is partitioned by {contract.period}. Add `--period`, or "
-            "`--from` and `--to`."
+            f"ingest: {contract.name} is partitioned by {grain_label(contract.period)}. Add "
+            "`--period`, or `--from` and `--to`."
         )
     if first or last:
         first = first or str(Period.of(contract.start, contract.period))
-        last = last or str(Period.of(now.date(), contract.period))
+        last = last or str(Period.of(now, contract.period))
     range_names = ("`--from` and `--to`", "`--to`")
     named = ("`--period`", "`--period`") if selection.periods else range_names
     names = Names("`--council`", *named, f"`wandle reload {contract.name}`")
@@ -90,7 +94,7 @@ def _planned(contract: Contract, selection: Selection) -> list[Partition]:
     for start, end in windows:
         some = plan(
             contract,
-            today=now.date(),
+            today=now,
             councils=list(selection.councils) or None,
             first=start or None,
             last=end or None,
@@ -100,6 +104,28 @@ def _planned(contract: Contract, selection: Selection) -> list[Partition]:
         )
         found |= dict.fromkeys(some)
     return list(found)
+
+
+def _changed(contract: Contract, selection: Selection) -> list[Partition]:
+    """The partitions whose files are new or changed; what no partition takes is printed."""
+    from include.jobs.files.look import look, unmatched_message
+    from include.jobs.lake import lake_of
+    from include.jobs.pipeline.ingest import source_dsn
+    from include.jobs.pipeline.removed import without_removed
+
+    settings = settings_for("postgresql", "s3")
+    settings.refuse_other_origin()
+    seen = look(
+        contract,
+        lake=lake_of(settings),
+        today=datetime.now(UTC),
+        source_dsn=source_dsn(contract),
+        rate_shared_in=settings.need("loader_dsn"),
+    )
+    if told := unmatched_message(contract, seen.unmatched):
+        complain(told, mark="files:")
+    new = [one for one in seen.partitions if selection.has(one)]
+    return without_removed(contract, new, dsn=settings.need("loader_dsn"), asked_for=False)
 
 
 @commands.command()

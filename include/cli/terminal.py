@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import (
@@ -17,11 +18,15 @@ from rich.progress import (
 )
 
 from include.errors import PermanentError
+from include.jobs.author.questions import Question, refuse
 from include.jobs.pipeline.selection import Selection
 from include.local.status import refuse_stopped
 from include.local.tables import print_ledger
 from include.settings import Settings
-from include.terminal import Line, ask_hidden, say, trouble
+from include.terminal import Line, ask_hidden, ask_shown, say, trouble
+
+if TYPE_CHECKING:
+    from include.jobs.author.draft_files import Drafted
 
 # The same word means the same in every command; tests/unit/cli/test_grammar.py compares them.
 SourceArgument = Annotated[
@@ -38,7 +43,10 @@ CouncilOption = Annotated[
 PeriodOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--period", "-p", help="Only this month, YYYY-MM, or day, YYYY-MM-DD. Repeatable."
+        "--period",
+        "-p",
+        help="Only this period: 2026-10-05, 2026-10, 2026, 2026-W41, 2026-Q4, 2026-27 (April to "
+        "March), 2026-10-05T09 (UTC). Repeatable.",
     ),
 ]
 FromOption = Annotated[
@@ -60,6 +68,17 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Load even if nothing changed or a check fails.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do it. Default: dry run.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and underscores.")
+]
+UrlOption = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        help="URL of one API request, with its query string. May have placeholders, such as "
+        "{council.gss_code} and {period:%Y-%m-%d}.",
+    ),
+]
 
 
 def selected(
@@ -123,3 +142,22 @@ def print_entries(entries: list[dict[str, Any]], nothing: str) -> None:
         print_ledger(entries)
     else:
         say(nothing)
+
+
+def ask(question: Question) -> str:
+    """What a person answers; without a terminal, `PermanentError` that names the option."""
+    if not sys.stdin.isatty():
+        refuse(question)
+    for choice in question.choices:
+        say(f"  {choice}")
+    return ask_shown(question.what.partition(": ")[2], question.suggestion)
+
+
+def print_drafted(drafted: Drafted) -> None:
+    """Print the files of a draft, the remarks on it, and what to do next."""
+    for path in drafted.files:
+        say(f"Wrote {path}")
+    for remark in drafted.remarks:
+        say(f"Note: {remark}")
+    name = drafted.files[0].stem
+    say(f"Review the contract, then run `wandle migrate && wandle ingest {name} --period ...`.")

@@ -5,34 +5,36 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from urllib.parse import urlsplit
 
 import requests
 import tenacity
 
 from include.errors import PipelineError, SourceRejected, SourceUnavailable
+from include.extract.answer import Answer, answered, refuse_large_headers
 from include.extract.hosts import Hosts, Refused, address_of, lost_parameters
+from include.extract.login.login import Login
 from include.extract.network.addresses import NotAllowed
 from include.extract.network.connection import Guard, Session, guarded
+from include.extract.network.credentials import NONE, Credentials, logged_in
 from include.extract.network.deadline import Deadline, Fetch
 from include.extract.network.failures import failure_of
 from include.extract.network.receive import receive
 from include.extract.rate_limit import limiter
-from include.extract.statuses import LATER, AnswerNotReady, Part, part_of, refuse
+from include.extract.statuses import LATER, AnswerNotReady, refuse
+from include.sources.extract.addresses import is_loopback
+from include.sources.extract.auth import REFUSED
 from include.sources.limits import DEFAULT, Limits
 from include.sources.model import Extract
 from include.sources.model import Rate as AllowedRate
 from include.sources.page import SentRequest
 
+__all__ = ["Answer", "Client"]
+
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
-
-KEPT_HEADERS = ("content-type", "date", "etag", "last-modified")
-# Of WordPress, GitLab, JSON Server and others.
-TOTALS = ("X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Pagination-Total-Count")
 
 LONGEST_BACKOFF_SECONDS = 30.0
 # In total, for an answer that is being prepared (202).
@@ -40,47 +42,25 @@ LONGEST_PREPARATION_SECONDS = 300.0
 # Between two requests for it, also where the server asks for less.
 SHORTEST_PREPARATION_SECONDS = 1.0
 MOST_REDIRECTS = 5
-# Of all headers of one answer; servers and clients allow 8 to 64 KB.
-MOST_HEADER_CHARACTERS = 64 * 1024
 # The redirects that preserve the method POST (RFC 9110, 15.4).
 KEEPS_METHOD = {307, 308}
 REDIRECTS = {301, 302, 303, *KEEPS_METHOD}
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An answer of the API: a body with status 200 or 206, or a status with a meaning and no body.
-
-    `url` is the address that finally answered, without its query, `redirects`
-    those of the redirects on the way.
-    """
-
-    status: int
-    headers: dict[str, str]
-    fetched_at: datetime
-    body: IO[bytes]
-    sha256: str
-    size: int
-    url: str = ""
-    redirects: tuple[str, ...] = ()
-    # Whether its length or its end was declared.
-    complete: bool = True
-    # The header `Link`.
-    links: str = ""
-    # The headers that have a number of records.
-    totals: dict[str, str] = field(default_factory=dict)
-    # What the body is a part of, if a header says so.
-    part: Part | None = None
-
-
 @dataclass
 class _Sending:
-    """One request on its way: the URL that is requested next, and those redirected to so far."""
+    """One request on its way: the URL that is requested next, and those redirected to so far.
+
+    `credentials` are those that it was sent with last; `renewed` says that a
+    refused login has been renewed for it.
+    """
 
     who: str
     request: SentRequest
     url: str
     redirects: list[str] = field(default_factory=list)
+    credentials: Credentials = NONE
+    renewed: bool = False
 
     @property
     def address(self) -> str:
@@ -98,6 +78,7 @@ class Client:
     all that share it in the warehouse whose DSN is `rate_shared_in`. The time
     limit of a fetch starts when the client is created. With `public_only`,
     hosts must have public addresses, except the contract's `private_hosts`.
+    With a `login`, requests to the host of `base_url` are sent with it.
     """
 
     def __init__(
@@ -108,8 +89,10 @@ class Client:
         *,
         limits: Limits = DEFAULT,
         public_only: bool = True,
+        login: Login | None = None,
     ) -> None:
         self._extract = extract
+        self._login = login
         self._limits = limits
         self._fetch = Fetch(limits)
         self._public_only = public_only
@@ -191,6 +174,11 @@ class Client:
                 deadline.check(f"{who}, {sending.address}")
                 raise
 
+    @property
+    def _parameter(self) -> str:
+        """The query parameter that carries the login, if any."""
+        return self._login.auth.parameter if self._login else ""
+
     def _may_be_private(self, host: str) -> bool:
         return not self._public_only or host in self._extract.private_names
 
@@ -201,34 +189,72 @@ class Client:
         fail_at_once: tuple[str, ...],
         deadline: Deadline,
     ) -> Answer:
-        """The answer after all redirects."""
+        """The answer after all redirects, and after a refused login was renewed."""
         while True:
-            with self._response(sending) as response:
-                _refuse_large_headers(sending, response)
+            with self._response(sending, deadline) as response:
+                told = f"{sending.who}: HTTP {response.status_code} from {sending.address}"
+                refuse_large_headers(told, response)
+                if response.status_code in REFUSED and self._is_renewed(sending, told, deadline):
+                    continue
+                url, redirects = sending.url, sending.redirects
                 if response.status_code in accept:
-                    return _answer(sending, response, SpooledTemporaryFile(), "", 0)
+                    return answered(response, SpooledTemporaryFile(), url, redirects)
                 if response.status_code in REDIRECTS and "Location" in response.headers:
                     self._redirect(sending, response)
                     continue
-                told = f"{sending.who}: HTTP {response.status_code} from {sending.address}"
                 refuse(told, response, fail_at_once)
-                limit = self._limits.answer_bytes
-                found = receive(sending.who, sending.address, response, deadline, limit)
-                return _answer(sending, response, found.body, found.sha256, found.size)
+                limit, scrubs = self._limits.answer_bytes, self._login is not None
+                found = receive(
+                    sending.who, sending.address, response, deadline, limit, scrubs=scrubs
+                )
+                return answered(
+                    response, found.body, url, redirects, sha256=found.sha256, size=found.size
+                )
 
-    def _response(self, sending: _Sending) -> requests.Response:
+    def _is_renewed(self, sending: _Sending, told: str, deadline: Deadline) -> bool:
+        """Whether a request that was refused is worth sending again. Raises `SourceRejected`."""
+        login = self._login
+        if login is None or not sending.credentials:
+            return False
+        if sending.renewed or not login.renewed(sending.who, deadline):
+            raise login.refusal(told)
+        sending.renewed = True
+        return True
+
+    def _credentials(self, sending: _Sending, deadline: Deadline) -> Credentials:
+        """What the next request is sent with: nothing, unless it goes to the API's own host."""
+        login = self._login
+        if login is None:
+            return NONE
+        hosts = Hosts(self._extract.known_hosts, sending.request.url)
+        if hosts.meant_by(sending.url) != self._extract.host:
+            return NONE
+        found = login.credentials(sending.who, deadline)
+        parts = urlsplit(sending.url)
+        if parts.scheme != "https" and not (is_loopback(parts.hostname or "") or login.is_made_up):
+            raise SourceRejected(
+                f"{sending.who}: {sending.address} is not requested: the secret "
+                f"`{login.auth.secret}` is sent over https:// alone. Retrying will not help."
+            )
+        return found
+
+    def _response(self, sending: _Sending, deadline: Deadline) -> requests.Response:
         request = sending.request
         self._limiter.try_acquire(self._extract.host)
+        sending.credentials = self._credentials(sending, deadline)
         try:
-            return self._session.request(
-                request.method,
-                sending.url,
-                params=None if sending.redirects else request.query or None,
-                data=request.form or None,
-                timeout=(CONNECT_SECONDS, self._extract.timeout_seconds),
-                stream=True,
-                allow_redirects=False,
-            )
+            with logged_in(sending.credentials):
+                return self._session.request(
+                    request.method,
+                    sending.url,
+                    params=None if sending.redirects else request.query or None,
+                    headers=request.headers,
+                    data=request.form or None,
+                    json=request.body,
+                    timeout=(CONNECT_SECONDS, self._extract.timeout_seconds),
+                    stream=True,
+                    allow_redirects=False,
+                )
         except requests.exceptions.InvalidURL as error:
             raise SourceRejected(
                 f"{sending.who}: {sending.address} is not a valid URL ({error}). Retrying will "
@@ -251,7 +277,7 @@ class Client:
             f"{address_of(location)}"
         )
         try:
-            hosts = Hosts(self._extract.known_hosts, sending.request.url)
+            hosts = Hosts(self._extract.known_hosts, sending.request.url, self._parameter)
             url = hosts.follow_redirect(sending.url, location)
         except Refused as error:
             raise SourceRejected(
@@ -288,15 +314,6 @@ class Client:
         )
 
 
-def _refuse_large_headers(sending: _Sending, response: requests.Response) -> None:
-    size = sum(len(name) + len(value) for name, value in response.headers.items())
-    if size > MOST_HEADER_CHARACTERS:
-        raise SourceRejected(
-            f"{sending.who}: HTTP {response.status_code} from {sending.address}: expected at most "
-            f"{MOST_HEADER_CHARACTERS} characters of headers, found {size}. Retrying will not help."
-        )
-
-
 def _unanswered(sending: _Sending, error: requests.RequestException) -> PipelineError:
     """The failure of a request without an answer, with its reason."""
     found = failure_of(error, sending.url)
@@ -306,35 +323,9 @@ def _unanswered(sending: _Sending, error: requests.RequestException) -> Pipeline
     return SourceUnavailable(f"{told} {found.fix}".rstrip() + f" {LATER}")
 
 
-def _answer(
-    sending: _Sending, response: requests.Response, body: IO[bytes], sha256: str, size: int
-) -> Answer:
-    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    return Answer(
-        status=response.status_code,
-        headers=headers,
-        fetched_at=datetime.now(UTC),
-        body=body,
-        sha256=sha256,
-        size=size,
-        url=address_of(sending.url),
-        redirects=tuple(sending.redirects),
-        complete=_declares_its_end(response),
-        links=response.headers.get("Link", ""),
-        totals={name: response.headers[name] for name in TOTALS if name in response.headers},
-        part=part_of(response.headers.get("Content-Range")),
-    )
-
-
 def _is_worth_another_attempt(error: BaseException) -> bool:
     # A 202 has been waited for.
     return isinstance(error, SourceUnavailable) and not isinstance(error, AnswerNotReady)
-
-
-def _declares_its_end(response: requests.Response) -> bool:
-    """Whether a truncated body can be detected (RFC 9112, 6.3)."""
-    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
-    return chunked or "Content-Length" in response.headers
 
 
 _backoff = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_BACKOFF_SECONDS)

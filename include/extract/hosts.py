@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote_plus, urljoin, urlsplit
 
+from include.redact import holds_secret
 from include.sources.extract.addresses import host_of, split
 
 _USER = re.compile(r"//[^/]*@")
@@ -22,11 +23,13 @@ class Hosts:
 
     `known` are their names, `asked` a URL that is requested. In production a
     host is requested at its own address; a sandbox mounts each under its name:
-    `http://127.0.0.1:8082/api.example.org/...`.
+    `http://127.0.0.1:8082/api.example.org/...`. The parameter `without`, which
+    carries a login, is removed from addresses: it is added to requests alone.
     """
 
-    def __init__(self, known: Sequence[str], asked: str) -> None:
+    def __init__(self, known: Sequence[str], asked: str, without: str = "") -> None:
         self._known = known
+        self._without = without
         parts = urlsplit(asked)
         self._root = f"{parts.scheme}://{parts.netloc}"
         self._own = host_of(asked)
@@ -55,6 +58,10 @@ class Hosts:
             target = self._resolved(self._public(url), location)
         return self._asked_at(target, location)
 
+    def meant_by(self, url: str) -> str:
+        """The host that a requested URL stands for, also where a sandbox mounts it."""
+        return _first_segment(urlsplit(url).path) if self._is_mounted else host_of(url)
+
     def _public(self, url: str) -> str:
         """A requested URL, as the API itself would write it."""
         if not self._is_mounted:
@@ -75,7 +82,10 @@ class Hosts:
     def _asked_at(self, target: SplitResult, written: str) -> str:
         host = host_of(target.geturl())
         path = _without_dots(target.path)
-        rest = f"{path}?{target.query}" if target.query else path
+        query = _without(target.query, self._without) if self._without else target.query
+        rest = f"{path}?{query}" if query else path
+        if holds_secret(rest):
+            raise Refused(f"{_shown(target)} holds the secret that the source logs in with")
         if host == self._own and not self._is_mounted:
             return f"{self._root}{rest}"
         if host == self._own and _first_segment(path) in self._known:
@@ -105,6 +115,13 @@ def lost_parameters(url: str, target: str) -> list[str]:
     kept = {name for name, _ in parse_qsl(gets.query, keep_blank_values=True)}
     names = dict.fromkeys(name for name, _ in parse_qsl(sent.query, keep_blank_values=True))
     return [name for name in names if name not in kept]
+
+
+def _without(query: str, name: str) -> str:
+    """A query without a parameter."""
+    return "&".join(
+        pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) != name
+    )
 
 
 def _last_segment(path: str) -> str:

@@ -125,7 +125,8 @@ class _Fetch:
         self.way = extract.ways[self.way_name]
         self.layout = self.contract.layout(self.way_name)
         self.identity = Identity(self.contract, self.way_name)
-        self.hosts = Hosts(extract.known_hosts, self.base_url)
+        parameter = extract.auth.parameter if extract.auth else ""
+        self.hosts = Hosts(extract.known_hosts, self.base_url, parameter)
         at_home = self.way.base_url if isinstance(self.way, Archive) else ""
         self.base_path = urlsplit(at_home or extract.base_url).path
 

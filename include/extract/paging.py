@@ -10,6 +10,7 @@ from include.extract.hosts import Hosts, Refused
 from include.extract.identity import PageRecords
 from include.extract.signals import Signals
 from include.extract.statuses import Part
+from include.redact import holds_secret
 from include.sources.extract.paging import Paging
 from include.sources.page import SentRequest
 
@@ -81,12 +82,14 @@ class Pager:
             return self._first
         if paging.kind == "link" and self._state:
             return self._linked(self._state)
-        added = {paging.size_parameter: str(paging.size)} if paging.size_parameter else {}
+        added: dict[str, str | int] = {}
+        if paging.size_parameter:
+            added[paging.size_parameter] = paging.size
         if paging.kind in ("offset", "page"):
-            added[paging.parameter] = self._state or str(paging.first)
+            added[paging.parameter] = int(self._state or paging.first)
         elif self._state:
             added[paging.parameter] = self._state
-        return self._first.model_copy(update={"query": {**self._first.query, **added}})
+        return self._first.with_parameters(added, in_body=paging.location == "body")
 
     def signals(self, answer: Answer) -> Signals | None:
         """What the answer says of its paging. Raises `UnexpectedPayload`."""
@@ -247,6 +250,12 @@ class Pager:
         if not signals.link and signals.more:
             raise Moved(
                 f"page {self.number} says that more follow, but names no next {paging.kind}"
+            )
+        if paging.kind == "cursor" and holds_secret(signals.link):
+            raise UnexpectedPayload(
+                f"{self._who}: the cursor of page {self.number + 1} holds the secret that the "
+                "source logs in with. Retrying will not help; is `paging.next` right in the "
+                "contract?"
             )
         follows_link = paging.kind == "link" and signals.link
         return self._resolved(signals.link, answer) if follows_link else signals.link

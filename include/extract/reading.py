@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection
 from dataclasses import replace
 from typing import IO, Any
@@ -10,10 +11,11 @@ from include.errors import BeyondLimit, SourceUnavailable, UnexpectedPayload
 from include.extract.client import Answer
 from include.extract.fetched import Page
 from include.extract.identity import Identity, PageRecords
+from include.extract.media_types import is_accepted
 from include.extract.paging import Pager
 from include.extract.signals import Signals, sign_of_more, sign_of_part, undeclared_total
 from include.records.diagnose import diagnose
-from include.records.read import BodyCutShort, around_records, read_records
+from include.records.read import BodyCutShort, around_records, envelope_body, read_records
 from include.records.unpack import unpack
 from include.sources.formats import Format
 from include.sources.page import PageFacts, SentRequest
@@ -57,6 +59,7 @@ class Reading:
         """
         self._refuse_parts(answer)
         content_type = answer.headers.get("content-type", "")
+        self._refuse_other_types(answer, content_type)
         try:
             self._count(answer, content_type)
             plain = self._plain(answer, content_type)
@@ -97,9 +100,12 @@ class Reading:
 
     def _plain(self, answer: Answer, said: str) -> Answer:
         """The answer with its body as records are read from it."""
-        if not self._pager.pages and self._layout.kind in ("csv", "jsonl"):
+        if not self._pager.pages and not self._layout.has_envelope:
             return answer
         plain = unpack(answer.body, answer.size, self._layout, said)
+        if self._layout.kind == "xml":
+            around = envelope_body(plain.body, self._layout)
+            return replace(answer, body=io.BytesIO(around), size=len(around))
         return replace(answer, body=plain.body, size=plain.size)
 
     def _refuse_parts(self, answer: Answer) -> None:
@@ -117,6 +123,16 @@ class Reading:
             f"answer, found {f'the part {part}' if part else 'a part without a Content-Range'}. "
             "Retrying will not help; does the API need `paging` in the contract?"
         )
+
+    def _refuse_other_types(self, answer: Answer, content_type: str) -> None:
+        """Refuse a type that the contract does not ask for in the header `Accept`."""
+        wanted = self.request.header("Accept")
+        if not is_accepted(content_type, wanted):
+            raise UnexpectedPayload(
+                f"{self._who}: expected {wanted}, as `Accept` asks for, found "
+                f"{content_type[:100]} from {self._address(answer)}. Retrying will not help; if "
+                "that is right, add the type to `Accept` in the contract."
+            )
 
     def _refuse_what_is_missing(self, answer: Answer, around: Any) -> None:
         """Refuse an answer that lacks records, or has another page that is not followed."""

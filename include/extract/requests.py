@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any, Protocol
 from unicodedata import category
@@ -16,6 +16,7 @@ from include.councils.model import Council, Point, Ward
 from include.errors import PermanentError, UnexpectedPayload
 from include.extract.polygon import halves
 from include.sources.extract.http import Extract, Way
+from include.sources.extract.request import filled, is_header_value
 from include.sources.extract.templates import COUNCIL_NAMES, fill
 from include.sources.model import Contract
 from include.sources.page import SentRequest
@@ -147,12 +148,31 @@ def request_of(way: Way, base_url: str, values: Values) -> SentRequest:
         name: quote(value, safe=",:") if isinstance(value, str) else value
         for name, value in values.items()
     }
+    request = way.request
     return SentRequest(
-        method=way.request.method,
-        url=base_url + fill(way.request.path, in_path),
-        query={name: fill(text, values) for name, text in way.request.query.items()},
-        form={name: fill(text, values) for name, text in way.request.form.items()},
+        method=request.method,
+        url=base_url + fill(request.path, in_path),
+        query={
+            name: fill(found, values)
+            if isinstance(found, str)
+            else [fill(text, values) for text in found]
+            for name, found in request.query.items()
+        },
+        headers={name: _header(name, text, values) for name, text in request.headers.items()},
+        form={name: fill(text, values) for name, text in request.form.items()},
+        body=filled(request.json_body, values),
     )
+
+
+def _header(name: str, template: str, values: Values) -> str:
+    text = fill(template, values).strip()
+    if not is_header_value(text):
+        raise UnexpectedPayload(
+            f"the header {name}: expected one line of Latin-1 text, found "
+            f"{text[:LABEL_CHARACTERS]!r}. Retrying will not help; remove the placeholder from "
+            "`request.headers` in the contract."
+        )
+    return text
 
 
 def _is_broken(text: str) -> bool:
@@ -173,23 +193,42 @@ def _http(contract: Contract) -> Extract:
 
 def common_values(period: Period, council: Council | None) -> dict[str, Any]:
     """The values of a period and a council that every request may use."""
-    values: dict[str, Any] = {
+    return period_values(period) | (council_values(council) if council else {})
+
+
+def council_values(council: Council) -> dict[str, Any]:
+    """The values of a council that every request, and the name of a file, may use."""
+    return {
+        "council.name": council.name,
+        "council.title": council.title,
+        "council.gss_code": council.gss_code,
+        "council.police_force": council.police_force,
+        "council.latitude": council.latitude,
+        "council.longitude": council.longitude,
+        "council.radius_km": council.radius_km,
+        **{f"{COUNCIL_NAMES}{name}": text for name, text in council.names.items()},
+    }
+
+
+def period_values(period: Period) -> dict[str, Any]:
+    """A period's first and last day, and the first of the next; of an hour, moments in UTC.
+
+    `all` has none. The last moment of an hour is its last second.
+    """
+    if period.grain == "all":
+        return {}
+    if period.grain == "hour":
+        end = period.end
+        return {
+            "period": period.start,
+            "period.last": end - timedelta(seconds=1),
+            "period.next": end,
+        }
+    return {
         "period": period.first_day,
         "period.last": period.last_day,
         "period.next": period.next.first_day,
     }
-    if council:
-        values |= {
-            "council.name": council.name,
-            "council.title": council.title,
-            "council.gss_code": council.gss_code,
-            "council.police_force": council.police_force,
-            "council.latitude": council.latitude,
-            "council.longitude": council.longitude,
-            "council.radius_km": council.radius_km,
-            **{f"{COUNCIL_NAMES}{name}": text for name, text in council.names.items()},
-        }
-    return values
 
 
 def ward_values(ward: Ward) -> dict[str, Any]:
@@ -223,7 +262,9 @@ class _Items:
     ) -> None:
         self._loops = contract.items_of(way_name)
         self._constants = _http(contract).constants
-        self._day = partition.period.first_day
+        period = partition.period
+        # Wards of today for what is of no day.
+        self._day = period.last_day if period.grain == "all" else period.first_day
         self._council = council
         self._parents = parents
         # How many items of the loops before have none of this one.
@@ -291,8 +332,7 @@ def _windows(way: Way, period: Period) -> Iterator[Values]:
     if not way.window_minutes:
         yield {}
         return
-    start = datetime.combine(period.first_day, time(), UTC)
-    last = datetime.combine(period.next.first_day, time(), UTC)
+    start, last = period.start, period.end
     while start < last:
         end = min(start + timedelta(minutes=way.window_minutes), last)
         yield {"window.start": start, "window.end": end}

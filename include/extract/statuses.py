@@ -26,6 +26,17 @@ _CONTENT_RANGE = re.compile(
 )
 
 
+# What to do about some of the permanent ones.
+_HINTS = {
+    requests.codes.unauthorized: "the API wants a login: name its secret under `extract.auth` in "
+    "the contract. It is sent to the host of `base_url` alone.",
+    requests.codes.forbidden: "the API does not allow this; if it wants a login, name its secret "
+    "under `extract.auth` in the contract, else check `request`.",
+    requests.codes.not_acceptable: "the API does not have this type; check `Accept` under "
+    "`request.headers` in the contract.",
+}
+
+
 class AnswerNotReady(SourceUnavailable):
     """The answer is being prepared (202)."""
 
@@ -84,7 +95,9 @@ def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]
     if status in (requests.codes.ok, requests.codes.partial_content):
         return
     if status == requests.codes.accepted:
-        raise AnswerNotReady(f"{told}: the answer is being prepared.", _bounded(told, response))
+        raise AnswerNotReady(
+            f"{told}: the answer is being prepared.", bounded_pause(told, response)
+        )
     if status == requests.codes.too_many_requests:
         said = _beginning(response) if fail_at_once else ""
         text = next((text for text in fail_at_once if text in said), None)
@@ -93,7 +106,7 @@ def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]
                 f"{told}, which says {text!r}. Run the task again once that limit is over."
             )
     if status >= 500 or status in RETRYABLE_CLIENT_ERRORS:
-        raise SourceUnavailable(f"{told}. {LATER}", _bounded(told, response))
+        raise SourceUnavailable(f"{told}. {LATER}", bounded_pause(told, response))
     if status == requests.codes.no_content:
         raise SourceRejected(
             f"{told}: no content. Retrying will not help; if that means that there are no "
@@ -105,12 +118,11 @@ def refuse(told: str, response: requests.Response, fail_at_once: tuple[str, ...]
             f"{told}: expected 200; the body of this status is not reliable data. Retrying "
             "will not help; check `request` in the source's contract."
         )
-    raise SourceRejected(
-        f"{told}. Retrying will not help; check `request` in the source's contract."
-    )
+    hint = _HINTS.get(status, "check `request` in the source's contract.")
+    raise SourceRejected(f"{told}. Retrying will not help; {hint}")
 
 
-def _bounded(told: str, response: requests.Response) -> float | None:
+def bounded_pause(told: str, response: requests.Response) -> float | None:
     """The pause that the server requests. Raises `SourceRejected` if it is too long."""
     pause = _retry_after(response.headers.get("Retry-After"))
     if pause is not None and pause > LONGEST_RETRY_AFTER_SECONDS:

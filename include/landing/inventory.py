@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from include.errors import PermanentError, UnknownName
 from include.landing.store import MANIFEST, ROOT, Landings, landing_prefix, s3_errors
-from include.sources.partition import Partition, Period
+from include.sources.model import every_contract
+from include.sources.partition import Grain, Partition, Period
 
 # The limit of one DeleteObjects request.
 MOST_AT_ONCE = 1_000
@@ -62,7 +63,7 @@ def stored_landings(landings: Landings, source: str | None = None) -> list[Store
     return [
         Stored(Partition(ref[0], ref[1], period), ref[3], *counted)
         for ref, counted in found.items()
-        if (period := _period(ref[2])) is not None
+        if (period := _period(ref[2], _grain(ref[0]))) is not None
     ]
 
 
@@ -77,9 +78,15 @@ def other_objects(landings: Landings, source: str) -> list[str]:
     ]
 
 
-def _period(text: str) -> Period | None:
+def _grain(source: str) -> Grain:
+    """The grain of the source's contract, for what has two meanings; a month without one."""
+    known = every_contract().get(source)
+    return known.period if known else "month"
+
+
+def _period(text: str, likely: Grain) -> Period | None:
     try:
-        return Period.parse(text, "day" if text.count("-") == 2 else "month")
+        return Period.read(text, likely)
     except UnknownName:
         return None
 

@@ -50,7 +50,8 @@ class Manifest(BaseModel):
 
     `empty` are requests for which the source reported by a status that it has
     no records. `replaces` is the landing of the same partition that this one
-    replaces: the same pages, without the `erased` records.
+    replaces: the same pages, without the `erased` records. `pages_in` is the
+    landing of another source that has the pages, if they are not below this one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,6 +74,7 @@ class Manifest(BaseModel):
     totals: Totals
     replaces: str | None = None
     erased: int = 0
+    pages_in: ParentLanding | None = None
 
     @property
     def pages_hash(self) -> str:

@@ -17,7 +17,7 @@ from isal import isal_zlib
 from include.disk import disk_errors
 from include.errors import LandingDamaged, ServiceUnavailable
 from include.landing.manifest import LandedPage, Manifest
-from include.landing.store import Landings, landing_prefix, s3_errors
+from include.landing.store import Landings, page_prefix, s3_errors
 from include.sources.page import PageFacts
 from include.sources.partition import Partition
 
@@ -51,7 +51,7 @@ def read_pages(
     The next few are downloaded in the background. Raises `LandingDamaged`,
     naming the object, if one is missing or does not match the manifest.
     """
-    prefix = landing_prefix(partition, manifest.landing_id)
+    prefix = page_prefix(partition, manifest)
     with ThreadPoolExecutor(AHEAD, thread_name_prefix="download") as pool:
         waiting: deque[Group] = deque()
         count = size = 0
@@ -95,7 +95,7 @@ def read_page(
     landings: Landings, partition: Partition, manifest: Manifest, page: LandedPage
 ) -> IO[bytes]:
     """One page's body. Raises `LandingDamaged`."""
-    key = landing_prefix(partition, manifest.landing_id) + page.name
+    key = page_prefix(partition, manifest) + page.name
     return open_page(landings, key, page, page.stored_bytes)
 
 

@@ -22,12 +22,14 @@ class Known:
 
     `outcome` is None for an unfinished one, and `damaged` if the manifest
     cannot be read: such a landing is kept, and does not supersede others.
+    `pages_in` is the landing of another source that has its pages.
     """
 
     stored: Stored
     outcome: Outcome | Literal["damaged"] | None
     parents: tuple[Ref, ...] = ()
     replaces: str | None = None
+    pages_in: Ref | None = None
 
 
 def no_longer_kept(
@@ -41,7 +43,8 @@ def no_longer_kept(
     """The landings to delete, each with the reason.
 
     - `expired`: personal data of a period older than the contract's
-      `retention_days`. Everything of the partition is deleted.
+      `retention_days`; of `all`, not fetched for that long; or its pages were
+      in a landing that goes or went. Everything of the partition is deleted.
     - `interrupted`: it has no manifest and is too old to be resumed, or its
       deletion (in `removed`) was interrupted.
     - `superseded`: there is a newer one, and it is older than the contract's
@@ -57,14 +60,21 @@ def no_longer_kept(
         contract = contracts.get(partition.source)
         old = _superseded(landings, contract, now)
         pointed = pointed_at(partition) if old else ()
+        newest = max(began_at(known.stored.landing_id) for known in landings)
         for known in landings:
-            reason = _own_reason(known, contract, now, removed)
+            reason = _own_reason(known, contract, now, newest, removed)
             if reason:
                 going[known.stored.ref] = reason
             elif known.stored.landing_id in old and known.stored.landing_id not in pointed:
                 candidates[known.stored.ref] = known
             else:
                 staying.append(known)
+    gone = {*removed, *(ref for ref, reason in going.items() if reason == "expired")}
+    for known in (*staying, *candidates.values()):
+        if known.pages_in in gone:
+            going[known.stored.ref] = "expired"
+            candidates.pop(known.stored.ref, None)
+    staying = [known for known in staying if known.stored.ref not in going]
     _keep_what_is_pointed_at(staying, candidates)
     return going | dict.fromkeys(candidates, "superseded")
 
@@ -77,7 +87,11 @@ def _by_partition(found: Iterable[Known]) -> dict[Partition, list[Known]]:
 
 
 def _own_reason(
-    known: Known, contract: Contract | None, now: datetime, removed: Collection[Ref]
+    known: Known,
+    contract: Contract | None,
+    now: datetime,
+    newest: datetime,
+    removed: Collection[Ref],
 ) -> Reason | None:
     stored = known.stored
     if known.outcome is None:
@@ -85,6 +99,11 @@ def _own_reason(
         return "interrupted" if too_old or stored.ref in removed else None
     if contract and contract.is_past_limit(stored.partition.period, now.date()):
         return "expired"
+    # `all` never ends: its data are as old as the newest fetch.
+    whole = stored.partition.period.grain == "all"
+    if contract and contract.personal and whole:
+        too_old = now - newest > timedelta(days=contract.retention_days)
+        return "expired" if too_old else None
     return None
 
 

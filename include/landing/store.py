@@ -52,6 +52,14 @@ def landing_prefix(partition: Partition, landing_id: str) -> str:
     return f"{partition_prefix(partition)}{landing_id}/"
 
 
+def page_prefix(partition: Partition, manifest: Manifest) -> str:
+    """The prefix of a landing's pages, which another source's landing may have."""
+    has = manifest.pages_in
+    if has is None:
+        return landing_prefix(partition, manifest.landing_id)
+    return f"{ROOT}{has.source}/{has.council}/{has.period}/{has.landing_id}/"
+
+
 def new_landing_id(run_id: str, now: datetime) -> str:
     """`<time the fetch began, UTC>-<short hash of the run id>`: sorts by time."""
     return f"{now.astimezone(UTC).strftime(TIME_FORMAT)}-{run_hash(run_id)}"

@@ -194,14 +194,7 @@ class Draft:
             replaces=replaces,
             erased=erased,
         )
-        key = landing_prefix(self._partition, self.landing_id) + MANIFEST
-        with self._landings.writing(key):
-            self._landings.s3.put_object(
-                Bucket=self._landings.bucket,
-                Key=key,
-                Body=manifest.model_dump_json(indent=1).encode(),
-                ContentType="application/json",
-            )
+        write_manifest(self._landings, self._partition, manifest)
         return manifest
 
     def give_up(self) -> None:
@@ -211,6 +204,18 @@ class Draft:
         key = landing_prefix(self._partition, self.landing_id) + GIVEN_UP
         with self._landings.writing(key):
             self._landings.s3.put_object(Bucket=self._landings.bucket, Key=key, Body=b"")
+
+
+def write_manifest(landings: Landings, partition: Partition, manifest: Manifest) -> None:
+    """Write a manifest; from here on the landing exists and never changes."""
+    key = landing_prefix(partition, manifest.landing_id) + MANIFEST
+    with landings.writing(key):
+        landings.s3.put_object(
+            Bucket=landings.bucket,
+            Key=key,
+            Body=manifest.model_dump_json(indent=1).encode(),
+            ContentType="application/json",
+        )
 
 
 def _page_name(number: int) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from include.errors import PipelineError
 from include.local.home import make_private_folder, write_private
 from include.local.services import airflow, case_system, postgres
+from include.local.source_secrets import prepare_connections
 from include.local.state import (
     AIRFLOW_USER,
     GENERATED,
@@ -96,7 +97,7 @@ def prepare_broker(settings: Settings, volumes: Path = VOLUMES) -> None:
 
 def _give_airflow(local: Settings, home: Path) -> None:
     write_settings_file(local, home, tuple(f for f in IN_SETTINGS_FILE if f != "admin_dsn"))
-    write_private(home / "connections.json", json.dumps(airflow.connections(local)) + "\n")
+    prepare_connections(local.model_copy(update={"home": home}), airflow.connections(local))
     options = airflow.secret_configuration(local)
     named = {
         CONFIG_NAMES[section]: value

@@ -19,6 +19,10 @@ SANDBOX_HOSTS = (
     "environment.data.gov.uk",
     "archive-api.open-meteo.com",
     "www.gov.uk",
+    "www.planning.data.gov.uk",
+    "breathe-london-7x54d7qf.ew.gateway.dev",
+    "api.waste-contractor.example",
+    "login.waste-contractor.example",
 )
 
 PORT_OFFSETS = {"airflow": 0, "s3": 1, "sandbox": 2, "postgresql": 3}

@@ -24,6 +24,7 @@ from include.local.home import (
     refuse_foreign,
     write_private,
 )
+from include.local.source_secrets import prepare_connections
 from include.settings import ORIGIN, Settings, connection_variable
 from include.sources.extract.database import DatabaseExtract
 from include.sources.model import every_contract
@@ -113,6 +114,8 @@ def prepare(settings: Settings) -> Settings:
     make_secrets(home, GENERATED)
     local = with_addresses(settings, Addresses.of_this_machine(settings.port_base))
     write_settings_file(local, home, IN_SETTINGS_FILE)
+    # Its own connections are in the environment of Airflow's processes.
+    prepare_connections(local, {})
     begin_sandbox(home)
     return local
 
@@ -237,14 +240,27 @@ def with_addresses(settings: Settings, addresses: Addresses) -> Settings:
 
 
 def source_connections(settings: Settings) -> dict[str, str]:
-    """The DSN of each source database, by connection name."""
+    """The address of each source database that the platform stands in for, by connection name."""
     password = read_secrets(settings.home)[CASES_ROLE]
     server = server_of(settings)
-    return {
-        contract.extract.connection: f"postgresql://{CASES_ROLE}:{password}@{server}/{CASES_DATABASE}"
+    cases = f"postgresql://{CASES_ROLE}:{password}@{server}/{CASES_DATABASE}"
+    own = own_connections(settings)
+    return {name: cases for name in _databases() if name not in own}
+
+
+def own_connections(settings: Settings) -> dict[str, str]:
+    """The address of each source database that the environment names, by connection name."""
+    found = {name: settings.own_connection(name) for name in _databases()}
+    return {name: url for name, url in found.items() if url}
+
+
+def _databases() -> list[str]:
+    """The connections of the sources that are databases."""
+    return [
+        contract.extract.connection
         for contract in every_contract().values()
         if isinstance(contract.extract, DatabaseExtract)
-    }
+    ]
 
 
 def server_of(settings: Settings) -> str:

@@ -9,9 +9,18 @@ from include.errors import LandingDamaged, UnexpectedPayload
 from include.records.json.values import BodyCutShort
 from include.records.recognise import HEAD_BYTES, BodyKind, beginning, is_busy, recognise
 from include.records.unpack import unpack
-from include.sources.formats import Format
+from include.sources.formats import FILES, Format
 
-_KINDS = {"csv": "CSV", "jsonl": "lines of JSON"}
+_KINDS = {
+    "csv": "CSV",
+    "jsonl": "lines of JSON",
+    "xml": "XML",
+    "spreadsheet": "a spreadsheet",
+    "parquet": "a Parquet file",
+    "geojson": "GeoJSON",
+}
+# How bodies begin that are what the contract says; of `.xls` the reader says what to do.
+_OWN = {"spreadsheet": (b"PK", b"\xd0\xcf\x11\xe0"), "parquet": (b"PAR1",)}
 # A larger body that starts as text is not an error message.
 _SENTENCE_BYTES = HEAD_BYTES
 
@@ -34,6 +43,7 @@ def diagnose(
     content_type: str = "",
 ) -> Diagnosis:
     """Describe a body that could not be read because of `error`."""
+    layout = layout.received_as(content_type)
     body.seek(0)
     head, packing = body.read(HEAD_BYTES), ""
     try:
@@ -50,7 +60,7 @@ def diagnose(
     if not head.removeprefix(b"\xef\xbb\xbf").strip():
         blank = "it holds nothing but white space" if size else "it is empty (0 bytes)"
         return Diagnosis(blank + packing, "", retry=True)
-    found = recognise(head) or _text_instead(error, head, size, layout)
+    found = _recognised(head, layout) or _text_instead(error, head, size, layout)
     if found is not None:
         return _said(_instead(layout, found) + packing, head, found.retry, layout)
     retry = isinstance(error, BodyCutShort) or (
@@ -75,12 +85,30 @@ def not_the_data(
     )
 
 
+def _recognised(head: bytes, layout: Format) -> BodyKind | None:
+    """What a body is, if that is something else than the contract says."""
+    if any(head.startswith(magic) for magic in _OWN.get(layout.kind, ())):
+        return None
+    found = recognise(head)
+    return None if found and layout.kind == "xml" and found.what == "XML" else found
+
+
+def _instead_of_file(text: bytes, busy: bool, layout: Format) -> BodyKind | None:
+    if layout.kind == "xml" and text.startswith(b"<"):
+        return None
+    if any(text.startswith(magic) for magic in _OWN.get(layout.kind, ())):
+        return None
+    return BodyKind("JSON" if text[:1] in (b"{", b"[") else "text", busy)
+
+
 def _text_instead(error: Exception, head: bytes, size: int, layout: Format) -> BodyKind | None:
     """What a body is if it is a sentence instead of JSON, or JSON instead of CSV."""
     text = head.removeprefix(b"\xef\xbb\xbf").strip()
     busy = size <= _SENTENCE_BYTES and is_busy(text.decode("utf-8", "replace"))
     if not text:
         return None
+    if layout.kind in FILES or layout.kind == "xml":
+        return _instead_of_file(text, busy, layout)
     if layout.kind == "csv":
         is_json = text[:1] in (b"{", b"[") and isinstance(error, UnexpectedPayload)
         return BodyKind("JSON", busy) if is_json else None

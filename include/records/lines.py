@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import chain, islice
-from typing import IO
+from typing import IO, Generic, TypeVar
 
 from include.errors import BeyondLimit
 from include.records.json.values import BOM
+
+Line = TypeVar("Line")
 
 LF, CR = b"\n", b"\r"
 CHUNK_BYTES = 256 * 1024
@@ -39,15 +41,15 @@ def without_ending(line: bytes) -> bytes:
     return line.rstrip(b"\r\n")
 
 
-class HeldBack:
+class HeldBack(Generic[Line]):
     """All lines except the last few, which are in `held` at the end."""
 
-    def __init__(self, source: Iterator[bytes], count: int) -> None:
+    def __init__(self, source: Iterator[Line], count: int) -> None:
         self._source = source
         self._count = count
-        self.held: deque[bytes] = deque()
+        self.held: deque[Line] = deque()
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Line]:
         for line in self._source:
             self.held.append(line)
             if len(self.held) > self._count:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
+from collections.abc import Collection, Iterator, Mapping
 from typing import IO, Any
 
 from include.errors import BeyondLimit
 from include.records import line_body
+from include.records.chunks import (
+    Chunk,
+    chunks_of_json,
+    chunks_of_lines,
+    chunks_of_written,
+    within_limits,
+)
 from include.records.evidence import Witness
+from include.records.geojson import seen_fields
 from include.records.json import body as json_body
 from include.records.json.records import whole
 from include.records.json.stream import around_list, pieces
 from include.records.json.values import (
     BodyCutShort,
     at,
-    has_all_names,
     parsed,
-    records_without_loss,
     without_bom,
-    without_loss,
+    written,
 )
+from include.records.parquet.rows import parquet_lines
 from include.records.select import Wanted
+from include.records.spreadsheets.workbook import spreadsheet_lines
 from include.records.unpack import unpack
-from include.sources.formats import Format
+from include.records.xml.records import envelope, xml_lines
+from include.sources.formats import FILES, Format
 from include.sources.limits import VALUE_BYTES, weight
 
 __all__ = [
@@ -35,6 +41,7 @@ __all__ = [
     "Chunk",
     "around_records",
     "count_records",
+    "envelope_body",
     "read_chunks",
     "read_records",
     "record_texts",
@@ -43,25 +50,6 @@ __all__ = [
 
 # Larger bodies are read in pieces: the records of a whole body take over twice its size.
 STREAM_ABOVE_BYTES = 4 * 1024 * 1024
-CHUNK_RECORDS = 20_000
-CHUNK_BYTES = 8 * 1024 * 1024
-# Lines whose names are counted together.
-COUNTED_LINES = 100
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Consecutive records of a body.
-
-    `texts` returns the original bytes of single ones, by their number in the
-    chunk, from 1; `as_sent` returns all of them with numbers as sent. `size` is
-    their approximate size in bytes.
-    """
-
-    records: list[Any]
-    texts: Callable[[Collection[int]], dict[int, bytes]]
-    as_sent: Callable[[], list[Any]]
-    size: int
 
 
 def read_records(
@@ -103,32 +91,45 @@ def read_chunks(
     arrays, or with inherited fields, has no bytes in the body: it is written
     as JSON.
     """
+    layout = layout.received_as(content_type)
     wanted = Wanted(layout.select, layout, context or {}) if layout.select else None
     found = unpack(body, size, layout, content_type)
     complete = complete or any(layer.endswith("file") for layer in found.packing)
     if layout.kind == "csv":
         lines = line_body.csv_lines(found.body, layout, wanted, complete=complete)
-        yield from _chunks_of_lines(lines, found.size)
+        yield from chunks_of_lines(lines, found.size)
+        return
+    if layout.kind in FILES:
+        read = spreadsheet_lines if layout.kind == "spreadsheet" else parquet_lines
+        lines = within_limits(read(found.body, layout), layout)
+        yield from chunks_of_written(lines, None, wanted)
         return
     witness = Witness(layout.evidence, layout.inherited)
-    if layout.kind == "jsonl":
+    if layout.kind == "xml":
+        lines = within_limits(xml_lines(found.body, layout), layout)
+        yield from chunks_of_written(lines, witness, wanted)
+    elif layout.kind == "jsonl":
         lines = line_body.json_lines(found.body, layout, may_be_empty=not layout.evidence.fields)
-        yield from _chunks_of_lines(lines, found.size, witness, wanted)
+        yield from chunks_of_lines(lines, found.size, witness, wanted)
     elif layout.in_place and found.size > min(STREAM_ABOVE_BYTES, layout.limits.record_bytes):
         for records, text, found_in in pieces(found.body, layout):
-            witness.see(records)
-            yield from _chunks_of_json(records, text, found_in, wanted)
+            witness.see(_seen(records, layout))
+            yield from chunks_of_json(records, text, found_in, wanted, layout)
     else:
         _refuse_large(found.size, layout)
         text = found.body.read()
         if not layout.in_place:
             _refuse_large(weight(text), layout)
         records = whole(text, layout)
-        witness.see(records)
+        witness.see(_seen(records, layout))
         # Before any record is returned: most bodies are read here.
         witness.end()
-        yield from _chunks_of_json(records, text, layout, wanted)
+        yield from chunks_of_json(records, text, layout, wanted, layout)
     witness.end()
+
+
+def _seen(records: list[Any], layout: Format) -> list[Any]:
+    return seen_fields(records) if layout.kind == "geojson" else records
 
 
 def _refuse_large(size: int, layout: Format) -> None:
@@ -141,97 +142,6 @@ def _refuse_large(size: int, layout: Format) -> None:
             f"least {VALUE_BYTES}"
         )
         raise BeyondLimit(what, "whole_bytes", limit)
-
-
-def _chunks_of_lines(
-    lines: Iterator[line_body.Line],
-    size: int,
-    witness: Witness | None = None,
-    wanted: Wanted | None = None,
-) -> Iterator[Chunk]:
-    some_at_a_time = _few_enough if size > CHUNK_BYTES else _some
-    while some := some_at_a_time(lines):
-        if witness:
-            witness.see([record for record, _ in some])
-        if wanted:
-            some = [line for line in some if wanted.is_record(line[0])]
-        if some:
-            records, texts = map(list, zip(*some, strict=True))
-            if witness:
-                records = _with_all_names(records, texts)
-            # Lines of CSV have no numbers.
-            again = partial(_lines_as_sent, records, texts) if witness else partial(list, records)
-            yield Chunk(records, partial(_at, texts), again, sum(map(len, texts)))
-
-
-def _some(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
-    return list(islice(lines, CHUNK_RECORDS))
-
-
-def _few_enough(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
-    """The same of a large body, in which they can be long."""
-    some: list[line_body.Line] = []
-    add, size = some.append, 0
-    for line in islice(lines, CHUNK_RECORDS):
-        add(line)
-        size += len(line[1])
-        if size > CHUNK_BYTES:
-            break
-    return some
-
-
-def _with_all_names(records: list[Any], texts: Sequence[bytes]) -> list[Any]:
-    """The values of JSON lines, as text those in which an object repeats a name."""
-    for start in range(0, len(records), COUNTED_LINES):
-        some = slice(start, start + COUNTED_LINES)
-        if not has_all_names(b",".join(texts[some]), records[some]):
-            found = map(without_loss, texts[some], records[some])
-            records[some] = records_without_loss(list(found))
-    return records
-
-
-def _lines_as_sent(records: Sequence[Any], texts: Sequence[bytes]) -> list[Any]:
-    return [
-        parsed(text, as_sent=True) if isinstance(record, dict) else record
-        for record, text in zip(records, texts, strict=True)
-    ]
-
-
-def _at(texts: Sequence[bytes], numbers: Collection[int]) -> dict[int, bytes]:
-    return {number: texts[number - 1] for number in numbers}
-
-
-def _chunks_of_json(
-    records: list[Any], text: bytes, layout: Format, wanted: Wanted | None
-) -> Iterator[Chunk]:
-    places: Sequence[int] = range(1, len(records) + 1)
-    if wanted:
-        places = [place for place in places if wanted.is_record(records[place - 1])]
-    for start in range(0, len(places), CHUNK_RECORDS):
-        some = places[start : start + CHUNK_RECORDS]
-        whole = len(some) == len(records)
-        yield Chunk(
-            records if whole else [records[place - 1] for place in some],
-            partial(_in_json, text, layout, records, some),
-            partial(_json_as_sent, text, layout, some),
-            len(text) * len(some) // max(1, len(records)),
-        )
-
-
-def _json_as_sent(body: bytes, layout: Format, places: Sequence[int]) -> list[Any]:
-    records = whole(body, layout.with_numbers_as_sent())
-    return records if len(places) == len(records) else [records[place - 1] for place in places]
-
-
-def _in_json(
-    body: bytes,
-    layout: Format,
-    records: Sequence[Any],
-    places: Sequence[int],
-    numbers: Collection[int],
-) -> dict[int, bytes]:
-    found = json_body.some_texts(body, layout, records, {places[number - 1] for number in numbers})
-    return {number: found[places[number - 1]] for number in numbers}
 
 
 def count_records(body: IO[bytes], size: int, layout: Format, content_type: str = "") -> int:
@@ -268,14 +178,22 @@ def value_in(body: IO[bytes], size: int, path: str) -> Any:
     return at(parsed(without_bom(body.read())), path)
 
 
+def envelope_body(body: IO[bytes], layout: Format) -> bytes:
+    """What stands around the records of XML, as a body of JSON."""
+    return written(envelope(body, layout))
+
+
 def around_records(body: IO[bytes], size: int, layout: Format) -> Any:
     """What stands around the records of a JSON body; None for lines, and where it is not found.
 
-    Of a large body, the records are left out; of others, they are in it.
+    Of a large body, the records are left out; of others, they are in it. XML
+    is one that `envelope_body` returned.
     """
-    if layout.kind in ("csv", "jsonl"):
+    if not layout.has_envelope:
         return None
     body.seek(0)
+    if layout.kind == "xml":
+        return parsed(body.read())
     if size <= STREAM_ABOVE_BYTES or not layout.in_place:
         return parsed(without_bom(body.read()))
     return around_list(body, size, layout)

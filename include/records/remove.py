@@ -10,11 +10,11 @@ from typing import Any
 
 from include.errors import PermanentError
 from include.records.json import body as json_body
-from include.records.json.values import without_bom
+from include.records.json.values import without_bom, written
 from include.records.line_body import bytes_before_records
-from include.records.read import count_records, read_records, record_texts
+from include.records.read import count_records, read_chunks, read_records, record_texts
 from include.records.unpack import UTF_8, unpack
-from include.sources.formats import Format
+from include.sources.formats import LINES_TYPE, Format
 
 # Replaces a single record that is removed, where the body has no list.
 NOTHING = b"[]"
@@ -27,12 +27,14 @@ class Cut:
     """A body without some records.
 
     `lost` is the number of removed records, those of other partitions in the
-    body included; `left` the number of the page's own records that remain.
+    body included; `left` the number of the page's own records that remain;
+    `content_type` what the body is read as.
     """
 
     body: bytes
     lost: int
     left: int
+    content_type: str = ""
 
 
 def cut_records(
@@ -46,12 +48,55 @@ def cut_records(
 
     All other records, and everything around them, keep their bytes and their
     order; a compressed body is compressed again, without any other file in
-    it. Raises `PermanentError` for a body whose records are not contiguous,
-    and if the result does not read as expected.
+    it. XML, spreadsheets and Parquet are written as JSON lines instead, with
+    all fields of all other records. Raises `PermanentError` for a body whose
+    records are not contiguous, and if the result does not read as expected.
     """
+    layout = layout.received_as(content_type)
+    if layout.is_rewritten:
+        return _rewritten(body, layout, gone, context, content_type)
+    found = _cut(body, layout, gone, context, content_type)
+    return replace(found, content_type=content_type)
+
+
+def _rewritten(
+    body: bytes,
+    layout: Format,
+    gone: Callable[[Any], bool],
+    context: Mapping[str, str] | None,
+    content_type: str,
+) -> Cut:
+    everything = layout.model_copy(update={"select": None})
+    kept: list[bytes] = []
+    lost = 0
+    for chunk in read_chunks(io.BytesIO(body), len(body), everything, None, content_type):
+        texts = chunk.texts(range(1, len(chunk.records) + 1))
+        for number, record in enumerate(chunk.records, start=1):
+            if gone(record):
+                lost += 1
+            else:
+                # A record that is malformed stays text.
+                kept.append(texts[number] if isinstance(record, dict) else written(record))
+    if not lost:
+        left = sum(1 for _ in _records(body, layout, context, content_type))
+        return Cut(body, 0, left, content_type)
+    lines = b"".join(line + b"\n" for line in kept) or NO_LINES
+    if sum(1 for _ in _records(lines, everything, None, LINES_TYPE)) != len(kept):
+        raise PermanentError("without these records it does not read as expected")
+    left = sum(1 for _ in _records(lines, layout, context, LINES_TYPE))
+    return Cut(lines, lost, left, LINES_TYPE)
+
+
+def _cut(
+    body: bytes,
+    layout: Format,
+    gone: Callable[[Any], bool],
+    context: Mapping[str, str] | None,
+    content_type: str,
+) -> Cut:
     unpacked = unpack(io.BytesIO(body), len(body), layout, content_type)
     if unpacked.packing:
-        cut = cut_records(unpacked.body.read(), _plain(layout), gone, context)
+        cut = _cut(unpacked.body.read(), _plain(layout), gone, context, "")
         return replace(cut, body=unpacked.pack(cut.body)) if cut.lost else replace(cut, body=body)
     everything = layout.model_copy(update={"select": None})
     going = [gone(record) for record in _records(body, everything)]
@@ -83,9 +128,12 @@ def _plain(layout: Format) -> Format:
 
 
 def _records(
-    body: bytes, layout: Format, context: Mapping[str, str] | None = None
+    body: bytes,
+    layout: Format,
+    context: Mapping[str, str] | None = None,
+    content_type: str = "",
 ) -> Iterator[Any]:
-    for chunk in read_records(io.BytesIO(body), len(body), layout, context):
+    for chunk in read_records(io.BytesIO(body), len(body), layout, context, content_type):
         yield from chunk
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from include.errors import UnexpectedPayload
@@ -39,6 +41,7 @@ class Wanted:
         self._null = select.null
         self._null_values = layout.null_values
         self._excludes = select.excludes
+        self._dates = _Dates(select.period, context) if select.period else None
 
     def is_selected(self, value: Any) -> bool:
         """Whether a record with this value is; of a list, one value decides."""
@@ -47,6 +50,8 @@ class Wanted:
         return self._is_listed(value) is not self._excludes
 
     def _is_listed(self, value: Any) -> bool:
+        if self._dates:
+            return self._dates.belongs(value)
         if isinstance(value, str):
             return self._null if value in self._null_values else value in self._values
         return self._null if value is None or value == [] else str(value) in self._values
@@ -59,6 +64,28 @@ class Wanted:
         """
         if isinstance(record, dict):
             return self.is_selected(at(record, self.field))
-        if isinstance(record, str) and not (self._excludes or self._null):
+        if isinstance(record, str) and not (self._excludes or self._null or self._dates):
             return any(value in record for value in self._values)
         return True
+
+
+class _Dates:
+    """The dates of a period, as text in one format."""
+
+    def __init__(self, form: str, context: Mapping[str, str]) -> None:
+        self._form = form
+        self._first = date.fromisoformat(context["period"])
+        self._last = date.fromisoformat(context["period.last"])
+        # A column has few distinct dates.
+        self._read = lru_cache(maxsize=4096)(self._is_within)
+
+    def belongs(self, value: Any) -> bool:
+        """Whether it is a date of the period, or none that can be read."""
+        return self._read(value) if isinstance(value, str) else True
+
+    def _is_within(self, text: str) -> bool:
+        try:
+            found = datetime.strptime(text.strip(), self._form).date()
+        except ValueError:
+            return True
+        return self._first <= found <= self._last

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from tempfile import SpooledTemporaryFile
 from typing import IO
 
 from include.errors import BeyondLimit, UnexpectedPayload
+from include.records.archives import is_workbook, open_member, opened, size_of
 from include.records.json.values import BodyCutShort
-from include.sources.formats import Compression, Format, is_text_encoding
+from include.sources.formats import FILES, Compression, Format, is_text_encoding
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
@@ -38,12 +40,8 @@ _MARKS = (
 )
 # ASCII is UTF-8; what is labelled Latin-1 is Windows-1252 (https://encoding.spec.whatwg.org).
 _MEANT = {"ascii": UTF_8, "utf-8-sig": UTF_8, "iso8859-1": "cp1252"}
-# Of damaged ones, the standard library raises these too.
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError)
-# Others unpack any number of bytes at once, whatever is asked of them.
-_ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-# The table of contents is read at once, and takes some times its size.
-_CONTENTS_BYTES = 4 * 1024 * 1024
+_PROLOG_BYTES = 256
+_PROLOG = re.compile(rb"""\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]*)["']""")
 _GZIP_ERRORS = (gzip.BadGzipFile, zlib.error, EOFError)
 # A fixed moment, so that the same content always packs to the same bytes.
 _PACKED_AT = (1980, 1, 1, 0, 0, 0)
@@ -63,26 +61,31 @@ class Unpacked:
 def unpack(body: IO[bytes], size: int, layout: Format, content_type: str = "") -> Unpacked:
     """Undo compression and encoding, as the contract or the first bytes say.
 
-    A body in plain UTF-8 is returned unchanged; invalid UTF-8 is left to its
-    reader. Raises `BodyCutShort` for an incomplete archive, and
+    A body in plain UTF-8 is returned unchanged, and so is a file of another
+    kind than text, such as a workbook; invalid UTF-8 is left to its reader.
+    Raises `BodyCutShort` for an incomplete archive, and
     `UnexpectedPayload` for one that does not match the contract, or for text
     that is not in the expected encoding.
     """
     found = Unpacked(body, size)
     if _is_plain(body, layout) and _charset(content_type) in ("", UTF_8):
         return found
-    layers = layout.layers or _recognised(body)[:1]
+    layers = layout.layers or _recognised(body, layout)[:1]
     for layer in layers:
         found = _without_layer(found, layer, layout)
-    left = _recognised(found.body)
+    left = _recognised(found.body, layout)
+    wanted = "a file" if layout.kind in FILES else "text"
     if left and layers:
         words = ", ".join([*layers, *left])
         raise UnexpectedPayload(
-            f"expected text, found {left[0]} within {layers[-1]}: it is compressed more than "
+            f"expected {wanted}, found {left[0]} within {layers[-1]}: it is compressed more than "
             f"once. Say so in the contract: `compression: [{words}]` under `format`"
         )
     if left:
-        raise UnexpectedPayload(f"expected text, found {left[0]}")
+        raise UnexpectedPayload(f"expected {wanted}, found {left[0]}")
+    if layout.kind in FILES:
+        found.body.seek(0)
+        return found
     return _as_utf_8(found, layout, content_type)
 
 
@@ -92,10 +95,14 @@ def _is_plain(body: IO[bytes], layout: Format) -> bool:
     head = body.read(4)
     body.seek(0)
     text = head.isascii() and b"\0" not in head and head[:2] != b"PK"
+    # XML can declare its encoding.
+    text = text and layout.kind not in ("xml", *FILES)
     return text and not layout.layers and not layout.encoding
 
 
-def _recognised(body: IO[bytes]) -> tuple[Compression, ...]:
+def _recognised(body: IO[bytes], layout: Format) -> tuple[Compression, ...]:
+    if layout.kind in FILES and is_workbook(body):
+        return ()
     body.seek(0)
     head = body.read(4)
     body.seek(0)
@@ -103,7 +110,7 @@ def _recognised(body: IO[bytes]) -> tuple[Compression, ...]:
 
 
 def _without_layer(outer: Unpacked, layer: Compression, layout: Format) -> Unpacked:
-    if _recognised(outer.body) != (layer,):
+    if _recognised(outer.body, layout) != (layer,):
         raise UnexpectedPayload(f"expected a {layer} file as `compression` says, found another")
     limit = layout.limits.answer_bytes
     if layer == "gzip":
@@ -115,7 +122,7 @@ def _without_layer(outer: Unpacked, layer: Compression, layout: Format) -> Unpac
     outer_pack = outer.pack
     return Unpacked(
         body,
-        _size_of(body),
+        size_of(body),
         (*outer.packing, f"a {layer} file"),
         lambda text: outer_pack(pack(text)),
     )
@@ -131,52 +138,19 @@ def _ungzipped(body: IO[bytes], limit: int) -> IO[bytes]:
 
 
 def _unzipped(body: IO[bytes], wanted: str, limit: int) -> tuple[str, IO[bytes]]:
-    body.seek(0)
-    try:
-        with zipfile.ZipFile(_InPieces(body)) as archive:
-            name = _member(archive, wanted)
-            if archive.getinfo(name).compress_type not in _ZIP_METHODS:
-                raise UnexpectedPayload(
-                    f"expected a file in a zip file that is packed by deflate, found {name[:80]!r} "
-                    "packed by another method"
-                )
-            with archive.open(name) as member:
-                return name, _copied(member, limit)
-    except NotImplementedError as error:
-        raise UnexpectedPayload(f"expected a zip file, found an unknown kind ({error})") from None
-    except _ZIP_ERRORS as error:
-        raise BodyCutShort(f"it is a zip file that is not complete ({error})") from None
-    except RuntimeError:
-        raise UnexpectedPayload("expected a zip file, found one with a password") from None
-
-
-class _InPieces:
-    """A zip file of which only so many bytes are read at once, as for its table of contents."""
-
-    def __init__(self, body: IO[bytes]) -> None:
-        self._body = body
-        self.tell, self.seek, self.seekable = body.tell, body.seek, lambda: True
-
-    def read(self, count: int = -1) -> bytes:
-        """As of any file. Raises `UnexpectedPayload` if that is too much."""
-        if 0 <= count <= _CONTENTS_BYTES:
-            return self._body.read(count)
-        found = self._body.read(_CONTENTS_BYTES + 1)
-        if len(found) > _CONTENTS_BYTES:
-            raise UnexpectedPayload(
-                f"expected a zip file, found one whose table of contents has more than "
-                f"{_CONTENTS_BYTES} bytes"
-            )
-        return found
-
-    def close(self) -> None:
-        """Leave the body open."""
+    with opened(body) as archive:
+        name = _member(archive, wanted)
+        with open_member(archive, name) as member:
+            return name, _copied(member, limit)
 
 
 def _member(archive: zipfile.ZipFile, wanted: str) -> str:
     names = [item.filename for item in archive.infolist() if not item.is_dir()]
     if "[Content_Types].xml" in names:
-        raise UnexpectedPayload("expected text, found an Office document, such as .xlsx")
+        raise UnexpectedPayload(
+            "expected text, found an Office document, such as .xlsx, which `kind: spreadsheet` "
+            "reads"
+        )
     fitting = [name for name in names if fnmatchcase(name, wanted)] if wanted else names
     if len(fitting) == 1:
         return fitting[0]
@@ -213,18 +187,14 @@ def _copied(source: IO[bytes] | gzip.GzipFile, limit: int) -> IO[bytes]:
     return copy
 
 
-def _size_of(body: IO[bytes]) -> int:
-    size = body.seek(0, io.SEEK_END)
-    body.seek(0)
-    return size
-
-
 def _as_utf_8(found: Unpacked, layout: Format, content_type: str) -> Unpacked:
     found.body.seek(0)
-    head = found.body.read(4)
+    head = found.body.read(_PROLOG_BYTES)
     found.body.seek(0)
     mark, encoding = next(((m, name) for m, name in _MARKS if head.startswith(m)), (b"", ""))
-    encoding = encoding or _without_mark(head, layout.encoding, content_type)
+    encoding = encoding or _without_mark(
+        head[:4], layout.encoding, content_type, _in_prolog(head) if layout.kind == "xml" else ""
+    )
     if encoding == UTF_8:
         return found
     found.body.seek(len(mark))
@@ -232,13 +202,30 @@ def _as_utf_8(found: Unpacked, layout: Format, content_type: str) -> Unpacked:
     outer_pack = found.pack
     return Unpacked(
         body,
-        _size_of(body),
+        size_of(body),
         (*found.packing, encoding),
         lambda text: outer_pack(mark + text.decode(UTF_8).encode(encoding)),
     )
 
 
-def _without_mark(head: bytes, declared: str, content_type: str) -> str:
+def _in_prolog(head: bytes) -> str:
+    """The encoding that an XML body in a superset of ASCII declares; empty if it declares none.
+
+    Programs that write text to a string first declare UTF-16, whatever they send.
+    """
+    found = _PROLOG.match(head)
+    name = found[1].decode() if found else ""
+    if not name or name.lower().startswith(("utf-16", "utf-32", "ucs-", "iso-10646")):
+        return ""
+    if not is_text_encoding(name):
+        raise UnexpectedPayload(
+            f"expected XML in an encoding that is known, found {name[:40]!r}: name it as "
+            "`encoding` under `format`"
+        )
+    return codecs.lookup(name).name
+
+
+def _without_mark(head: bytes, declared: str, content_type: str, in_prolog: str) -> str:
     """The encoding of a body without a byte order mark."""
     zeros = tuple(byte == 0 for byte in head)
     patterns: dict[tuple[bool, ...], str] = {
@@ -247,7 +234,7 @@ def _without_mark(head: bytes, declared: str, content_type: str) -> str:
         (True, True, True, False): "utf-32-be",
         (False, True, True, True): "utf-32-le",
     }
-    found = patterns.get(zeros) or declared or _charset(content_type)
+    found = patterns.get(zeros) or declared or _charset(content_type) or in_prolog
     return _MEANT.get(found, found) or UTF_8
 
 

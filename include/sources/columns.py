@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, Text, WrongField
 from include.sources import syntax
+from include.sources.conversions.conversion import (
+    Conversion,
+    Step,
+    check_conversion,
+    cleaned,
+    conversion_of,
+)
+from include.sources.conversions.numbers import NumberFormat
+from include.sources.extract.templates import as_tuple
 from include.sources.paths import parts
 
 NUMERIC = re.compile(r"numeric\((\d{1,2}),\s*(\d{1,2})\)")
@@ -24,6 +33,12 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 Scalar = str | int | float | bool
+# One stands for a list of one, and is dumped as one.
+Formats = Annotated[
+    tuple[str, ...],
+    BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...]),
+    PlainSerializer(lambda formats: formats[0] if len(formats) == 1 else formats),
+]
 
 
 class Column(Definition):
@@ -35,11 +50,13 @@ class Column(Definition):
         "is different, put it in `path`.",
     )
     type: str = Field(
-        description="text, integer, numeric(p,s), double, boolean, date, timestamptz, jsonb. A "
-        "number that the type cannot hold exactly breaks the rule `type`; a double accepts any "
-        "number whose digits it preserves."
+        json_schema_extra={"anyOf": [{"enum": [*TYPES]}, {"pattern": f"^{NUMERIC.pattern}$"}]},
+        examples=["numeric(10,2)"],
+        description="A number that the type cannot hold exactly breaks the rule `type`; "
+        "numeric(p,s) has p digits, s of them after the point; a double accepts any number whose "
+        "digits it preserves.",
     )
-    description: Text = Field(min_length=1)
+    description: Text = Field(min_length=1, description="What it means, with its unit.")
     path: str = Field(
         default="",
         description="Dotted path in the record, `\\.` for a dot within a name; the column's "
@@ -59,12 +76,16 @@ class Column(Definition):
         description="Whether a file's header may lack the field. Otherwise such a file is "
         "rejected.",
     )
-    allowed: tuple[Scalar, ...] = Field(default=(), description="The permitted values.")
+    allowed: tuple[Scalar, ...] = Field(
+        default=(),
+        examples=[["burglary", "robbery"], [1, 2], [True], ["2026-01-31"], ["2026-01-31T09:00Z"]],
+        description="The permitted values.",
+    )
     pattern: str = Field(
         default="", description="Regular expression that the whole text must match."
     )
-    minimum: int | float | None = None
-    maximum: int | float | None = None
+    minimum: int | float | None = Field(default=None, description="The least permitted number.")
+    maximum: int | float | None = Field(default=None, description="The largest permitted number.")
     null_values: tuple[Scalar, ...] = Field(
         default=(), description="Values that mean null: 32768.47, -32.767, 'n/a'."
     )
@@ -76,8 +97,45 @@ class Column(Definition):
     list_separator: str = Field(
         default="", description="The separator of the values of a list in text: `|`."
     )
+    clean: tuple[Step, ...] = Field(
+        default=(),
+        description="Steps that change a text before anything else looks at it, in this order: "
+        "`trim` (spaces and line breaks at both ends, also no-break ones), `upper`, `lower`, `nfc` "
+        "(accents and letters as one character), `nfkc` (also full-width digits as digits).",
+    )
+    format: Formats = Field(
+        default=(),
+        description="How a date or a timestamptz is written instead of YYYY-MM-DD: `%d/%m/%Y`; a "
+        "list if in several ways, and a text that means different dates in them breaks the rule "
+        "`type`. %d %m %H %I take one or two digits, but two where a digit is next to them; %Y "
+        "four; %M %S two; %b %B %a %A English names in any case; also %y (with "
+        "`two_digit_years_from`), %p, %f and %z. Or `epoch` or `epoch_ms`: seconds or milliseconds "
+        "since 1970 in UTC; as a date, midnights in UTC or in `zone`.",
+    )
+    two_digit_years_from: int | None = Field(
+        default=None,
+        ge=1,
+        le=9900,
+        description="The first of the hundred years that %y can mean: with 1970, 70 is 1970 and 69 "
+        "is 2069.",
+    )
+    number: NumberFormat | None = Field(
+        default=None,
+        description="How an integer, a numeric or a double is written in text: `{thousands: ',', "
+        "symbols: [£], negative: ['(#)']}` reads £1,234.50 and (12.00).",
+    )
+    true_values: tuple[str, ...] = Field(
+        default=(),
+        description="Texts that mean true in a boolean, beside `true`: `['Y', 'yes']`. Case "
+        "matters unless `clean` changes it.",
+    )
+    false_values: tuple[str, ...] = Field(
+        default=(), description="Texts that mean false, beside `false`: `['N', 'no']`."
+    )
     zone: str = Field(
-        default="", description="The time zone of a timestamptz whose text has none: Europe/London."
+        default="",
+        examples=["Europe/London"],
+        description="The time zone of a timestamptz whose text has none.",
     )
     accept_numbers: bool = Field(
         default=False,
@@ -164,11 +222,17 @@ class Column(Definition):
         return self
 
     @model_validator(mode="after")
+    def _conversion_fits(self) -> Column:
+        check_conversion(self)
+        return self
+
+    @model_validator(mode="after")
     def _rules_fit_the_type(self) -> Column:
         number = self.type in ("integer", "double") or self.type.startswith("numeric")
+        epoch = self.conversion is not None and self.conversion.epoch is not None
         needs = {
             "pattern": (self.pattern, "text"),
-            "zone": (self.zone, "timestamptz"),
+            "zone": (self.zone and not (epoch and self.type == "date"), "timestamptz"),
             "accept_numbers": (self.accept_numbers, "text"),
             "fraction": (self.fraction != "quarantine", "timestamptz"),
             "personal": (self.personal == "pseudonymise", "text"),
@@ -193,8 +257,9 @@ class Column(Definition):
     def _can_be(self, value: Scalar) -> bool:
         """Whether a value of this column can equal `value`."""
         if self.type == "text":
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            return isinstance(value, str) or (self.accept_numbers and number)
+            if isinstance(value, str):
+                return cleaned(value, self.clean) == value
+            return self.accept_numbers and not isinstance(value, bool)
         if self.type == "boolean" or isinstance(value, bool):
             return self.type == "boolean" and isinstance(value, bool)
         try:
@@ -219,6 +284,11 @@ class Column(Definition):
         if self.type == "integer":
             return number == number.to_integral_value() and -(2**63) <= number < 2**63
         return True
+
+    @property
+    def conversion(self) -> Conversion | None:
+        """What turns its texts into those that its type reads, if it declares anything."""
+        return conversion_of(self)
 
     @property
     def record_path(self) -> tuple[str, ...]:

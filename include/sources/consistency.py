@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 from include.definitions import WrongField
 from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.file_rules import check_dated_selection, check_files
+from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Archive, Extract, Way
+from include.sources.extract.landing import LandingExtract
 from include.sources.extract.templates import (
     PERIOD_VALUES,
     POINT_VALUES,
@@ -20,6 +23,7 @@ from include.sources.extract.templates import (
 )
 from include.sources.formats import Format
 from include.sources.paths import parts
+from include.sources.rules import landings, periods
 
 if TYPE_CHECKING:
     from include.sources.model import Contract
@@ -31,7 +35,9 @@ TAKEN_ENDINGS = {
     "_partition": "the index of a raw table",
     "__new": "a raw table while it is rebuilt",
 }
-_IN_CSV = r"the rows of a CSV have no fields within fields; write a dot within a name as `\.`"
+_IN_CSV = (
+    r"the rows of a CSV or sheet have no fields within fields; write a dot within a name as `\.`"
+)
 
 
 def check(contract: Contract) -> None:
@@ -39,8 +45,18 @@ def check(contract: Contract) -> None:
     _check_name(contract.name)
     _check_columns(contract)
     _check_retention(contract)
+    periods.check(contract)
+    if isinstance(contract.extract, LandingExtract):
+        landings.check(contract, contract.extract)
+        return
+    if not contract.schedule:
+        raise WrongField("Field required", "schedule")
     if isinstance(contract.extract, DatabaseExtract):
         _check_database(contract, contract.extract)
+        return
+    check_dated_selection(contract)
+    if isinstance(contract.extract, FilesExtract):
+        check_files(contract, contract.extract)
         return
     _check_archive(contract, contract.extract)
     for name in contract.extract.ways:
@@ -214,7 +230,8 @@ class _Request:
         if name in (*WARD_VALUES, *POINT_VALUES) or name in self._extract.constants:
             return name.partition(".")[0] in loops
         loop, dot, _ = name.partition(".")
-        return bool(dot) and (loop in loops or (windows and loop == "window"))
+        of_window = windows and loop == "window" and self._way.window_minutes > 0
+        return bool(dot) and (loop in loops or of_window)
 
     def _check_split(self) -> None:
         name = self._way.split
@@ -233,7 +250,7 @@ class _Request:
 
     def _check_paging(self) -> None:
         paging, kind = self._way.paging, self._layout.kind
-        if paging is None or kind not in ("csv", "jsonl"):
+        if paging is None or self._layout.has_envelope:
             return
         for field in ("total", "more", "next"):
             if getattr(paging, field) not in ("", "header"):
@@ -243,8 +260,8 @@ class _Request:
                 )
 
     def _check_fields(self) -> None:
-        """The rows of a CSV have no fields within fields."""
-        if self._layout.kind != "csv":
+        """The rows of CSV and sheets have no fields within fields."""
+        if not self._layout.is_table:
             return
         for number, column in enumerate(self._contract.columns_of(self._name)):
             if len(column.record_path) > 1 and not column.optional:
@@ -266,8 +283,9 @@ def check_parents(
 
     `known` are the other contracts; a parent in `broken` cannot be checked.
     """
+    follows = isinstance(contract.extract, LandingExtract)
     for label, parent in contract.extract.parents.items():
-        place = ("extract", "parents", label)
+        place = ("extract",) if follows else ("extract", "parents", label)
         if parent.source in broken:
             continue
         if parent.source not in known:
@@ -284,6 +302,8 @@ def check_parents(
                 f"{parent.source} has `councils: each`, and this source belongs to no council",
                 *(*place, "source"),
             )
+        if isinstance(contract.extract, LandingExtract):
+            landings.check_parent(contract, contract.extract, source)
         columns = {column.name for column in source.columns}
         asked = {*parent.compared, *placeholders(parent.each), *_columns_asked(contract, label)}
         for column in sorted(asked - columns):

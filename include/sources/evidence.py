@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from include.sources.columns import Column
 
@@ -31,14 +31,44 @@ def evidence_of(
 ) -> Evidence:
     """What these columns, and the field that records are selected by, require."""
     read = [column for column in columns if column.record_path]
+    return _evidence([column.record_path for column in read], read, selected_by, personal)
+
+
+def evidence_of_features(
+    columns: Iterable[Column], selected_by: tuple[str, ...], personal: bool
+) -> Evidence:
+    """The same of GeoJSON: the properties tell whose features they are; geometry, nobody's."""
+    read = [column for column in columns if column.record_path]
+    paths = [_in_properties(column.record_path) for column in read]
+    found = _evidence(paths, read, _in_properties(selected_by), personal)
+    telling = found.fields - _OF_EVERY_FEATURE
+    return replace(
+        found,
+        fields=(telling or found.fields | {"geometry"}) | (found.fields & {"geometry#wkt"}),
+        required=found.required - _OF_EVERY_FEATURE,
+    )
+
+
+_OF_EVERY_FEATURE = frozenset({"type", "geometry", "geometry#wkt", "properties"})
+
+
+def _in_properties(path: tuple[str, ...]) -> tuple[str, ...]:
+    return path[1:] if path[:1] == ("properties",) and len(path) > 1 else path
+
+
+def _evidence(
+    paths: Sequence[tuple[str, ...]],
+    read: Sequence[Column],
+    selected_by: tuple[str, ...],
+    personal: bool,
+) -> Evidence:
     chosen = selected_by[:1]
-    needed = [column.record_path[0] for column in read if not column.optional]
+    named = list(zip(paths, read, strict=True))
+    needed = [path[0] for path, column in named if not column.optional]
     return Evidence(
         header=tuple(dict.fromkeys((*chosen, *needed))),
-        fields=frozenset((*chosen, *(column.record_path[0] for column in read))),
-        required=frozenset(column.record_path[0] for column in read if column.required),
-        dotted=frozenset(
-            ".".join(column.record_path) for column in read if len(column.record_path) > 1
-        ),
+        fields=frozenset((*chosen, *(path[0] for path in paths))),
+        required=frozenset(path[0] for path, column in named if column.required),
+        dotted=frozenset(".".join(path) for path in paths if len(path) > 1),
         personal=personal,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     PlainSerializer,
@@ -16,11 +17,19 @@ from pydantic import (
 
 from include.definitions import Definition, WrongField
 from include.sources.evidence import Evidence
-from include.sources.extract.templates import as_tuple
+from include.sources.extract.templates import as_tuple, date_format
 from include.sources.limits import DEFAULT, Limits
 from include.sources.paths import BodyPath, parts
 
 Compression = Literal["gzip", "zip"]
+Kind = Literal[
+    "json", "jsonl", "csv", "columnar", "rows", "geojson", "spreadsheet", "xml", "parquet"
+]
+# Those whose bodies are no text.
+FILES = ("spreadsheet", "parquet")
+# The Content-Type of a page that was written as JSON lines when records were removed from it:
+# formats such as .xlsx have no bytes that can be left out.
+LINES_TYPE = "application/vnd.wandle.records+jsonl"
 # Names of a request's values, or null; one stands for a list of one, and is dumped as one.
 Listed = Annotated[
     tuple[str | None, ...],
@@ -59,20 +68,31 @@ class Selection(Definition):
         default=(), alias="not", description="The values that do not belong, written alike."
     )
 
+    period: Annotated[str, AfterValidator(lambda value: value and date_format(value))] = Field(
+        default="",
+        description="The field is a date in this format, `%d/%m/%Y`, and records of the "
+        "partition's period belong. One whose date cannot be read belongs everywhere, so that it "
+        "is not lost: its column quarantines it.",
+    )
+
     @model_validator(mode="after")
     def _says_one_thing(self) -> Selection:
-        if bool(self.among) == bool(self.unlike):
-            raise WrongField("expected either `among` or `not`, with at least one value", "among")
+        if sum(map(bool, (self.among, self.unlike, self.period))) != 1:
+            raise WrongField(
+                "expected one of `among`, `not` and `period`, with at least one value", "among"
+            )
         return self
 
     @property
     def excludes(self) -> bool:
         """Whether the values are those that do not belong."""
-        return not self.among
+        return bool(self.unlike)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the request's values that the field is compared with."""
+        if self.period:
+            return ("period", "period.last")
         return tuple(item for item in (*self.among, *self.unlike) if item is not None)
 
     @property
@@ -84,16 +104,20 @@ class Selection(Definition):
 class Format(Definition):
     """How to read records from a body."""
 
-    kind: Literal["json", "jsonl", "csv", "columnar", "rows"] = Field(
+    kind: Kind = Field(
         default="json",
         description="`columnar`: JSON, one array for each field, aligned by position. `rows`: "
-        "JSON, one array for each record, after a first one with the names of the fields.",
+        "JSON, one array for each record, after a first one with the names of the fields. "
+        "`geojson`: features, with `properties.name`, `geometry`, and `geometry#wkt`, which is "
+        "well-known text. `spreadsheet`: .xlsx or .ods. `xml`: elements, with `@name` for an "
+        "attribute and `#text` for text beside attributes. `parquet`.",
     )
     records: BodyPath = Field(
         default="",
-        description="Dotted path to the records; empty: the body is the list. A part `*` matches "
-        "every field of an object, or every item of a list: `*.events`; at the end, "
-        "each match is a record: `stations.*`.",
+        description="Dotted path to the records; empty: the body is the list, of `geojson` the "
+        "field `features`. A part `*` matches every field of an object, or every item of a list: "
+        "`*.events`; at the end, each match is a record: `stations.*`. Of `xml`, the names of the "
+        "elements from the root to the records, as written: `feed.entry`.",
     )
     inherit: tuple[str, ...] | dict[str, str] = Field(
         default=(),
@@ -108,13 +132,14 @@ class Format(Definition):
     )
     envelope: tuple[str, ...] = Field(
         default=(),
-        description="Dotted paths that every JSON answer has beside its records: `[meta]`. An "
+        description="Dotted paths that every JSON or XML answer has beside its records: `[meta]`. "
+        "An "
         "answer with them but without `records` is empty; one without them is an error.",
     )
     encoding: str = Field(
         default="",
         description="Such as `windows-1252` or `utf-16`. Default: the byte order mark, "
-        "then the charset of Content-Type, then UTF-8.",
+        "then the charset of Content-Type, then what XML declares, then UTF-8.",
     )
     compression: Compression | tuple[Compression, ...] = Field(
         default=(),
@@ -125,6 +150,11 @@ class Format(Definition):
         default="",
         description="The file in the zip, or a pattern: `data/*.csv`. Default: the only file.",
     )
+    sheet: str | Annotated[int, Field(strict=True, ge=1)] = Field(
+        default="",
+        description="The sheet of a spreadsheet: its name, a pattern (`Payments *`), or its "
+        "number among the visible ones, from 1. Default: the only visible one.",
+    )
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="Of CSV.")
     quote: str = Field(
         default='"',
@@ -133,10 +163,15 @@ class Format(Definition):
         "empty: no quoting, quotes are text.",
     )
     skip_rows_before_header: int = Field(
-        default=0, ge=0, description="Lines before the header of CSV, including empty ones."
+        default=0,
+        ge=0,
+        description="Lines before the header of CSV, or rows of a sheet, including empty ones.",
     )
     skip_rows_at_end: int = Field(
-        default=0, ge=0, description="Lines after the last record of CSV, including empty ones."
+        default=0,
+        ge=0,
+        description="Lines after the last record of CSV, including empty ones; of a sheet, rows "
+        "with values.",
     )
     null_values: tuple[str, ...] = Field(
         default=(), description="Texts that mean null in every column: ''."
@@ -183,7 +218,31 @@ class Format(Definition):
     @property
     def path(self) -> tuple[str, ...]:
         """The parts of the path to the records."""
-        return parts(self.records)
+        return parts(self.records or ("features" if self.kind == "geojson" else ""))
+
+    @property
+    def has_envelope(self) -> bool:
+        """Whether records are a part of a document, which can say more than them."""
+        return self.kind not in ("csv", "jsonl", *FILES)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the names of all fields are in a header, and none is within another."""
+        return self.kind in ("csv", "spreadsheet")
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether a body is written as JSON lines when records are removed from it."""
+        return self.kind in ("xml", *FILES)
+
+    def received_as(self, content_type: str) -> Format:
+        """The format of a body with this Content-Type: another one if it was rewritten."""
+        if content_type != LINES_TYPE:
+            return self
+        lines: dict[str, Any] = {"kind": "jsonl", "records": "", "envelope": (), "sheet": ""}
+        skipped = {"skip_rows_before_header": 0, "skip_rows_at_end": 0}
+        packed = {"compression": (), "zip_member": "", "encoding": ""}
+        return self.model_copy(update=lines | skipped | packed)
 
     @property
     def inherited(self) -> dict[str, str]:
@@ -200,7 +259,7 @@ class Format(Definition):
     @property
     def in_place(self) -> bool:
         """Whether each record is a contiguous, unchanged part of the body."""
-        return self.kind not in ("columnar", "rows") and EVERY not in self.path
+        return self.kind in ("json", "geojson", "jsonl", "csv") and EVERY not in self.path
 
     @field_validator("encoding")
     @classmethod
@@ -221,19 +280,33 @@ class Format(Definition):
     def _what_is_above_is_gone_through(self) -> Format:
         if self.inherit and EVERY not in self.path:
             raise WrongField("`inherit` needs a `*` in `records`", "inherit")
-        if EVERY in self.path and self.kind != "json":
+        if EVERY in self.path and self.kind not in ("json", "geojson"):
             raise WrongField("a `*` in `records` needs `kind: json`", "records")
         return self
 
     @model_validator(mode="after")
+    def _is_a_document(self) -> Format:
+        if self.kind == "xml" and not self.records:
+            raise WrongField(
+                "`kind: xml` needs `records`: the elements that are records, from the root",
+                "records",
+            )
+        if self.kind == "xml" and self.one_or_many:
+            raise WrongField("XML has no lists: an element is there once or more", "one_or_many")
+        if self.kind in FILES and self.encoding:
+            raise WrongField(f"`kind: {self.kind}` is no text", "encoding")
+        if self.sheet != "" and self.kind != "spreadsheet":
+            raise WrongField("needs `kind: spreadsheet`", "sheet")
+        return self
+
+    @model_validator(mode="after")
     def _words_fit_the_kind(self) -> Format:
-        if self.kind in ("csv", "jsonl") and self.records:
-            raise WrongField(f"`records` does not apply to `kind: {self.kind}`", "records")
-        if self.kind in ("csv", "jsonl") and self.envelope:
-            raise WrongField(f"`envelope` does not apply to `kind: {self.kind}`", "envelope")
+        for field in ("records", "envelope"):
+            if not self.has_envelope and getattr(self, field):
+                raise WrongField(f"`{field}` does not apply to `kind: {self.kind}`", field)
         for field in ("skip_rows_before_header", "skip_rows_at_end"):
-            if self.kind != "csv" and getattr(self, field):
-                raise WrongField("skipping rows needs `kind: csv`", field)
+            if self.kind not in ("csv", "spreadsheet") and getattr(self, field):
+                raise WrongField("skipping rows needs `kind: csv` or `kind: spreadsheet`", field)
         if self.zip_member and self.layers and "zip" not in self.layers:
             raise WrongField("`zip_member` needs `compression: zip`", "zip_member")
         for field in ("delimiter", "quote"):

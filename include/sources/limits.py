@@ -37,12 +37,17 @@ class Limits(Definition):
         ge=_MIB,
         description="Bytes of one answer whose records cannot be read one by one: `columnar`, "
         "`rows`, a `*` in `records`, or a list that begins after the first MiB. A value counts as "
-        "at least 16 bytes.",
+        "at least 16 bytes. Of Parquet, an eighth of the pages that are unpacked at once.",
     )
     partition_bytes: int = Field(
         default=10 * _GIB,
         ge=_MIB,
         description="Bytes of all answers of one partition, uncompressed.",
+    )
+    files: int = Field(
+        default=10_000,
+        ge=1,
+        description="Files in an inbox or folder, or links on a page.",
     )
     request_seconds: float = Field(
         default=600,

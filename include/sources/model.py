@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterable
-from datetime import date, timedelta
+from collections.abc import Container
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from include.definitions import (
     NAME_PATTERN,
@@ -23,16 +23,17 @@ from include.definitions import (
     read_folder,
     wrong_field,
 )
-from include.errors import PermanentError, UnknownName, WrongDefinition
+from include.errors import UnknownName, WrongDefinition
 from include.sources import consistency, syntax
 from include.sources.columns import NUMERIC, Column
-from include.sources.evidence import evidence_of
+from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Extract, Rate
+from include.sources.extract.kinds import AnyExtract
 from include.sources.extract.templates import placeholders
 from include.sources.formats import Format
 from include.sources.limits import Checks, Limits
-from include.sources.partition import FirstDay, Grain, Partition, Period
+from include.sources.partition import Grain, Partition, Period
 from include.sources.paths import parts
 
 __all__ = ["NUMERIC", "Column", "Contract", "Extract", "Format", "Rate", "contract", "contracts"]
@@ -43,21 +44,13 @@ FOLDER = Path(__file__).parent
 _MOST_DAYS = 36_525
 
 
-def _kind_of(extract: Any) -> str:
-    """The kind of `extract`; an API by default."""
-    kind = (
-        extract.get("kind", "http") if isinstance(extract, dict) else getattr(extract, "kind", "")
-    )
-    return str(kind)
-
-
 class Contract(Definition):
     """One `include/sources/<source>.yaml`."""
 
     name: str = Field(
         pattern=NAME_PATTERN.pattern, description="Same as the file name without .yaml."
     )
-    title: Text = Field(min_length=1)
+    title: Text = Field(min_length=1, description="Its name for people.")
     description: Text = Field(
         min_length=1, description="Shown in the Airflow UI and the dbt docs. Markdown."
     )
@@ -65,13 +58,23 @@ class Contract(Definition):
     licence: Text = Field(min_length=1, description="Licence of the data.")
     owner: Text = Field(min_length=1, description="Who is responsible if it breaks.")
 
-    period: Grain = Field(description="Size of a partition: `day` or `month`.")
+    period: Grain = Field(
+        description="Size of a partition: `hour` (of UTC), `day`, `week` (ISO 8601), `month`, "
+        "`quarter`, `year`, `financial_year` (April to March), or `all`: the whole table each time."
+    )
     snapshot: bool = Field(default=False, description="The API returns only the current state.")
     councils: Literal["each", "uk"] = Field(
         default="each", description="`each`: one partition per council. `uk`: no council."
     )
-    start: FirstDay = Field(description="First day with data.")
-    schedule: str = Field(pattern=r"^\S+( \S+){4}$", description="Cron expression, in UTC.")
+    start: date = Field(
+        ge=date(1600, 1, 1), le=date(2999, 12, 31), description="First day with data."
+    )
+    schedule: str = Field(
+        default="",
+        pattern=r"^(\S+( \S+){4})?$",
+        description="Cron expression, in UTC. None for `kind: landing`, which runs when its parent "
+        "has landed.",
+    )
     publication_lag_days: int = Field(
         default=0,
         ge=0,
@@ -98,14 +101,11 @@ class Contract(Definition):
         default=0,
         ge=0,
         le=_MOST_DAYS,
-        description="Days to keep superseded landings and, counted from the end of the period, all "
-        "personal data. 0: keep forever.",
+        description="Days to keep superseded landings and, counted from the end of the period (of "
+        "`all`: from the newest fetch), all personal data. 0: keep forever.",
     )
 
-    extract: Annotated[
-        Annotated[Extract, Tag("http")] | Annotated[DatabaseExtract, Tag("database")],
-        Discriminator(_kind_of),
-    ]
+    extract: AnyExtract
     format: Format = Format()
     columns: tuple[Column, ...] = Field(min_length=1)
     key: tuple[str, ...] = Field(default=(), description="Columns that identify a record.")
@@ -115,7 +115,7 @@ class Contract(Definition):
     @field_validator("schedule")
     @classmethod
     def _is_a_schedule(cls, value: str) -> str:
-        return syntax.schedule(value)
+        return value and syntax.schedule(value)
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Contract:
@@ -127,10 +127,12 @@ class Contract(Definition):
         if isinstance(self.extract, DatabaseExtract):
             found = Format(kind="jsonl")
         else:
-            archive = self.extract.archive if way == "archive" else None
+            extract = self.extract if isinstance(self.extract, Extract) else None
+            archive = extract.archive if extract and way == "archive" else None
             found = archive.format if archive else self.format
             selected_by = parts(found.select.field) if found.select else ()
-            evidence = evidence_of(self.columns_of(way), selected_by, self.personal)
+            of = evidence_of_features if found.kind == "geojson" else evidence_of
+            evidence = of(self.columns_of(way), selected_by, self.personal)
             found = found.with_evidence(evidence)
         found = found.with_limits(self.limits)
         needed = any(column.type == "jsonb" or column.accept_numbers for column in self.columns)
@@ -188,7 +190,7 @@ class Contract(Definition):
 
     def is_past_limit(self, period: Period, today: date) -> bool:
         """Whether a period's personal data are past retention."""
-        return self.personal and today > period.last_day + timedelta(days=self.retention_days)
+        return self.personal and today - period.last_day > timedelta(days=self.retention_days)
 
     def column(self, name: str) -> Column:
         """The column of that name."""
@@ -202,9 +204,9 @@ class Contract(Definition):
         """Parse a period, e.g. `2017-05`. Raises `UnknownName`."""
         return Period.parse(text, self.period)
 
-    def may_be_unpublished(self, period: Period, today: date) -> bool:
+    def may_be_unpublished(self, period: Period, now: datetime) -> bool:
         """Whether the period is younger than the publication lag."""
-        return today <= period.last_day + timedelta(days=self.publication_lag_days)
+        return now - period.end < timedelta(days=self.publication_lag_days)
 
     @property
     def may_empty(self) -> bool:
@@ -239,7 +241,7 @@ class Contract(Definition):
     @property
     def as_recorded(self) -> str:
         """The whole contract as JSON that reads back as it is, without fields at their default."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True))
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
 
     @property
     def contract_hash(self) -> str:
@@ -324,27 +326,3 @@ def contract(name: str) -> Contract:
 def require_every_contract(who: str, but: Container[str] = ()) -> None:
     """Raise `WrongDefinition` if a contract is broken, after `who` is done with all others."""
     raise_for_broken(who, (e for name, e in broken_contracts().items() if name not in but))
-
-
-def rate_for(
-    contract: Contract, all_contracts: Iterable[Contract], sharing: Container[str] = ()
-) -> Rate:
-    """The share of its host's rate limit for the clients in `sharing` together, or for one client.
-
-    `sharing` names the sources whose clients take turns in one place. Every
-    other client, one for each of a contract's `parallel` tasks, keeps to an
-    equal part of its own, so that all together never exceed the host's rate.
-    Raises `PermanentError` for a source that is a database.
-    """
-    if not isinstance(contract.extract, Extract):
-        raise PermanentError(f"{contract.name}: rate limits do not apply to a database.")
-    clients = {
-        other.name: other.extract
-        for other in (*all_contracts, contract)
-        if isinstance(other.extract, Extract) and other.extract.host == contract.extract.host
-    }
-    parts = sum(item.parallel for item in clients.values())
-    shared = sum(item.parallel for name, item in clients.items() if name in sharing) or 1
-    per_second = min(item.rate.per_second for item in clients.values())
-    burst = min(item.rate.burst for item in clients.values())
-    return Rate(per_second=per_second * shared / parts, burst=max(1, burst * shared // parts))

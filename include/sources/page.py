@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.sources.paths import parts
+
 
 class SentRequest(BaseModel):
-    """A request as it was sent, without secrets."""
+    """A request as it was sent, without secrets.
+
+    A list in `query` is a parameter that is repeated; `body` is a JSON body.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: str
     url: str
-    query: dict[str, str] = Field(default_factory=dict)
+    query: dict[str, str | list[str]] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
     form: dict[str, str] = Field(default_factory=dict)
+    body: Any = None
 
     @property
     def address(self) -> str:
         """The URL without its query, which could contain a key."""
         return self.url.partition("?")[0]
+
+    def with_parameters(
+        self, added: Mapping[str, str | int], *, in_body: bool = False
+    ) -> SentRequest:
+        """The same request with these parameters in its query, or in its form or JSON body.
+
+        In JSON, names are paths, and numbers stay numbers.
+        """
+        if not in_body:
+            return self.model_copy(update={"query": {**self.query, **_as_texts(added)}})
+        if self.body is None:
+            return self.model_copy(update={"form": {**self.form, **_as_texts(added)}})
+        body = copy.deepcopy(self.body)
+        for path, text in added.items():
+            *above, last = parts(path)
+            inner = body
+            for name in above:
+                inner = inner.setdefault(name, {})
+            inner[last] = text
+        return self.model_copy(update={"body": body})
+
+    def header(self, name: str) -> str:
+        """The value of a header, whatever the case of its name; empty if it is not sent."""
+        found = (text for key, text in self.headers.items() if key.lower() == name.lower())
+        return next(found, "")
 
     @property
     def digest(self) -> str:
@@ -33,6 +67,10 @@ class SentRequest(BaseModel):
         """Equal for equal requests with equal context."""
         knew = "\x1f".join(f"{name}={value}" for name, value in sorted(context.items()))
         return hashlib.sha256(f"{self.digest}\x1e{knew}".encode()).hexdigest()
+
+
+def _as_texts(values: Mapping[str, str | int]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}
 
 
 class PageFacts(BaseModel):

@@ -47,12 +47,23 @@ def sql_type(type_name: str) -> str:
     return _SQL_TYPES.get(type_name, type_name)
 
 
+def lineage(contract: Contract) -> dict[str, str]:
+    """The columns that trace a row, and their types: `_period` of an hour is a moment."""
+    return LINEAGE | ({"_period": "timestamptz"} if contract.period == "hour" else {})
+
+
+def lineage_notes(contract: Contract) -> dict[str, str]:
+    """The descriptions of the columns that every raw table has."""
+    of_hour = {"_period": "The hour of the row, in UTC."} if contract.period == "hour" else {}
+    return LINEAGE_NOTES | of_hour
+
+
 def expected_columns(contract: Contract) -> dict[str, str]:
     """Every column of the raw table and its PostgreSQL type, in order."""
     return {
         **{column.name: sql_type(column.type) for column in contract.raw_columns()},
         EXTRA: "jsonb",
-        **LINEAGE,
+        **lineage(contract),
     }
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from croniter import croniter  # type: ignore[import-untyped]
 
+from include.sources.followers import schedule_of
 from include.sources.model import Contract
+from include.sources.partition import Period
 from include.transform.history import connection
 
 # Time for a scheduled run and its retries.
@@ -43,7 +45,7 @@ def freshness(
 def _measure(
     contract: Contract, council: str, check: tuple[Any, ...] | None, now: datetime
 ) -> dict[str, Any]:
-    due = croniter(contract.schedule, now - GRACE).get_prev(datetime)
+    due = croniter(schedule_of(contract), now - GRACE).get_prev(datetime)
     measured: dict[str, Any] = {
         "source": contract.name,
         "council": council,
@@ -59,7 +61,7 @@ def _measure(
         measured |= {
             "last_check": finished.astimezone(UTC).isoformat(timespec="seconds"),
             "status": status,
-            "period": period.isoformat(),
+            "period": str(Period.starting(period, contract.period)),
             "age_hours": round((now - finished).total_seconds() / 3600, 1),
             "late": finished < due,
         }

@@ -11,12 +11,13 @@ import yaml
 
 from include.definitions import yaml_text
 from include.errors import WrongDefinition
+from include.sources.followers import schedule_of
 from include.sources.model import Column, Contract
 from include.sources.raw_table import (
     EXTRA,
-    LINEAGE,
-    LINEAGE_NOTES,
     expected_columns,
+    lineage,
+    lineage_notes,
     quoted,
     renames,
     sql_type,
@@ -169,10 +170,10 @@ def _table(contract: Contract) -> dict[str, Any]:
         {
             "name": name,
             "quote": True,
-            "data_type": {EXTRA: "jsonb", **LINEAGE}[name],
+            "data_type": {EXTRA: "jsonb", **lineage(contract)}[name],
             "description": note,
         }
-        for name, note in LINEAGE_NOTES.items()
+        for name, note in lineage_notes(contract).items()
     ]
     return {
         "name": contract.name,
@@ -184,7 +185,7 @@ def _table(contract: Contract) -> dict[str, Any]:
                 "licence": contract.licence,
                 "owner": contract.owner,
                 "period": contract.period,
-                "schedule": contract.schedule,
+                "schedule": schedule_of(contract),
             }
         },
         "columns": columns,

@@ -8,7 +8,8 @@ from typing import Any
 from include.definitions import yaml_text
 from include.errors import WrongDefinition
 from include.sources.model import Contract
-from include.sources.raw_table import column_name, quoted, sql_type
+from include.sources.partition import grain_label
+from include.sources.raw_table import column_name, lineage, quoted, sql_type
 from include.transform.sources import STAGING, column_list, plain
 
 MODEL = """\
@@ -31,8 +32,7 @@ renamed as (
 
         -- whose and when
         _council as council,
-        _period as {period},
-
+{period}
         -- where the row comes from
         _landing_id as landing_id,
         _record_no as record_no
@@ -74,7 +74,7 @@ def first_model(contract: Contract) -> dict[Path, str]:
 
 def _staged_name(contract: Contract, name: str) -> str:
     """The name of a column in the model; another one if the model's own columns use it."""
-    if name not in ("council", contract.period, "landing_id", "record_no"):
+    if name not in ("council", period_column(contract), "landing_id", "record_no"):
         return name
     return column_name((name,), {column.name for column in contract.columns})
 
@@ -89,9 +89,25 @@ def _text(contract: Contract) -> str:
         columns=column_list(contract),
         source=contract.name,
         renamed="\n".join(_renamed(contract, column.name) for column in contract.raw_columns()),
-        period=contract.period,
+        period=f"        _period as {name},\n" if (name := period_column(contract)) else "",
     )
     return text if contract.enabled else "{{ config(enabled=false) }}\n\n" + text
+
+
+def period_column(contract: Contract) -> str:
+    """The name of `_period` in the model; none if the table is one partition."""
+    return "" if contract.period == "all" else contract.period
+
+
+def _described_period(contract: Contract) -> list[dict[str, Any]]:
+    said = {"hour": "The hour of the row, in UTC.", "day": "The day of the row."}
+    of_others = f"First day of the {grain_label(contract.period)} of the row."
+    column = {
+        "name": contract.period,
+        "data_type": lineage(contract)["_period"],
+        "description": said.get(contract.period, of_others),
+    }
+    return [column] if period_column(contract) else []
 
 
 def _described(contract: Contract, name: str) -> dict[str, Any]:
@@ -110,13 +126,7 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
             "data_type": "text",
             "description": "The council of the row; `uk` for sources without a council.",
         },
-        {
-            "name": contract.period,
-            "data_type": "date",
-            "description": "The day of the row."
-            if contract.period == "day"
-            else "First day of the month of the row.",
-        },
+        *_described_period(contract),
         {
             "name": "landing_id",
             "data_type": "text",
@@ -131,6 +141,6 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
     described: dict[str, Any] = {"name": name, "description": plain(contract.description)}
     if contract.key:
         key = [_staged_name(contract, name) for name in contract.key]
-        together = ["council", contract.period, *key]
+        together = ["council", *filter(None, [period_column(contract)]), *key]
         described["data_tests"] = [{"unique_together": {"arguments": {"columns": together}}}]
     return described | {"columns": columns}

@@ -86,7 +86,7 @@ def _lock(
     waited: str,
     then: str,
 ) -> None:
-    row = (partition.source, partition.council, partition.period.first_day)
+    row = (partition.source, partition.council, partition.period.starts_at)
     try:
         # Committed at once, so that a session that waits finds who has locked the row.
         with connection.transaction():

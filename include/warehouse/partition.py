@@ -48,7 +48,7 @@ class RawPartition:
             self._cursor,
             of_partition(self._contract, "select count(*) as present"),
             self._partition.council,
-            self._partition.period.first_day,
+            self._partition.period.in_table,
         )
         return int(found[0]["present"])
 
@@ -66,7 +66,7 @@ class RawPartition:
             self._cursor,
             f"{query} group by {names}{EMPTIED}",
             self._partition.council,
-            self._partition.period.first_day,
+            self._partition.period.in_table,
         )
         return [Emptied(f"{row['part']}", int(row["count"]), "empty") for row in found]
 
@@ -77,7 +77,7 @@ class RawPartition:
         """
         self._cursor.execute(
             of_partition(self._contract, "delete") + NOT_OF_THIS_TRANSACTION,
-            (self._partition.council, self._partition.period.first_day),
+            (self._partition.council, self._partition.period.in_table),
         )
         name = f"{SCHEMA}.{self._contract.name}"
         deleted = int(rows(self._cursor, raw_table.DELETED_QUERY, name)[0]["deleted"])

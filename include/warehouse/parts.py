@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
+from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Extract, Way
 from include.sources.model import Contract
 
@@ -31,11 +32,11 @@ class Emptied:
 
     name: str
     records: int
-    now: Literal["empty", "not requested"]
+    now: Literal["empty", "not requested", "missing"]
 
     def __str__(self) -> str:
-        what = "has none" if self.now == "empty" else "was not requested"
-        return f"{self.name} had {self.records}, {what}"
+        what = {"empty": "has none", "not requested": "was not requested", "missing": "is missing"}
+        return f"{self.name} had {self.records}, {what[self.now]}"
 
 
 def emptied(
@@ -54,8 +55,10 @@ def emptied(
     ways (a file of an archive has every part: see `columns_of_parts`), nor if
     the landings have no part in common, because the contract divides the
     partition differently. A database is read by key, so its pages are not
-    parts.
+    parts. Each file is one; of one that is gone, the landing keeps the records.
     """
+    if isinstance(contract.extract, FilesExtract):
+        return list(_empty_files(_records(before, "api"), _records(after, "api")))
     if not isinstance(contract.extract, Extract):
         return []
     found: list[Emptied] = []
@@ -141,6 +144,14 @@ def _empty_parts(old: Counter[str], new: Counter[str], expected: _Expected) -> I
             yield Emptied(name, records, "empty")
         elif comparable and expected(name):
             yield Emptied(name, records, "not requested")
+
+
+def _empty_files(old: Counter[str], new: Counter[str]) -> Iterator[Emptied]:
+    if old.keys().isdisjoint(new):
+        return
+    for name, records in old.items():
+        if records and not new[name]:
+            yield Emptied(name, records, "empty" if name in new else "missing")
 
 
 def _empty_pages(old: Counter[str], new: Counter[str]) -> Iterator[Emptied]:

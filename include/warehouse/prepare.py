@@ -240,7 +240,7 @@ def _record_batch(
     count = len(numbers)
     lineage = (
         _constant(partition.council, count),
-        pa.repeat(pa.scalar(partition.period.first_day), count),
+        pa.repeat(pa.scalar(partition.period.in_table), count),
         _constant(landing_id, count),
         pa.array(numbers + (before + 1)),
     )

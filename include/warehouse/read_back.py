@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import datetime
 
 import pyarrow as pa
 
 from include.records.json.values import parsed
 from include.sources.model import Contract
-from include.sources.partition import Partition
-from include.sources.raw_table import EXTRA, of_partition, qualified, quoted
+from include.sources.partition import Partition, begin_of
+from include.sources.raw_table import EXTRA, lineage, of_partition, qualified, quoted
 from include.warehouse.books import ledger
 from include.warehouse.books.quarantine import BYTES, content_of_rows
 from include.warehouse.columns.cast import typed
@@ -26,7 +26,7 @@ SLICE_ROWS = 20_000
 # The driver streams only queries without parameters; for others it keeps the whole result.
 OF_PARTITION = (
     "where {council} = current_setting('wandle.council') "
-    "and {period} = current_setting('wandle.period')::date"
+    "and {period} = current_setting('wandle.period')::{kind}"
 )
 
 
@@ -49,17 +49,20 @@ def begin(cursor: Cursor) -> None:
     cursor.execute("set transaction isolation level repeatable read")
 
 
-def partitions(cursor: Cursor, contract: Contract) -> set[tuple[str, date]]:
-    """Council and first day of each partition with rows, or loaded according to the ledger."""
+def partitions(cursor: Cursor, contract: Contract) -> set[tuple[str, datetime]]:
+    """Council and begin of each partition with rows, or loaded according to the ledger."""
     known = rows(
         cursor,
-        f"select distinct _council as council, _period as period from {qualified(contract)} "  # noqa: S608, quoted
-        "union select council, period from ops.load "
+        f"select distinct _council as council, _period as period from {qualified(contract)}",  # noqa: S608, quoted
+    )
+    known += rows(
+        cursor,
+        "select council, period from ops.load "
         "where source = $1 and status in ('loaded', 'unchanged') "
         "union select council, period from ops.quarantine where source = $1",
         contract.name,
     )
-    return {(row["council"], row["period"]) for row in known}
+    return {(row["council"], begin_of(row["period"])) for row in known}
 
 
 def lost(cursor: Cursor, contract: Contract, partition: Partition) -> str | None:
@@ -68,7 +71,7 @@ def lost(cursor: Cursor, contract: Contract, partition: Partition) -> str | None
     if entry is None:
         return None
     query = of_partition(contract, "select count(*) as present")
-    present = rows(cursor, query, partition.council, partition.period.first_day)
+    present = rows(cursor, query, partition.council, partition.period.in_table)
     return None if present[0]["present"] == entry["rows"] else str(entry["landing_id"])
 
 
@@ -109,7 +112,7 @@ def _choose(cursor: ArrowCursor, partition: Partition) -> None:
     cursor.execute(
         "select set_config('wandle.council', $1, true), set_config('wandle.period', $2, true), "
         "set_config('wandle.source', $3, true)",
-        (partition.council, partition.period.first_day.isoformat(), partition.source),
+        (partition.council, partition.period.start.isoformat(), partition.source),
     )
     cursor.fetchall()
 
@@ -121,7 +124,7 @@ def content_of_first(
     types = _types(contract)
     cursor.execute(
         of_partition(contract, f"select {_list(types)}") + " and _record_no <= $3",
-        (partition.council, partition.period.first_day, records),
+        (partition.council, partition.period.in_table, records),
     )
     content = ContentHash()
     for batch in cursor.fetch_record_batch():
@@ -137,7 +140,9 @@ def _rows(
     cursor: ArrowCursor, contract: Contract, types: Mapping[str, str]
 ) -> Iterator[pa.RecordBatch]:
     names = _list((*types, "_landing_id"))
-    where = OF_PARTITION.format(council="_council", period="_period")
+    where = OF_PARTITION.format(
+        council="_council", period="_period", kind=lineage(contract)["_period"]
+    )
     return _stream(cursor, f"select {names} from {qualified(contract)} {where}")  # noqa: S608, quoted
 
 
@@ -146,7 +151,7 @@ def _list(names: Iterable[str]) -> str:
 
 
 def _add_quarantine(cursor: ArrowCursor, found: Held) -> None:
-    where = OF_PARTITION.format(council="council", period="period")
+    where = OF_PARTITION.format(council="council", period="period", kind="timestamp")
     query = (
         f"select column_name, rule, {BYTES} as record, landing_id "  # noqa: S608, no value
         f"from ops.quarantine {where} and source = current_setting('wandle.source')"

@@ -52,8 +52,10 @@ class Rebuild:
                 found[self._partition(entry["council"], entry["period"])] = entry["landing_id"]
         return found
 
-    def _partition(self, council: str, first_day: date) -> Partition:
-        return Partition(self._contract.name, council, Period(first_day, self._contract.period))
+    def _partition(self, council: str, begin: date) -> Partition:
+        return Partition(
+            self._contract.name, council, Period.starting(begin, self._contract.period)
+        )
 
     def begin(self, partitions: Iterable[Partition]) -> None:
         """Keep loads away, create the new table, and try the swap.

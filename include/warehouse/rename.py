@@ -144,7 +144,7 @@ def _contents(
     # This connection has locked the table against writers; another one can read it as Arrow.
     with connect_for_arrow(dsn) as reading, reading.cursor() as cursor:
         for load_id, council, period, content, quarantined in loads:
-            partition = Partition(contract.name, council, Period(period, contract.period))
+            partition = Partition(contract.name, council, Period.starting(period, contract.period))
             before, after = read_back.contents_renamed(cursor, earlier[0], partition, renamed)
             held = _quarantine_hash(connection, (contract.name, council, period))
             if (before, held) == (content, quarantined):

@@ -78,6 +78,12 @@ locals {
         ]
       },
       {
+        Sid      = "BoundaryEvents"
+        Effect   = "Allow"
+        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
+        Resource = "arn:${local.partition}:sqs:*:${local.account}:wandle-*"
+      },
+      {
         Sid       = "BoundaryMetrics"
         Effect    = "Allow"
         Action    = ["cloudwatch:PutMetricData"]

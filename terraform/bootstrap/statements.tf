@@ -15,7 +15,7 @@ locals {
         "kms:ListResourceTags", "lambda:GetFunction*", "lambda:GetPolicy", "lambda:List*", "logs:DescribeLogGroups",
         "logs:ListTagsForResource", "rds:Describe*", "rds:ListTagsForResource", "scheduler:GetSchedule",
         "scheduler:ListTagsForResource", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
-        "sns:Get*", "sns:ListTagsForResource",
+        "sns:Get*", "sns:ListTagsForResource", "sqs:GetQueueAttributes", "sqs:ListQueueTags",
       ]
       Resource = "*"
     },
@@ -71,7 +71,7 @@ locals {
       {
         Sid    = "BuildNamed"
         Effect = "Allow"
-        Action = ["cloudwatch:*", "lambda:*", "logs:*", "rds:*", "s3:*", "scheduler:*", "sns:*", "budgets:*"]
+        Action = ["cloudwatch:*", "lambda:*", "logs:*", "rds:*", "s3:*", "scheduler:*", "sns:*", "sqs:*", "budgets:*"]
         Resource = [
           "arn:${local.partition}:budgets::${local.account}:budget/wandle-${name}",
           "arn:${local.partition}:cloudwatch::${local.account}:dashboard/wandle-${name}",
@@ -88,6 +88,7 @@ locals {
           "arn:${local.partition}:s3:::wandle-${name}-lake-${local.account}",
           "arn:${local.partition}:scheduler:${var.region}:${local.account}:schedule/default/wandle-${name}-*",
           "arn:${local.partition}:sns:${var.region}:${local.account}:wandle-${name}-*",
+          "arn:${local.partition}:sqs:${var.region}:${local.account}:wandle-${name}-inbox-*",
         ]
       },
       {

@@ -105,7 +105,7 @@ def tls_server(name: str = "localhost") -> Iterator[TlsServer]:
     binaries = found[-1].parent
     with short_folder() as made:
         folder = Path(made)
-        ca = _certificates(folder, name)
+        ca = certificates(folder, name)
         port = free_port()
         _own(folder)
         _run(folder, binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust")
@@ -132,7 +132,8 @@ def tls_server(name: str = "localhost") -> Iterator[TlsServer]:
             process.wait(timeout=30)
 
 
-def _certificates(folder: Path, name: str) -> Path:
+def certificates(folder: Path, name: str) -> Path:
+    """Make `server.crt` and `server.key` for a name; the certificate of their authority."""
     openssl = shutil.which("openssl")
     assert openssl, "openssl is missing. On Debian: apt install openssl"
     key = ("-newkey", "rsa:2048", "-nodes", "-days", "2")

@@ -7,6 +7,7 @@ without the limits; and the sentence of the limit that refused it.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,11 +15,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zipfile
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from include.errors import PipelineError
@@ -31,6 +35,7 @@ from tests.benchmarks.landed import land
 from tests.benchmarks.measuring import Row
 from tests.benchmarks.platform import platform
 from tests.samples import column, contract_fields
+from tests.spreadsheet_files import parts, text_rows
 
 MB = 1_000_000
 MIB = 1024 * 1024
@@ -39,14 +44,6 @@ COUNCIL = "kingston"
 PATTERN = "[A-Z]+"
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 _FIELD = re.compile(r"`limits\.(\w+)")
-
-
-def contract(pattern: bool) -> Contract:
-    """Gauges with a note, which may have to be in capitals, and quarantine without a limit."""
-    rules = {"pattern": PATTERN} if pattern else {}
-    fields = contract_fields(column("id", "integer", required=True), column("note", **rules))
-    fields["key"] = ["id"]
-    return Contract.model_validate(fields)
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,16 @@ class Case:
     records: int
     pattern: bool = False
     packed: bool = False
+    kind: str = "json"
+    limits: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def contract(self) -> Contract:
+        """Gauges with a note, which may have to be in capitals; quarantine has no limit."""
+        rules = {"pattern": PATTERN} if self.pattern else {}
+        fields = contract_fields(column("id", "integer", required=True), column("note", **rules))
+        changes = {"key": ["id"], "format": {"kind": self.kind}, "limits": self.limits}
+        return Contract.model_validate(fields | changes)
 
     @property
     def period(self) -> str:
@@ -93,6 +100,66 @@ def _spaces() -> Iterator[bytes]:
     yield b"[]"
 
 
+def _lines(megabytes: int) -> Callable[[], Iterator[bytes]]:
+    def pieces() -> Iterator[bytes]:
+        yield b"id,note\n"
+        for start in range(0, megabytes * 10_000, 10_000):
+            yield b"".join(
+                b"%07d,%s\n" % (number, b"n" * 91) for number in range(start, start + 10_000)
+            )
+
+    return pieces
+
+
+class _Sink(io.RawIOBase):
+    """What was written since it was last taken."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        """And forget it."""
+        found = b"".join(self._pieces)
+        self._pieces.clear()
+        return found
+
+
+def _workbook(rows: int) -> Callable[[], Iterator[bytes]]:
+    """A workbook in which each row has a text of its own, of 380 random characters."""
+
+    def pieces() -> Iterator[bytes]:
+        sink, random = _Sink(), Random(7)
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name, content in parts("").items():
+                if not name.endswith(("sheet1.xml", "sharedStrings.xml")):
+                    archive.writestr(name, content)
+            with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
+                sheet.write(b"<worksheet><sheetData>")
+                sheet.write(text_rows([["id", "note"]]).encode())
+                for number in range(rows):
+                    sheet.write(
+                        b'<row><c><v>%d</v></c><c t="s"><v>%d</v></c></row>' % (number, number)
+                    )
+                    yield sink.take() if number % 10_000 == 0 else b""
+                sheet.write(b"</sheetData></worksheet>")
+            with archive.open("xl/sharedStrings.xml", "w", force_zip64=True) as texts:
+                texts.write(b"<sst>")
+                for number in range(rows):
+                    texts.write(b"<si><t>%b</t></si>" % b64encode(random.randbytes(285)))
+                    yield sink.take() if number % 10_000 == 0 else b""
+                texts.write(b"</sst>")
+        yield sink.take()
+
+    return pieces
+
+
 def _nested() -> Iterator[bytes]:
     yield b'[{"id":1,"note":' + b"[" * 100_000 + b"]" * 100_000 + b"}]"
 
@@ -109,6 +176,9 @@ CASES = (
     Case("nesting of 100,000", _nested, 1),
     Case("5,000,000 records", _records(5_000_000), 5_000_000),
     Case("1,000,000 quarantined records", _records(1_000_000), 1_000_000, pattern=True),
+    Case("an .xlsx of 310 MB", _workbook(1_000_000), 1_000_000, kind="spreadsheet"),
+    Case("CSV of 2 GB", _lines(2_000), 20_000_000, kind="csv",
+         limits={"answer_bytes": 3_000 * MB}),
 )  # fmt: skip
 
 
@@ -149,7 +219,7 @@ def main() -> list[Row]:
     rows: list[Row] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Hostile)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory() as folder, platform([contract(False)]) as settings:
+    with tempfile.TemporaryDirectory() as folder, platform([CASES[0].contract]) as settings:
         os.environ["WANDLE_SANDBOX_URL"] = f"http://127.0.0.1:{server.server_port}"
         for case in CASES:
             server.case = case  # type: ignore[attr-defined]
@@ -170,7 +240,7 @@ def _landed(case: Case, settings: Settings, folder: Path) -> str:
         for piece in case.pieces():
             body.write(piece)
     pages = [(file.read_bytes(), case.records)]
-    return land(lake_of(settings), contract(case.pattern), COUNCIL, case.period, pages)
+    return land(lake_of(settings), case.contract, COUNCIL, case.period, pages)
 
 
 def _row(case: Case, fetched: dict[str, Any], loaded: dict[str, Any]) -> Row:
@@ -198,20 +268,20 @@ def _measured(step: str, case: Case, landing_id: str) -> dict[str, Any]:
     asked = json.dumps(
         {
             "step": step,
-            "pattern": case.pattern,
+            "case": CASES.index(case),
             "period": case.period,
             "landing_id": landing_id,
         }
     )
     command = [sys.executable, "-m", "tests.benchmarks.limits", asked]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3600)
     if done.returncode:
         raise SystemExit(f"{case.name}, {step}: {done.stderr[-2000:]}")
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _child(asked: dict[str, Any]) -> dict[str, Any]:
-    settings, source = Settings.read(), contract(asked["pattern"])
+    settings, source = Settings.read(), CASES[asked["case"]].contract
     where = {"lake": lake_of(settings), "run_id": "limits"}
     partition = source.partition(COUNCIL, asked["period"])
     landing_id = error = ""

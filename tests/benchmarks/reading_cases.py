@@ -18,6 +18,7 @@ CASES = {
     "reload_volatile": "a landing that differs outside its records only",
     "replace": "a landing with 1 % of its records changed",
     "bad_records": "a landing with 1 % of its records broken",
+    "conversions": "the same rows from dates, numbers and texts as people write them",
     "small_pages": "the same records, 230 a page instead of 10,000",
     "one_page": "the same records in one page",
     "ten_times": "ten times the records",
@@ -94,6 +95,12 @@ class ReadingCases:
         task = self._landed(readings.Variant(broken_step=100), contract="any_share")
         check = self._bench.ended("loaded", broken)
         return [self._loading("bad_records", task, self._bench.records, check)]
+
+    def _conversions(self) -> list[Entry]:
+        bench, table = self._bench, f"raw.{CONTRACT.name}"
+        task = self._landed(readings.Variant(in_words=True), contract="in_words")
+        check = bench.same_rows("readings", "conversions", CONTRACT, table)
+        return [self._loading("conversions", task, bench.records, check)]
 
     def _small_pages(self) -> list[Entry]:
         return [self._same_in("small_pages", SMALL_PAGE_RECORDS)]

@@ -30,12 +30,13 @@ class Variant:
     """What distinguishes one day of readings from another.
 
     `comment` stands outside the records. Every `step`th record (0: none) is
-    changed, or broken.
+    changed, or broken. `in_words` writes the same values as people do.
     """
 
     comment: str = "Status: Beta service"
     changed_step: int = 0
     broken_step: int = 0
+    in_words: bool = False
 
 
 def pages(
@@ -60,7 +61,12 @@ def _item(number: int, day: str, dice: random.Random, variant: Variant) -> str:
     shown = f"{value / 1000}"
     if variant.broken_step and number % variant.broken_step == 0:
         shown = BROKEN[number // variant.broken_step % len(BROKEN)]
+    named, when = f"{HOST}/id/measures/{measure}", f"{day}T{at}"
+    if variant.in_words:
+        year, month, day_of_month = day.split("-")
+        when = f"{day_of_month}/{month}/{year} {at.removesuffix('Z')}"
+        named, shown = f" {named} ", f'"{shown} m"'
     return (
         f'{{"@id":"{HOST}/data/readings/{measure}/{day}T{at.replace(":", "-")}",'
-        f'"dateTime":"{day}T{at}","measure":"{HOST}/id/measures/{measure}","value":{shown}}}'
+        f'"dateTime":"{when}","measure":"{named}","value":{shown}}}'
     )

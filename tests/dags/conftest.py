@@ -119,6 +119,7 @@ class World:
         return Settings(
             _env_file=None,
             WANDLE_BUCKET=BUCKET,
+            WANDLE_LOADER_DSN=self.admin_dsn.replace("postgres@", "wandle_loader@"),
             WANDLE_TRANSFORMER_DSN=self.admin_dsn.replace("postgres@", "wandle_transformer@"),
             AWS_ENDPOINT_URL_S3=self.s3_url,
             AWS_ACCESS_KEY_ID="test",

@@ -32,12 +32,18 @@ def form(dag_bag):
     return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).params
 
 
-@each_contract
-def test_ingest_is_plan_then_partitions_then_two_leaves(ingest):
-    edges = {task.task_id: task.downstream_task_ids for task in ingest.tasks}
+def of_files(contract) -> list[str]:
+    """The task that fails for files that belong to nothing."""
+    return ["files"] if contract.extract.kind == "files" else []
 
-    assert edges == {
-        "plan": {"partition.extract", "partition.load", "announce", "reconcile"},
+
+@each_contract
+def test_ingest_is_plan_then_partitions_then_two_leaves(ingest, contract):
+    edges = {task.task_id: task.downstream_task_ids for task in ingest.tasks}
+    leaf = of_files(contract)
+
+    assert edges == {name: set() for name in leaf} | {
+        "plan": {"partition.extract", "partition.load", "announce", "reconcile", *leaf},
         "partition.extract": {"partition.load"},
         "partition.load": {"announce", "reconcile"},
         "announce": set(),
@@ -54,8 +60,10 @@ def test_a_partition_is_a_mapped_group_of_its_own(ingest):
 
 
 @each_contract
-def test_trigger_rules_let_a_reload_load_and_both_leaves_always_run(ingest):
-    assert {task.task_id: task.trigger_rule.value for task in ingest.tasks} == {
+def test_trigger_rules_let_a_reload_load_and_both_leaves_always_run(ingest, contract):
+    rules = {task.task_id: task.trigger_rule.value for task in ingest.tasks}
+
+    assert rules == dict.fromkeys(of_files(contract), "all_success") | {
         "plan": "all_success",
         "partition.extract": "all_success",
         "partition.load": "none_failed",

@@ -10,11 +10,15 @@ from airflow.serialization.decoders import decode_timetable
 from airflow.serialization.encoders import encode_timetable
 from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.sources.partition import Period
+from include.jobs.pipeline.plan import plan
+from include.sources.partition import FORMS, Period
 from plugins.period_timetable import PeriodTimetable
+from tests.samples import contract, extracting
+
+REQUEST = {"path": "/gauges", "query": {"when": "{period:%Y-%m-%dT%H}"}}
 
 grains = st.sampled_from(["day", "month"])
 days = st.dates(date(2015, 1, 1), date(2026, 12, 31))
@@ -49,6 +53,53 @@ def test_a_backfill_runs_each_period_from_the_first_date_to_the_last(grain, at, 
     periods = backfilled(timetable, midnight(first), midnight(last))
 
     assert periods == Period.of(first, grain).until(Period.of(last, grain))
+
+
+SCHEDULES = st.sampled_from(
+    [
+        *("7 * * * *", "*/15 * * * *", "20 3 * * *", "20 3 * * mon-fri", "0 6 * * 2"),
+        *("30 4 3 * *", "0 6 3 1,4,7,10 *", "0 6 9 4 *"),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(SCHEDULES, st.sampled_from([g for g in FORMS if g != "all"]), days, st.integers(0, 40))
+def test_a_backfill_covers_each_period_of_its_dates_once_whatever_the_schedule(
+    schedule, grain, first, length
+):
+    last = first + timedelta(days=length)
+    timetable = PeriodTimetable(schedule, period=grain)
+    restriction = TimeRestriction(midnight(first), midnight(last), catchup=True)
+    source = contract(period=grain, start="2000-01-01", extract=extracting(request=REQUEST))
+
+    found, info = [], None
+    while info := timetable.next_dagrun_info(
+        last_automated_data_interval=info and info.data_interval, restriction=restriction
+    ):
+        interval = (info.data_interval.start, info.data_interval.end)
+        planned = plan(
+            source, today=date(2040, 1, 1), interval=interval, councils=["sutton"], most=10**6
+        )
+        found += [partition.period for partition in planned]
+
+    wanted = Period.of(first, grain).until(Period.of(last, grain))
+    assert set(wanted) <= set(found)
+    assert len(found) == len(set(found))
+
+
+def test_a_backfill_of_all_there_is_is_one_run():
+    timetable = PeriodTimetable("0 6 * * *", period="all")
+
+    found = []
+    restriction = TimeRestriction(midnight(date(2026, 1, 1)), midnight(date(2026, 3, 1)), True)
+    info = None
+    while info := timetable.next_dagrun_info(
+        last_automated_data_interval=info and info.data_interval, restriction=restriction
+    ):
+        found.append(info.data_interval.start)
+
+    assert found == [pendulum.datetime(2026, 1, 1, 6)]
 
 
 @given(grains, clock_times, days, st.booleans())

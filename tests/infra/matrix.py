@@ -11,10 +11,32 @@ SOURCES = {
     path.stem: yaml.safe_load(path.read_text())
     for path in sorted((TERRAFORM.parent / "include/sources").glob("*.yaml"))
 }
-PARENTS = {
-    source: {parent["source"] for parent in contract["extract"].get("parents", {}).values()}
+
+
+def parents_of(source: str) -> set[str]:
+    """The sources whose landings a source reads, for its requests or for its pages."""
+    extract = SOURCES[source]["extract"]
+    found = {parent["source"] for parent in extract.get("parents", {}).values()}
+    found |= {extract["source"]} if extract.get("kind") == "landing" else set()
+    followed = (SOURCES[name]["extract"] for name in found)
+    return found | {one["source"] for one in followed if one.get("kind") == "landing"}
+
+
+PARENTS = {source: parents_of(source) for source in SOURCES}
+INBOXES = {
+    source
     for source, contract in SOURCES.items()
+    if contract["extract"].get("kind") == "files" and contract["extract"]["from"] == "inbox"
 }
+
+
+def secrets_of(source: str) -> set[str]:
+    """The secret that a source logs in with, if any."""
+    auth = SOURCES[source]["extract"].get("auth")
+    return {auth["secret"]} if auth else set()
+
+
+SECRETS = sorted(set().union(*(secrets_of(source) for source in SOURCES)))
 VIA_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 VIA_SECRETS = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
 TLS = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
@@ -90,15 +112,31 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
         Request("rds:DeleteDBInstance", arn("rds", f"db:wandle-{env}")),
     ]
     found: dict[str, tuple[list[Request], list[Request]]] = {}
+    of_sources = {
+        name: secret("GetSecretValue", f"wandle/{env}/sources/{name}") for name in SECRETS
+    }
+    never += [secret("GetSecretValue", f"wandle/{env}/sources/another")]
     for source, parents in PARENTS.items():
         own = f"landing/{source}/kingston/2026-01/x/manifest.json"
         others = set(SOURCES) - {source}
+        file = [get(env, f"inbox/{source}/x.csv"), listing(env, f"inbox/{source}/")]
+        of_others = [get(env, f"inbox/{name}/x.csv") for name in others | {f"{source}_more"}]
+        login = [of_sources[name] for name in secrets_of(source)]
+        login += [use(key, "Decrypt", VIA_SECRETS)] * bool(login)
+        not_own = [read for name, read in of_sources.items() if name not in secrets_of(source)]
         found[f"extract-{source}"] = (
             [put(env, own), get(env, own), listing(env, f"landing/{source}/kingston/"), *writes]
             + [Request("s3:AbortMultipartUpload", bucket(env, own))]
             + [get(env, f"landing/{parent}/x") for parent in parents]
-            + [listing(env, f"landing/{parent}/x") for parent in parents],
-            [put(env, f"landing/{name}/x") for name in others]
+            + [listing(env, f"landing/{parent}/x") for parent in parents]
+            + (file if source in INBOXES else [])
+            + login,
+            not_own
+            + [secret("PutSecretValue", f"wandle/{env}/sources/{name}") for name in SECRETS]
+            + [put(env, f"landing/{name}/x") for name in others]
+            + ([] if source in INBOXES else file)
+            + [put(env, f"inbox/{source}/x.csv"), delete(env, f"inbox/{source}/x.csv"), *of_others]
+            + [listing(env, "inbox/"), *(listing(env, f"inbox/{name}/") for name in others)]
             + [
                 put(env, key)
                 for key in (docs, published, logs, f"landing/{source}_more/x", "landing/x")
@@ -107,6 +145,17 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
             + [listing(env, f"landing/{name}/x") for name in others - parents]
             + [listing(env, ""), listing(env, "landing/"), delete(env, own), *never],
         )
+    queues = [arn("sqs", f"wandle-{env}-inbox-{source}") for source in INBOXES]
+    found["inbox"] = (
+        [Request(f"sqs:{do}Message", queue) for queue in queues for do in ("Receive", "Delete")],
+        [
+            *(Request("sqs:SendMessage", queue) for queue in queues),
+            Request("sqs:ReceiveMessage", arn("sqs", f"wandle-{other}-inbox-{min(INBOXES)}")),
+            *(get(env, f"inbox/{source}/x.csv") for source in INBOXES),
+            get(env, landed),
+            *never,
+        ],
+    )
     found["load"] = (
         [get(env, landed), listing(env, "landing/weather_hourly/"), *reads],
         [
@@ -171,6 +220,7 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
             secret("PutSecretValue", f"wandle/{env}/config/fernet_key"),
             secret("GetSecretValue", f"wandle/{other}/config/fernet_key"),
             secret("GetSecretValue", "rds!db-1"),
+            *of_sources.values(),
             get(env, landed),
             *never[1:],
         ],
@@ -179,11 +229,13 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
         [
             secret("GetSecretValue", f"wandle/{env}/connections/airflow"),
             secret("PutSecretValue", f"wandle/{env}/connections/airflow"),
+            *(secret("PutSecretValue", f"wandle/{env}/sources/{name}") for name in SECRETS),
             use(key, "Decrypt", VIA_SECRETS),
             use(key, "GenerateDataKey", VIA_SECRETS),
         ],
         [
             secret("PutSecretValue", f"wandle/{other}/connections/airflow"),
+            *of_sources.values(),
             secret("DeleteSecret", f"wandle/{env}/connections/airflow"),
             secret("GetSecretValue", "rds!db-of-another"),
             get(env, landed),
@@ -227,6 +279,7 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
                 "doctor",
                 "portal",
                 "housekeeping",
+                "inbox",
             )
         ]
         + [
@@ -318,6 +371,7 @@ def deploying(environment: str, keys: dict[str, str]) -> tuple[list[Request], li
         Request("ec2:CreateVpc", arn("ec2", "vpc/*"), here),
         Request("ec2:DeleteVpc", arn("ec2", "vpc/vpc-1"), {**here, **tagged}),
         Request("rds:CreateDBInstance", arn("rds", f"db:wandle-{env}")),
+        Request("sqs:CreateQueue", arn("sqs", f"wandle-{env}-inbox-x")),
         Request("iam:CreateRole", role, boundary),
         Request("iam:PutRolePolicy", role, boundary),
         Request("iam:DeleteRole", role),
@@ -346,6 +400,7 @@ def deploying(environment: str, keys: dict[str, str]) -> tuple[list[Request], li
             "ec2:DeleteVpc", arn("ec2", "vpc/vpc-2"), {**here, "aws:ResourceTag/Environment": other}
         ),
         Request("rds:DeleteDBInstance", arn("rds", f"db:wandle-{other}")),
+        Request("sqs:DeleteQueue", arn("sqs", f"wandle-{other}-inbox-x")),
         Request("iam:CreateRole", role),
         Request("iam:PutRolePolicy", role),
         Request("iam:CreateRole", role, {"iam:PermissionsBoundary": arn("iam", "policy/mine")}),

@@ -34,6 +34,7 @@ from include.sources.model import Rate, contracts
 from include.warehouse.schema.migrate import LOGINS, migrate
 from sandbox.app import create_app
 from tests.leftovers import short_folder
+from tests.mariadb import MariaDb, mariadb
 from tests.samples import contract
 
 AS_OF = date(2026, 11, 21)
@@ -84,6 +85,19 @@ def sockets() -> Iterator[str]:
             yield data
         finally:
             server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDb]:
+    """Debian's MariaDB with TLS, whose defaults suit nobody."""
+    with mariadb() as server:
+        yield server
+
+
+@pytest.fixture
+def new_mariadb() -> Callable[..., Any]:
+    """Starts another one, which a test may kill."""
+    return mariadb
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,7 @@ def test_a_host_that_the_sandbox_plays_is_requested_there(places, generated, mon
         (Reply(status=503), SourceUnavailable, r"HTTP 503 .* Try again later"),
         (Reply(status=204), SourceRejected, "HTTP 204"),
         (Reply(status=302, headers={"Location": "https://a.test/"}), SourceRejected, "redirects"),
-        (Reply(b"<html></html>"), PipelineError, "expected JSON or CSV"),
+        (Reply(b"<html></html>"), PipelineError, "expected data, found a web page"),
     ],
 )
 def test_what_is_not_a_response_is_one_sentence_and_nothing_is_written(
@@ -144,10 +144,13 @@ def test_an_odd_address_is_one_sentence(places, url):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"council": "croydon"}, {"asked": "May"}, {"asked": "9999-12-31"}, {"records": "a..b"},
-     {"file": Path("/nowhere")}, {"file": Path("/dev/null")}],
+    [
+        *({"council": "croydon"}, {"asked": "May"}, {"asked": "9999-12-31"}),
+        {"options": new_source.Options(records="a..b")},
+        *({"file": Path("/nowhere")}, {"file": Path("/dev/null")}),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_odd_options_are_one_sentence(places, api, changed):
     with pytest.raises(PipelineError):
         drafted(places, api[1] + "/{council.name}", **changed)

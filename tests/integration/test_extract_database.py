@@ -139,17 +139,17 @@ def test_all_pages_see_the_same_moment(source):
 
 
 def test_an_interrupted_landing_resumes_after_its_last_key(lake, bucket, source, monkeypatch):
-    read = database._Page.read
+    fill = database._Page.fill
 
-    def failing(page: Any, connection: Any, rows_at_a_time: int) -> None:
-        if page._after == "5":
+    def failing(page: Any, first: Any, rows: Any) -> Any:
+        if first[0] == 6:
             raise psycopg.OperationalError("server closed the connection unexpectedly")
-        read(page, connection, rows_at_a_time)
+        return fill(page, first, rows)
 
-    monkeypatch.setattr(database._Page, "read", failing)
+    monkeypatch.setattr(database._Page, "fill", failing)
     with pytest.raises(SourceUnavailable, match=r"'cases' does not answer \(OperationalError\)"):
         landed(lake, source)
-    monkeypatch.setattr(database._Page, "read", read)
+    monkeypatch.setattr(database._Page, "fill", fill)
     # Pages that are landed are not read again.
     source.query("update requests set note = 'changed'")
 
@@ -211,8 +211,12 @@ def test_nothing_can_be_written(lake, source):
     [
         ({"query": "select nothing from requests"}, 'column "nothing" does not exist'),
         ({"query": "select id from absent"}, 'relation "absent" does not exist'),
-        ({"key": "absent"}, 'column "absent" does not exist'),
-        ({"query": "selec"}, "syntax error"),
+        (
+            {"key": "absent"},
+            "`key` names the column 'absent', which the query does not",
+        ),
+        ({"query": "select from where"}, "syntax error"),
+        ({"query": "select id, code as id from requests"}, "more than one column of the name 'id'"),
     ],
 )
 def test_a_query_that_is_wrong_is_refused_for_good(lake, source, changes, said):

@@ -15,7 +15,7 @@ from include.sources.raw_table import LINEAGE
 from include.warehouse.schema import migrate as migrating
 from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import land
-from tests.samples import column, contract
+from tests.samples import column, contract, extracting
 
 OLD = contract()
 # In the middle, so that the table's order is no longer the contract's.
@@ -93,6 +93,48 @@ def test_a_new_column_keeps_the_data_and_can_be_loaded(empty, lake):
     land(lake, NEW, [{"id": 2, "note": "b", "depth": 0.5}])
     assert load(NEW, NEW.partition("kingston", "2017-05"), **where)["status"] == "loaded"
     assert empty.query("select id, note, depth from raw.gauges") == [(2, "b", 0.5)]
+
+
+def test_periods_of_an_earlier_version_may_begin_at_any_hour_and_stay_as_they_are(empty, lake):
+    migrate(empty.admin, [OLD], {})
+    land(lake, OLD, [{"id": 1, "note": "a"}, {"id": "x", "note": "b"}])
+    where = {"lake": lake, "dsn": empty.dsn(), "run_id": "r"}
+    before = load(OLD, OLD.partition("kingston", "2017-05"), **where)
+    empty.query("drop view ops.quarantine_overview")
+    for name in ("landing", "load", "quarantine", "removal", "partition_lock"):
+        empty.query(f"alter table ops.{name} alter column period type date")
+    with psycopg.connect(empty.admin) as connection:
+        connection.execute("set role wandle_owner")
+        connection.execute(migrating.ops_tables.VIEWS)
+        connection.execute(migrating.ops_tables.GRANTS)
+
+    changed = migrate(empty.admin, [OLD], {})
+
+    assert changed == [
+        f"let ops.{name}.period be any hour"
+        for name in ("landing", "load", "partition_lock", "quarantine", "removal")
+    ]
+    assert migrate(empty.admin, [OLD], {}) == []
+    assert empty.query("select period::text from ops.quarantine_overview", "wandle_portal") == [
+        ("2017-05-01 00:00:00",)
+    ]
+    after = load(OLD, OLD.partition("kingston", "2017-05"), **where)
+    assert (after["status"], after["content_hash"]) == ("unchanged", before["content_hash"])
+
+
+def test_partitions_of_another_size_need_an_empty_table(empty, lake):
+    hours = contract(period="hour", extract=extracting(request={"path": "/gauges"}))
+    migrate(empty.admin, [OLD], {})
+    land(lake, OLD, [{"id": 1, "note": "a"}])
+    load(OLD, OLD.partition("kingston", "2017-05"), lake=lake, dsn=empty.dsn(), run_id="r")
+
+    with pytest.raises(PermanentError, match=r"`period` is now hour.*wandle remove gauges"):
+        migrate(empty.admin, [hours], {})
+    empty.query("delete from raw.gauges")
+
+    assert migrate(empty.admin, [hours], {}) == [
+        "changed raw.gauges._period from date to timestamp with time zone"
+    ]
 
 
 def test_a_column_that_left_the_contract_stays_in_the_table(empty, lake):

@@ -13,13 +13,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from include.extract.client import Client
 from include.extract.fetched import Page
 from include.extract.pages import fetch_pages
-from include.sources.formats import Compression, Format
+from include.sources.formats import FILES, Compression, Format
 from include.sources.limits import Limits
 from include.sources.model import Contract, Rate
 from tests.samples import contract, council, extracting, partition
+from tests.spreadsheet_files import parts, text_rows, zipped
 from tests.unit.extract.paged_api import NoParents
 
 MIB = 1024 * 1024
@@ -84,10 +88,15 @@ def beginning(*headers: str) -> bytes:
     return "\r\n".join(["HTTP/1.1 200 OK", "Connection: close", *headers, "", ""]).encode()
 
 
+def layout_of(kind: str) -> dict[str, Any]:
+    """The `format` of a contract for the records below."""
+    return {"kind": kind, **({"records": "list.item"} if kind == "xml" else {})}
+
+
 def source(kind: str = "json", **changes: Any) -> Contract:
     """Gauges of one format, with limits that are soon reached."""
     limits = Limits(**{"record_bytes": MIB, "whole_bytes": MIB} | changes.pop("limits", {}))
-    layout = {"kind": kind, **changes.pop("format", {})}
+    layout = layout_of(kind) | changes.pop("format", {})
     extract = extracting(attempts=1, **changes.pop("extract", {}))
     return contract(extract=extract, format=layout, limits=limits.model_dump(), **changes)
 
@@ -125,13 +134,38 @@ def records(kind: str, note: str) -> bytes:
         "csv": lambda: f'id,note\n1,n\n2,"{note}"\n'.encode(),
         "columnar": lambda: _lists("columnar", note),
         "rows": lambda: _lists("rows", note),
+        "geojson": lambda: json.dumps(
+            {"features": [{"type": "Feature", "properties": None, **item} for item in objects]}
+        ).encode(),
+        "xml": lambda: _elements(objects).encode(),
+        "spreadsheet": lambda: zipped(
+            parts(text_rows([["id", "note"], ["1", "n"], ["2", note]])), deflated=False
+        ),
+        "parquet": lambda: _parquet({"id": [1, 2], "note": ["n", note]}),
     }
     return made[kind]()
 
 
+def _elements(objects: list[dict[str, Any]]) -> str:
+    items = (f"<item><id>{item['id']}</id><note>{item['note']}</note></item>" for item in objects)
+    return f"<list>{''.join(items)}</list>"
+
+
+def _parquet(columns: dict[str, list[Any]]) -> bytes:
+    """A file whose values are as long in it as they are."""
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file, compression="NONE", use_dictionary=False)
+    return file.getvalue()
+
+
 def nested(kind: str, depth: int) -> bytes:
-    """The same with brackets in brackets."""
+    """The same with brackets in brackets, or elements in elements."""
     mark = "~"
+    if kind == "xml":
+        elements = "<a>" * depth + "</a>" * depth
+        return records(kind, mark).replace(mark.encode(), elements.encode())
+    if kind in FILES:
+        return records(kind, "[" * depth + "]" * depth)
     brackets = b"[" * depth + b"]" * depth
     quoted = f'"{mark}"'.encode()
     return records(kind, mark).replace(quoted, brackets).replace(mark.encode(), brackets)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -14,7 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from include.errors import PipelineError
+from tests.spreadsheet_files import parts, text_rows, zipped
 
 MIB = 1024 * 1024
 SIZE = 15 * MIB // 2
@@ -69,7 +74,36 @@ def body(kind: str, shape: str, size: int = SIZE) -> tuple[bytes, int]:
         return b'{"id":[1,2],"note":["n",%b]}' % value, 2
     if kind == "rows":
         return b'[["id","note"],[1,"n"],[2,%b]]' % value, 2
+    if kind in _FILES:
+        return _FILES[kind](size), 2
+    if kind == "geojson":
+        feature = b'{"type":"Feature","properties":null,'
+        found = first.replace(b"{", feature), record.replace(b"{", feature, 1)
+        return b'{"features":[%b,%b]}' % found, 2
     return b"[%b,%b]" % (first, record), 2
+
+
+def _xml(size: int) -> bytes:
+    elements = b"<a/>" * (size // 4)
+    return b"<list><item><id>1</id></item><item><id>2</id>%b</item></list>" % elements
+
+
+def _spreadsheet(size: int) -> bytes:
+    cell = "<c><v>1</v></c>"
+    row = f"<row>{cell * (size // len(cell))}</row>"
+    return zipped(parts(text_rows([["id", "note"], ["1", "n"]]) + row), deflated=False)
+
+
+def _parquet(size: int) -> bytes:
+    file = io.BytesIO()
+    lists: list[list[list[int]]] = [[], [[]] * (size // 3)]
+    notes = pa.array(lists, pa.list_(pa.list_(pa.int8())))
+    pq.write_table(pa.table({"id": [1, 2], "note": notes}), file)
+    return file.getvalue()
+
+
+# Of each, a record of as many values as are written in that size.
+_FILES = {"xml": _xml, "spreadsheet": _spreadsheet, "parquet": _parquet}
 
 
 def _csv(shape: str, size: int) -> tuple[bytes, int]:
@@ -110,11 +144,12 @@ def main(kind: str, records: str, name: str) -> tuple[int, str]:
     from include.records.read import read_records
     from include.warehouse.prepare import PageBody, prepare
     from tests.samples import column, contract, partition
+    from tests.security.hostile import layout_of
 
     size = Path(name).stat().st_size
     columns = column("id", "integer"), column("note", "jsonb" if kind != "csv" else "text")
     checks = {"max_quarantined_share": 1}
-    asked = contract(*columns, format={"kind": kind}, checks=checks)
+    asked = contract(*columns, format=layout_of(kind), checks=checks)
     said = ""
     try:
         with Path(name).open("rb") as file:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import socket
 import threading
 import time
 import tracemalloc
+from contextlib import suppress
 from typing import Any, get_args
 
 import pytest
 
-from include.errors import BeyondLimit, PermanentError, PipelineError
+from include.errors import BeyondLimit, PermanentError, PipelineError, SourceUnavailable
 from include.jobs.pipeline.extract import extract
 from include.records.json.values import BodyCutShort
 from include.records.read import read_records
@@ -26,6 +28,7 @@ from tests.security.hostile import (
     endless,
     fetch,
     hostile,
+    layout_of,
     nested,
     packed,
     records,
@@ -56,7 +59,12 @@ def test_every_kind_of_source_is_tried():
         for tagged in get_args(Contract.model_fields["extract"].annotation)
         for item in get_args(tagged)[:1]
     }
-    assert {value for kind in kinds for value in get_args(kind)} == {"http", "database"}
+    assert {value for kind in kinds for value in get_args(kind)} == {
+        "http",
+        "database",
+        "landing",
+        "files",
+    }
     assert FORMATS
 
 
@@ -70,7 +78,8 @@ def test_records_within_the_limits_are_fetched(kind):
 def test_a_huge_record_is_refused(kind):
     body = records(kind, HUGE)
     asked = source(kind)
-    field = "record_bytes" if asked.layout().in_place else "whole_bytes"
+    as_a_whole = kind in ("columnar", "rows")
+    field = "whole_bytes" if as_a_whole else "record_bytes"
 
     with hostile(lambda path, send: send(whole(body))) as server:
         refused(asked, server, field)
@@ -83,7 +92,7 @@ def test_a_huge_record_is_refused(kind):
 def test_a_landing_with_a_huge_record_is_refused_and_loads_with_a_larger_limit(kind, pattern):
     body = records(kind, HUGE)
     columns = column("id", "integer"), column("note", **({"pattern": pattern} if pattern else {}))
-    layout, checks = {"kind": kind}, {"max_quarantined_share": 1}
+    layout, checks = layout_of(kind), {"max_quarantined_share": 1}
     small = {"record_bytes": MIB, "whole_bytes": MIB}
     asked = contract(*columns, format=layout, limits=small, checks=checks)
 
@@ -305,41 +314,101 @@ def test_pages_without_end_stop_at_the_size_of_the_partition():
         assert server.connections == 4
 
 
-QUERY = "select n as id, repeat('n', {size}) as note from generate_series(1, {rows}) n"
+QUERIES = {
+    "postgresql": "select n as id, repeat('n', {size}) as note from generate_series(1, {rows}) n",
+    "mysql": "select seq as id, repeat('n', {size}) as note from seq_1_to_{rows}",
+}
+SLEEPS = {
+    "postgresql": "select 1 as id from pg_sleep(20)",
+    "mysql": "select 1 as id from seq_1_to_20 where sleep(1) = 0",
+}
+
+
+@pytest.fixture(params=QUERIES)
+def database(request) -> Any:
+    """Each kind of database that runs here, and its address."""
+    if request.param == "mysql":
+        return request.param, request.getfixturevalue("mariadb_server").address()
+    return request.param, request.getfixturevalue("new_database")().admin
 
 
 @pytest.mark.parametrize(
-    ("query", "limits", "field"),
+    ("size", "rows", "limits", "field"),
     [
-        (QUERY.format(size=3 * MIB, rows=2), {"record_bytes": MIB}, "record_bytes"),
-        (QUERY.format(size=1000, rows=3000), {"answer_bytes": MIB}, "answer_bytes"),
-        (QUERY.format(size=1000, rows=3000), {"partition_bytes": MIB}, "partition_bytes"),
-        ("select 1 as id from pg_sleep(20)", {"request_seconds": 0.5}, "request_seconds"),
-        ("select 1 as id from pg_sleep(20)", {"fetch_seconds": 0.5}, "fetch_seconds"),
+        (3 * MIB, 2, {"record_bytes": MIB}, "record_bytes"),
+        (1000, 3000, {"answer_bytes": MIB}, "answer_bytes"),
+        (1000, 3000, {"partition_bytes": MIB}, "partition_bytes"),
+        (0, 0, {"request_seconds": 0.5}, "request_seconds"),
+        (0, 0, {"fetch_seconds": 0.5}, "fetch_seconds"),
     ],
 )
-def test_a_database_is_held_to_the_same_limits(lake, new_database, query, limits, field):
+def test_a_database_is_held_to_the_same_limits(lake, database, size, rows, limits, field):
+    kind, address = database
+    query = QUERIES[kind].format(size=size, rows=rows) if rows else SLEEPS[kind]
     reading = {"kind": "database", "connection": "cases", "query": query, "key": "id"}
     pages = {"page_size": 1000} if field == "partition_bytes" else {}
     asked = contract(column("id", "integer"), extract=reading | pages, limits=limits)
     began = time.monotonic()
 
     with pytest.raises(BeyondLimit, match=rf"gauges kingston 2017-05: .*`limits\.{field}"):
-        extract(
-            asked, partition(), lake=lake, run_id="run",
-            source_dsn=new_database().admin,
-        )  # fmt: skip
+        extract(asked, partition(), lake=lake, run_id="run", source_dsn=address)
 
     assert time.monotonic() - began < 10
 
 
-def test_large_rows_of_a_database_are_read_a_few_at_a_time(lake, new_database):
-    query = QUERY.format(size=2 * MIB, rows=40)
+def test_large_rows_of_a_database_are_read_a_few_at_a_time(lake, database):
+    kind, address = database
+    query = QUERIES[kind].format(size=2 * MIB, rows=40)
     reading = {"kind": "database", "connection": "cases", "query": query, "key": "id"}
     asked = contract(column("id", "integer"), extract=reading)
 
-    landing_id = extract(
-        asked, partition(), lake=lake, run_id="run", source_dsn=new_database().admin
-    )
+    landing_id = extract(asked, partition(), lake=lake, run_id="run", source_dsn=address)
 
     assert lake.landings.manifest(partition(), landing_id).totals.records == 40
+
+
+@pytest.mark.parametrize("trickle", [b"", b"1"])
+def test_a_database_server_that_says_nothing_is_left(lake, trickle):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=_drip, args=(listening, trickle), daemon=True).start()
+        address = f"mysql://u:p@127.0.0.1:{listening.getsockname()[1]}/d"
+        reading = {"kind": "database", "connection": "cases", "query": "select 1", "key": "id"}
+        limits = {"request_seconds": 0.5}
+        asked = contract(column("id", "integer"), extract=reading, limits=limits)
+        began = time.monotonic()
+
+        with pytest.raises(BeyondLimit, match="request_seconds"):
+            extract(asked, partition(), lake=lake, run_id="run", source_dsn=address)
+
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\0", b"\x01\0\0\0\x0a"]
+)
+def test_a_server_that_is_no_database_is_retryable(lake, said):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            client, _ = listening.accept()
+            with client:
+                client.sendall(said)
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"mysql://u:p@127.0.0.1:{listening.getsockname()[1]}/d"
+        reading = {"kind": "database", "connection": "cases", "query": "select 1", "key": "id"}
+        asked = contract(column("id", "integer"), extract=reading)
+
+        with pytest.raises(SourceUnavailable, match="does not answer"):
+            extract(asked, partition(), lake=lake, run_id="run", source_dsn=address)
+
+
+def _drip(listening: socket.socket, trickle: bytes) -> None:
+    """Send a byte now and then; none if it is empty."""
+    client, _ = listening.accept()
+    with client, suppress(OSError):
+        # The beginning of a packet of MySQL's.
+        client.sendall(b"\xff\xff\xff\0" if trickle else b"")
+        while client.fileno() >= 0:
+            client.sendall(trickle)
+            time.sleep(0.05)

@@ -77,7 +77,7 @@ def test_every_wrong_field_is_named_at_once(tmp_path):
     ("changes", "expected", "found"),
     [
         ({"lookback": "thirteen"}, "field `lookback`: Input should be a valid integer", "thirteen"),
-        ({"period": "week"}, "field `period`: Input should be 'day' or 'month'", "week"),
+        ({"period": "decade"}, "field `period`: Input should be 'hour', 'day', 'week'", "decade"),
         ({"start": "2017-13-01"}, "field `start`: Input should be a valid date", "2017-13-01"),
         ({"schedule": "@daily"}, "field `schedule`: String should match pattern", "@daily"),
         ({"name": "Gauges"}, "field `name`: String should match pattern", "Gauges"),

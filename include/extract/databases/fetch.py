@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import IO
 
 import orjson
-import psycopg
-from psycopg.rows import dict_row
 
 from include.disk import disk_errors
 from include.errors import (
@@ -22,18 +20,13 @@ from include.errors import (
     SourceUnavailable,
     UnexpectedPayload,
 )
-from include.extract.databases.queries import (
-    as_text,
-    json_of,
-    largest_row,
-    page_query,
-    page_request,
-    read_as_written,
-    value_for_json,
-)
+from include.extract.databases.address import dialect_of, parse
+from include.extract.databases.reader import Asked, Failure, Reader, Row, page_request
+from include.extract.databases.values import as_json, as_text, json_of, value_for_json
 from include.extract.fetched import Page
 from include.extract.network.deadline import Fetch
 from include.sources.extract.database import DatabaseExtract
+from include.sources.limits import Limits
 from include.sources.model import Contract
 from include.sources.page import PageFacts, SentRequest
 from include.sources.partition import Partition
@@ -42,14 +35,7 @@ IN_MEMORY_BYTES = 8 * 1024 * 1024
 ROWS_AT_A_TIME = 2_000
 # Rows that are held together; fewer are read at a time where one is larger than its part.
 BYTES_AT_A_TIME = 16 * 1024 * 1024
-CONNECT_SECONDS = 10
 SUCCESS = 200
-# A read-only transaction, in which all pages see the same snapshot.
-READ_ONLY = "set transaction isolation level repeatable read, read only"
-# SQLSTATEs of errors in the contract or in privileges; their texts name columns and tables
-# but no values: syntax and access rules, no such database, a statement that writes.
-SAYS_NO_VALUES = ("42", "3D", "25006")
-WRONG_LOGIN = "28"
 
 
 def fetch_rows(
@@ -90,110 +76,188 @@ def fetch_rows(
             return
         after = facts.next
     limits = contract.limits
+    asked = Asked(partition, extract, limits.record_bytes, limits.fetch_seconds)
+    reader = reader_of(dsn, asked)
     fetch = Fetch(limits)
-    with _errors(partition, extract.connection), _connected(dsn) as connection:
-        with _timed(fetch, partition, connection):
-            largest = largest_row(partition, extract, connection, limits.record_bytes)
-        rows = min(ROWS_AT_A_TIME, max(1, BYTES_AT_A_TIME // max(1, largest)))
-        more = True
-        while more:
+    with _errors(asked, reader), closing(reader):
+        with _timed(fetch, asked, reader, connects=True):
+            names = _checked(asked, reader.names())
+            rows = reader.rows(after, _at_a_time(asked, reader))
+            row = next(rows, None)
+        while row is not None:
             request = page_request(extract, partition, after)
-            page = _Page(partition, extract, after, limits.answer_bytes)
-            with _timed(fetch, partition, connection):
-                page.read(connection, rows)
-            after, more = page.last_key, page.more
-            if page.records:
-                yield Page(request, page.facts(request), page.body)
+            page = _Page(asked, reader, names, _json_fields(contract), limits.answer_bytes)
+            with _timed(fetch, asked, reader):
+                row = page.fill(row, rows)
+            after = page.last_key
+            yield Page(request, page.facts(request), page.body)
+
+
+def columns_of(extract: DatabaseExtract, partition: Partition, dsn: str) -> dict[str, str]:
+    """The columns of the query, and what PostgreSQL would call their types; no row is read.
+
+    Raises what `fetch_rows` raises for a database or a query that it cannot read.
+    """
+    limits = Limits()
+    asked = Asked(partition, extract, limits.record_bytes, limits.fetch_seconds)
+    reader = reader_of(dsn, asked)
+    with (
+        _errors(asked, reader),
+        closing(reader),
+        _timed(Fetch(limits), asked, reader, connects=True),
+    ):
+        return {name: reader.kinds.get(name, "text") for name in reader.names()}
+
+
+def reader_of(dsn: str, asked: Asked) -> Reader:
+    """The reader for the server of an address. Drivers are imported when they are needed."""
+    dialect = dialect_of(dsn, asked.extract.connection)
+    if dialect == "postgresql":
+        from include.extract.databases.postgres import PostgresReader
+
+        return PostgresReader(dsn, asked)
+    address = parse(dsn, asked.extract.connection)
+    if dialect == "mysql":
+        from include.extract.databases.mysql import MySqlReader
+
+        return MySqlReader(address, asked)
+    if dialect == "mssql":
+        from include.extract.databases.sqlserver import SqlServerReader
+
+        return SqlServerReader(address, asked)
+    from include.extract.databases.oracle import OracleReader
+
+    return OracleReader(address, asked)
 
 
 @contextmanager
-def _timed(
-    fetch: Fetch, partition: Partition, connection: psycopg.Connection[Any]
-) -> Iterator[None]:
+def _timed(fetch: Fetch, asked: Asked, reader: Reader, connects: bool = False) -> Iterator[None]:
     """Cut the connection if what is done meanwhile takes longer than one request may."""
-    fetch.check(str(partition))
+    who = str(asked.partition)
+    fetch.check(who)
     deadline = fetch.request()
     with deadline:
-        deadline.watch(connection.fileno())
         try:
+            if connects:
+                reader.connect(deadline)
+            else:
+                reader.watch(deadline)
             yield
-        except psycopg.OperationalError:
-            deadline.check(str(partition))
+        except reader.errors:
+            deadline.check(who)
             raise
 
 
-@contextmanager
-def _connected(dsn: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(dsn, connect_timeout=CONNECT_SECONDS) as connection:
-        read_as_written(connection)
-        connection.commit()
-        connection.execute(READ_ONLY)
-        yield connection
-        connection.rollback()
+def _checked(asked: Asked, names: list[str]) -> list[str]:
+    """The names of the query's columns, of which a record can have each once."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SourceRejected(
+            f"{asked.partition}: the query returns more than one column of the name "
+            f"{', '.join(map(repr, twice))}. Rename them in `query` with `as`."
+        )
+    for field, name in (("key", asked.extract.key), ("changed", asked.extract.changed)):
+        if name and name not in names:
+            raise asked.absent(field, name, names)
+    return names
+
+
+def _at_a_time(asked: Asked, reader: Reader) -> int:
+    """How many rows may be held. Raises `BeyondLimit` for one that is too large."""
+    largest = reader.largest_row()
+    if largest > asked.record_bytes:
+        what = f"expected rows, found one of {largest} bytes"
+        raise BeyondLimit(what, "record_bytes", asked.record_bytes, str(asked.partition))
+    return min(ROWS_AT_A_TIME, max(1, BYTES_AT_A_TIME // max(1, largest)))
+
+
+def _json_fields(contract: Contract) -> frozenset[str]:
+    """The fields that are JSON by the contract: the whole is a column, or something within it."""
+    return frozenset(
+        column.record_path[0]
+        for column in contract.columns
+        if column.type == "jsonb" or len(column.record_path) > 1
+    )
 
 
 class _Page:
-    """Up to `page_size` rows with keys beyond `after`."""
+    """Up to `page_size` rows."""
 
     def __init__(
-        self, partition: Partition, extract: DatabaseExtract, after: str, limit: int
+        self, asked: Asked, reader: Reader, names: list[str], is_json: frozenset[str], limit: int
     ) -> None:
         self.records = 0
         self.first_key = self.last_key = ""
-        self.more = False
         # Closed by its reader.
         self.body: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
+        self._more = False
         self._digest = hashlib.sha256()
         self._bytes = 0
-        self._partition, self._extract, self._after = partition, extract, after
+        self._asked, self._reader, self._names = asked, reader, names
+        self._place = names.index(asked.extract.key)
+        self._is_json = is_json if reader.json_is_text else frozenset()
         self._limit = limit
+        self._order: object = None
 
-    def read(self, connection: psycopg.Connection[Any], rows_at_a_time: int) -> None:
-        """Read them and one more, which shows whether others follow and whether keys repeat."""
-        query, values = page_query(self._partition, self._extract, self._after)
-        with (
-            disk_errors(f"{self._partition}: keeping the rows"),
-            connection.cursor("page", row_factory=dict_row) as cursor,
-        ):
-            cursor.itersize = rows_at_a_time
-            for row in cursor.execute(query, values):
+    def fill(self, first: Row, rows: Iterator[Row]) -> Row | None:
+        """Keep the first row and those after it; return the first row of the next page, if any.
+
+        That one also shows whether keys repeat.
+        """
+        row: Row | None = first
+        with disk_errors(f"{self._asked.partition}: keeping the rows"):
+            while row is not None:
                 key = self._key(row)
-                if self.records == self._extract.page_size:
-                    self.more = True
+                if self.records == self._asked.extract.page_size:
+                    self._more = True
                     break
                 self.first_key = self.first_key or key
                 self.last_key = key
                 self._write(row)
+                row = next(rows, None)
             self.body.seek(0)
+        return row
 
-    def _key(self, row: dict[str, Any]) -> str:
-        key = as_text(row[self._extract.key])
+    def _key(self, row: Row) -> str:
+        value = row[self._place]
+        if value is None:
+            raise self._asked.null_key()
+        key, name = as_text(value), self._asked.extract.key
         if self.records and key == self.last_key:
             raise UnexpectedPayload(
-                f"{self._partition}: expected each value of the key {self._extract.key!r} once, "
+                f"{self._asked.partition}: expected each value of the key {name!r} once, "
                 "found one twice. Name a unique column under `key`, or make the query's rows "
                 "distinct."
             )
+        order, before = self._reader.order_of(value), self._order
+        if order is not None and before is not None and order < before:
+            raise UnexpectedPayload(
+                f"{self._asked.partition}: the database's rows are not in the order of the key "
+                f"{name!r}: pages by it would lose some. Name another unique column under `key`."
+            )
+        self._order = order
         return key
 
-    def _write(self, row: dict[str, Any]) -> None:
+    def _write(self, row: Row) -> None:
+        record = {
+            name: value_for_json(as_json(value) if name in self._is_json else value)
+            for name, value in zip(self._names, row, strict=True)
+        }
         line = orjson.dumps(
-            {name: value_for_json(value) for name, value in row.items()},
-            default=json_of,
-            option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS,
+            record, default=json_of, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
         )
         self._digest.update(line)
         self._bytes += self.body.write(line)
         self.records += 1
         if self._bytes > self._limit:
             what = f"a page has more than {self._limit} bytes (a smaller `page_size` may help)"
-            raise BeyondLimit(what, "answer_bytes", self._limit, str(self._partition))
+            raise BeyondLimit(what, "answer_bytes", self._limit, str(self._asked.partition))
 
     def facts(self, request: SentRequest) -> PageFacts:
         """The facts of the page, as if it were the answer to a request."""
         return PageFacts(
             label=self.first_key,
-            next=self.last_key if self.more else "",
+            next=self.last_key if self._more else "",
             digest=request.digest_with({}),
             status=SUCCESS,
             fetched_at=datetime.now(UTC),
@@ -204,26 +268,23 @@ class _Page:
 
 
 @contextmanager
-def _errors(partition: Partition, connection: str) -> Iterator[None]:
+def _errors(asked: Asked, reader: Reader) -> Iterator[None]:
     """Turn the database's errors into ours, without messages that may contain values."""
     try:
         yield
-    except psycopg.OperationalError as error:
-        if (error.sqlstate or "").startswith(WRONG_LOGIN):
-            raise SourceRejected(
-                f"{partition}: the database {connection!r} refuses the login. Check the "
-                "connection's user and password."
-            ) from None
-        raise SourceUnavailable(
-            f"{partition}: the database {connection!r} does not answer "
-            f"({type(error).__name__}). Try again later."
-        ) from None
-    except psycopg.Error as error:
-        state = error.sqlstate or ""
-        told = error.diag.message_primary if state.startswith(SAYS_NO_VALUES) else ""
-        raise SourceRejected(
-            f"{partition}: the database {connection!r} refuses the query: "
-            f"{told or type(error).__name__} (SQLSTATE {state or 'unknown'}). Retrying will not "
-            "help; check `query`, `key` and `changed` in the contract, and the rights of the "
-            "connection."
-        ) from None
+    except reader.errors as error:
+        raise _explained(asked, reader.failure(error)) from None
+
+
+def _explained(asked: Asked, failure: Failure) -> SourceRejected | SourceUnavailable:
+    who = f"{asked.partition}: the database {asked.extract.connection!r}"
+    if failure.kind == "login":
+        return SourceRejected(f"{who} refuses the login. Check the connection's user and password.")
+    if failure.kind == "away":
+        return SourceUnavailable(f"{who} does not answer ({failure.told}). Try again later.")
+    if failure.kind == "settings":
+        return SourceRejected(f"{who} cannot be read: {failure.told}")
+    return SourceRejected(
+        f"{who} refuses the query: {failure.told}. Retrying will not help; check `query`, `key` "
+        "and `changed` in the contract, and the rights of the connection."
+    )

@@ -17,6 +17,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
 from include.extract.network.addresses import NotAllowed, forbidden, resolve
+from include.extract.network.credentials import Credentials, present
 from include.extract.network.deadline import Deadline
 
 
@@ -46,16 +47,22 @@ class Session(requests.Session):
     """Sends requests within `guarded` alone, and leaves redirects to its user.
 
     Also malformed ones, which it would parse and raise for. A connection that
-    is refused raises `NotAllowed`.
+    is refused raises `NotAllowed`. Logins come from `logged_in` alone, not from
+    a person's `.netrc`.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.auth = _no_login
         for scheme in ("https://", "http://"):
             self.mount(scheme, _Adapter())
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: nothing is followed."""
+
+
+def _no_login(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _connect(connection: HTTPConnection) -> socket.socket:
@@ -94,18 +101,32 @@ class _Http(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         return _connect(self)
 
-    def request(self, *arguments: Any, **named: Any) -> None:
+    def request(
+        self, method: str, url: str, body: Any = None, headers: Any = None, **named: Any
+    ) -> None:
         _watch_again(self)
-        super().request(*arguments, **named)
+        credentials = present()
+        if credentials and self.proxy is not None:
+            raise NotAllowed("a secret is not sent to a proxy without TLS; set NO_PROXY")
+        super().request(method, *_logged_in(credentials, url, headers, body), **named)
 
 
 class _Https(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         return _connect(self)
 
-    def request(self, *arguments: Any, **named: Any) -> None:
+    def request(
+        self, method: str, url: str, body: Any = None, headers: Any = None, **named: Any
+    ) -> None:
         _watch_again(self)
-        super().request(*arguments, **named)
+        super().request(method, *_logged_in(present(), url, headers, body), **named)
+
+
+def _logged_in(
+    credentials: Credentials, url: str, headers: Any, body: Any
+) -> tuple[str, Any, dict[str, str]]:
+    target, all_headers = credentials.added_to(url, headers)
+    return target, body, all_headers
 
 
 def _watch_again(connection: HTTPConnection) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
@@ -57,6 +58,7 @@ class Deadline:
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
+        self._interrupts: list[Callable[[], object]] = []
         self.is_over = False
 
     def __enter__(self) -> Deadline:
@@ -71,6 +73,7 @@ class Deadline:
     ) -> None:
         self._timer.cancel()
         with self._lock:
+            self._interrupts.clear()
             while self._sockets:
                 self._sockets.pop().close()
 
@@ -81,6 +84,14 @@ class Deadline:
             self._sockets.append(watched)
             if self.is_over:
                 _shut(watched)
+
+    def interrupt(self, by: Callable[[], object]) -> None:
+        """Call this, too, from another thread: for clients whose sockets cannot be had."""
+        with self._lock:
+            self._interrupts.append(by)
+            over = self.is_over
+        if over:
+            by()
 
     def check(self, who: str) -> None:
         """Raise `BeyondLimit` if the time is up."""
@@ -97,6 +108,11 @@ class Deadline:
             self.is_over = True
             for watched in self._sockets:
                 _shut(watched)
+            interrupts = list(self._interrupts)
+        for interrupt in interrupts:
+            # It has nobody to tell: whoever is interrupted notices.
+            with suppress(Exception):
+                interrupt()
 
 
 def _shut(watched: socket.socket) -> None:

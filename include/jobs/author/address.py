@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote
 
@@ -163,7 +163,7 @@ class Address:
                     "--for-council."
                 )
         if "ward" in self.for_each:
-            values |= ward_values(place.wards_on(period.first_day)[0])
+            values |= ward_values(place.wards_on(period.last_day)[0])
         if "point" in self.for_each:
             if not place.points:
                 raise PermanentError(
@@ -174,7 +174,7 @@ class Address:
         return values
 
     def request(
-        self, paging: Mapping[str, Any] | None, period: str
+        self, paging: Mapping[str, Any] | None, period: Grain
     ) -> tuple[date | None, dict[str, Any]]:
         """The first date in it, and the request with placeholders in place of dates."""
         paged = {(paging or {}).get(name, "") for name in ("parameter", "size_parameter")}
@@ -193,7 +193,8 @@ class Address:
 
 def latest_period(size: Grain) -> Period:
     """The last one that has ended."""
-    return Period.of(datetime.now(UTC).date(), size).previous
+    current = Period.of(datetime.now(UTC), size)
+    return current if size == "all" else current.previous
 
 
 def _template(text: str, dated: Callable[[str], str] = str) -> str:
@@ -229,16 +230,15 @@ def _refuse_unknown(url: str) -> None:
         )
 
 
-def _placeholder(text: str, days: list[date], period: str) -> str:
+def _placeholder(text: str, days: list[date], period: Grain) -> str:
     form = "%Y-%m-%d" if len(text) == 10 else "%Y-%m"
     day = _day(text)
-    if day is None:
+    if day is None or period == "all":
         return text
     if day == days[0]:
         return f"{{period:{form}}}"
     # The day after the period: an exclusive end.
-    after = days[0] + timedelta(days=1 if period == "day" else 32)
-    if day == (after if period == "day" else after.replace(day=1)):
+    if day == Period.of(days[0], period).next.first_day:
         return f"{{period.next:{form}}}"
     return f"{{period.last:{form}}}"
 

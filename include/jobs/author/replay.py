@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from include.jobs.author.sample import Sample
+from include.jobs.author.samples.answer import Sample
 from include.settings import Settings
 from include.sources import paths
 from include.sources.extract.http import Extract

@@ -1,4 +1,4 @@
-"""Files generated from the contracts: dbt sources, staging columns and types, JSON Schemas."""
+"""Files generated from contracts and their model: dbt sources, staging columns, schemas, docs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from include.errors import WrongDefinition
+from include.jobs.author.reference.page import reference_files
 from include.jobs.author.schemas import schemas
 from include.sources.model import Contract, broken_contracts, contracts, every_contract, read_again
 from include.transform.descriptions import synced_description
@@ -40,7 +41,7 @@ def made_files(wrong: list[WrongDefinition] | None = None) -> dict[Path, str]:
             wrong.append(error)
     broken = broken_contracts()
     kept = [table for table in tables_of(PATH) if table["name"] in broken] if broken else []
-    return {**schemas(), PATH: render(contracts(), kept), **models}
+    return {**schemas(), **reference_files(), PATH: render(contracts(), kept), **models}
 
 
 def _of_contract(contract: Contract) -> dict[Path, str]:

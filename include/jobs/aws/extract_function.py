@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import Any
 
 from include.errors import PermanentError, PipelineError
@@ -59,6 +59,8 @@ def _interval(source: Contract, at: str | None) -> tuple[datetime, datetime] | N
     """The last complete period before a time; None for a snapshot."""
     if at is None or source.snapshot:
         return None
-    period = Period.of(datetime.fromisoformat(at).astimezone(UTC).date(), source.period)
-    first, last = period.previous.first_day, period.first_day
-    return datetime.combine(first, time(), UTC), datetime.combine(last, time(), UTC)
+    now = datetime.fromisoformat(at).astimezone(UTC)
+    if source.period == "all":
+        return now, now
+    period = Period.of(now, source.period)
+    return period.previous.start, period.start

@@ -110,6 +110,11 @@ class Place:
         what = f"S3 has landing {landing_id}, {entry['landing_id']} is loaded; {tried}"
         return self._said("newer landing", what, self._reload())
 
+    def not_followed(self, source: str, landing_id: str) -> Difference:
+        """The source whose landings are read has a newer one."""
+        what = f"{source} has landing {landing_id}, which has not been read."
+        return self._said("newer landing", what, f"`wandle ingest {self._options}`.")
+
     def not_removed(self, landing_id: str) -> Difference:
         """A landing that was recorded as removed is still in S3."""
         what = f"landing {landing_id} was removed, but is still in S3."

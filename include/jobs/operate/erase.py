@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from include.errors import ServiceUnavailable
 from include.jobs.lake import Lake
+from include.jobs.operate.erase_followers import follow
 from include.jobs.operate.erase_search import Found, cut, find
 from include.jobs.operate.erase_subject import Subject
 from include.jobs.pipeline.load import load
@@ -20,6 +21,8 @@ from include.landing.manifest import LandedPage, Manifest
 from include.landing.rewrite import replace_landing
 from include.landing.store import RESUMED_WITHIN, ROOT, began_at
 from include.settings import Settings
+from include.sources.extract.landing import LandingExtract
+from include.sources.followers import followers
 from include.sources.model import Contract, broken_contracts, contracts
 from include.sources.partition import Partition
 from include.transform.leftovers import built_without_model
@@ -70,11 +73,19 @@ def erase(
                     code_version=settings.code_version,
                 )
     _load_replacements(contract, found, lake, dsn, by)
-    if found.pending:
+    following = [(one, follow(one, found, lake=keeper)) for one in followers(contract.name)]
+    for one, its in following:
+        _load_replacements(one, its, lake, dsn, by)
+    if found.pending or any(its.pending for _, its in following):
         rebuild()
+    not_seen: list[Stored] = []
+    for one, its in following:
+        for stored, replacement in its.pending:
+            _remove(stored, replacement, keeper, dsn)
+        not_seen += _clear_up(one, subject, its, keeper, dsn)
     for stored, replacement in found.pending:
         _remove(stored, replacement, keeper, dsn)
-    not_seen = _clear_up(contract, subject, found, keeper, dsn)
+    not_seen += _clear_up(contract, subject, found, keeper, dsn)
     if not_seen:
         names = ", ".join(f"{one.partition} {one.landing_id}" for one in not_seen)
         raise ServiceUnavailable(
@@ -87,10 +98,10 @@ def erase(
 
 def _shortened(
     contract: Contract, subject: Subject, partition: Partition
-) -> Callable[[LandedPage, bytes], tuple[bytes, int]]:
-    def shortened(page: LandedPage, body: bytes) -> tuple[bytes, int]:
+) -> Callable[[LandedPage, bytes], tuple[bytes, int, str]]:
+    def shortened(page: LandedPage, body: bytes) -> tuple[bytes, int, str]:
         found = cut(contract, subject, partition, page, body)
-        return found.body, found.left
+        return found.body, found.left, found.content_type
 
     return shortened
 
@@ -143,7 +154,7 @@ def _remove(stored: Stored, replacement: Manifest, lake: Lake, dsn: str) -> None
         record = Removal(
             source=partition.source,
             council=partition.council,
-            period=partition.period.first_day,
+            period=partition.period.starts_at,
             landing_id=stored.landing_id,
             reason="erased",
             objects=stored.objects,
@@ -180,7 +191,7 @@ def _clear_up(
         connection.commit()
     for stored in stored_landings(lake.landings, contract.name):
         where = stored.partition
-        is_removed = (where.council, where.period.first_day, stored.landing_id) in removed
+        is_removed = (where.council, where.period.starts_at, stored.landing_id) in removed
         too_old = now - began_at(stored.landing_id) >= RESUMED_WITHIN
         if stored.finished:
             if (where, stored.landing_id) not in seen:
@@ -228,6 +239,7 @@ def what_remains(
         other.name
         for other in contracts().values()
         if any(parent.source == contract.name for parent in other.extract.parents.values())
+        and not isinstance(other.extract, LandingExtract)
     ]
     if children:
         said.append(

@@ -13,6 +13,8 @@ from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import read_pages
 from include.landing.store import RESUMED_WITHIN, began_at
 from include.records.remove import Cut, cut_records
+from include.sources.extract.files import INBOX
+from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract
 from include.sources.partition import Partition
 
@@ -50,6 +52,13 @@ class Found:
             if place in self.stored
         ]
 
+    @property
+    def files(self) -> list[str]:
+        """The files of an inbox or an SFTP server that held the subject when they were landed."""
+        manifests = [*(holds.manifest for holds in self.holds), *self.replaced.values()]
+        addresses = {page.request.url for manifest in manifests for page in manifest.pages}
+        return sorted(one for one in addresses if one.startswith((f"{INBOX}/", "sftp:")))
+
     def stands_for(self, place: Place) -> str:
         """The ID of the final replacement of a landing."""
         while place in self.replaced:
@@ -63,6 +72,12 @@ def find(contract: Contract, subject: Subject, *, lake: Lake) -> Found:
     Raises `LandingDamaged` for a landing that cannot be read, and
     `PermanentError` for one whose records cannot be removed.
     """
+    if isinstance(contract.extract, LandingExtract):
+        raise PermanentError(
+            f"erase: {contract.name} reads the landings of {contract.extract.source}. Nothing was "
+            f"changed. Erase the records there that hold the person's: `wandle erase "
+            f"{contract.extract.source}`; {contract.name} follows."
+        )
     found = Found()
     now = datetime.now(UTC)
     lake = lake.as_job("housekeeping")

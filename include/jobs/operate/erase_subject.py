@@ -8,7 +8,9 @@ from typing import Any
 from include.errors import PermanentError, UnknownName
 from include.records.json.values import ExactNumber
 from include.sources.columns import Column
+from include.sources.conversions.conversion import cleaned
 from include.sources.model import Contract
+from include.warehouse.columns.convert import plain
 from include.warehouse.columns.hashing import fits_numeric
 
 
@@ -16,8 +18,9 @@ class Subject:
     """A person, or another subject of records, identified by column values.
 
     The values are those in the landing, before they are cast, pseudonymised
-    or dropped; a record must match all of them. A line that cannot be parsed
-    matches if it contains each value.
+    or dropped; a record must match all of them. Values that the contract's
+    conversions make equal are equal. A line that cannot be parsed matches if
+    it contains each value.
 
     Raises `UnknownName` for an unknown column, and `PermanentError` for a
     column whose value is not part of the records. Values never appear in
@@ -41,17 +44,18 @@ class Subject:
                 raise PermanentError(f"{contract.name}: the value of {name!r} is empty.")
         self._contract = contract
         self._key = {name: value.strip() for name, value in key.items()}
+        self._plain = {name: plain(known[name], value) for name, value in self._key.items()}
 
     @property
     def canonical(self) -> bytes:
         """Equal for equal source, columns and values. Personal: hash it with a key."""
-        parts = [f"{name}={value}" for name, value in sorted(self._key.items())]
+        parts = [f"{name}={self._plain[name]}" for name in sorted(self._key)]
         return "\x1f".join(["wandle erase", self._contract.name, *parts]).encode()
 
     @property
     def values(self) -> list[str]:
-        """The values. Personal."""
-        return list(self._key.values())
+        """The values, as in the landing and as stored. Personal."""
+        return list({*self._key.values(), *self._plain.values()})
 
     def is_of(self, way: str) -> Callable[[Any], bool]:
         """Whether a record fetched this way is theirs."""
@@ -59,12 +63,23 @@ class Subject:
 
         def theirs(record: Any) -> bool:
             if isinstance(record, str):
-                return all(value in record for value in self._key.values())
+                return all(self._is_in(record, column) for column in columns)
             return isinstance(record, dict) and all(
-                self._key[column.name] in _values(column, record) for column in columns
+                self._is_one_of(_values(column, record), column) for column in columns
             )
 
         return theirs
+
+    def _is_in(self, line: str, column: Column) -> bool:
+        name = column.name
+        return self._key[name] in line or self._plain[name] in cleaned(line, column.clean)
+
+    def _is_one_of(self, texts: list[str], column: Column) -> bool:
+        name = column.name
+        if self._key[name] in texts:
+            return True
+        converts = bool(column.clean or column.conversion)
+        return converts and any(plain(column, text) == self._plain[name] for text in texts)
 
 
 def _values(column: Column, record: Any) -> list[str]:

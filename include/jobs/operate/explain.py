@@ -12,7 +12,7 @@ from include.jobs.lake import Lake
 from include.jobs.pipeline.known_sources import readable_contract
 from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import read_page
-from include.landing.store import landing_prefix
+from include.landing.store import page_prefix
 from include.records.read import read_records, record_texts
 from include.settings import Settings
 from include.sources.model import Contract, contracts
@@ -21,6 +21,7 @@ from include.sources.raw_table import EXTRA, LINEAGE
 from include.transform.mart_rows import mart_rows, marts
 from include.warehouse import find_rows
 from include.warehouse.books import stored
+from include.warehouse.columns.convert import plain
 from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.columns.redact import WITHHELD, Withholding
 from include.warehouse.connection import connect
@@ -189,18 +190,22 @@ def _whole_months(wanted: Mapping[str, str], types: Mapping[str, str]) -> dict[s
 
 
 def _as_stored(source: Contract, wanted: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """The values as stored in the raw table: personal ones as pseudonyms."""
-    replaced = {column.name for column in source.raw_columns() if column.personal == "pseudonymise"}
-    return {
-        name: Pseudonyms(settings.need("pseudonym_key")).of(value)
-        if name in replaced and len(value) != PSEUDONYM_DIGITS
-        else value
-        for name, value in wanted.items()
-    }
+    """The values as stored in the raw table: clean, and personal ones as pseudonyms."""
+    columns = {column.name: column for column in source.raw_columns()}
+    stored = dict(wanted)
+    for name in columns.keys() & wanted:
+        replaced = columns[name].personal == "pseudonymise"
+        if replaced and len(wanted[name]) == PSEUDONYM_DIGITS:
+            continue
+        stored[name] = str(plain(columns[name], wanted[name]))
+        if replaced:
+            stored[name] = Pseudonyms(settings.need("pseudonym_key")).of(stored[name])
+    return stored
 
 
 def _origin(source: Contract, row: Mapping[str, Any], lake: Lake, personal: bool) -> Origin:
-    partition = Partition(source.name, row["_council"], Period(row["_period"], source.period))
+    period = Period.starting(row["_period"], source.period)
+    partition = Partition(source.name, row["_council"], period)
     manifest = lake.landings.manifest(partition, row["_landing_id"])
     number, position = _place(partition, manifest, row["_record_no"])
     page = manifest.pages[number - 1]
@@ -216,7 +221,7 @@ def _origin(source: Contract, row: Mapping[str, Any], lake: Lake, personal: bool
             if name not in LINEAGE
         },
         manifest=manifest,
-        address=lake.landings.address(landing_prefix(partition, manifest.landing_id) + page.name),
+        address=lake.landings.address(page_prefix(partition, manifest) + page.name),
         page=page,
         page_no=number,
         page_record_no=position,

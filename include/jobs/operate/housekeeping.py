@@ -185,7 +185,7 @@ def _record(stored: Stored, reason: Reason, now: datetime) -> Removal:
     return Removal(
         source=stored.partition.source,
         council=stored.partition.council,
-        period=stored.partition.period.first_day,
+        period=stored.partition.period.starts_at,
         landing_id=stored.landing_id,
         reason=reason,
         objects=stored.objects,

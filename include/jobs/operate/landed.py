@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from include.jobs.lake import Lake
 from include.jobs.pipeline.known_sources import partition_at
 from include.landing.inventory import Ref, Stored, reference
 from include.landing.retention import Known
+from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract
 from include.warehouse.books import removals
 from include.warehouse.connection import Cursor
@@ -23,7 +25,14 @@ def known_landings(
 ) -> list[Known]:
     """The facts of each landing; reads its manifest only if it is not in the ledger."""
     ledger = {_ref_of(row, contracts): row for row in removals.known_landings(cursor)}
-    return [_known(lake, item, ledger.get(item.ref)) for item in stored]
+    found = []
+    for item in stored:
+        known = _known(lake, item, ledger.get(item.ref))
+        contract = contracts.get(item.partition.source)
+        if contract and isinstance(contract.extract, LandingExtract) and known.parents:
+            known = dataclasses.replace(known, pages_in=known.parents[0])
+        found.append(known)
+    return found
 
 
 def removed_landings(cursor: Cursor, contracts: Mapping[str, Contract]) -> set[Ref]:

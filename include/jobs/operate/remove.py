@@ -115,7 +115,7 @@ def _remove_part(
     where = part.partition
     with locked_for_removal(dsn, where) as connection:
         cursor = connection.cursor()
-        gone = stored.delete(cursor, where.source, (where.council, where.period.first_day))
+        gone = stored.delete(cursor, where.source, (where.council, where.period.starts_at))
         removals.record(cursor, _records(part, gone, by, now))
         connection.commit()
         for item in part.landings:
@@ -131,7 +131,7 @@ def _records(part: Part, gone: dict[str, Counts], by: str, now: datetime) -> Ite
         yield Removal(
             source=part.partition.source,
             council=part.partition.council,
-            period=part.partition.period.first_day,
+            period=part.partition.period.starts_at,
             landing_id=landing_id,
             reason="removed",
             objects=item.objects if item else 0,

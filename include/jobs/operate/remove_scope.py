@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from include.jobs.pipeline.known_sources import (
 )
 from include.jobs.pipeline.selection import Selection
 from include.landing.inventory import Stored, other_objects, stored_landings
+from include.sources.followers import followers
 from include.sources.model import Contract, contracts, every_contract
 from include.sources.partition import Partition
 from include.transform.leftovers import Relation, built_without_model
@@ -143,6 +144,7 @@ def find_scope(selection: Selection, *, lake: Lake, dsn: str, dags: Dags | None)
         if selection.sources and timeless and not selection.councils:
             (scope.dataset,) = selection.sources
             scope.table = stored.has_table(cursor, scope.dataset)
+    scope.blockers += _followed(scope, lake)
     if scope.dataset:
         _add_definitions(scope, lake, dsn, dags)
     elif timeless and not selection.sources:
@@ -163,13 +165,28 @@ def _parts(
     found: dict[Partition, Part] = {}
     for item in stored_landings(lake.landings, source):
         found.setdefault(item.partition, Part(item.partition)).landings.append(item)
-    for (council, day), counts in stored.places(cursor, source).items():
-        where = partition_at(source, council, day, contracts)
+    for (council, begin), counts in stored.places(cursor, source).items():
+        where = partition_at(source, council, begin, contracts)
         # The folder in S3 knows the size of the period, even if no contract is known.
-        same = [one for one in found if (one.council, one.period.first_day) == (council, day)]
+        same = [one for one in found if (one.council, one.period.starts_at) == (council, begin)]
         where = where if where in same or not same else same[0]
         found.setdefault(where, Part(where)).counts = counts
     return [found[where] for where in sorted(found, key=str)]
+
+
+def _followed(scope: Scope, lake: Lake) -> Iterator[str]:
+    """The sources whose landings have their pages in what would go."""
+    going = {part.partition for part in scope.parts if part.landings}
+    for source in sorted({where.source for where in going}):
+        for other in followers(source):
+            theirs = {item.partition for item in stored_landings(lake.landings, other.name)}
+            for where in sorted(theirs - going):
+                if Partition(source, where.council, where.period) in going:
+                    yield (
+                        f"{other.name} reads the landings of {source}. Remove its partitions "
+                        f"first: `wandle remove {other.name}` with the same options."
+                    )
+                    break
 
 
 def _refuse_wrong(selection: Selection) -> None:

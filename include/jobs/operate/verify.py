@@ -15,6 +15,7 @@ from include.errors import (
     UnexpectedPayload,
     UnknownName,
 )
+from include.jobs.followers.derive import home_of
 from include.jobs.lake import Lake
 from include.jobs.operate.differences import Difference, Place
 from include.jobs.pipeline.known_sources import (
@@ -32,9 +33,10 @@ from include.landing.store import ROOT, Landings
 from include.records.diagnose import diagnose
 from include.records.read import BodyCutShort, read_records
 from include.settings import Settings
+from include.sources.extract.landing import LandingExtract
 from include.sources.formats import Format
 from include.sources.model import Contract, broken_contracts, contracts, every_contract
-from include.sources.partition import Partition
+from include.sources.partition import Partition, Period
 from include.sources.raw_table import SCHEMA
 from include.warehouse import read_back
 from include.warehouse.books import ledger, removals, stored
@@ -135,11 +137,15 @@ class _Comparing:
             partition_at(self._contract.name, name, day, {self._contract.name: self._contract})
             for name, day in read_back.partitions(self._cursor, self._contract)
         }
-        known |= set(self._landed())
+        known |= set(self._landed(self._contract.name))
+        if isinstance(self._contract.extract, LandingExtract) and self._in_use:
+            start = Period.of(self._contract.start, self._contract.period)
+            followed = self._landed(self._contract.extract.source)
+            known |= {where for where in followed if where.period >= start}
         return sorted(filter(selection.has, known))
 
-    def _landed(self) -> Iterator[Partition]:
-        prefix = f"{ROOT}{self._contract.name}/"
+    def _landed(self, source: str) -> Iterator[Partition]:
+        prefix = f"{ROOT}{source}/"
         for council in self._landings.folders(prefix):
             for text in self._landings.folders(f"{prefix}{council}/"):
                 try:
@@ -193,6 +199,12 @@ class _Comparing:
         except LandingDamaged as error:
             yield place.damaged(str(error))
             return
+        if isinstance(self._contract.extract, LandingExtract) and not place.retired:
+            home = home_of(self._contract, place.partition)
+            followed = self._landings.newest_complete(home)
+            read = newest.pages_in.landing_id if newest and newest.pages_in else ""
+            if followed and followed.landing_id > read:
+                yield place.not_followed(home.source, followed.landing_id)
         if newest is None:
             return
         found[newest.landing_id] = newest

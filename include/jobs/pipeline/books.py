@@ -28,7 +28,7 @@ def public_entry(entry: Mapping[str, Any], contract: Contract | None = None) -> 
     shown = {
         "source": entry["source"],
         "council": entry["council"],
-        "period": str(Period(entry["period"], grain)),
+        "period": str(Period.starting(entry["period"], grain)),
         "records": entry["records"],
         "loaded": entry["loaded"],
         "quarantined": entry["quarantined"],
@@ -130,7 +130,9 @@ def _selected(rows: list[dict[str, Any]], selection: Selection) -> list[dict[str
 def _partition(row: Mapping[str, Any]) -> Partition:
     known = every_contract().get(row["source"])
     return Partition(
-        row["source"], row["council"], Period(row["period"], known.period if known else "day")
+        row["source"],
+        row["council"],
+        Period.starting(row["period"], known.period if known else "day"),
     )
 
 

@@ -1,10 +1,11 @@
-"""Fetch a partition from its API or database and land it in S3."""
+"""Fetch a partition from its API, database or files and land it in S3."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from include.councils.model import UK, Council
 from include.councils.model import council as council_named
@@ -12,21 +13,39 @@ from include.errors import PermanentError, RetryableError, SourceRejected
 from include.extract.client import Client
 from include.extract.databases.fetch import fetch_rows
 from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
+from include.extract.files.fetch import fetch_files
 from include.extract.pages import fetch_pages, refuse_large
 from include.extract.requests import require_council, way_for
+from include.jobs.files.again import AlreadyLanded, unless_landed
+from include.jobs.files.places import known_councils, open_place
+from include.jobs.followers.derive import derive
 from include.jobs.lake import Lake
+from include.jobs.logins import SecretOf, login_of
 from include.jobs.pipeline.origin import described, explained
 from include.jobs.pipeline.parents import ParentLandings
 from include.landing.manifest import Manifest, Outcome
 from include.landing.write import Draft
 from include.settings import Settings
-from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Extract
-from include.sources.model import Contract, contracts, rate_for
+from include.sources.extract.landing import LandingExtract
+from include.sources.model import Contract, contracts
 from include.sources.page import StatusAnswer
 from include.sources.partition import Partition, Period
+from include.sources.rates import rate_for
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Access:
+    """What a fetch may use, as the caller of `extract` says, and when it began."""
+
+    lake: Lake
+    now: datetime
+    source_dsn: str | None
+    secret_of: SecretOf | None
+    rate_shared_in: str | None
 
 
 def extract(
@@ -36,6 +55,7 @@ def extract(
     lake: Lake,
     run_id: str,
     source_dsn: str | None = None,
+    secret_of: SecretOf | None = None,
     rate_shared_in: str | None = None,
     progress: Callable[[int], None] = lambda pages: None,
 ) -> str:
@@ -45,29 +65,24 @@ def extract(
     page (with `total` or `until_two_agree`: at the first page of its request),
     unless its fetch failed permanently; otherwise everything is fetched. A
     recent period that the source does not have yet is landed as
-    `not_published`. `source_dsn` is the DSN of the source database, if the
-    contract names one. `rate_shared_in` is the DSN of the warehouse, through
-    which all clients of a host share its rate limit; without it, this client
-    uses a fixed part of the limit. `progress` is called with the number of
-    pages so far.
+    `not_published`. Files that are as in the newest landing are not landed
+    again. `source_dsn` is the address of the database or SFTP server, if any,
+    `secret_of` finds the source's secret; clients of a host share its rate limit
+    through the warehouse `rate_shared_in`. `progress` gets the number of pages.
 
-    Raises `SourceUnavailable` (retryable), `SourceRejected`,
-    `UnexpectedPayload`, `BeyondLimit`, and `PermanentError` for a snapshot of
-    any period but the current one, and for personal data past retention.
+    Raises `SourceUnavailable` (retryable), `SourceRejected`, `UnexpectedPayload`,
+    `BeyondLimit`, and `PermanentError` for personal data past retention.
     """
-    now = datetime.now(UTC)
-    lake = lake.as_job(f"extract-{contract.name}")
+    now, lake = datetime.now(UTC), lake.as_job(f"extract-{contract.name}")
     place = _council(contract, partition.council)
-    _refuse_past_snapshots(contract, partition, now)
-    _refuse_past_limit(contract, partition, now)
+    _refuse_periods(contract, partition, now)
+    if isinstance(contract.extract, LandingExtract):
+        return derive(contract, partition, lake=lake, run_id=run_id, progress=progress)
     parents = ParentLandings(contract, partition.council, lake)
-    draft = Draft.open(
-        lake.landings, partition, run_id=run_id, contract_hash=contract.contract_hash, now=now
-    )
-    if draft.landed:
-        log.info("%s: resuming after %d pages", partition, len(draft.landed))
+    draft = _draft(contract, partition, lake, run_id, now)
     way = way_for(contract, partition.period, now.date())
-    pages = _pages(contract, partition, place, way, parents, draft, source_dsn, rate_shared_in)
+    access = _Access(lake, now, source_dsn, secret_of, rate_shared_in)
+    pages = _pages(contract, partition, place, way, parents, draft, access)
     try:
         said, empty = _land(_limited(contract, partition, pages), draft, progress)
         manifest = draft.finish(
@@ -75,12 +90,14 @@ def extract(
             code_version=Settings.read().code_version,
             started_at=now,
             parents=parents.used,
-            outcome=_outcome(contract, way, partition, said, draft.records, now.date()),
+            outcome=_outcome(contract, way, partition, said, draft.records, now),
             answered=said,
             empty=empty,
         )
     except RetryableError:
         raise
+    except AlreadyLanded as landed:
+        return landed.landing_id
     except Exception as error:
         # The next attempt must not start from the pages that led to this error, be it our own.
         draft.give_up()
@@ -89,6 +106,17 @@ def extract(
         raise
     _report(partition, manifest)
     return manifest.landing_id
+
+
+def _draft(
+    contract: Contract, partition: Partition, lake: Lake, run_id: str, now: datetime
+) -> Draft:
+    draft = Draft.open(
+        lake.landings, partition, run_id=run_id, contract_hash=contract.contract_hash, now=now
+    )
+    if draft.landed:
+        log.info("%s: resuming after %d pages", partition, len(draft.landed))
+    return draft
 
 
 def _limited(
@@ -136,17 +164,36 @@ def _pages(
     way: str,
     parents: ParentLandings,
     draft: Draft,
-    source_dsn: str | None,
-    rate_shared_in: str | None,
+    access: _Access,
 ) -> Iterable[Fetched]:
-    """The pages that are not landed yet, from the contract's database or API."""
-    if isinstance(contract.extract, DatabaseExtract):
-        return fetch_rows(contract, partition, dsn=source_dsn, landed=draft.landed)
+    """The pages that are not landed yet, from the contract's API, database or files."""
+    if draft.landed:
+        log.info("%s: resuming after %d pages", partition, len(draft.landed))
+    if isinstance(contract.extract, FilesExtract):
+        files = fetch_files(
+            contract,
+            partition,
+            place,
+            known_councils(),
+            place=open_place(
+                contract,
+                lake=access.lake,
+                source_dsn=access.source_dsn,
+                secret_of=access.secret_of,
+                rate_shared_in=access.rate_shared_in,
+            ),
+            today=access.now,
+            landed=draft.landed,
+        )
+        return unless_landed(contract, partition, files, access.lake.landings)
+    client = _client(contract, way, access.rate_shared_in, access.secret_of)
+    if client is None:
+        return fetch_rows(contract, partition, dsn=access.source_dsn, landed=draft.landed)
     return fetch_pages(
         contract,
         partition,
         place,
-        client=_client(contract, way, rate_shared_in),
+        client=client,
         base_url=_base_url(contract, way, partition),
         parents=parents,
         way=way,
@@ -154,8 +201,12 @@ def _pages(
     )
 
 
-def _client(contract: Contract, way: str, rate_shared_in: str | None) -> Client:
-    assert isinstance(contract.extract, Extract)  # noqa: S101
+def _client(
+    contract: Contract, way: str, rate_shared_in: str | None, secret_of: SecretOf | None
+) -> Client | None:
+    """The client of the contract's API; None for a database."""
+    if not isinstance(contract.extract, Extract):
+        return None
     every = contracts()
     settings = Settings.read()
     sharing = every.keys() - settings.serverless_sources if rate_shared_in else ()
@@ -166,6 +217,7 @@ def _client(contract: Contract, way: str, rate_shared_in: str | None) -> Client:
         rate_shared_in,
         limits=contract.limits,
         public_only=not settings.in_sandbox(contract.extract.base_url_of(way), contract.name),
+        login=login_of(contract, settings, way, secret_of),
     )
 
 
@@ -179,16 +231,14 @@ def _council(contract: Contract, name: str) -> Council | None:
     return found
 
 
-def _refuse_past_snapshots(contract: Contract, partition: Partition, now: datetime) -> None:
-    current = Period.of(now.date(), contract.period)
+def _refuse_periods(contract: Contract, partition: Partition, now: datetime) -> None:
+    """Raise `PermanentError` for a snapshot of the past, and for data past retention."""
+    current = Period.of(now, contract.period)
     if contract.snapshot and partition.period != current:
         raise PermanentError(
             f"{partition}: the source is a snapshot: its API returns {current} only. "
             "Choose that period, or reload this one from S3."
         )
-
-
-def _refuse_past_limit(contract: Contract, partition: Partition, now: datetime) -> None:
     if contract.is_past_limit(partition.period, now.date()):
         raise PermanentError(
             f"{partition}: holds personal data past its retention of {contract.retention_days} "
@@ -212,14 +262,11 @@ def _outcome(
     partition: Partition,
     said: StatusAnswer | None,
     records: int,
-    today: date,
+    now: datetime,
 ) -> Outcome:
-    young = contract.may_be_unpublished(partition.period, today)
+    young = contract.may_be_unpublished(partition.period, now)
     if said is None:
-        answers = (
-            contract.extract.ways[way].answers if isinstance(contract.extract, Extract) else None
-        )
-        nothing = records == 0 and answers is not None and answers.empty_is_not_published
+        nothing = records == 0 and _empty_is_not_published(contract, way)
         return "not_published" if nothing and young else "complete"
     if young:
         return "not_published"
@@ -228,6 +275,14 @@ def _outcome(
         f"this period, which was due {contract.publication_lag_days} days after its end. Retrying "
         "will not help. Check whether the source still keeps it, or has withdrawn it."
     )
+
+
+def _empty_is_not_published(contract: Contract, way: str) -> bool:
+    extract = contract.extract
+    if isinstance(extract, FilesExtract):
+        # A file of a year is there before the records of its last months.
+        return extract.period_from == "records"
+    return isinstance(extract, Extract) and extract.ways[way].answers.empty_is_not_published
 
 
 def _report(partition: Partition, manifest: Manifest) -> None:

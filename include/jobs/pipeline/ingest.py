@@ -19,7 +19,6 @@ from include.jobs.pipeline.selection import EVERYTHING, Selection
 from include.landing.store import ROOT
 from include.printable import one_line
 from include.settings import Settings
-from include.sources.extract.database import DatabaseExtract
 from include.sources.model import Contract, contracts
 from include.sources.partition import Partition
 from include.warehouse import read_back
@@ -107,7 +106,7 @@ def _fetch(
             partition,
             lake=lake,
             run_id=RUN_ID,
-            source_dsn=_source_dsn(contract),
+            source_dsn=source_dsn(contract),
             rate_shared_in=dsn,
             progress=lambda pages: progress(f"{partition}: {pages} pages"),
         )
@@ -126,10 +125,10 @@ def _restored(
         return None
 
 
-def _source_dsn(contract: Contract) -> str | None:
-    if isinstance(contract.extract, DatabaseExtract):
-        return Settings.read().connection(contract.extract.connection)
-    return None
+def source_dsn(contract: Contract) -> str | None:
+    """The DSN of the database, or the URI of the server, that the contract names."""
+    name = getattr(contract.extract, "connection", "")
+    return Settings.read().connection(name) if name else None
 
 
 def landed_partitions(

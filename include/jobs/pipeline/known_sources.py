@@ -112,8 +112,8 @@ def belongs(contract: Contract, council: str) -> bool:
 
 
 def partition_at(
-    source: str, council: str, first_day: date, contracts: Mapping[str, Contract]
+    source: str, council: str, begin: date, contracts: Mapping[str, Contract]
 ) -> Partition:
-    """The partition of a date in the database: a day, if it cannot be one of the contract."""
+    """The partition of a begin in the database: a day, if it cannot be one of the contract."""
     grain: Grain = contracts[source].period if source in contracts else "day"
-    return Partition(source, council, Period(first_day, grain if first_day.day == 1 else "day"))
+    return Partition(source, council, Period.starting(begin, grain))

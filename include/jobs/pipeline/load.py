@@ -14,7 +14,7 @@ from include.jobs.pipeline.books import public_entry
 from include.jobs.rules import pseudonyms_of, rules_hash_of
 from include.landing.manifest import Manifest
 from include.landing.read import read_pages
-from include.landing.store import landing_prefix
+from include.landing.store import page_prefix
 from include.settings import Settings
 from include.sources.model import Contract
 from include.sources.partition import Partition
@@ -106,7 +106,7 @@ def _nothing_landed(partition: Partition) -> PermanentError:
 
 
 def _pages(lake: Lake, partition: Partition, manifest: Manifest) -> Iterator[PageBody]:
-    prefix = lake.landings.address(landing_prefix(partition, manifest.landing_id))
+    prefix = lake.landings.address(page_prefix(partition, manifest))
     for page, body in read_pages(lake.landings, partition, manifest):
         address = prefix + page.name
         yield PageBody(
@@ -145,7 +145,7 @@ def _landing(partition: Partition, manifest: Manifest) -> Landing:
     return Landing(
         source=partition.source,
         council=partition.council,
-        period=partition.period.first_day,
+        period=partition.period.starts_at,
         landing_id=manifest.landing_id,
         outcome=manifest.outcome,
         run_id=manifest.run_id,

@@ -8,15 +8,22 @@ from urllib.parse import urlsplit
 from include.errors import SourceRejected
 from include.settings import Settings
 from include.sources.extract.database import DatabaseExtract
-from include.sources.extract.http import Extract
+from include.sources.extract.files import FilesExtract, inbox_prefix
+from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract
+from include.sources.rates import http_of
 
 
 def described(contract: Contract, settings: Settings, way: str = "api") -> str:
     """Where a source is requested, for people: `data.police.uk, in the sandbox`."""
     if isinstance(contract.extract, DatabaseExtract):
         return f"the database {contract.extract.connection}"
-    base_url = contract.extract.base_url_of(way)
+    if isinstance(contract.extract, LandingExtract):
+        return f"the landings of {contract.extract.source}"
+    http = http_of(contract)
+    if http is None:
+        return _place(contract)
+    base_url = http.base_url_of(way)
     host = urlsplit(base_url).netloc
     if not settings.in_sandbox(base_url, contract.name):
         return f"{host}, the real API"
@@ -25,19 +32,25 @@ def described(contract: Contract, settings: Settings, way: str = "api") -> str:
     return f"{host}, in the sandbox"
 
 
+def _place(contract: Contract) -> str:
+    extract = contract.extract
+    if isinstance(extract, FilesExtract) and extract.place == "sftp":
+        return f"the SFTP server {extract.connection}"
+    return f"the inbox {inbox_prefix(contract.name)}"
+
+
 def in_sandbox(contract: Contract, settings: Settings) -> bool:
     """Whether the sandbox answers for a source."""
-    extract = contract.extract
-    return isinstance(extract, Extract) and settings.in_sandbox(extract.base_url, contract.name)
+    http = http_of(contract)
+    return http is not None and settings.in_sandbox(http.base_url, contract.name)
 
 
 def explained(error: SourceRejected, contract: Contract, settings: Settings) -> SourceRejected:
     """The same failure; it says so where the sandbox refused the request, not the API."""
-    if not isinstance(contract.extract, Extract) or not settings.sandbox_hosts:
+    http = http_of(contract)
+    if http is None or not settings.sandbox_hosts or not in_sandbox(contract, settings):
         return error
-    if not in_sandbox(contract, settings):
-        return error
-    base_url = contract.extract.base_url
+    base_url = http.base_url
     host, sample = urlsplit(base_url).netloc, settings.sample(contract.name, base_url)
     if sample.is_file():
         told = f"replays one response for this source. Delete {sample} to request {host}."

@@ -11,14 +11,15 @@ from include.errors import PermanentError, UnexpectedPayload
 from include.jobs.lake import Lake
 from include.landing.manifest import Manifest, ParentLanding
 from include.landing.read import read_pages
-from include.landing.store import ROOT, landing_prefix
+from include.landing.store import ROOT, page_prefix
 from include.records.diagnose import not_the_data
 from include.records.read import BodyCutShort, read_records
-from include.sources.extract.database import DatabaseExtract
+from include.sources.extract.http import Extract
 from include.sources.extract.templates import fill, placeholders
 from include.sources.formats import Format
 from include.sources.model import Column, Contract, contract
 from include.sources.partition import Partition
+from include.warehouse.columns.convert import plain
 
 Values = Mapping[str, Any]
 Row = tuple[Any, ...]
@@ -90,7 +91,7 @@ class ParentLandings:
     def _is_within_others(self, name: str) -> bool:
         """Whether a loop over a parent's records depends on the item of another loop."""
         extract = self._child.extract
-        if isinstance(extract, DatabaseExtract):
+        if not isinstance(extract, Extract):
             return False
         used = [n for _, text in extract.parents[name].texts() for n in placeholders(text)]
         others = {*extract.parents, *extract.constants} - {name}
@@ -129,7 +130,7 @@ class ParentLandings:
                         for column in columns
                     }
             except (BodyCutShort, UnexpectedPayload) as error:
-                prefix = landing_prefix(partition, manifest.landing_id)
+                prefix = page_prefix(partition, manifest)
                 address = self._lake.landings.address(prefix + page.name)
                 raise not_the_data(
                     address, error, body, page.bytes, layout, page.content_type
@@ -172,8 +173,8 @@ def _value(
         record = record.get(name) if isinstance(record, dict) else None
     if isinstance(record, list) and record and column.list_value in ("first", "last"):
         record = record[0 if column.list_value == "first" else -1]
-    nothing = isinstance(record, list | dict) or record in (
-        *layout.null_values,
-        *column.null_values,
-    )
-    return None if nothing else record
+    if isinstance(record, list | dict):
+        return None
+    nulls = (*layout.null_values, *column.null_values)
+    found = plain(column, record)
+    return None if record in nulls or found in nulls else found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -11,6 +13,8 @@ from include.errors import PermanentError
 from include.extract.requests import require_council
 from include.sources.model import Contract
 from include.sources.partition import Partition, Period
+
+log = logging.getLogger(__name__)
 
 # Airflow's `core.max_map_length`, unless the caller knows better.
 MOST_PARTITIONS = 1024
@@ -44,9 +48,10 @@ def plan(
 ) -> list[Partition]:
     """List the partitions, councils within periods.
 
-    `first` and `last` (inclusive; of a daily source also as months) take
-    precedence over `interval`, whose *start* decides the period, so that
-    consecutive intervals share no period. Messages call them by `names`.
+    `first` and `last` (inclusive; also as longer periods, such as months of a
+    daily source) take precedence over `interval`, whose *start* decides the
+    period, so that consecutive intervals share no period. Messages call them
+    by `names`. `today` is a day, or the moment that decides the current hour.
     With `lookback`, the contract's earlier periods are added; how many may
     differ for the run on the first day of a month. A snapshot has the current
     period only, unless another is to be reloaded.
@@ -72,6 +77,31 @@ def plan(
             "Choose a shorter window, or use a backfill, which starts one run per period."
         )
     return [Partition(contract.name, name, period) for period in periods for name in of_councils]
+
+
+def with_changed(
+    contract: Contract,
+    planned: list[Partition],
+    changed: Iterable[Partition],
+    councils: list[str] | None,
+    most: int = MOST_PARTITIONS,
+) -> list[Partition]:
+    """The partitions of a run, and those of files that are new or changed.
+
+    More than `most` are left to the next run, which finds them changed.
+    """
+    chosen = [one for one in changed if not councils or one.council in councils]
+    every = sorted({*planned, *chosen}, key=lambda one: (one.period, one.council))
+    if len(every) > most:
+        kept = [*planned, *(one for one in every if one not in planned)][:most]
+        log.warning(
+            "%s: %d of %d partitions are left to the next run",
+            contract.name,
+            len(every) - len(kept),
+            len(every),
+        )
+        return kept
+    return every
 
 
 def _require(contract: Contract, chosen: list[str]) -> None:
@@ -101,11 +131,12 @@ def _periods(
         begins, end = Period.span(last or str(first), contract.period)
         if begins <= current:
             end = min(end, current)
+    elif contract.period == "all":
+        return [current]
     elif interval and interval[0] < interval[1]:
+        start = Period.of(interval[0], contract.period)
+        end = max(start, Period.of(interval[1], contract.period).previous)
         first_day = interval[0].astimezone(UTC).date()
-        start = Period.of(first_day, contract.period)
-        end = Period.of(interval[1].astimezone(UTC).date(), contract.period).previous
-        end = max(start, end)
         for _ in range(_earlier(contract, first_day) if lookback else 0):
             start = start.previous
     else:
@@ -143,7 +174,7 @@ def _current_only(
 ) -> list[Period]:
     asked = [text for text in (first, last) if text]
     if not asked and interval:
-        asked = [str(Period.of(interval[0].astimezone(UTC).date(), contract.period))]
+        asked = [str(Period.of(interval[0], contract.period))]
     spans = [Period.span(text, contract.period) for text in asked]
     if any(not start <= current <= end for start, end in spans):
         raise PermanentError(

@@ -36,7 +36,7 @@ def reconcile(
     failed: list[Failure] = []
     counts: Counter[str] = Counter()
     for partition, landing_id in zip(partitions, landings, strict=True):
-        entry = newest.get((partition.council, partition.period.first_day))
+        entry = newest.get((partition.council, partition.period.starts_at))
         good = entry is not None and entry["status"] in ledger.GOOD
         if entry and good and landing_id == entry["landing_id"]:
             counts[entry["status"]] += 1

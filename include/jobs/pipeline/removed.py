@@ -23,7 +23,7 @@ def without_removed(
         removed = removals.removed_places(cursor, contract.name)
     kept = []
     for partition in partitions:
-        how = removed.get((partition.council, partition.period.first_day))
+        how = removed.get((partition.council, partition.period.starts_at))
         if how:
             log.warning(
                 "%s was removed by %s on %s UTC: %s",

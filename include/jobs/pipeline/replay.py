@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from include.errors import PermanentError
 from include.jobs.pipeline import reconcile as books
-from include.jobs.pipeline.known_sources import belongs
+from include.jobs.pipeline.known_sources import belongs, partition_at
 from include.jobs.pipeline.plan import MOST_PARTITIONS
 from include.jobs.rules import rules_hash_of
 from include.settings import Settings
@@ -36,8 +36,8 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
             if name in broken or entry["rules_hash"] != rules_hash_of(asked[name], settings):
                 places.add((name, entry["council"], entry["period"]))
     found = [
-        Partition(name, council, Period(day, asked[name].period if name in asked else "day"))
-        for name, council, day in sorted(places)
+        partition_at(name, council, begin, asked)
+        for name, council, begin in sorted(places)
         if name in broken or (name in asked and belongs(asked[name], council))
     ]
     if len(found) > most:
@@ -51,7 +51,7 @@ def plan(dsn: str, source: str | None = None, *, most: int = MOST_PARTITIONS) ->
 def partition(source: str, council: str, period: str) -> Partition:
     """A partition that `plan` has listed, given as text; its contract may be broken."""
     known = contracts().get(source)
-    return Partition(source, council, Period.parse(period, known.period if known else "day"))
+    return Partition(source, council, Period.read(period, known.period if known else "day"))
 
 
 def reconcile(

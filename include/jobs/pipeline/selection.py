@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 
 from include.councils.model import UK, council_titles
 from include.councils.model import council as council_named
 from include.errors import PermanentError, UnknownName
 from include.sources.model import contract as source_named
 from include.sources.model import contracts
-from include.sources.partition import Partition, Period
+from include.sources.partition import Grain, Partition, Period
 
 
 @dataclass(frozen=True)
 class Selection:
     """Sources, councils and periods as options name them; empty selects all.
 
-    A period is a month or a day; a month stands for its days, too. `first`
-    and `last` are included.
+    A period stands for the shorter ones within it, too: `2026-10` for its
+    days, hours and weeks (those whose Thursday is in it). `first` and `last`
+    are included.
     """
 
     sources: tuple[str, ...] = ()
@@ -48,18 +49,17 @@ class Selection:
             raise PermanentError("`--period` excludes `--from` and `--to`. Use one or the other.")
         for text in filter(None, (*self.periods, self.first, self.last)):
             self._check_period(text, grains)
-        if self.first and self.last and Period.days(self.first)[0] > Period.days(self.last)[1]:
+        if self.first and self.last and not self._is_range(grains):
             raise PermanentError(f"`--from {self.first}` is after `--to {self.last}`. Swap them.")
 
-    def _check_period(self, text: str, grains: Collection[str]) -> None:
+    def _check_period(self, text: str, grains: Collection[Grain]) -> None:
         for grain in grains:
-            Period.span(text, "month" if grain == "month" else "day")
-        try:
-            Period.days(text)
-        except UnknownName:
-            raise UnknownName(
-                f"{text!r} is not a valid period. Use YYYY-MM, or YYYY-MM-DD for a day."
-            ) from None
+            Period.span(text, grain)
+        Period.read(text)
+
+    def _is_range(self, grains: Collection[Grain]) -> bool:
+        likely: Grain = next(iter(grains)) if len(grains) == 1 else "month"
+        return Period.read(self.first, likely).start < Period.read(self.last, likely).end
 
     def has(self, partition: Partition) -> bool:
         """Whether it selects the partition, whose whole period it must cover."""
@@ -67,19 +67,27 @@ class Selection:
         return (
             (not self.sources or partition.source in self.sources)
             and (not self.councils or partition.council in self.councils)
-            and any(
-                start <= period.first_day and period.last_day <= end for start, end in self._spans()
-            )
+            and (not self.periods or any(_covers(text, text, period) for text in self.periods))
+            and _covers(self.first, self.last, period)
         )
 
-    def _spans(self) -> Iterator[tuple[date, date]]:
-        if self.periods:
-            yield from map(Period.days, self.periods)
-        else:
-            yield (
-                Period.days(self.first)[0] if self.first else date.min,
-                Period.days(self.last)[1] if self.last else date.max,
-            )
+
+def _covers(first: str, last: str, period: Period) -> bool:
+    """Whether the range has the whole period; an empty text is no limit."""
+    if period.grain == "all" or "all" in (first, last):
+        return period.grain == "all" and {first, last} <= {"", "all"}
+    begin, end = first and _bounds(first, period.grain), last and _bounds(last, period.grain)
+    return (not begin or begin[0] <= period.start) and (not end or period.end <= end[1])
+
+
+def _bounds(text: str, grain: Grain) -> tuple[datetime, datetime]:
+    """Begin and end of a text, for periods of a grain."""
+    try:
+        start, last = Period.span(text, grain)
+    except UnknownName:
+        # A shorter period is within no longer one, but limits a range.
+        start = last = Period.read(text, grain)
+    return start.start, last.end
 
 
 EVERYTHING = Selection()

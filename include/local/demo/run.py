@@ -12,11 +12,13 @@ from include.councils.model import broken_councils
 from include.definitions import raise_for_broken
 from include.jobs.pipeline.books import ledger_entries, mart_counts, marts_are_behind
 from include.local import platform
+from include.local.demo.inbox import fill_inboxes
 from include.local.demo.runs import POLL_SECONDS, DemoFailed, ingest_all, why
 from include.local.demo.window import Asked, Window, asked_of_sources, choose_window
 from include.local.lock import hold
 from include.local.services.airflow import DAGS_SECONDS
 from include.local.services.airflow_api import FINISHED, AirflowApi, AirflowRefused
+from include.local.source_secrets import lacking_secrets
 from include.local.state import prepare
 from include.local.tables import show_summary
 from include.settings import Settings
@@ -45,8 +47,11 @@ def demo(
     began = datetime.now(UTC)
     with hold(settings.home, "demo"):
         window = choose_window(settings, councils, first, last, began.date())
-        asked = asked_of_sources(window, sources)
+        lacking = {} if sources else lacking_secrets(settings)
+        asked = asked_of_sources(window, sources, lacking, live=settings.live)
         report = note if as_json else say
+        for name, secret in lacking.items():
+            report(f"{name}: left out. Set its secret: `wandle secrets set {secret}`")
         platform.up(settings, report=report)
         local = prepare(settings)
         run(local, window, asked, url=local.need("airflow_url"), as_json=as_json)
@@ -73,6 +78,8 @@ def run(
     api.wait_for_dags(names, DAGS_SECONDS)
     for name in names:
         api.unpause(name)
+    if not settings.live:
+        fill_inboxes(settings, asked)
     note(f"Running the main job through Airflow: {_told(window, asked)}")
     with _progress() as progress:
         ingest_all(api, asked, progress)

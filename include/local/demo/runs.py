@@ -103,7 +103,8 @@ def _start(api: AirflowApi, asked: Asked, progress: Progress, bar: TaskID) -> _R
     dag_id = _dag_id(asked)
     stretches = asked.stretches or [(asked.councils, ())]
     councils, periods = stretches[0]
-    if asked.contract.period == "month" and periods and len(stretches) == 1:
+    has_backfills = asked.contract.extract.kind not in ("landing", "files")
+    if asked.contract.period == "month" and periods and len(stretches) == 1 and has_backfills:
         query = {
             "logical_date_gte": f"{periods[0].first_day}T00:00:00Z",
             "logical_date_lte": f"{periods[-1].last_day}T23:59:59Z",

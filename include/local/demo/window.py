@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -22,11 +22,19 @@ from include.sources.consistency import needed
 from include.sources.extract.http import Extract
 from include.sources.model import Contract, broken_contracts, contracts
 from include.sources.model import contract as contract_named
-from include.sources.partition import Period
+from include.sources.partition import Grain, Period
 
 # Defaults on generated data or live APIs.
 MONTHS_BY_DEFAULT = 3
 DAYS_BY_DEFAULT = 14
+PERIODS_BY_DEFAULT: dict[Grain, int] = {
+    "hour": 48,
+    "day": DAYS_BY_DEFAULT,
+    "week": 4,
+    "quarter": 2,
+    "year": 1,
+    "financial_year": 1,
+}
 
 OPTIONS = "`--council`, `--from`, `--to` (of `make demo`: COUNCILS, FROM, TO)"
 
@@ -49,7 +57,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Asked:
-    """The councils and periods requested of one source; no periods for a snapshot.
+    """The councils and periods requested of one source; no periods for a snapshot or `all`.
 
     If `recorded` is not empty, only the pairs that it holds.
     """
@@ -97,11 +105,17 @@ def _without_gaps(periods: Iterable[Period]) -> list[tuple[Period, ...]]:
     return found
 
 
-def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
-    """The named sources and their parents, or all; parents before children.
+def asked_of_sources(
+    window: Window,
+    sources: list[str] | None,
+    left_out: Container[str] = (),
+    *,
+    live: bool = False,
+) -> list[Asked]:
+    """The named sources and their parents, or all but those left out; parents before children.
 
-    When replaying recorded months, all means the sources of that API. Raises
-    `UnknownName` for an unknown source.
+    With `live`, all means those that are not files; when replaying recorded
+    months, the sources of that API. Raises `UnknownName` for an unknown source.
     """
     known = contracts()
     wanted: dict[str, Asked] = {}
@@ -117,7 +131,13 @@ def asked_of_sources(window: Window, sources: list[str] | None) -> list[Asked]:
         for name, contract in known.items()
         if window.replayed and _host(contract) == window.replayed
     ]
-    for name in sources or of_replayed or known:
+    # Nobody puts files into an inbox for a demo on live APIs.
+    every = [
+        name
+        for name, item in known.items()
+        if name not in left_out and not (live and item.extract.kind == "files")
+    ]
+    for name in sources or of_replayed or every:
         if sources or not needed(name, known) & broken_contracts().keys():
             add(name)
     return list(wanted.values())
@@ -129,16 +149,20 @@ def _host(contract: Contract) -> str:
 
 def _asked(contract: Contract, window: Window) -> Asked:
     councils = (UK,) if contract.councils == UK else window.councils
-    if contract.snapshot:
+    if contract.snapshot or contract.period == "all":
         return Asked(contract, councils, ())
     if contract.period == "month":
         months = tuple(window.first.until(window.last))
         is_recorded = UK not in councils and _host(contract) == window.replayed
         return Asked(contract, councils, months, window.recorded if is_recorded else frozenset())
-    # Published days only: neither today nor days the source may not have yet.
-    last = window.as_of - timedelta(days=1 + contract.publication_lag_days)
-    first = max(last - timedelta(days=DAYS_BY_DEFAULT - 1), contract.start)
-    return Asked(contract, councils, tuple(Period(first, "day").until(Period(last, "day"))))
+    # Published periods only: neither the current one nor those the source may not have yet.
+    published = window.as_of - timedelta(days=contract.publication_lag_days)
+    earliest = Period.of(contract.start, contract.period)
+    last = max(Period.of(published, contract.period).previous, earliest)
+    first = last
+    for _ in range(PERIODS_BY_DEFAULT[contract.period] - 1):
+        first = max(first.previous, earliest)
+    return Asked(contract, councils, tuple(first.until(last)))
 
 
 def choose_window(

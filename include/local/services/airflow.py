@@ -16,13 +16,20 @@ from urllib.parse import urlsplit
 import requests
 from dotenv import dotenv_values
 
+from include.jobs.logins import FILE
 from include.local import processes
 from include.local.home import HOST, port, write_private
 from include.local.processes import PlatformFailed, Service
 from include.local.services.airflow_api import AirflowApi
 from include.local.services.object_store import python_environment
 from include.local.services.postgres import airflow_migrated_for, note_airflow_migrated
-from include.local.state import as_variables, read_secrets, server_of, source_connections
+from include.local.state import (
+    as_variables,
+    own_connections,
+    read_secrets,
+    server_of,
+    source_connections,
+)
 from include.settings import CHECKOUT, Settings
 from include.sources.model import contracts
 
@@ -66,6 +73,9 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         environment["WANDLE_CODE_VERSION"] = settings.code_version
     for name, connection in connections(settings).items():
         environment[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)
+    for name, url in own_connections(settings).items():
+        # Airflow reads such a URL, too.
+        environment[f"AIRFLOW_CONN_{name.upper()}"] = url
     for found in (_configuration(settings), secret_configuration(settings)):
         for section, options in found.items():
             for option, value in options.items():
@@ -96,6 +106,11 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "base_url": url,
         },
         "logging": {"base_log_folder": str(folder / "logs")},
+        # The secrets of sources, which may change while Airflow runs.
+        "secrets": {
+            "backend": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+            "backend_kwargs": json.dumps({"connections_file_path": str(settings.home / FILE)}),
+        },
     }
 
 

@@ -17,7 +17,7 @@ from include.records.json.values import (
 )
 from include.records.recognise import error_beside
 from include.sources.formats import EVERY, Format
-from include.sources.paths import parts
+from include.sources.paths import joined, parts
 
 _ABSENT = object()
 
@@ -201,7 +201,7 @@ _OF_KIND: Mapping[str, Callable[[Format, Any], list[Any]]] = {
 
 
 def _where(layout: Format) -> str:
-    return f"at {layout.records!r}" if layout.records else "as the whole body"
+    return f"at {joined(layout.path)!r}" if layout.path else "as the whole body"
 
 
 def _no_list(layout: Format, found: Any) -> str:

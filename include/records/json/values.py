@@ -225,7 +225,7 @@ def _count_members(found: Any, *, exactly: bool) -> int:
 
 def records_without_loss(records: list[Any]) -> list[Any]:
     """The records, as text those in which an object repeats a name."""
-    return [_as_text(record) if _repeats(record) else record for record in records]
+    return [as_text(record) if _repeats(record) else record for record in records]
 
 
 def _repeats(value: Any) -> bool:
@@ -242,7 +242,8 @@ def _repeats(value: Any) -> bool:
     return False
 
 
-def _as_text(record: Any) -> str:
+def as_text(record: Any) -> str:
+    """A record as JSON text, with characters as they are, so that values are found in it."""
     try:
         return _with_all_names(record)
     except RecursionError:

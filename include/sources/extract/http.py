@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -10,7 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, Text, WrongField
 from include.sources.extract.addresses import base_url, host_name, host_of, is_loopback
+from include.sources.extract.auth import Auth
 from include.sources.extract.paging import Answers, Paging
+from include.sources.extract.request import Request
 from include.sources.extract.templates import (
     COUNCIL_NAMES,
     COUNCIL_VALUES,
@@ -60,32 +61,6 @@ class Rate(Definition):
     burst: int = Field(ge=1, description="Requests that may be sent at once.")
 
 
-class Request(Definition):
-    """One request; every text may contain placeholders."""
-
-    method: Literal["GET", "POST"] = "GET"
-    path: str = Field(pattern=r"^/", description="Below `base_url`.")
-    query: dict[str, str] = Field(default_factory=dict, description="Query parameters.")
-    form: dict[str, str] = Field(default_factory=dict, description="Form fields of a POST.")
-
-    @model_validator(mode="after")
-    def _a_form_is_posted(self) -> Request:
-        if self.form and self.method != "POST":
-            raise WrongField("`form` needs `method: POST`", "form")
-        return self
-
-    def places(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Every text that may contain placeholders, and where it is."""
-        yield ("path",), self.path
-        for field, texts in (("query", self.query), ("form", self.form)):
-            for name, text in texts.items():
-                yield (field, name), text
-
-    def texts(self) -> Iterator[str]:
-        """Every text that may contain placeholders."""
-        return (text for _, text in self.places())
-
-
 class Way(Definition):
     """One way to request a partition."""
 
@@ -120,6 +95,8 @@ class Way(Definition):
                 "`answers.too_large` and `split` need each other",
                 *(("split",) if self.split else ("answers", "too_large")),
             )
+        if self.paging and self.paging.location == "body":
+            self.request.check_body_takes(self.paging.parameter, self.paging.size_parameter)
         if self.answers.unknown_ward and "ward" not in self.for_each:
             raise WrongField(
                 "`answers.unknown_ward` needs `for_each: ward`", "answers", "unknown_ward"
@@ -160,7 +137,7 @@ class Archive(Way):
 class Extract(Way):
     """How partitions are fetched from an API."""
 
-    kind: Literal["http"] = "http"
+    kind: Literal["http"] = Field(default="http", description="An API.")
     base_url: BaseUrl = Field(
         description="The live API, without a trailing slash: https://, or http:// for a server on "
         "this machine."
@@ -191,6 +168,7 @@ class Extract(Way):
         description="Lists of values, by name: `{pollutant: [NO2, PM10]}`. {pollutant} is one of "
         "them where `for_each` names it, else all of them with commas.",
     )
+    auth: Auth | None = None
     archive: Archive | None = None
 
     @property
@@ -208,8 +186,9 @@ class Extract(Way):
     def private_names(self) -> frozenset[str]:
         """The hosts that may be at private addresses, without ports: listed, or this machine."""
         names = [urlsplit(f"https://{host}").hostname or "" for host in self.private_hosts]
-        own = urlsplit(self.base_url).hostname or ""
-        return frozenset(names + [own] * is_loopback(own))
+        own = [self.base_url, *([self.auth.access_token_url] if self.auth else [])]
+        hosts = [urlsplit(url).hostname or "" for url in own]
+        return frozenset(names + [host for host in hosts if is_loopback(host)])
 
     @property
     def ways(self) -> dict[str, Way]:
@@ -244,12 +223,22 @@ class Extract(Way):
 
     @model_validator(mode="after")
     def _private_hosts_are_asked(self) -> Extract:
+        hosts = self.known_hosts
+        if self.auth and self.auth.access_token_url:
+            hosts = (*hosts, host_of(self.auth.access_token_url))
         for host in self.private_hosts:
-            if host not in self.known_hosts:
+            if host not in hosts:
                 raise WrongField(
-                    f"`private_hosts` names {host!r}; hosts: {', '.join(self.known_hosts)}",
-                    "private_hosts",
+                    f"`private_hosts` names {host!r}; hosts: {', '.join(hosts)}", "private_hosts"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _the_login_is_sent_once(self) -> Extract:
+        for name, way in self.ways.items() if self.auth else ():
+            if self.auth and host_of(self.base_url_of(name)) == self.host:
+                where = () if name == "api" else (name,)
+                self.auth.check_request(way.request, way.paging, way.answers, where)
         return self
 
     @model_validator(mode="after")

@@ -38,11 +38,19 @@ class Paging(Definition):
       the answer names no next page. `last_page` changes that.
     """
 
-    kind: Literal["offset", "page", "cursor", "link"]
+    kind: Literal["offset", "page", "cursor", "link"] = Field(
+        description="What names the next page: the number of records so far, the page's number, a "
+        "text in the answer, or an address in the answer or its header."
+    )
     size: int = Field(default=0, ge=0, description="Records of a full page.")
-    size_parameter: str = Field(default="", description="The query parameter for the page size.")
+    size_parameter: str = Field(default="", description="The parameter for the page size.")
     parameter: str = Field(
-        default="", description="The query parameter of the offset, page number or cursor."
+        default="", description="The parameter of the offset, page number or cursor."
+    )
+    location: Literal["query", "body"] = Field(
+        default="query",
+        description="Where `parameter` and `size_parameter` are sent. `body`: as fields of `form`, "
+        "or at these paths of `json`: `page.offset`.",
     )
     first: int = Field(default=0, ge=0, description="The first offset or page number.")
     first_cursor: str = Field(

@@ -111,6 +111,17 @@ def _takes(value: Any, form: str) -> bool:
     return True
 
 
+def date_format(value: str) -> str:
+    """A format that Python reads dates with. Raises `ValueError`."""
+    sample = date(2017, 1, 31)
+    try:
+        if datetime.strptime(sample.strftime(value), value).date() == sample:
+            return value
+    except ValueError:
+        pass
+    raise ValueError("expected the format of a whole date, like %d/%m/%Y")
+
+
 def as_tuple(value: Any) -> Any:
     """One value as a list of one; a list as it is."""
     return tuple(value) if isinstance(value, list | tuple) else (value,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from include.sources.model import Contract
@@ -34,7 +34,7 @@ class Entry:
 
     source: str
     council: str
-    period: date
+    period: datetime
     landing_id: str
     status: Status
     records: int
@@ -76,7 +76,7 @@ class Entry:
         return cls(
             source=partition.source,
             council=partition.council,
-            period=partition.period.first_day,
+            period=partition.period.starts_at,
             landing_id="",
             status="failed",
             records=0,
@@ -119,7 +119,7 @@ class Landing:
 
     source: str
     council: str
-    period: date
+    period: datetime
     landing_id: str
     outcome: Literal["complete", "not_published"]
     run_id: str
@@ -164,7 +164,7 @@ def current_load(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | No
         "and status in ('loaded', 'unchanged', 'expired') order by load_id desc limit 1",
         partition.source,
         partition.council,
-        partition.period.first_day,
+        partition.period.starts_at,
     )
     return found[0] if found and found[0]["status"] != "expired" else None
 
@@ -188,7 +188,7 @@ def newest_attempt(cursor: Cursor, partition: Partition) -> Mapping[str, Any] | 
         "and step = 'load' order by load_id desc limit 1",
         partition.source,
         partition.council,
-        partition.period.first_day,
+        partition.period.starts_at,
     )
     return found[0] if found else None
 
@@ -209,6 +209,19 @@ def newest_loads(cursor: Cursor) -> list[dict[str, Any]]:
         "select distinct on (source, council, period) * from ops.load where step = 'load' "
         "order by source, council, period, load_id desc",
     )
+
+
+def parents_read(cursor: Cursor, source: str, label: str) -> dict[tuple[str, datetime], str]:
+    """The landing of a parent that the newest landing of each partition was made from."""
+    found = rows(
+        cursor,
+        "select distinct on (council, period) council, period, "
+        "parents -> $2::text ->> 'landing_id' as parent "
+        "from ops.landing where source = $1 order by council, period, landing_id desc",
+        source,
+        label,
+    )
+    return {(row["council"], row["period"]): row["parent"] or "" for row in found}
 
 
 def entries(cursor: Cursor) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ cannot: where they are not UTF-8, or hold a NUL character.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +25,7 @@ _SCHEMA = pa.schema(
     {
         "source": pa.string(),
         "council": pa.string(),
-        "period": pa.date32(),
+        "period": pa.timestamp("us"),
         "landing_id": pa.string(),
         "record_no": pa.int64(),
         "page": pa.string(),
@@ -43,7 +43,7 @@ _SCHEMA = pa.schema(
 
 def replace(cursor: CopyCursor, partition: Partition, landing_id: str, records: Quarantine) -> None:
     """Replace the partition's records in quarantine."""
-    place = (partition.source, partition.council, partition.period.first_day)
+    place = (partition.source, partition.council, partition.period.starts_at)
     cursor.execute(
         "delete from ops.quarantine where source = $1 and council = $2 and period = $3", place
     )
@@ -96,7 +96,7 @@ def listed(cursor: Cursor) -> list[dict[str, Any]]:
     )
 
 
-def partitions(cursor: Cursor) -> set[tuple[str, str, date]]:
-    """The partitions that have records in quarantine: source, council, first day."""
+def partitions(cursor: Cursor) -> set[tuple[str, str, datetime]]:
+    """The partitions that have records in quarantine: source, council, begin."""
     found = rows(cursor, "select distinct source, council, period from ops.quarantine")
     return {(row["source"], row["council"], row["period"]) for row in found}

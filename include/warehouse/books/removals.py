@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from include.sources.model import Contract
-from include.sources.partition import Partition
+from include.sources.partition import Partition, begin_of
 from include.sources.raw_table import of_partition, of_place, qualified
 from include.warehouse.books import ledger
 from include.warehouse.books.ledger import Entry
@@ -30,7 +30,7 @@ class Removal:
 
     source: str
     council: str
-    period: date | None
+    period: datetime | None
     landing_id: str
     reason: str
     objects: int
@@ -67,7 +67,7 @@ def removals(cursor: Cursor) -> list[dict[str, Any]]:
 
 def pointed_at(cursor: Cursor, partition: Partition) -> set[str]:
     """The landings that the partition's rows, quarantine and newest good load refer to."""
-    place = (partition.council, partition.period.first_day)
+    place = (partition.council, partition.period.starts_at)
     found = rows(
         cursor,
         f"select distinct landing_id from ops.quarantine where {_PLACE}",  # noqa: S608, no value
@@ -76,13 +76,14 @@ def pointed_at(cursor: Cursor, partition: Partition) -> set[str]:
     )
     if has_table(cursor, partition.source):
         query = "select distinct _landing_id as landing_id"
-        found += rows(cursor, of_place(partition.source, query), *place)
+        in_table = (partition.council, partition.period.in_table)
+        found += rows(cursor, of_place(partition.source, query), *in_table)
     current = ledger.current_load(cursor, partition)
     return {row["landing_id"] for row in (*found, *([current] if current else ()))}
 
 
-def partitions_of(cursor: Cursor, contract: Contract) -> set[tuple[str, date]]:
-    """Council and first day of each partition that has rows, or records in quarantine."""
+def partitions_of(cursor: Cursor, contract: Contract) -> set[Place]:
+    """Council and begin of each partition that has rows, or records in quarantine."""
     found = rows(
         cursor,
         "select distinct council, period from ops.quarantine where source = $1",
@@ -92,7 +93,7 @@ def partitions_of(cursor: Cursor, contract: Contract) -> set[tuple[str, date]]:
         name = qualified(contract)
         query = f"select distinct _council as council, _period as period from {name}"  # noqa: S608
         found += rows(cursor, query)
-    return {(row["council"], row["period"]) for row in found}
+    return {(row["council"], begin_of(row["period"])) for row in found}
 
 
 def empty(
@@ -108,10 +109,11 @@ def empty(
 
     Returns the number of each.
     """
-    place = (partition.council, partition.period.first_day)
+    place = (partition.council, partition.period.starts_at)
     raw = quarantined = 0
     if has_table(cursor, contract.name):
-        raw = _deleted(cursor, of_partition(contract, "delete"), *place)
+        in_table = (partition.council, partition.period.in_table)
+        raw = _deleted(cursor, of_partition(contract, "delete"), *in_table)
     quarantine = f"delete from ops.quarantine where {_PLACE}"  # noqa: S608, no value
     quarantined = _deleted(cursor, quarantine, partition.source, *place)
     newest = rows(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import Any
 
+from include.sources.partition import begin_of
 from include.sources.raw_table import SCHEMA, of_place, table_of
 from include.warehouse.connection import Cursor, rows
 
-# Council and first day of a partition.
-Place = tuple[str, date]
+# Council and begin of a partition, in UTC without a zone.
+Place = tuple[str, datetime]
 
 _TABLES = """
 select c.relname as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
@@ -95,7 +96,7 @@ def places(cursor: Cursor, source: str) -> dict[Place, Counts]:
         queries.append(("rows", raw, ()))
     for kind, query, parameters in queries:
         for row in rows(cursor, query, *parameters):
-            found[row["council"], row["period"]].add(kind, int(row["number"]))
+            found[row["council"], begin_of(row["period"])].add(kind, int(row["number"]))
     return dict(found)
 
 

@@ -16,6 +16,7 @@ from include.errors import PermanentError
 from include.sources.model import Column, Contract
 from include.sources.raw_table import EXTRA
 from include.warehouse.columns.cast import nothing, typed, typed_as
+from include.warehouse.columns.convert import clean_values
 from include.warehouse.columns.flatten import LeftOver, Path, collect, tree_of
 from include.warehouse.columns.hashing import hash_rows
 from include.warehouse.columns.nulls_and_lists import (
@@ -164,13 +165,14 @@ class Reader:
         nulls = self._nulls.get(column.name)
         one_of_list = column.name in self._single
         if not nulls and not one_of_list:
-            return typed_as(column, values)
+            return typed_as(column, clean_values(values, column.clean))
         # Searching texts costs less than casting them in vain.
         if column.name in self._told_by_type and not (values and isinstance(values[0], str)):
             found = typed_as(column, values)
             if found.as_expected:  # no lists, and no values that only look like null
                 return nulls.after(found) if nulls else found
         values, joined = single(column, values) if one_of_list else (values, [])
+        values = clean_values(values, column.clean)
         if nulls:
             values = nulls.before(values)
         found = typed_as(column, values)

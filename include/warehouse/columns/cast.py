@@ -11,16 +11,18 @@ import math
 import re
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.records.json.values import ExactNumber
+from include.sources.conversions.conversion import Conversion
 from include.sources.model import NUMERIC, Column
 from include.warehouse.columns.cast_numbers import read_decimals, read_doubles, read_integers
-from include.warehouse.columns.cast_times import read_dates, read_moments
+from include.warehouse.columns.cast_times import read_dates, read_epochs, read_moments
+from include.warehouse.columns.convert import convert
 from include.warehouse.columns.hashing import Mask, hash_texts, json_forms
 from include.warehouse.columns.typed_column import (
     Typed,
@@ -37,17 +39,29 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # The sample to count distinct values in; up to this share of it, each is read only once.
 _SAMPLE = 512
 _FEW = 0.25
-# Type, time zone, and how to treat long fractions of a second.
-_How = tuple[str, str, str]
 # Columns to remember: a contract has about ten.
 _BATCHES_REMEMBERED = 32
 
 
-def typed_as(column: Column, values: list[Any]) -> Typed:
-    """Turn Python values, as a JSON reader gives them, into a column as a contract says."""
+class _How(NamedTuple):
+    """How to read a column: see `typed`."""
+
+    type: str
+    zone: str = ""
+    fraction: str = "quarantine"
+    conversion: Conversion | None = None
+
+
+def typed_as(column: Column, values: list[Any], *, converted: bool = False) -> Typed:
+    """Turn Python values, as a JSON reader gives them, into a column as a contract says.
+
+    They are clean (`clean_values`), and unless `converted`, written as the
+    publisher writes them.
+    """
     if column.accept_numbers:
         values = [_number_as_text(value) for value in values]
-    return typed(values, column.type, column.zone, column.fraction)
+    conversion = None if converted else column.conversion
+    return typed(values, column.type, column.zone, column.fraction, conversion)
 
 
 def _number_as_text(value: Any) -> Any:
@@ -59,13 +73,20 @@ def _number_as_text(value: Any) -> Any:
     return value
 
 
-def typed(values: list[Any], type_name: str, zone: str = "", fraction: str = "quarantine") -> Typed:
+def typed(
+    values: list[Any],
+    type_name: str,
+    zone: str = "",
+    fraction: str = "quarantine",
+    conversion: Conversion | None = None,
+) -> Typed:
     """Turn Python values, as a JSON reader gives them, into a column of `type_name`.
 
     `zone` applies to times whose text has none; without it they are wrong.
-    `fraction` says how to treat more than six fractional digits of a second.
+    `fraction` says how to treat more than six fractional digits of a second,
+    `conversion` how the values are written.
     """
-    how = (type_name, zone, fraction)
+    how = _How(type_name, zone, fraction, conversion)
     try:
         return _typed(values, how)
     except UnicodeEncodeError:
@@ -84,7 +105,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _typed(values: list[Any], how: _How) -> Typed:
-    type_name = how[0]
+    type_name = how.type
     if not values or (values[0] is None and values.count(None) == len(values)):
         return nothing(type_name, len(values))
     texts = _texts(values)
@@ -134,7 +155,7 @@ def nothing(type_name: str, count: int) -> Typed:
 
 @cache
 def _arrow_type(type_name: str) -> pa.DataType:
-    return _read([None], set(), (type_name, "", "quarantine")).array.type
+    return _read([None], set(), _How(type_name)).array.type
 
 
 def _few(values: list[str | None], texts: pa.Array) -> pa.DictionaryArray | None:
@@ -147,7 +168,17 @@ def _few(values: list[str | None], texts: pa.Array) -> pa.DictionaryArray | None
 
 
 def _read(values: list[Any], kinds: set[type], how: _How) -> Typed:
-    type_name, zone, fraction = how
+    if how.conversion is None:
+        return _cast(values, kinds, how)
+    if (digits := how.conversion.epoch) is not None:
+        return read_epochs(values, kinds, digits, how.type, how.zone, how.fraction)
+    values, wrong = convert(values, how.conversion)
+    column = _cast(values, set(map(type, values)) - {type(None)}, how)
+    return dataclasses.replace(column, wrong=column.wrong | wrong)
+
+
+def _cast(values: list[Any], kinds: set[type], how: _How) -> Typed:
+    type_name, zone, fraction, _ = how
     if numeric := NUMERIC.fullmatch(type_name):
         return read_decimals(values, kinds, int(numeric[1]), int(numeric[2]))
     if type_name == "timestamptz":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from include.warehouse.columns.hashing import Mask
 from include.warehouse.columns.typed_column import (
     Typed,
+    none_wrong,
     nulls_of,
     of_words,
     parsed,
@@ -40,6 +42,10 @@ _LAST_KNOWN_YEAR = 2099
 _FIRST_MOMENT, _AFTER_LAST_MOMENT = (
     int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "10000-01-01")
 )
+# What surely is a whole number of 64 bits; and an epoch of any length that may be a time.
+_WHOLE = "^[+-]?[0-9]{1,18}$"
+_EPOCH = re.compile(r"[+-]?[0-9]{1,100}(\.[0-9]{0,100})?")
+_MICROSECONDS = 6
 
 
 def read_dates(values: list[Any], kinds: set[type]) -> Typed:
@@ -116,3 +122,74 @@ def _moments(text: pl.Expr, like: str, offset: str, zone: str | None) -> pl.Expr
     whole = some.str.replace(_WITHOUT_SECONDS, "$1:00$2")
     pattern = f"%Y-%m-%dT%H:%M:%S%.f{offset}"
     return whole.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)
+
+
+def read_epochs(
+    values: list[Any], kinds: set[type], digits: int, type_name: str, zone: str, fraction: str
+) -> Typed:
+    """Times, or midnights of dates, counted from 1970 in UTC in units of `digits` decimals of a
+    second; broken rules as in `read_moments`, and `type` for a date that is no midnight."""
+    moments = _counted(values, kinds, _MICROSECONDS - digits, fraction)
+    if type_name == "timestamptz":
+        return moments
+    local = pl.Series(moments.array).dt.convert_time_zone(zone or "UTC")
+    days = local.dt.date().to_arrow()
+    elsewhere = (local.dt.truncate("1d") != local).fill_null(value=False).to_numpy()
+    refused = dict(moments.refused)
+    if zone not in ("", "UTC"):
+        late = (local.dt.year() > _LAST_KNOWN_YEAR).fill_null(value=False).to_numpy()
+        refused["year"] = refused.get("year", False) | late
+        elsewhere = elsewhere & ~late
+    left_out = elsewhere | refused.get("year", False)
+    days = pc.if_else(pa.array(left_out), pa.scalar(None, pa.date32()), days)
+    wrong = moments.wrong | elsewhere | refused.pop("fraction", False)
+    return dataclasses.replace(of_words(days, wrong), refused=refused)
+
+
+def _counted(values: list[Any], kinds: set[type], shift: int, fraction: str) -> Typed:
+    """Times counted in units of 10^shift microseconds."""
+    texts, wrong = values, none_wrong(values)
+    whole = _as_words(values) if kinds <= {int} else None
+    if whole is None:
+        texts, wrong = texts_of(values, kinds)
+        text = pl.col("text")
+        read = pl.when(text.str.contains(_WHOLE)).then(text).cast(pl.Int64)
+        whole = queried(texts, whole=read)["whole"]
+    nulls = nulls_of(whole)
+    words = whole.fill_null(0).to_numpy(zero_copy_only=False)
+    scale = 10**shift
+    beyond = (words < _FIRST_MOMENT // scale) | (words >= _AFTER_LAST_MOMENT // scale)
+    words = np.where(beyond, 0, words) * scale
+    long = none_wrong(values)
+    for place in map(int, np.flatnonzero(nulls)):
+        if texts[place] is None:
+            continue
+        found = _EPOCH.fullmatch(str(texts[place]))
+        if found is None:
+            wrong[place] = True
+            continue
+        moment, long[place] = _exact_epoch(found[0], shift, fraction)
+        beyond[place] = not _FIRST_MOMENT <= moment < _AFTER_LAST_MOMENT
+        nulls[place] = long[place] or beyond[place]
+        words[place] = 0 if nulls[place] else moment
+    nulls = nulls | beyond
+    array = pa.array(words, pa.timestamp("us", "UTC"), mask=nulls)
+    refused = {rule: mask for rule, mask in (("fraction", long), ("year", beyond)) if mask.any()}
+    return dataclasses.replace(of_words(array, wrong), refused=refused)
+
+
+def _as_words(values: list[Any]) -> pa.Array | None:
+    try:
+        return pl.Series(values, dtype=pl.Int64).to_arrow()
+    except (OverflowError, TypeError, pl.exceptions.PolarsError):
+        return None
+
+
+def _exact_epoch(text: str, shift: int, fraction: str) -> tuple[int, bool]:
+    """Microseconds since 1970, and whether digits would be lost against `fraction`."""
+    whole, _, decimals = text.partition(".")
+    unit = 10 ** len(decimals)
+    moment, rest = divmod(int(whole + decimals) * 10**shift, unit)
+    if fraction == "round" and 2 * rest >= unit:
+        moment += 1
+    return moment, fraction == "quarantine" and rest > 0

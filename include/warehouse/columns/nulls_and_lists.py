@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from include.records.json.values import ExactNumber
 from include.sources.model import Column
 from include.warehouse.columns.cast import typed_as
+from include.warehouse.columns.convert import clean_values
 from include.warehouse.columns.hashing import Mask
 from include.warehouse.columns.typed_column import Typed, decimal_text
 
@@ -29,7 +30,7 @@ class Nulls:
     """The values of one column that mean null, compared as values: 5.0, 5 and "5" are equal."""
 
     def __init__(self, column: Column, texts: Iterable[str] = ()) -> None:
-        sentinels = [*texts, *column.null_values]
+        sentinels = clean_values([*texts, *column.null_values], column.clean)
         self._found = frozenset(form for value in sentinels for form in _forms(value))
         # In Python, True equals 1 and False 0; in a record they do not.
         self._like_booleans = bool(self._found & {0, 1})
@@ -129,7 +130,7 @@ def single(column: Column, values: list[Any]) -> tuple[list[Any], list[int]]:
 
 def told_by_type(column: Column) -> bool:
     """Whether a list, or two values in a text, cannot be a value of the column's type."""
-    if column.type in ("text", "jsonb"):
+    if column.type in ("text", "jsonb") or (column.conversion and column.list_separator):
         return False
     return not column.list_separator or not _IN_SCALARS.issuperset(column.list_separator)
 

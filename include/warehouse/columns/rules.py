@@ -39,7 +39,7 @@ def broken_rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
     if column.required:
         rules.append(("required", values.nulls & ~wrong))
     if column.allowed:
-        allowed = typed_as(column, list(column.allowed)).array
+        allowed = typed_as(column, list(column.allowed), converted=True).array
         inside = pc.is_in(values.array, value_set=allowed)
         rules.append(("allowed", ~_true(inside) & ~values.nulls))
     if column.pattern:
@@ -131,7 +131,8 @@ def _expected(column: Column, rule: str) -> str:
         case _ if column.type == "text" and not column.accept_numbers:
             return "text (or numbers, with `accept_numbers: true`)"
         case _:
-            return column.type
+            conversion = column.conversion
+            return f"{column.type} {conversion.wanted(column.type)}" if conversion else column.type
 
 
 def _last_year(column: Column) -> str:

@@ -78,7 +78,7 @@ def texts_of(
     elif kinds <= {str}:
         return values, none_wrong(values)
     else:
-        texts = [_as_text(value, booleans) for value in values]
+        texts = [as_text(value, booleans) for value in values]
     wrong = np.array(
         [text is None and value is not None for text, value in zip(texts, values, strict=True)],
         dtype=bool,
@@ -86,7 +86,8 @@ def texts_of(
     return texts, wrong
 
 
-def _as_text(value: Any, booleans: bool) -> str | None:
+def as_text(value: Any, booleans: bool = False) -> str | None:
+    """A text, a number, or with `booleans` true and false instead, as text; None for others."""
     if isinstance(value, bool):
         return str(value).lower() if booleans else None
     if isinstance(value, str):

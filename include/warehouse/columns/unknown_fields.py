@@ -47,7 +47,7 @@ class Drift:
         self, contract: Contract, way: str, unknown: Mapping[tuple[str, ...], Sequence[Any]]
     ) -> None:
         """Add the values of unknown fields. For personal data, no values are kept."""
-        in_texts = contract.layout(way).kind == "csv"
+        in_texts = contract.layout(way).kind in ("csv", "xml")
         inner = {path for column in contract.columns_of(way) for path in _above(column.record_path)}
         for path, values in unknown.items():
             name = field_name(path)

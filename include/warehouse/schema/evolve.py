@@ -13,9 +13,10 @@ from include.sources.model import Column, Contract
 from include.sources.raw_table import (
     EXTRA,
     LINEAGE,
-    LINEAGE_NOTES,
     SCHEMA,
     expected_columns,
+    lineage,
+    lineage_notes,
     sql_type,
 )
 from include.warehouse.schema import raw_table, views
@@ -93,6 +94,7 @@ def _widen(
             )
         )
         said.append(f"widened raw.{contract.name}.{column.name} from {old} to {new}")
+    _change_period(connection, contract, found["_period"], steps, said)
     if not steps:
         return
     connection.execute("reset role")
@@ -120,6 +122,32 @@ def _widen(
             ) from error
         changed.append(f"recreated {view.label}")
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(owner)))
+
+
+def _change_period(
+    connection: psycopg.Connection,
+    contract: Contract,
+    old: str,
+    steps: list[sql.Composable],
+    said: list[str],
+) -> None:
+    """Let an empty table hold hours instead of days, or the reverse."""
+    new = raw_table.normal_type(lineage(contract)["_period"])
+    if old == new:
+        return
+    table = sql.Identifier(SCHEMA, contract.name)
+    found = connection.execute(sql.SQL("select 1 from {} limit 1").format(table)).fetchone()
+    if found:
+        raise PermanentError(
+            f"wandle migrate: raw.{contract.name}: `period` is now {contract.period}, but the "
+            "table has partitions of another size. The table was not changed. Give the source a "
+            f"new name, or remove its data (`wandle remove {contract.name} --to ...`) and fetch "
+            "them again."
+        )
+    steps.append(
+        sql.SQL("alter column _period type {0} using _period::text::{0}").format(sql.SQL(new))
+    )
+    said.append(f"changed raw.{contract.name}._period from {old} to {new}")
 
 
 def widening(column: Column, old: str, new: str) -> sql.Composable | None:
@@ -222,7 +250,7 @@ def describe(connection: psycopg.Connection, contract: Contract) -> None:
         sql.SQL("comment on table {} is {}").format(name, sql.Literal(contract.description.strip()))
     )
     notes = {column.name: column.description for column in contract.raw_columns()}
-    for column, note in {**notes, **LINEAGE_NOTES}.items():
+    for column, note in {**notes, **lineage_notes(contract)}.items():
         connection.execute(
             sql.SQL("comment on column {} is {}").format(
                 sql.Identifier(SCHEMA, contract.name, column), sql.Literal(note)

@@ -25,7 +25,7 @@ LOCKS = """
 create table if not exists ops.partition_lock (
     source text not null,
     council text not null,
-    period date not null,
+    period timestamp not null,
     primary key (source, council, period)
 );
 create table if not exists ops.build_lock ();

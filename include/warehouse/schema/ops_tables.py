@@ -6,13 +6,13 @@ import psycopg
 from psycopg import sql
 
 from include.sources.model import Contract
-from include.warehouse.schema import locks
+from include.warehouse.schema import locks, ops_changes
 
 TABLES = """
 create table if not exists ops.landing (
     source text not null,
     council text not null,
-    period date not null,
+    period timestamp not null,
     landing_id text not null,
     outcome text not null check (outcome in ('complete', 'not_published')),
     run_id text not null,
@@ -33,7 +33,7 @@ create table if not exists ops.load (
     load_id bigint generated always as identity primary key,
     source text not null,
     council text not null,
-    period date not null,
+    period timestamp not null,
     landing_id text not null,
     status text not null constraint load_status_check check (
         status in ('loaded', 'unchanged', 'not_published', 'refused', 'failed', 'expired')
@@ -67,7 +67,7 @@ create index if not exists load_run on ops.load (source, run_id);
 create table if not exists ops.quarantine (
     source text not null,
     council text not null,
-    period date not null,
+    period timestamp not null,
     landing_id text not null,
     record_no bigint not null,
     page text not null,
@@ -101,7 +101,7 @@ create table if not exists ops.contract (
 create table if not exists ops.removal (
     source text not null,
     council text not null,
-    period date,
+    period timestamp,
     landing_id text not null,
     reason text not null constraint removal_reason_check check (
         reason in ('superseded', 'interrupted', 'expired', 'erased', 'removed')
@@ -190,29 +190,6 @@ COLUMNS = (
     ("removal", "definitions", "text[]", ""),
 )
 
-# In earlier versions, a record was kept only as bytes.
-READABLE = """
-alter table ops.quarantine rename column record to record_bytes;
-alter table ops.quarantine alter column record_bytes drop not null, add column record text;
-do $$
-declare
-    kept record;
-begin
-    for kept in select ctid, record_bytes from ops.quarantine loop
-        begin
-            update ops.quarantine
-            set record = convert_from(kept.record_bytes, 'UTF8'), record_bytes = null
-            where ctid = kept.ctid;
-        exception when character_not_in_repertoire then
-            update ops.quarantine set record = encode(kept.record_bytes, 'escape')
-            where ctid = kept.ctid;
-        end;
-    end loop;
-end
-$$;
-alter table ops.quarantine alter column record set not null;
-"""
-
 VIEWS = """
 create or replace view ops.quarantine_overview as
 select source, council, period, landing_id, record_no, page, page_record_no, column_name, rule,
@@ -222,6 +199,7 @@ comment on view ops.quarantine_overview is
     'Quarantine without values and records, which may be personal.';
 comment on table ops.load is
     'The ledger: one row per attempt to load a landing, and per failed extract.';
+comment on column ops.load.period is 'When the period begins, in UTC.';
 comment on table ops.migration is 'What `wandle migrate` changed, and when.';
 comment on column ops.quarantine.record_bytes is
     'The bytes of `record`, if they are not UTF-8 text; `record` then has escapes.';
@@ -270,21 +248,8 @@ def make(connection: psycopg.Connection, changed: list[str]) -> None:
         if fill:
             connection.execute(sql.SQL(fill))
         changed.append(f"added ops.{name}.{column}")
-    _statuses(connection, changed)
-    _readable_records(connection, changed)
-    _removals(connection, changed)
+    ops_changes.make(connection, changed)
     connection.execute(VIEWS)
-
-
-def _readable_records(connection: psycopg.Connection, changed: list[str]) -> None:
-    """Keep the quarantined records of an earlier version as text."""
-    found = connection.execute(
-        "select 1 from pg_attribute where attrelid = 'ops.quarantine'::regclass "
-        "and attname = 'record' and atttypid = 'bytea'::regtype"
-    ).fetchone()
-    if found:
-        connection.execute(READABLE)
-        changed.append("made ops.quarantine.record readable")
 
 
 def record_contract(connection: psycopg.Connection, contract: Contract) -> None:
@@ -294,37 +259,3 @@ def record_contract(connection: psycopg.Connection, contract: Contract) -> None:
         "on conflict do nothing",
         (contract.name, contract.contract_hash, contract.as_recorded),
     )
-
-
-def _statuses(connection: psycopg.Connection, changed: list[str]) -> None:
-    """Add new statuses to the check constraint of an earlier version's ledger."""
-    found = connection.execute(
-        "select pg_get_constraintdef(oid) from pg_constraint "
-        "where conrelid = 'ops.load'::regclass and conname = 'load_status_check'"
-    ).fetchone()
-    if found and "'expired'" in found[0]:
-        return
-    connection.execute(
-        "alter table ops.load drop constraint if exists load_status_check, "
-        "add constraint load_status_check check (status in "
-        "('loaded', 'unchanged', 'not_published', 'refused', 'failed', 'expired'))"
-    )
-    changed.append("let ops.load say `expired`")
-
-
-def _removals(connection: psycopg.Connection, changed: list[str]) -> None:
-    """Let an earlier version's table hold what `wandle remove` records."""
-    found = connection.execute(
-        "select pg_get_constraintdef(oid) from pg_constraint "
-        "where conrelid = 'ops.removal'::regclass and conname = 'removal_reason_check'"
-    ).fetchone()
-    if found and "'removed'" in found[0]:
-        return
-    connection.execute(
-        "alter table ops.removal drop constraint if exists removal_pkey, "
-        "alter column period drop not null, "
-        "drop constraint if exists removal_reason_check, "
-        "add constraint removal_reason_check check (reason in "
-        "('superseded', 'interrupted', 'expired', 'erased', 'removed'))"
-    )
-    changed.append("let ops.removal say `removed`")

@@ -15,6 +15,7 @@ locals {
     WANDLE_DATABASE_CA = "/etc/wandle/rds-ca.pem"
     WANDLE_BACKUP_DAYS = var.database.backup_days
     WANDLE_SERVERLESS  = join(",", var.serverless_sources)
+    WANDLE_INBOX_QUEUE = module.inbox.queue_url
     PGSSLMODE          = "verify-full"
     PGSSLROOTCERT      = "/etc/wandle/rds-ca.pem"
 
@@ -36,6 +37,11 @@ locals {
     AIRFLOW_CONN_WANDLE_LOGS = jsonencode({
       conn_type = "aws"
       extra     = { region_name = var.region, role_arn = replace(module.identity.job_role, "{job}", "logs") }
+    })
+    # Contains no access key, only the role that can receive the events of inboxes.
+    AIRFLOW_CONN_WANDLE_INBOX = jsonencode({
+      conn_type = "aws"
+      extra     = { region_name = var.region, role_arn = replace(module.identity.job_role, "{job}", "inbox") }
     })
   })
 

@@ -71,9 +71,10 @@ module "warehouse" {
 module "secrets" {
   source = "../secrets"
 
-  context   = local.context
-  key_arn   = module.key.arn
-  protected = var.protected
+  context        = local.context
+  key_arn        = module.key.arn
+  source_secrets = module.identity.source_secrets
+  protected      = var.protected
 }
 
 module "identity" {
@@ -86,6 +87,15 @@ module "identity" {
   bucket_arn       = module.lake.arn
   repository_arn   = local.repository_arn
   admin_secret_arn = module.warehouse.admin_secret_arn
+}
+
+module "inbox" {
+  source = "../inbox"
+
+  context    = local.context
+  bucket     = module.lake.bucket
+  bucket_arn = module.lake.arn
+  sources    = module.identity.inboxes
 }
 
 module "airflow_host" {
@@ -155,7 +165,7 @@ resource "terraform_data" "protection" {
   }
 
   depends_on = [
-    module.airflow_host, module.identity, module.key, module.lake, module.network, module.secrets,
+    module.airflow_host, module.identity, module.inbox, module.key, module.lake, module.network, module.secrets,
     module.serverless_extract, module.warehouse, module.watch,
   ]
 }

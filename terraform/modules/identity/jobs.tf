@@ -20,16 +20,38 @@ locals {
     Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.context.region}.amazonaws.com" } }
   }
 
+  # The platform's own secrets; those of sources are for the roles of their sources alone.
   read_secrets = {
-    Sid      = "ReadSecrets"
-    Effect   = "Allow"
-    Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
-    Resource = "${local.arn.secret}/*"
+    Sid    = "ReadSecrets"
+    Effect = "Allow"
+    Action = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+    Resource = concat(
+      [for prefix in ["connections", "config"] : "${local.arn.secret}/${prefix}/*"],
+      [for name in ["broker_password", "pseudonym_key", "oidc_client_secret"] : "${local.arn.secret}/${name}-??????"],
+    )
+  }
+
+  # AWS adds a hyphen and six characters to the name of a secret.
+  reading_own_secret = {
+    for source, secret in local.source_secret : "extract-${source}" => [
+      {
+        Sid      = "ReadOwnSecret"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+        Resource = ["${local.arn.secret}/sources/${secret}-??????"]
+      },
+      merge(local.use_key_for_secrets, { Sid = "DecryptOwnSecret", Action = ["kms:Decrypt"] }),
+    ]
   }
 
   # Prefixes that each job can list and read.
   zones_read = merge(
-    { for source in keys(local.contracts) : "extract-${source}" => [for name in concat([source], local.parents[source]) : "landing/${name}/"] },
+    {
+      for source in keys(local.contracts) : "extract-${source}" => concat(
+        [for name in concat([source], local.parents[source]) : "landing/${name}/"],
+        contains(local.inboxes, source) ? ["inbox/${source}/"] : [],
+      )
+    },
     {
       load         = ["landing/"]
       transform    = ["docs/", "published/"]
@@ -60,12 +82,25 @@ locals {
   jobs_of_sources = {
     for source in keys(local.contracts) : "extract-${source}" => {
       description = "Fetches ${source} and writes landings"
-      statements = concat(local.reading["extract-${source}"], [local.use_key_for_s3, {
+      statements = concat(local.reading["extract-${source}"], lookup(local.reading_own_secret, "extract-${source}", []), [local.use_key_for_s3, {
         Sid      = "WriteOwnLandings"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
         Resource = ["${var.bucket_arn}/landing/${source}/*"]
       }])
+    }
+  }
+
+  # The triggerer waits for events as this job.
+  jobs_of_inboxes = length(local.inboxes) == 0 ? {} : {
+    inbox = {
+      description = "Receives events of new files in inboxes"
+      statements = [{
+        Sid      = "ReceiveEvents"
+        Effect   = "Allow"
+        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
+        Resource = [for source in local.inboxes : "${local.arn.queue}-${source}"]
+      }]
     }
   }
 

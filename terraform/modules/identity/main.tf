@@ -9,20 +9,42 @@ locals {
     trimsuffix(file, ".yaml") => yamldecode(file("${var.contracts_folder}/${file}"))
   }
 
-  # Sources whose landings a source reads to build its requests.
-  parents = {
+  # The source whose landings a source has its pages in (`kind: landing`).
+  followed = {
     for source, contract in local.contracts :
-    source => distinct([for parent in values(try(contract.extract.parents, {})) : parent.source])
+    source => [for name in [try(contract.extract.source, "")] : name if try(contract.extract.kind, "") == "landing"]
   }
+
+  # Sources whose landings a source reads: for its requests, or for its pages.
+  read = {
+    for source, contract in local.contracts :
+    source => concat([for parent in values(try(contract.extract.parents, {})) : parent.source], local.followed[source])
+  }
+  parents = {
+    for source, names in local.read :
+    source => distinct(concat(names, flatten([for name in names : try(local.followed[name], [])])))
+  }
+
+  # The secret that a source logs in with, if it needs one.
+  source_secret = {
+    for source, contract in local.contracts : source => contract.extract.auth.secret if can(contract.extract.auth.secret)
+  }
+
+  # Sources whose files are put into an inbox in the bucket.
+  inboxes = toset([
+    for source, contract in local.contracts : source
+    if try(contract.extract.kind, "") == "files" && try(contract.extract.from, "") == "inbox"
+  ])
 
   arn = {
     role   = "arn:${var.context.partition}:iam::${var.context.account_id}:role/${local.name}"
     logs   = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/wandle/${var.context.environment}"
     secret = "arn:${var.context.partition}:secretsmanager:${var.context.region}:${var.context.account_id}:secret:wandle/${var.context.environment}"
+    queue  = "arn:${var.context.partition}:sqs:${var.context.region}:${var.context.account_id}:${local.name}-inbox"
     server = "arn:${var.context.partition}:rds:${var.context.region}:${var.context.account_id}:db:${local.name}"
   }
 
-  jobs = merge(local.jobs_of_sources, local.jobs_of_all)
+  jobs = merge(local.jobs_of_sources, local.jobs_of_all, local.jobs_of_inboxes)
 }
 
 resource "aws_iam_role" "job" {

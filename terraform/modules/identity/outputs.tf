@@ -18,11 +18,21 @@ output "job_role_arns" {
   value       = { for job, role in aws_iam_role.job : job => role.arn }
 }
 
+output "source_secrets" {
+  description = "Names of the secrets that sources log in with."
+  value       = toset(values(local.source_secret))
+}
+
+output "inboxes" {
+  description = "The sources whose files are put into an inbox in the bucket."
+  value       = local.inboxes
+}
+
 output "sources" {
   description = "Schedule and IAM statements of each source, for its Lambda function."
   value = {
     for source, contract in local.contracts : source => {
-      schedule   = contract.schedule
+      schedule   = try(contract.schedule, "")
       statements = local.jobs_of_sources["extract-${source}"].statements
     }
   }

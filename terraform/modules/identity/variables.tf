@@ -82,6 +82,23 @@ variable "contracts_folder" {
     ]))
     error_message = "Every parent of a contract (extract.parents) must have a contract itself, because the role needs read access to its landings."
   }
+
+  validation {
+    condition = alltrue([
+      for file in fileset(var.contracts_folder, "*.yaml") :
+      try(yamldecode(file("${var.contracts_folder}/${file}")).extract.kind, "") != "landing" ||
+      fileexists("${var.contracts_folder}/${try(yamldecode(file("${var.contracts_folder}/${file}")).extract.source, "")}.yaml")
+    ])
+    error_message = "The source whose landings a contract reads (extract.source) must have a contract itself, because the role needs read access to its landings."
+  }
+
+  validation {
+    condition = alltrue([
+      for file in fileset(var.contracts_folder, "*.yaml") :
+      can(regex("^[a-z][a-z0-9_]{0,47}$", try(yamldecode(file("${var.contracts_folder}/${file}")).extract.auth.secret, "none")))
+    ])
+    error_message = "The secret of a contract (extract.auth.secret) must be a name of at most 48 lowercase letters, digits and underscores, because it is part of the ARN that its role can read."
+  }
 }
 
 variable "bucket_arn" {

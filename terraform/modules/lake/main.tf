@@ -7,7 +7,7 @@ locals {
 
 resource "aws_s3_bucket" "lake" {
   # checkov:skip=CKV_AWS_144:Landings can be fetched again or copied with AWS Backup; a second Region would double the cost
-  # checkov:skip=CKV2_AWS_62:Nothing consumes events; Airflow decides when to load
+  # checkov:skip=CKV2_AWS_62:The module inbox sends events of new files; of landings, nothing consumes them
   bucket        = local.bucket
   force_destroy = !var.protected
 }

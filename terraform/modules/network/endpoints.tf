@@ -2,7 +2,8 @@
 
 locals {
   interface_endpoints = toset([
-    "ec2messages", "ecr.api", "ecr.dkr", "logs", "monitoring", "secretsmanager", "ssm", "ssmmessages", "sts",
+    "ec2messages", "ecr.api", "ecr.dkr", "logs", "monitoring", "secretsmanager", "sqs", "ssm",
+    "ssmmessages", "sts",
   ])
 
   # An endpoint policy grants nothing: callers still need their own permissions.

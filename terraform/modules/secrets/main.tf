@@ -1,5 +1,5 @@
 # Creates the secrets without values, so that no password is in the state. `wandle migrate` fills them,
-# except for the OIDC client secret, which an administrator sets (docs/deploy.md).
+# except for the OIDC client secret and the secrets of sources, which an administrator sets (docs/deploy.md).
 
 locals {
   logins = ["wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader", "airflow"]
@@ -16,6 +16,7 @@ locals {
       "pseudonym_key"           = "Key for pseudonyms; never rotate it"
       "oidc_client_secret"      = "OIDC client secret; set by an administrator"
     },
+    { for name in var.source_secrets : "sources/${name}" => "Login of sources: set by `wandle secrets set ${name}`" },
   )
 }
 

@@ -38,6 +38,17 @@ variable "key_arn" {
   }
 }
 
+variable "source_secrets" {
+  description = "Names of the secrets that sources log in with: the output `source_secrets` of the module `identity`."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for name in var.source_secrets : can(regex("^[a-z][a-z0-9_]{0,47}$", name))])
+    error_message = "source_secrets must be names of at most 48 lowercase letters, digits and underscores."
+  }
+}
+
 variable "protected" {
   description = "Whether to protect the data from `terraform destroy`."
   type        = bool

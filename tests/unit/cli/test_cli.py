@@ -13,6 +13,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from include import cli
+from include.cli.terminal import ask
+from include.errors import PermanentError
+from include.jobs.author.questions import Question
 from include.local.state import prepare
 from include.settings import Settings
 
@@ -74,7 +77,7 @@ WRONG_NAMES = [
     (("replay", "crimes"), "unknown source 'crimes'"),
     (("verify", "police_street_crime", "-p", "May"), "'May' is not a valid month"),
     (("verify", "weather_hourly", "-p", "May"), "'May' is not a valid day"),
-    (("verify", "-p", "May"), "'May' is not a valid period. Use YYYY-MM, or YYYY-MM-DD"),
+    (("verify", "-p", "May"), "'May' is not a valid period. Use 2017-05-31T09"),
 ]
 
 
@@ -92,12 +95,14 @@ def test_a_wrong_name_is_one_message_and_exit_code_1(wandle, arguments, said):
 NEEDS_A_PLATFORM = {
     "drift": (),
     "erase": ("service_requests", "-k", "case_id=1"),
+    "files": ("council_spend",),
     "explain": ("raw.police_street_crime", "-k", "id=1"),
     "housekeeping": (),
     "ingest": (*INGEST[1:], "-p", "2017-05"),
     "ledger": (),
     "migrate": (),
     "new-council": ("merton", "--title", "M", "--gss", "E09000024", "--box", "1,2,3,4"),
+    "put": ("council_spend", __file__),
     "quarantine": (),
     "reload": ("--all",),
     "remove": ("police_street_crime",),
@@ -107,8 +112,8 @@ NEEDS_A_PLATFORM = {
 }
 # They start a platform, are about this machine, or read files alone.
 NEEDS_NONE = {
-    "councils", "demo", "doctor", "down", "env", "new-source", "sandbox", "sources", "status",
-    "sync", "up", "validate",
+    "councils", "demo", "doctor", "down", "env", "export-odcs", "import-odcs", "new-source",
+    "sandbox", "secrets", "sources", "status", "sync", "up", "validate",
 }  # fmt: skip
 
 
@@ -185,3 +190,40 @@ def test_a_table_is_for_people(wandle, command):
 
     assert code == 0
     assert "sutton" in out or "police_street_crime" in out
+
+
+def test_what_a_draft_cannot_know_is_prompted_for_on_a_terminal(monkeypatch, capsys):
+    question = Question("new-source: the workbook has several sheets: which one", "--sheet", "ab")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.prompt", lambda text, **how: f" {text[-9:]} ")
+
+    assert ask(question) == "which one"
+    assert capsys.readouterr().out.split() == ["a", "b"]
+
+
+def test_without_a_terminal_the_option_is_named(monkeypatch):
+    question = Question("new-source: the workbook has several sheets: which one", "--sheet", "ab")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+
+    with pytest.raises(PermanentError, match=r"Pass --sheet: one of a, b\."):
+        ask(question)
+
+
+def test_contracts_are_exported_and_imported_by_commands(wandle, tmp_path, monkeypatch):
+    code, out, _ = wandle("export-odcs", "weather_hourly", "--into", str(tmp_path / "odcs"))
+    file = tmp_path / "odcs" / "weather_hourly.odcs.yaml"
+
+    assert (code, out) == (0, f"Wrote {file}\n")
+
+    code, _, err = wandle("import-odcs", str(file))
+
+    assert code == 1
+    assert "weather_hourly.yaml exists" in err
+
+
+@pytest.mark.parametrize("arguments", [(), ("weather_hourly", "--all")])
+def test_what_to_export_is_said_once(wandle, arguments):
+    code, _, err = wandle("export-odcs", *arguments)
+
+    assert code == 1
+    assert "Pass sources, or --all" in err

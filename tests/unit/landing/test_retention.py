@@ -35,12 +35,14 @@ def known(
     period: str = "2026-11",
     parents: Iterable[Ref] = (),
     replaces: str | None = None,
+    pages_in: Known | None = None,
 ) -> Known:
     """A landing of so many days ago."""
-    where = Partition(source, "kingston", Period.parse(period, "month"))
+    where = Partition(source, "kingston", Period.read(period))
     landing_id = new_landing_id("run", NOW - timedelta(days=days_ago))
     stored = Stored(where, landing_id, outcome is not None, 2, 100)
-    return Known(stored, outcome, tuple(parents), replaces)
+    home = pages_in.stored.ref if pages_in else None
+    return Known(stored, outcome, (*parents, *([home] if home else [])), replaces, home)
 
 
 def going(*found: Known, pointed: Iterable[Known] = (), removed: Iterable[Ref] = ()) -> Any:
@@ -152,6 +154,27 @@ def test_personal_data_are_kept_to_the_last_day_of_their_limit():
     assert not PERSONAL.is_past_limit(august, (august.last_day + timedelta(days=40)))
     assert PERSONAL.is_past_limit(august, (august.last_day + timedelta(days=41)))
     assert not CONTRACTS["gauges"].is_past_limit(august, NOW.date())
+
+
+def test_personal_data_of_all_there_is_are_as_old_as_their_newest_fetch():
+    fetched = [known(days, source="people", period="all") for days in (90, 39)]
+    forgotten = [known(days, source="people", period="all") for days in (90, 41)]
+
+    assert going(*fetched) == ["superseded", None]
+    assert going(*forgotten) == ["expired", "expired"]
+
+
+def test_a_landing_goes_with_the_one_that_has_its_pages_and_keeps_it_until_then():
+    old, young = known(50, source="people", period="2026-08"), known(50, source="people")
+    newer = known(1, source="people")
+    reads_old, reads_young = known(1, pages_in=old), known(1, period="2026-10", pages_in=young)
+    reads_removed = known(1, period="2026-09", pages_in=known(2, source="kept"))
+
+    assert going(
+        *(old, reads_old, young, newer, reads_young, reads_removed),
+        pointed=[reads_old],
+        removed=[reads_removed.pages_in],
+    ) == ["expired", "expired", None, None, None, "expired"]
 
 
 @st.composite

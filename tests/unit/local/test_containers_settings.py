@@ -36,8 +36,7 @@ DIFFERENCES = {
     "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "no Celery embedded",
     "AIRFLOW__CELERY__BROKER_URL_CMD": "no Celery embedded",
     "AIRFLOW__CELERY__FLOWER_BASIC_AUTH_CMD": "no Celery embedded",
-    "AIRFLOW__SECRETS__BACKEND": "embedded, secrets are variables of processes of one user",
-    "AIRFLOW__SECRETS__BACKEND_KWARGS": "where that backend finds them",
+    "AIRFLOW__SECRETS__BACKEND_KWARGS": "another folder; embedded, the rest are variables",
 }
 # Options that are variables embedded, and names in the secrets backend here.
 SECRET_OPTIONS = {

@@ -15,6 +15,7 @@ from include.local.demo.window import (
     asked_of_sources,
     choose_window,
 )
+from include.local.source_secrets import lacking_secrets
 from include.settings import Settings
 from include.sources.model import contracts
 from include.sources.partition import Period
@@ -176,3 +177,20 @@ def test_months_without_a_gap_are_one_request(asked):
     (found,) = stretches(asked["police_street_crime"])
 
     assert found == (("kingston", "sutton"), ["2026-07", "2026-08", "2026-09"])
+
+
+def test_a_live_source_whose_secret_is_not_set_is_left_out_unless_it_is_named(
+    monkeypatch, tmp_path
+):
+    settings = Settings(_env_file=None, WANDLE_HOME=tmp_path, WANDLE_LIVE="1")
+    lacking = lacking_secrets(settings)
+    window = Window(("sutton",), Period.parse("2026-07", "month"), Period.parse("2026-07", "month"),
+                    date(2026, 11, 21))  # fmt: skip
+
+    assert lacking == {"air_sensors": "breathe_london", "waste_collections": "waste_contractor"}
+    every = {asked.contract.name for asked in asked_of_sources(window, None, lacking)}
+    assert not every & lacking.keys()
+    assert "planning_applications" in every
+    named = asked_of_sources(window, ["air_sensors"], {})
+    assert [asked.contract.name for asked in named] == ["air_sensors"]
+    assert lacking_secrets(settings.model_copy(update={"live": False})) == {}

@@ -140,3 +140,13 @@ def test_a_state_folder_is_not_prepared_for_another_origin(settings):
 
 def test_the_hosts_of_the_sandbox_are_those_that_it_mounts():
     assert set(SANDBOX_HOSTS) == set(RECORDED)
+
+
+def test_a_source_database_may_be_one_that_the_environment_names(settings, monkeypatch):
+    url = "mysql://reader:p%40ss@db.example.org/cases?ssl_ca=/ca.pem"
+    monkeypatch.setenv("WANDLE_CONNECTION_SERVICE_REQUESTS", url)
+    local = prepare(settings)
+
+    assert airflow_environment(local)["AIRFLOW_CONN_SERVICE_REQUESTS"] == url
+    assert local.connection("service_requests") == url
+    assert "p%40ss" not in (settings.home / "wandle.env").read_text()

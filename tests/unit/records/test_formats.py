@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import UnexpectedPayload
+from include.records import chunks as chunked
 from include.records import read as reading
 from include.records.json import stream as json_stream
 from include.records.json.values import BOM
@@ -138,7 +139,7 @@ def test_a_body_that_is_nested_too_deeply_is_distinguished_from_one_that_is_cut_
     ids=["json", "jsonl", "csv"],
 )
 def test_memory_stays_flat_however_large_a_body_is(monkeypatch, layout, head, row, tail):
-    monkeypatch.setattr(reading, "CHUNK_RECORDS", 1000)
+    monkeypatch.setattr(chunked, "CHUNK_RECORDS", 1000)
     monkeypatch.setattr(json_stream, "PIECE_BYTES", 64 * 1024)
     body = io.BytesIO(head + row % (b"y" * 200) * 100_000 + tail)
     tracemalloc.start()
@@ -314,7 +315,7 @@ def test_another_delimiter_is_the_contracts():
 
 
 def test_csv_comes_in_chunks(monkeypatch):
-    monkeypatch.setattr(reading, "CHUNK_RECORDS", 2)
+    monkeypatch.setattr(chunked, "CHUNK_RECORDS", 2)
     body = io.BytesIO(b"a\n1\n2\n3\n")
 
     assert [len(chunk) for chunk in read_records(body, 1, CSV)] == [2, 1]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import UnexpectedPayload
+from include.records import chunks as chunked
 from include.records import read as reading
 from include.records.read import BodyCutShort, read_records, record_texts
 from include.sources.model import Format
@@ -66,7 +67,7 @@ def test_records_below_a_path_are_found_whatever_stands_before_them():
 
 
 def test_a_stream_comes_in_chunks(monkeypatch):
-    monkeypatch.setattr(reading, "CHUNK_RECORDS", 2)
+    monkeypatch.setattr(chunked, "CHUNK_RECORDS", 2)
     body = io.BytesIO(b"[1,2,3,4,5]")
 
     chunks = list(read_records(body, STREAMED["size"], TOP))

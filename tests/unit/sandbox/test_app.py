@@ -32,6 +32,10 @@ HOSTS = [
     "environment.data.gov.uk",
     "archive-api.open-meteo.com",
     "www.gov.uk",
+    "www.planning.data.gov.uk",
+    "breathe-london-7x54d7qf.ew.gateway.dev",
+    "api.waste-contractor.example",
+    "login.waste-contractor.example",
 ]
 CHECKOUT = Path(__file__).parents[3]
 

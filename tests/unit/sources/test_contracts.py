@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import ValidationError
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from include.errors import UnknownName
 from include.sources import model
 from include.sources.partition import Period
+from include.sources.rates import rate_for
 from tests.samples import column, contract, extracting
 
 POLYGON = {"source": "gauges", "each": "{id}"}
@@ -118,8 +119,8 @@ def test_a_period_is_young_until_its_lag_is_over():
     lagging = contract(publication_lag_days=10)
     may = Period.parse("2017-05", "month")
 
-    assert lagging.may_be_unpublished(may, date(2017, 6, 10))
-    assert not lagging.may_be_unpublished(may, date(2017, 6, 11))
+    assert lagging.may_be_unpublished(may, datetime(2017, 6, 10, 23, tzinfo=UTC))
+    assert not lagging.may_be_unpublished(may, datetime(2017, 6, 11, tzinfo=UTC))
 
 
 def test_the_clients_of_a_host_together_stay_within_its_rate():
@@ -130,7 +131,7 @@ def test_the_clients_of_a_host_together_stay_within_its_rate():
         contract(name="c", extract=extracting(parallel=9, base_url="https://other.test")),
     ]
 
-    shares = [model.rate_for(item, both) for item in both[:2] for _ in range(item.extract.parallel)]
+    shares = [rate_for(item, both) for item in both[:2] for _ in range(item.extract.parallel)]
 
     assert sum(share.per_second for share in shares) == pytest.approx(15)
     assert sum(share.burst for share in shares) == 30
@@ -143,9 +144,9 @@ def test_the_clients_that_take_turns_have_the_rate_that_the_others_leave():
         contract(name="b", extract=extracting(parallel=1, rate=rate)),
     ]
 
-    alone = model.rate_for(both[0], both, {"a", "b"})
-    beside_a_function = model.rate_for(both[0], both, {"a"})
-    function = model.rate_for(both[1], both)
+    alone = rate_for(both[0], both, {"a", "b"})
+    beside_a_function = rate_for(both[0], both, {"a"})
+    function = rate_for(both[1], both)
 
     assert (alone.per_second, alone.burst) == (15, 30)
     assert (beside_a_function.per_second, function.per_second) == (10, 5)
@@ -156,4 +157,4 @@ def test_the_slowest_rate_that_a_contract_states_holds_for_its_host():
     slow = contract(name="a", extract=extracting(rate={"per_second": 2, "burst": 1}))
     fast = contract(name="b")
 
-    assert model.rate_for(fast, [slow, fast]).per_second == 1
+    assert rate_for(fast, [slow, fast]).per_second == 1

@@ -54,6 +54,90 @@ def of_database(**changes: Any) -> dict[str, Any]:
     return {"extract": database | changes}
 
 
+NUMERIC, AT = {"type_name": "numeric(9,2)"}, {"type_name": "timestamptz", "zone": "Europe/London"}
+DATE, FLAG = {"type_name": "date"}, {"type_name": "boolean"}
+CONVERSIONS: list[tuple[str, dict[str, Any]]] = [
+    ("format", {"format": "%d/%m/%Y"}),
+    ("format", NUMERIC | {"format": "epoch"}),
+    ("format", DATE | {"format": ""}),
+    ("format", DATE | {"format": "%d/%m"}),
+    ("format", DATE | {"format": "%d/%Y"}),
+    ("format", DATE | {"format": "%B %Y"}),
+    ("format", DATE | {"format": "%d/%d/%m/%Y"}),
+    ("format", DATE | {"format": "%d %b %m %Y"}),
+    ("format", DATE | {"format": "%d/%m/%Y %"}),
+    ("format", DATE | {"format": "%-d/%m/%Y"}),
+    ("format", DATE | {"format": "%d/%m/%Y %H:%M"}),
+    ("format", DATE | {"format": "%d/%m/%y"}),
+    ("format", DATE | {"format": "EPOCH"}),
+    ("format", DATE | {"format": ["epoch", "%d/%m/%Y"]}),
+    ("format.1", DATE | {"format": ["%d/%m/%Y", "%d/%m/%Y"]}),
+    ("format.1", DATE | {"format": ["%d/%m/%Y", "%d/%m"]}),
+    ("two_digit_years_from", DATE | {"two_digit_years_from": 1970}),
+    ("two_digit_years_from", DATE | {"format": "%d/%m/%Y", "two_digit_years_from": 1970}),
+    ("zone", DATE | {"format": "%d/%m/%Y", "zone": "Europe/London"}),
+    ("format", AT | {"format": "%d/%m/%Y"}),
+    ("format", AT | {"format": "%d/%m/%Y %H"}),
+    ("format", AT | {"format": "%d/%m/%Y %I:%M"}),
+    ("format", AT | {"format": "%d/%m/%Y %H:%M %p"}),
+    ("format", AT | {"format": "%d/%m/%Y %H %I:%M %p"}),
+    ("format", AT | {"format": "%d/%m/%Y %M"}),
+    ("format", AT | {"format": "%d/%m/%Y %H:%S"}),
+    ("format", AT | {"format": "%d/%m/%Y %H:%M.%f"}),
+    ("format", AT | {"format": "%H:%M:%S.%f%d/%m/%Y"}),
+    ("format", AT | {"format": "%d/%m/%Y %H:%M", "zone": ""}),
+    ("zone", AT | {"format": "%d/%m/%Y %H:%M %z"}),
+    ("zone", AT | {"format": "epoch"}),
+    ("number", {"number": {"thousands": ","}}),
+    ("number", {"type_name": "integer", "position": True, "number": {"thousands": ","}}),
+    ("number.thousands", NUMERIC | {"number": {"thousands": ";"}}),
+    ("number.thousands", NUMERIC | {"number": {"thousands": "."}}),
+    ("number.decimal", NUMERIC | {"number": {"decimal": ";"}}),
+    ("number.symbols", NUMERIC | {"number": {"symbols": [""]}}),
+    ("number.symbols", NUMERIC | {"number": {"symbols": ["£ "]}}),
+    ("number.symbols", NUMERIC | {"number": {"symbols": ["-"]}}),
+    ("number.symbols", NUMERIC | {"number": {"symbols": ["m2"]}}),
+    ("number.symbols", NUMERIC | {"number": {"symbols": ["%"]}}),
+    ("number.symbols", NUMERIC | {"number": {"symbols": ["£"], "percent": "points"}}),
+    ("number.symbols.0", NUMERIC | {"number": {"symbols": ["Rs."]}}),
+    ("number.symbols.0", NUMERIC | {"number": {"symbols": ["CR"], "negative": ["#CR"]}}),
+    ("number.negative", NUMERIC | {"number": {"negative": ["-#"]}}),
+    ("number.negative", NUMERIC | {"number": {"negative": ["#"]}}),
+    ("number.negative", NUMERIC | {"number": {"negative": ["+#"]}}),
+    ("number.negative", NUMERIC | {"number": {"negative": ["(# )"]}}),
+    ("number.negative", NUMERIC | {"number": {"negative": ["##-"]}}),
+    ("number.percent", NUMERIC | {"number": {"percent": "half"}}),
+    ("list_separator", NUMERIC | {"number": {"thousands": ","}, "list_separator": ","}),
+    ("true_values", {"true_values": ["Y"]}),
+    ("false_values", NUMERIC | {"false_values": ["N"]}),
+    ("true_values.0", FLAG | {"true_values": [True]}),
+    ("true_values.0", FLAG | {"true_values": ["false"]}),
+    ("true_values.1", FLAG | {"true_values": ["Y", "Y"]}),
+    ("true_values.0", FLAG | {"true_values": ["y"], "clean": ["upper"]}),
+    ("false_values.0", FLAG | {"true_values": ["Y"], "false_values": ["Y"]}),
+    ("false_values.0", FLAG | {"false_values": [""], "null_values": [""]}),
+    ("clean", {"type_name": "jsonb", "clean": ["trim"]}),
+    ("clean", {"type_name": "integer", "position": True, "clean": ["trim"]}),
+    ("clean", {"clean": ["upper", "lower"]}),
+    ("clean", {"clean": ["nfc", "nfkc"]}),
+    ("clean.1", {"clean": ["trim", "trim"]}),
+    ("clean.0", {"clean": ["strip"]}),
+]
+
+
+PLAIN = {"path": "/gauges"}
+OLD = {"from_age_days": 10, "request": PLAIN}
+BOUND = "select 1 where at >= %(period_start)s"
+
+
+def whole(**changes: Any) -> dict[str, Any]:
+    return {"period": "all", **of_api(request=PLAIN), **changes}
+
+
+def hourly(text: str) -> dict[str, Any]:
+    return {"period": "hour", **of_request(text)}
+
+
 Q = "extract.request.query.q"
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("schedule", {"schedule": "0 25 * * *"}),
@@ -64,6 +148,22 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("schedule", {"schedule": "*/0 4 * * *"}),
     ("schedule", {"schedule": "5-1 4 * * *"}),
     ("publisher", {"publisher": "x" * 101}),
+    ("snapshot", whole(snapshot=True)),
+    ("lookback", whole(lookback=1)),
+    ("lookback_monthly", whole(lookback_monthly=1)),
+    ("publication_lag_days", whole(publication_lag_days=1)),
+    (Q, {"period": "all", **of_request("{period:%Y-%m}")}),
+    (Q, {"period": "all", **of_request("{period.last}")}),
+    ("columns.0.request", {**whole(), **of_columns(column("a", request="period"))}),
+    ("extract.archive", {"period": "all", **of_api(request=PLAIN, archive=OLD)}),
+    ("extract.window_minutes", {"period": "all", **of_api(request=PLAIN, window_minutes=60)}),
+    ("extract.query", {"period": "all", **of_database(query=BOUND)}),
+    ("extract.changed", {"period": "all", **of_database(changed="at")}),
+    ("lookback_monthly", {**hourly("{period:%Y-%m-%dT%H}"), "lookback_monthly": 1}),
+    (Q, hourly("{period}")),
+    (Q, hourly("{period.next}T00")),
+    ("extract.request", hourly("{period:%Y-%m-%d}")),
+    ("start", {"period": "financial_year", "start": "0001-03-31"}),
     ("publication_lag_days", {"publication_lag_days": 10**10}),
     ("retention_days", {"retention_days": 10**10}),
     ("columns.0.pattern", of_columns(column("a", pattern="(?=a)a"))),
@@ -87,6 +187,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("columns.0.allowed.0", of_columns(column("a", "date", allowed=["31/05/2017"]))),
     ("columns.0.allowed.0", of_columns(column("a", "timestamptz", allowed=["2017-05-01T00:00"]))),
     ("columns.0.allowed.0", of_columns(column("a", "jsonb", allowed=["a"]))),
+    ("columns.0.allowed.0", of_columns(column("a", allowed=["a"], clean=["upper"]))),
+    *((f"columns.0.{field}", of_columns(column("a", **words))) for field, words in CONVERSIONS),
     ("columns.0.request", of_columns(column("a", request="council.nme"))),
     ("columns.1.name", of_columns(column("a"), column("a"))),
     ("key.0", {"key": ["nr"]}),

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import LandingDamaged
+from include.records import chunks
 from include.records import read as reading
 from include.records.json import stream as json_stream
 from include.warehouse import prepare as preparing
@@ -80,7 +81,7 @@ def test_a_streamed_page_gives_the_same_as_a_whole_one(monkeypatch):
 
     monkeypatch.setattr(reading, "STREAM_ABOVE_BYTES", 10)
     monkeypatch.setattr(preparing, "STREAM_ABOVE_BYTES", 10)
-    monkeypatch.setattr(reading, "CHUNK_RECORDS", 7)
+    monkeypatch.setattr(chunks, "CHUNK_RECORDS", 7)
     streamed, rows_streamed = run(pages_of(pages))
 
     assert rows_streamed == rows

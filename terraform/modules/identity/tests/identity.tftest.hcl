@@ -44,6 +44,62 @@ run "lets_a_source_read_its_parents_landings" {
   }
 }
 
+run "lets_a_source_read_its_own_secret_alone" {
+  command = plan
+
+  variables {
+    contracts_folder = "tests/secrets"
+  }
+
+  assert {
+    condition = {
+      for source in ["one", "two", "none"] : source => flatten([
+        for statement in jsondecode(aws_iam_role_policy.job["extract-${source}"].policy).Statement : statement.Resource
+        if contains(statement.Action, "secretsmanager:GetSecretValue")
+      ])
+      } == {
+      one  = ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:wandle/dev/sources/key_of_one-??????"]
+      two  = ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:wandle/dev/sources/key_of_two-??????"]
+      none = []
+    }
+    error_message = "A source's role must be able to read the secret that its contract names, and no other."
+  }
+
+  assert {
+    condition     = output.source_secrets == toset(["key_of_one", "key_of_two"])
+    error_message = "Every secret that a contract names must be created."
+  }
+}
+
+run "lets_a_source_read_the_landings_that_have_its_pages" {
+  command = plan
+
+  variables {
+    contracts_folder = "tests/followers"
+  }
+
+  assert {
+    condition = {
+      for source in ["plans", "documents", "texts"] : source => local.zones_read["extract-${source}"]
+      } == {
+      plans     = ["landing/plans/"]
+      documents = ["landing/documents/", "landing/plans/"]
+      texts     = ["landing/texts/", "landing/documents/", "landing/plans/"]
+    }
+    error_message = "A source's role must be able to read the landings whose pages it reads, also of a parent's, and no others."
+  }
+}
+
+run "refuses_a_secret_that_is_no_name" {
+  command = plan
+
+  variables {
+    contracts_folder = "tests/wrong_secret"
+  }
+
+  expect_failures = [var.contracts_folder]
+}
+
 run "gives_the_host_no_access_to_data" {
   command = plan
 

@@ -32,6 +32,19 @@ run "creates_every_secret_encrypted_with_the_environments_key" {
   }
 }
 
+run "creates_the_secrets_of_sources_apart_from_the_connections_of_the_platform" {
+  command = plan
+
+  variables {
+    source_secrets = ["breathe_london"]
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret.this) == 14 && aws_secretsmanager_secret.this["sources/breathe_london"].name == "wandle/dev/sources/breathe_london"
+    error_message = "A source's secret must be outside of the prefix that the platform's role `secrets` can read."
+  }
+}
+
 run "can_restore_a_deleted_secret" {
   command = plan
 

@@ -33,7 +33,7 @@ def _apart():
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
         patch.setattr("include.transform.staging.STAGING", Path(folder) / "staging")
         patch.setattr(job, "sync", list)
-        patch.setattr(job, "model_files", lambda contract: {})
+        patch.setattr("include.jobs.author.draft_files.model_files", lambda contract: {})
         yield
 
 

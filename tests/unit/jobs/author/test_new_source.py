@@ -12,7 +12,7 @@ import yaml
 from include.definitions import read_definition
 from include.errors import PermanentError, UnexpectedPayload, UnknownName
 from include.jobs.author import new_source as job
-from include.jobs.author.sample import read_sample
+from include.jobs.author.samples.answer import read_sample
 from include.sources.model import Contract
 from include.transform.sources import synced_model
 
@@ -43,7 +43,12 @@ def drafted(
     file = places / "answer"
     file.write_bytes(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
     return job.new_source(
-        "air_quality", url=url, file=file, period=period, records=records, folder=places
+        "air_quality",
+        url=url,
+        file=file,
+        period=period,
+        options=job.Options(records),
+        folder=places,
     )
 
 
@@ -383,10 +388,10 @@ def test_what_is_recognised_by_its_first_bytes_needs_no_word(places, packed):
         (b"2026-01-01,5.5\n2026-01-02,6.5\n", "CSV without a header"),
         (b"1;2\n3;4\n", "CSV without a header"),
         (b"\n", "the answer is empty"),
-        (b"<?xml version='1.0'?><a>1, 2</a>", "expected JSON or CSV, found XML"),
+        (b"<?xml version='1.0'?><a>1, 2</a>", "no element of the XML document is repeated"),
         (b"%PDF-1.4 \xe2", "found a PDF document"),
         (gzip.compress(b"[{}]")[:-4], "a gzip file that is not complete"),
-        ("id,v\n1,caf\u00e9\n".encode("latin-1"), "name the `encoding`"),
+        (b"id,v\n1,caf\x81\n", "name the `encoding`"),
         (b"[{}, {}]", "its records have no fields"),
         (b'[{"error": "rate limit"}]', "its only record is an error message, `error`"),
         (b'{"error": {"code": 499}}', "It says `error`"),

@@ -46,8 +46,10 @@ def test_schemas_sources_and_every_staging_model_are_made():
     made = sync.made_files()
 
     assert PATH in made
-    assert {path.name for path in made} >= {"contract.schema.json", "council.schema.json"}
-    assert len(made) == 3 + 2 * len(every_contract())
+    assert {path.name for path in made} >= {
+        *("contract.schema.json", "council.schema.json", "contract-reference.md")
+    }
+    assert len(made) == 4 + 2 * len(every_contract())
 
 
 def test_a_file_that_differs_is_stale_and_written_again(tmp_path, monkeypatch):

@@ -92,3 +92,31 @@ def test_a_subject_is_known_again_whatever_the_order_of_its_keys():
 
     assert one == Subject(PEOPLE, {"phone": "1", "id": "7"}).canonical
     assert one != Subject(PEOPLE, {"id": "71", "phone": "1"}).canonical
+
+
+CLEANED = contract(
+    column("email", clean=["trim", "lower", "nfc"], personal="pseudonymise"),
+    column("born_on", "date", format="%d/%m/%Y", personal="keep"),
+    retention_days=30,
+)
+
+
+@pytest.mark.parametrize("key", ["jo\u00e9@example.org", "Joe\u0301@Example.org"])
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"email": " JO\u00c9@example.org ", "born_on": "1/11/1980"},
+        {"email": "joe\u0301@example.ORG", "born_on": "01/11/1980"},
+        'x,Joe\u0301@example.org,01/11/1980,"',
+    ],
+)
+def test_what_the_contract_makes_equal_is_of_one_person(key, record):
+    assert Subject(CLEANED, {"email": key}).is_of("api")(record)
+    assert Subject(CLEANED, {"email": key, "born_on": "01/11/1980"}).is_of("api")(record)
+    assert not Subject(CLEANED, {"email": "x"}).is_of("api")({"email": key})
+
+
+def test_one_person_is_one_subject_however_the_value_is_written():
+    one, other = (Subject(CLEANED, {"email": text}) for text in ("A@x", " a@X "))
+    assert one.canonical == other.canonical
+    assert {"A@x", "a@x"} <= set(one.values)

@@ -47,6 +47,15 @@ def files_run(column: Column, values: list[Any]) -> set[str]:
     return found
 
 
+DECLARED: list[tuple[str, dict[str, Any], list[Any]]] = [
+    ("numeric(5,2)", {"number": {"thousands": ","}}, ["1,000.5", "x"]),
+    ("date", {"format": "%d/%m/%Y"}, ["01/11/2026", "x"]),
+    ("timestamptz", {"format": "%d/%m/%Y %H:%M", "zone": "UTC"}, ["01/11/2026 10:00", "x"]),
+    ("timestamptz", {"format": "epoch_ms"}, [1, "1.5", "x"]),
+    ("boolean", {"true_values": ["Y"]}, ["Y", "x"]),
+]
+
+
 @pytest.mark.parametrize("type_name", VALUES)
 def test_a_value_becomes_a_column_in_three_files(type_name):
     column = Column(name="a", type=type_name, path="a", description="A value of any type.")
@@ -55,6 +64,16 @@ def test_a_value_becomes_a_column_in_three_files(type_name):
 
     assert "cast.py" in files
     assert len(files) <= MOST_FILES, sorted(files)
+
+
+@pytest.mark.parametrize(("type_name", "words", "values"), DECLARED)
+def test_a_conversion_adds_one_file_to_them(type_name, words, values):
+    column = Column(name="a", type=type_name, description="A converted value.", **words)
+
+    files = files_run(column, values) - BESIDE
+
+    assert "cast.py" in files
+    assert len(files - {"convert.py"}) <= MOST_FILES, sorted(files)
 
 
 def test_every_type_of_a_contract_is_tried():

@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
+from include.jobs.author.samples.notations import Notation, notation_of
 from include.sources import paths
 from include.warehouse.columns.cast import typed
 
@@ -44,6 +45,7 @@ class Field:
     blank_is_null: bool = False
     always_there: bool = False
     all_text: bool = False
+    notation: Notation | None = None
 
     @property
     def shown(self) -> str:
@@ -52,18 +54,22 @@ class Field:
         return path if path.isprintable() else json.dumps(path)[1:-1]
 
 
-def fields_of(records: Sequence[dict[str, Any]]) -> list[Field]:
+def fields_of(
+    records: Sequence[dict[str, Any]], order: str = "", deepest: int = DEEPEST
+) -> list[Field]:
     """Every field that a path can name, objects flattened, in order of first occurrence.
 
     An object that is a value or a list in another record is one field.
     Objects are flattened less deeply if there would be more than
-    `MOST_COLUMNS` fields.
+    `MOST_COLUMNS` fields, and no deeper than `deepest`. `order` says whether days
+    or months come first in dates that do not show it.
     """
-    for depth in range(DEEPEST, -1, -1):
+    for depth in range(deepest, -1, -1):
         found = _values(records, depth)
         if len(found) <= MOST_COLUMNS:
             break
-    return [_field(path, values, len(records)) for path, values in found.items()][:MOST_COLUMNS]
+    found = dict([*found.items()][:MOST_COLUMNS])
+    return [_field(path, values, len(records), order) for path, values in found.items()]
 
 
 def key_of(records: Sequence[dict[str, Any]], fields: Iterable[Field]) -> list[Field]:
@@ -135,17 +141,23 @@ def _inner(value: dict[str, Any], depth: int, path: Path = ()) -> Iterator[tuple
             yield (*path, name), [inner]
 
 
-def _field(path: Path, values: list[Any], records: int) -> Field:
+def _field(path: Path, values: list[Any], records: int, order: str) -> Field:
     known = [value for value in values if value is not None and value != ""]
     fits = _type(known)
+    all_text = all(isinstance(value, str) for value in known)
+    notation = notation_of(known, order) if known and all_text and fits == "text" else None
+    if notation:
+        fits = notation.words["type"]
     moments = [_MOMENT.fullmatch(str(value)) for value in known] if fits == "timestamptz" else []
     return Field(
         path=path,
         type=fits,
-        without_zone=any(moment is None or not moment["zone"] for moment in moments),
+        without_zone=not notation
+        and any(moment is None or not moment["zone"] for moment in moments),
         blank_is_null=fits not in ("text", "jsonb") and "" in values,
         always_there=len(known) == records,
-        all_text=all(isinstance(value, str) for value in known),
+        all_text=all_text,
+        notation=notation,
     )
 
 

@@ -12,6 +12,7 @@ from include.warehouse.books.counts import Counts
 from include.warehouse.prepare import PageBody, prepare
 
 KEY = "key"
+_OF_EVERY_TYPE = ("name", "path", "type", "description", "required")
 
 
 def misfits(contract: Contract, content: bytes, records: int) -> tuple[Counts, dict[str, str]]:
@@ -50,7 +51,7 @@ def wider(column: dict[str, Any], all_text: bool, misfit: str) -> dict[str, Any]
             f"new-source: PostgreSQL has no type for a value of `{column['name']}`: {misfit}. "
             "Remove the record from the answer and pass the rest with `--file`."
         )
-    kept = {name: value for name, value in column.items() if name not in ("zone", "null_values")}
+    kept = {name: value for name, value in column.items() if name in _OF_EVERY_TYPE}
     return {**kept, "type": kind}
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from include.errors import UnexpectedPayload
-from include.jobs.author.shapes import NOT_RECORDS, Shape, nameless_arrays, shapes, totals
+from include.errors import BeyondLimit, UnexpectedPayload
+from include.jobs.author.questions import Ask, refuse
+from include.jobs.author.samples.csv_layout import layout_of
+from include.jobs.author.samples.files import kind_of_file, sheet_layout, xml_layout
+from include.jobs.author.samples.shapes import NOT_RECORDS, Shape, nameless_arrays, shapes, totals
 from include.records.json.values import BOM, BodyCutShort, parsed, without_bom
 from include.records.read import read_records
 from include.records.recognise import HEAD_BYTES, error_beside, is_error_name, recognise
@@ -17,6 +19,7 @@ from include.records.unpack import unpack
 from include.sources import paths
 from include.sources.extract.paging import Paging
 from include.sources.formats import Format
+from include.sources.limits import Limits, weight
 
 OFFSETS = ("offset", "_offset", "$offset", "skip", "$skip", "start", "resultoffset")
 PAGES = ("page", "_page", "pagenumber", "page_number", "p")
@@ -27,9 +30,10 @@ SIZES = (
 CURSORS = ("next_cursor", "nextcursor", "cursor", "nextpagetoken", "next_page_token", "after")
 LINKS = ("next", "nextlink", "@odata.nextlink", "next_page_url", "next_url")
 MORE = ("has_more", "hasmore", "more", "exceededtransferlimit", "has_next", "hasnext")
-DELIMITERS = ",;\t|"
-# What is rather a value than the name of a column.
-_VALUE = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/TZ -]*|#\d+|", re.ASCII)
+# Larger samples are refused: their records are in memory at once.
+MOST_BYTES = 64 * 1024 * 1024
+LIMITS = Limits(answer_bytes=MOST_BYTES)
+WINDOWS = "windows-1252"
 
 
 @dataclass(frozen=True)
@@ -89,21 +93,32 @@ class Sample:
         return ""
 
 
-def read_sample(content: bytes, records: str = "") -> Sample:
-    """Find the records of an answer: JSON, JSON lines or CSV; in JSON at the path `records`.
+def read_sample(content: bytes, records: str = "", sheet: str = "", ask: Ask = refuse) -> Sample:
+    """Find the records of an answer, in JSON and XML at the path `records`.
 
-    Raises `UnexpectedPayload` if there are none, or some that no contract can read.
+    Text that is not UTF-8 is read as Windows-1252. Raises `UnexpectedPayload`
+    if there are no records, or some that no contract can read, and
+    `PermanentError` if one of several sheets must be chosen.
     """
+    if kind := kind_of_file(content):
+        layout: dict[str, Any] = {"kind": kind}
+        remarks: list[str] = []
+        if kind == "spreadsheet":
+            layout, remarks = sheet_layout(content, sheet, ask, LIMITS)
+        return Sample(content, None, layout, read_lines(content, layout), remarks)
     plain = _unpacked(content)
-    try:
-        text = plain.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    if is_xml(plain):
+        layout = xml_layout(content, plain, records, read_lines)
+        remark = f"The records are the elements `{layout['records']}`."
+        return Sample(content, None, layout, read_lines(content, layout), [remark])
+    text, encoded = _decoded(plain)
+    if weight(plain) > MOST_BYTES:
         raise UnexpectedPayload(
-            f"new-source: the answer is not UTF-8 ({error}). Save it as UTF-8, give it with "
-            "`--file`, and name the `encoding` that the API sends under `format` in the contract."
-        ) from error
+            f"new-source: the answer holds more values than a sample of {MOST_BYTES} bytes may. "
+            "Save fewer records, and pass them with `--file`."
+        )
     try:
-        body = parsed(without_bom(plain))
+        body = parsed(without_bom(text.encode("utf-8", "surrogatepass")))
     except UnexpectedPayload as error:
         raise UnexpectedPayload(f"new-source: the answer cannot be read: {error}.") from error
     except BodyCutShort:
@@ -111,22 +126,64 @@ def read_sample(content: bytes, records: str = "") -> Sample:
             raise UnexpectedPayload(
                 "new-source: the answer is not one JSON value, so `--records` does not apply."
             ) from None
-        return _of_lines(content, text)
-    return _of_json(content, body, records)
+        return _of_lines(content, text, encoded)
+    return _of_json(content, body, records, encoded)
+
+
+def _decoded(plain: bytes) -> tuple[str, dict[str, str]]:
+    """The text, and the `encoding` that a contract needs to read it."""
+    try:
+        return plain.decode("utf-8-sig"), {}
+    except UnicodeDecodeError as error:
+        try:
+            return plain.decode(WINDOWS), {"encoding": WINDOWS}
+        except UnicodeDecodeError:
+            raise UnexpectedPayload(
+                f"new-source: the answer is neither UTF-8 nor Windows-1252 ({error}). Save it as "
+                "UTF-8, give it with `--file`, and name the `encoding` that the API sends under "
+                "`format` in the contract."
+            ) from error
+
+
+def _remarks_on(encoded: dict[str, str], text: str) -> list[str]:
+    if not encoded:
+        return []
+    place = next(number for number, character in enumerate(text) if not character.isascii())
+    shown = text[max(0, place - 10) : place + 10].strip()
+    return [
+        f"The answer is not UTF-8, and is read as Windows-1252: check `{printable_line(shown)}`."
+    ]
+
+
+def printable_line(text: str) -> str:
+    """A text for a remark."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def is_xml(plain: bytes) -> bool:
+    """Whether a text is XML, and not a page of HTML."""
+    found = recognise(plain[:HEAD_BYTES])
+    return found is not None and found.what == "XML"
 
 
 def _unpacked(content: bytes) -> bytes:
     """The text of an answer. Raises `UnexpectedPayload` for what can be neither JSON nor CSV."""
+    layout = Format().with_limits(LIMITS)
     try:
-        plain = unpack(io.BytesIO(content), len(content), Format()).body.read()
+        plain = unpack(io.BytesIO(content), len(content), layout).body.read()
+    except BeyondLimit as error:
+        raise UnexpectedPayload(
+            f"new-source: {error.what}, and a sample is at most {MOST_BYTES} bytes. Save fewer "
+            "records, and pass them with `--file`."
+        ) from error
     except (BodyCutShort, UnexpectedPayload) as error:
         found = recognise(content[:HEAD_BYTES])
         what = f"{error}." if content[:2] in (b"PK", b"\x1f\x8b") or not found else found.what
         raise UnexpectedPayload(f"new-source: the answer cannot be read: {what}") from error
     found = recognise(plain[:HEAD_BYTES])
-    if found is not None:
+    if found is not None and found.what != "XML":
         raise UnexpectedPayload(
-            f"new-source: expected JSON or CSV, found {found.what}. Is there another address, or "
+            f"new-source: expected data, found {found.what}. Is there another address, or "
             "a parameter such as `format=json`?"
         )
     if not plain.removeprefix(BOM).strip():
@@ -134,7 +191,7 @@ def _unpacked(content: bytes) -> bytes:
     return plain
 
 
-def _of_json(content: bytes, body: Any, records: str) -> Sample:
+def _of_json(content: bytes, body: Any, records: str, encoded: dict[str, str]) -> Sample:
     known = shapes(body)
     chosen = [shape for shape in known if not records or shape.path == _path(records)]
     if records and known and not chosen:
@@ -146,7 +203,7 @@ def _of_json(content: bytes, body: Any, records: str) -> Sample:
     if isinstance(body, dict) and not known:
         reasons.append(f" It is one object, with {', '.join(sorted(body)[:8]) or 'no fields'}.")
     for shape in chosen:
-        layout = shape.layout
+        layout = {**shape.layout, **encoded}
         try:
             found = _read(content, layout)
             _require_fields(found)
@@ -157,7 +214,7 @@ def _of_json(content: bytes, body: Any, records: str) -> Sample:
         remark = f"The records are taken from {shape}."
         if others:
             remark += f" Others: {_listed(others)}. Choose with `--records`."
-        return Sample(content, body, layout, found, [remark])
+        return Sample(content, body, layout, found, [remark, *_remarks_on(encoded, str(body))])
     raise UnexpectedPayload(
         "new-source: the answer has no list of objects and no arrays of equal length. "
         "Request a period that has data." + "".join(reasons[:3])
@@ -197,29 +254,29 @@ def _listed(known: list[Shape]) -> str:
     return ", ".join(map(str, known[:5])) + more
 
 
-def _of_lines(content: bytes, text: str) -> Sample:
+def _of_lines(content: bytes, text: str, encoded: dict[str, str]) -> Sample:
     first = next((line for line in text.splitlines() if line.strip()), "")
     if first.lstrip().startswith("{"):
-        layout: dict[str, Any] = {"kind": "jsonl"}
-        return Sample(content, None, layout, _read_lines(content, layout))
-    delimiter = max(DELIMITERS, key=first.count)
-    layout = {"kind": "csv", "delimiter": delimiter, "null_values": [""]}
-    if delimiter not in first or first.lstrip().startswith(("<", "[", '{"')):
+        layout: dict[str, Any] = {"kind": "jsonl", **encoded}
+        return Sample(content, None, layout, read_lines(content, layout))
+    found = layout_of(text)
+    if found is None or first.lstrip().startswith(("<", "[", '{"')):
         raise UnexpectedPayload(
             f"new-source: the answer is neither JSON nor CSV with a header: it starts with "
             f"{first[:60]!r}. Save an answer that has records, and pass it with `--file`."
         )
-    records = _read_lines(content, layout)
-    if all(map(_VALUE.fullmatch, records[0])):
+    if not found.has_names:
         raise UnexpectedPayload(
             "new-source: the answer is CSV without a header: its first line, "
-            f"{first[:60]!r}, has values only. Ask for a header, or put one above it, and give it "
-            "with `--file`."
+            f"{found.header_line[:60]!r}, has values only. Ask for a header, or put one above it, "
+            "and give it with `--file`."
         )
-    return Sample(content, None, layout, records)
+    layout = {**found.format, **encoded}
+    remarks = [*found.remarks, *_remarks_on(encoded, text)]
+    return Sample(content, None, layout, read_lines(content, layout), remarks)
 
 
-def _read_lines(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
+def read_lines(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
     try:
         return _read(content, layout)
     except (BodyCutShort, UnexpectedPayload) as error:
@@ -231,7 +288,7 @@ def _read_lines(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _read(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
     """The records, as a load reads them. Raises `UnexpectedPayload` if some are not objects."""
-    layout_read = Format.model_validate(layout)
+    layout_read = Format.model_validate(layout).with_limits(LIMITS)
     chunks = read_records(io.BytesIO(content), len(content), layout_read)
     records = [record for chunk in chunks for record in chunk]
     for number, record in enumerate(records, start=1):

@@ -1,0 +1,149 @@
+"""The command that drafts a contract from what a publisher gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from include.cli.terminal import NameArgument, UrlOption, ask, print_drafted
+from include.errors import PermanentError
+from include.sources.partition import Grain
+
+commands = typer.Typer()
+
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", help="A saved response, or an OpenAPI document.", exists=True, dir_okay=False
+    ),
+]
+PartitionByOption = Annotated[
+    Grain, typer.Option("--partition-by", help="The period that a partition holds.")
+]
+ForCouncilOption = Annotated[
+    str, typer.Option("--for-council", help="Fill in placeholders for it. Default: any.")
+]
+ForPeriodOption = Annotated[
+    str,
+    typer.Option(
+        "--for-period",
+        help="Fill in placeholders for it: YYYY-MM-DD, YYYY-MM and so on. Default: the latest.",
+    ),
+]
+RecordsOption = Annotated[
+    str, typer.Option("--records", help="Path to the records: `result.records`.")
+]
+ChooseOption = Annotated[
+    str, typer.Option("--choose", help="An operation, layer or resource, of several.")
+]
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter",
+        help="NAME=VALUE of a parameter that an OpenAPI document requires; may have placeholders. "
+        "Repeatable.",
+    ),
+]
+DatesOption = Annotated[
+    Literal["", "day-first", "month-first"],
+    typer.Option("--dates", help="What comes first in dates such as 03/04/2026."),
+]
+SheetOption = Annotated[str, typer.Option("--sheet", help="The sheet of a workbook, by its name.")]
+PatternOption = Annotated[
+    str,
+    typer.Option(
+        "--pattern",
+        help="With --file: the names of files in an inbox, as a regular expression with "
+        "placeholders. Default: found in the name of FILE, if that has a period.",
+    ),
+]
+DatabaseOption = Annotated[
+    str,
+    typer.Option(
+        "--database", metavar="CONNECTION", help="A database instead of an API; with --query."
+    ),
+]
+QueryOption = Annotated[
+    str,
+    typer.Option(
+        "--query", help="A select; may bind %(period_start)s, %(period_end)s and %(council)s."
+    ),
+]
+KeyColumnOption = Annotated[
+    str, typer.Option("--key-column", help="The unique column of the query to page by.")
+]
+
+
+@commands.command()
+def new_source(
+    name: NameArgument,
+    url: UrlOption = "",
+    file: FileOption = None,
+    period: PartitionByOption = "day",
+    council: ForCouncilOption = "",
+    asked: ForPeriodOption = "",
+    records: RecordsOption = "",
+    choice: ChooseOption = "",
+    parameter: ParameterOption = None,
+    dates: DatesOption = "",
+    sheet: SheetOption = "",
+    pattern: PatternOption = "",
+    database: DatabaseOption = "",
+    query: QueryOption = "",
+    key: KeyColumnOption = "",
+) -> None:
+    """Generate a contract and a staging model from one response, or from a query.
+
+    Record path, columns, types, key, paging, encoding, and how dates and numbers are written
+    are guesses: review the contract before you run it. It loads every record of the response,
+    or it is not written. What cannot be guessed is asked for. A response may be JSON, CSV, XML,
+    a workbook or Parquet, and the URL may be that of an OpenAPI document, a dataset in CKAN, or an
+    ArcGIS service. A file without a URL, but with a period in its name, is one of an inbox.
+
+    Examples:
+
+    `wandle new-source air --url "https://api.example.org/air?day=2026-11-01"`
+
+    `wandle new-source air --file air.json --url https://api.example.org/air`
+
+    `wandle new-source spend --file air.json --pattern "spend_{period:%Y-%m}.json"`
+
+    `wandle new-source air --for-period 2026-11-01
+    --url "https://api.example.org/{council.gss_code}/{period:%Y-%m-%d}"`
+
+    `wandle new-source air --url https://api.example.org/openapi.json --choose listSites`
+
+    `wandle new-source cases --database case_system --query "select id, kind from crm.cases"`
+    """
+    if database or query:
+        if url or file or not (database and query):
+            raise PermanentError(
+                "new-source: a database needs --database and --query, and no --url or --file."
+            )
+        from include.jobs.author.new_database import Query, new_database_source
+
+        of_database = Query(database, query, key)
+        print_drafted(
+            new_database_source(name, of_database, period, asked=asked, council=council, ask=ask)
+        )
+        return
+    from include.jobs.author import new_source as job
+
+    options = job.Options(records, choice, _values(parameter), dates, sheet, pattern, ask)
+    print_drafted(
+        job.new_source(
+            name, url=url, file=file, period=period, asked=asked, council=council, options=options
+        )
+    )
+
+
+def _values(parameters: list[str] | None) -> dict[str, str]:
+    found = {}
+    for text in parameters or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise PermanentError(f"new-source: --parameter {text}: expected NAME=VALUE.")
+        found[name] = value
+    return found

@@ -1,0 +1,1 @@
+"""Files that somebody puts somewhere: which there are, whose they are, and their bytes."""

@@ -1,0 +1,1 @@
+"""What publishers say of their own data: OpenAPI, CKAN, ArcGIS, a database's catalogue."""

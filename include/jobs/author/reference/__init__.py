@@ -1,0 +1,1 @@
+"""The reference page of contracts, generated from the model."""

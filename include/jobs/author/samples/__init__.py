@@ -1,0 +1,1 @@
+"""One answer: its records, their fields, and whether a drafted contract loads them."""

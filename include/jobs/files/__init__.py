@@ -1,0 +1,1 @@
+"""Files as a source: where they are, which are new, and putting them into an inbox."""

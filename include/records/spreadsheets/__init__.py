@@ -1,0 +1,1 @@
+"""Spreadsheets, read row by row: Excel workbooks and OpenDocument."""

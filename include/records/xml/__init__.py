@@ -1,0 +1,1 @@
+"""XML: a safe parser, and the records of a document."""

@@ -1,0 +1,107 @@
+"""The secrets of this process, taken out of every error message and log record.
+
+No secret is put into either; this is for what comes from outside: an API that
+repeats the key that it was sent, a library that logs an address.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import traceback
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+# Shorter texts are in words and numbers that have nothing to do with a secret.
+FEWEST_CHARACTERS = 4
+
+# In data, only texts that are never there by chance are taken for a secret.
+FEWEST_IN_DATA = 12
+
+# What is replaced, and what by.
+_known: dict[str, str] = {}
+
+
+def keep_secret(value: str, name: str) -> None:
+    """From now on, replace this value, in every form that it is sent in, by the secret's name."""
+    if len(value) < FEWEST_CHARACTERS:
+        return
+    if not _known:
+        _watch_logs()
+    for form in forms(value):
+        _known[form] = f"[secret {name}]"
+
+
+def forms(value: str) -> tuple[str, ...]:
+    """How a secret may be written: as it is, in a URL, in JSON, in Base64; the longest first."""
+    encoded = base64.b64encode(value.encode()).decode()
+    written = (
+        *(value, quote(value, safe=""), quote(value), quote_plus(value)),
+        *(json.dumps(value)[1:-1], json.dumps(value)[1:-1].replace("/", r"\/")),
+        *(encoded, encoded.rstrip("=")),
+    )
+    return tuple(sorted(dict.fromkeys(written), key=len, reverse=True))
+
+
+def redacted(text: str) -> str:
+    """The text without the secrets that this process knows."""
+    for form in sorted(_known, key=len, reverse=True):
+        if form in text:
+            text = text.replace(form, _known[form])
+    return text
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text holds a secret, or the asterisks that `Scrub` put in its place."""
+    return redacted(text) != text or (bool(_known) and "*" * FEWEST_IN_DATA in text)
+
+
+class Scrub:
+    """Replaces secrets in bytes that come in chunks by as many asterisks."""
+
+    def __init__(self) -> None:
+        forms = sorted(_known, key=len, reverse=True)
+        self._forms = [form.encode() for form in forms if len(form) >= FEWEST_IN_DATA]
+        self._rest = b""
+        self.found = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The bytes so far, but for an end that may be the beginning of a secret."""
+        whole = self._rest + chunk
+        for form in self._forms:
+            if form in whole:
+                whole, self.found = whole.replace(form, b"*" * len(form)), True
+        kept = len(self._forms[0]) - 1 if self._forms else 0
+        done = max(0, len(whole) - kept)
+        self._rest = whole[done:]
+        return whole[:done]
+
+    def end(self) -> bytes:
+        """The rest."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+def _watch_logs() -> None:
+    make = logging.getLogRecordFactory()
+
+    def make_redacted(*arguments: Any, **named: Any) -> logging.LogRecord:
+        record = make(*arguments, **named)
+        _clean(record)
+        return record
+
+    logging.setLogRecordFactory(make_redacted)
+
+
+def _clean(record: logging.LogRecord) -> None:
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError):
+        return  # Its handler reports that the arguments do not fit.
+    if redacted(message) != message:
+        record.msg, record.args = redacted(message), ()
+    if record.exc_info and record.exc_info[0] is not None:
+        trace = "".join(traceback.format_exception(*record.exc_info))
+        if redacted(trace) != trace:
+            record.exc_info, record.exc_text = None, redacted(trace)

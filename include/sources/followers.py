@@ -1,0 +1,23 @@
+"""Sources that read the landings of another one."""
+
+from __future__ import annotations
+
+from include.sources.extract.landing import LandingExtract
+from include.sources.model import Contract, contracts, every_contract
+
+
+def schedule_of(contract: Contract) -> str:
+    """The schedule of a source; of one that reads landings, that of the source it follows."""
+    extract = contract.extract
+    if isinstance(extract, LandingExtract) and extract.source in every_contract():
+        return every_contract()[extract.source].schedule
+    return contract.schedule
+
+
+def followers(source: str) -> list[Contract]:
+    """The sources that read the landings of a source."""
+    return [
+        other
+        for other in contracts().values()
+        if isinstance(other.extract, LandingExtract) and other.extract.source == source
+    ]

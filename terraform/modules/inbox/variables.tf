@@ -1,0 +1,49 @@
+variable "context" {
+  description = "Environment, AWS account, Region and partition of the resources. Names and ARNs are built from them."
+  type = object({
+    environment = string
+    account_id  = string
+    region      = string
+    partition   = string
+  })
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.context.environment))
+    error_message = "context.environment must be 2 to 10 lowercase letters or digits and start with a letter, such as dev."
+  }
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.context.account_id))
+    error_message = "context.account_id must be a 12-digit AWS account ID."
+  }
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.context.region))
+    error_message = "context.region must be an AWS Region, such as eu-west-2."
+  }
+
+  validation {
+    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.context.partition)
+    error_message = "context.partition must be aws, aws-cn or aws-us-gov."
+  }
+}
+
+variable "bucket" {
+  description = "Name of the lake bucket."
+  type        = string
+}
+
+variable "bucket_arn" {
+  description = "ARN of the lake bucket."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:s3:::[a-z0-9.-]+$", var.bucket_arn))
+    error_message = "bucket_arn must be the ARN of an S3 bucket."
+  }
+}
+
+variable "sources" {
+  description = "Sources whose files are put into an inbox: each gets a queue."
+  type        = set(string)
+}
