@@ -33,7 +33,7 @@ from include.sources.extract.kinds import AnyExtract
 from include.sources.extract.templates import placeholders
 from include.sources.formats import Format
 from include.sources.limits import Checks, Limits
-from include.sources.partition import Grain, Partition, Period
+from include.sources.partition import FirstDay, Grain, Partition, Period
 from include.sources.paths import parts
 
 __all__ = ["NUMERIC", "Column", "Contract", "Extract", "Format", "Rate", "contract", "contracts"]
