@@ -23,6 +23,8 @@ class Asked:
 
     path: str
     values: dict[str, str]
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class FixtureServer:
         request = Request(scope, receive)
         body = (await request.body()).decode()
         fields = parse_qsl(f"{request.url.query}&{body}", keep_blank_values=True)
-        asked = Asked(request.url.path, dict(fields))
+        headers = dict(request.headers.items())
+        asked = Asked(request.url.path, dict(fields), headers, body.encode())
         self.asked.append(asked)
         answer = self._answer(asked)
         response = Response(answer.body, answer.status, answer.headers, answer.media_type)
