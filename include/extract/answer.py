@@ -38,6 +38,8 @@ class Answer:
     redirects: tuple[str, ...] = ()
     # Whether its length or its end was declared.
     complete: bool = True
+    # All headers, by their names in lower case: for the contract's `paging`, and not kept.
+    received: dict[str, str] = field(default_factory=dict)
     # The header `Link`.
     links: str = ""
     # The headers that have a number of records.
@@ -81,6 +83,7 @@ def answered(
         url=address_of(url),
         redirects=tuple(redirects),
         complete=_declares_its_end(response),
+        received={name.lower(): value for name, value in response.headers.items()},
         links=response.headers.get("Link", ""),
         totals=kept(*TOTALS),
         part=part_of(response.headers.get("Content-Range")),

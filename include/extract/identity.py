@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -47,9 +47,11 @@ class PageRecords:
     def __init__(self) -> None:
         self.count = 0
         self.identities: list[int] = []
+        self.last: Any = None
 
-    def add(self, records: Iterable[Any], identity: Identity) -> None:
+    def add(self, records: Sequence[Any], identity: Identity) -> None:
         """Add records."""
+        self.last = records[-1] if records else self.last
         self.identities += map(identity.of, records)
         self.count = len(self.identities)
 

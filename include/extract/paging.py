@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qsl
 
 from include.errors import UnexpectedPayload
 from include.extract.client import Answer
 from include.extract.hosts import Hosts, Refused
 from include.extract.identity import PageRecords
-from include.extract.signals import Signals
+from include.extract.signals import Signals, cursor_of
 from include.extract.statuses import Part
 from include.redact import holds_secret
-from include.sources.extract.paging import Paging
+from include.sources.extract.paging import RECORD, Paging
 from include.sources.page import SentRequest
 
 
@@ -60,6 +61,7 @@ class Pager:
         self._seen: set[int] = set()
         self._received = self._counted = self._repeated = 0
         self._total: int | None = None
+        self._total_pages: int | None = None
         self._more: bool | None = None
         self._part: Part | None = None
         self._told: tuple[str, int] | None = None
@@ -82,18 +84,22 @@ class Pager:
             return self._first
         if paging.kind == "link" and self._state:
             return self._linked(self._state)
-        added: dict[str, str | int] = {}
+        added: dict[str, Any] = {}
         if paging.size_parameter:
             added[paging.size_parameter] = paging.size
         if paging.kind in ("offset", "page"):
             added[paging.parameter] = int(self._state or paging.first)
         elif self._state:
-            added[paging.parameter] = self._state
+            in_body = paging.location == "body"
+            added[paging.parameter] = cursor_of(self._state) if in_body else self._state
         return self._first.with_parameters(added, in_body=paging.location == "body")
 
-    def signals(self, answer: Answer) -> Signals | None:
-        """What the answer says of its paging. Raises `UnexpectedPayload`."""
-        return Signals(self._paging, answer) if self._paging else None
+    def signals(self, answer: Answer, last: Any = None) -> Signals | None:
+        """What the answer, and its `last` record, say of its paging.
+
+        Raises `UnexpectedPayload`.
+        """
+        return Signals(self._paging, answer, last) if self._paging else None
 
     def next_after(self, answer: Answer, signals: Signals | None, page: PageRecords) -> str:
         """The state to request the next page with; empty if this is the last.
@@ -109,6 +115,7 @@ class Pager:
         self._check_gap(signals.part)
         fresh = self._fresh(page)
         self._check_total(signals, fresh)
+        self._check_total_pages(signals, page.count)
         ends = self._ends(paging, signals, page.count, self._counted + fresh)
         following = "" if ends else self._following(paging, signals, page.count, answer)
         if following:
@@ -127,7 +134,8 @@ class Pager:
         paging = self._paging
         if paging is None or signals is None:
             return False
-        no_link = paging.kind in ("cursor", "link") and not signals.link
+        named = paging.kind in ("cursor", "link") and not paging.next.startswith(RECORD)
+        no_link = named and not signals.link
         return self.has_total or signals.more is False or (count == 0 and not no_link)
 
     def check_told(self, told: tuple[str, int] | None, count: int) -> None:
@@ -157,6 +165,7 @@ class Pager:
             self._seen.update(page.identities)
             self._pages.setdefault(page.digest, self.number)
             self._total = signals.total if self._total is None else self._total
+            self._total_pages = self._total_pages or signals.total_pages
             self._more = signals.more
             self._part = signals.part or self._part
             self._told = signals.told or self._told
@@ -220,6 +229,26 @@ class Pager:
                 f"expected {total} records as the source declares, found "
                 f"{self._counted + fresh} different ones in {self.number} pages"
             )
+
+    def _check_total_pages(self, signals: Signals, count: int) -> None:
+        """Compare the number of pages with what came; it says whether more follow."""
+        paging = self._paging
+        if paging is None or not paging.total_pages:
+            return
+        total = signals.total_pages
+        if total is None:
+            raise UnexpectedPayload(
+                f"{self._who}: expected the number of pages at {paging.total_pages!r}, found none "
+                f"in the answer from {self._first.address}. Retrying will not help; is "
+                "`paging.total_pages` right in the contract?"
+            )
+        if self._total_pages not in (None, total):
+            raise Moved(f"page {self.number} declares {total} pages, page 1 {self._total_pages}")
+        if count and self.number > total:
+            raise Moved(f"page {self.number} of {total} has records")
+        if not count and self.number < total:
+            raise Moved(f"page {self.number} of {total} has no records")
+        signals.more = self.number < total
 
     def _ends(self, paging: Paging, signals: Signals, count: int, counted: int) -> bool:
         """Whether the page is the last, by the strongest evidence first."""

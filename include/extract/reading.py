@@ -63,7 +63,7 @@ class Reading:
         try:
             self._count(answer, content_type)
             plain = self._plain(answer, content_type)
-            self.signals = self._pager.signals(plain)
+            self.signals = self._pager.signals(plain, self.everything.last)
             around = around_records(plain.body, plain.size, self._layout)
         except BeyondLimit as error:
             raise error.of(f"{self._who}, {self._address(answer)}") from None
@@ -186,7 +186,7 @@ class Reading:
         content_type = facts.headers.get("content-type", "")
         self._count(answer, content_type)
         plain = self._plain(answer, content_type)
-        self.signals = self._pager.signals(plain)
+        self.signals = self._pager.signals(plain, self.everything.last)
         if self.signals:
             around = around_records(plain.body, plain.size, self._layout)
             self.signals.told = self._told(answer, around)

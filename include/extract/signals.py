@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from include.errors import UnexpectedPayload
 from include.extract.client import Answer
+from include.records.json.values import at, written
 from include.records.read import value_in
+from include.sources.extract import paging as words
 from include.sources.extract.paging import Paging
 from include.sources.formats import EVERY, Format
 from include.sources.paths import joined, parts
@@ -41,6 +44,9 @@ _LETTERS = re.compile(r"[^a-z]")
 # A longer cursor or link is not an address: servers accept 8 KB, and each is kept.
 MOST_CHARACTERS = 16 * 1024
 
+# Before a cursor that is JSON, such as a list of Elasticsearch's `search_after`.
+_AS_JSON = "json:"
+
 # A link with its parameters; a value in quotes can hold any separator.
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _VALUE = rf'(?:{_QUOTED}|[^\s;,"]*)'
@@ -53,15 +59,18 @@ INEXACT_TOTALS: dict[str, Any] = {"relation": "gte", "total_was_estimated": True
 
 
 class Signals:
-    """The paging fields of an answer; `more` and `total` are None if absent.
+    """The paging fields of an answer; `more`, `total` and `total_pages` are None if absent.
+
+    `last` is its last record, if it has any.
 
     Raises `UnexpectedPayload` for an invalid value.
     """
 
-    def __init__(self, paging: Paging, answer: Answer) -> None:
-        self.link = _next(paging, answer)
+    def __init__(self, paging: Paging, answer: Answer, last: Any = None) -> None:
+        self.link = _next(paging, answer, last)
         self.more = _flag(_value(answer, paging.more), paging.more)
         self.total = _number(_value(answer, paging.total), paging.total)
+        self.total_pages = _number(_value(answer, paging.total_pages), paging.total_pages)
         self.part = answer.part
         # One that the contract does not name: where it stands, and the number.
         self.told: tuple[str, int] | None = None
@@ -171,6 +180,8 @@ def _members(
 
 def _refuse_estimate(answer: Answer, path: str) -> None:
     """Raise where an answer says that its total is not exact."""
+    if path.startswith(words.HEADER):
+        return
     above = parts(path)[:-1]
     for mark, inexact in INEXACT_TOTALS.items():
         beside = joined([*above, mark])
@@ -190,6 +201,8 @@ def _value(answer: Answer, path: str) -> Any:
     """
     if not path:
         return None
+    if path.startswith(words.HEADER):
+        return answer.received.get(path.removeprefix(words.HEADER).lower())
     found = value_in(answer.body, answer.size, path)
     names = parts(path)
     if found is None and len(names) > 1:
@@ -201,12 +214,27 @@ def _value(answer: Answer, path: str) -> Any:
     return found
 
 
-def _next(paging: Paging, answer: Answer) -> str:
+def cursor_of(state: str) -> Any:
+    """The cursor that `Signals.link` holds: a text, or what JSON a body is to repeat."""
+    return json.loads(state.removeprefix(_AS_JSON)) if state.startswith(_AS_JSON) else state
+
+
+def _next(paging: Paging, answer: Answer, last: Any) -> str:
     if paging.next == HEADER:
         return _usable(next_link(answer.links), paging)
-    found = _value(answer, paging.next)
+    if paging.next.startswith(words.RECORD):
+        found = at(last, paging.next.removeprefix(words.RECORD))
+        if last is not None and found in (None, "", []):
+            raise UnexpectedPayload(
+                f"expected the next cursor at {paging.next!r}, found none in the page's last record"
+            )
+    else:
+        found = _value(answer, paging.next)
     if found is None or found is False or found == "":
         return ""
+    repeated = paging.kind == "cursor" and paging.location == "body"
+    if repeated and (isinstance(found, int | list) or str(found).startswith(_AS_JSON)):
+        return _usable(_AS_JSON + written(found).decode(), paging)
     if isinstance(found, bool | dict | list | float):
         raise UnexpectedPayload(
             f"expected the next {paging.kind} at {paging.next!r}, found {type(found).__name__}"

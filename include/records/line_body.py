@@ -111,15 +111,24 @@ def bytes_before_records(body: IO[bytes], layout: Format) -> int:
     above = sum(map(len, islice(found, layout.skip_rows_before_header)))
     body.seek(0)
     mark = len(BOM) if body.read(len(BOM)) == BOM else 0
-    return mark + above + rows.consumed
+    return mark + above + (0 if layout.header else rows.consumed)
 
 
 def _header(rows: _Rows, layout: Format) -> list[str]:
     fields, raw = next(rows, (None, b""))
     if not raw:
-        raise BodyCutShort("it has no header line")
+        raise BodyCutShort("it is empty" if layout.header else "it has no header line")
     if raw.lstrip().startswith(b"<"):
         raise BodyCutShort("it is a page of HTML or XML instead of CSV")
+    if layout.header:
+        rows.put_back(fields, raw)
+        names = field_names(list(layout.header), layout.evidence)
+        if fields is not None and len(fields) != len(names):
+            raise UnexpectedPayload(
+                f"expected {len(names)} fields, as `format.header` names, found {len(fields)} in "
+                "the first line"
+            )
+        return names
     if not is_ended(raw) and not rows.complete:
         raise BodyCutShort("its header line has no end")
     if not fields:
@@ -142,6 +151,7 @@ class _Rows:
         self._source = iter(self._footer) if layout.skip_rows_at_end else found
         self._taken: list[bytes] = []
         self._broken: deque[bytes] = deque()
+        self._again: list[tuple[list[str] | None, bytes]] = []
         self._layout = layout
         self._marks = (layout.delimiter.encode(),)
         self._number = self._size = 0
@@ -152,7 +162,13 @@ class _Rows:
     def __iter__(self) -> _Rows:
         return self
 
+    def put_back(self, fields: list[str] | None, raw: bytes) -> None:
+        """Return this row again, as the next one."""
+        self._again.append((fields, raw))
+
     def __next__(self) -> tuple[list[str] | None, bytes]:
+        if self._again:
+            return self._again.pop()
         if self._broken:
             return None, self._broken.popleft()
         self._taken.clear()

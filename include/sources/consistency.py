@@ -14,6 +14,7 @@ from include.sources.extract.file_rules import check_dated_selection, check_file
 from include.sources.extract.files import FilesExtract
 from include.sources.extract.http import Archive, Extract, Way
 from include.sources.extract.landing import LandingExtract
+from include.sources.extract.paging import HEADER, RECORD
 from include.sources.extract.templates import (
     PERIOD_VALUES,
     POINT_VALUES,
@@ -252,8 +253,9 @@ class _Request:
         paging, kind = self._way.paging, self._layout.kind
         if paging is None or self._layout.has_envelope:
             return
-        for field in ("total", "more", "next"):
-            if getattr(paging, field) not in ("", "header"):
+        for field in ("total", "total_pages", "more", "next"):
+            where = getattr(paging, field)
+            if where not in ("", "header") and not where.startswith((HEADER, RECORD)):
                 raise WrongField(
                     f"`paging` names a path in the body, which `format.kind: {kind}` does not have",
                     *(*self._place, "paging", field),
@@ -264,6 +266,12 @@ class _Request:
         if not self._layout.is_table:
             return
         for number, column in enumerate(self._contract.columns_of(self._name)):
+            if self._layout.header and column.record_path[:1] not in [(n,) for n in self._layout.header]:
+                raise WrongField(
+                    f"`format.header` names no field {'.'.join(column.record_path)!r}",
+                    "columns",
+                    number,
+                )
             if len(column.record_path) > 1 and not column.optional:
                 archived = self._name == "archive"
                 raise WrongField(

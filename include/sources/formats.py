@@ -162,10 +162,15 @@ class Format(Definition):
         description="The quote around CSV fields that contain the delimiter or line breaks; "
         "empty: no quoting, quotes are text.",
     )
+    header: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(),
+        description="The names of all fields of CSV without a header line, in order.",
+    )
     skip_rows_before_header: int = Field(
         default=0,
         ge=0,
-        description="Lines before the header of CSV, or rows of a sheet, including empty ones.",
+        description="Lines before the header of CSV (with `header`, before the first record), or "
+        "rows of a sheet, including empty ones.",
     )
     skip_rows_at_end: int = Field(
         default=0,
@@ -240,7 +245,7 @@ class Format(Definition):
         if content_type != LINES_TYPE:
             return self
         lines: dict[str, Any] = {"kind": "jsonl", "records": "", "envelope": (), "sheet": ""}
-        skipped = {"skip_rows_before_header": 0, "skip_rows_at_end": 0}
+        skipped = {"skip_rows_before_header": 0, "skip_rows_at_end": 0, "header": ()}
         packed = {"compression": (), "zip_member": "", "encoding": ""}
         return self.model_copy(update=lines | skipped | packed)
 
@@ -304,6 +309,10 @@ class Format(Definition):
         for field in ("records", "envelope"):
             if not self.has_envelope and getattr(self, field):
                 raise WrongField(f"`{field}` does not apply to `kind: {self.kind}`", field)
+        if self.header and self.kind != "csv":
+            raise WrongField("`header` needs `kind: csv`", "header")
+        if len(set(self.header)) < len(self.header):
+            raise WrongField("expected different names", "header")
         for field in ("skip_rows_before_header", "skip_rows_at_end"):
             if self.kind not in ("csv", "spreadsheet") and getattr(self, field):
                 raise WrongField("skipping rows needs `kind: csv` or `kind: spreadsheet`", field)

@@ -34,7 +34,7 @@ class SentRequest(BaseModel):
         return self.url.partition("?")[0]
 
     def with_parameters(
-        self, added: Mapping[str, str | int], *, in_body: bool = False
+        self, added: Mapping[str, Any], *, in_body: bool = False
     ) -> SentRequest:
         """The same request with these parameters in its query, or in its form or JSON body.
 
@@ -69,7 +69,7 @@ class SentRequest(BaseModel):
         return hashlib.sha256(f"{self.digest}\x1e{knew}".encode()).hexdigest()
 
 
-def _as_texts(values: Mapping[str, str | int]) -> dict[str, str]:
+def _as_texts(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
 
 

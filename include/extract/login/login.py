@@ -81,6 +81,8 @@ class Login:
     def _how(self) -> str:
         auth = self.auth
         if auth.type == "api_key":
+            if auth.location == "user_name":
+                return "the user name of Basic authentication"
             where = "header" if auth.location == "header" else "query parameter"
             return f"the {where} {auth.name}"
         return {
@@ -98,13 +100,20 @@ class Login:
         if auth.type == "api_key":
             if auth.location == "query":
                 return Credentials(query={auth.name: secret.password})
+            if auth.location == "user_name":
+                return _basic(secret, f"{secret.password}:")
             return Credentials(headers={auth.name: _in_header(secret.password)})
         if auth.type == "http_basic":
-            pair = base64.b64encode(f"{secret.login}:{secret.password}".encode()).decode()
-            keep_secret(pair, secret.name)
-            return Credentials(headers={"Authorization": f"Basic {pair}"})
+            return _basic(secret, f"{secret.login}:{secret.password}")
         value = self._token.value if self._token else _in_header(secret.password)
         return Credentials(headers={"Authorization": f"Bearer {value}"})
+
+
+def _basic(secret: Secret, pair: str) -> Credentials:
+    """A user name and a password, joined by a colon, as RFC 7617 sends them."""
+    sent = base64.b64encode(pair.encode()).decode()
+    keep_secret(sent, secret.name)
+    return Credentials(headers={"Authorization": f"Basic {sent}"})
 
 
 def _in_header(text: str) -> str:

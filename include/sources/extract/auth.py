@@ -67,7 +67,7 @@ class Auth(Definition):
     """
 
     type: AuthType = Field(
-        description="`api_key`: the secret in a header or query parameter. `bearer`: the secret as "
+        description="`api_key`: the secret alone, where `location` says. `bearer`: the secret as "
         "a bearer token. `http_basic`: user name and password. `oauth2_client_credentials`: client "
         "ID and client secret are exchanged for a token, which is renewed before it expires."
     )
@@ -80,8 +80,10 @@ class Auth(Definition):
         description="Of an `api_key`: the header or query parameter, `X-Api-Key`. The secret is "
         "sent as it is set, with its prefix if there is one: `Token 1234`.",
     )
-    location: Literal["header", "query"] = Field(
-        default="header", description="Of an `api_key`: where it is sent."
+    location: Literal["header", "query", "user_name"] = Field(
+        default="header",
+        description="Of an `api_key`: where it is sent. `user_name`: as the user name of Basic "
+        "authentication, with an empty password, and without `name`.",
     )
     access_token_url: Annotated[str, AfterValidator(_token_url)] = Field(
         default="",
@@ -106,7 +108,7 @@ class Auth(Definition):
     @property
     def header(self) -> str:
         """The header that carries the login, in lower case; empty for a query parameter."""
-        if self.type != "api_key":
+        if self.type != "api_key" or self.location == "user_name":
             return "authorization"
         return self.name.lower() if self.location == "header" else ""
 
@@ -164,7 +166,9 @@ class Auth(Definition):
             "token_endpoint_auth_method",
         )
         if self.type == "api_key":
-            if not self.name:
+            if self.location == "user_name" and self.name:
+                raise WrongField("`location: user_name` has no `name`", "name")
+            if not self.name and self.location != "user_name":
                 raise WrongField("`type: api_key` needs `name`, the header or parameter", "name")
             if self.location == "header":
                 try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from include.definitions import Definition, WrongField
-from include.sources.paths import BodyPath
+from include.sources.paths import BodyPath, parts
 
 NO_CONTENT = 204
 ASK_LATER = {408, 429}
@@ -21,6 +22,24 @@ def _has_a_meaning_of_its_own(value: int) -> int:
     return value
 
 
+# Before the name of a header, and of a field of the last record.
+HEADER, RECORD = "header:", "record:"
+_HEADER_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+
+
+def _is_somewhere(value: str) -> str:
+    if value.startswith(HEADER) and not _HEADER_NAME.fullmatch(value.removeprefix(HEADER)):
+        raise ValueError("expected the name of a header, like header:X-Total-Count")
+    if value.startswith(RECORD) and not parts(value.removeprefix(RECORD)):
+        raise ValueError("expected a field of the last record, like record:id")
+    if not value.startswith((HEADER, RECORD)):
+        parts(value)
+    return value
+
+
+# Where an answer says something of its paging: a path in its body, a header, or the last record.
+SignalPath = Annotated[str, AfterValidator(_is_somewhere)]
+
 Status = Annotated[int, AfterValidator(_has_a_meaning_of_its_own)]
 
 
@@ -32,7 +51,7 @@ class Paging(Definition):
 
     - `total` ends the paging after that many distinct records;
     - otherwise `more`, if the answer has it: true means that another page
-      follows, false that it was the last;
+      follows, false that it was the last; `total_pages` says the same;
     - otherwise `offset` and `page` end with an empty page, because servers cap
       page sizes and a short page proves nothing; `cursor` and `link` end when
       the answer names no next page. `last_page` changes that.
@@ -56,21 +75,27 @@ class Paging(Definition):
     first_cursor: str = Field(
         default="", description="The cursor of the first request, if any: `*`."
     )
-    next: BodyPath = Field(
+    next: SignalPath = Field(
         default="",
-        description="Path in the body to the cursor or link of the next page, or `header` for "
-        "the header Link with rel=next.",
+        description="Path in the body to the cursor or link of the next page. `header`: the header "
+        "Link with rel=next; `header:X-Next`: this header; `record:id`: this field of the page's "
+        "last record, which can be a list if it is sent in JSON.",
     )
-    more: BodyPath = Field(
+    more: SignalPath = Field(
         default="",
         description="Path in the body to a flag that says whether another page follows: "
         "`has_more`, `exceededTransferLimit`. An answer without the flag decides nothing.",
     )
-    total: BodyPath = Field(
+    total: SignalPath = Field(
         default="",
-        description="Path in the body to the total number of records. Records are counted once "
+        description="Path in the body to the total number of records, or `header:X-Total-Count`. Records are counted once "
         "per `key`. If the total changes or is not reached, the pages are fetched again; then "
         "the fetch fails.",
+    )
+    total_pages: SignalPath = Field(
+        default="",
+        description="Path in the body to the number of pages, or `header:X-Total-Pages`: the last "
+        "page is the one with this number. If it changes, the pages are fetched again.",
     )
     last_page: Literal["", "short", "empty"] = Field(
         default="",
@@ -103,6 +128,13 @@ class Paging(Definition):
             raise WrongField("`kind: cursor` needs `next` and `parameter`", "kind")
         if self.kind == "link" and not self.next:
             raise WrongField("`kind: link` needs `next`", "kind")
+        for field in ("more", "total", "total_pages"):
+            if getattr(self, field).startswith(RECORD):
+                raise WrongField("only `next` is read in a record", field)
+        if self.next.startswith(RECORD) and self.kind != "cursor":
+            raise WrongField("a field of the last record needs `kind: cursor`", "next")
+        if self.total_pages and (self.kind != "page" or self.more):
+            raise WrongField("`total_pages` needs `kind: page`, without `more`", "total_pages")
         if by_position and self.next:
             raise WrongField(f"`next` does not apply to `kind: {self.kind}`", "next")
         if self.first_cursor and self.kind != "cursor":

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from include.definitions import Definition, WrongField
 from include.sources.extract.auth import header_name
-from include.sources.extract.templates import fill
+from include.sources.extract.templates import EPOCHS, fill
 from include.sources.paths import parts
 
 Place = tuple[str | int, ...]
@@ -92,7 +92,7 @@ class Request(Definition):
         alias="json",
         description="JSON body of a POST, as nested as it needs to be. A text that is one "
         'placeholder keeps its type: `"{council.latitude}"` is sent as a number, '
-        '`"{council.latitude:.4f}"` as text. Write other braces twice: `{{`.',
+        '`"{council.latitude:.4f}"` as text, and `"{period:epoch}"` as a number. Write other braces twice: `{{`.',
     )
 
     @model_validator(mode="after")
@@ -164,19 +164,21 @@ def filled(body: Any, values: Mapping[str, Any]) -> Any:
         return [filled(item, values) for item in body]
     if not isinstance(body, str):
         return body
-    alone = _only_placeholder(body)
-    if alone is not None and isinstance(values[alone], bool | int | float | None):
+    alone, form = _only_placeholder(body)
+    if form in EPOCHS:
+        return int(fill(body, values))
+    if alone and not form and isinstance(values[alone], bool | int | float | None):
         return values[alone]
     return fill(body, values)
 
 
-def _only_placeholder(text: str) -> str | None:
-    """The name of the placeholder that a text is, without a format."""
+def _only_placeholder(text: str) -> tuple[str, str]:
+    """The name and format of the placeholder that a text is; empty if it is anything else."""
     found = list(Formatter().parse(text))
-    if len(found) != 1:
-        return None
-    literal, name, form, _ = found[0]
-    return name if name and not literal and not form else None
+    if len(found) != 1 or found[0][0] or not found[0][1]:
+        return "", ""
+    _, name, form, _ = found[0]
+    return name or "", form or ""
 
 
 def is_header_value(text: str) -> bool:

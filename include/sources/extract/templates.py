@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import timegm
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from string import Formatter
@@ -32,6 +33,8 @@ COUNCIL_NAMES = "council.names."
 # How a date may be written: any text with one or more of Python's directives.
 _DIRECTIVE = "%-?[aAbBdfGHIjmMpSuUVwWyYzZ]"
 _DATE_FORMAT = re.compile(f"(?:[^%]|%%)*{_DIRECTIVE}(?:[^%]|%%|{_DIRECTIVE})*")
+# Or a moment, of a date midnight in UTC, as a number since 1970; its parts of a second.
+EPOCHS = {"epoch": 1, "epoch_ms": 1000}
 # Wide enough for any field; a format can ask for gigabytes of blanks.
 _TOO_WIDE = re.compile(r"\d{4}")
 
@@ -41,6 +44,11 @@ class _Strict(Formatter):
 
     def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         return kwargs[field_name], field_name
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, date) and format_spec in EPOCHS:
+            return str(timegm(value.timetuple()) * EPOCHS[format_spec])
+        return str(format(value, format_spec))
 
 
 def is_council_value(name: str) -> bool:
@@ -101,7 +109,7 @@ def _samples(name: str) -> tuple[Any, ...]:
 
 def _takes(value: Any, form: str) -> bool:
     if isinstance(value, date):
-        return bool(_DATE_FORMAT.fullmatch(form))
+        return form in EPOCHS or bool(_DATE_FORMAT.fullmatch(form))
     if "{" in form or _TOO_WIDE.search(form):
         return False
     try:
