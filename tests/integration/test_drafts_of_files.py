@@ -23,6 +23,13 @@ Total,,,"\u00a31,222.50"
 """
 
 
+PRICES = """\
+"{2A289EA0-3B4E-CDC8-E050-A8C063054829}","425000","2026-10-02 00:00","KT1 2AB","T","",KINGSTON
+"{2A289EA1-3B4E-CDC8-E050-A8C063054829}","310000","2026-10-09 00:00","M1 1AA","F","4",MANCHESTER
+"{2A289EA2-3B4E-CDC8-E050-A8C063054829}","99000","2026-10-09 00:00","SM1 1AA","F","2",SUTTON
+"""
+
+
 @pytest.fixture
 def places(tmp_path, monkeypatch, deployment) -> Path:
     """Contracts and models of a test are written below its own folder."""
@@ -56,3 +63,23 @@ def test_a_file_of_an_inbox_is_drafted_and_loaded_as_its_council_published_it(
         ("Caf\u00e9 M\u00fcller, Ltd", "0012", "2026-11-01", "1234.50"),
         ("Ada & Sons", "0013", "2026-11-13", "-12.00"),
     ]
+
+
+def test_a_file_without_a_header_is_drafted_with_names_to_fill_in(
+    places, tmp_path, lake, warehouse
+):
+    file = tmp_path / "prices_2026-10.csv"
+    file.write_text(PRICES)
+
+    said = new_source.new_source("prices", url="", file=file, period="month", folder=places).remarks
+    made = read_definition(places / "prices.yaml", Contract)
+    migrate(warehouse.admin, [made], {})
+    put(made, file, lake=lake, name=file.name, now=datetime.now(UTC))
+    where = [made.partition("uk", "2026-10")]
+    outcomes = list(ingest(made, where, lake=lake, dsn=warehouse.dsn()))
+
+    assert any("has no header" in remark for remark in said)
+    assert [outcome.error for outcome in outcomes] == [None]
+    assert warehouse.query("select field_2, field_7 from raw.prices order by _record_no") == [
+        (425000, "KINGSTON"), (310000, "MANCHESTER"), (99000, "SUTTON"),
+    ]  # fmt: skip

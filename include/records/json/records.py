@@ -15,7 +15,7 @@ from include.records.json.values import (
     without_bom,
     without_loss,
 )
-from include.records.recognise import error_beside
+from include.records.recognise import error_beside, is_error_name
 from include.sources.formats import EVERY, Format
 from include.sources.paths import joined, parts
 
@@ -144,8 +144,14 @@ def _branches(
             if said:
                 raise UnexpectedPayload(f"expected records {_where(layout)}, found {said}")
             yield named | branch
+        elif VALUE in layout.evidence.fields and not (key and is_error_name(key)):
+            yield named | {VALUE: branch}
         else:
             raise UnexpectedPayload(_no_list(layout, branch))
+
+
+# The field of a record that is a value alone: `counts.*` of {"counts": {"2026-11-24": 5}}.
+VALUE = "#value"
 
 
 def _from_above(found: Any, layout: Format) -> dict[str, Any]:

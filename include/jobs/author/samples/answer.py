@@ -265,12 +265,6 @@ def _of_lines(content: bytes, text: str, encoded: dict[str, str]) -> Sample:
             f"new-source: the answer is neither JSON nor CSV with a header: it starts with "
             f"{first[:60]!r}. Save an answer that has records, and pass it with `--file`."
         )
-    if not found.has_names:
-        raise UnexpectedPayload(
-            "new-source: the answer is CSV without a header: its first line, "
-            f"{found.header_line[:60]!r}, has values only. Ask for a header, or put one above it, "
-            "and give it with `--file`."
-        )
     layout = {**found.format, **encoded}
     remarks = [*found.remarks, *_remarks_on(encoded, text)]
     return Sample(content, None, layout, read_lines(content, layout), remarks)

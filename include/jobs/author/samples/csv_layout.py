@@ -16,6 +16,8 @@ _MOST_BELOW = 20
 # Of the cells that rows usually have, a header has most; a title has one or two.
 _SHARE_OF_HEADER = 0.6
 _SHOWN = 60
+# Below it, a number may be the name of a day, an hour or an age.
+_MOST_SMALL = 100
 # What is rather a value than the name of a column.
 _VALUE = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/TZ -]*|#\d+|", re.ASCII)
 _BELOW = re.compile(r"(?i)(grand |sub-?)?totals?\b|sum\b|source\b|notes?\b|©|end of\b|\*")
@@ -25,17 +27,10 @@ Row = list[str]
 
 @dataclass(frozen=True)
 class Layout:
-    """The words of a `format`, the first line with values, and remarks on what is left out."""
+    """The words of a `format`, and remarks on what is left out or made up."""
 
     format: dict[str, Any]
-    header: Row
-    header_line: str
     remarks: list[str] = field(default_factory=list)
-
-    @property
-    def has_names(self) -> bool:
-        """Whether the header has names; else it has values only."""
-        return not all(map(_VALUE.fullmatch, self.header))
 
 
 def layout_of(text: str) -> Layout | None:
@@ -47,7 +42,7 @@ def layout_of(text: str) -> Layout | None:
     _, width = counts[delimiter]
     if width < 2:
         return None
-    above, header, line = _header(lines, delimiter, width)
+    above, header = _header(lines, delimiter, width)
     below, said = _below(lines, delimiter, width)
     remarks = []
     if above:
@@ -55,13 +50,21 @@ def layout_of(text: str) -> Layout | None:
         remarks.append(f"Lines skipped above the header: {above}, {_shown(shown)}.")
     if below:
         remarks.append(f"Lines skipped below the records: {below}, {_shown(said)}.")
+    names: list[str] = []
+    if not _has_names(header, _rows(lines[above + 1 : above + _HEAD_LINES], delimiter)):
+        names = [f"field_{number}" for number in range(1, len(header) + 1)]
+        remarks.append(
+            f"The file has no header: its first record is {_shown(lines[above])}. Put the "
+            "publisher's names into `format.header`, and into `path` of the columns."
+        )
     words = {
         "delimiter": delimiter,
         "null_values": [""],
+        **({"header": names} if names else {}),
         **({"skip_rows_before_header": above} if above else {}),
         **({"skip_rows_at_end": below} if below else {}),
     }
-    return Layout({"kind": "csv", **words}, header, line, remarks)
+    return Layout({"kind": "csv", **words}, remarks)
 
 
 def is_header(filled: int, usual: float) -> bool:
@@ -95,8 +98,35 @@ def _rows(lines: list[str], delimiter: str) -> list[Row]:
         return [line.split(delimiter) for line in lines]
 
 
-def _header(lines: list[str], delimiter: str, width: int) -> tuple[int, Row, str]:
-    """The number of lines above the header, its cells, and its first line."""
+def _has_names(header: Row, rows: list[Row]) -> bool:
+    """Whether a row has names rather than values.
+
+    It has values if it has no text, or a value of a form that all others of
+    its column have: E09000021 above E09000029. Years and small numbers may be names.
+    """
+    if all(map(_VALUE.fullmatch, header)):
+        return False
+    below = [row for row in rows if len(row) == len(header)]
+    for place, cell in enumerate(header):
+        text = cell.strip()
+        form = _form(text)
+        may_be_a_name = "9" not in form or (text.isdecimal() and _is_year_or_small(int(text)))
+        if not may_be_a_name and len(below) > 1 and {_form(row[place]) for row in below} == {form}:
+            return False
+    return True
+
+
+def _form(cell: str) -> str:
+    """A text with 9 for each number and A for each word."""
+    return re.sub(r"[^\W\d_]+", "A", re.sub(r"\d+", "9", cell.strip()))
+
+
+def _is_year_or_small(number: int) -> bool:
+    return number < _MOST_SMALL or number in range(1900, 2101)
+
+
+def _header(lines: list[str], delimiter: str, width: int) -> tuple[int, Row]:
+    """The number of lines above the header, and its cells."""
     reader = csv.reader(lines[:_HEAD_LINES], delimiter=delimiter)
     found: list[tuple[int, Row]] = []
     try:
@@ -110,9 +140,8 @@ def _header(lines: list[str], delimiter: str, width: int) -> tuple[int, Row, str
     usual = median(_filled(row) for _, row in found if len(row) == width) if found else 0
     for number, row in found[:_MOST_TITLES]:
         if len(row) == width and is_header(_filled(row), usual):
-            return number, row, lines[number]
-    number, row = next(((number, row) for number, row in found if any(row)), found[0])
-    return number, row, lines[number]
+            return number, row
+    return next(((number, row) for number, row in found if any(row)), found[0])
 
 
 def _below(lines: list[str], delimiter: str, width: int) -> tuple[int, str]:

@@ -385,8 +385,6 @@ def test_what_is_recognised_by_its_first_bytes_needs_no_word(places, packed):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"2026-01-01,5.5\n2026-01-02,6.5\n", "CSV without a header"),
-        (b"1;2\n3;4\n", "CSV without a header"),
         (b"\n", "the answer is empty"),
         (b"<?xml version='1.0'?><a>1, 2</a>", "no element of the XML document is repeated"),
         (b"%PDF-1.4 \xe2", "found a PDF document"),
