@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from include.errors import SourceRejected, UnexpectedPayload
+from include.errors import SourceUnavailable, UnexpectedPayload
 from include.extract.login.secret import Secret
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
@@ -21,6 +22,8 @@ from include.warehouse.schema.migrate import migrate
 from tests.integration.conftest import Warehouse
 from tests.integration.fixture_server import Asked, FixtureServer, Reply, serving_fixture
 from tests.samples import contract_fields
+from tests.sftp_server import sftp_server
+from tests.spreadsheet_files import workbook
 
 KEY = "k3y-of-the-publisher-0123456789"
 
@@ -70,7 +73,7 @@ def described(text: str, url: str) -> Contract:
     """The contract of a file; what every file says is left out of it."""
     fields = yaml.safe_load(text)
     way = {"rate": {"per_second": 1000, "burst": 1000}, "parallel": 1, "attempts": 2}
-    extract = way | {"base_url": url} | fields.pop("extract")
+    extract = (way | {"base_url": url} if url else {}) | fields.pop("extract")
     columns = [{"description": "-", **column} for column in fields.pop("columns")]
     common = contract_fields(*columns) | {"councils": "uk", "checks": {"max_quarantined_share": 0}}
     return Contract.model_validate(common | {"extract": extract} | fields)
@@ -861,11 +864,7 @@ key: [visited_on]
     assert rows == [(date(2026, 11, 24), 5), (date(2026, 11, 25), 7)]
 
 
-def test_an_object_of_numbers_by_their_date(api, take):
-    api.on("/counts", {"counts": {"2026-11-24": 5, "2026-11-25": 7}})
-
-    rows = take(
-        """
+COUNTS = """
 name: counts
 period: all
 extract: {request: {path: /counts}}
@@ -874,8 +873,235 @@ columns:
   - {name: counted_on, path: date, type: date, required: true}
   - {name: visits, path: "#value", type: integer, required: true}
 key: [counted_on]
+"""
+
+
+def test_an_object_of_numbers_by_their_date(api, take):
+    api.on("/counts", {"counts": {"2026-11-24": 5, "2026-11-25": 7}})
+
+    rows = take(COUNTS, "all")
+
+    assert rows == [(date(2026, 11, 24), 5), (date(2026, 11, 25), 7)]
+
+
+def test_an_object_with_an_error_is_no_object_of_values(api, take):
+    api.on("/counts", {"error": "Unauthorised"})
+
+    with pytest.raises(UnexpectedPayload, match="error"):
+        take(COUNTS, "all")
+
+
+def test_data_of_graphql_beside_errors_is_not_all_data(api, take):
+    reports = {"nodes": [{"id": 1}], "pageInfo": {"endCursor": None, "hasNextPage": False}}
+    errors = [{"message": "Timed out in shard 3", "path": ["reports"]}]
+    api.on("/graphql", {"data": {"reports": reports}, "errors": errors})
+
+    with pytest.raises((UnexpectedPayload, SourceUnavailable), match="errors"):
+        take(ISSUES, "2026-11-24")
+
+
+# --- What goes wrong at first ---
+
+
+def test_a_file_that_gains_a_field_is_refused_whole(api, take):
+    wider = PRICES.replace('"A","A"', '"A","A","X"')
+    api.on("/pp-monthly", Reply(wider.encode(), media_type="text/csv"))
+
+    with pytest.raises(UnexpectedPayload, match=r"expected 16 fields.*`format.header`.*found 17"):
+        take(PRICES_PAID, "2026-10")
+
+
+def test_a_column_that_the_header_does_not_name_is_an_error_of_the_contract():
+    with pytest.raises(ValueError, match="`format.header` names no field 'tenur'"):
+        described(PRICES_PAID.replace("path: date", "path: tenur"), "http://127.0.0.1:9")
+
+
+def test_the_header_that_a_publisher_adds_goes_to_quarantine(api, take):
+    named = described(PRICES_PAID, "http://127.0.0.1:9").format.header
+    api.on("/pp-monthly", Reply((",".join(named) + "\n" + PRICES).encode(), media_type="text/csv"))
+
+    take(
+        PRICES_PAID.replace("select: {field: district, among: district}", "")
+        + "checks: {max_quarantined_share: 1}\n",
+        "2026-10",
+    )
+
+    assert take.books == [3, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"total": "header:"}, "name of a header"),
+        ({"next": "record:"}, "field of the last record"),
+        ({"total": "record:n"}, "only `next` is read in a record"),
+        ({"kind": "link", "next": "record:id"}, "needs `kind: cursor`"),
+        ({"total_pages": "pages"}, "`total_pages` needs `kind: page`"),
+    ],
+)
+def test_a_place_that_says_nothing_of_paging_is_an_error_of_the_contract(wrong, said):
+    from include.sources.extract.paging import Paging
+
+    fields = {"kind": "cursor", "parameter": "after", "next": "next"} | wrong
+    with pytest.raises(ValueError, match=said):
+        Paging.model_validate(fields)
+
+
+def test_a_number_of_pages_that_changes_is_fetched_again(api, take):
+    pages = [3, 2, 2, 2]
+
+    def shrinking(asked: Asked) -> Reply:
+        found = json.loads(absence(asked).body)
+        found["paging"]["totalPages"] = pages.pop(0)
+        return Reply(json.dumps(found).encode())
+
+    api.on("/v1/data-sets", shrinking)
+
+    assert len(take(ABSENCE, "all")) == 3
+    assert len(api.asked) == 4
+
+
+def test_a_missing_number_of_pages_proves_nothing(api, take):
+    api.on("/v1/data-sets", {"results": [], "paging": {}})
+
+    with pytest.raises(UnexpectedPayload, match="expected the number of pages at"):
+        take(ABSENCE, "all")
+
+
+def test_a_missing_header_with_the_total_proves_nothing(api, take):
+    api.on("/ORD", {"Organisations": []})
+
+    with pytest.raises(UnexpectedPayload, match="'header:X-Total-Count', found none"):
+        take(SURGERIES, "all")
+
+
+def test_a_cursor_in_lines_of_csv_is_that_of_the_last_one(api, take):
+    def after(asked: Asked) -> Reply:
+        first = int(asked.values.get("after", "0")) + 1
+        lines = "".join(f"{number},x\n" for number in range(first, min(first + 2, 6)))
+        return Reply(b"id,note\n" + lines.encode(), media_type="text/csv")
+
+    api.on("/cases.csv", after)
+
+    rows = take(
+        """
+name: cases
+period: all
+extract:
+  request: {path: /cases.csv}
+  paging: {kind: cursor, parameter: after, next: record:id}
+format: {kind: csv}
+columns:
+  - {name: id, type: integer, required: true}
+key: [id]
 """,
         "all",
     )
 
-    assert rows == [(date(2026, 11, 24), 5), (date(2026, 11, 25), 7)]
+    assert [row[0] for row in rows] == [1, 2, 3, 4, 5]
+
+
+def test_a_server_that_allows_one_request_a_minute_is_waited_for(api, take, monkeypatch):
+    waited: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
+    slow = Reply(b"Slow down", 429, {"Retry-After": "61"})
+    api.on("/counts", slow, {"counts": {"2026-11-24": 5}})
+
+    assert take(COUNTS, "all") == [(date(2026, 11, 24), 5)]
+    assert max(waited) >= 61
+
+
+# --- Files ---
+
+
+def test_dumps_of_sensors_in_a_folder_by_the_hour(lake, database, deployment, monkeypatch, tmp_path):
+    (tmp_path / "sftp" / "dumps").mkdir(parents=True)
+    source = described(
+        """
+name: bins
+period: hour
+extract: {kind: files, from: sftp, connection: bins, folder: /dumps,
+          pattern: '{period:%Y}/{period:%m}/{period:%d}/bins-{period:%H}00(?P<part>-\\d+)?\\.jsonl'}
+format: {kind: jsonl}
+columns:
+  - {name: topic, type: text, required: true}
+  - {name: sent_at, path: payload.ts, type: timestamptz, format: epoch_ms, required: true}
+  - {name: fill, path: payload.fill_pct, type: integer, minimum: 0, maximum: 100}
+key: [topic, sent_at]
+""".replace("\\\\", "\\"),
+        "",
+    )
+    monkeypatch.setitem(contracts(), source.name, source)
+    migrate(database.admin, [source], {})
+    where = source.partition("uk", "2026-11-05T09")
+    with sftp_server(tmp_path / "sftp") as server:
+        for part in ("-1", "-2"):
+            path = server.folder / "dumps/2026/11/05" / f"bins-0900{part}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            line = {"topic": f"bins/{part}", "payload": {"ts": 1793869200123, "fill_pct": 71}}
+            path.write_text(json.dumps(line) + "\n")
+            os.utime(path, (1.7e9, 1.7e9))
+        extract(source, where, lake=lake, run_id="run", source_dsn=server.uri())
+    load(source, where, lake=lake, dsn=database.dsn(), run_id="run")
+
+    assert database.query("select topic, fill from raw.bins order by topic") == [
+        ("bins/-1", 71), ("bins/-2", 71),
+    ]  # fmt: skip
+
+
+def test_housing_benefit_of_a_financial_year_in_a_workbook(api, take):
+    sheet: list[list[Any]] = [
+        ["Table 1: Housing Benefit claimants by local authority", None, None, None],
+        ["Great Britain, financial year 2026 to 2027", None, None, None],
+        [],
+        [None, None, "Tenure", None],
+        ["Code", "Area", "Social", "Private"],
+        ["E09000021", "Kingston upon Thames", 2811, "[c]"],
+        ["E09000029", "Sutton", 3105.0, 1204],
+        [],
+        ["Source: DWP", None, None, None],
+    ]
+    api.on("/hb-2026-27.xlsx", Reply(workbook([["Cover"]], Table_1=sheet), media_type=""))
+
+    rows = take(
+        """
+name: housing_benefit
+period: financial_year
+extract: {request: {path: "/hb-{period:%Y}-{period.last:%y}.xlsx"}}
+format: {kind: spreadsheet, sheet: Table_1, skip_rows_before_header: 4, skip_rows_at_end: 1,
+         null_values: ["[c]"]}
+columns:
+  - {name: code, path: Code, type: text, required: true}
+  - {name: social, path: Social, type: integer}
+  - {name: private, path: Private, type: integer}
+key: [code]
+""",
+        "2026-27",
+    )
+
+    assert rows == [("E09000021", 2811, None), ("E09000029", 3105, 1204)]
+
+
+def test_a_feed_with_dates_of_email(api, take):
+    feed = """<?xml version="1.0"?><rss version="2.0"><channel><title>Planning</title>
+<item><guid isPermaLink="false">26/1</guid><title>A &amp; B</title>
+<pubDate>Tue, 24 Nov 2026 09:00:00 GMT</pubDate></item></channel></rss>"""
+    api.on("/rss", Reply(feed.encode(), media_type="application/rss+xml"))
+
+    rows = take(
+        """
+name: notices
+period: all
+extract: {request: {path: /rss}}
+format: {kind: xml, records: rss.channel.item}
+columns:
+  - {name: id, path: "guid.#text", type: text, required: true}
+  - {name: title, type: text}
+  - {name: published_at, path: pubDate, type: timestamptz, format: "%a, %d %b %Y %H:%M:%S GMT",
+     zone: UTC}
+key: [id]
+""",
+        "all",
+    )
+
+    assert rows == [("26/1", "A & B", datetime(2026, 11, 24, 9, tzinfo=UTC))]
