@@ -141,20 +141,30 @@ class Matcher:
             period = Period.parse(groups[dates[0].group], grain)
             return period, period, ""
         first, last = _days([(item.form, groups[item.group]) for item in dates])
+        if isinstance(first, datetime):
+            period = Period.of(first, grain)
+            whole = grain == "hour" and not any("%M" in item.form for item in dates)
+            return period, period, "" if whole else str(first)
         begins, ends = Period.of(first, grain), Period.of(last, grain)
         whole = (begins.first_day, ends.last_day) == (first, last) or begins != ends
         return begins, ends, "" if whole else str(first)
 
 
 def _days(dates: list[tuple[str, str]]) -> tuple[date, date]:
-    """The first and the last day of what is written in these forms. Raises `ValueError`."""
+    """The first and the last day of what is written in these forms, or one moment in UTC.
+
+    Raises `ValueError`.
+    """
     forms = "\n".join(form for form, _ in dates)
     texts = [text for _, text in dates]
     try:
-        first = datetime.strptime("\n".join(texts), forms.replace("%-", "%")).date()
+        moment = datetime.strptime("\n".join(texts), forms.replace("%-", "%"))
     except ValueError:
         raise ValueError(f"{' '.join(texts)!r} is not a date") from None
+    first = moment.date()
     match file_pattern.known_to(forms):
+        case "hour":
+            return moment, moment
         case "month":
             return first, Period.of(first, "month").last_day
         case "year":

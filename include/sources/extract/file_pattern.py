@@ -33,6 +33,9 @@ _DIRECTIVES = {
     "%d": (r"\d{2}", "day"),
     "%-d": (r"\d{1,2}", "day"),
     "%j": (r"\d{3}", "day"),
+    "%H": (r"\d{2}", "hour"),
+    "%M": (r"\d{2}", "minute"),
+    "%S": (r"\d{2}", "second"),
 }
 
 
@@ -86,12 +89,19 @@ def date_pattern(form: str) -> str:
 
 
 def known_to(forms: str) -> str:
-    """How exactly dates in this form are known: `day`, `month`, `year`; empty if not at all."""
+    """How exactly dates in this form are known: `hour`, `day`, `month`, `year`; empty if not at all.
+
+    Minutes and seconds tell files of one hour apart.
+    """
     known = {_DIRECTIVES[found][1] for found in _DIRECTIVE.findall(forms)}
-    whole = "year" in known
-    if whole and ("%j" in forms or {"month", "day"} <= known):
+    whole_day = "year" in known and ("%j" in forms or {"month", "day"} <= known)
+    if known & {"hour", "minute", "second"}:
+        times = [name for name in ("hour", "minute", "second") if name in known]
+        in_order = times == ["hour", "minute", "second"][: len(times)]
+        return "hour" if whole_day and in_order else ""
+    if whole_day:
         return "day"
-    if whole and "day" not in known:
+    if "year" in known and "day" not in known:
         return "month" if "month" in known else "year"
     return ""
 
