@@ -100,6 +100,7 @@ def _request(request: SentRequest) -> str:
     }
     sent = [_fields(part) for part in (repeated, request.headers, request.form) if part]
     sent += [] if request.body is None else [_short(json.dumps(request.body, ensure_ascii=False))]
+    sent += [_short(request.text)] if request.text else []
     return "  ".join([f"{request.method} {request.url}", *sent])
 
 

@@ -249,7 +249,7 @@ class Client:
                     sending.url,
                     params=None if sending.redirects else request.query or None,
                     headers=request.headers,
-                    data=request.form or None,
+                    data=request.form or request.text.encode() or None,
                     json=request.body,
                     timeout=(CONNECT_SECONDS, self._extract.timeout_seconds),
                     stream=True,

@@ -16,7 +16,7 @@ from include.councils.model import Council, Point, Ward
 from include.errors import PermanentError, UnexpectedPayload
 from include.extract.polygon import halves
 from include.sources.extract.http import Extract, Way
-from include.sources.extract.request import filled, is_header_value
+from include.sources.extract.request import filled, filled_text, is_header_value
 from include.sources.extract.templates import COUNCIL_NAMES, fill
 from include.sources.model import Contract
 from include.sources.page import SentRequest
@@ -161,6 +161,7 @@ def request_of(way: Way, base_url: str, values: Values) -> SentRequest:
         headers={name: _header(name, text, values) for name, text in request.headers.items()},
         form={name: fill(text, values) for name, text in request.form.items()},
         body=filled(request.json_body, values),
+        text=filled_text(request.text, values),
     )
 
 

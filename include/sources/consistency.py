@@ -266,7 +266,9 @@ class _Request:
         if not self._layout.is_table:
             return
         for number, column in enumerate(self._contract.columns_of(self._name)):
-            if self._layout.header and column.record_path[:1] not in [(n,) for n in self._layout.header]:
+            if self._layout.header and column.record_path[:1] not in [
+                (n,) for n in self._layout.header
+            ]:
                 raise WrongField(
                     f"`format.header` names no field {'.'.join(column.record_path)!r}",
                     "columns",

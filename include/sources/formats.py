@@ -164,7 +164,8 @@ class Format(Definition):
     )
     header: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=(),
-        description="The names of all fields of CSV without a header line, in order.",
+        description="The names of all fields of CSV without a header line, in order. One that the file "
+        "has anyway is left out by `skip_rows_before_header`.",
     )
     skip_rows_before_header: int = Field(
         default=0,

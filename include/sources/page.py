@@ -16,7 +16,8 @@ from include.sources.paths import parts
 class SentRequest(BaseModel):
     """A request as it was sent, without secrets.
 
-    A list in `query` is a parameter that is repeated; `body` is a JSON body.
+    A list in `query` is a parameter that is repeated; `body` is a JSON body,
+    `text` any other.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,15 +28,14 @@ class SentRequest(BaseModel):
     headers: dict[str, str] = Field(default_factory=dict)
     form: dict[str, str] = Field(default_factory=dict)
     body: Any = None
+    text: str = Field(default="", exclude_if=lambda text: not text)
 
     @property
     def address(self) -> str:
         """The URL without its query, which could contain a key."""
         return self.url.partition("?")[0]
 
-    def with_parameters(
-        self, added: Mapping[str, Any], *, in_body: bool = False
-    ) -> SentRequest:
+    def with_parameters(self, added: Mapping[str, Any], *, in_body: bool = False) -> SentRequest:
         """The same request with these parameters in its query, or in its form or JSON body.
 
         In JSON, names are paths, and numbers stay numbers.

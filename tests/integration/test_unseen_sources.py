@@ -290,9 +290,9 @@ key: [lmk_key]
 
 
 def certificates(asked: Asked) -> Reply:
-    assert asked.headers["authorization"] == "Basic " + base64.b64encode(
-        f"us:{KEY}".encode()
-    ).decode()
+    assert (
+        asked.headers["authorization"] == "Basic " + base64.b64encode(f"us:{KEY}".encode()).decode()
+    )
     after = int(asked.values.get("search-after", "0"))
     lines = [f"k{number},C\n" for number in range(after, min(after + 2, 5))]
     headers = {"X-Next-Search-After": str(after + 2)} if lines else {}
@@ -460,9 +460,9 @@ key: [number]
 
 
 def companies(asked: Asked) -> Reply:
-    assert asked.headers["authorization"] == "Basic " + base64.b64encode(
-        f"{KEY}:".encode()
-    ).decode()
+    assert (
+        asked.headers["authorization"] == "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()
+    )
     start = int(asked.values["start_index"])
     found = [
         {"company_number": f"0{number}", "date_of_creation": "2026-11-24", "sic_codes": ["56101"]}
@@ -1014,7 +1014,9 @@ def test_a_server_that_allows_one_request_a_minute_is_waited_for(api, take, monk
 # --- Files ---
 
 
-def test_dumps_of_sensors_in_a_folder_by_the_hour(lake, database, deployment, monkeypatch, tmp_path):
+def test_dumps_of_sensors_in_a_folder_by_the_hour(
+    lake, database, deployment, monkeypatch, tmp_path
+):
     (tmp_path / "sftp" / "dumps").mkdir(parents=True)
     source = described(
         """
@@ -1105,3 +1107,54 @@ key: [id]
     )
 
     assert rows == [("26/1", "A & B", datetime(2026, 11, 24, 9, tzinfo=UTC))]
+
+
+# --- SOAP, as contractors' systems have it ---
+
+ROUNDS = """
+name: rounds
+period: day
+extract:
+  constants: {depot: ["Villiers & Co"]}
+  for_each: depot
+  request:
+    method: POST
+    path: /Collections.asmx
+    headers: {Content-Type: text/xml; charset=utf-8, SOAPAction: '"urn:GetRounds"'}
+    text: >-
+      <s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GetRounds
+      xmlns="urn:x"><Depot>{depot}</Depot><Day>{period:%Y-%m-%d}</Day></GetRounds></s:Body></s:Envelope>
+format: {kind: xml, records: "soap:Envelope.soap:Body.GetRoundsResponse.Round"}
+columns:
+  - {name: id, path: "@id", type: integer, required: true}
+  - {name: missed, path: Missed, type: integer}
+key: [id]
+"""
+
+
+def test_soap_is_asked_in_its_own_language(api, take):
+    def soap(asked: Asked) -> Reply:
+        assert b"<Depot>Villiers &amp; Co</Depot><Day>2026-11-24</Day>" in asked.body
+        assert asked.headers["content-type"] == "text/xml; charset=utf-8"
+        body = """<?xml version="1.0" encoding="utf-8"?>
+<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>
+<GetRoundsResponse xmlns="urn:x"><Round id="7"><Missed>2</Missed></Round></GetRoundsResponse>
+</soap:Body></soap:Envelope>"""
+        return Reply(body.encode(), media_type="text/xml")
+
+    api.on("/Collections.asmx", soap)
+
+    assert take(ROUNDS, "2026-11-24") == [(7, 2)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("method: POST", "method: GET", "`text` needs `method: POST`"),
+        ("Content-Type: text/xml; charset=utf-8, ", "", "needs the header Content-Type"),
+        ("{period:%Y-%m-%d}", "{periods}", "periods"),
+    ],
+)
+def test_a_text_that_cannot_be_sent_is_an_error_of_the_contract(before, after, said):
+    with pytest.raises(ValueError, match=said):
+        described(ROUNDS.replace(before, after), "http://127.0.0.1:9")

@@ -95,13 +95,24 @@ class Request(Definition):
         '`"{council.latitude:.4f}"` as text, and `"{period:epoch}"` as a number. Write other braces twice: `{{`.',
     )
 
+    text: str = Field(
+        default="",
+        description="Body of a POST in any other language, such as SOAP, with its `Content-Type` "
+        "under `headers`. If it begins with `<`, the values of placeholders are escaped as in "
+        "XML. Write other braces twice: `{{`.",
+    )
+
     @model_validator(mode="after")
     def _a_body_is_posted(self) -> Request:
-        for name, body in (("form", self.form or None), ("json", self.json_body)):
-            if body is not None and self.method != "POST":
+        given = {"form": self.form or None, "json": self.json_body, "text": self.text or None}
+        bodies = [name for name, body in given.items() if body is not None]
+        for name in bodies:
+            if self.method != "POST":
                 raise WrongField(f"`{name}` needs `method: POST`", name)
-        if self.form and self.json_body is not None:
-            raise WrongField("a request has either `form` or `json`", "json")
+        if len(bodies) > 1:
+            raise WrongField("a request has one of `form`, `json` and `text`", bodies[-1])
+        if self.text and "content-type" not in map(str.lower, self.headers):
+            raise WrongField("`text` needs the header Content-Type", "headers")
         for name, texts in self.query.items():
             if not texts and not isinstance(texts, str):
                 raise WrongField("expected at least one value", "query", name)
@@ -139,6 +150,8 @@ class Request(Definition):
             for name, text in texts.items():
                 yield (field, name), text
         yield from _texts(self.json_body, ("json",))
+        if self.text:
+            yield ("text",), self.text
 
     def texts(self) -> Iterator[str]:
         """Every text that may contain placeholders."""
@@ -170,6 +183,22 @@ def filled(body: Any, values: Mapping[str, Any]) -> Any:
     if alone and not form and isinstance(values[alone], bool | int | float | None):
         return values[alone]
     return fill(body, values)
+
+
+def filled_text(template: str, values: Mapping[str, Any]) -> str:
+    """A text body with its placeholders replaced, escaped in XML."""
+    if template.lstrip().startswith("<"):
+        escaped = {name: _in_xml(value) for name, value in values.items()}
+        return fill(template, escaped)
+    return fill(template, values)
+
+
+def _in_xml(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    for letter, name in (("&", "amp"), ("<", "lt"), (">", "gt"), ('"', "quot"), ("'", "apos")):
+        value = value.replace(letter, f"&{name};")
+    return value
 
 
 def _only_placeholder(text: str) -> tuple[str, str]:

@@ -231,7 +231,8 @@ def _placeholders() -> str:
     lines = [
         "## Placeholders\n",
         "In texts of `request`, and in `match` and `not` of parents. A date takes a format of",
-        "Python's `strftime`: `{period:%Y-%m-%d}`, a number one of `format`:",
+        "Python's `strftime`: `{period:%Y-%m-%d}`, or `epoch` or `epoch_ms`, of midnight in UTC;",
+        "a number one of `format`:",
         "`{council.latitude:.3f}`. `{period.last:…}` is the last day, `{period.next:…}` the day",
         "after it.\n",
         "| with | placeholders |",
