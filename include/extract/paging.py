@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from include.errors import UnexpectedPayload
 from include.extract.client import Answer
@@ -83,7 +82,7 @@ class Pager:
         if paging is None:
             return self._first
         if paging.kind == "link" and self._state:
-            return self._linked(self._state)
+            return self._first.linked(self._state)
         added: dict[str, Any] = {}
         if paging.size_parameter:
             added[paging.size_parameter] = paging.size
@@ -115,7 +114,7 @@ class Pager:
         self._check_gap(signals.part)
         fresh = self._fresh(page)
         self._check_total(signals, fresh)
-        self._check_total_pages(signals, page.count)
+        self._check_total_pages(paging, signals, page.count)
         ends = self._ends(paging, signals, page.count, self._counted + fresh)
         following = "" if ends else self._following(paging, signals, page.count, answer)
         if following:
@@ -230,25 +229,16 @@ class Pager:
                 f"{self._counted + fresh} different ones in {self.number} pages"
             )
 
-    def _check_total_pages(self, signals: Signals, count: int) -> None:
-        """Compare the number of pages with what came; it says whether more follow."""
-        paging = self._paging
-        if paging is None or not paging.total_pages:
-            return
-        total = signals.total_pages
-        if total is None:
+    def _check_total_pages(self, paging: Paging, signals: Signals, count: int) -> None:
+        if paging.total_pages and signals.total_pages is None:
             raise UnexpectedPayload(
                 f"{self._who}: expected the number of pages at {paging.total_pages!r}, found none "
                 f"in the answer from {self._first.address}. Retrying will not help; is "
                 "`paging.total_pages` right in the contract?"
             )
-        if self._total_pages not in (None, total):
-            raise Moved(f"page {self.number} declares {total} pages, page 1 {self._total_pages}")
-        if count and self.number > total:
-            raise Moved(f"page {self.number} of {total} has records")
-        if not count and self.number < total:
-            raise Moved(f"page {self.number} of {total} has no records")
-        signals.more = self.number < total
+        wrong = signals.compare_pages(self.number, self._total_pages, count)
+        if wrong:
+            raise Moved(wrong)
 
     def _ends(self, paging: Paging, signals: Signals, count: int, counted: int) -> bool:
         """Whether the page is the last, by the strongest evidence first."""
@@ -357,11 +347,3 @@ class Pager:
                 f"{self._who}: the link to page {self.number + 1} is not followed: {error}. "
                 "Retrying will not help; is `paging.next` right in the contract?"
             ) from None
-
-    def _linked(self, url: str) -> SentRequest:
-        address, _, text = url.partition("?")
-        pairs = parse_qsl(text, keep_blank_values=True)
-        query = dict(pairs)
-        if len(query) < len(pairs):
-            address, query = url, {}
-        return self._first.model_copy(update={"url": address, "query": query})

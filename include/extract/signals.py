@@ -77,6 +77,24 @@ class Signals:
         if self.total is not None:
             _refuse_estimate(answer, paging.total)
 
+    def compare_pages(self, number: int, before: int | None, count: int) -> str:
+        """How the declared number of pages contradicts this page, or an earlier one; or nothing.
+
+        Of a page that it fits, it says whether more follow. `before` is the number that the first
+        page declared, `count` that of the records.
+        """
+        total = self.total_pages
+        if total is None:
+            return ""
+        if before not in (None, total):
+            return f"page {number} declares {total} pages, page 1 {before}"
+        if count and number > total:
+            return f"page {number} of {total} has records"
+        if not count and number < total:
+            return f"page {number} of {total} has no records"
+        self.more = number < total
+        return ""
+
 
 def next_link(header: str) -> str:
     """The target of the relation `next` in a header `Link` (RFC 8288); empty if it has none.

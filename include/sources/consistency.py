@@ -23,7 +23,7 @@ from include.sources.extract.templates import (
     placeholders,
 )
 from include.sources.formats import Format
-from include.sources.paths import parts
+from include.sources.paths import joined, parts
 from include.sources.rules import landings, periods
 
 if TYPE_CHECKING:
@@ -265,15 +265,11 @@ class _Request:
         """The rows of CSV and sheets have no fields within fields."""
         if not self._layout.is_table:
             return
+        names = self._layout.header
         for number, column in enumerate(self._contract.columns_of(self._name)):
-            if self._layout.header and column.record_path[:1] not in [
-                (n,) for n in self._layout.header
-            ]:
-                raise WrongField(
-                    f"`format.header` names no field {'.'.join(column.record_path)!r}",
-                    "columns",
-                    number,
-                )
+            if names and not {*column.record_path[:1]}.issubset(names):
+                where = joined(column.record_path)
+                raise WrongField(f"`format.header` names no field {where!r}", "columns", number)
             if len(column.record_path) > 1 and not column.optional:
                 archived = self._name == "archive"
                 raise WrongField(

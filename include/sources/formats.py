@@ -164,8 +164,8 @@ class Format(Definition):
     )
     header: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=(),
-        description="The names of all fields of CSV without a header line, in order. One that the file "
-        "has anyway is left out by `skip_rows_before_header`.",
+        description="The names of all fields of CSV without a header line, in order. A line that the "
+        "file has for it anyway is left out by `skip_rows_before_header`.",
     )
     skip_rows_before_header: int = Field(
         default=0,
@@ -306,14 +306,18 @@ class Format(Definition):
         return self
 
     @model_validator(mode="after")
-    def _words_fit_the_kind(self) -> Format:
-        for field in ("records", "envelope"):
-            if not self.has_envelope and getattr(self, field):
-                raise WrongField(f"`{field}` does not apply to `kind: {self.kind}`", field)
+    def _header_is_of_csv(self) -> Format:
         if self.header and self.kind != "csv":
             raise WrongField("`header` needs `kind: csv`", "header")
         if len(set(self.header)) < len(self.header):
             raise WrongField("expected different names", "header")
+        return self
+
+    @model_validator(mode="after")
+    def _words_fit_the_kind(self) -> Format:
+        for field in ("records", "envelope"):
+            if not self.has_envelope and getattr(self, field):
+                raise WrongField(f"`{field}` does not apply to `kind: {self.kind}`", field)
         for field in ("skip_rows_before_header", "skip_rows_at_end"):
             if self.kind not in ("csv", "spreadsheet") and getattr(self, field):
                 raise WrongField("skipping rows needs `kind: csv` or `kind: spreadsheet`", field)

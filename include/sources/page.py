@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -52,6 +53,15 @@ class SentRequest(BaseModel):
                 inner = inner.setdefault(name, {})
             inner[last] = text
         return self.model_copy(update={"body": body})
+
+    def linked(self, url: str) -> SentRequest:
+        """The same request to the URL of a link; a query that repeats a name stays in it."""
+        address, _, text = url.partition("?")
+        pairs = parse_qsl(text, keep_blank_values=True)
+        query = dict(pairs)
+        if len(query) < len(pairs):
+            address, query = url, {}
+        return self.model_copy(update={"url": address, "query": query})
 
     def header(self, name: str) -> str:
         """The value of a header, whatever the case of its name; empty if it is not sent."""

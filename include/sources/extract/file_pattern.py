@@ -89,7 +89,7 @@ def date_pattern(form: str) -> str:
 
 
 def known_to(forms: str) -> str:
-    """How exactly dates in this form are known: `hour`, `day`, `month`, `year`; empty if not at all.
+    """How exactly these forms tell: to the `hour`, `day`, `month` or `year`; empty if not at all.
 
     Minutes and seconds tell files of one hour apart.
     """

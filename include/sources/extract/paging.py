@@ -88,8 +88,8 @@ class Paging(Definition):
     )
     total: SignalPath = Field(
         default="",
-        description="Path in the body to the total number of records, or `header:X-Total-Count`. Records are counted once "
-        "per `key`. If the total changes or is not reached, the pages are fetched again; then "
+        description="Path in the body to the total number of records, or `header:X-Total-Count`. "
+        "Records are counted once per `key`. If the total changes or is not reached, the pages are fetched again; then "
         "the fetch fails.",
     )
     total_pages: SignalPath = Field(
@@ -128,6 +128,14 @@ class Paging(Definition):
             raise WrongField("`kind: cursor` needs `next` and `parameter`", "kind")
         if self.kind == "link" and not self.next:
             raise WrongField("`kind: link` needs `next`", "kind")
+        if self.first_cursor and self.kind != "cursor":
+            raise WrongField("`first_cursor` needs `kind: cursor`", "first_cursor")
+        if self.last_page == "short" and not self.size:
+            raise WrongField("`last_page: short` needs `size`", "last_page")
+        return self
+
+    @model_validator(mode="after")
+    def _reads_where_it_can(self) -> Paging:
         for field in ("more", "total", "total_pages"):
             if getattr(self, field).startswith(RECORD):
                 raise WrongField("only `next` is read in a record", field)
@@ -135,12 +143,8 @@ class Paging(Definition):
             raise WrongField("a field of the last record needs `kind: cursor`", "next")
         if self.total_pages and (self.kind != "page" or self.more):
             raise WrongField("`total_pages` needs `kind: page`, without `more`", "total_pages")
-        if by_position and self.next:
+        if self.next and self.kind in ("offset", "page"):
             raise WrongField(f"`next` does not apply to `kind: {self.kind}`", "next")
-        if self.first_cursor and self.kind != "cursor":
-            raise WrongField("`first_cursor` needs `kind: cursor`", "first_cursor")
-        if self.last_page == "short" and not self.size:
-            raise WrongField("`last_page: short` needs `size`", "last_page")
         return self
 
 

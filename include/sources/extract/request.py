@@ -92,7 +92,8 @@ class Request(Definition):
         alias="json",
         description="JSON body of a POST, as nested as it needs to be. A text that is one "
         'placeholder keeps its type: `"{council.latitude}"` is sent as a number, '
-        '`"{council.latitude:.4f}"` as text, and `"{period:epoch}"` as a number. Write other braces twice: `{{`.',
+        '`"{council.latitude:.4f}"` as text, and `"{period:epoch}"` as a number. '
+        "Write other braces twice: `{{`.",
     )
 
     text: str = Field(
