@@ -164,8 +164,8 @@ class Format(Definition):
     )
     header: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=(),
-        description="The names of all fields of CSV without a header line, in order. A line that the "
-        "file has for it anyway is left out by `skip_rows_before_header`.",
+        description="The names of all fields of CSV without a header line, in order. A line "
+        "that the file has for it anyway is left out by `skip_rows_before_header`.",
     )
     skip_rows_before_header: int = Field(
         default=0,

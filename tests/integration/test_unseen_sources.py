@@ -1,4 +1,4 @@
-"""Datasets that a council adds in its first year, as their publishers send them, by contract alone."""
+"""Datasets of a council's first year, as their publishers send them, by contract alone."""
 
 from __future__ import annotations
 
@@ -225,7 +225,8 @@ key: [area]
 
 PRICES = (
     '"{2A289EA0-3B4E-CDC8-E050-A8C063054829}","425000","2026-10-02 00:00","KT1 2AB","T","N","F",'
-    '"12","","HIGH STREET","","KINGSTON UPON THAMES","KINGSTON UPON THAMES","GREATER LONDON","A","A"'
+    '"12","","HIGH STREET","","KINGSTON UPON THAMES","KINGSTON UPON THAMES",'
+    '"GREATER LONDON","A","A"'
     '\n"{2A289EA1-3B4E-CDC8-E050-A8C063054829}","310000","2026-10-09 00:00","M1 1AA","F","Y","L",'
     '"3","FLAT 2","A STREET","","MANCHESTER","MANCHESTER","GREATER MANCHESTER","A","A"\n'
 )
@@ -775,7 +776,7 @@ def test_graphql_has_its_cursor_among_the_variables(api, take):
 def test_an_error_of_graphql_is_no_data(api, take):
     api.on("/graphql", {"errors": [{"message": "Field 'x' doesn't exist"}], "data": None})
 
-    with pytest.raises(UnexpectedPayload, match="doesn't exist|errors"):
+    with pytest.raises(UnexpectedPayload, match=r"doesn't exist|errors"):
         take(ISSUES, "2026-11-24")
 
 
@@ -912,7 +913,7 @@ def test_a_file_that_gains_a_field_is_refused_whole(api, take):
 
 
 def test_a_column_that_the_header_does_not_name_is_an_error_of_the_contract():
-    with pytest.raises(ValueError, match="`format.header` names no field 'tenur'"):
+    with pytest.raises(ValueError, match=r"`format.header` names no field 'tenur'"):
         described(PRICES_PAID.replace("path: date", "path: tenur"), "http://127.0.0.1:9")
 
 

@@ -55,7 +55,8 @@ class FilesExtract(Definition):
         "of RE2 with placeholders: {council.name} or another value of the council, and "
         "{period}, written as everywhere (2017-05, 2017-Q2), or {period:%Y-%m}, with `%Y %y %m %-m "
         "%b %B %d %-d %j`, and `%H %M %S` in UTC. Files of one partition differ in (?P<part>...), "
-        "and are loaded together; of those that differ in (?P<version>...), a number, the highest counts. A name "
+        "and are loaded together; of those that differ in (?P<version>...), a number, the "
+        "highest counts. A name "
         "of a longer span than one period, {period:%Y}, needs `format.select.period`.",
     )
     ignore: Annotated[str, AfterValidator(lambda value: value and syntax.pattern(value))] = Field(
