@@ -90,11 +90,18 @@ format: $(INSTALLED) ## Format Python and SQL
 test: $(INSTALLED) ## Run unit, DAG and integration tests
 	$(BIN)/pytest tests/unit tests/dags tests/integration tests/security
 
+# The same in two parts, which can run at the same time.
+test-unit: $(INSTALLED)
+	$(BIN)/pytest tests/unit tests/dags tests/security
+
+test-integration: $(INSTALLED)
+	$(BIN)/pytest tests/integration
+
 test-slow: $(INSTALLED) ## Page with many examples, and break every contract and model in every way (EXAMPLES=10000)
 	EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest $(SLOW_TESTS)
 
-test-acceptance: $(INSTALLED) ## Follow the docs, and run the main job on recorded payloads (RECORDED_PAYLOADS=<dir>)
-	$(BIN)/pytest tests/acceptance
+test-acceptance: $(INSTALLED) ## Follow the docs, and run the main job on recorded payloads (RECORDED_PAYLOADS=<dir> ACCEPTANCE=<file>)
+	$(BIN)/pytest $(or $(ACCEPTANCE),tests/acceptance)
 
 test-aws: $(INSTALLED) ## Test the AWS integration with moto and PostgreSQL over TLS (needs PostgreSQL)
 	$(BIN)/pytest tests/aws
@@ -176,5 +183,5 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	$(BIN)/uv pip compile --group checkov --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements-checkov.txt
 
-.PHONY: help account install editable demo up down status check lint format test test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
+.PHONY: help account install editable demo up down status check lint format test test-unit test-integration test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
   terraform-test terraform-apply-offline terraform-host terraform-docs diagrams $(TERRAFORM_FOLDERS)

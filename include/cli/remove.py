@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from include.jobs.operate.remove_scope import Dags, Scope
 
 commands = typer.Typer()
+
+# A table or view that dbt has built, instead of a source.
+BUILT = re.compile(r"[a-z]+\.\w+")
 
 
 @commands.command()
@@ -64,7 +68,7 @@ def remove(
     `wandle remove marts.daily_rain --yes`
     """
     selection = selected(source, council, period, first, last)
-    if any("." in name for name in selection.sources):
+    if any(BUILT.fullmatch(name) for name in selection.sources):
         _remove_built(selection, yes=yes, as_json=as_json)
         return
     from include.jobs.lake import lake_of

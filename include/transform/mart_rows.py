@@ -26,6 +26,8 @@ _UNSAID = (
     "it is joined with {0}, which it does not say. Add to the model: `config: {{meta: "
     "{{dimensions: [{{model: {0}, where: <SQL over its columns and the row's, mart.council>}}]}}}}`"
 )
+# The sources, which `wandle sync` writes.
+_GENERATED = "models/staging/_sources.yml"
 _REF = re.compile(r"""\bref\(\s*['"](\w+)['"]\s*\)""")
 _SOURCE = re.compile(r"""\bsource\(\s*['"]raw['"]\s*,\s*['"](\w+)['"]\s*\)""")
 
@@ -223,7 +225,7 @@ def _models(folder: Path) -> tuple[dict[str, _Model], dict[Path, str]]:
     """The described models, and why a file cannot be read: it takes down no other."""
     found: dict[str, _Model] = {}
     broken: dict[Path, str] = {}
-    for path in sorted(folder.glob("models/*/**/*.yml")):
+    for path in sorted({*folder.glob("models/*/**/*.yml")} - {folder / _GENERATED}):
         here = path.relative_to(folder)
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}

@@ -40,6 +40,7 @@ def test_the_modules_and_environments_are_these():
         "airflow_host",
         "environment",
         "identity",
+        "inbox",
         "key",
         "lake",
         "network",

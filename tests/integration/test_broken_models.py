@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from include.errors import PermanentError
+from include.transform import build as building
 from include.transform import history
 from include.transform.build import build_layer
 from include.transform.failures import BuildFailed
@@ -204,8 +205,10 @@ def named(some: list[tuple[str, Way]]) -> str:
 
 @pytest.mark.parametrize("breaks", list(rounds()), ids=named)
 def test_what_does_not_depend_on_broken_models_is_built_and_the_rest_is_named(
-    breaks, project, built, nodes
+    breaks, project, built, nodes, monkeypatch
 ):
+    # More fail at once here than a message names.
+    monkeypatch.setattr(building, "_SHOWN_FAILURES", 100)
     for model, way in breaks:
         way(project / model, (project / model).with_suffix(".yml"))
     broken = [f"model.wandle.{Path(model).stem}" for model, _ in breaks]

@@ -178,7 +178,7 @@ def test_a_long_sample_is_cut_and_an_odd_one_does_no_harm(database, loading):
 
 
 def test_partitions_loaded_at_once_agree_on_the_first(database, lake, loading, monkeypatch):
-    monkeypatch.setattr(job, "contracts", lambda: {OLD.name: OLD})
+    monkeypatch.setitem(every_contract(), OLD.name, OLD)
     towns = [f"town{number}" for number in range(4)]
     for town in towns:
         land(lake, OLD, [{"id": 1, "x": 1, "y": 2, "z": "a"}], council=town)

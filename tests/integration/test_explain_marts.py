@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from include.councils.model import council
 from include.errors import PermanentError
 from include.jobs.operate.explain import explain
 from include.jobs.pipeline.transform import build
 from include.settings import Settings
 from include.transform.mart_rows import mart_rows, marts
+from sandbox.spending import SOURCE, file_name, spending_file
 
 DAY = "2026-11-10"
 INGESTED = (
@@ -21,6 +23,7 @@ INGESTED = (
     ("weather_hourly", "--period", DAY),
     ("flood_stations",),
     ("flood_readings", "--period", DAY),
+    (SOURCE, "--period", "2026-06"),
 )
 
 
@@ -30,8 +33,13 @@ def built(wandle, generated, new_database, migrated, monkeypatch, tmp_path) -> A
     database = new_database(migrated.name)
     monkeypatch.setenv("WANDLE_LOADER_DSN", database.dsn())
     monkeypatch.setenv("WANDLE_TRANSFORMER_DSN", database.dsn("wandle_transformer"))
-    for source, *period in INGESTED:
-        code, _, err = wandle("ingest", source, "--council", "sutton", *period)
+    place, month = council("sutton"), date(2026, 6, 1)
+    spent = tmp_path / file_name(place, month)
+    spent.write_bytes(spending_file(place, month, seed=0))
+    commands = [("put", SOURCE, str(spent))]
+    commands += [("ingest", source, "--council", "sutton", *period) for source, *period in INGESTED]
+    for command in commands:
+        code, _, err = wandle(*command)
         assert code == 0, err
     for layer in ("staging", "marts"):
         build(layer, dsn=database.dsn("wandle_transformer"), run_id="run", home=tmp_path / "dbt")
