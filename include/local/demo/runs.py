@@ -34,6 +34,7 @@ class _Runs:
     expected: int
     bar: TaskID
     states: dict[str, str] = field(default_factory=dict)
+    ended_tasks: int = 0
     moved: float = field(default_factory=time.monotonic)
 
     @property
@@ -157,10 +158,24 @@ def _look(api: AirflowApi, runs: _Runs, progress: Progress) -> None:
         runs.states, runs.moved = states, time.monotonic()
     progress.update(runs.bar, completed=done, note=_note(states))
     if not runs.finished and time.monotonic() - runs.moved > PATIENCE_SECONDS:
+        ended = _ended_tasks(api, runs.dag_id, [*states])
+        if ended > runs.ended_tasks:
+            runs.ended_tasks, runs.moved = ended, time.monotonic()
+            return
         raise DemoFailed(
             f"{runs.dag_id}: no progress for {PATIENCE_SECONDS} s. See "
             "`wandle status` and the scheduler's log."
         )
+
+
+def _ended_tasks(api: AirflowApi, dag_id: str, run_ids: list[str]) -> int:
+    """How many tasks of a long run have ended: it may have one for each partition."""
+    paths = (f"/dags/{dag_id}/dagRuns/{quote(name, safe='')}/taskInstances" for name in run_ids)
+    return sum(
+        task["end_date"] is not None
+        for path in paths
+        for task in api.listed(path, "task_instances")
+    )
 
 
 def _found(api: AirflowApi, runs: _Runs) -> Iterator[dict[str, Any]]:
