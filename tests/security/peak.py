@@ -15,11 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from include.errors import PipelineError
-from tests.spreadsheet_files import parts, text_rows, zipped
 
 MIB = 1024 * 1024
 SIZE = 15 * MIB // 2
@@ -89,12 +85,18 @@ def _xml(size: int) -> bytes:
 
 
 def _spreadsheet(size: int) -> bytes:
+    from tests.spreadsheet_files import parts, text_rows, zipped
+
     cell = "<c><v>1</v></c>"
     row = f"<row>{cell * (size // len(cell))}</row>"
     return zipped(parts(text_rows([["id", "note"], ["1", "n"]]) + row), deflated=False)
 
 
 def _parquet(size: int) -> bytes:
+    # The process that measures must not have it in memory.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     file = io.BytesIO()
     lists: list[list[list[int]]] = [[], [[]] * (size // 3)]
     notes = pa.array(lists, pa.list_(pa.list_(pa.int8())))

@@ -129,7 +129,10 @@ ATTACKS: dict[str, list[list[str]]] = {
         [f"raw.{HOSTILE}", "--key", "id=1"],
         ["raw.gauges", "--key", f"{HOSTILE}=1"],
     ],
+    "export-odcs": [["gauges"]],
+    "files": [["gauges"], [HOSTILE]],
     "housekeeping": [[], ["--json"]],
+    "import-odcs": [["/dev/null"]],
     "ingest": [
         ["gauges", "--council", "kingston", "--period", month]
         for month in ("2017-01", "2017-02", "2017-03", "2017-04", "2017-06", "2017-07")
@@ -138,11 +141,13 @@ ATTACKS: dict[str, list[list[str]]] = {
     "migrate": [["--rotate", HOSTILE]],
     "new-council": [["smallville", "--title", HOSTILE, "--gss", "E1", "--box", "1,2,3,4"]],
     "new-source": [["hostile", "--url", "{url}/v1/gauges?month=2017-01"]],
+    "put": [["gauges", __file__, "--as", HOSTILE]],
     "quarantine": [[], ["--json"], ["--period", HOSTILE]],
     "remove": [["gauges"], ["gauges", "--json"], [HOSTILE], ["--council", HOSTILE]],
     "reload": [["--all"], ["--all", "--json"], [HOSTILE]],
     "replay": [[], ["--json"], [HOSTILE]],
     "sandbox": [[]],
+    "secrets": [["list"], ["list", "--json"], ["remove", HOSTILE]],
     "sources": [[], ["--json"]],
     "status": [[], ["--json"]],
     "sync": [["--check"]],

@@ -8,7 +8,6 @@ from include.extract.client import Client
 from include.extract.files.inbox import Inbox
 from include.extract.files.links import Links
 from include.extract.files.listing import Place
-from include.extract.files.sftp import Sftp
 from include.jobs.lake import Lake
 from include.jobs.logins import SecretOf, login_of
 from include.settings import Settings
@@ -37,6 +36,9 @@ def open_place(
     if extract.place == "inbox":
         return Inbox(contract, lake.s3, lake.bucket)
     if extract.place == "sftp":
+        # Its library takes 15 MB, also of jobs that read no files.
+        from include.extract.files.sftp import Sftp
+
         return Sftp(contract, source_dsn)
     return _links(contract, secret_of, rate_shared_in)
 
