@@ -23,6 +23,7 @@ from include.sources.formats import FILES, Compression, Format
 from include.sources.limits import Limits
 from include.sources.model import Contract, Rate
 from tests.samples import contract, council, extracting, partition
+from tests.security.peak import layout_of
 from tests.spreadsheet_files import parts, text_rows, zipped
 from tests.unit.extract.paged_api import NoParents
 
@@ -86,11 +87,6 @@ def whole(body: bytes, *headers: str) -> bytes:
 def beginning(*headers: str) -> bytes:
     """The head of an answer whose end is that of the connection."""
     return "\r\n".join(["HTTP/1.1 200 OK", "Connection: close", *headers, "", ""]).encode()
-
-
-def layout_of(kind: str) -> dict[str, Any]:
-    """The `format` of a contract for the records below."""
-    return {"kind": kind, **({"records": "list.item"} if kind == "xml" else {})}
 
 
 def source(kind: str = "json", **changes: Any) -> Contract:

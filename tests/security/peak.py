@@ -54,6 +54,11 @@ VALUES: dict[str, Callable[[int], bytes]] = {
 }
 
 
+def layout_of(kind: str) -> dict[str, Any]:
+    """The `format` of a contract for the records below."""
+    return {"kind": kind, **({"records": "list.item"} if kind == "xml" else {})}
+
+
 def body(kind: str, shape: str, size: int = SIZE) -> tuple[bytes, int]:
     """A body, and the number of its records."""
     if kind == "csv":
@@ -146,7 +151,6 @@ def main(kind: str, records: str, name: str) -> tuple[int, str]:
     from include.records.read import read_records
     from include.warehouse.prepare import PageBody, prepare
     from tests.samples import column, contract, partition
-    from tests.security.hostile import layout_of
 
     size = Path(name).stat().st_size
     columns = column("id", "integer"), column("note", "jsonb" if kind != "csv" else "text")

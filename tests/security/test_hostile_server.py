@@ -28,13 +28,13 @@ from tests.security.hostile import (
     endless,
     fetch,
     hostile,
-    layout_of,
     nested,
     packed,
     records,
     source,
     whole,
 )
+from tests.security.peak import layout_of
 
 EVERY_FORMAT = pytest.mark.parametrize("kind", FORMATS)
 HUGE = "n" * (3 * MIB)
