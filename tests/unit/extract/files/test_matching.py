@@ -107,7 +107,7 @@ def test_a_name_between_others_does_not_change_what_they_are(odd):
         ("--help", "its name does not match `extract.pattern`"),
         ("sutton_2026-02-30.csv", "its name does not match `extract.pattern`"),
         ("sutton_2026-13.csv", "'2026-13' is not a date"),
-        ("merton_2026-05.csv", "its name does not match `extract.pattern`"),
+        ("atlantis_2026-05.csv", "its name does not match `extract.pattern`"),
     ],
 )
 def test_a_name_that_is_hostile_or_wrong_is_taken_by_no_partition(name, problem):
