@@ -156,7 +156,7 @@ def test_a_file_that_matches_nothing_is_reported(bucket, lake):
     assert planned(asked, lake) == ["sutton 2026-04"]
     assert {one.match.file.name: one.why for one in found.unmatched} == {
         "Spend May.csv": "its name does not match `extract.pattern`",
-        "spend_merton_2026-05.csv": "its name does not match `extract.pattern`",
+        "spend_atlantis_2026-05.csv": "its name does not match `extract.pattern`",
         "spend_sutton_2026-13.csv": "'2026-13' is not a date",
         "spend_sutton_2027-01.csv": "it is of 2027-01, which is in the future",
     }
