@@ -146,7 +146,7 @@ def test_a_file_that_was_deleted_takes_no_rows_with_it(bucket, lake):
 
 def test_a_file_that_matches_nothing_is_reported(bucket, lake):
     asked = described(extract={"ignore": r"README.*"})
-    for place in ("merton_2026-05", "sutton_2026-13", "sutton_2027-01", "sutton_2026-04"):
+    for place in ("atlantis_2026-05", "sutton_2026-13", "sutton_2027-01", "sutton_2026-04"):
         bucket.put(f"inbox/gauges/spend_{place}.csv", body(1))
     for name in ("README.txt", "Spend May.csv"):
         bucket.put(f"inbox/gauges/{name}", body(1))
