@@ -110,7 +110,7 @@ test-chaos: $(INSTALLED) ## Kill jobs at random and check that nothing is lost (
 	$(if $(KILLS),KILLS=$(KILLS)) $(if $(CHAOS_SEED),CHAOS_SEED=$(CHAOS_SEED)) $(BIN)/pytest tests/chaos --capture=no
 
 test-browser: $(INSTALLED) ## Test the UI in a browser (needs Chromium)
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest $(or $(BROWSER),tests/browser)
 
 $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.txt
 	@test -x $(BENCH_BIN)/python || $(PYTHON) -m venv --without-pip $(BENCH_VENV)
