@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from include.disk import DiskFull, warning
-from include.errors import LandingDamaged, PermanentError, ServiceUnavailable
+from include.errors import LandingDamaged, ServiceUnavailable
 from include.landing.manifest import Manifest, read_manifest
 from include.landing.object_reader import FastReader
+from include.s3 import object_errors
 from include.sources.partition import Partition
 
 if TYPE_CHECKING:
@@ -30,16 +29,6 @@ GIVEN_UP = "given-up"
 TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
 # Older interrupted landings are not resumed.
 RESUMED_WITHIN = timedelta(days=1)
-
-# Retryable S3 error codes; all others are permanent.
-RETRYABLE_CODES = {
-    "InternalError",
-    "OperationAborted",
-    "RequestTimeout",
-    "ServiceUnavailable",
-    "SlowDown",
-    "Throttling",
-}
 
 
 def partition_prefix(partition: Partition) -> str:
@@ -75,28 +64,9 @@ def began_at(landing_id: str) -> datetime:
     return datetime.strptime(landing_id.partition("-")[0], TIME_FORMAT).replace(tzinfo=UTC)
 
 
-@contextmanager
-def s3_errors(doing: str) -> Iterator[None]:
-    """Turn S3 errors into retryable or permanent ones, with the S3 error code.
-
-    `doing` starts the message, e.g. `S3: writing s3://bucket/key`.
-    """
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in ("NoSuchKey", "404"):
-            raise LandingDamaged(f"{doing}: no such object.") from error
-        if status >= 500 or code in RETRYABLE_CODES:
-            raise ServiceUnavailable(f"{doing}: {code}. Try again later.") from error
-        raise PermanentError(
-            f"{doing}: {code}. Check the bucket name and this role's permissions."
-        ) from error
-    except BotoCoreError as error:
-        raise ServiceUnavailable(
-            f"{doing}: {type(error).__name__}. Check that S3 is reachable. Try again later."
-        ) from error
+def s3_errors(doing: str) -> AbstractContextManager[None]:
+    """The errors of `object_errors`; an object that is missing is `LandingDamaged`."""
+    return object_errors(doing, LandingDamaged)
 
 
 class Landings:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from include.errors import PermanentError, PipelineError, ServiceUnavailable
+from include.errors import PipelineError
+from include.s3 import object_errors
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -23,8 +23,6 @@ ROOT = "docs/"
 POINTER = f"{ROOT}current.json"
 PAGE = "index.html"
 KEPT = 2
-
-_MISSING = {"NoSuchKey", "404"}
 
 
 class NotPublished(PipelineError):
@@ -42,7 +40,7 @@ def publish(s3: BaseClient, bucket: str, page: Path, now: datetime) -> str:
     name = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{digest[:10]}"
     key = f"{ROOT}{name}/{PAGE}"
     pointer = {"id": name, "sha256": digest, "published_at": now.isoformat(timespec="seconds")}
-    try:
+    with _errors(f"dbt docs: publishing s3://{bucket}/{key}"):
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="text/html; charset=utf-8")
         s3.put_object(
             Bucket=bucket,
@@ -51,8 +49,6 @@ def publish(s3: BaseClient, bucket: str, page: Path, now: datetime) -> str:
             ContentType="application/json",
         )
         _tidy(s3, bucket, name)
-    except (BotoCoreError, ClientError) as error:
-        raise _failure(f"dbt docs: publishing s3://{bucket}/{key}", error) from error
     return f"s3://{bucket}/{key}"
 
 
@@ -68,16 +64,17 @@ def read(s3: BaseClient, bucket: str, name: str) -> bytes:
 
 
 def _read(s3: BaseClient, bucket: str, key: str) -> bytes:
-    try:
+    with _errors(f"dbt docs: reading s3://{bucket}/{key}"):
         body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return body
-    except (BotoCoreError, ClientError) as error:
-        if isinstance(error, ClientError) and _code(error) in _MISSING:
-            raise NotPublished(
-                f"dbt docs: s3://{bucket}/{key} does not exist. Run `wandle transform`, or "
-                "trigger the DAG `transform`."
-            ) from error
-        raise _failure(f"dbt docs: reading s3://{bucket}/{key}", error) from error
+    return body
+
+
+def _errors(doing: str) -> AbstractContextManager[None]:
+    return object_errors(
+        doing,
+        NotPublished,
+        "does not exist. Run `wandle transform`, or trigger the DAG `transform`.",
+    )
 
 
 def _tidy(s3: BaseClient, bucket: str, newest: str) -> None:
@@ -88,20 +85,3 @@ def _tidy(s3: BaseClient, bucket: str, newest: str) -> None:
     for key in keys:
         if key != POINTER and key.removeprefix(ROOT).partition("/")[0] not in kept:
             s3.delete_object(Bucket=bucket, Key=key)
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _failure(doing: str, error: Any) -> PipelineError:
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status and status < 500 and _code(error) not in ("SlowDown", "RequestTimeout"):
-            return PermanentError(
-                f"{doing}: {_code(error)}. Check the bucket name and this role's permissions."
-            )
-        return ServiceUnavailable(f"{doing}: {_code(error)}. Try again later.")
-    return ServiceUnavailable(
-        f"{doing}: {type(error).__name__}. Check that S3 is reachable. Try again later."
-    )

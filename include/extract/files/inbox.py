@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-
-from include.errors import SourceRejected, SourceUnavailable
+from include.errors import SourceUnavailable
 from include.extract.files.listing import File, Received
 from include.extract.files.receive import CHUNK_BYTES, Receiver
+from include.s3 import object_errors
 from include.sources.extract.files import inbox_prefix
 from include.sources.model import Contract
 
@@ -62,23 +61,7 @@ class Inbox:
         return receiver.finish(file.headers)
 
 
-@contextmanager
-def _errors(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in ("NoSuchKey", "404"):
-            raise SourceUnavailable(
-                f"{doing}: it was removed since it was listed. Try again later."
-            ) from error
-        if status >= 500 or status == 429:
-            raise SourceUnavailable(f"{doing}: {code}. Try again later.") from error
-        raise SourceRejected(
-            f"{doing}: {code}. Check the bucket name and this role's permissions."
-        ) from error
-    except (BotoCoreError, HTTPClientError) as error:
-        raise SourceUnavailable(
-            f"{doing}: {type(error).__name__}. Check that S3 is reachable. Try again later."
-        ) from error
+def _errors(doing: str) -> AbstractContextManager[None]:
+    return object_errors(
+        doing, SourceUnavailable, "it was removed since it was listed. Try again later."
+    )
