@@ -93,20 +93,19 @@ def fetch_rows(
             yield Page(request, page.facts(request), page.body)
 
 
-def columns_of(extract: DatabaseExtract, partition: Partition, dsn: str) -> dict[str, str]:
-    """The columns of the query, and what PostgreSQL would call their types; no row is read.
+@contextmanager
+def opened(dsn: str, asked: Asked) -> Iterator[Reader]:
+    """A reader that is connected, for as long as one request may take.
 
     Raises what `fetch_rows` raises for a database or a query that it cannot read.
     """
-    limits = Limits()
-    asked = Asked(partition, extract, limits.record_bytes, limits.fetch_seconds)
     reader = reader_of(dsn, asked)
     with (
         _errors(asked, reader),
         closing(reader),
-        _timed(Fetch(limits), asked, reader, connects=True),
+        _timed(Fetch(Limits()), asked, reader, connects=True),
     ):
-        return {name: reader.kinds.get(name, "text") for name in reader.names()}
+        yield reader
 
 
 def reader_of(dsn: str, asked: Asked) -> Reader:

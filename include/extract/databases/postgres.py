@@ -41,6 +41,15 @@ _SETTINGS = (
     "set extra_float_digits = 1",
     "set cursor_tuple_fraction = 1",
 )
+# Of a column that a query takes as it is: its comment, and whether it alone is the primary key.
+_NOTES = """
+    select coalesce(col_description(%(table)s::oid, %(column)s::int), ''),
+        exists (
+            select from pg_index
+            where indrelid = %(table)s::oid and indisprimary and indnatts = 1
+                and indkey[0] = %(column)s::int2
+        )
+"""
 # Stored bytes of a row that is within every limit: PostgreSQL compresses at most a hundred times.
 SMALL_ROW = 8192
 
@@ -70,11 +79,25 @@ class PostgresReader:
 
     def names(self) -> list[str]:
         """The names of the query's columns."""
-        query = sql.SQL("select * from {} limit 0").format(self._rows())
-        found = self._open.execute(query, self._asked.bound)
-        described = found.description or ()
+        described = self._described().description or ()
         self.kinds = {column.name: column.type_display for column in described}
         return [column.name for column in described]
+
+    def notes(self) -> dict[str, tuple[str, bool]]:
+        """The comments of columns of tables, and whether one alone is the primary key."""
+        found: dict[str, tuple[str, bool]] = {}
+        described = self._described()
+        result = described.pgresult
+        for place, column in enumerate(described.description or ()):
+            if result and result.ftable(place):
+                asked = {"table": result.ftable(place), "column": result.ftablecol(place)}
+                row = self._open.execute(_NOTES, asked).fetchone()
+                found[column.name] = row or ("", False)
+        return found
+
+    def _described(self) -> psycopg.Cursor[Any]:
+        query = sql.SQL("select * from {} limit 0").format(self._rows())
+        return self._open.execute(query, self._asked.bound)
 
     def largest_row(self) -> int:
         """As text. Raises `UnexpectedPayload` for a null key."""

@@ -17,7 +17,6 @@ from include.sources.partition import Partition
 
 CONNECT_SECONDS = 10
 
-# Of rows with more bytes than this, fewer are held together.
 Row = Sequence[Any]
 
 
