@@ -62,15 +62,8 @@ def chunks_of_written(
     lines: Iterator[line_body.Line], witness: Witness | None, wanted: Wanted | None
 ) -> Iterator[Chunk]:
     """Chunks of records that were written as JSON because the body has other bytes for them."""
-    while some := _few_enough(lines):
-        if witness:
-            witness.see([record for record, _ in some])
-        if wanted:
-            some = [line for line in some if wanted.is_record(line[0])]
-        if some:
-            records, texts = map(list, zip(*some, strict=True))
-            again = partial(_lines_as_sent, records, texts)
-            yield Chunk(records, partial(_at, texts), again, sum(map(len, texts)))
+    for records, texts in _batches(lines, _few_enough, witness, wanted):
+        yield _chunk(records, texts, partial(_lines_as_sent, records, texts))
 
 
 def chunks_of_lines(
@@ -79,19 +72,36 @@ def chunks_of_lines(
     witness: Witness | None = None,
     wanted: Wanted | None = None,
 ) -> Iterator[Chunk]:
-    some_at_a_time = _few_enough if size > CHUNK_BYTES else _some
-    while some := some_at_a_time(lines):
+    """Chunks of the lines of a body of `size` bytes: JSON lines if `witness` is given, else CSV."""
+    take = _few_enough if size > CHUNK_BYTES else _some
+    for records, texts in _batches(lines, take, witness, wanted):
+        if witness:
+            records = _with_all_names(records, texts)
+            yield _chunk(records, texts, partial(_lines_as_sent, records, texts))
+        else:
+            # Lines of CSV have no numbers.
+            yield _chunk(records, texts, partial(list, records))
+
+
+def _batches(
+    lines: Iterator[line_body.Line],
+    take: Callable[[Iterator[line_body.Line]], list[line_body.Line]],
+    witness: Witness | None,
+    wanted: Wanted | None,
+) -> Iterator[tuple[list[Any], list[bytes]]]:
+    """The wanted records and their bytes, as many at a time as `take` takes."""
+    while some := take(lines):
         if witness:
             witness.see([record for record, _ in some])
         if wanted:
             some = [line for line in some if wanted.is_record(line[0])]
         if some:
             records, texts = map(list, zip(*some, strict=True))
-            if witness:
-                records = _with_all_names(records, texts)
-            # Lines of CSV have no numbers.
-            again = partial(_lines_as_sent, records, texts) if witness else partial(list, records)
-            yield Chunk(records, partial(_at, texts), again, sum(map(len, texts)))
+            yield records, texts
+
+
+def _chunk(records: list[Any], texts: list[bytes], as_sent: Callable[[], list[Any]]) -> Chunk:
+    return Chunk(records, partial(_at, texts), as_sent, sum(map(len, texts)))
 
 
 def _some(lines: Iterator[line_body.Line]) -> list[line_body.Line]:
