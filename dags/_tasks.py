@@ -14,8 +14,8 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from include.errors import PermanentError
 
 if TYPE_CHECKING:
+    from include.extract.login.secret import Secret
     from include.jobs.lake import Lake
-    from include.jobs.logins import Secret
     from include.sources.model import Contract
     from include.sources.partition import Partition
 

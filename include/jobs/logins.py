@@ -29,8 +29,6 @@ ON_AWS = "sources"
 
 SecretOf = Callable[[str], Secret | None]
 
-__all__ = ["Secret", "login_of"]
-
 
 def login_of(
     contract: Contract, settings: Settings, way: str, secret_of: SecretOf | None = None

@@ -7,8 +7,8 @@ from typing import Any
 
 from include.aws.secrets import Secrets
 from include.errors import PermanentError, UnknownName
-from include.extract.login.secret import checked
-from include.jobs.logins import CONNECTION_TYPE, FILE, ON_AWS, Secret, connection_of
+from include.extract.login.secret import Secret, checked
+from include.jobs.logins import CONNECTION_TYPE, FILE, ON_AWS, connection_of
 from include.local.home import make_private_folder, read_kept, refuse_foreign, write_private
 from include.local.lock import hold
 from include.settings import Settings

@@ -16,8 +16,13 @@ from urllib.parse import urlencode
 
 import requests
 
-from include.errors import BeyondLimit, PipelineError, SourceRejected, SourceUnavailable
-from include.errors import UnexpectedPayload as Unexpected
+from include.errors import (
+    BeyondLimit,
+    PipelineError,
+    SourceRejected,
+    SourceUnavailable,
+    UnexpectedPayload,
+)
 from include.extract.hosts import address_of
 from include.extract.login.secret import Secret, how_to_set
 from include.extract.network.addresses import NotAllowed
@@ -166,7 +171,7 @@ class TokenEndpoint:
         except BeyondLimit as error:
             if error.field != "answer_bytes":
                 raise
-            raise Unexpected(
+            raise UnexpectedPayload(
                 f"{who}: the token endpoint {self._shown} answered with more than {MOST_BYTES} "
                 "bytes. Retrying will not help; is `auth.access_token_url` right in the contract?"
             ) from None
@@ -178,14 +183,14 @@ class TokenEndpoint:
         value = content.get("access_token") if isinstance(content, dict) else None
         if not isinstance(value, str) or not _TOKEN.fullmatch(value):
             begins = "" if value else f", found {_quoted(body)}"
-            raise Unexpected(
+            raise UnexpectedPayload(
                 f"{told}: expected JSON with an `access_token`{begins}. Retrying will not help; is "
                 "`auth.access_token_url` right in the contract?"
             )
         keep_secret(value, f"{secret.name}, token")
         kind = content.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":
-            raise Unexpected(
+            raise UnexpectedPayload(
                 f"{told}: expected a token of the type bearer, found {str(kind)[:40]!r}. Retrying "
                 "will not help; contracts know no other type."
             )

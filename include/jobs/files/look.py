@@ -23,7 +23,7 @@ from include.sources.partition import Partition
 
 log = logging.getLogger(__name__)
 
-# What a person has to do with: files that nothing takes.
+# What a file is to the next run; `no partition` and `ambiguous` need a person.
 State = Literal[
     "new",
     "changed",
