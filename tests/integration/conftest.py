@@ -41,6 +41,7 @@ AS_OF = date(2026, 11, 21)
 GAUGES = contract()
 S3_SESSION = boto3.Session("test", "test", region_name="eu-west-2")
 _numbers = itertools.count(1)
+TABLES = "select quote_ident(tablename) from pg_tables where schemaname = 'raw'"
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,14 @@ def migrated(new_database) -> Warehouse:
 
 @pytest.fixture
 def warehouse(migrated) -> Iterator[Warehouse]:
-    """The migrated database, without a row."""
+    """The migrated database, without a row; tables that a test adds are dropped after it."""
     yield migrated
     ops = ("landing", "load", "quarantine", "schema_drift", "removal", "contract")
-    raw = (GAUGES.name, *contracts())
-    tables = [*(f"ops.{name}" for name in ops), *(f"raw.{name}" for name in raw)]
+    raw = {GAUGES.name, *contracts()}
+    found = {name for (name,) in migrated.query(TABLES)}
+    if added := sorted(found - raw):
+        migrated.query(f"drop table {', '.join(f'raw.{name}' for name in added)} cascade")
+    tables = [*(f"ops.{name}" for name in ops), *(f"raw.{name}" for name in sorted(found & raw))]
     migrated.query(f"truncate {', '.join(tables)} restart identity")
 
 

@@ -211,8 +211,8 @@ def _ends_when_short(pager: Any, paging: Any, signals: Any, count: int, counted:
 def _without_the_flag(patch: Any) -> None:
     made = Signals.__init__
 
-    def init(self: Any, paging: Any, answer: Any) -> None:
-        made(self, paging, answer)
+    def init(self: Any, *given: Any) -> None:
+        made(self, *given)
         self.more = None
 
     patch.setattr(Signals, "__init__", init)
