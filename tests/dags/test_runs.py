@@ -210,7 +210,7 @@ def test_a_failed_test_holds_back_only_what_depends_on_it_and_the_run_is_red(sta
             f"WHERE run_id = '{run.run_id}' AND unique_id LIKE 'model.%'"
         )
     )
-    assert built["daily_weather"] == "success"
+    assert built["weather_daily"] == "success"
     assert built["ward_crime_monthly"] == "skipped"
 
 

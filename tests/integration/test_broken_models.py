@@ -247,7 +247,7 @@ def test_what_every_model_needs_cannot_be_left_out(project, built):
 def test_the_documentation_is_generated_without_what_is_broken(warehouse, home, project):
     for model, way in (
         ("models/staging/bank/stg_bank__holidays.sql", jinja_error),
-        ("models/marts/daily_weather.sql", error_while_compiling),
+        ("models/marts/weather_daily.sql", error_while_compiling),
     ):
         way(project / model, (project / model).with_suffix(".yml"))
 
@@ -257,5 +257,5 @@ def test_the_documentation_is_generated_without_what_is_broken(warehouse, home, 
         page = dbt.docs().read_text()
 
     assert "model.wandle.ward_crime_monthly" in page
-    assert "model.wandle.daily_weather" in page
+    assert "model.wandle.weather_daily" in page
     assert "model.wandle.stg_bank__holidays" not in page

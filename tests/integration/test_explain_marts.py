@@ -71,8 +71,8 @@ def test_the_rows_of_every_mart_can_be_traced_back_to_the_records_they_were_made
             assert 0 < found.found == len(found.origins) == sum(found.landings.values())
             assert {origin.partition.council for origin in found.origins} == {"sutton"}
 
-    (key, *_) = keys_of(built, "daily_weather")
-    hours = explained("daily_weather", key)
+    (key, *_) = keys_of(built, "weather_daily")
+    hours = explained("weather_daily", key)
     assert hours.found == 24
     assert (
         max(origin.row["temperature_2m"] for origin in hours.origins)
@@ -83,8 +83,8 @@ def test_the_rows_of_every_mart_can_be_traced_back_to_the_records_they_were_made
         date.fromisoformat(DAY)
     }
 
-    (key, *_) = keys_of(built, "daily_river_levels")
-    readings = explained("daily_river_levels", key)
+    (key, *_) = keys_of(built, "river_levels_daily")
+    readings = explained("river_levels_daily", key)
     assert readings.mart_row["readings"] <= readings.found
     assert {origin.row["measure"] for origin in readings.origins} == {key["measure"]}
 

@@ -353,7 +353,7 @@ def test_names_that_nothing_has_are_refused(listing, warehouse, known):
 def test_what_other_contracts_and_models_read_is_refused_naming_them(removing, warehouse):
     with pytest.raises(PermanentError, match=r"flood_readings takes its requests") as parent:
         removing("flood_stations")
-    with pytest.raises(PermanentError, match=r"daily_weather\.sql reads stg_weather__hourly"):
+    with pytest.raises(PermanentError, match=r"weather_daily\.sql reads stg_weather__hourly"):
         removing("weather_hourly")
 
     assert "nothing was changed" in str(parent.value)

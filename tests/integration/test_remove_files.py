@@ -84,14 +84,14 @@ def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any
     sample.parent.mkdir(parents=True)
     sample.write_text("{}")
     transformer = "wandle_transformer"
-    database.query("create table marts.daily_weather (a int)", transformer)
+    database.query("create table marts.weather_daily (a int)", transformer)
     database.query(f"create view staging.stg_weather__hourly as table raw.{SOURCE}", transformer)
-    database.query("create table marts.daily_river_levels (a int)", transformer)
+    database.query("create table marts.river_levels_daily (a int)", transformer)
 
     refused, why = wandle("remove", SOURCE)
     assert refused == 1
-    assert f"{MARTS}/daily_weather.sql reads stg_weather__hourly. Delete or change it" in why
-    for path in copy.glob(f"{MARTS}/daily_weather.*"):
+    assert f"{MARTS}/weather_daily.sql reads stg_weather__hourly. Delete or change it" in why
+    for path in copy.glob(f"{MARTS}/weather_daily.*"):
         path.unlink()
     shown, listed = wandle("remove", SOURCE)
     assert shown == 0
@@ -102,7 +102,7 @@ def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any
         f"include/sources/{SOURCE}.yaml",
         f"raw.{SOURCE} in dbt_project/models/staging/_sources.yml",
         f"the table raw.{SOURCE}",
-        "marts.daily_weather, which no model builds",
+        "marts.weather_daily, which no model builds",
         "staging.stg_weather__hourly, which no model builds",
         "1 partition to remove. Run again with `--yes`.",
     ):
@@ -122,7 +122,7 @@ def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any
     assert database.query(
         "select relname from pg_class where relnamespace in "
         "('staging'::regnamespace, 'marts'::regnamespace) and relkind in ('r', 'v')"
-    ) == [("daily_river_levels",)]
+    ) == [("river_levels_daily",)]
     valid, differences = wandle("validate")
     assert "database: table raw.gauges" not in differences
     assert (valid, "0 differences" in differences) == (0, True)
@@ -159,28 +159,28 @@ def test_what_reads_the_table_without_its_staging_model_is_named(wandle, copy, d
     assert refused == 1
     assert f"{MARTS}/raw_hours.sql reads raw.{SOURCE}. Delete or change it" in why
     assert f"include/sources/flood_readings.yaml is broken, and names {SOURCE}" in why
-    assert f"{MARTS}/daily_weather.sql reads stg_weather__hourly" in why
+    assert f"{MARTS}/weather_daily.sql reads stg_weather__hourly" in why
     (copy / "dbt_project/models/staging/weather/stg_weather__hourly.yml").write_text("models: [")
     assert "stg_weather__hourly.yml is broken, and may describe" in wandle("remove", SOURCE)[1]
 
 
 def test_the_table_of_a_mart_whose_model_is_gone_goes_by_its_name(wandle, copy, database: Any):
     transformer = "wandle_transformer"
-    for name in ("daily_weather", "daily_rain"):
+    for name in ("weather_daily", "daily_rain"):
         database.query(f"create table marts.{name} (a int)", transformer)
 
     shown, listed = wandle("remove", "marts.daily_rain")
     done, told = wandle("remove", "marts.daily_rain", "--yes")
     again, nothing = wandle("remove", "marts.daily_rain", "--yes")
-    refused, why = wandle("remove", "marts.daily_weather", "--yes")
+    refused, why = wandle("remove", "marts.weather_daily", "--yes")
 
     assert (shown, "marts.daily_rain, which no model builds" in listed) == (0, True)
     assert (done, "1 table removed." in told) == (0, True)
     assert (again, "Nothing to remove." in nothing) == (0, True)
     assert refused == 1
-    assert f"{MARTS}/daily_weather.sql builds marts.daily_weather. Delete that file" in why
+    assert f"{MARTS}/weather_daily.sql builds marts.weather_daily. Delete that file" in why
     assert database.query("select tablename from pg_tables where schemaname = 'marts'") == [
-        ("daily_weather",)
+        ("weather_daily",)
     ]
     for wrong in ("raw.weather_hourly", "ops.load"):
         assert wandle("remove", wrong, "--yes")[0] == 1
@@ -188,7 +188,7 @@ def test_the_table_of_a_mart_whose_model_is_gone_goes_by_its_name(wandle, copy, 
 
 def test_a_table_that_waits_for_a_rebuild_keeps_no_other_dataset(wandle, copy, database: Any):
     database.query("alter table raw.bank_holidays alter column title type jsonb using null")
-    for path in copy.glob(f"{MARTS}/daily_weather.*"):
+    for path in copy.glob(f"{MARTS}/weather_daily.*"):
         path.unlink()
 
     done, told = wandle("remove", SOURCE, "--yes")

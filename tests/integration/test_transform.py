@@ -574,8 +574,8 @@ def test_what_is_not_broken_is_built_and_documented_before_the_failure_is_raised
 
     assert "Stale because of it: crime_outcomes_monthly, int_police__crimes" in str(failed.value)
     built = warehouse.run("select unique_id from ops.dbt_node where status = 'success'")
-    assert ("model.wandle.daily_weather",) in built
-    assert "daily_weather" in docs.read(lake.s3, BUCKET, docs.current(lake.s3, BUCKET)).decode()
+    assert ("model.wandle.weather_daily",) in built
+    assert "weather_daily" in docs.read(lake.s3, BUCKET, docs.current(lake.s3, BUCKET)).decode()
 
 
 def test_documentation_alone_can_be_generated(warehouse, make, home, lake):

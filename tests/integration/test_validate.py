@@ -86,11 +86,11 @@ def test_sources_that_dbt_cannot_read_are_named(project, broken):
 
 
 def test_a_description_that_is_not_yaml_is_one_difference(project):
-    (project / "models" / "marts" / "daily_weather.yml").write_text("models: [")
+    (project / "models" / "marts" / "weather_daily.yml").write_text("models: [")
 
     (said,) = validate("", project=project).differences
 
-    assert said.startswith("models/marts/daily_weather.yml: not valid YAML: ")
+    assert said.startswith("models/marts/weather_daily.yml: not valid YAML: ")
 
 
 def test_a_mart_whose_model_is_gone_is_named_with_what_removes_it(database):
@@ -210,12 +210,12 @@ def test_the_drift_command_prints_a_patch_or_says_that_there_is_none(database, m
 
 
 def test_a_mart_that_cannot_be_explained_is_named_with_the_line_to_add(project):
-    file = project / "models" / "marts" / "daily_weather.yml"
+    file = project / "models" / "marts" / "weather_daily.yml"
     line = "        made_of: stg_weather__hourly\n"
     assert line in file.read_text()
     file.write_text(file.read_text().replace(line, "        other: {}\n"))
 
     (said,) = validate("", project=project).differences
 
-    assert "models/marts/daily_weather.yml: daily_weather: " in said
+    assert "models/marts/weather_daily.yml: weather_daily: " in said
     assert "`config: {meta: {made_of: stg_weather__hourly}}`" in said
