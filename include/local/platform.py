@@ -17,6 +17,7 @@ from include.local.home import HOST, port, refuse_path
 from include.local.lock import hold
 from include.local.processes import PlatformFailed, Recorded, Service, recorded
 from include.local.services import airflow, case_system, object_store, postgres
+from include.local.source_secrets import lacking_secrets
 from include.local.state import (
     ROLES,
     SECRETS,
@@ -82,7 +83,8 @@ def up(settings: Settings, *, report: Report = say) -> None:
             api_server, *others = airflow.services(local)
             run(launch.ensure, api_server)  # the slowest, and independent of the tables
             run(launch.ensure_airflow, others)
-        airflow.open_schedules(local)
+        lacking = lacking_secrets(local)
+        airflow.open_schedules(local, left_out=lacking)
         for place in listed(contracts().values(), local):
             report(f"Sources   {place}")
         report(f"Airflow   {local.airflow_url} (user {local.airflow_user}, see `wandle env`)")
@@ -90,6 +92,11 @@ def up(settings: Settings, *, report: Report = say) -> None:
         report(f"Database  {HOST}:{port(local.port_base, 'postgresql')} (warehouse)")
         for error in (*broken_contracts().values(), *broken_councils().values()):
             report(f"Broken    {error}")
+        for name, secret in lacking.items():
+            report(
+                f"Due       {name}: set its secret: `wandle secrets set {secret}`. "
+                f"Then unpause ingest_{name}"
+            )
         for line in (*due.values(), *_loaded_by_older_rules(local, but=due)):
             report(f"Due       {line}")
 

@@ -72,7 +72,8 @@ def test_a_file_is_kept_on_the_disk_and_not_in_memory():
     tracemalloc.stop()
 
     assert receiver.finish({}).size == 100 * MIB
-    assert peak < 8 * MIB
+    # Other threads of this process are counted too.
+    assert peak < 32 * MIB
 
 
 def test_more_files_than_the_limit_are_refused_and_odd_names_are_printed_safely(lake, bucket):

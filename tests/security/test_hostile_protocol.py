@@ -491,6 +491,7 @@ def test_a_message_is_short_whatever_it_names(kind, body):
 # --- commands that ask an API by hand ------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("deployment")
 @pytest.mark.parametrize(
     "location", ["http://169.254.169.254/latest", "https://evil.test/", "//evil.test/", "file:///x"]
 )
@@ -504,6 +505,7 @@ def test_a_draft_of_a_source_follows_no_redirect_to_another_host(tmp_path, locat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("deployment")
 def test_a_draft_of_a_source_reads_no_body_without_end(tmp_path, monkeypatch):
     def answer(path: str, send: Any) -> None:
         send(beginning() + b'[{"id": 1, "note": "')
