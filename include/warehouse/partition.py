@@ -12,7 +12,7 @@ from include.sources.partition import Partition
 from include.sources.raw_table import SCHEMA, of_partition, quoted
 from include.warehouse.connection import CopyCursor, rows
 from include.warehouse.copy_binary import alike, append
-from include.warehouse.lock import lock_for_load
+from include.warehouse.lock import lock_for_load, lock_table_for_load
 from include.warehouse.parts import Emptied
 from include.warehouse.schema import raw_table
 
@@ -38,9 +38,15 @@ class RawPartition:
         lock_for_load(self._cursor.connection, self._partition)
 
     def require_table(self) -> None:
-        """Raise `TableOutdated` unless the table matches the contract."""
+        """Raise `TableOutdated` unless the table matches the contract, and the errors of a lock."""
+        if self._columns():
+            # Before anything is read of it, which would keep a rebuilt table from replacing it.
+            lock_table_for_load(self._cursor.connection, self._partition, self._contract.name)
+        raw_table.require(self._contract, self._columns())
+
+    def _columns(self) -> dict[str, str]:
         found = rows(self._cursor, raw_table.COLUMNS_QUERY, f"{SCHEMA}.{self._contract.name}")
-        raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
+        return {row["attname"]: row["format_type"] for row in found}
 
     def count(self) -> int:
         """The number of rows."""
