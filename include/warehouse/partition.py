@@ -27,19 +27,21 @@ class RawPartition:
         self, contract: Contract, partition: Partition, cursor: CopyCursor, table: str = ""
     ) -> None:
         self._contract = contract.model_copy(update={"name": table}) if table else contract
+        self._is_new = bool(table)
         self._partition = partition
         self._cursor = cursor
 
     def lock(self) -> None:
         """Keep other loads of it away until the transaction, which begins here, ends.
 
-        Raises the errors of `lock_for_load`.
+        Of a new table, nobody else knows. Raises the errors of `lock_for_load`.
         """
-        lock_for_load(self._cursor.connection, self._partition)
+        if not self._is_new:
+            lock_for_load(self._cursor.connection, self._partition)
 
     def require_table(self) -> None:
         """Raise `TableOutdated` unless the table matches the contract, and the errors of a lock."""
-        if self._columns():
+        if self._columns() and not self._is_new:
             # Before anything is read of it, which would keep a rebuilt table from replacing it.
             lock_table_for_load(self._cursor.connection, self._partition, self._contract.name)
         raw_table.require(self._contract, self._columns())

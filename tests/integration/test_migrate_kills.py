@@ -1,4 +1,4 @@
-"""`wandle migrate`, with and without `--rebuild`, killed with SIGKILL or stopped, then run again."""
+"""`wandle migrate` and its `--rebuild`, killed with SIGKILL or stopped, then run again."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.jobs.operate import remove, remove_scope
+from include.jobs.operate import remove
 from include.jobs.pipeline import rebuild as job
 from include.sources.model import Contract, contracts
 from include.warehouse import lock as locks
@@ -251,7 +251,9 @@ def test_a_load_of_a_new_partition_waits_without_holding_up_the_swap(
 
     def swap(self: Any) -> Any:
         land(lake, NEW, [{"id": 5, "amount": "7"}], period="2017-09")
-        with pytest.raises(PartitionLocked, match=r"locked for 0\.3 s by `wandle migrate --rebuild"):
+        with pytest.raises(
+            PartitionLocked, match=r"locked for 0\.3 s by `wandle migrate --rebuild"
+        ):
             first_load()
         monkeypatch.setattr(locks, "LOAD_WAIT_SECONDS", 30)
         other.start()
@@ -308,7 +310,6 @@ def test_a_landing_whose_removal_was_interrupted_does_not_hold_the_rebuild_back(
 ):
     with monkeypatch.context() as patched:
         patched.setattr(remove, "remove_landing", killed_after(0, remove.remove_landing))
-        patched.setattr(remove_scope, "followers", lambda source: [])
         code, *_ = wandle("remove", "gauges", "--period", MONTHS[0], "--yes")
     assert code == 130
 

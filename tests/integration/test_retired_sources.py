@@ -187,9 +187,7 @@ def test_a_broken_file_is_to_be_fixed_and_nothing_recommends_removing_its_data(
     (difference,) = verify(lake=lake, dsn=warehouse.dsn()).differences
 
     assert difference.what.startswith("its contract is broken: ")
-    assert difference.next == (
-        f"Fix include/sources/{name}; `wandle validate` says what is wrong."
-    )
+    assert difference.next == (f"Fix include/sources/{name}; `wandle validate` says what is wrong.")
 
 
 @pytest.mark.parametrize("name", ["merton.yaml", "merton.yml"])

@@ -180,7 +180,7 @@ def _followed(scope: Scope, lake: Lake) -> Iterator[str]:
     """The sources whose landings have their pages in what would go."""
     going = {part.partition for part in scope.parts if part.landings}
     for source in sorted({where.source for where in going}):
-        for other in followers(source):
+        for other in followers(source, scope.contracts):
             theirs = {item.partition for item in stored_landings(lake.landings, other.name)}
             for where in sorted(theirs - going):
                 if Partition(source, where.council, where.period) in going:
