@@ -24,15 +24,19 @@ from include.disk import DiskFull, warning
 from include.extract.client import Client
 from include.extract.network.receive import IN_MEMORY_BYTES
 from include.jobs.lake import S3_CONFIG, Lake
+from include.jobs.pipeline.load import load
+from include.jobs.pipeline.rebuild import rebuild
 from include.landing.write import Draft
 from include.local.processes import Service, port_owner, recorded, start, stop
 from include.settings import Settings
 from include.sources.extract.http import Extract
 from include.sources.page import SentRequest
 from include.warehouse.connection import connect
+from include.warehouse.schema.migrate import migrate
 from tests.integration.conftest import serving
 from tests.integration.fixture_server import FixtureServer
-from tests.samples import REQUEST, extracting, facts, partition
+from tests.integration.landings import land
+from tests.samples import REQUEST, contract, extracting, facts, partition
 
 CHECKOUT = Path(__file__).parents[2]
 SIZE = 8_000_000
@@ -270,6 +274,49 @@ def test_a_database_on_a_full_disk_is_named_and_loads_once_there_is_room(disk, w
         finally:
             admin.execute("drop table if exists big")
             admin.execute("drop tablespace small")
+
+
+def test_a_rebuild_on_a_full_disk_changes_nothing_and_runs_once_there_is_room(
+    disk, new_database, lake
+):
+    warehouse = new_database()
+    gauges = contract()
+    migrate(warehouse.admin, [gauges], {})
+    land(lake, gauges, [{"id": n, "note": f"{n} " * 40} for n in range(2_000)])
+    where = gauges.partition("kingston", "2017-05")
+    load(gauges, where, lake=lake, dsn=warehouse.dsn(), run_id="run")
+    folder = disk / "postgres"
+    folder.mkdir(mode=0o700)
+    server = Path(warehouse.sockets, "PG_VERSION").stat()
+    os.chown(folder, server.st_uid, server.st_gid)
+    disk.chmod(0o711)
+    for parent in disk.parents:
+        if parent.stat().st_mode & 0o001 == 0:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    with psycopg.connect(warehouse.admin, autocommit=True) as admin:
+        admin.execute(f"create tablespace tiny location '{folder}'")  # type: ignore[arg-type]
+        admin.execute(f"alter database {warehouse.name} set default_tablespace = tiny")  # type: ignore[arg-type]
+    books = warehouse.query("select * from ops.load")
+    try:
+        ballast = fill(disk)
+        # Room for the table and its index, but not for its rows.
+        os.truncate(ballast, ballast.stat().st_size - 100_000)
+
+        with pytest.raises(DiskFull, match="database server's disk is full"):
+            rebuild(gauges, lake=lake, admin_dsn=warehouse.admin)
+
+        assert warehouse.value("select count(*) from raw.gauges") == 2_000
+        assert warehouse.query("select * from ops.load") == books
+        assert [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size] == []
+        ballast.unlink()
+        rebuild(gauges, lake=lake, admin_dsn=warehouse.admin)
+        assert warehouse.value("select count(*) from raw.gauges") == 2_000
+        assert sum(path.stat().st_size for path in folder.rglob("*")) > 100_000
+    finally:
+        with psycopg.connect(warehouse.admin, autocommit=True) as admin:
+            admin.execute(f"alter database {warehouse.name} reset default_tablespace")  # type: ignore[arg-type]
+            admin.execute("drop table raw.gauges")
+            admin.execute("drop tablespace tiny")
 
 
 def test_a_disk_with_room_is_not_warned_of(tmp_path):
