@@ -235,6 +235,21 @@ def test_files_that_cannot_be_deleted_are_named_before_anything_is_removed(
     assert wandle("remove", SOURCE, "--yes")[0] == 0
 
 
+def test_a_file_that_cannot_be_written_is_named_without_a_traceback(wandle, copy):
+    contract = copy / f"include/sources/{SOURCE}.yaml"
+    text = contract.read_text()
+    contract.write_text(text.replace("title: ", "title: Other "))
+
+    with read_only(copy / "dbt_project/models/staging"):
+        code, said = wandle("sync")
+    assert (code, "Traceback" in said) == (1, False), said
+    assert "Read-only file system" in said
+    assert "_sources.yml" in said
+    assert "Make it writable, then run the same command again" in said
+    assert "Free some space" not in said
+    assert wandle("sync")[0] == 0
+
+
 def test_what_stands_in_a_contract_s_place_is_named_or_goes(wandle, copy, database: Any):
     row(database, SOURCE, "sutton")
     for path in copy.glob(f"{MARTS}/weather_daily.*"):

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ import psutil
 import psycopg
 import pytest
 
+from include import cli
 from include.disk import DiskFull, warning
 from include.extract.client import Client
 from include.extract.network.receive import IN_MEMORY_BYTES
@@ -37,6 +39,7 @@ from tests.integration.conftest import serving
 from tests.integration.fixture_server import FixtureServer
 from tests.integration.landings import land
 from tests.samples import REQUEST, contract, extracting, facts, partition
+from tests.security.local_user import as_nobody, folder_of_nobody
 
 CHECKOUT = Path(__file__).parents[2]
 SIZE = 8_000_000
@@ -153,6 +156,24 @@ def test_a_read_only_disk_is_named(disk):
     assert "Traceback" not in refused.stderr
     assert "Read-only file system" in refused.stderr
     assert str(disk) in refused.stderr
+    assert "Make it writable" in refused.stderr
+
+
+def test_a_folder_that_belongs_to_another_user_is_named(monkeypatch):
+    with folder_of_nobody() as folder:
+        closed = folder / "closed"
+        closed.mkdir(mode=0o700)
+        monkeypatch.setattr(cli, "app", lambda: (closed / "file").write_text("text"))
+
+        def said() -> str:
+            with redirect_stderr(io.StringIO()) as told, pytest.raises(SystemExit):
+                cli.main()
+            return told.getvalue()
+
+        told = " ".join(as_nobody(said).split())
+
+    assert "Traceback" not in told
+    assert "closed/file: Permission denied. Give this user access to it" in told
 
 
 def test_a_service_whose_start_cannot_be_recorded_is_not_left_running(disk):
@@ -295,6 +316,7 @@ def test_a_rebuild_on_a_full_disk_changes_nothing_and_runs_once_there_is_room(
             parent.chmod(parent.stat().st_mode | 0o011)
     with psycopg.connect(warehouse.admin, autocommit=True) as admin:
         admin.execute(f"create tablespace tiny location '{folder}'")  # type: ignore[arg-type]
+        admin.execute("grant create on tablespace tiny to public")
         admin.execute(f"alter database {warehouse.name} set default_tablespace = tiny")  # type: ignore[arg-type]
     books = warehouse.query("select * from ops.load")
     try:
