@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -61,6 +61,9 @@ class Folder(Generic[Model]):
     valid: dict[str, Model]
     broken: dict[str, WrongDefinition]
 
+
+# Of definitions; all but the first are mistakes.
+_ENDINGS = (".yaml", ".yml")
 
 # No definition comes near; more is a mistake, or an attack on whoever reads it.
 MOST_BYTES = 1024 * 1024
@@ -145,6 +148,8 @@ def read_definition(path: Path, model: type[Model]) -> Model:
         raise WrongDefinition(f"{path}: line {line}: invalid YAML: {error.reason}.") from error
     except yaml.YAMLError as error:
         raise WrongDefinition(f"{path}: invalid YAML: {error}") from error
+    if content is None:
+        raise WrongDefinition(f"{path}: the file is empty.")
     if not isinstance(content, dict):
         raise WrongDefinition(
             f"{path}: expected a mapping of fields, found {type(content).__name__}."
@@ -189,26 +194,41 @@ def validated(content: dict[str, Any], model: type[Model], where: str) -> Model:
 def read_folder(folder: Path, model: type[Model]) -> Folder[Model]:
     """Every `*.yaml` of a folder, in alphabetical order; a broken file affects no other.
 
-    Hidden files, such as those of editors, do not count. A file `*.yml` is
-    broken: it would be overlooked. Raises `WrongDefinition` for a folder
-    without any file.
+    Hidden files, such as those of editors, do not count. A file `*.yml` or
+    `*.YAML` is broken: it would be overlooked. Raises `WrongDefinition` for a
+    folder that cannot be read, or without any file.
     """
     found: Folder[Model] = Folder({}, {})
-    for path in sorted(folder.glob("*.yaml")):
-        if path.name.startswith("."):
-            continue
-        try:
-            found.valid[path.stem] = read_definition(path, model)
-        except WrongDefinition as error:
-            found.broken[path.stem] = error
-    for path in sorted(folder.glob("*.yml")):
-        if not path.name.startswith("."):
+    files = list(_files(folder))
+    for path in files:
+        if path.suffix == ".yaml":
+            try:
+                found.valid[path.stem] = read_definition(path, model)
+            except WrongDefinition as error:
+                found.broken[path.stem] = error
+    for path in files:
+        if path.suffix != ".yaml":
             name = path.name if path.stem in found.valid else path.stem
             wrong = WrongDefinition(f"{path}: expected the ending .yaml. Rename it.")
             found.broken.setdefault(name, wrong)
-    if not (found.valid or found.broken):
+    if not files:
         raise WrongDefinition(f"{folder}: expected at least one *.yaml file, found none.")
     return found
+
+
+def files_of(folder: Path, name: str) -> list[Path]:
+    """The files that define `name`, or would if they were valid: also with a wrong ending."""
+    return [path for path in _files(folder) if path.stem == name]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    try:
+        listed = sorted(folder.iterdir())
+    except OSError as error:
+        raise WrongDefinition(f"{folder}: cannot be read: {error.strerror or error}.") from error
+    for path in listed:
+        if path.suffix.lower() in _ENDINGS and not path.name.startswith("."):
+            yield path
 
 
 def raise_for_broken(who: str, broken: Iterable[WrongDefinition]) -> None:

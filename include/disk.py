@@ -32,7 +32,8 @@ def full_message(error: OSError, *folders: Path) -> str:
     """What failed, and the disks of the file, or else of the folders that may be concerned."""
     named = [Path(os.fsdecode(error.filename))] if isinstance(error.filename, str | bytes) else []
     disks = dict.fromkeys(described(path) for path in named or folders)
-    return f"{error.strerror}. {' '.join(disks)} Free some space"
+    then = "Make it writable" if error.errno == errno.EROFS else "Free some space"
+    return f"{error.strerror}. {' '.join(disks)} {then}"
 
 
 def described(path: Path) -> str:

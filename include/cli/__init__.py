@@ -5,6 +5,7 @@ Each module holds one group of commands; each command is a function.
 
 from __future__ import annotations
 
+import errno
 import sys
 import tempfile
 from importlib.metadata import version
@@ -40,6 +41,9 @@ app = typer.Typer(
     help="Run the Wandle platform, and load public-API data into S3, PostgreSQL and dbt marts.",
     epilog="Start with `make demo`. For examples, run `wandle COMMAND --help`.",
 )
+
+# A file or folder that this user may not read or change.
+_CLOSED = (errno.EACCES, errno.EPERM)
 
 # The groups of `wandle --help`, in order.
 GROUPS = (
@@ -94,6 +98,11 @@ def main() -> None:
         if isinstance(error, OSError) and is_full(error):
             told = full_message(error, Settings.read().home, Path(tempfile.gettempdir()))
             complain(f"{told}, then run the same command again; nothing needs repair.")
+        elif isinstance(error, OSError) and error.errno in _CLOSED and error.filename:
+            complain(
+                f"{error.filename}: {error.strerror}. Give this user access to it, or choose "
+                "another place, then run the same command again."
+            )
         else:
             complain_of_crash()
         sys.exit(1)

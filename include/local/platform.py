@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 
 from include.councils.model import broken_councils
@@ -28,7 +29,7 @@ from include.local.state import (
     set_as_of,
     with_addresses,
 )
-from include.local.status import ServiceStatus, status
+from include.local.status import NAMES, ServiceStatus, status
 from include.settings import CHECKOUT, Settings
 from include.sources.model import broken_contracts, contracts
 from include.terminal import say
@@ -63,11 +64,13 @@ def up(settings: Settings, *, report: Report = say) -> None:
     restarted. Raises `PlatformFailed` with the service and the end of its log,
     `PlatformBusy` if another command is using the state folder, `WrongPayloads`
     if the payload directory has no recordings, and `WrongSetting` if the state
-    folder's data come from another origin.
+    folder's data come from another origin. A platform that another checkout has
+    started is not taken over: `PlatformFailed`.
     """
     for path in (CHECKOUT, settings.home):
         refuse_path(path)
     with hold(settings.home, "up", report=report):
+        _refuse_other_checkout(settings.home)
         _refuse_wrong_payloads(settings)
         local = prepare(settings)
         airflow.write_login(local)
@@ -104,6 +107,7 @@ def up(settings: Settings, *, report: Report = say) -> None:
 def start_sandbox(settings: Settings, *, report: Report = say) -> Settings:
     """Start only the sandbox, if it is not running; returns the platform's settings."""
     with hold(settings.home, "sandbox", report=report):
+        _refuse_other_checkout(settings.home)
         _refuse_wrong_payloads(settings)
         local = prepare(settings)
         _Launch(local, report, Event()).ensure_sandbox()
@@ -236,6 +240,18 @@ def _loaded_by_older_rules(settings: Settings, but: Collection[str]) -> list[str
     from include.jobs.rules import loaded_by_older_rules
 
     return loaded_by_older_rules(settings.need("loader_dsn"), settings, but)
+
+
+def _refuse_other_checkout(home: Path) -> None:
+    """Its DAGs, models and tables would be replaced by those of this checkout."""
+    for name in NAMES:
+        start = recorded(home, name)
+        if start and start.checkout not in ("", str(CHECKOUT)) and start.process():
+            raise PlatformFailed(
+                f"platform: {home} is in use by the checkout {start.checkout}, whose {name} is "
+                "running. Stop it (`wandle down`), or choose another state folder for this "
+                "checkout with WANDLE_HOME, and other ports with WANDLE_PORT_BASE."
+            )
 
 
 def _refuse_wrong_payloads(settings: Settings) -> None:

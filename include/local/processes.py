@@ -28,6 +28,7 @@ from include.local.home import (
     record_path,
     write_private,
 )
+from include.settings import CHECKOUT
 
 MOST_LOG_BYTES = 10_000_000
 LOG_LINES_SHOWN = 15
@@ -99,6 +100,8 @@ class Recorded:
     port: int | None
     fingerprint: str
     since: str
+    # The one whose command started it; unknown for earlier versions.
+    checkout: str = ""
 
     def process(self) -> psutil.Process | None:
         """The process, if it is still running and its PID was not reused."""
@@ -169,6 +172,7 @@ def _spawn(home: Path, service: Service) -> subprocess.Popen[bytes]:
             "port": service.port,
             "fingerprint": service.fingerprint,
             "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "checkout": str(CHECKOUT),
         }
         write_private(record_path(home, service.name), json.dumps(content) + "\n")
     except BaseException:

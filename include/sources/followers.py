@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract, contracts, every_contract
 
@@ -14,10 +16,10 @@ def schedule_of(contract: Contract) -> str:
     return contract.schedule
 
 
-def followers(source: str) -> list[Contract]:
-    """The sources that read the landings of a source."""
+def followers(source: str, known: Mapping[str, Contract] | None = None) -> list[Contract]:
+    """The sources that read the landings of a source: of `known` ones, or else of enabled ones."""
     return [
         other
-        for other in contracts().values()
+        for other in (contracts() if known is None else known).values()
         if isinstance(other.extract, LandingExtract) and other.extract.source == source
     ]

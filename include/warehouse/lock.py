@@ -13,6 +13,7 @@ import psycopg
 
 from include.errors import ServiceUnavailable
 from include.sources.partition import Partition
+from include.sources.raw_table import SCHEMA, table_of
 from include.warehouse.connection import Connection, connect
 
 # How long another load of the same partition is waited for.
@@ -52,6 +53,25 @@ def lock_for_load(connection: Connection, partition: Partition) -> None:
         f"{LOAD_WAIT_SECONDS} s",
         then="Try again later",
     )
+
+
+def lock_table_for_load(connection: Connection, partition: Partition, table: str) -> None:
+    """Wait for a migration of the raw table, within a transaction of `lock_for_load`.
+
+    Raises `PartitionLocked`, naming who holds the lock, after `LOAD_WAIT_SECONDS`.
+    """
+    try:
+        connection.execute(f"lock table {table_of(table)} in row exclusive mode")
+    except psycopg.errors.LockNotAvailable:
+        connection.rollback()
+        found = connection.execute(
+            "select ops.sessions_using($1::regclass)", (table_of(table),)
+        ).fetchone()
+        raise PartitionLocked(
+            f"{partition}: {SCHEMA}.{table} has been locked for {LOAD_WAIT_SECONDS} s by "
+            f"{(found and found[0]) or 'a session that has just ended'}. Try again later. If that "
+            "process hangs, end it with `select pg_terminate_backend(<process>)`."
+        ) from None
 
 
 @contextmanager

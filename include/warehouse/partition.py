@@ -12,7 +12,7 @@ from include.sources.partition import Partition
 from include.sources.raw_table import SCHEMA, of_partition, quoted
 from include.warehouse.connection import CopyCursor, rows
 from include.warehouse.copy_binary import alike, append
-from include.warehouse.lock import lock_for_load
+from include.warehouse.lock import lock_for_load, lock_table_for_load
 from include.warehouse.parts import Emptied
 from include.warehouse.schema import raw_table
 
@@ -27,20 +27,28 @@ class RawPartition:
         self, contract: Contract, partition: Partition, cursor: CopyCursor, table: str = ""
     ) -> None:
         self._contract = contract.model_copy(update={"name": table}) if table else contract
+        self._is_new = bool(table)
         self._partition = partition
         self._cursor = cursor
 
     def lock(self) -> None:
         """Keep other loads of it away until the transaction, which begins here, ends.
 
-        Raises the errors of `lock_for_load`.
+        Of a new table, nobody else knows. Raises the errors of `lock_for_load`.
         """
-        lock_for_load(self._cursor.connection, self._partition)
+        if not self._is_new:
+            lock_for_load(self._cursor.connection, self._partition)
 
     def require_table(self) -> None:
-        """Raise `TableOutdated` unless the table matches the contract."""
+        """Raise `TableOutdated` unless the table matches the contract, and the errors of a lock."""
+        if self._columns() and not self._is_new:
+            # Before anything is read of it, which would keep a rebuilt table from replacing it.
+            lock_table_for_load(self._cursor.connection, self._partition, self._contract.name)
+        raw_table.require(self._contract, self._columns())
+
+    def _columns(self) -> dict[str, str]:
         found = rows(self._cursor, raw_table.COLUMNS_QUERY, f"{SCHEMA}.{self._contract.name}")
-        raw_table.require(self._contract, {row["attname"]: row["format_type"] for row in found})
+        return {row["attname"]: row["format_type"] for row in found}
 
     def count(self) -> int:
         """The number of rows."""

@@ -29,6 +29,8 @@ SUFFIX = "__new"
 # The swap is requested in short tries, so that readers who come later pass in between.
 TRY_SECONDS = 0.2
 SWAP_WAIT_SECONDS = 300
+# Readers wait for a swap. If its process hangs, or its machine is gone, they wait no longer.
+SWAP_IDLE_SECONDS = 60
 
 
 class Rebuild:
@@ -91,6 +93,11 @@ class Rebuild:
     def swap(self) -> list[str]:
         """Replace the old table by the new one; returns what was changed."""
         with _schema_changes(self._connection):
+            self._connection.execute(
+                sql.SQL("set local idle_in_transaction_session_timeout = {}").format(
+                    f"{SWAP_IDLE_SECONDS}s"
+                )
+            )
             changed = self._replace_old()
             self._connection.execute(sql.SQL("analyze {}").format(self._old))
             migrate.record(self._connection, changed)

@@ -36,6 +36,8 @@ BLOCK = re.compile(
 )
 # The file that a block is about, in its first line.
 FILE = re.compile(r"(?:--|#) (?P<path>[\w./]+\.(?:sql|ya?ml))\n")
+# Only a command that hangs takes so long, even on a busy machine.
+COMMAND_SECONDS = 900
 CONTRACT = "include/sources/library_loans.yaml"
 MODEL = "dbt_project/models/staging/library/stg_library__loans.sql"
 SAMPLE = "samples/library_loans@libraries.example.org.json"
@@ -66,7 +68,7 @@ class Newcomer:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=COMMAND_SECONDS,
         )
 
     def wandle(self, *arguments: str) -> str:

@@ -128,6 +128,69 @@ def test_values_are_copied_where_the_new_column_was_there_first(use, wandle, loa
     assert wandle("migrate")[1] == "Nothing to change: the database is up to date.\n"
 
 
+def renamed(name: str, before: str, type_name: str = "double") -> Contract:
+    limit = {} if type_name == "text" else {"maximum": 100}
+    changed = column(name, type_name, path="value", renamed_from=before, **limit)
+    return contract(ID, changed, key=["id"])
+
+
+def test_a_name_that_changes_twice_keeps_its_values(use, wandle, loaded, warehouse):
+    for changed in (RENAMED, renamed("level", "concentration")):
+        use(changed)
+        assert wandle("migrate")[0] == 0
+
+    assert warehouse.query("select id, level from raw.gauges order by id") == [
+        (0, 0.5), (1, 1.5), (2, 2.5),
+    ]  # fmt: skip
+    assert wandle("migrate")[1] == "Nothing to change: the database is up to date.\n"
+    assert wandle("verify", "--deep")[:2] == (0, "Compared 3 partitions: 0 differences.\n")
+
+
+def test_where_the_name_between_two_was_never_migrated_the_reload_is_due(
+    use, wandle, loaded, warehouse
+):
+    use(renamed("level", "concentration"))
+
+    assert "3 of 3 partitions were loaded by older rules" in " ".join(wandle("migrate")[1].split())
+
+    assert wandle("verify")[0] == 1
+    assert wandle("reload", "gauges")[0] == 0
+    assert warehouse.value("select count(level) from raw.gauges") == 3
+    assert wandle("verify", "--deep")[0] == 0
+
+
+def test_a_name_and_a_wider_type_in_one_step(use, wandle, loaded, warehouse):
+    use(renamed("level", "value", "text"))
+
+    code, out, _ = wandle("migrate")
+
+    assert code == 0
+    assert "renamed raw.gauges.value to level" in out
+    assert "widened raw.gauges.level from double precision to text" in out
+    assert warehouse.value("select array_agg(level order by id) from raw.gauges") == [
+        "0.5", "1.5", "2.5",
+    ]  # fmt: skip
+    assert "3 of 3 partitions were loaded by older rules" in " ".join(out.split())
+    assert wandle("reload", "gauges")[0] == 0
+    assert wandle("verify", "--deep")[0] == 0
+
+
+def test_a_name_and_a_type_that_needs_a_rebuild_in_one_step(use, wandle, loaded, warehouse):
+    use(renamed("level", "value", "numeric(5,1)"))
+
+    code, _, err = wandle("migrate")
+
+    assert code == 1
+    assert "column level is double precision, expected numeric(5,1)" in " ".join(err.split())
+    assert warehouse.value("select count(value) from raw.gauges") == 3
+    assert warehouse.query("select distinct column_name from ops.quarantine") == [("value",)]
+    assert wandle("migrate", "--rebuild", "gauges")[0] == 0
+    assert warehouse.value("select sum(level)::text from raw.gauges") == "4.5"
+    assert warehouse.query("select distinct column_name from ops.quarantine") == [("level",)]
+    assert wandle("migrate")[1] == "Nothing to change: the database is up to date.\n"
+    assert wandle("verify", "--deep")[:2] == (0, "Compared 3 partitions: 0 differences.\n")
+
+
 def test_a_partition_that_was_edited_by_hand_is_not_declared_correct(
     use, wandle, loaded, warehouse
 ):

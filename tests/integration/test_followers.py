@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from include.jobs.pipeline import extract as job
 from include.jobs.pipeline.ingest import ingest
 from include.jobs.pipeline.selection import Selection
 from include.settings import Settings
+from include.sources import model as sources
 from include.sources.model import contract, contracts
 from include.warehouse.schema.migrate import migrate
 from tests.broken import copied
@@ -230,6 +232,43 @@ def test_who_is_erased_from_the_one_is_erased_from_the_other(both, made, lake):
         ("plans", "erased", 1),
     ]
     assert erased(made, lake) == []
+
+
+def put_away(how: str) -> None:
+    """Switch the second source off, delete its file, or break it."""
+    path = sources.FOLDER / "documents.yaml"
+    if how == "off":
+        path.write_text(yaml.safe_dump(DOCUMENTS | {"enabled": False}))
+    elif how == "gone":
+        path.unlink()
+    else:
+        path.write_text("name: [")
+    sources.read_again()
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """The second source is as it was, for the next test."""
+    yield
+    (sources.FOLDER / "documents.yaml").write_text(yaml.safe_dump(DOCUMENTS))
+    sources.read_again()
+
+
+@pytest.mark.parametrize("how", ["off", "gone", "broken"])
+def test_a_source_that_is_put_away_follows_an_erasure_and_is_not_cut_off(
+    both, made, lake, restored, how
+):
+    put_away(how)
+    chosen = Selection(("plans",), ("sutton",), (DAY,))
+    (blocker,) = find_scope(chosen, dags=None, lake=lake, dsn=made.dsn()).blockers
+    assert "documents reads the landings of plans" in blocker
+
+    erased(made, lake)
+
+    assert documents(made) == [(3, "c")]
+    for key in lake.landings.keys("landing/"):
+        body = lake.s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read()
+        assert b"Ada" not in (gzip.decompress(body) if key.endswith(".gz") else body)
 
 
 def test_who_is_in_its_own_records_alone_is_erased_in_the_source_that_was_fetched(both, lake):

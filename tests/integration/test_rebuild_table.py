@@ -9,11 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from include.jobs.operate import remove
 from include.jobs.pipeline import rebuild as job
 from include.sources.model import Contract, contracts
+from include.warehouse import lock as locks
 from include.warehouse import rebuild as rebuilding
+from include.warehouse.lock import PartitionLocked
 from include.warehouse.schema.migrate import migrate
-from tests.integration.landings import land
+from tests.integration.landings import killed_after, land
 from tests.integration.readers import reading
 from tests.samples import column, contract
 
@@ -239,6 +242,44 @@ def test_a_load_of_the_source_waits_for_the_rebuild(wandle, loaded, warehouse, l
     assert wandle("verify")[0] == 0
 
 
+def test_a_load_of_a_new_partition_waits_without_holding_up_the_swap(
+    wandle, loaded, warehouse, lake, monkeypatch
+):
+    """Its landing is written while the table is rebuilt, as by a nightly run."""
+    swapped, order = rebuilding.Rebuild.swap, []
+    monkeypatch.setattr(locks, "LOAD_WAIT_SECONDS", 0.3)
+
+    def swap(self: Any) -> Any:
+        land(lake, NEW, [{"id": 5, "amount": "7"}], period="2017-09")
+        with pytest.raises(
+            PartitionLocked, match=r"locked for 0\.3 s by `wandle migrate --rebuild"
+        ):
+            first_load()
+        monkeypatch.setattr(locks, "LOAD_WAIT_SECONDS", 30)
+        other.start()
+        other.join(2)
+        order.append("swap")
+        return swapped(self)
+
+    def first_load() -> None:
+        job.load(
+            NEW, NEW.partition("kingston", "2017-09"), lake=lake, dsn=warehouse.dsn(), run_id="r"
+        )
+        order.append("load")
+
+    other = threading.Thread(target=first_load)
+    monkeypatch.setattr(rebuilding.Rebuild, "swap", swap)
+    monkeypatch.setattr(rebuilding, "SWAP_WAIT_SECONDS", 5)
+
+    code, _, err = wandle("migrate", "--rebuild", "gauges")
+
+    assert (code, err) == (0, "")
+    other.join(30)
+    assert order == ["swap", "load"]
+    assert warehouse.value("select count(*) from raw.gauges") == 4
+    assert wandle("verify")[0] == 0
+
+
 def test_a_reader_that_stays_for_long_is_named(wandle, loaded, warehouse, monkeypatch):
     monkeypatch.setattr(rebuilding, "SWAP_WAIT_SECONDS", 0.5)
 
@@ -249,3 +290,31 @@ def test_a_reader_that_stays_for_long_is_named(wandle, loaded, warehouse, monkey
     assert code == 1
     assert "`a report`" in err
     assert warehouse.value(TYPE) == "text"
+
+
+def test_a_landing_that_was_refused_before_does_not_hold_the_rebuild_back(
+    wandle, loaded, warehouse, lake
+):
+    """It is not in the old table either; `wandle ledger` has it as refused, before and after."""
+    land(lake, NEW, [{"id": 1, "amount": "1"}, {"id": "x"}], period="2017-08", counts=[3])
+    assert wandle("reload", "gauges", "--period", "2017-08")[0] == 1
+
+    code, _, err = wandle("migrate", "--rebuild", "gauges")
+
+    assert (code, err) == (0, "")
+    assert warehouse.value("select count(*) from raw.gauges") == 3
+
+
+def test_a_landing_whose_removal_was_interrupted_does_not_hold_the_rebuild_back(
+    wandle, loaded, warehouse, monkeypatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(remove, "remove_landing", killed_after(0, remove.remove_landing))
+        code, *_ = wandle("remove", "gauges", "--period", MONTHS[0], "--yes")
+    assert code == 130
+
+    code, _, err = wandle("migrate", "--rebuild", "gauges")
+
+    assert (code, err) == (0, "")
+    assert warehouse.value("select count(*) from raw.gauges") == 2
+    assert "removal unfinished" in wandle("verify")[1]

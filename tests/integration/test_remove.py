@@ -20,7 +20,9 @@ from include.jobs.pipeline.removed import without_removed
 from include.jobs.pipeline.selection import Selection
 from include.landing import inventory
 from include.sources.model import contracts, every_contract
+from include.warehouse import lock
 from include.warehouse.books import removals, stored
+from include.warehouse.connection import connect
 from include.warehouse.schema.migrate import migrate
 from tests.integration.landings import killed_after, land, on_both
 from tests.samples import contract
@@ -331,6 +333,26 @@ def test_data_that_arrive_meanwhile_are_named(removing, loading, lake, known, mo
 
     with pytest.raises(ServiceUnavailable, match=r"gauges kingston 2017-06.*again"):
         removing(GAUGES.name)
+
+
+def test_a_partition_that_is_being_loaded_stays_whole_and_goes_with_the_next_run(
+    removing, loading, lake, warehouse, known, monkeypatch
+):
+    loading()
+    loading("sutton")
+    monkeypatch.setattr(lock, "REMOVAL_WAIT_SECONDS", 0.2)
+
+    with connect(warehouse.dsn()) as other:
+        lock.lock_for_load(other, GAUGES.partition("sutton", MAY))
+        with pytest.raises(lock.PartitionLocked, match=r"locked by `wandle load gauges sutton"):
+            removing(GAUGES.name)
+        assert places(warehouse) == [("sutton", "2017-05-01")]
+        assert warehouse.value("select count(*) from ops.load") == 1
+        assert len(list(inventory.stored_landings(lake.landings))) == 1
+
+    removing(GAUGES.name)
+    assert places(warehouse) == []
+    assert list(lake.landings.keys("landing/")) == []
 
 
 def test_names_that_nothing_has_are_refused(listing, warehouse, known):

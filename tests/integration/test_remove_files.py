@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +197,79 @@ def test_a_table_that_waits_for_a_rebuild_keeps_no_other_dataset(wandle, copy, d
 
     assert done == 0, told
     assert database.value(f"select to_regclass('raw.{SOURCE}') is null")
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """A folder that nobody can write to, as in an image; root, too."""
+    for options in (("--bind", str(folder)), ("-o", "remount,ro,bind")):
+        mount = ("/bin/mount", *options, str(folder))
+        if subprocess.run(mount, capture_output=True).returncode != 0:
+            pytest.skip("this user may not mount a file system")
+    try:
+        yield
+    finally:
+        subprocess.run(("/bin/umount", "--lazy", str(folder)), check=True)
+
+
+@pytest.mark.parametrize("folder", ["include/sources", "dbt_project/models/staging"])
+def test_files_that_cannot_be_deleted_are_named_before_anything_is_removed(
+    wandle, copy, database, folder
+):
+    row(database, SOURCE, "sutton")
+    for path in copy.glob(f"{MARTS}/weather_daily.*"):
+        path.unlink()
+
+    with read_only(copy / folder):
+        refused, why = wandle("remove", SOURCE, "--yes")
+        narrower, _ = wandle("remove", SOURCE, "--council", "kingston", "--yes")
+
+    assert refused == 1
+    assert "Traceback" not in why
+    assert "nothing was changed." in why
+    assert f"{folder}/" in why
+    assert "cannot be changed here. Delete the dataset's or council's files in the repo" in why
+    assert database.value(f"select count(*) from raw.{SOURCE}") == 1
+    assert database.value("select count(*) from ops.removal") == 0
+    assert narrower == 0
+    assert wandle("remove", SOURCE, "--yes")[0] == 0
+
+
+def test_a_file_that_cannot_be_written_is_named_without_a_traceback(wandle, copy):
+    contract = copy / f"include/sources/{SOURCE}.yaml"
+    text = contract.read_text()
+    contract.write_text(text.replace("title: ", "title: Other "))
+
+    with read_only(copy / "dbt_project/models/staging"):
+        code, said = wandle("sync")
+    assert (code, "Traceback" in said) == (1, False), said
+    assert "Read-only file system" in said
+    assert "_sources.yml" in said
+    assert "Make it writable, then run the same command again" in said
+    assert "Free some space" not in said
+    assert wandle("sync")[0] == 0
+
+
+def test_what_stands_in_a_contract_s_place_is_named_or_goes(wandle, copy, database: Any):
+    row(database, SOURCE, "sutton")
+    for path in copy.glob(f"{MARTS}/weather_daily.*"):
+        path.unlink()
+    contract = copy / f"include/sources/{SOURCE}.yaml"
+    contract.unlink()
+    contract.mkdir()
+
+    refused, why = wandle("remove", SOURCE, "--yes")
+
+    assert (refused, f"{SOURCE}.yaml is a folder. Delete it yourself." in why) == (1, True), why
+    assert database.value(f"select count(*) from raw.{SOURCE}") == 1
+    contract.rmdir()
+    contract.symlink_to("nowhere.yaml")
+    misnamed = contract.with_suffix(".yml")
+    misnamed.write_text("name: weather_hourly")
+    done, told = wandle("remove", SOURCE, "--yes")
+    assert done == 0, told
+    assert not contract.is_symlink()
+    assert not misnamed.exists()
 
 
 @pytest.mark.parametrize("name", ["../councils/kingston", "*", "weather_*", "./weather_hourly"])

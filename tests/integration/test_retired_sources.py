@@ -177,22 +177,22 @@ def test_every_contract_reads_back_as_it_was_recorded(name):
     assert read.contract_hash == known.contract_hash
 
 
+@pytest.mark.parametrize("name", ["gauges.yaml", "gauges.yml", "gauges.YAML"])
 def test_a_broken_file_is_to_be_fixed_and_nothing_recommends_removing_its_data(
-    loaded, lake, warehouse, monkeypatch, tmp_path
+    loaded, lake, warehouse, monkeypatch, tmp_path, name
 ):
-    (tmp_path / "gauges.yaml").write_text("name: [")
+    (tmp_path / name).write_text("name: [")
     monkeypatch.setattr(known_sources.source_model, "FOLDER", tmp_path)
 
     (difference,) = verify(lake=lake, dsn=warehouse.dsn()).differences
 
     assert difference.what.startswith("its contract is broken: ")
-    assert difference.next == (
-        "Fix include/sources/gauges.yaml; `wandle validate` says what is wrong."
-    )
+    assert difference.next == (f"Fix include/sources/{name}; `wandle validate` says what is wrong.")
 
 
-def test_a_council_whose_file_is_broken_keeps_its_partitions(monkeypatch, tmp_path):
-    (tmp_path / "merton.yaml").write_text("name: [")
+@pytest.mark.parametrize("name", ["merton.yaml", "merton.yml"])
+def test_a_council_whose_file_is_broken_keeps_its_partitions(monkeypatch, tmp_path, name):
+    (tmp_path / name).write_text("name: [")
     monkeypatch.setattr(known_sources.council_model, "FOLDER", tmp_path)
 
     assert belongs(PEOPLE, "merton")

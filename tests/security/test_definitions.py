@@ -1,4 +1,4 @@
-"""A colleague's contract or council file that is made to exhaust whoever reads it."""
+"""A contract or council file that exhausts whoever reads it, or that cannot be read."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from include.councils.model import Council
-from include.definitions import MOST_LEVELS, UniqueKeyLoader, read_definition
+from include.definitions import MOST_LEVELS, UniqueKeyLoader, read_definition, read_folder
 from include.errors import WrongDefinition
 from include.sources.model import Contract
+from tests.security.local_user import as_nobody, folder_of_nobody
 
 INCLUDE = Path(__file__).parents[2] / "include"
 
@@ -67,3 +68,12 @@ def test_a_few_levels_and_aliases_are_fine():
     found = yaml.load(f"a: &a {deep}\nb: [*a, *a]\n", Loader=UniqueKeyLoader)  # noqa: S506
 
     assert found["b"] == [found["a"], found["a"]]
+
+
+def test_a_folder_that_cannot_be_read_is_not_called_empty():
+    with folder_of_nobody() as folder:
+        (folder / "gauges.yaml").write_text("name: gauges")
+        folder.chmod(0o311)
+        said = as_nobody(lambda: read_folder(folder, Contract))
+
+    assert said.endswith(f"{folder}: cannot be read: Permission denied.")

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -20,19 +21,25 @@ import psutil
 import psycopg
 import pytest
 
+from include import cli
 from include.disk import DiskFull, warning
 from include.extract.client import Client
 from include.extract.network.receive import IN_MEMORY_BYTES
 from include.jobs.lake import S3_CONFIG, Lake
+from include.jobs.pipeline.load import load
+from include.jobs.pipeline.rebuild import rebuild
 from include.landing.write import Draft
 from include.local.processes import Service, port_owner, recorded, start, stop
 from include.settings import Settings
 from include.sources.extract.http import Extract
 from include.sources.page import SentRequest
 from include.warehouse.connection import connect
+from include.warehouse.schema.migrate import migrate
 from tests.integration.conftest import serving
 from tests.integration.fixture_server import FixtureServer
-from tests.samples import REQUEST, extracting, facts, partition
+from tests.integration.landings import land
+from tests.samples import REQUEST, contract, extracting, facts, partition
+from tests.security.local_user import as_nobody, folder_of_nobody
 
 CHECKOUT = Path(__file__).parents[2]
 SIZE = 8_000_000
@@ -149,6 +156,24 @@ def test_a_read_only_disk_is_named(disk):
     assert "Traceback" not in refused.stderr
     assert "Read-only file system" in refused.stderr
     assert str(disk) in refused.stderr
+    assert "Make it writable" in refused.stderr
+
+
+def test_a_folder_that_belongs_to_another_user_is_named(monkeypatch):
+    with folder_of_nobody() as folder:
+        closed = folder / "closed"
+        closed.mkdir(mode=0o700)
+        monkeypatch.setattr(cli, "app", lambda: (closed / "file").write_text("text"))
+
+        def said() -> str:
+            with redirect_stderr(io.StringIO()) as told, pytest.raises(SystemExit):
+                cli.main()
+            return told.getvalue()
+
+        told = " ".join(as_nobody(said).split())
+
+    assert "Traceback" not in told
+    assert "closed/file: Permission denied. Give this user access to it" in told
 
 
 def test_a_service_whose_start_cannot_be_recorded_is_not_left_running(disk):
@@ -270,6 +295,50 @@ def test_a_database_on_a_full_disk_is_named_and_loads_once_there_is_room(disk, w
         finally:
             admin.execute("drop table if exists big")
             admin.execute("drop tablespace small")
+
+
+def test_a_rebuild_on_a_full_disk_changes_nothing_and_runs_once_there_is_room(
+    disk, new_database, lake
+):
+    warehouse = new_database()
+    gauges = contract()
+    migrate(warehouse.admin, [gauges], {})
+    land(lake, gauges, [{"id": n, "note": f"{n} " * 40} for n in range(2_000)])
+    where = gauges.partition("kingston", "2017-05")
+    load(gauges, where, lake=lake, dsn=warehouse.dsn(), run_id="run")
+    folder = disk / "postgres"
+    folder.mkdir(mode=0o700)
+    server = Path(warehouse.sockets, "PG_VERSION").stat()
+    os.chown(folder, server.st_uid, server.st_gid)
+    disk.chmod(0o711)
+    for parent in disk.parents:
+        if parent.stat().st_mode & 0o001 == 0:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    with psycopg.connect(warehouse.admin, autocommit=True) as admin:
+        admin.execute(f"create tablespace tiny location '{folder}'")  # type: ignore[arg-type]
+        admin.execute("grant create on tablespace tiny to public")
+        admin.execute(f"alter database {warehouse.name} set default_tablespace = tiny")  # type: ignore[arg-type]
+    books = warehouse.query("select * from ops.load")
+    try:
+        ballast = fill(disk)
+        # Room for the table and its index, but not for its rows.
+        os.truncate(ballast, ballast.stat().st_size - 100_000)
+
+        with pytest.raises(DiskFull, match="database server's disk is full"):
+            rebuild(gauges, lake=lake, admin_dsn=warehouse.admin)
+
+        assert warehouse.value("select count(*) from raw.gauges") == 2_000
+        assert warehouse.query("select * from ops.load") == books
+        assert [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size] == []
+        ballast.unlink()
+        rebuild(gauges, lake=lake, admin_dsn=warehouse.admin)
+        assert warehouse.value("select count(*) from raw.gauges") == 2_000
+        assert sum(path.stat().st_size for path in folder.rglob("*")) > 100_000
+    finally:
+        with psycopg.connect(warehouse.admin, autocommit=True) as admin:
+            admin.execute(f"alter database {warehouse.name} reset default_tablespace")  # type: ignore[arg-type]
+            admin.execute("drop table raw.gauges")
+            admin.execute("drop tablespace tiny")
 
 
 def test_a_disk_with_room_is_not_warned_of(tmp_path):

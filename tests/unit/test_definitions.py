@@ -127,6 +127,29 @@ def test_an_empty_folder_is_refused(tmp_path):
         read_folder(tmp_path, Contract)
 
 
+@pytest.mark.parametrize("text", ["", "\ufeff", "# later\n", "---\n...\n"])
+def test_an_empty_file_is_called_empty(tmp_path, text):
+    assert "gauges.yaml: the file is empty." in refusal(write(tmp_path, text))
+
+
+def test_a_byte_order_mark_and_line_ends_of_other_systems_are_read(tmp_path):
+    path = write(tmp_path, contract_fields())
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+
+    assert read_definition(path, Contract).name == "gauges"
+
+
+@pytest.mark.parametrize("name", ["iron.yml", "iron.YAML", "iron.Yml"])
+def test_a_file_with_another_ending_is_not_overlooked(tmp_path, name):
+    write(tmp_path, contract_fields(name="zinc"), "zinc")
+    write(tmp_path, contract_fields(name="iron"), "iron").rename(tmp_path / name)
+
+    found = read_folder(tmp_path, Contract)
+
+    assert list(found.valid) == ["zinc"]
+    assert str(found.broken["iron"]).endswith(f"{name}: expected the ending .yaml. Rename it.")
+
+
 def test_a_folder_is_read_in_alphabetical_order(tmp_path):
     for name in ("zinc", "iron", "lead"):
         write(tmp_path, contract_fields(name=name), name)

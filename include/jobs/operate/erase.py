@@ -15,6 +15,7 @@ from include.jobs.lake import Lake
 from include.jobs.operate.erase_followers import follow
 from include.jobs.operate.erase_search import Found, cut, find
 from include.jobs.operate.erase_subject import Subject
+from include.jobs.pipeline.known_sources import known_contracts
 from include.jobs.pipeline.load import load
 from include.landing.inventory import Stored, remove, remove_old_versions, stored_landings
 from include.landing.manifest import LandedPage, Manifest
@@ -73,7 +74,9 @@ def erase(
                     code_version=settings.code_version,
                 )
     _load_replacements(contract, found, lake, dsn, by)
-    following = [(one, follow(one, found, lake=keeper)) for one in followers(contract.name)]
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        known = known_contracts(cursor)
+    following = [(one, follow(one, found, lake=keeper)) for one in followers(contract.name, known)]
     for one, its in following:
         _load_replacements(one, its, lake, dsn, by)
     if found.pending or any(its.pending for _, its in following):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import yaml
 
 from include.councils import model as council_model
-from include.definitions import NAME_PATTERN
+from include.definitions import NAME_PATTERN, files_of
 from include.settings import Settings
 from include.sources import model as source_model
+from include.sources.extract.landing import LandingExtract
 from include.sources.model import broken_contracts, contracts, every_contract
 from include.transform import sources as dbt_sources
 from include.transform.project import FOLDER as DBT_PROJECT
@@ -27,14 +29,25 @@ def files_of_source(source: str) -> list[Path]:
         return []  # the name of a folder in S3, or a path: no file is its
     models = _staging_models(source)
     described = [path.with_suffix(".yml") for path in models]
-    found = [*models, *described, source_model.FOLDER / f"{source}.yaml"]
-    return [*(path for path in found if path.exists()), *Settings.read().samples(source)]
+    found = [path for path in (*models, *described) if path.exists()]
+    return [*found, *files_of(source_model.FOLDER, source), *Settings.read().samples(source)]
 
 
 def files_of_council(council: str) -> list[Path]:
     """The council's file, if there is one."""
-    path = council_model.FOLDER / f"{council}.yaml"
-    return [path] if NAME_PATTERN.fullmatch(council) and path.exists() else []
+    return files_of(council_model.FOLDER, council) if NAME_PATTERN.fullmatch(council) else []
+
+
+def cannot_be_deleted(files: Iterable[Path]) -> Iterator[str]:
+    """What keeps files from being deleted, or rewritten, as sentences."""
+    for path in files:
+        if path.is_dir() and not path.is_symlink():
+            yield f"{shown(path)} is a folder. Delete it yourself."
+        elif not os.access(path if path == DBT_SOURCES else path.parent, os.W_OK):
+            yield (
+                f"{shown(path)} cannot be changed here. Delete the dataset's or council's files in "
+                "the repository, deploy that, then run this again."
+            )
 
 
 def is_dbt_source(source: str) -> bool:
@@ -82,14 +95,19 @@ def _dependent_contracts(source: str) -> Iterator[str]:
             label for label, parent in other.extract.parents.items() if parent.source == source
         ]
         if labels and other.name != source:
+            needs = (
+                f"reads the landings of {source}"
+                if isinstance(other.extract, LandingExtract)
+                else f"takes its requests from {source} (`extract.parents.{labels[0]}`)"
+            )
             yield (
-                f"{other.name} takes its requests from {source} (`extract.parents.{labels[0]}`). "
-                f"Remove it first (`wandle remove {other.name}`), or change its contract."
+                f"{other.name} {needs}. Remove it first (`wandle remove {other.name}`), or change "
+                "its contract."
             )
     for name in broken_contracts():
-        file = source_model.FOLDER / f"{name}.yaml"
-        if name != source and re.search(rf"\bsource:.*\b{re.escape(source)}\b", _text(file)):
-            yield f"{shown(file)} is broken, and names {source}. Correct or remove it first."
+        for file in files_of(source_model.FOLDER, name):
+            if name != source and re.search(rf"\bsource:.*\b{re.escape(source)}\b", _text(file)):
+                yield f"{shown(file)} is broken, and names {source}. Correct or remove it first."
     if source in every_contract() and len(every_contract()) == 1:
         yield f"{source} is the only contract, and Wandle needs one."
 

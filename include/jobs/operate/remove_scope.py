@@ -152,6 +152,8 @@ def find_scope(selection: Selection, *, lake: Lake, dsn: str, dags: Dags | None)
         for council in selection.councils:
             scope.files += remove_files.files_of_council(council)
         scope.blockers += remove_files.depends_on_councils(selection.councils)
+    changed = [*scope.files, *([remove_files.DBT_SOURCES] if scope.dbt_source else [])]
+    scope.blockers += remove_files.cannot_be_deleted(changed)
     if scope.empty and not scope.removed:
         known_too = names | every_contract().keys() - contracts()
         selection.check(known_names(known_too, {part.partition.council for part in parts}))
@@ -178,7 +180,7 @@ def _followed(scope: Scope, lake: Lake) -> Iterator[str]:
     """The sources whose landings have their pages in what would go."""
     going = {part.partition for part in scope.parts if part.landings}
     for source in sorted({where.source for where in going}):
-        for other in followers(source):
+        for other in followers(source, scope.contracts):
             theirs = {item.partition for item in stored_landings(lake.landings, other.name)}
             for where in sorted(theirs - going):
                 if Partition(source, where.council, where.period) in going:

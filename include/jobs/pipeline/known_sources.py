@@ -13,6 +13,7 @@ from typing import Literal
 
 from include.councils import model as council_model
 from include.councils.model import UK, councils
+from include.definitions import files_of
 from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.landing.store import ROOT
@@ -40,6 +41,8 @@ class KnownSource:
         """What to do about data that nothing loads any more."""
         file = f"include/sources/{self.name}.yaml"
         if self.state == "broken":
+            found = files_of(source_model.FOLDER, self.name)
+            file = f"include/sources/{found[0].name}" if found else file
             return f"Fix {file}; `wandle validate` says what is wrong."
         again = f"Set `enabled: true` in {file}" if self.state == "disabled" else f"Restore {file}"
         return f"{again}, or remove them: `wandle remove {self.name}`."
@@ -68,7 +71,7 @@ def _known(cursor: Cursor, name: str, recorded: Mapping[str, Contract]) -> Known
 def _state(name: str) -> State:
     if name in every_contract():
         return "disabled"
-    return "broken" if (source_model.FOLDER / f"{name}.yaml").exists() else "gone"
+    return "broken" if files_of(source_model.FOLDER, name) else "gone"
 
 
 def known_contracts(cursor: Cursor) -> dict[str, Contract]:
@@ -108,7 +111,7 @@ def belongs(contract: Contract, council: str) -> bool:
     if contract.councils == UK or council == UK:
         return council == contract.councils
     # A file that is broken is still there.
-    return council in councils() or (council_model.FOLDER / f"{council}.yaml").exists()
+    return council in councils() or bool(files_of(council_model.FOLDER, council))
 
 
 def partition_at(

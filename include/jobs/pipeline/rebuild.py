@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 
 from include.errors import PermanentError
 from include.jobs.lake import Lake
-from include.jobs.pipeline.ingest import landed_partitions
 from include.jobs.pipeline.load import load
-from include.jobs.pipeline.selection import Selection
 from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse.rebuild import Rebuild, rebuilding
@@ -27,7 +25,8 @@ def rebuild(
 ) -> list[str]:
     """Recreate `raw.<source>` and load every partition into it; returns what was changed.
 
-    Each partition is loaded from its current landing, or from the newest if
+    These are the partitions that the table has, or should have according to
+    the ledger. Each is loaded from its current landing, or from the newest if
     that is gone. Until all are loaded, readers see the old rows, and loads of
     the source wait; if one fails, nothing is changed. Raises `PermanentError`
     for rows that no landing in S3 has, and the errors of `load`.
@@ -54,14 +53,10 @@ def _landings(contract: Contract, lake: Lake, new: Rebuild) -> dict[Partition, s
     """The landing to load of each partition. Raises `PermanentError` if rows have none."""
     today = datetime.now(UTC).date()
     store = lake.as_job("load").landings
-    current = new.current_landings()
-    here = Selection(sources=(contract.name,))
-    landed = {partition for _, partition in landed_partitions(lake, here)}
     found, lost = {}, []
-    for partition in sorted({*current, *landed}):
+    for partition, loaded in sorted(new.current_landings().items()):
         if contract.is_past_limit(partition.period, today):
             continue
-        loaded = current.get(partition)
         if loaded and loaded in store.finished(partition):
             found[partition] = loaded
         elif newest := store.newest_complete(partition):

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from include.local.home import HOST, log_path, record_path
+from include.local.platform import start_sandbox, up
 from include.local.processes import (
     PlatformFailed,
     Service,
@@ -21,6 +22,7 @@ from include.local.processes import (
     start,
     stop,
 )
+from include.settings import CHECKOUT, Settings
 
 FAMILY = """
 import subprocess, sys, time
@@ -215,3 +217,21 @@ def test_starting_leaves_nothing_when_interrupted(home):
 
     assert recorded(home, "clock") is None
     assert not seen[0].is_running()
+
+
+@pytest.mark.parametrize("command", [up, start_sandbox])
+def test_a_platform_of_another_checkout_is_not_taken_over(home, command):
+    settings = Settings(_env_file=None, WANDLE_HOME=home, WANDLE_PORT_BASE=19230)
+    path = record_path(home, "sandbox")
+    start(home, service("import time; time.sleep(60)"))
+    content = json.loads(record_path(home, "clock").read_text())
+    path.write_text(json.dumps(content | {"checkout": "/home/ada/wandle"}))
+
+    with pytest.raises(
+        PlatformFailed, match=r"in use by the checkout /home/ada/wandle, whose sand"
+    ):
+        command(settings)
+
+    assert content["checkout"] == str(CHECKOUT)
+    assert recorded(home, "clock").process() is not None  # type: ignore[union-attr]
+    assert not (home / "secrets.json").exists()
