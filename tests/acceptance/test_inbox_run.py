@@ -21,7 +21,7 @@ from include.local.services.airflow_api import FINISHED, AirflowApi
 from sandbox.spending import file_name, spending_file
 from tests.acceptance.conftest import Wandle
 
-PORT_BASE = 18_580
+PORT_BASE = 18_780
 BUCKET, QUEUE = "wandle", "wandle-dev-inbox-council_spend"
 DAG = "ingest_council_spend"
 MONTH = date(2026, 5, 1)

@@ -98,7 +98,7 @@ class Project:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("project")
     leave = shutil.ignore_patterns("__pycache__", "target", "logs", "dbt_packages")
-    for name in ("include", "dags", "plugins", "sandbox", "dbt_project"):
+    for name in ("include", "config", "dags", "plugins", "sandbox", "dbt_project"):
         shutil.copytree(CHECKOUT / name, folder / name, ignore=leave)
     foreign = ("WANDLE_", "AIRFLOW", "AWS_", "PYTHONPATH")
     environment = {
