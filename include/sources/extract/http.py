@@ -243,6 +243,9 @@ class Extract(Way):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Extract:
+        for name, parent in self.parents.items():
+            if parent.batch and not any(name in way.for_each for way in self.ways.values()):
+                raise WrongField("`batch` needs the name in `for_each`", "parents", name, "batch")
         for name in self.constants:
             if name in self.parents:
                 raise WrongField(f"{name!r} is also the name of a parent", "constants", name)

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from include.errors import UnexpectedPayload
+from include.errors import LoadRefused, UnexpectedPayload
 from tests.integration.fixture_server import Asked, Reply
+from tests.integration.publishers.conftest import described
 from tests.spreadsheet_files import ods
 
 DAY = "2026-11-24"
@@ -488,3 +489,102 @@ key: [id]
     )
 
     assert rows == [("g.1", "G1", "518000.5 169000"), ("g.2", "G2", None)]
+
+
+# --- What is asked for by many IDs at a time: Fingertips, postcodes.io, TfL ---
+
+STATIONS = """
+name: stations
+period: all
+extract: {request: {path: /stations}}
+columns:
+  - {name: code, type: text, required: true}
+  - {name: closed_on, type: date}
+key: [code]
+"""
+
+LEVELS = """
+name: levels
+period: day
+extract:
+  parents:
+    stations: {source: stations, match: {closed_on: null}, each: "{code}", batch: 2}
+  for_each: stations
+  request:
+    path: /levels
+    query: {ids: "{stations}", day: "{period:%Y-%m-%d}"}
+columns:
+  - {name: code, type: text, required: true}
+  - {name: level, type: "numeric(6,2)"}
+key: [code]
+"""
+
+
+def stations(*codes: str) -> list[dict[str, Any]]:
+    closed = [{"code": "OLD", "closed_on": "2020-01-01"}]
+    return closed + [{"code": code, "closed_on": None} for code in codes]
+
+
+def levels(asked: Asked) -> Reply:
+    codes = asked.values["ids"].split(",")
+    assert len(codes) <= 2
+    found = [{"code": code, "level": 1.5} for code in codes if not code.startswith("X")]
+    return Reply(json.dumps(found).encode())
+
+
+def test_records_of_a_parent_are_asked_for_so_many_at_a_time(api, take):
+    api.on("/stations", stations("A", "B", "C", "C", "D", "E"))
+    api.on("/levels", levels)
+    take(STATIONS, "all")
+
+    rows = take(LEVELS, DAY)
+
+    assert [row[0] for row in rows] == ["A", "B", "C", "D", "E"]
+    asked = [one.values["ids"] for one in api.asked if one.path == "/levels"]
+    assert asked == ["A,B", "C,D", "E"]
+
+
+def test_a_batch_that_had_records_and_has_none_is_refused_by_its_number(api, take):
+    api.on("/stations", stations("A", "B", "C", "D"), stations("A", "B", "X1", "X2"))
+    api.on("/levels", levels)
+    take(STATIONS, "all")
+    take(LEVELS, DAY)
+    take(STATIONS, "all")
+
+    with pytest.raises(LoadRefused, match="2 had 2, has none"):
+        take(LEVELS, DAY)
+
+
+def test_a_batch_goes_into_a_body_of_json_as_a_list(api, take):
+    def lookup(asked: Asked) -> Reply:
+        codes = json.loads(asked.body)["postcodes"]
+        return Reply(json.dumps({"result": [{"code": c, "level": 1} for c in codes]}).encode())
+
+    api.on("/stations", stations("KT1 1EU", "SM1 1AA", "KT2 2AB"))
+    api.on("/postcodes", lookup)
+    take(STATIONS, "all")
+
+    rows = take(
+        LEVELS.replace('each: "{code}"', "each: '\"{code}\"'")
+        .replace("path: /levels", "path: /postcodes")
+        .replace('query: {ids: "{stations}", day: "{period:%Y-%m-%d}"}',
+                 "method: POST\n    headers: {Content-Type: application/json}\n"
+                 "    text: '{{\"postcodes\": [{stations}]}}'")
+        .replace("columns:", "format: {records: result}\ncolumns:", 1),
+        DAY,
+    )  # fmt: skip
+
+    assert [row[0] for row in rows] == ["KT1 1EU", "SM1 1AA", "KT2 2AB"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('each: "{code}", ', "", "`batch` needs `each`"),
+        ("for_each: stations", "for_each: partition", "needs the name in `for_each`"),
+        ('ids: "{stations}"', "ids: x", r"no request uses \{stations\}"),
+    ],
+)
+def test_a_batch_that_no_request_takes_is_an_error_of_the_contract(before, after, said):
+    with pytest.raises(ValueError, match=said):
+        described(LEVELS.replace(before, after), "http://127.0.0.1:9")
