@@ -194,8 +194,6 @@ def test_a_file_that_belongs_to_nothing_makes_the_run_of_its_event_red(platform,
 
     assert run["state"] == "failed"
     path = f"/dags/{DAG}/dagRuns/{run['dag_run_id']}/taskInstances"
-    states = {
-        task["task_id"]: task["state"] for task in airflow.listed(path, "task_instances")
-    }
+    states = {task["task_id"]: task["state"] for task in airflow.listed(path, "task_instances")}
     assert states["files"] == "failed"
     assert states["plan"] == states["reconcile"] == "success"
