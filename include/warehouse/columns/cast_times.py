@@ -167,10 +167,10 @@ def _counted(values: list[Any], kinds: set[type], shift: int, fraction: str) -> 
     for place in map(int, np.flatnonzero(nulls)):
         if texts[place] is None:
             continue
-        text = str(texts[place])
+        written = str(texts[place])
         if shift == _MICROSECONDS - _MILLISECONDS:
-            text = _NET_EPOCH.sub(r"\1", text)
-        found = _EPOCH.fullmatch(text)
+            written = _NET_EPOCH.sub(r"\1", written)
+        found = _EPOCH.fullmatch(written)
         if found is None:
             wrong[place] = True
             continue
