@@ -57,7 +57,10 @@ class Project:
         return [entry["period"] for entry in entries if entry["status"] == "loaded"]
 
     def add(self, source: str, period: str, written: str) -> None:
-        """Generate a source of that size whose last run was due half an hour ago at most."""
+        """Generate a source of that size whose runs are two minutes apart.
+
+        `wandle migrate` opens its schedule, from the next run on.
+        """
         sample = self.folder / "response.json"
         sample.write_text(json.dumps([{"id": 1, "note": "a"}]))
         url = f"https://{source.replace('_', '-')}.example.org/{{council.gss_code}}/{written}"
@@ -66,7 +69,7 @@ class Project:
         )
         path = self.folder / "include" / "sources" / f"{source}.yaml"
         content = yaml.safe_load(path.read_text())
-        content |= {"schedule": "*/30 * * * *", "start": "2020-04-01", "lookback": 1}
+        content |= {"schedule": "*/2 * * * *", "start": "2020-04-01", "lookback": 1}
         path.write_text(yaml.safe_dump(content, sort_keys=False))
 
     @property
@@ -78,7 +81,7 @@ class Project:
         )
 
     def resume(self, source: str) -> None:
-        """Start runs, at once that of the newest complete interval, which `unpause` leaves out."""
+        """Let its runs start."""
         self.airflow.patch(f"/dags/ingest_{source}", {"is_paused": False})
 
     def pause(self, source: str) -> None:
