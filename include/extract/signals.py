@@ -275,6 +275,8 @@ def _related(links: list[Any]) -> set[bytes]:
 def _related_in(answer: Answer, path: str) -> str:
     """The one next page that a list of links names; empty if it names none."""
     links = _value(answer, path)
+    if links is None:
+        return ""
     if not isinstance(links, list):
         raise UnexpectedPayload(
             f"expected a list of links at {path!r}, found {type(links).__name__}"

@@ -215,6 +215,41 @@ def test_a_link_to_a_next_page_in_a_list_of_links_is_not_overlooked(api, take):
         take(unpaged, "all")
 
 
+def test_links_in_another_list_than_the_contract_names_are_not_overlooked(api, take):
+    api.on("/collections/bld-fts-building-4/items", buildings)
+
+    with pytest.raises(UnexpectedPayload, match="'links'"):
+        take(BUILDINGS.replace("rel:links", "rel:link"), "all")
+
+
+@pytest.mark.parametrize(
+    ("links", "said"),
+    [
+        ({"next": "/x"}, "expected a list of links at 'links', found dict"),
+        ([{"rel": "next", "href": "/x"}, {"rel": "next", "href": "/y"}], "expected one address"),
+        ([{"rel": "next"}], "expected one address"),
+    ],
+)
+def test_links_that_do_not_name_one_next_page_prove_nothing(api, take, links, said):
+    api.on("/items", {"type": "FeatureCollection", "links": links, "features": []})
+
+    with pytest.raises(UnexpectedPayload, match=said):
+        take(BUILDINGS, "all")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("rel:links", "'rel:'", "expected a list of links"),
+        ("kind: link, next: rel:links", "kind: link, next: header, more: rel:links", "only `next`"),
+        ("kind: link", "kind: cursor, parameter: after", "needs `kind: link`"),
+    ],
+)
+def test_a_list_of_links_where_it_says_nothing_is_an_error_of_the_contract(before, after, said):
+    with pytest.raises(ValueError, match=said):
+        described(BUILDINGS.replace(before, after), "http://127.0.0.1:9")
+
+
 # --- NHS Service Search and other FHIR servers: https://hl7.org/fhir/http.html#paging ---
 
 
@@ -428,6 +463,25 @@ def test_a_header_of_two_lines_in_csv_says_what_is_above_and_what_below(api, tak
                             "kind: csv")  # fmt: skip
 
     assert take(as_csv, "2026-27") == [("E09000021", 120, 96, 0)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("kind: spreadsheet, sheet: LT_253, skip_rows_before_header: 3", "kind: json", "header"),
+        ("kind: spreadsheet, sheet: LT_253", "kind: csv, header: [Code]", "needs a header"),
+    ],
+)
+def test_header_rows_without_a_header_are_an_error_of_the_contract(before, after, said):
+    with pytest.raises(ValueError, match=said):
+        described(HOUSES.replace(before, after), "http://127.0.0.1:9")
+
+
+def test_a_header_that_lacks_its_second_row_is_refused(api, take):
+    api.on("/media/Live_Table_253_2026-27.ods", Reply(ods([["Cover"]], LT_253=[["Title"]] * 4)))
+
+    with pytest.raises(UnexpectedPayload, match="expected a header in row 5"):
+        take(HOUSES, "2026-27")
 
 
 # --- Contractors' systems, and others made with .NET ---
