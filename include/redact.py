@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import traceback
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -22,15 +23,27 @@ FEWEST_IN_DATA = 12
 # What is replaced, and what by.
 _known: dict[str, str] = {}
 
+# Forms of short secrets, each behind the name of the header or parameter that it was sent as:
+# together, they are not in data by chance.
+_named: dict[str, str] = {}
+_BETWEEN = rb"(?:%3[AaDd]|%2[02]|[\s\"'\\:=+]){1,8}"
+_MOST_BETWEEN = 8 * len("%3D")
 
-def keep_secret(value: str, name: str) -> None:
-    """From now on, replace this value, in every form that it is sent in, by the secret's name."""
+
+def keep_secret(value: str, name: str, *, sent_as: str = "") -> None:
+    """From now on, replace this value, in every form that it is sent in, by the secret's name.
+
+    `sent_as` is the header or parameter of a request that has it.
+    """
     if len(value) < FEWEST_CHARACTERS:
         return
+    if sent_as and len(value) < FEWEST_IN_DATA:
+        _named.update(dict.fromkeys(forms(value), sent_as))
     if not _known:
         _watch_logs()
     for form in forms(value):
-        _known[form] = f"[secret {name}]"
+        known = _known.get(form, "") if sent_as else ""
+        _known[form] = known or f"[secret {name}]"
 
 
 def forms(value: str) -> tuple[str, ...]:
@@ -63,6 +76,13 @@ class Scrub:
     def __init__(self) -> None:
         forms = sorted(_known, key=len, reverse=True)
         self._forms = [form.encode() for form in forms if len(form) >= FEWEST_IN_DATA]
+        short = {form: name for form, name in _named.items() if len(form) < FEWEST_IN_DATA}
+        self._short = [_behind_name(form, name) for form, name in short.items()]
+        longest = max((len(form) + len(name.encode()) for form, name in short.items()), default=0)
+        self._kept = max(
+            len(self._forms[0]) - 1 if self._forms else 0,
+            longest + _MOST_BETWEEN if short else 0,
+        )
         self._rest = b""
         self.found = False
 
@@ -72,15 +92,33 @@ class Scrub:
         for form in self._forms:
             if form in whole:
                 whole, self.found = whole.replace(form, b"*" * len(form)), True
-        kept = len(self._forms[0]) - 1 if self._forms else 0
-        done = max(0, len(whole) - kept)
+        whole = self._without_short(whole, more_follows=True)
+        done = max(0, len(whole) - self._kept)
         self._rest = whole[done:]
         return whole[:done]
 
     def end(self) -> bytes:
         """The rest."""
         rest, self._rest = self._rest, b""
-        return rest
+        return self._without_short(rest, more_follows=False)
+
+    def _without_short(self, whole: bytes, *, more_follows: bool) -> bytes:
+        def hidden(found: re.Match[bytes]) -> bytes:
+            # What follows may make another text of it.
+            if more_follows and found.end() == len(whole):
+                return found[0]
+            self.found = True
+            return found[1] + b"*" * len(found[2])
+
+        for pattern in self._short:
+            whole = pattern.sub(hidden, whole)
+        return whole
+
+
+def _behind_name(form: str, name: str) -> re.Pattern[bytes]:
+    """Finds a short secret, as a whole word, behind the name that it was sent as."""
+    before = b"((?i:%b)%b)" % (re.escape(name.encode()), _BETWEEN)
+    return re.compile(b"%b(%b)(?![0-9A-Za-z])" % (before, re.escape(form.encode())))
 
 
 def _watch_logs() -> None:

@@ -17,7 +17,7 @@ from include.errors import PermanentError, UnexpectedPayload
 from include.extract.polygon import halves
 from include.sources.extract.http import Extract, Way
 from include.sources.extract.request import filled, filled_text, is_header_value
-from include.sources.extract.templates import COUNCIL_NAMES, fill
+from include.sources.extract.templates import BATCH, COUNCIL_NAMES, fill
 from include.sources.model import Contract
 from include.sources.page import SentRequest
 from include.sources.partition import Partition, Period
@@ -38,6 +38,9 @@ class Parents(Protocol):
 
     def records(self, name: str, columns: list[str], values: Values) -> Iterable[Values]:
         """The distinct values of these columns in the matching records of a parent."""
+
+    def batches(self, name: str, values: Values) -> Iterable[str]:
+        """The matching records of a parent, formatted, and joined so many at a time."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def asks(
     """
     extract = _http(contract)
     way = extract.ways[way_name]
-    joined = [name for name in contract.values_used(way_name) if name in extract.parents]
+    used = contract.values_used(way_name)
+    joined = [name for name in used if name in extract.parents and name not in way.for_each]
     label_of = _Labels(contract, way_name, partition)
     items = _Items(contract, way_name, partition, council, parents)
     labels: set[str] = set()
@@ -262,6 +266,7 @@ class _Items:
         parents: Parents,
     ) -> None:
         self._loops = contract.items_of(way_name)
+        self._contract = contract
         self._constants = _http(contract).constants
         period = partition.period
         # Wards of today for what is of no day.
@@ -288,6 +293,11 @@ class _Items:
             yield from map(point_values, self._council.points if self._council else ())
         elif loop in self._constants:
             yield from ({loop: text} for text in self._constants[loop])
+        elif _http(self._contract).parents[loop].batch:
+            batches = list(self._parents.batches(loop, values))
+            self.without[loop] += not batches
+            for number, joined in enumerate(batches, start=1):
+                yield {loop: joined, f"{loop}.{BATCH}": number}
         else:
             columns = [name.removeprefix(f"{loop}.") for name in self._loops[loop]]
             records = list(self._parents.records(loop, columns, values))

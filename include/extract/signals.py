@@ -9,7 +9,7 @@ from typing import Any
 
 from include.errors import UnexpectedPayload
 from include.extract.client import Answer
-from include.records.json.values import at, written
+from include.records.json.values import at, parsed, written
 from include.records.read import value_in
 from include.sources.extract import paging as words
 from include.sources.extract.paging import Paging
@@ -37,6 +37,8 @@ TOTALS = {
 AROUND_TOTALS = {"meta", "metadata", "pagination", "paging", "page", "pageinfo", "info"}
 # Of Elasticsearch and GitHub: a part of the records was not found in time.
 PARTS = {"timedout", "incompleteresults"}
+# Lists of links: of OGC API, STAC, FHIR, HATEOAS.
+LINKS = {"links", "link"}
 # Objects in objects of the envelope that are looked into.
 DEPTH = 2
 _LETTERS = re.compile(r"[^a-z]")
@@ -135,6 +137,7 @@ def sign_of_more(answer: Answer, around: Any, layout: Format, ignored: Collectio
         follows = name in NEXT_PAGE and bool(value) and not isinstance(value, bool | list)
         if isinstance(value, dict):
             follows = follows and bool(value.get("href"))
+        follows |= name in LINKS and isinstance(value, list) and bool(_related(value))
         if (follows or (name in MORE and value in (True, "true"))) and joined(names) not in ignored:
             return repr(joined(names))
     return ""
@@ -246,6 +249,8 @@ def _next(paging: Paging, answer: Answer, last: Any) -> str:
             raise UnexpectedPayload(
                 f"expected the next cursor at {paging.next!r}, found none in the page's last record"
             )
+    elif paging.next.startswith(words.RELATION):
+        found = _related_in(answer, paging.next.removeprefix(words.RELATION))
     else:
         found = _value(answer, paging.next)
     if found is None or found is False or found == "":
@@ -258,6 +263,29 @@ def _next(paging: Paging, answer: Answer, last: Any) -> str:
             f"expected the next {paging.kind} at {paging.next!r}, found {type(found).__name__}"
         )
     return _usable(str(found), paging)
+
+
+def _related(links: list[Any]) -> set[bytes]:
+    """The addresses, in a list of links, of the relation `next`."""
+    objects = (link for link in links if isinstance(link, dict))
+    following = (link for link in objects if "next" in (link.get("rel"), link.get("relation")))
+    return {written(link.get("href") or link.get("url")) for link in following}
+
+
+def _related_in(answer: Answer, path: str) -> str:
+    """The one next page that a list of links names; empty if it names none."""
+    links = _value(answer, path)
+    if links is None:
+        return ""
+    if not isinstance(links, list):
+        raise UnexpectedPayload(
+            f"expected a list of links at {path!r}, found {type(links).__name__}"
+        )
+    found = _related(links)
+    address = parsed(found.pop()) if found else ""
+    if found or not isinstance(address, str):
+        raise UnexpectedPayload(f"expected one address of the next page at {path!r}")
+    return address
 
 
 def _usable(found: str, paging: Paging) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from include.errors import UnexpectedPayload
 from include.records.recognise import is_busy
@@ -13,6 +13,22 @@ from include.sources.paths import joined
 NAMES_SHOWN = 6
 NAME_LENGTH = 80
 DELIMITERS = ";\t|,"
+
+
+def names_of_rows(rows: Sequence[Mapping[int, str]]) -> dict[int, str]:
+    """The name of each column in a header of several rows, by its place.
+
+    `rows` are the texts of each row, by place. A text above others also counts for
+    the columns to the right of it that have none in its row.
+    """
+    found: dict[int, list[str]] = {}
+    for number, row in enumerate(rows, start=1):
+        above = ""
+        for place in sorted(set().union(*rows)):
+            above = row.get(place) or above
+            if row.get(place) or (above and any(lower.get(place) for lower in rows[number:])):
+                found.setdefault(place, []).append(above)
+    return {place: " ".join(texts) for place, texts in sorted(found.items())}
 
 
 def field_names(names: Sequence[str], evidence: Evidence) -> list[str]:

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import IO, Any
 
 from include.errors import BeyondLimit, UnexpectedPayload
-from include.records.header import field_names
+from include.records.header import field_names, names_of_rows
 from include.records.json.values import BOM, BodyCutShort, parsed
 from include.records.lines import HeldBack, is_ended, lines, without_ending
 from include.records.recognise import is_busy, is_failure
@@ -82,7 +82,7 @@ def csv_lines(
     rows = _Rows(body, layout, complete)
     header = _header(rows, layout)
     place = header.index(wanted.name) if wanted and wanted.name in header else None
-    again = header if layout.evidence.header else None
+    again = (rows.lowest_header or header) if layout.evidence.header else None
     odd = ""
     for fields, raw in rows:
         if not complete and not is_ended(raw):
@@ -134,7 +134,22 @@ def _header(rows: _Rows, layout: Format) -> list[str]:
     if not fields:
         found = "quotes that do not match" if raw.strip() else "an empty line"
         raise UnexpectedPayload(f"expected a header line, found {found}")
-    return field_names([name.strip() for name in fields], layout.evidence)
+    names = [name.strip() for name in fields]
+    if layout.header_rows > 1:
+        names = _names_below(names, rows, layout.header_rows)
+    return field_names(names, layout.evidence)
+
+
+def _names_below(first: list[str], rows: _Rows, count: int) -> list[str]:
+    """The names of a header of several lines."""
+    lines = [first]
+    for fields, _ in islice(rows, count - 1):
+        if fields is None:
+            raise UnexpectedPayload("expected a header line, found quotes that do not match")
+        lines.append([name.strip() for name in fields])
+    rows.lowest_header = lines[-1]
+    found = names_of_rows([dict(enumerate(line)) for line in lines])
+    return [found.get(place, "") for place in range(max(map(len, lines)))]
 
 
 class _Rows:
@@ -158,6 +173,8 @@ class _Rows:
         self._reader = self._read_on()
         self.complete = complete
         self.consumed = 0
+        # Of a header of several lines, the last.
+        self.lowest_header: list[str] = []
 
     def __iter__(self) -> _Rows:
         return self

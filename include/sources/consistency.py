@@ -206,13 +206,15 @@ class _Request:
         """Each loop is used, and what a parent is matched by is known when it is read."""
         loops = self._way.for_each
         for loop in loops:
-            in_parents = loop in self._extract.parents
-            if in_parents and not any(name.startswith(f"{loop}.") for name in used):
+            of_parent = self._extract.parents.get(loop)
+            by_column = of_parent is not None and not of_parent.batch
+            if by_column and not any(name.startswith(f"{loop}.") for name in used):
                 shown = f"{{{loop}.<column>}}"
                 raise WrongField(
                     f"no request uses a column of {loop!r}: {shown}", *self._place, "for_each"
                 )
-            if loop in self._extract.constants and loop not in used:
+            is_value = loop in self._extract.constants or (of_parent and not by_column)
+            if is_value and loop not in used:
                 raise WrongField(f"no request uses {{{loop}}}", *self._place, "for_each")
         for where, name in self._matched():
             parent = str(where[2])

@@ -167,6 +167,14 @@ class Format(Definition):
         description="The names of all fields of CSV without a header line, in order. A line "
         "that the file has for it anyway is left out by `skip_rows_before_header`.",
     )
+    header_rows: int = Field(
+        default=1,
+        ge=1,
+        le=5,
+        description="Lines or rows that the header of CSV or of a sheet takes. A field's name has "
+        "the texts of all of them, from the top, with spaces between. A text above the last row "
+        "also counts for the fields to the right of it that have none, as in merged cells.",
+    )
     skip_rows_before_header: int = Field(
         default=0,
         ge=0,
@@ -246,9 +254,10 @@ class Format(Definition):
         if content_type != LINES_TYPE:
             return self
         lines: dict[str, Any] = {"kind": "jsonl", "records": "", "envelope": (), "sheet": ""}
-        skipped = {"skip_rows_before_header": 0, "skip_rows_at_end": 0, "header": ()}
+        skipped = {"skip_rows_before_header": 0, "skip_rows_at_end": 0}
+        named = {"header": (), "header_rows": 1}
         packed = {"compression": (), "zip_member": "", "encoding": ""}
-        return self.model_copy(update=lines | skipped | packed)
+        return self.model_copy(update=lines | skipped | named | packed)
 
     @property
     def inherited(self) -> dict[str, str]:
@@ -321,6 +330,8 @@ class Format(Definition):
         for field in ("skip_rows_before_header", "skip_rows_at_end"):
             if self.kind not in ("csv", "spreadsheet") and getattr(self, field):
                 raise WrongField("skipping rows needs `kind: csv` or `kind: spreadsheet`", field)
+        if self.header_rows > 1 and (not self.is_table or self.header):
+            raise WrongField("needs a header, in `kind: csv` or `kind: spreadsheet`", "header_rows")
         if self.zip_member and self.layers and "zip" not in self.layers:
             raise WrongField("`zip_member` needs `compression: zip`", "zip_member")
         for field in ("delimiter", "quote"):

@@ -30,7 +30,7 @@ from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
 from include.sources.extract.http import Extract, Rate
 from include.sources.extract.kinds import AnyExtract
-from include.sources.extract.templates import placeholders
+from include.sources.extract.templates import BATCH, placeholders
 from include.sources.formats import Format
 from include.sources.limits import Checks, Limits
 from include.sources.partition import FirstDay, Grain, Partition, Period
@@ -166,6 +166,8 @@ class Contract(Definition):
         if not isinstance(self.extract, Extract):
             return {}
         named = {"ward": ("ward.code",), "point": ("point.name",)}
+        batched = (name for name, parent in self.extract.parents.items() if parent.batch)
+        named |= {name: (f"{name}.{BATCH}",) for name in batched}
         used = self.values_used(way)
         return {
             loop: named.get(loop)

@@ -82,7 +82,8 @@ def columns_of_parts(
     ways = [{page.way for page in pages} for pages in (before, after)]
     if not isinstance(extract, Extract) or not all(ways) or ways[0] == ways[1]:
         return ()
-    if not any(loop in extract.parents for loop in extract.for_each):
+    looped = [extract.parents[loop] for loop in extract.for_each if loop in extract.parents]
+    if not looped or any(parent.batch for parent in looped):
         return ()
     found = [
         next((c.name for c in contract.columns if c.request.partition(".")[0] == loop), "")

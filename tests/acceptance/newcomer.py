@@ -208,7 +208,7 @@ def newcomer(temporary: pytest.TempPathFactory, port_base: int) -> Iterator[Newc
     """A person with a running platform of their own, on the sandbox and without internet."""
     folder = temporary.mktemp("project")
     leave = shutil.ignore_patterns("__pycache__", "target", "logs", "dbt_packages")
-    for name in ("include", "dags", "plugins", "sandbox", "dbt_project"):
+    for name in ("include", "config", "dags", "plugins", "sandbox", "dbt_project"):
         shutil.copytree(CHECKOUT / name, folder / name, ignore=leave)
     foreign = ("WANDLE_", "AIRFLOW", "AWS_", "PYTHONPATH")
     environment = {

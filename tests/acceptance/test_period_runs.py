@@ -57,7 +57,10 @@ class Project:
         return [entry["period"] for entry in entries if entry["status"] == "loaded"]
 
     def add(self, source: str, period: str, written: str) -> None:
-        """Generate a source of that size whose last run was due half an hour ago at most."""
+        """Generate a source of that size whose runs are two minutes apart.
+
+        `wandle migrate` opens its schedule, from the next run on.
+        """
         sample = self.folder / "response.json"
         sample.write_text(json.dumps([{"id": 1, "note": "a"}]))
         url = f"https://{source.replace('_', '-')}.example.org/{{council.gss_code}}/{written}"
@@ -66,7 +69,7 @@ class Project:
         )
         path = self.folder / "include" / "sources" / f"{source}.yaml"
         content = yaml.safe_load(path.read_text())
-        content |= {"schedule": "*/30 * * * *", "start": "2020-04-01", "lookback": 1}
+        content |= {"schedule": "*/2 * * * *", "start": "2020-04-01", "lookback": 1}
         path.write_text(yaml.safe_dump(content, sort_keys=False))
 
     @property
@@ -77,13 +80,17 @@ class Project:
             *(str(kept[name]) for name in ("AIRFLOW_URL", "AIRFLOW_USER", "AIRFLOW_PASSWORD"))
         )
 
+    def resume(self, source: str) -> None:
+        """Let its runs start."""
+        self.airflow.patch(f"/dags/ingest_{source}", {"is_paused": False})
+
     def pause(self, source: str) -> None:
         """Start no further runs."""
         self.airflow.patch(f"/dags/ingest_{source}", {"is_paused": True})
 
     def finished(self, source: str, run_type: str, expected: int) -> list[dict[str, Any]]:
         """The runs of a type, once as many as expected have ended."""
-        ends = time.monotonic() + 300
+        ends = time.monotonic() + 400
         while True:
             path = f"/dags/ingest_{source}/dagRuns"
             runs = self.airflow.listed(path, "dag_runs", run_type=run_type)
@@ -98,7 +105,7 @@ class Project:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("project")
     leave = shutil.ignore_patterns("__pycache__", "target", "logs", "dbt_packages")
-    for name in ("include", "dags", "plugins", "sandbox", "dbt_project"):
+    for name in ("include", "config", "dags", "plugins", "sandbox", "dbt_project"):
         shutil.copytree(CHECKOUT / name, folder / name, ignore=leave)
     foreign = ("WANDLE_", "AIRFLOW", "AWS_", "PYTHONPATH")
     environment = {
@@ -127,7 +134,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 def test_a_scheduled_run_loads_the_current_period_and_looks_back(project, source):
     grain = SOURCES[source][0]
     before = Period.of(datetime.now(UTC), grain)
-    project.airflow.unpause(f"ingest_{source}")
+    project.resume(source)
 
     (run, *_) = project.finished(source, "scheduled", 1)
     project.pause(source)
@@ -160,7 +167,7 @@ def test_a_backfill_loads_each_period_of_its_dates_once(project, source, first, 
             "max_active_runs": 2,
         },
     )
-    project.airflow.unpause(f"ingest_{source}")
+    project.resume(source)
     runs = project.finished(source, "backfill", len(periods))
     project.pause(source)
 

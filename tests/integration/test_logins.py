@@ -342,6 +342,19 @@ def test_a_body_that_repeats_the_key_is_landed_without_it(fetch, api, bucket):
     assert len(json.loads(body)["items"]) == 2
 
 
+def test_a_short_key_is_replaced_behind_the_name_that_it_was_sent_as(fetch, api, bucket):
+    short, name = "pin4711", AUTH["api_key"]["name"]
+    api.accepts = {short}
+    api.said["/gauges"] = lambda asked: api.page(asked, request={name.upper(): short}, town=short)
+
+    manifest = fetch(AUTH["api_key"], Secret("gauges_key", short))
+
+    prefix = f"landing/gauges/kingston/{PERIOD}/{manifest.landing_id}/"
+    body = json.loads(gzip.decompress(bucket.body(prefix + manifest.pages[0].name)))
+    assert body["request"] == {name.upper(): "*" * len(short)}
+    assert body["town"] == short
+
+
 def test_no_log_shows_the_secret_even_when_everything_is_logged(fetch, api, caplog):
     caplog.set_level(logging.DEBUG)
     fetch(AUTH["in the query"])

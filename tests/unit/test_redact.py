@@ -22,6 +22,7 @@ SECRET = 'a/long "secret" of+many=characters'
 @pytest.fixture(autouse=True)
 def known(monkeypatch) -> Iterator[None]:
     monkeypatch.setattr(redact, "_known", {})
+    monkeypatch.setattr(redact, "_named", {})
     factory = logging.getLogRecordFactory()
     keep_secret(SECRET, "a_key")
     yield
@@ -81,3 +82,35 @@ def test_a_short_secret_stays_in_data_where_it_may_be_by_chance():
 
     assert scrub.feed(b'{"note": "s3cret"}') + scrub.end() == b'{"note": "s3cret"}'
     assert redacted("s3cret") == "[secret short]"
+
+
+ECHOES = [
+    b'{"args": {"app_key": "s3cr/t"}, "note": "s3cr/t"}',
+    b'{"url": "https://x/?app_key=s3cr%2Ft&day=1", "app_key" : "s3cr\\/t"}',
+    b"APP_KEY: s3cr/t",
+    b"%26app_key%3Ds3cr%2Ft%26",
+]
+
+
+@pytest.mark.parametrize("body", ECHOES)
+def test_a_short_secret_is_taken_out_of_data_behind_the_name_that_it_was_sent_as(body):
+    keep_secret("s3cr/t", "short", sent_as="app_key")
+
+    for cut in range(len(body) + 1):
+        scrub = Scrub()
+        found = scrub.feed(body[:cut]) + scrub.feed(body[cut:]) + scrub.end()
+
+        assert scrub.found
+        assert len(found) == len(body)
+        kept = found.removesuffix(b'"note": "s3cr/t"}')
+        assert b"s3cr" not in kept
+    assert ECHOES[0].endswith(b'"note": "s3cr/t"}')
+
+
+@pytest.mark.parametrize("body", [b"app_key=s3cr/total", b"other=s3cr/t", b"app_key is s3cr/t"])
+def test_a_short_secret_elsewhere_and_a_longer_text_stay(body):
+    keep_secret("s3cr/t", "short", sent_as="app_key")
+
+    for cut in range(len(body) + 1):
+        scrub = Scrub()
+        assert scrub.feed(body[:cut]) + scrub.feed(body[cut:]) + scrub.end() == body

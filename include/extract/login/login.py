@@ -98,6 +98,7 @@ class Login:
     def _sent(self, secret: Secret) -> Credentials:
         auth = self.auth
         if auth.type == "api_key":
+            keep_secret(secret.password, secret.name, sent_as=auth.name)
             if auth.location == "query":
                 return Credentials(query={auth.name: secret.password})
             if auth.location == "user_name":
@@ -106,6 +107,7 @@ class Login:
         if auth.type == "http_basic":
             return _basic(secret, f"{secret.login}:{secret.password}")
         value = self._token.value if self._token else _in_header(secret.password)
+        keep_secret(value, secret.name, sent_as="Bearer")
         return Credentials(headers={"Authorization": f"Bearer {value}"})
 
 

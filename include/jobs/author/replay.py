@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
 from pathlib import Path
 from typing import Any
 
+from include.errors import PermanentError
 from include.jobs.author.samples.answer import Sample
+from include.records.remove import cut_records
 from include.settings import Settings
-from include.sources import paths
 from include.sources.extract.http import Extract
 from include.sources.extract.paging import Paging
+from include.sources.formats import Format
 from include.sources.model import Contract
 
 
@@ -29,12 +30,18 @@ def keep_sample(contract: Contract, sample: Sample, settings: Settings) -> tuple
             "The response is one page of several, so the sandbox does not replay it: the source "
             f"is requested at {extract.host}."
         )
+    paging = _paging(extract.paging, sample)
+    if paging and paging["last"] is None:
+        return None, (
+            "The sandbox does not replay the response: it cannot make an empty page of it. The "
+            f"source is requested at {extract.host}."
+        )
     path = settings.sample(contract.name, extract.base_url)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = {
         "path": extract.request.path,
         "query": extract.request.query,
-        "paging": _paging(extract.paging, sample),
+        "paging": paging,
         "body": base64.b64encode(sample.content).decode(),
     }
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -54,16 +61,11 @@ def _paging(paging: Paging | None, sample: Sample) -> dict[str, Any] | None:
 
 
 def _without_records(sample: Sample) -> bytes | None:
-    """The same JSON with an empty list of records; None where that is not JSON."""
-    where = paths.parts(sample.format.get("records", ""))
-    if sample.body is None or sample.format.get("kind", "json") != "json" or "*" in where:
+    """The same body without its records; None where they are not contiguous parts of it."""
+    layout = Format.model_validate(sample.format)
+    if not layout.in_place:
         return None
-    body = {"": copy.deepcopy(sample.body)}
-    holder: Any = body
-    names = ["", *where]
-    for name in names[:-1]:
-        holder = holder.get(name) if isinstance(holder, dict) else None
-    if not isinstance(holder, dict):
+    try:
+        return cut_records(sample.content, layout, lambda record: True).body
+    except PermanentError:
         return None
-    holder[names[-1]] = []
-    return json.dumps(body[""]).encode()

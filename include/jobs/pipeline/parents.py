@@ -63,6 +63,17 @@ class ParentLandings:
             if None not in row:
                 yield dict(zip(columns, row, strict=True))
 
+    def batches(self, name: str, values: Values) -> Iterator[str]:
+        """The parent's matching records, formatted and joined, as many at a time as `batch` says.
+
+        Skips records that lack a column, and repeated ones. Raises as `records` does.
+        """
+        parent = self._child.extract.parents[name]
+        columns = list(dict.fromkeys(placeholders(parent.each)))
+        written = [fill(parent.each, found) for found in self.records(name, columns, values)]
+        for start in range(0, len(written), parent.batch):
+            yield parent.join.join(written[start : start + parent.batch])
+
     def _matching(self, name: str, columns: list[str], values: Values) -> list[Row]:
         parent = self._child.extract.parents[name]
         key = (name, *columns)

@@ -62,7 +62,10 @@ def _found_in(found: Any, layout: Format) -> tuple[list[Any], list[Any]]:
         above, found = _walk(found, path[:first], layout)
         if first == 0 and found == {}:
             raise UnexpectedPayload(_no_list(layout, found))
-        return above, list(_gathered(found, path[first:], {}, layout))
+        inherited: dict[str, Any] = {}
+        for holder in above:
+            inherited |= _from_above(holder, layout)
+        return above, list(_gathered(found, path[first:], inherited, layout))
     above, found = _walk(found, path, layout)
     return above, _OF_KIND.get(layout.kind, _listed)(layout, found)
 

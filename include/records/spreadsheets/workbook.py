@@ -11,7 +11,7 @@ import msgspec
 
 from include.errors import UnexpectedPayload
 from include.records.archives import opened
-from include.records.header import field_names
+from include.records.header import field_names, names_of_rows
 from include.records.json.values import parsed
 from include.records.lines import HeldBack
 from include.records.spreadsheets import ods, xlsx
@@ -208,18 +208,19 @@ class _Header:
     """The names of the columns that have one, by their number."""
 
     def __init__(self, rows: Iterator[Row], layout: Format) -> None:
-        wanted = layout.skip_rows_before_header + 1
-        row = next((row for row in rows if row.number + row.times > wanted), None)
-        if row is None or row.number > wanted or not row.cells:
+        first = layout.skip_rows_before_header + 1
+        cells = _cells(rows, range(first, first + layout.header_rows))
+        if not cells[-1]:
             raise UnexpectedPayload(
-                f"expected a header in row {wanted} of the sheet, found no value in it. Rows above "
-                "it, empty ones too, are left out by `skip_rows_before_header`"
+                f"expected a header in row {first + layout.header_rows - 1} of the sheet, found no "
+                "value in it. Rows above it, empty ones too, are left out by "
+                "`skip_rows_before_header`"
             )
-        texts = ((place, _as_text(value)) for place, value in sorted(row.cells.items()))
-        names = {place: text for place, text in texts if text}
+        texts = [{place: _as_text(value) for place, value in row.items()} for row in cells]
+        names = {place: text for place, text in names_of_rows(texts).items() if text}
         found = field_names(list(names.values()), layout.evidence)
         self.names = dict(zip(names, found, strict=True))
-        self._again = row.cells if layout.evidence.header else None
+        self._again = cells[-1] if layout.evidence.header else None
         self._nothing = dict.fromkeys(found)
         self._as_sent = layout.as_sent
 
@@ -236,6 +237,18 @@ class _Header:
         if row.cells == self._again:
             return text.decode(), text
         return parsed(text, self._as_sent), text
+
+
+def _cells(rows: Iterator[Row], numbers: range) -> list[dict[int, Value]]:
+    """The cells of the rows with these numbers, which follow each other; none of a missing row."""
+    found: dict[int, dict[int, Value]] = {}
+    while numbers[-1] not in found:
+        row = next(rows, None)
+        if row is None or row.number > numbers[-1]:
+            break
+        ends = row.number + row.times
+        found |= {number: row.cells for number in numbers if row.number <= number < ends}
+    return [found.get(number, {}) for number in numbers]
 
 
 def _as_text(value: Value) -> str:

@@ -242,6 +242,13 @@ class Extract(Way):
         return self
 
     @model_validator(mode="after")
+    def _batches_are_requested(self) -> Extract:
+        for name, parent in self.parents.items():
+            if parent.batch and not any(name in way.for_each for way in self.ways.values()):
+                raise WrongField("`batch` needs the name in `for_each`", "parents", name, "batch")
+        return self
+
+    @model_validator(mode="after")
     def _names_are_known(self) -> Extract:
         for name in self.constants:
             if name in self.parents:

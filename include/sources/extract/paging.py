@@ -22,8 +22,8 @@ def _has_a_meaning_of_its_own(value: int) -> int:
     return value
 
 
-# Before the name of a header, and of a field of the last record.
-HEADER, RECORD = "header:", "record:"
+# Before the name of a header, a field of the last record, and a list of links.
+HEADER, RECORD, RELATION = "header:", "record:", "rel:"
 _HEADER_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 
@@ -32,8 +32,10 @@ def _is_somewhere(value: str) -> str:
         raise ValueError("expected the name of a header, like header:X-Total-Count")
     if value.startswith(RECORD) and not parts(value.removeprefix(RECORD)):
         raise ValueError("expected a field of the last record, like record:id")
+    if value.startswith(RELATION) and not parts(value.removeprefix(RELATION)):
+        raise ValueError("expected a list of links, like rel:links")
     if not value.startswith((HEADER, RECORD)):
-        parts(value)
+        parts(value.removeprefix(RELATION))
     return value
 
 
@@ -78,8 +80,9 @@ class Paging(Definition):
     next: SignalPath = Field(
         default="",
         description="Path in the body to the cursor or link of the next page. `header`: the header "
-        "Link with rel=next; `header:X-Next`: this header; `record:id`: this field of the page's "
-        "last record, which can be a list if it is sent in JSON.",
+        "Link with rel=next; `header:X-Next`: this header; `rel:links`: of this list of links, the "
+        "one whose `rel` or `relation` is `next`; `record:id`: this field of the page's last "
+        "record, which can be a list if it is sent in JSON.",
     )
     more: SignalPath = Field(
         default="",
@@ -138,8 +141,10 @@ class Paging(Definition):
     @model_validator(mode="after")
     def _reads_where_it_can(self) -> Paging:
         for field in ("more", "total", "total_pages"):
-            if getattr(self, field).startswith(RECORD):
-                raise WrongField("only `next` is read in a record", field)
+            if getattr(self, field).startswith((RECORD, RELATION)):
+                raise WrongField("only `next` is read in a record, or a list of links", field)
+        if self.next.startswith(RELATION) and self.kind != "link":
+            raise WrongField("a list of links needs `kind: link`", "next")
         if self.next.startswith(RECORD) and self.kind != "cursor":
             raise WrongField("a field of the last record needs `kind: cursor`", "next")
         if self.total_pages and (self.kind != "page" or self.more):

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 from string import Formatter
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from include.definitions import NAME_PATTERN, Definition
+from include.definitions import NAME_PATTERN, Definition, WrongField
 
 # Placeholders of a request: its council, its period, and its ward or point.
 COUNCIL_VALUES = (
@@ -29,6 +29,9 @@ POINT_VALUES = ("point.name", "point.latitude", "point.longitude")
 WINDOW_VALUES = ("window.start", "window.end")
 # Followed by a name under `names` in the council's file.
 COUNCIL_NAMES = "council.names."
+
+# What names an item of `for_each` that is several records of a parent: the number of the batch.
+BATCH = "batch"
 
 # How a date may be written: any text with one or more of Python's directives.
 _DIRECTIVE = "%-?[aAbBdfGHIjmMpSuUVwWyYzZ]"
@@ -148,7 +151,8 @@ class Parent(Definition):
 
     With `each`, a single value: the matching records, formatted and joined.
     With its name in `for_each`, one request per record, whose columns are
-    placeholders: `{station.station_reference}`.
+    placeholders: `{station.station_reference}`. With both, and `batch`, one
+    request for so many records, whose placeholder is `{station}`.
     """
 
     source: str = Field(description="The source whose latest landing of the same council is read.")
@@ -166,6 +170,18 @@ class Parent(Definition):
         default="", description="Format of one record, with its columns as placeholders."
     )
     join: str = Field(default=",", description="Separator between records.")
+    batch: int = Field(
+        default=0,
+        ge=0,
+        description="How many records one request asks for, formatted by `each` and joined, with "
+        "the parent's name in `for_each`: `ids={station}`. A part is then a batch, by its number.",
+    )
+
+    @model_validator(mode="after")
+    def _batches_are_joined(self) -> Parent:
+        if self.batch and not self.each:
+            raise WrongField("`batch` needs `each`", "batch")
+        return self
 
     @field_validator("each")
     @classmethod

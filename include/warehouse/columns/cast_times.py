@@ -45,6 +45,9 @@ _FIRST_MOMENT, _AFTER_LAST_MOMENT = (
 # What surely is a whole number of 64 bits; and an epoch of any length that may be a time.
 _WHOLE = "^[+-]?[0-9]{1,18}$"
 _EPOCH = re.compile(r"[+-]?[0-9]{1,100}(\.[0-9]{0,100})?")
+# As .NET writes one in JSON: the offset is for display, the number counts from 1970 in UTC.
+_NET_EPOCH = re.compile(r"^/Date\((-?[0-9]{1,100})(?:[+-][0-9]{4})?\)/$")
+_MILLISECONDS = 3
 _MICROSECONDS = 6
 
 
@@ -164,7 +167,10 @@ def _counted(values: list[Any], kinds: set[type], shift: int, fraction: str) -> 
     for place in map(int, np.flatnonzero(nulls)):
         if texts[place] is None:
             continue
-        found = _EPOCH.fullmatch(str(texts[place]))
+        written = str(texts[place])
+        if shift == _MICROSECONDS - _MILLISECONDS:
+            written = _NET_EPOCH.sub(r"\1", written)
+        found = _EPOCH.fullmatch(written)
         if found is None:
             wrong[place] = True
             continue

@@ -17,7 +17,7 @@ from include.records.read import read_records
 from include.records.recognise import HEAD_BYTES, error_beside, is_error_name, recognise
 from include.records.unpack import unpack
 from include.sources import paths
-from include.sources.extract.paging import Paging
+from include.sources.extract.paging import RELATION, Paging
 from include.sources.formats import Format
 from include.sources.limits import Limits, weight
 
@@ -29,6 +29,7 @@ SIZES = (
 )
 CURSORS = ("next_cursor", "nextcursor", "cursor", "nextpagetoken", "next_page_token", "after")
 LINKS = ("next", "nextlink", "@odata.nextlink", "next_page_url", "next_url")
+LISTS_OF_LINKS = ("links", "link")
 MORE = ("has_more", "hasmore", "more", "exceededtransferlimit", "has_next", "hasnext")
 # Larger samples are refused: their records are in memory at once.
 MOST_BYTES = 64 * 1024 * 1024
@@ -70,6 +71,10 @@ class Sample:
             if last in CURSORS and isinstance(value, str) and value:
                 parameter = {"parameter": "cursor"}
                 return {"kind": "cursor", "next": paths.joined(path), **parameter, **declared}
+        listed = self.body if isinstance(self.body, dict) else {}
+        for name in LISTS_OF_LINKS:
+            if names_next(listed.get(name)):
+                return {"kind": "link", "next": f"{RELATION}{name}", **declared}
         return None
 
     def has_more(self, paging: Paging | None) -> bool:
@@ -204,6 +209,8 @@ def _of_json(content: bytes, body: Any, records: str, encoded: dict[str, str]) -
         reasons.append(f" It is one object, with {', '.join(sorted(body)[:8]) or 'no fields'}.")
     for shape in chosen:
         layout = {**shape.layout, **encoded}
+        if _are_features(body, shape):
+            layout = {"kind": "geojson", **encoded}
         try:
             found = _read(content, layout)
             _require_fields(found)
@@ -219,6 +226,13 @@ def _of_json(content: bytes, body: Any, records: str, encoded: dict[str, str]) -
         "new-source: the answer has no list of objects and no arrays of equal length. "
         "Request a period that has data." + "".join(reasons[:3])
     )
+
+
+def _are_features(body: Any, shape: Shape) -> bool:
+    """Whether the records are those of a whole document of GeoJSON."""
+    if shape.path != ("features",) or body.get("type") != "FeatureCollection":
+        return False
+    return all(feature.get("type") == "Feature" for feature in body["features"])
 
 
 def _require_names(body: Any, known: list[Shape]) -> None:
@@ -295,6 +309,12 @@ def _read(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
     if not records:
         raise UnexpectedPayload("it has no records")
     return records
+
+
+def names_next(links: Any) -> bool:
+    """Whether a list of links names the next page."""
+    objects = (link for link in links if isinstance(link, dict)) if isinstance(links, list) else ()
+    return any("next" in (link.get("rel"), link.get("relation")) for link in objects)
 
 
 def _number(text: str) -> int:

@@ -43,15 +43,20 @@ def layout_of(text: str) -> Layout | None:
     if width < 2:
         return None
     above, header = _header(lines, delimiter, width)
+    grouped = bool(above) and is_grouped(header, _rows([lines[above - 1]], delimiter)[0])
+    above -= grouped
     below, said = _below(lines, delimiter, width)
     remarks = []
+    if grouped:
+        remarks.append(f"The header has two lines; the first is {_shown(lines[above])}.")
     if above:
         shown = next((each for each in lines[:above] if each.strip()), "")
         remarks.append(f"Lines skipped above the header: {above}, {_shown(shown)}.")
     if below:
         remarks.append(f"Lines skipped below the records: {below}, {_shown(said)}.")
     names: list[str] = []
-    if not _has_names(header, _rows(lines[above + 1 : above + _HEAD_LINES], delimiter)):
+    first = above + 1 + grouped
+    if not _has_names(header, _rows(lines[first : above + _HEAD_LINES], delimiter)):
         names = [f"field_{number}" for number in range(1, len(header) + 1)]
         remarks.append(
             f"The file has no header: its first record is {_shown(lines[above])}. Put the "
@@ -61,6 +66,7 @@ def layout_of(text: str) -> Layout | None:
         "delimiter": delimiter,
         "null_values": [""],
         **({"header": names} if names else {}),
+        **({"header_rows": 2} if grouped else {}),
         **({"skip_rows_before_header": above} if above else {}),
         **({"skip_rows_at_end": below} if below else {}),
     }
@@ -70,6 +76,12 @@ def layout_of(text: str) -> Layout | None:
 def is_header(filled: int, usual: float) -> bool:
     """Whether a row with so many cells may be the header, where rows usually have `usual`."""
     return filled >= max(2, _SHARE_OF_HEADER * usual)
+
+
+def is_grouped(header: Row, above: Row) -> bool:
+    """Whether a header repeats names that the row above it, which has several, tells apart."""
+    names = [cell.strip() for cell in header if cell.strip()]
+    return len(set(names)) < len(names) and _filled(above) > 1
 
 
 def is_below(first: str, filled: int, width: int) -> bool:
@@ -107,13 +119,14 @@ def _has_names(header: Row, rows: list[Row]) -> bool:
     if all(map(_VALUE.fullmatch, header)):
         return False
     below = [row for row in rows if len(row) == len(header)]
+    alike = 0
     for place, cell in enumerate(header):
         text = cell.strip()
         form = _form(text)
         may_be_a_name = "9" not in form or (text.isdecimal() and _is_year_or_small(int(text)))
-        if not may_be_a_name and len(below) > 1 and {_form(row[place]) for row in below} == {form}:
-            return False
-    return True
+        alike += not may_be_a_name and {_form(row[place]) for row in below} == {form}
+    # A single row below may be like a name by chance.
+    return alike < (1 if len(below) > 1 else 2)
 
 
 def _form(cell: str) -> str:

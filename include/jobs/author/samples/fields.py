@@ -32,6 +32,9 @@ _MOMENT = re.compile(
 _LIKE_A_KEY = re.compile(r"(?i)(id|code|ref|key|no|time|date)$")
 _NUMBERS = ("integer", "double", "numeric(38,0)", "numeric(38,10)", "numeric(38,20)")
 
+# The members of a geometry of GeoJSON, which stays whole.
+_GEOMETRY = {"type", "coordinates"}
+
 Path = tuple[str, ...]
 
 
@@ -134,7 +137,7 @@ def _inner(value: dict[str, Any], depth: int, path: Path = ()) -> Iterator[tuple
             continue
         if not isinstance(inner, dict):
             yield (*path, name), inner
-        elif len(path) < depth and "" not in inner:
+        elif len(path) < depth and "" not in inner and not _GEOMETRY.issubset(inner):
             yield (*path, name), inner
             yield from _inner(inner, depth, (*path, name))
         else:

@@ -12,7 +12,7 @@ import msgspec
 
 from include.errors import BeyondLimit, UnexpectedPayload
 from include.jobs.author.questions import Ask, Question, answered
-from include.jobs.author.samples.csv_layout import is_below, is_header
+from include.jobs.author.samples.csv_layout import is_below, is_grouped, is_header
 from include.jobs.author.samples.shapes import shapes
 from include.records.archives import opened
 from include.records.json.values import BodyCutShort
@@ -82,8 +82,13 @@ def _sheet_layout(content: bytes, sheet: str, ask: Ask, limits: Limits) -> tuple
             if len(first) < 2 * _MOST_TITLES:
                 first.append(row)
     above, width = _above(first)
+    grouped = _is_grouped(first, above)
     below = _below(last, above, width)
+    above -= grouped
     remarks = [f"The rows are those of the sheet {chosen!r}."] if len(names) > 1 else []
+    if grouped:
+        words["header_rows"] = 2
+        remarks.append("The header has two rows.")
     if above:
         words["skip_rows_before_header"] = above
         remarks.append(f"Rows skipped above the header: {above}.")
@@ -100,6 +105,13 @@ def _above(rows: list[Row]) -> tuple[int, int]:
         if is_header(len(row.cells), width):
             return row.number - 1, len(row.cells)
     return (rows[0].number - 1 if rows else 0), width
+
+
+def _is_grouped(rows: list[Row], above: int) -> bool:
+    """Whether the header below so many rows has a second row above it."""
+    by_number = {row.number: [_text(row.cells[place]) for place in sorted(row.cells)]
+                 for row in rows}  # fmt: skip
+    return is_grouped(by_number.get(above + 1, []), by_number.get(above, []))
 
 
 def _below(rows: deque[Row], above: int, width: int) -> int:

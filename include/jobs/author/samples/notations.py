@@ -28,6 +28,7 @@ _NUMBER = re.compile(
     r"\s*(?P<after>[£$€¥%]|GBP|EUR|USD)?\s*(?P<close>\))?(?P<behind>-)?",
     re.ASCII,
 )
+_NET_EPOCH = re.compile(r"/Date\(-?\d+(?:[+-]\d{4})?\)/", re.ASCII)
 _WORDS = (("Y", "N"), ("yes", "no"), ("true", "false"), ("T", "F"), ("on", "off"))
 _MOST_DIGITS = 18
 
@@ -107,6 +108,8 @@ def _as_numbers(texts: list[str]) -> Notation | None:
 
 
 def _as_dates(texts: list[str], order: str) -> Notation | None:
+    if all(map(_NET_EPOCH.fullmatch, texts)):
+        return Notation({"type": "timestamptz", "format": "epoch_ms"})
     if not all(map(_DIGITS.match, texts)):
         return None
     fitting = [form for form in _forms(texts) if all(_reads(text, form) for text in texts)]

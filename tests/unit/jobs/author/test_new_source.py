@@ -272,11 +272,10 @@ def test_features_without_geometry_or_properties_do_not_hide_those_of_others(pla
         },
     )
 
-    assert {column.name: column.path for column in found.columns} == {
-        "id": "",
-        "type": "geometry.type",
-        "coordinates": "geometry.coordinates",
-        "name": "properties.name",
+    assert {column.name: (column.path, column.type) for column in found.columns} == {
+        "id": ("", "text"),
+        "geometry": ("", "jsonb"),
+        "name": ("properties.name", "text"),
     }
 
 
