@@ -33,7 +33,7 @@ class Dataset:
     `key` names the columns of its primary key. `licence` holds the licences of all its sources,
     `attribution` is the sentence that users of the data must repeat. The paths `csv`, `parquet`,
     `json` and `geojson` (empty without geometry) are relative to the site's root, e.g.
-    `../weather_daily/weather_daily.csv`. `updated` is when its content last changed.
+    `../data/weather_daily/weather_daily.csv`. `updated` is when its content last changed.
     """
 
     name: str
@@ -63,4 +63,4 @@ class About:
     as_of: datetime
     councils: Mapping[str, str]
     datasets: Mapping[str, Dataset]
-    catalogue: str = "../catalog.jsonld"
+    catalogue: str = "../data/catalog.jsonld"
