@@ -21,6 +21,7 @@ from include.cli import (
     keep,
     look,
     platform,
+    publish,
     remove,
     secrets,
     standard,
@@ -45,6 +46,7 @@ app = typer.Typer(
 GROUPS = (
     ("Platform", platform.commands),
     ("Pipeline", steps.commands),
+    ("Pipeline", publish.commands),
     ("Pipeline", files.commands),
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),

@@ -143,6 +143,7 @@ def _rebuild(settings: Settings) -> None:
     with progress() as advance:
         built = transform(
             dsn=settings.need("transformer_dsn"),
+            publisher_dsn=settings.need("publisher_dsn"),
             lake=lake_of(settings),
             run_id=f"wandle erase {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             home=settings.home / "dbt",

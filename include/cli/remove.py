@@ -220,6 +220,7 @@ def _rebuild_marts(settings: Settings, dsn: str, report: Callable[[str], None]) 
     try:
         transform(
             dsn=transformer,
+            publisher_dsn=settings.need("publisher_dsn"),
             lake=lake_of(settings),
             run_id=f"wandle remove {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             home=settings.home / "dbt",

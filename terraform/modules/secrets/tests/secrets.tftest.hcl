@@ -16,7 +16,7 @@ run "creates_every_secret_encrypted_with_the_environments_key" {
 
   assert {
     condition     = length(aws_secretsmanager_secret.this) == 13
-    error_message = "There must be 13 secrets, as listed in docs/deploy.md."
+    error_message = "There must be 14 secrets, as listed in docs/deploy.md."
   }
 
   assert {
@@ -26,7 +26,7 @@ run "creates_every_secret_encrypted_with_the_environments_key" {
 
   assert {
     condition = alltrue([
-      for name in ["wandle_loader", "wandle_transformer", "wandle_s3"] : contains(keys(aws_secretsmanager_secret.this), "connections/${name}")
+      for name in ["wandle_loader", "wandle_transformer", "wandle_publisher", "wandle_s3"] : contains(keys(aws_secretsmanager_secret.this), "connections/${name}")
     ])
     error_message = "The connections that the DAGs use must exist."
   }
