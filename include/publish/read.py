@@ -119,7 +119,7 @@ def _mart(connection: psycopg.Connection, name: str, wanted: Sequence[str]) -> M
     if not set(key) <= set(columns):
         key = ()
     kinds = {column: types.kind_of(name, column, type_) for column, type_ in columns.items()}
-    values = [kinds[column].value.format(sql.Identifier(column)) for column in columns]
+    values = [sql.SQL(kinds[column].value).format(sql.Identifier(column)) for column in columns]
     order = [
         sql.SQL('{} collate "C"').format(sql.Identifier(column))
         if kinds[column].is_text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import LiteralString
 
 import pyarrow as pa
-from psycopg import sql
 
 from include.errors import PermanentError
 
@@ -22,14 +22,17 @@ class Kind:
     arrow: pa.DataType
     csvw: str
     frictionless: str
-    value: sql.SQL = sql.SQL("{}::text")
+    value: LiteralString = "{}::text"
     is_json: bool = False
     is_text: bool = False
 
 
 _TEXT = Kind(pa.string(), "string", "string", is_text=True)
 _JSON = Kind(pa.string(), "json", "any", is_json=True)
-_TIMESTAMP = 'YYYY-MM-DD"T"HH24:MI:SS'
+# By ISO 8601, with a fraction only where there is one.
+_TIMESTAMP: LiteralString = (
+    "regexp_replace(to_char({}{}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '\\.?0+$', '')"
+)
 _KINDS = {
     "text": _TEXT,
     "character varying": _TEXT,
@@ -47,15 +50,15 @@ _KINDS = {
         pa.timestamp("us", "UTC"),
         "dateTimeStamp",
         "datetime",
-        sql.SQL(f"to_char({{}} at time zone 'UTC', '{_TIMESTAMP}\"Z\"')"),
+        _TIMESTAMP.format("{}", " at time zone 'UTC'") + " || 'Z'",
     ),
     "timestamp without time zone": Kind(
-        pa.timestamp("us"), "dateTime", "datetime", sql.SQL(f"to_char({{}}, '{_TIMESTAMP}')")
+        pa.timestamp("us"), "dateTime", "datetime", _TIMESTAMP.format("{}", "")
     ),
     "jsonb": _JSON,
     "json": _JSON,
 }
-_ARRAY = Kind(pa.string(), "json", "array", sql.SQL("to_json({})::text"), is_json=True)
+_ARRAY = Kind(pa.string(), "json", "array", "to_json({})::text", is_json=True)
 _DECIMAL = re.compile(r"numeric\((\d+),(\d+)\)")
 _MOST_DIGITS = 38
 

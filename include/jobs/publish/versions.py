@@ -98,7 +98,9 @@ def forget(sources: Collection[str], *, dsn: str, lake: Lake) -> list[str]:
                 )
         left = store.unfinished(index, datetime.max.replace(tzinfo=UTC))
         if gone or left:
-            _delete(lake, without(index, gone), [*gone, *left], every_version=True)
+            _delete(lake, without(index, gone), [*gone, *left])
+        # Of versions that retention has deleted, too.
+        remove_old_versions(lake.as_job("housekeeping").landings, ROOT)
     return gone
 
 
