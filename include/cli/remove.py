@@ -94,7 +94,10 @@ def remove(
             )
     _show(scope, removed=yes, as_json=as_json)
     if yes:
-        _rebuild_marts(settings, dsn, complain if as_json else say)
+        report = complain if as_json else say
+        _rebuild_marts(settings, dsn, report)
+        if scope.dataset:
+            _unpublish(settings, scope.dataset, report)
         for line in () if as_json else _what_remains(scope, settings, dags):
             say(line)
     elif scope.blockers:
@@ -233,6 +236,27 @@ def _rebuild_marts(settings: Settings, dsn: str, report: Callable[[str], None]) 
             "see above. Fix the cause, then run `wandle transform`."
         ) from error
     report("The marts were built again without the removed rows.")
+
+
+def _unpublish(settings: Settings, source: str, report: Callable[[str], None]) -> None:
+    """Publish what is left of a removed dataset, and delete the versions that hold it."""
+    from include.jobs.lake import lake_of
+    from include.jobs.publish.publish import publish
+    from include.jobs.publish.versions import forget, holding
+
+    lake = lake_of(settings)
+    if not holding([source], lake=lake):
+        return
+    dsn = settings.need("transformer_dsn")
+    publish(
+        dsn=dsn,
+        publisher_dsn=settings.need("publisher_dsn"),
+        lake=lake,
+        home=settings.home / "dbt",
+        report=lambda line: None,
+    )
+    gone = forget([source], dsn=dsn, lake=lake)
+    report(f"{counted(len(gone), 'published version')} that held it deleted.")
 
 
 def _what_remains(scope: Scope, settings: Settings, dags: Dags | None) -> Iterator[str]:

@@ -60,6 +60,11 @@ class Contract(Definition):
         default="internal",
         description="Whether what is made of it may be published as open data.",
     )
+    attribution: Text = Field(
+        default="",
+        description="The sentence that the licence asks users of the data to repeat; by default, "
+        "one that names publisher and licence.",
+    )
     owner: Text = Field(min_length=1, description="Who is responsible if it breaks.")
 
     period: Grain = Field(

@@ -7,6 +7,8 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -19,6 +21,8 @@ from include.jobs.publish import publish as job
 from include.jobs.publish import versions as jobs
 from include.jobs.publish.publish import NotPublic, publish_marts
 from include.publish import versions
+from include.publish.files import write
+from include.publish.read import grant, read
 from include.publish.versions import INDEX, ROOT, NotPublished, Published
 from include.sources.model import contracts
 from include.transform import history
@@ -175,9 +179,7 @@ def test_a_version_says_what_changed_since_the_one_before(database, publish, res
     }
 
 
-def test_a_mart_that_failed_keeps_its_last_published_files(
-    database, publish, published, restored
-):
+def test_a_mart_that_failed_keeps_its_last_published_files(database, publish, published, restored):
     good = publish()["version"]
     database.query(f"update marts.{CRIMES} set crimes = -1; update marts.{WEATHER} set rain_mm = 9")
 
@@ -221,9 +223,7 @@ def test_all_marts_are_read_as_of_one_moment(database, publish, published, resto
         return found
 
     monkeypatch.setattr(module, "_mart", interrupted)
-    monkeypatch.setattr(
-        job, "read", lambda dsn, public: reading(dsn, dict(sorted(public.items())))
-    )
+    monkeypatch.setattr(job, "read", lambda dsn, public: reading(dsn, dict(sorted(public.items()))))
 
     done = publish()
 
@@ -393,3 +393,127 @@ def test_an_erasure_fails_while_a_mart_keeps_its_old_files(database, publish, la
 
     with pytest.raises(PermanentError, match=f"{CRIMES} could not be built again"):
         jobs.forget(["police_street_crime"], dsn=database.dsn("wandle_transformer"), lake=lake)
+
+
+def test_the_data_package_and_the_csv_metadata_are_valid_by_their_standards(
+    publish, published, tmp_path
+):
+    from csvw import CSVW
+    from frictionless import Package
+
+    folder = unpacked(published, publish()["version"], tmp_path)
+
+    report = Package(str(folder / "datapackage.json")).validate()
+    assert report.flatten(["title", "message"]) == []
+    assert report.stats["tasks"] == len(report.tasks) >= 5
+    for metadata in sorted(folder.glob("*/*.csv-metadata.json")):
+        table = CSVW(str(metadata), validate=True)
+        assert table.is_valid, metadata
+        (rows,) = (entry["row"] for entry in table.to_json()["tables"])
+        with metadata.with_name(f"{metadata.parent.name}.csv").open(newline="") as file:
+            assert len(rows) == sum(1 for _ in csv.DictReader(file))
+
+
+def test_a_wrong_value_is_found_by_the_validators(publish, published, tmp_path):
+    from csvw import CSVW
+    from frictionless import Package
+
+    folder = unpacked(published, publish()["version"], tmp_path)
+    path = folder / CRIMES / f"{CRIMES}.csv"
+    path.write_bytes(path.read_bytes().replace(b"2017-01-01", b"January"))
+
+    found = Package(str(folder / "datapackage.json")).validate().flatten(["type"])
+    assert ["type-error"] in found
+    assert not CSVW(f"{path}-metadata.json", validate=True).is_valid
+
+
+def test_the_catalogue_is_linked_data_with_a_licence_and_a_hash_for_every_file(publish, published):
+    from rdflib import Graph
+
+    version = publish()["version"]
+    body = published.read(version, "data/catalog.jsonld").decode()
+    graph = Graph().parse(data=body, format="json-ld", publicID="https://data.example/catalog")
+
+    found = graph.query(
+        "prefix dcat: <http://www.w3.org/ns/dcat#> prefix dct: <http://purl.org/dc/terms/> "
+        "prefix spdx: <http://spdx.org/rdf/terms#> "
+        "select ?url ?hash where { ?catalogue a dcat:Catalog; dcat:dataset ?dataset. "
+        "?dataset dct:license ?licence; dct:title ?title; dcat:distribution ?file. "
+        "?file dcat:downloadURL ?url; spdx:checksum/spdx:checksumValue ?hash }"
+    )
+    hashes = {str(row.url): str(row.hash).lower() for row in found}
+    files = published.version(version)["files"]
+    assert hashes == {
+        path.replace("data/", "https://data.example/", 1): file["sha256"]
+        for path, file in files.items()
+        if path.endswith((".csv", ".parquet", ".json", ".geojson"))
+        and path.count("/") == 2
+        and not path.endswith("-metadata.json")
+    }
+    assert len(hashes) >= 15
+
+
+def test_a_description_names_licence_publisher_and_every_column(publish, published, dbt):
+    described = published.version(publish()["version"])["datasets"]
+
+    assert described[CRIMES]["licence"] == "Open Government Licence v3.0"
+    assert described[CRIMES]["attribution"] == (
+        "Contains data from data.police.uk, Open Government Licence v3.0."
+    )
+    assert described[CRIMES]["key"] == ["council", "ward_code", "month", "category"]
+    for name, dataset in described.items():
+        assert all(column["description"] for column in dataset["columns"]), name
+        assert dataset["sources"], name
+
+
+def test_values_are_written_exactly_in_every_format(database, tmp_path):
+    database.query(
+        "drop table if exists marts.all_types; create table marts.all_types ("
+        "id bigint primary key, words text, amount numeric(6, 2), free numeric, yes boolean, "
+        "day date, at timestamptz, local timestamp, parts jsonb, names text[], geometry jsonb); "
+        "insert into marts.all_types values (1, '', 1.50, 0.1000, true, '2026-02-28', "
+        "'2026-02-28 23:30:00.250+01', '2026-02-28 10:00', '{\"a\": [1]}', "
+        'array[\'x\', null], \'{"type": "Point", "coordinates": [-0.3, 51.4]}\'), '
+        "(2, E'two\\nlines', null, null, false, null, null, null, null, null, null)"
+    )
+    names = [name for (name,) in database.query(
+        "select column_name::text from information_schema.columns where table_name = 'all_types' "
+        "order by ordinal_position")]  # fmt: skip
+    with psycopg.connect(database.dsn("postgres"), autocommit=True) as connection:
+        grant(connection, {"all_types": names})
+
+    mart = read(database.dsn(ROLE), {"all_types": names})["all_types"]
+    found = write(mart, tmp_path, "geometry")
+
+    text = (tmp_path / "all_types.csv").read_bytes().decode()
+    assert text == (
+        "id,words,amount,free,yes,day,at,local,parts,names,geometry\r\n"
+        '1,"",1.50,0.1000,true,2026-02-28,2026-02-28T22:30:00.25Z,2026-02-28T10:00:00,'
+        '"{""a"": [1]}","[""x"",null]","{""type"": ""Point"", ""coordinates"": [-0.3, 51.4]}"\r\n'
+        '2,"two\nlines",,,false,,,,,,\r\n'
+    )
+    rows = parquet.read_table(tmp_path / "all_types.parquet").to_pylist()
+    assert (rows[0]["words"], rows[1]["amount"], rows[0]["amount"]) == ("", None, Decimal("1.50"))
+    assert rows[0]["at"] == datetime(2026, 2, 28, 22, 30, 0, 250_000, tzinfo=UTC)
+    first, second = orjson.loads((tmp_path / "all_types.json").read_bytes())
+    assert (first["parts"], first["names"], first["free"]) == ({"a": [1]}, ["x", None], 0.1)
+    shapes = orjson.loads((tmp_path / "all_types.geojson").read_bytes())
+    assert [shape["geometry"] for shape in shapes["features"]] == [
+        {"type": "Point", "coordinates": [-0.3, 51.4]}, None
+    ]  # fmt: skip
+    assert second["words"] == "two\nlines"
+    assert found.keys() == {"csv", "parquet", "json", "geojson"}
+    database.query("update marts.all_types set free = 'NaN', day = 'infinity'")
+    with pytest.raises(PermanentError, match=r"marts.all_types: .*does not fit its type"):
+        read(database.dsn(ROLE), {"all_types": names})
+    database.query("drop table marts.all_types")
+
+
+def unpacked(published: Published, version: str, folder: Path) -> Path:
+    """The data files of a version in a folder."""
+    for path in published.version(version)["files"]:
+        if path.startswith("data/"):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(published.read(version, path))
+    return folder / "data"

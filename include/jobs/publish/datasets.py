@@ -49,7 +49,7 @@ def from_mart(
     """The dataset of a mart; it is as old as in the latest version, if it is the same there."""
     files = write(mart, folder, public.geometry)
     sources = tuple(
-        Source(name, one.title, one.publisher, one.licence)
+        Source(name, one.title, one.publisher, one.licence, _attribution(one))
         for name in public.sources
         for one in [contracts[name]]
     )
@@ -63,7 +63,7 @@ def from_mart(
         ),
         key=mart.key,
         licence="; ".join(dict.fromkeys(source.licence for source in sources)),
-        attribution=_attribution(sources),
+        attribution=" ".join(dict.fromkeys(source.attribution for source in sources)),
         sources=sources,
         rows=mart.rows.num_rows,
         updated=datetime.now(UTC).replace(microsecond=0),
@@ -127,7 +127,6 @@ def layout_hash() -> str:
     return digest.hexdigest()
 
 
-def _attribution(sources: tuple[Source, ...]) -> str:
+def _attribution(contract: Contract) -> str:
     """The sentence that users of the data must repeat."""
-    parts = dict.fromkeys(f"{source.publisher} ({source.licence})" for source in sources)
-    return f"Contains data from {'; '.join(parts)}." if parts else ""
+    return contract.attribution or f"Contains data from {contract.publisher}, {contract.licence}."

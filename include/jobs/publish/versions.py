@@ -104,6 +104,16 @@ def forget(sources: Collection[str], *, dsn: str, lake: Lake) -> list[str]:
     return gone
 
 
+def holding(sources: Collection[str], *, lake: Lake) -> list[str]:
+    """The versions that hold a dataset made of one of these sources."""
+    store = _store(lake, "transform")
+    return [
+        entry.version
+        for entry in store.index().versions
+        if _made_of(store.version(entry.version), sources)
+    ]
+
+
 def _made_of(described: dict[str, Any], sources: Collection[str]) -> set[str]:
     return {
         name
