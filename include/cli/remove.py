@@ -94,10 +94,8 @@ def remove(
             )
     _show(scope, removed=yes, as_json=as_json)
     if yes:
-        report = complain if as_json else say
-        _rebuild_marts(settings, dsn, report)
-        if scope.dataset:
-            _unpublish(settings, scope.dataset, report)
+        _rebuild_marts(settings, dsn, complain if as_json else say)
+        _unpublish(settings, scope, complain if as_json else say)
         for line in () if as_json else _what_remains(scope, settings, dags):
             say(line)
     elif scope.blockers:
@@ -238,14 +236,14 @@ def _rebuild_marts(settings: Settings, dsn: str, report: Callable[[str], None]) 
     report("The marts were built again without the removed rows.")
 
 
-def _unpublish(settings: Settings, source: str, report: Callable[[str], None]) -> None:
+def _unpublish(settings: Settings, scope: Scope, report: Callable[[str], None]) -> None:
     """Publish what is left of a removed dataset, and delete the versions that hold it."""
     from include.jobs.lake import lake_of
     from include.jobs.publish.publish import publish
     from include.jobs.publish.versions import forget, holding
 
     lake = lake_of(settings)
-    if not holding([source], lake=lake):
+    if not scope.dataset or not holding([scope.dataset], lake=lake):
         return
     dsn = settings.need("transformer_dsn")
     publish(
@@ -255,7 +253,7 @@ def _unpublish(settings: Settings, source: str, report: Callable[[str], None]) -
         home=settings.home / "dbt",
         report=lambda line: None,
     )
-    gone = forget([source], dsn=dsn, lake=lake)
+    gone = forget([scope.dataset], dsn=dsn, lake=lake)
     report(f"{counted(len(gone), 'published version')} that held it deleted.")
 
 
