@@ -229,7 +229,17 @@ def housekeeping() -> None:
 
         refuse_unknown_retention(lake=lake(), dsn=loader_dsn())
 
+    @task
+    def clean_published(params: Any = None, dag_run: Any = None) -> list[str]:
+        """Delete published versions past retention. Returns their names."""
+        from include.jobs.publish.versions import expire
+
+        refuse_unknown_parameters(dag_run, ["dry_run"])
+        dsn = postgres_dsn("wandle_transformer")
+        return expire(dsn=dsn, lake=lake(), delete=not params["dry_run"])
+
     clean()
+    clean_published()
     find_unknown_retention()
 
 

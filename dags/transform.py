@@ -1,4 +1,4 @@
-"""Raw tables -> staging -> marts -> dbt docs, whenever a raw table has changed.
+"""Raw tables -> staging -> marts -> open data and dbt docs, whenever a raw table has changed.
 
 A model that fails holds back only what depends on it: everything else is
 built and published, and `reconcile` fails the run and names what failed and
@@ -20,10 +20,12 @@ from include.sources.model import broken_contracts, contracts
 RAW_TABLES = [Asset(f"raw.{source}") for source in sorted({*contracts(), *broken_contracts()})]
 
 CONNECTION = "wandle_transformer"
+# Reads only what is public.
+PUBLISHER = "wandle_publisher"
 
 
 @dag(
-    description="raw -> staging -> marts -> dbt docs, one dbt build per layer",
+    description="raw -> staging -> marts -> open data and docs, one dbt build per layer",
     doc_md=__doc__,
     tags=["transform"],
     schedule=AssetAny(*RAW_TABLES),
@@ -47,11 +49,16 @@ def transform() -> None:
         return build("marts", dsn=postgres_dsn(CONNECTION), run_id=ti.run_id)
 
     @task(trigger_rule="all_done")
-    def publish() -> str:
-        """Publish the dbt docs to S3, where the plugin serves them. Returns their address."""
-        from include.jobs.pipeline.transform import generate_docs
+    def publish() -> dict[str, Any]:
+        """Publish the open data, its dashboard and the dbt docs to S3.
 
-        return generate_docs(dsn=postgres_dsn(CONNECTION), lake=lake())
+        Marts that failed keep the files of the last version. Nothing is published twice.
+        """
+        from include.jobs.pipeline.transform import publish_all
+
+        return publish_all(
+            dsn=postgres_dsn(CONNECTION), publisher_dsn=postgres_dsn(PUBLISHER), lake=lake()
+        )
 
     @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
     def reconcile(ti: Any = None) -> None:

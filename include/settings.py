@@ -26,6 +26,7 @@ IN_SECRETS = {
     "transformer_dsn": "connections/wandle_transformer",
     "portal_dsn": "connections/wandle_portal",
     "reader_dsn": "connections/wandle_reader",
+    "publisher_dsn": "connections/wandle_publisher",
     "pseudonym_key": "pseudonym_key",
     "broker_password": "broker_password",
     "oidc_client_secret": "oidc_client_secret",
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     transformer_dsn: str = Field(default="", alias="WANDLE_TRANSFORMER_DSN", repr=False)
     portal_dsn: str = Field(default="", alias="WANDLE_PORTAL_DSN", repr=False)
     reader_dsn: str = Field(default="", alias="WANDLE_WAREHOUSE_DSN", repr=False)
+    publisher_dsn: str = Field(default="", alias="WANDLE_PUBLISHER_DSN", repr=False)
 
     pseudonym_key: str = Field(default="", alias="WANDLE_PSEUDONYM_KEY", repr=False)
 

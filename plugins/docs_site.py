@@ -117,7 +117,7 @@ class Docs:
             from starlette.requests import Request
 
             request = Request(scope, receive)
-            response = await _refusal(request) or await self._answer(request)
+            response = await refusal(request, PREFIX, "the dbt docs") or await self._answer(request)
             await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -127,15 +127,14 @@ class Docs:
 
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if path not in ("", "/"):
-            return _message(
-                404, "Page not found", f'The docs are on <a href="{_base()}{PREFIX}/">one page</a>.'
-            )
+            link = f'<a href="{base_path()}{PREFIX}/">one page</a>'
+            return message(404, "Page not found", f"The docs are on {link}.")
         if request.method not in ("GET", "HEAD"):
-            return _message(405, "Method not allowed", "This page is read-only.")
+            return message(405, "Method not allowed", "This page is read-only.")
         try:
             page = await run_in_threadpool(self._site.page)
         except NotPublished:
-            return _message(
+            return message(
                 404,
                 "No dbt docs yet",
                 "The DAG <code>transform</code> publishes them after the first load. Trigger it, "
@@ -143,7 +142,7 @@ class Docs:
             )
         except Exception:
             log.exception("dbt docs: cannot read from S3")
-            return _message(
+            return message(
                 503,
                 "dbt docs unavailable",
                 "Reading from S3 failed. See the API server's log, and check the Airflow "
@@ -152,8 +151,11 @@ class Docs:
         return _page(request, page)
 
 
-async def _refusal(request: Request) -> Response | None:
-    """The response to an unauthorized request; None if the user may view plugins."""
+async def refusal(request: Request, prefix: str, what: str) -> Response | None:
+    """The response to an unauthorized request; None if the user may view plugins.
+
+    It offers a login that leads to `what`, the pages below `prefix`.
+    """
     from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
     from airflow.api_fastapi.core_api.security import (
         bearer_scheme,
@@ -166,31 +168,29 @@ async def _refusal(request: Request) -> Response | None:
     try:
         user = await get_user(request, None, await bearer_scheme(request))
     except HTTPException:
-        return _login()
+        return _login(prefix, what)
     try:
         await run_in_threadpool(requires_access_view(AccessView.PLUGINS), request, user)
     except HTTPException:
-        return _message(
-            403, "Access denied", "Ask an administrator for permission to view plugins."
-        )
+        return message(403, "Access denied", "Ask an administrator for permission to view plugins.")
     return None
 
 
-def _base() -> str:
+def base_path() -> str:
     """The base path of Airflow; empty if it is served at the root."""
     from airflow.api_fastapi.app import get_cookie_path
 
     return get_cookie_path().rstrip("/")
 
 
-def _login() -> Response:
+def _login(prefix: str, what: str) -> Response:
     from html import escape
     from urllib.parse import urlencode
 
-    base = _base()
-    to = f"{base}/api/v2/auth/login?{urlencode({'next': f'{base}{PREFIX}/'})}"
-    text = f'You need to log in to see the dbt docs. <a href="{escape(to)}">Log in</a>.'
-    return _message(401, "Please log in", text, {"WWW-Authenticate": "Bearer"})
+    base = base_path()
+    to = f"{base}/api/v2/auth/login?{urlencode({'next': f'{base}{prefix}/'})}"
+    text = f'You need to log in to see {what}. <a href="{escape(to)}">Log in</a>.'
+    return message(401, "Please log in", text, {"WWW-Authenticate": "Bearer"})
 
 
 def _page(request: Request, page: Page) -> Response:
@@ -212,7 +212,8 @@ def _page(request: Request, page: Page) -> Response:
     return Response(body, media_type="text/html", headers=headers)
 
 
-def _message(status: int, title: str, text: str, more: dict[str, str] | None = None) -> Response:
+def message(status: int, title: str, text: str, more: dict[str, str] | None = None) -> Response:
+    """A page that says one thing, in HTML."""
     from starlette.responses import HTMLResponse
 
     headers = {**HEADERS, "Cache-Control": "no-store", **(more or {})}

@@ -22,6 +22,7 @@ from include.cli import (
     keep,
     look,
     platform,
+    publish,
     remove,
     secrets,
     standard,
@@ -49,6 +50,7 @@ _CLOSED = (errno.EACCES, errno.EPERM)
 GROUPS = (
     ("Platform", platform.commands),
     ("Pipeline", steps.commands),
+    ("Pipeline", publish.commands),
     ("Pipeline", files.commands),
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),

@@ -18,11 +18,12 @@ from include.cli.terminal import (
     progress,
     settings_for,
 )
-from include.settings import Settings
-from include.sources.model import require_every_contract
+from include.settings import Settings, WrongSetting
+from include.sources.model import Contract, require_every_contract
 from include.terminal import counted, note, print_json, print_table, say
 
 if TYPE_CHECKING:
+    from include.jobs.lake import Lake
     from include.jobs.operate.erase_search import Found
 
 commands = typer.Typer()
@@ -33,10 +34,11 @@ def housekeeping(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List landings and personal data past retention, or delete them.
+    """List landings, personal data and published versions past retention, or delete them.
 
-    Also lists interrupted landings. Each contract sets its `retention_days`. The DAG
-    `housekeeping` deletes every day.
+    Also lists interrupted landings. Each contract sets its `retention_days`. Of published
+    versions, the newest 10 and those of the last 7 days are kept. The DAG `housekeeping`
+    deletes every day.
 
     Examples: `wandle housekeeping`, `wandle housekeeping --yes`
     """
@@ -48,8 +50,9 @@ def housekeeping(
     dsn = settings.need("loader_dsn")
     lake = lake_of(settings)
     found = run(lake=lake, dsn=dsn, delete=yes)
+    versions = _expired_versions(settings, lake, delete=yes)
     if as_json:
-        print_json(found)
+        print_json([*found, *({"source": "published", "version": name} for name in versions)])
     else:
         columns = ("source", "council", "period", "reason", "objects", "bytes")
         _print(found, columns, notes=[item["landing"] for item in found])
@@ -60,7 +63,21 @@ def housekeeping(
             if found
             else "Nothing to delete."
         )
+        if versions:
+            done = "deleted" if yes else "to delete. Run again with `--yes`"
+            say(f"{counted(len(versions), 'published version')} {done}.")
     refuse_unknown_retention(lake=lake, dsn=dsn)
+
+
+def _expired_versions(settings: Settings, lake: Lake, *, delete: bool) -> list[str]:
+    from include.jobs.publish.versions import expire
+
+    try:
+        dsn = settings.need("transformer_dsn")
+    except WrongSetting:
+        note("Without WANDLE_TRANSFORMER_DSN, published versions are not looked at.")
+        return []
+    return expire(dsn=dsn, lake=lake, delete=delete)
 
 
 @commands.command()
@@ -70,7 +87,7 @@ def erase(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase a person from landings, raw tables, quarantine and marts.
+    """Erase a person from landings, raw tables, quarantine, marts and published files.
 
     Replaces each landing that holds the person with one without their records, loads it, and
     deletes every version of the old one. With several `--key`, a record must match all of
@@ -104,7 +121,7 @@ def erase(
             lake=lake,
             dsn=dsn,
             by=f"{getpass.getuser()}, to erase",
-            rebuild=lambda: _rebuild(settings),
+            rebuild=lambda: _rebuild(settings, contract),
         )
     copies = [
         *(f"The file {name}: replace it without them, or delete it." for name in found.files),
@@ -136,20 +153,28 @@ def _print_found(found: Found, copies: list[str], *, erased: bool, as_json: bool
         say(f"- {line}")
 
 
-def _rebuild(settings: Settings) -> None:
+def _rebuild(settings: Settings, contract: Contract) -> None:
+    """Build and publish the marts again; older published versions of the source go."""
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.transform import transform
+    from include.jobs.publish.versions import forget
+    from include.sources.followers import followers
 
     with progress() as advance:
         built = transform(
             dsn=settings.need("transformer_dsn"),
+            publisher_dsn=settings.need("publisher_dsn"),
             lake=lake_of(settings),
             run_id=f"wandle erase {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             home=settings.home / "dbt",
             report=lambda line: advance(line, 1, 1),
         )
     nodes = sum(built[layer]["nodes"] for layer in ("staging", "marts"))
-    note(f"Rebuilt and tested the marts ({nodes} models and tests), and published the dbt docs.")
+    note(f"Rebuilt and tested the marts ({nodes} models and tests), and published them.")
+    sources = [contract.name, *(one.name for one in followers(contract.name))]
+    gone = forget(sources, dsn=settings.need("transformer_dsn"), lake=lake_of(settings))
+    if gone:
+        note(f"Deleted {counted(len(gone), 'older published version')}.")
 
 
 def _print(

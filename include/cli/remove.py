@@ -95,6 +95,7 @@ def remove(
     _show(scope, removed=yes, as_json=as_json)
     if yes:
         _rebuild_marts(settings, dsn, complain if as_json else say)
+        _unpublish(settings, scope, complain if as_json else say)
         for line in () if as_json else _what_remains(scope, settings, dags):
             say(line)
     elif scope.blockers:
@@ -220,6 +221,7 @@ def _rebuild_marts(settings: Settings, dsn: str, report: Callable[[str], None]) 
     try:
         transform(
             dsn=transformer,
+            publisher_dsn=settings.need("publisher_dsn"),
             lake=lake_of(settings),
             run_id=f"wandle remove {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             home=settings.home / "dbt",
@@ -232,6 +234,27 @@ def _rebuild_marts(settings: Settings, dsn: str, report: Callable[[str], None]) 
             "see above. Fix the cause, then run `wandle transform`."
         ) from error
     report("The marts were built again without the removed rows.")
+
+
+def _unpublish(settings: Settings, scope: Scope, report: Callable[[str], None]) -> None:
+    """Publish what is left of a removed dataset, and delete the versions that hold it."""
+    from include.jobs.lake import lake_of
+    from include.jobs.publish.publish import publish
+    from include.jobs.publish.versions import forget, holding
+
+    lake = lake_of(settings)
+    if not scope.dataset or not holding([scope.dataset], lake=lake):
+        return
+    dsn = settings.need("transformer_dsn")
+    publish(
+        dsn=dsn,
+        publisher_dsn=settings.need("publisher_dsn"),
+        lake=lake,
+        home=settings.home / "dbt",
+        report=lambda line: None,
+    )
+    gone = forget([scope.dataset], dsn=dsn, lake=lake)
+    report(f"{counted(len(gone), 'published version')} that held it deleted.")
 
 
 def _what_remains(scope: Scope, settings: Settings, dags: Dags | None) -> Iterator[str]:

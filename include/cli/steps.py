@@ -195,7 +195,7 @@ def replay(
 
 @commands.command()
 def transform(as_json: JsonOption = False) -> None:
-    """Build the dbt models layer by layer and publish the dbt docs.
+    """Build the dbt models layer by layer, and publish the open data and the dbt docs.
 
     Examples: `wandle transform`, `wandle transform --json`
     """
@@ -205,6 +205,7 @@ def transform(as_json: JsonOption = False) -> None:
     settings = settings_for("postgresql", "s3")
     built = run(
         dsn=settings.need("transformer_dsn"),
+        publisher_dsn=settings.need("publisher_dsn"),
         lake=lake_of(settings),
         run_id=f"wandle transform {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         home=settings.home / "dbt",
@@ -219,6 +220,10 @@ def transform(as_json: JsonOption = False) -> None:
     print_table(("layer", *numbers), rows, right=numbers)
     for warning in (warning for layer in layers for warning in layer["warnings"]):
         say(f"Warning: {warning}")
+    published = built["published"]
+    for name, why in published["kept"].items():
+        say(f"Warning: {name} keeps its last published files: {why}")
+    say(f"Open data: version {published['version']}{'' if published['new'] else ', unchanged'}")
     say(f"dbt docs: {built['docs']}")
 
 

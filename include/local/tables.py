@@ -66,7 +66,9 @@ def show_summary(
         "",
         f"Airflow   {url}",
         f"dbt docs  {url}/dbt-docs/",
+        f"Data      {url}/data/",
         f"Login     {settings.airflow_user} / {settings.airflow_password}",
+        f"Dashboard {url}/dashboard/",
     ]
     for line in lines:
         say(line)

@@ -153,6 +153,10 @@ class Column(Definition):
         description="Whether the values are personal data, and if so whether to keep, pseudonymise "
         "or drop them.",
     )
+    access: Literal["public", "internal"] = Field(
+        default="public",
+        description="`internal`: never published as open data, even if the source is public.",
+    )
     responsible: Literal["publisher", "us"] = Field(
         default="publisher", description="Who must fix a value that breaks a rule."
     )

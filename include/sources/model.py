@@ -56,6 +56,15 @@ class Contract(Definition):
     )
     publisher: Text = Field(min_length=1, max_length=100, description="A tag in the Airflow UI.")
     licence: Text = Field(min_length=1, description="Licence of the data.")
+    access: Literal["public", "internal"] = Field(
+        default="internal",
+        description="Whether what is made of it may be published as open data.",
+    )
+    attribution: Text = Field(
+        default="",
+        description="The sentence that the licence asks users of the data to repeat; by default, "
+        "one that names publisher and licence.",
+    )
     owner: Text = Field(min_length=1, description="Who is responsible if it breaks.")
 
     period: Grain = Field(
@@ -230,6 +239,7 @@ class Contract(Definition):
         for column in decides["columns"]:
             del column["description"]
             column.pop("responsible", None)
+            column.pop("access", None)
             column.pop("renamed_from", None)
         if isinstance(self.extract, Extract) and self.extract.archive:
             archive = self.extract.archive.model_dump(

@@ -131,6 +131,31 @@ class Session:
             for result in run.results
         ]
 
+    def published(self) -> list[dict[str, Any]]:
+        """The models with `publish: true` in their `meta`, and all that each is made of."""
+        if self._manifest is None:
+            self._parse()
+        nodes = self._manifest.nodes
+        return [
+            {
+                "unique_id": node.unique_id,
+                "name": node.name,
+                "description": node.description,
+                "meta": dict(node.config.meta),
+                "columns": [
+                    {
+                        "name": column.name,
+                        "description": column.description,
+                        "meta": dict(column.config.meta),
+                    }
+                    for column in node.columns.values()
+                ],
+                "made_of": sorted(_made_of(nodes, node.unique_id)),
+            }
+            for node in nodes.values()
+            if str(node.resource_type) == "model" and node.config.meta.get("publish") is True
+        ]
+
     def docs(self) -> None:
         """Write the documentation site, one HTML file, to the target path.
 
@@ -151,6 +176,18 @@ class Session:
         if not done.success and not may_fail:
             raise RuntimeError(f"dbt {arguments[0]} failed without an error message")
         return done.result
+
+
+def _made_of(nodes: Any, model: str) -> set[str]:
+    """Everything that a model depends on, directly or not."""
+    found: set[str] = set()
+    waiting = [model]
+    while waiting:
+        name = waiting.pop()
+        parents = nodes[name].depends_on.nodes if name in nodes else ()
+        waiting += [parent for parent in parents if parent not in found]
+        found.update(parents)
+    return found
 
 
 def _name_broken_macro(folder: Path) -> None:

@@ -66,6 +66,18 @@ join attempts using (invocation_id)
 where (select nodes from attempts order by started_at desc limit 1) > 0
 order by node.unique_id, attempts.started_at desc
 """
+# The latest result of each node in any run; none of a layer whose latest attempt did not end.
+_LATEST = """
+with latest as (
+    select distinct on (layer) layer, status from ops.dbt_run order by layer, started_at desc
+)
+select distinct on (node.unique_id) node.unique_id, node.status
+from ops.dbt_node as node
+join ops.dbt_run as run using (invocation_id)
+join latest using (layer)
+where latest.status <> 'running'
+order by node.unique_id, run.started_at desc
+"""
 _LATEST_ATTEMPTS = """
 select distinct on (layer) layer, status, error
 from ops.dbt_run
@@ -104,6 +116,15 @@ class History:
         """The latest status of each node of a layer in this run."""
         values = {"run_id": run_id, "layer": layer}
         return dict(self._connection.execute(_OF_RUN, values).fetchall())
+
+    def latest(self) -> dict[str, str]:
+        """The latest status of each node; none of a layer whose latest attempt did not end."""
+        return dict(self._connection.execute(_LATEST).fetchall())
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        """The connection, in autocommit mode."""
+        return self._connection
 
     def unfilled(self, contracts: Mapping[str, Contract]) -> Unfilled:
         """The columns of the contracts that loaded partitions have never filled."""

@@ -123,6 +123,11 @@ class Dbt:
         selectors = [node.selector for node in nodes]
         return [Result(**described) for described in self._ask("build", selectors=selectors)]
 
+    def published(self) -> list[dict[str, Any]]:
+        """What dbt knows of each model that declares `publish`; see `include.publish.public`."""
+        found: list[dict[str, Any]] = self._ask("published")
+        return found
+
     def docs(self) -> Path:
         """Generate the docs; returns the HTML file."""
         self._ask("docs")

@@ -183,6 +183,7 @@ def _table(contract: Contract) -> dict[str, Any]:
                 "title": contract.title,
                 "publisher": contract.publisher,
                 "licence": contract.licence,
+                "access": contract.access,
                 "owner": contract.owner,
                 "period": contract.period,
                 "schedule": schedule_of(contract),

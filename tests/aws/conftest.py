@@ -24,7 +24,14 @@ ENVIRONMENT = "dev"
 REGION = "eu-west-2"
 BUCKET = "wandle-dev-lake"
 ROLE = "arn:aws:iam::123456789012:role/wandle-dev-{job}"
-CONNECTED = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader", "airflow")
+CONNECTED = (
+    "wandle_loader",
+    "wandle_transformer",
+    "wandle_portal",
+    "wandle_reader",
+    "wandle_publisher",
+    "airflow",
+)
 SECRETS = (
     *(f"connections/{role}" for role in CONNECTED),
     *(S3_CONNECTION, *GENERATED, METADATA, "oidc_client_secret"),

@@ -64,7 +64,9 @@ def test_without_its_secret_no_broker_is_started(environment, tmp_path):
         prepare_broker(environment.model_copy(update={"home": tmp_path}), tmp_path)
 
 
-@pytest.mark.parametrize("field", ["loader_dsn", "transformer_dsn", "portal_dsn", "reader_dsn"])
+@pytest.mark.parametrize(
+    "field", ["loader_dsn", "transformer_dsn", "portal_dsn", "reader_dsn", "publisher_dsn"]
+)
 def test_each_role_gets_in_with_the_address_that_settings_find(migrated, field):
     with connect(migrated.need(field)) as connection:
         role, tls = connection.execute(
@@ -157,7 +159,14 @@ def test_the_connection_of_the_bucket_holds_no_key(aws, migrated):
 
 
 def test_no_password_reaches_the_server_s_log_where_statements_are_logged(aws, migrated, postgres):
-    roles = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader", "airflow")
+    roles = (
+        "wandle_loader",
+        "wandle_transformer",
+        "wandle_portal",
+        "wandle_reader",
+        "wandle_publisher",
+        "airflow",
+    )
     passwords = [json.loads(aws.secret(f"connections/{role}"))["password"] for role in roles]
 
     log = postgres.log()

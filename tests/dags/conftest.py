@@ -121,6 +121,7 @@ class World:
             WANDLE_BUCKET=BUCKET,
             WANDLE_LOADER_DSN=self.admin_dsn.replace("postgres@", "wandle_loader@"),
             WANDLE_TRANSFORMER_DSN=self.admin_dsn.replace("postgres@", "wandle_transformer@"),
+            WANDLE_PUBLISHER_DSN=self.admin_dsn.replace("postgres@", "wandle_publisher@"),
             AWS_ENDPOINT_URL_S3=self.s3_url,
             AWS_ACCESS_KEY_ID="test",
             AWS_SECRET_ACCESS_KEY="test",
@@ -143,17 +144,18 @@ class World:
 def services(tmp_path_factory) -> Iterator[World]:
     """An embedded PostgreSQL with its tables, moto's S3, and the sandbox: all real, all local."""
     from include.jobs.migrate import migrate
+    from include.warehouse.schema.migrate import LOGINS
 
     folder = tmp_path_factory.mktemp("sandbox")
     with _postgresql() as sockets, _s3() as s3, _sandbox(folder) as sandbox:
         admin = f"postgresql://postgres@/warehouse?{urlencode({'host': sockets})}"
-        roles = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader")
-        migrate(admin, {role: "a/p@ss:word" for role in roles})
+        migrate(admin, dict.fromkeys(LOGINS, "a/p@ss:word"))
         environment = {
             "WANDLE_HOME": str(folder),
             "WANDLE_SANDBOX_URL": sandbox,
             "AIRFLOW_CONN_WANDLE_LOADER": _postgres_connection("wandle_loader", sockets),
             "AIRFLOW_CONN_WANDLE_TRANSFORMER": _postgres_connection("wandle_transformer", sockets),
+            "AIRFLOW_CONN_WANDLE_PUBLISHER": _postgres_connection("wandle_publisher", sockets),
             "AIRFLOW_CONN_WANDLE_S3": _s3_connection(s3),
         }
         with pytest.MonkeyPatch.context() as patch:

@@ -305,7 +305,10 @@ def test_the_menu_of_the_ui_has_an_entry(viewer):
     plugins = viewer.get("/api/v2/plugins").json()["plugins"]
     views = [view for plugin in plugins for view in plugin["external_views"]]
 
-    assert [(view["name"], view["href"]) for view in views] == [("dbt docs", "dbt-docs/")]
+    assert [(view["name"], view["href"]) for view in views] == [
+        ("dbt docs", "dbt-docs/"),
+        ("Dashboard", "dashboard/"),
+    ]
 
 
 def test_loading_the_plugin_imports_nothing_heavy():

@@ -135,6 +135,7 @@ def project(tmp_path_factory, api, s3_url, new_database) -> Project:
         "WANDLE_ADMIN_DSN": warehouse.admin,
         "WANDLE_LOADER_DSN": warehouse.dsn("wandle_loader"),
         "WANDLE_TRANSFORMER_DSN": warehouse.dsn("wandle_transformer"),
+        "WANDLE_PUBLISHER_DSN": warehouse.dsn("wandle_publisher"),
     }
     return Project(folder, environment, warehouse)
 

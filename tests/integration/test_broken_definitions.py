@@ -54,6 +54,7 @@ def loaded(copy, lake, new_database, monkeypatch, wandle):
     assert wandle("migrate")[0] == 0
     monkeypatch.setenv("WANDLE_LOADER_DSN", database.dsn())
     monkeypatch.setenv("WANDLE_TRANSFORMER_DSN", database.dsn("wandle_transformer"))
+    monkeypatch.setenv("WANDLE_PUBLISHER_DSN", database.dsn("wandle_publisher"))
     monkeypatch.setenv("WANDLE_PSEUDONYM_KEY", "k" * 64)
     for name in (BROKEN, DATA, PEOPLE):
         records = [{"id": "Jo"}] if name == PEOPLE else [{"id": 1}, {"id": "x"}]

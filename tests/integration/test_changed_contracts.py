@@ -48,6 +48,7 @@ def use(monkeypatch, wandle, warehouse) -> Callable[[Contract], None]:
     """Makes a contract the only one."""
     monkeypatch.setenv("WANDLE_ADMIN_DSN", warehouse.admin)
     monkeypatch.setenv("WANDLE_TRANSFORMER_DSN", warehouse.dsn("wandle_transformer"))
+    monkeypatch.setenv("WANDLE_PUBLISHER_DSN", warehouse.dsn("wandle_publisher"))
     for name in list(contracts()):
         monkeypatch.delitem(contracts(), name)
 

@@ -33,6 +33,7 @@ def built(wandle, generated, new_database, migrated, monkeypatch, tmp_path) -> A
     database = new_database(migrated.name)
     monkeypatch.setenv("WANDLE_LOADER_DSN", database.dsn())
     monkeypatch.setenv("WANDLE_TRANSFORMER_DSN", database.dsn("wandle_transformer"))
+    monkeypatch.setenv("WANDLE_PUBLISHER_DSN", database.dsn("wandle_publisher"))
     place, month = council("sutton"), date(2026, 6, 1)
     spent = tmp_path / file_name(place, month)
     spent.write_bytes(spending_file(place, month, seed=0))

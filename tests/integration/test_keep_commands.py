@@ -34,6 +34,7 @@ def deployed(folder_lake, new_database, migrated, monkeypatch) -> Any:
         "WANDLE_BUCKET": folder_lake.bucket,
         "WANDLE_LOADER_DSN": database.dsn(),
         "WANDLE_TRANSFORMER_DSN": database.dsn("wandle_transformer"),
+        "WANDLE_PUBLISHER_DSN": database.dsn("wandle_publisher"),
         "WANDLE_PSEUDONYM_KEY": "k" * 64,
         "WANDLE_BACKUP_DAYS": "35",
         "COLUMNS": "200",

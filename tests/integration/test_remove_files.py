@@ -56,6 +56,7 @@ def wandle(copy, database, folder_lake, tmp_path):
         "WANDLE_ADMIN_DSN": database.admin,
         "WANDLE_LOADER_DSN": database.dsn(),
         "WANDLE_TRANSFORMER_DSN": database.dsn("wandle_transformer"),
+        "WANDLE_PUBLISHER_DSN": database.dsn("wandle_publisher"),
     }
     program = "from include import cli; cli.main()"
 

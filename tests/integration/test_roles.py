@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-LOADER, TRANSFORMER, PORTAL, READER = (
-    "wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader",
+LOADER, TRANSFORMER, PORTAL, READER, PUBLISHER = (
+    "wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader", "wandle_publisher",
 )  # fmt: skip
 RAW, LOAD, NODE = "raw.gauges", "ops.load", "ops.dbt_node"
 
@@ -63,7 +63,7 @@ def modelled(new_database, migrated):
     return database
 
 
-@pytest.mark.parametrize("role", [LOADER, TRANSFORMER, PORTAL, READER])
+@pytest.mark.parametrize("role", [LOADER, TRANSFORMER, PORTAL, READER, PUBLISHER])
 @pytest.mark.parametrize("statement", MATRIX)
 def test_a_role_can_do_its_job_and_nothing_else(modelled, role, statement):
     with psycopg.connect(modelled.dsn(role)) as connection:

@@ -26,7 +26,7 @@ from include.councils.model import councils
 from include.errors import PermanentError, ServiceUnavailable, TableOutdated
 from include.jobs.lake import Lake
 from include.jobs.migrate import migrate
-from include.jobs.pipeline.transform import build, freshness, generate_docs, transform
+from include.jobs.pipeline.transform import build, freshness, publish_all, transform
 from include.sources.model import contracts
 from include.transform import docs, history
 from include.transform.build import Built, build_layer
@@ -34,10 +34,11 @@ from include.transform.failures import BuildFailed, DbtStopped
 from include.transform.graph import by_layer
 from include.transform.process import Dbt, environment
 from include.transform.project import FOLDER, Layer
+from include.warehouse.schema.migrate import LOGINS
 from tests.leftovers import short_folder
 
 PASSWORD = "s3cret/p@ss"
-ROLES = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader")
+ROLES = LOGINS
 BUCKET = "wandle-test"
 JANUARY = "2017-01-01"
 
@@ -73,7 +74,14 @@ class Warehouse:
 
     @property
     def transformer(self) -> str:
-        login = f"wandle_transformer:{quote(PASSWORD, safe='')}"
+        return self._with_password("wandle_transformer")
+
+    @property
+    def publisher(self) -> str:
+        return self._with_password("wandle_publisher")
+
+    def _with_password(self, role: str) -> str:
+        login = f"{role}:{quote(PASSWORD, safe='')}"
         return f"postgresql://{login}@/{self.name}?host={self.socket}"
 
     def run(self, statement: str, *values: Any, role: str = "postgres") -> list[tuple[Any, ...]]:
@@ -553,7 +561,12 @@ def test_the_whole_transform_publishes_its_documentation(warehouse, home, lake):
     told: list[str] = []
 
     done = transform(
-        dsn=warehouse.transformer, lake=lake, run_id="run", home=home, report=told.append
+        dsn=warehouse.transformer,
+        publisher_dsn=warehouse.publisher,
+        lake=lake,
+        run_id="run",
+        home=home,
+        report=told.append,
     )
 
     assert done["staging"]["kept"] == done["marts"]["kept"] == 0
@@ -562,6 +575,8 @@ def test_the_whole_transform_publishes_its_documentation(warehouse, home, lake):
     assert "the warehouse of Kingston and Sutton" in page
     assert "Open Government Licence v3.0" in page
     assert any("ward_crime_monthly" in line for line in told)
+    assert done["published"]["new"]
+    assert done["published"]["rows"]["ward_crime_monthly"] == 1
 
 
 def test_what_is_not_broken_is_built_and_documented_before_the_failure_is_raised(
@@ -570,7 +585,14 @@ def test_what_is_not_broken_is_built_and_documented_before_the_failure_is_raised
     warehouse.add_crimes({"id": 1, "category": None})
 
     with pytest.raises(BuildFailed) as failed:
-        transform(dsn=warehouse.transformer, lake=lake, run_id="run", home=home, report=print)
+        transform(
+            dsn=warehouse.transformer,
+            publisher_dsn=warehouse.publisher,
+            lake=lake,
+            run_id="run",
+            home=home,
+            report=print,
+        )
 
     assert "Stale because of it: crime_outcomes_monthly, int_police__crimes" in str(failed.value)
     built = warehouse.run("select unique_id from ops.dbt_node where status = 'success'")
@@ -578,13 +600,15 @@ def test_what_is_not_broken_is_built_and_documented_before_the_failure_is_raised
     assert "weather_daily" in docs.read(lake.s3, BUCKET, docs.current(lake.s3, BUCKET)).decode()
 
 
-def test_documentation_alone_can_be_generated(warehouse, make, home, lake):
+def test_documentation_and_data_can_be_published_without_a_build(warehouse, make, home, lake):
     make()
 
-    address = generate_docs(dsn=warehouse.transformer, lake=lake, home=home)
+    done = publish_all(
+        dsn=warehouse.transformer, publisher_dsn=warehouse.publisher, lake=lake, home=home
+    )
 
     name = docs.current(lake.s3, lake.bucket)
-    assert address == f"s3://{BUCKET}/docs/{name}/index.html"
+    assert done["docs"] == f"s3://{BUCKET}/docs/{name}/index.html"
 
 
 def test_a_reader_of_the_documentation_never_meets_a_mix(lake, tmp_path):

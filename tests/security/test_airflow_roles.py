@@ -95,7 +95,8 @@ def test_all_routes_are_tried_as_every_role(found):
         path for role, path in asked if role == "admin"
     }
     assert {path for role, path in asked if role == "anonymous"} == set(found["routes"])
-    for prefix in ("/api/v2/", "/ui/", "/auth/", "/execution/", "/dbt-docs/", "/static/"):
+    ours = ("/dbt-docs/", "/dashboard/", "/data/")
+    for prefix in ("/api/v2/", "/ui/", "/auth/", "/execution/", "/static/", *ours):
         assert any(path.startswith(prefix) for path in found["routes"]), prefix
 
 

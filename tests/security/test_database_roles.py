@@ -28,8 +28,9 @@ from tests.samples import contract
 
 GAUGES = contract()
 PARTITION = GAUGES.partition("kingston", "2017-05")
-LOADER, TRANSFORMER, PORTAL, READER = LOGINS
+LOADER, TRANSFORMER, PORTAL, READER, PUBLISHER = LOGINS
 READERS = (PORTAL, READER)
+LIMITED = (PORTAL, PUBLISHER, READER)
 
 # Who may lock what a load, a build or a migration locks.
 LOCKS = {
@@ -412,7 +413,7 @@ def test_a_build_names_who_holds_a_mart_if_that_is_not_a_reader(built):
 
 
 def test_a_reader_has_limits_that_a_migration_restores(modelled):
-    for role in READERS:
+    for role in LIMITED:
         modelled.query("alter role current_user set statement_timeout = 1", role=role)
         modelled.query(
             f"alter role current_user in database {modelled.name} set work_mem = '1MB'", role=role
@@ -424,12 +425,12 @@ def test_a_reader_has_limits_that_a_migration_restores(modelled):
 
     with psycopg.connect(modelled.admin) as connection:
         found = dict(grants_check.problems(connection))
-    assert {found[role] for role in READERS} == {""}
+    assert {found[role] for role in LIMITED} == {""}
     assert modelled.query(
         "select rolname, rolconnlimit from pg_roles where rolname = any("
-        "array['wandle_portal', 'wandle_reader']) order by 1"
-    ) == [(role, limits.CONNECTION_LIMIT) for role in READERS]
-    for role in READERS:
+        "array['wandle_portal', 'wandle_publisher', 'wandle_reader']) order by 1"
+    ) == [(role, limits.CONNECTION_LIMIT) for role in LIMITED]
+    for role in LIMITED:
         assert modelled.query("show temp_file_limit", role=role) == [("4GB",)]
         assert not allowed(modelled, role, "set temp_file_limit = -1")
 
@@ -466,6 +467,11 @@ def test_no_role_gets_into_the_databases_beside_the_warehouse(modelled, role, da
         ("alter role wandle_reader set statement_timeout = 0",
          "alter role wandle_reader set statement_timeout = '30min'",
          "its settings are not exactly"),
+        ("grant select on marts.crimes to wandle_publisher",
+         "revoke select on marts.crimes from wandle_publisher", "it may SELECT marts.crimes"),
+        ("grant select (source) on ops.load to wandle_publisher",
+         "revoke select (source) on ops.load from wandle_publisher",
+         "it may read columns of ops.load"),
         ("grant select on ops.partition_lock to wandle_reader",
          "revoke select on ops.partition_lock from wandle_reader",
          "it may SELECT ops.partition_lock"),
@@ -473,12 +479,13 @@ def test_no_role_gets_into_the_databases_beside_the_warehouse(modelled, role, da
 )  # fmt: skip
 def test_the_check_of_grants_finds_a_reader_with_more_rights(modelled, grant, revoke, said):
     name = sql.Identifier(modelled.name)
+    role = PUBLISHER if PUBLISHER in grant else READER
     with psycopg.connect(modelled.admin, autocommit=True) as connection:
         connection.execute(sql.SQL(grant).format(name))
         try:
-            found = dict(grants_check.problems(connection))[READER]
+            found = dict(grants_check.problems(connection))[role]
         finally:
             connection.execute(sql.SQL(revoke).format(name))
 
         assert said in found
-        assert said not in dict(grants_check.problems(connection))[READER]
+        assert said not in dict(grants_check.problems(connection))[role]

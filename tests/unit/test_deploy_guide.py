@@ -38,7 +38,7 @@ def test_every_secret_is_documented():
     secrets = [*(f"connections/{role}" for role in ROTATED), *GENERATED, METADATA]
     secrets += ["connections/wandle_s3", *IN_SECRETS.values()]
 
-    assert len(set(secrets)) == 13
+    assert len(set(secrets)) == 14
     missing = [name for name in secrets if name.split("/")[-1] not in NAMES]
     assert missing == []
 

@@ -1,4 +1,4 @@
-"""Build the dbt models layer by layer, publish their documentation, measure freshness."""
+"""Build the dbt models layer by layer, publish them with their docs, measure freshness."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from include.councils.model import UK, council_titles
 from include.errors import PipelineError, ServiceUnavailable
 from include.jobs.lake import Lake
+from include.jobs.publish.publish import publish_marts
 from include.settings import Settings
 from include.sources.model import broken_contracts, contracts
 from include.transform import docs
@@ -53,16 +54,24 @@ def refuse_unfinished(*, dsn: str, run_id: str) -> None:
         raise BuildFailed("\n".join(why.values()))
 
 
-def generate_docs(*, dsn: str, lake: Lake, home: Path | None = None) -> str:
-    """Generate dbt's documentation, publish it to S3 and return its address."""
-    with _dbt(dsn, home, log.info) as (dbt, _):
-        return _publish(dbt, lake)
+def publish_all(
+    *, dsn: str, publisher_dsn: str, lake: Lake, home: Path | None = None
+) -> dict[str, Any]:
+    """Publish a version of the open data, and dbt's documentation; see `transform`."""
+    with _dbt(dsn, home, log.info) as (dbt, history):
+        return _publish(dbt, history, publisher_dsn, lake, log.info)
 
 
 def transform(
-    *, dsn: str, lake: Lake, run_id: str, home: Path | None = None, report: Report = log.info
+    *,
+    dsn: str,
+    publisher_dsn: str,
+    lake: Lake,
+    run_id: str,
+    home: Path | None = None,
+    report: Report = log.info,
 ) -> dict[str, Any]:
-    """Build both layers and publish the documentation, as a run of the DAG does.
+    """Build both layers, publish the open data and the documentation, as a run of the DAG does.
 
     What does not depend on a failure is built and published; then the failures
     are raised.
@@ -78,11 +87,13 @@ def transform(
                 failures.append(error)
             else:
                 summaries[layer] = _summary(built, time.monotonic() - began)
-        report("Publishing the documentation")
-        address = _publish(dbt, lake)
+        try:
+            published = _publish(dbt, history, publisher_dsn, lake, report)
+        except PipelineError as error:
+            failures.append(error)
     if failures:
         raise type(failures[0])("\n".join(map(str, failures)))
-    return {**summaries, "docs": address}
+    return {**summaries, **published}
 
 
 def _build(layer: Layer, dbt: Dbt, history: History, run_id: str) -> Built:
@@ -121,9 +132,24 @@ def _dbt(dsn: str, home: Path | None, progress: Report) -> Iterator[tuple[Dbt, H
         yield dbt, history
 
 
-def _publish(dbt: Dbt, lake: Lake) -> str:
-    lake = lake.as_job("transform")
-    return docs.publish(lake.s3, lake.bucket, dbt.docs(), datetime.now(UTC))
+def _publish(
+    dbt: Dbt, history: History, publisher_dsn: str, lake: Lake, report: Report
+) -> dict[str, Any]:
+    """Publish both, the second also if the first fails."""
+    published: dict[str, Any] = {}
+    failures: list[PipelineError] = []
+    try:
+        published = publish_marts(
+            dbt, history, publisher_dsn=publisher_dsn, lake=lake, report=report
+        )
+    except PipelineError as error:
+        failures.append(error)
+    report("Publishing the documentation")
+    keeper = lake.as_job("transform")
+    address = docs.publish(keeper.s3, keeper.bucket, dbt.docs(), datetime.now(UTC))
+    if failures:
+        raise failures[0]
+    return {"published": published, "docs": address}
 
 
 def _summary(built: Built, seconds: float) -> dict[str, Any]:

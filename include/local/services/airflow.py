@@ -44,6 +44,7 @@ FOR_TASKS = (
         "transformer_dsn",
         "portal_dsn",
         "reader_dsn",
+        "publisher_dsn",
     ),
     *("airflow_url", "pseudonym_key"),
 )
@@ -141,6 +142,7 @@ def connections(settings: Settings) -> dict[str, dict[str, Any]]:
     databases = source_connections(settings) | {
         "wandle_loader": settings.loader_dsn,
         "wandle_transformer": settings.transformer_dsn,
+        "wandle_publisher": settings.publisher_dsn,
     }
     return {name: _postgres_connection(dsn) for name, dsn in databases.items()} | {"wandle_s3": s3}
 

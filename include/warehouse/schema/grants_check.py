@@ -22,7 +22,10 @@ RIGHTS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "wandle_transformer": {"raw": (READ, NOTHING), "ops": (NOTHING, WRITE)},
     "wandle_portal": {"ops": (NOTHING, READ), "marts": (READ, NOTHING)},
     "wandle_reader": {"marts": (READ, NOTHING)},
+    "wandle_publisher": {},
 }
+# Where a role may read single columns.
+COLUMNS_OF = {"wandle_publisher": {"marts"}}
 MAKES = {"wandle_transformer": set(DBT_SCHEMAS)}
 # So that the owner's function `ops.end_readers` can end their sessions.
 MEMBER_OF = {OWNER: set(READERS)}
@@ -39,7 +42,8 @@ _TABLES = """
 select n.nspname, c.relname, pg_get_userbyid(c.relowner),
     array(select p from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE',
                                      'REFERENCES', 'TRIGGER']) as p
-          where has_table_privilege(%(role)s, c.oid, p)) as rights
+          where has_table_privilege(%(role)s, c.oid, p)) as rights,
+    has_any_column_privilege(%(role)s, c.oid, 'SELECT') as reads_columns
 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
 where n.nspname = any(%(schemas)s) and c.relkind in ('r', 'p', 'v', 'm', 'f')
 order by 1, 2
@@ -91,7 +95,9 @@ def _without_limits(connection: psycopg.Connection, role: str) -> Iterator[str]:
 def _too_much_or_too_little(connection: psycopg.Connection, role: str) -> Iterator[str]:
     asked = {"role": role, "schemas": list(SCHEMAS)}
     missing: list[str] = []
-    for schema, table, owner, rights in connection.execute(_TABLES, asked).fetchall():
+    for schema, table, owner, rights, reads_columns in connection.execute(
+        _TABLES, asked
+    ).fetchall():
         if owner == role and schema in MAKES.get(role, ()):
             continue
         must, may = RIGHTS[role].get(schema, (NOTHING, NOTHING))
@@ -99,6 +105,8 @@ def _too_much_or_too_little(connection: psycopg.Connection, role: str) -> Iterat
             yield f"it owns {schema}.{table}"
         elif beyond := set(rights) - must - may:
             yield f"it may {', '.join(sorted(beyond))} {schema}.{table}"
+        elif reads_columns and not rights and schema not in COLUMNS_OF.get(role, ()):
+            yield f"it may read columns of {schema}.{table}"
         elif lacking := must - set(rights):
             missing.append(f"it may not {', '.join(sorted(lacking))} {schema}.{table}")
     yield from missing

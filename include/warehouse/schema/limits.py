@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-READERS = ("wandle_portal", "wandle_reader")
+READERS = ("wandle_portal", "wandle_reader", "wandle_publisher")
 CONNECTION_LIMIT = 30
 # Defaults that a session can change, except the limit of temporary files.
 SETTINGS = {

@@ -69,7 +69,7 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
         and held.relation = mart
         and held.granted
         and relation.relnamespace = 'marts'::regnamespace
-        and reader.usename in ('wandle_portal', 'wandle_reader')
+        and reader.usename in ('wandle_portal', 'wandle_reader', 'wandle_publisher')
 $$;
 comment on function ops.end_readers is
     'Disconnects portal and reader sessions that keep a mart from being replaced.';

@@ -14,7 +14,13 @@ from include.warehouse.schema import leftovers, limits, locks, ops_tables
 from include.warehouse.schema.evolve import evolve
 from include.warehouse.schema.locks import OWNER
 
-LOGINS = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader")
+LOGINS = (
+    "wandle_loader",
+    "wandle_transformer",
+    "wandle_portal",
+    "wandle_reader",
+    "wandle_publisher",
+)
 DBT_SCHEMAS = ("staging", "intermediate", "marts")
 LOCK_TIMEOUT_SECONDS = 30
 
@@ -162,7 +168,10 @@ def _schemas(connection: psycopg.Connection) -> None:
                 sql.Identifier(schema), sql.Identifier(owner)
             )
         )
-    connection.execute("grant usage on schema marts to wandle_reader, wandle_portal")
+    # Each publication grants the publisher the columns that are public.
+    connection.execute(
+        "grant usage on schema marts to wandle_reader, wandle_portal, wandle_publisher"
+    )
     # So that a mart is readable as soon as dbt has swapped it in.
     connection.execute(
         "alter default privileges for role wandle_transformer in schema marts "

@@ -56,7 +56,7 @@ locals {
       load         = ["landing/"]
       transform    = ["docs/", "published/"]
       portal       = ["docs/", "published/"]
-      housekeeping = ["landing/"]
+      housekeeping = ["landing/", "published/"]
       logs         = ["logs/"]
     },
   )
@@ -126,22 +126,22 @@ locals {
     }
 
     housekeeping = {
-      description = "Deletes landings: retention and erasure"
+      description = "Deletes landings and published versions: retention and erasure"
       statements = concat(local.reading.housekeeping, [
         local.use_key_for_s3,
         {
           # Erasure rewrites a landing without the person and deletes the old version.
-          Sid      = "ReplaceAndDeleteLandings"
+          Sid      = "ReplaceAndDelete"
           Effect   = "Allow"
           Action   = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion"]
-          Resource = ["${var.bucket_arn}/landing/*"]
+          Resource = ["${var.bucket_arn}/landing/*", "${var.bucket_arn}/published/*"]
         },
         {
           Sid       = "ListOldVersions"
           Effect    = "Allow"
           Action    = ["s3:ListBucketVersions"]
           Resource  = var.bucket_arn
-          Condition = { StringLike = { "s3:prefix" = ["landing/*"] } }
+          Condition = { StringLike = { "s3:prefix" = ["landing/*", "published/*"] } }
         },
       ])
     }

@@ -2,7 +2,7 @@
 # except for the OIDC client secret and the secrets of sources, which an administrator sets (docs/deploy.md).
 
 locals {
-  logins = ["wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader", "airflow"]
+  logins = ["wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader", "wandle_publisher", "airflow"]
 
   descriptions = merge(
     { for login in local.logins : "connections/${login}" => "Airflow connection: PostgreSQL as ${login}" },

@@ -102,6 +102,7 @@ NEEDS_A_PLATFORM = {
     "ledger": (),
     "migrate": (),
     "new-council": ("merton", "--title", "M", "--gss", "E09000024", "--box", "1,2,3,4"),
+    "publish": (),
     "put": ("council_spend", __file__),
     "quarantine": (),
     "reload": ("--all",),

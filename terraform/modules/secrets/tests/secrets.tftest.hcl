@@ -15,8 +15,8 @@ run "creates_every_secret_encrypted_with_the_environments_key" {
   command = plan
 
   assert {
-    condition     = length(aws_secretsmanager_secret.this) == 13
-    error_message = "There must be 13 secrets, as listed in docs/deploy.md."
+    condition     = length(aws_secretsmanager_secret.this) == 14
+    error_message = "There must be 14 secrets, as listed in docs/deploy.md."
   }
 
   assert {
@@ -26,7 +26,7 @@ run "creates_every_secret_encrypted_with_the_environments_key" {
 
   assert {
     condition = alltrue([
-      for name in ["wandle_loader", "wandle_transformer", "wandle_s3"] : contains(keys(aws_secretsmanager_secret.this), "connections/${name}")
+      for name in ["wandle_loader", "wandle_transformer", "wandle_publisher", "wandle_s3"] : contains(keys(aws_secretsmanager_secret.this), "connections/${name}")
     ])
     error_message = "The connections that the DAGs use must exist."
   }
@@ -40,7 +40,7 @@ run "creates_the_secrets_of_sources_apart_from_the_connections_of_the_platform" 
   }
 
   assert {
-    condition     = length(aws_secretsmanager_secret.this) == 14 && aws_secretsmanager_secret.this["sources/breathe_london"].name == "wandle/dev/sources/breathe_london"
+    condition     = length(aws_secretsmanager_secret.this) == 15 && aws_secretsmanager_secret.this["sources/breathe_london"].name == "wandle/dev/sources/breathe_london"
     error_message = "A source's secret must be outside of the prefix that the platform's role `secrets` can read."
   }
 }

@@ -1,0 +1,1 @@
+"""Publish the marts as versions, and choose, withdraw and delete versions."""

@@ -1,0 +1,1 @@
+"""Descriptions of the datasets by standards: CSVW, Data Package, DCAT."""
