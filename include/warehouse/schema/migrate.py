@@ -15,7 +15,7 @@ from include.warehouse.schema.evolve import evolve
 from include.warehouse.schema.locks import OWNER
 
 LOGINS = ("wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader")
-DBT_SCHEMAS = ("staging", "intermediate", "marts")
+DBT_SCHEMAS = ("staging", "intermediate", "marts", "test_failures")
 LOCK_TIMEOUT_SECONDS = 30
 
 # Changes a raw table before it follows its contract, in the same transaction; returns the changes.
