@@ -135,7 +135,9 @@ def test_the_rows_of_every_mart_can_be_traced_back_to_the_records_they_were_made
     (application,) = explained("planning_applications", key).origins
     assert str(application.row["entity"]) == key["entity"]
 
-    with pytest.raises(PermanentError, match=r"no row of marts\.dim_date leads back to records: it "):
+    with pytest.raises(
+        PermanentError, match=r"no row of marts\.dim_date leads back to records: it "
+    ):
         explained("dim_date", {"day": DAY})
 
     (key, *_) = keys_of(built, "crime_outcomes_monthly", "outcome_category = 'No outcome yet'")

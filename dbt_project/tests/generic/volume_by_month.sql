@@ -52,7 +52,9 @@ compared as (
         judged.council,
         judged.month,
         coalesce(min(own.volume), 0) as volume,
-        percentile_cont(0.5) within group (order by others.volume) as usual,
+        trim_scale(
+            percentile_cont(0.5) within group (order by others.volume)::numeric
+        ) as usual,
         count(*) as like_months
 
     from judged

@@ -67,7 +67,9 @@ compared as (
         days.council,
         days.day,
         days.volume,
-        percentile_cont(0.5) within group (order by earlier.volume) as usual,
+        trim_scale(
+            percentile_cont(0.5) within group (order by earlier.volume)::numeric
+        ) as usual,
         count(*) as like_days
 
     from days
