@@ -1,4 +1,4 @@
--- The summary of wards and the outcomes by age have the crimes of `ward_crime_monthly`, no other.
+-- The summary of wards and the outcomes by age have the crimes of the monthly marts, and no other.
 with
 
 by_month as (
@@ -7,11 +7,13 @@ by_month as (
         council,
         month,
         sum(crimes) filter (where category <> '{{ never_has_an_outcome() }}') as crimes,
-        sum(with_outcome) filter (
+        sum(crimes) filter (
             where category <> '{{ never_has_an_outcome() }}'
+            and outcome_category <> '{{ no_outcome() }}'
+            and {{ is_settled('outcome_category') }}
         ) as with_outcome
 
-    from {{ ref('ward_crime_monthly') }}
+    from {{ ref('crime_outcomes_monthly') }}
 
     group by council, month
 

@@ -36,9 +36,10 @@ def dbt(migrated, home) -> Iterator[Dbt]:
 @pytest.fixture
 def make(warehouse, dbt) -> Callable[..., Built]:
     def build(*layers: str) -> Built:
+        run_id = uuid4().hex
         with history.building(warehouse.dsn("wandle_transformer")) as books:
             for layer in layers or FOLDERS:
-                built = build_layer(layer, dbt=dbt, history=books, run_id=uuid4().hex)
+                built = build_layer(layer, dbt=dbt, history=books, run_id=run_id)
         return built
 
     return build
@@ -59,9 +60,10 @@ def add_crimes(database: Any, month: str, crimes: int, **changed: str) -> None:
 def add_requests(database: Any, day: str, requests: int) -> None:
     """Requests of residents to Kingston, with their names, on a day."""
     database.query(
-        "insert into raw.service_requests (case_id, kind, resident_name, "
-        "_council, _period, _landing_id, _record_no) "
-        f"select number, 'pothole', 'Ada Lovelace', 'kingston', '{day}', 'landing', number "
+        "insert into raw.service_requests (case_id, kind, status, opened_at, updated_at, "
+        "resident_name, _council, _period, _landing_id, _record_no) "
+        f"select number, 'pothole', 'open', '{day}', '{day}', 'Ada Lovelace', "
+        f"'kingston', '{day}', 'landing', number "
         f"from generate_series(1, {requests}) as number"
     )
 

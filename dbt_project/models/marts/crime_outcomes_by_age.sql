@@ -5,15 +5,48 @@ crimes as (
     select
         council,
         month,
+        landing_id,
+        {{ is_settled('outcome_category') }} as is_settled,
         case
             when outcome_month is not null
                 -- An outcome that is dated before its crime was there from the start.
                 then greatest({{ months_between('month', 'outcome_month') }}, 0)::integer
-        end as outcome_age
+        end as outcome_age,
+        greatest(month, outcome_month) as newest_word
 
     from {{ ref('int_police__crimes') }}
 
     where category <> '{{ never_has_an_outcome() }}'
+
+),
+
+fetched as (
+
+    select
+        council,
+        month,
+        -- a landing's ID begins with the time of its fetch
+        left(max(landing_id), 8) as fetched_on,
+        count(*) as crimes,
+        max(newest_word) as newest_word
+
+    from crimes
+
+    group by council, month
+
+),
+
+-- What the police had published when a month was fetched: nothing is known of the time after the
+-- newest word, settled or not, about any month of the council that was fetched by then.
+published as (
+
+    select
+        council,
+        month,
+        crimes,
+        max(newest_word) over (partition by council order by fetched_on) as known_until
+
+    from fetched
 
 ),
 
@@ -22,13 +55,10 @@ months as (
     select
         council,
         month,
-        count(*) as crimes,
-        -- Nothing is known of the time after the newest outcome: it may not be published yet.
-        coalesce(max(outcome_age), 0) as months_known
+        crimes,
+        {{ months_between('month', 'known_until') }}::integer as months_known
 
-    from crimes
-
-    group by council, month
+    from published
 
 ),
 
@@ -42,7 +72,9 @@ outcomes as (
 
     from crimes
 
-    where outcome_age is not null
+    where
+        is_settled
+        and outcome_age is not null
 
     group by council, month, outcome_age
 
