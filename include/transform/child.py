@@ -67,7 +67,7 @@ class Session:
                 "path": node.original_file_path,
                 "selector": _selector(node),
                 "depends_on": list(node.depends_on.nodes),
-                "table": node.alias,
+                "table": [node.schema, node.alias],
             }
             for node in self._manifest.nodes.values()
             # Tests of disabled models stay in the manifest, also disabled.
@@ -134,7 +134,7 @@ class Session:
                 "rows_affected": result.adapter_response.get("rows_affected"),
                 "failures": result.failures,
                 "message": result.message,
-                "table": result.node.alias,
+                "table": [result.node.schema, result.node.alias],
                 "failing_rows": failing_rows.get(result.node.unique_id),
             }
             for result in run.results
@@ -156,9 +156,9 @@ class Session:
         if store:
             with suppress(Exception):
                 run = self._invoke(*_STORE, *_EXACTLY, *store.values(), may_fail=True, quiet=True)
+                became = {"fail": "stored", "warn": "stored", "pass": "none"}
                 for result in run.results:
-                    if str(result.status) in ("fail", "warn", "pass"):
-                        found[result.node.unique_id] = "stored"
+                    found[result.node.unique_id] = became.get(str(result.status), "lost")
         return found
 
     def _sees_personal_data(self, name: str) -> bool:

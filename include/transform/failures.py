@@ -63,6 +63,7 @@ _QUOTED_VALUE = re.compile(
 )
 _LONGEST = 1_000
 
+# With a prefix, in a developer's own schemas.
 FAILING_ROWS = "test_failures"
 WITHHELD = "Its rows are not stored, because they may hold personal data"
 
@@ -123,7 +124,7 @@ def failure(who: str, message: str) -> PipelineError:
 
 
 def failing_rows(
-    dsn: str, described: Collection[Described], known: Collection[str]
+    dsn: str, described: Collection[Described], known: Collection[tuple[str, ...]]
 ) -> dict[str, str]:
     """What to add to the message of each failed test, by unique ID: its first failing rows.
 
@@ -136,9 +137,10 @@ def failing_rows(
     }
     try:
         with psycopg.connect(dsn) as opened:
-            stored = _tables(opened)
+            schemas = {result["table"][0] for result in tests}
+            stored = _tables(opened, [name for name in schemas if name.endswith(FAILING_ROWS)])
             for result in tests:
-                table = result["table"]
+                table = tuple(result["table"])
                 if table not in stored:
                     continue
                 if result["failing_rows"] == "stored":
@@ -152,26 +154,24 @@ def failing_rows(
     return found
 
 
-def _tables(opened: psycopg.Connection) -> set[str]:
-    query = (
-        "select relname from pg_class where relnamespace = to_regnamespace(%s) and relkind = 'r'"
-    )
-    return {name for (name,) in opened.execute(query, (FAILING_ROWS,))}
+def _tables(opened: psycopg.Connection, schemas: Collection[str]) -> set[tuple[str, ...]]:
+    query = "select schemaname, tablename from pg_tables where schemaname = any(%s)"
+    return set(opened.execute(query, (list(schemas),)))
 
 
-def _drop(opened: psycopg.Connection, table: str) -> None:
-    opened.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(FAILING_ROWS, table)))
+def _drop(opened: psycopg.Connection, table: tuple[str, ...]) -> None:
+    opened.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(*table)))
 
 
-def _first_rows(opened: psycopg.Connection, table: str) -> str:
-    where = sql.Identifier(FAILING_ROWS, table)
+def _first_rows(opened: psycopg.Connection, table: tuple[str, ...]) -> str:
+    where = sql.Identifier(*table)
     count = opened.execute(sql.SQL("select count(*) from {}").format(where)).fetchone()
     rows = sql.SQL("select * from {} limit {}").format(where, sql.Literal(_SHOWN_ROWS))
     cursor = opened.execute(rows)
     names = [column.name for column in cursor.description or ()]
     lines = "; ".join(_line(dict(zip(names, row, strict=True))) for row in cursor)
     more = (count[0] if count else 0) - _SHOWN_ROWS
-    return f"Rows: {lines}{f'; and {more} more' if more > 0 else ''}, in {FAILING_ROWS}.{table}"
+    return f"Rows: {lines}{f'; and {more} more' if more > 0 else ''}, in {'.'.join(table)}"
 
 
 def _line(row: Mapping[str, Any]) -> str:

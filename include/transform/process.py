@@ -63,7 +63,7 @@ class Dbt:
     ) -> None:
         self.project = project
         self.target = home / "target"
-        self._tables: set[str] = set()
+        self._tables: set[tuple[str, ...]] = set()
         self._dsn = dsn
         self._progress = progress
         self._options = [
@@ -118,7 +118,7 @@ class Dbt:
         Raises `PermanentError` if the project does not parse without them either.
         """
         nodes = self._ask("nodes")
-        self._tables = {node.pop("table", "") for node in nodes}
+        self._tables = {tuple(node.pop("table", ())) for node in nodes}
         return [Node.of(described) for described in nodes]
 
     def build(self, nodes: Iterable[Node]) -> list[Result]:
