@@ -14,7 +14,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
@@ -33,6 +34,8 @@ _PROGRESS = {
 }
 # Without unit tests: their input is constant, so the test suite runs them.
 _BUILD = ("build", "--no-write-json", "--exclude-resource-type", "unit_test")
+_STORE = ("test", "--no-write-json", "--store-failures")
+_EXACTLY = ("--indirect-selection", "empty", "--select")
 
 
 class Session:
@@ -62,8 +65,9 @@ class Session:
                 "unique_id": node.unique_id,
                 "resource_type": str(node.resource_type),
                 "path": node.original_file_path,
-                "selector": "fqn:" + ".".join(node.fqn),
+                "selector": _selector(node),
                 "depends_on": list(node.depends_on.nodes),
+                "table": [node.schema, node.alias],
             }
             for node in self._manifest.nodes.values()
             # Tests of disabled models stay in the manifest, also disabled.
@@ -114,10 +118,13 @@ class Session:
         self._options = [*self._options[:at], value, *self._options[at + 1 :]]
 
     def build(self, selectors: list[str]) -> list[dict[str, Any]]:
-        """Build exactly the selected nodes, and return the result of each."""
-        run = self._invoke(
-            *_BUILD, "--indirect-selection", "empty", "--select", *selectors, may_fail=True
-        )
+        """Build exactly the selected nodes, and return the result of each.
+
+        `failing_rows` says of a test what became of them: `none`, `stored` in `table`, `withheld`,
+        or `lost` where the storing failed; of a model, it is null.
+        """
+        run = self._invoke(*_BUILD, *_EXACTLY, *selectors, may_fail=True)
+        failing_rows = self._stored(run.results)
         return [
             {
                 "unique_id": result.node.unique_id,
@@ -127,6 +134,8 @@ class Session:
                 "rows_affected": result.adapter_response.get("rows_affected"),
                 "failures": result.failures,
                 "message": result.message,
+                "table": [result.node.schema, result.node.alias],
+                "failing_rows": failing_rows.get(result.node.unique_id),
             }
             for result in run.results
         ]
@@ -156,6 +165,36 @@ class Session:
             if str(node.resource_type) == "model" and node.config.meta.get("publish") is True
         ]
 
+    def _stored(self, results: Iterable[Any]) -> dict[str, str]:
+        """What became of the failing rows of each test; runs those that failed again."""
+        tests = [result for result in results if str(result.node.resource_type) == "test"]
+        found = {result.node.unique_id: "none" for result in tests}
+        store = {}
+        for result in tests:
+            if str(result.status) in ("fail", "warn"):
+                name = result.node.unique_id
+                harmless = result.node.config.meta.get("counts_only")
+                personal = not harmless and self._sees_personal_data(name)
+                found[name] = "withheld" if personal else "lost"
+                if found[name] == "lost":
+                    store[name] = _selector(result.node)
+        if store:
+            with suppress(Exception):
+                run = self._invoke(*_STORE, *_EXACTLY, *store.values(), may_fail=True, quiet=True)
+                became = {"fail": "stored", "warn": "stored", "pass": "none"}
+                for result in run.results:
+                    found[result.node.unique_id] = became.get(str(result.status), "lost")
+        return found
+
+    def _sees_personal_data(self, name: str) -> bool:
+        """Whether a node selects, through any model, from a source with personal columns."""
+        sources = self._manifest.sources
+        return any(
+            column.config.meta.get("personal")
+            for found in {name, *_made_of(self._manifest.nodes, name)} & sources.keys()
+            for column in sources[found].columns.values()
+        )
+
     def docs(self) -> None:
         """Write the documentation site, one HTML file, to the target path.
 
@@ -168,8 +207,9 @@ class Session:
         except Exception:
             self._invoke("docs", "generate", "--static", "--no-compile")
 
-    def _invoke(self, *arguments: str, may_fail: bool = False) -> Any:
-        runner = self._runner_class(manifest=self._manifest, callbacks=self._callbacks)
+    def _invoke(self, *arguments: str, may_fail: bool = False, quiet: bool = False) -> Any:
+        callbacks = [] if quiet else self._callbacks
+        runner = self._runner_class(manifest=self._manifest, callbacks=callbacks)
         done = runner.invoke([*arguments, *self._options])
         if done.exception is not None:
             raise done.exception
@@ -188,6 +228,10 @@ def _made_of(nodes: Any, model: str) -> set[str]:
         waiting += [parent for parent in parents if parent not in found]
         found.update(parents)
     return found
+
+
+def _selector(node: Any) -> str:
+    return "fqn:" + ".".join(node.fqn)
 
 
 def _name_broken_macro(folder: Path) -> None:

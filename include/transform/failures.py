@@ -1,8 +1,19 @@
-"""Classify dbt and PostgreSQL errors as retryable or permanent, and say what to do next."""
+"""What failed: errors of dbt and PostgreSQL, retryable or permanent, and the rows that fail a test.
+
+dbt stores these rows in the schema `test_failures`, which only the transformer reads, once a test
+has failed or warned: a test that passes costs nothing. Rows of tests that see data of a source
+with personal data are neither stored nor shown.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import psycopg
+from psycopg import sql
 
 from include.disk import DiskFull
 from include.errors import (
@@ -13,6 +24,8 @@ from include.errors import (
     TableOutdated,
 )
 from include.printable import one_line
+
+log = logging.getLogger(__name__)
 
 
 class DbtStopped(RetryableError):
@@ -49,6 +62,16 @@ _QUOTED_VALUE = re.compile(
     r"(invalid input (?:syntax|value)[^:]*|date/time field value out of range): \"[^\"]*\""
 )
 _LONGEST = 1_000
+
+# With a prefix, in a developer's own schemas.
+FAILING_ROWS = "test_failures"
+WITHHELD = "Its rows are not stored, because they may hold personal data"
+
+_SHOWN_ROWS = 3
+_LONGEST_ROW = 250
+_LONGEST_VALUE = 80
+
+Described = Mapping[str, Any]
 
 
 def without_values(message: str | None) -> str | None:
@@ -98,3 +121,66 @@ def failure(who: str, message: str) -> PipelineError:
     if _NOT_MIGRATED.search(text):
         return TableOutdated(f"{who}: {text}. Run `wandle migrate`, then try again.")
     return PermanentError(f"{who}: {text}. Retrying will not help; fix it in dbt_project/.")
+
+
+def failing_rows(
+    dsn: str, described: Collection[Described], known: Collection[tuple[str, ...]]
+) -> dict[str, str]:
+    """What to add to the message of each failed test, by unique ID: its first failing rows.
+
+    `described` are results as the child process reports them, `known` the tables of all tests of
+    the project. Drops the rows of tests that pass or are not known.
+    """
+    tests = [result for result in described if result["failing_rows"] is not None]
+    found = {
+        result["unique_id"]: WITHHELD for result in tests if result["failing_rows"] == "withheld"
+    }
+    try:
+        with psycopg.connect(dsn) as opened:
+            schemas = {result["table"][0] for result in tests}
+            stored = _tables(opened, [name for name in schemas if name.endswith(FAILING_ROWS)])
+            for result in tests:
+                table = tuple(result["table"])
+                if table not in stored:
+                    continue
+                if result["failing_rows"] == "stored":
+                    found[result["unique_id"]] = _first_rows(opened, table)
+                elif result["failing_rows"] in ("none", "withheld"):
+                    _drop(opened, table)
+            for table in stored - {*known}:
+                _drop(opened, table)
+    except psycopg.Error as error:
+        log.warning("dbt: failing rows are not shown: %s", without_values(str(error)))
+    return found
+
+
+def _tables(opened: psycopg.Connection, schemas: Collection[str]) -> set[tuple[str, ...]]:
+    query = "select schemaname, tablename from pg_tables where schemaname = any(%s)"
+    return set(opened.execute(query, (list(schemas),)))
+
+
+def _drop(opened: psycopg.Connection, table: tuple[str, ...]) -> None:
+    opened.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(*table)))
+
+
+def _first_rows(opened: psycopg.Connection, table: tuple[str, ...]) -> str:
+    where = sql.Identifier(*table)
+    count = opened.execute(sql.SQL("select count(*) from {}").format(where)).fetchone()
+    rows = sql.SQL("select * from {} limit {}").format(where, sql.Literal(_SHOWN_ROWS))
+    cursor = opened.execute(rows)
+    names = [column.name for column in cursor.description or ()]
+    lines = "; ".join(_line(dict(zip(names, row, strict=True))) for row in cursor)
+    more = (count[0] if count else 0) - _SHOWN_ROWS
+    return f"Rows: {lines}{f'; and {more} more' if more > 0 else ''}, in {'.'.join(table)}"
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """A row as `name=value, ...`, without columns that are null."""
+    parts = [f"{name}={_short(value)}" for name, value in row.items() if value is not None]
+    text = ", ".join(parts)
+    return text if len(text) <= _LONGEST_ROW else f"{text[:_LONGEST_ROW]}..."
+
+
+def _short(value: object) -> str:
+    text = one_line(str(value))
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

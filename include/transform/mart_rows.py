@@ -1,9 +1,10 @@
 """The rows that a mart's rows are made of, as the mart's YAML file declares: `made_of`.
 
-A row is made of the rows of a staging or intermediate model that have its primary key. That
-model has the lineage columns, which lead to the raw rows. A key column that is computed in the
-mart names its `expression` over the model's columns. Under `dimensions` are the models that it is
-joined with for further columns, and by what.
+A row is made of the rows of a staging or intermediate model that have its primary key, or that its
+`where` selects. That model has the lineage columns, which lead to the raw rows. A key column that
+is computed in the mart names its `expression` over the model's columns. Under `dimensions` are the
+models that it is joined with for further columns, and by what. A mart whose rows are made of no
+records, such as a calendar, says why instead: `computed`.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ _SOURCE = re.compile(r"""\bsource\(\s*['"]raw['"]\s*,\s*['"](\w+)['"]\s*\)""")
 
 @dataclass(frozen=True)
 class MadeOf:
-    """A model of one source; `key` has an SQL expression for each key column of the mart."""
+    """A model of one source; `where` is SQL over its columns and those of the row, `mart`."""
 
     schema: str
     model: str
     source: str
-    key: dict[str, str]
+    where: str
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,16 @@ class Dimension:
 
 @dataclass(frozen=True)
 class MartRows:
-    """A mart; `key` maps the columns of its primary key to their SQL types."""
+    """A mart; `key` maps the columns of its primary key to their SQL types.
+
+    `computed` says why it is made of nothing; empty if it is.
+    """
 
     name: str
     key: dict[str, str]
     made_of: tuple[MadeOf, ...]
     dimensions: tuple[Dimension, ...] = ()
+    computed: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,14 @@ def mart_rows(name: str, folder: Path = FOLDER) -> MartRows:
     keys = [rule for rule in mart.described.get("constraints", ()) if rule["type"] == "primary_key"]
     if not keys:
         raise _wrong(mart, "it has no primary key. Add a `primary_key` to `constraints`")
-    named = mart.meta.get("made_of")
+    key = {}
+    for column in keys[0]["columns"]:
+        if column not in mart.columns:
+            raise _wrong(mart, f"its key column {column} is not under `columns`. Describe it")
+        key[column] = str(mart.columns[column].get("data_type", "text"))
+    named, computed = mart.meta.get("made_of"), mart.meta.get("computed")
+    if computed and not named:
+        return MartRows(name, key, (), computed=str(computed).rstrip("."))
     if not named:
         likely = sorted(ref for ref in mart.reads(_REF) if _leads_back(models.get(ref)))
         lines = " or ".join(f"`config: {{meta: {{made_of: {model}}}}}`" for model in likely)
@@ -128,12 +140,7 @@ def mart_rows(name: str, folder: Path = FOLDER) -> MartRows:
             "it does not say which rows its rows are made of. Add to the model: "
             + (lines or "`config: {meta: {made_of: <a model with its lineage columns>}}`"),
         )
-    key = {}
-    for column in keys[0]["columns"]:
-        if column not in mart.columns:
-            raise _wrong(mart, f"its key column {column} is not under `columns`. Describe it")
-        key[column] = str(mart.columns[column].get("data_type", "text"))
-    parts = [named] if isinstance(named, str) else named
+    parts = named if isinstance(named, list) else [named]
     made_of = tuple(_made_of(models, mart, part, list(key)) for part in parts)
     joined = mart.meta.get("dimensions", [])
     dimensions = tuple(_dimension(models, mart, described) for described in joined)
@@ -189,7 +196,13 @@ def _dimension(models: dict[str, _Model], mart: _Model, described: Any) -> Dimen
     return Dimension(model.schema, model.name, source, str(described["where"]), newest)
 
 
-def _made_of(models: dict[str, _Model], mart: _Model, name: str, key: list[str]) -> MadeOf:
+def _made_of(models: dict[str, _Model], mart: _Model, part: Any, key: list[str]) -> MadeOf:
+    if isinstance(part, dict):
+        if part.keys() != {"model", "where"}:
+            raise _wrong(mart, f"`made_of`: expected `model` and `where`, found {part!r}")
+        model, source = _with_lineage(models, mart, "made_of", part["model"])
+        return MadeOf(model.schema, model.name, source, str(part["where"]))
+    name = str(part)
     model, source = _with_lineage(models, mart, "made_of", name)
     expressions = {}
     for column in key:
@@ -198,10 +211,12 @@ def _made_of(models: dict[str, _Model], mart: _Model, name: str, key: list[str])
             raise _wrong(
                 mart,
                 f"{name} has no column {column}. Add to that column of the mart: "
-                f"`config: {{meta: {{expression: <SQL over columns of {name}>}}}}`",
+                f"`config: {{meta: {{expression: <SQL over columns of {name}>}}}}`, or name "
+                f"the rows: `made_of: {{model: {name}, where: <SQL over its columns and mart's>}}`",
             )
         expressions[column] = own or quoted(column)
-    return MadeOf(model.schema, name, source, expressions)
+    same_key = " and ".join(f"({own}) = mart.{quoted(name)}" for name, own in expressions.items())
+    return MadeOf(model.schema, name, source, same_key)
 
 
 def _sources(models: dict[str, _Model], model: _Model) -> set[str]:

@@ -16,7 +16,7 @@ from psycopg import conninfo, pq
 
 from include.disk import disk_errors, warning
 from include.transform.child import GRACE_SECONDS
-from include.transform.failures import DbtStopped, failure
+from include.transform.failures import DbtStopped, failing_rows, failure
 from include.transform.graph import Node, Result
 from include.transform.project import FOLDER
 
@@ -63,6 +63,7 @@ class Dbt:
     ) -> None:
         self.project = project
         self.target = home / "target"
+        self._tables: set[tuple[str, ...]] = set()
         self._dsn = dsn
         self._progress = progress
         self._options = [
@@ -116,12 +117,23 @@ class Dbt:
 
         Raises `PermanentError` if the project does not parse without them either.
         """
-        return [Node.of(described) for described in self._ask("nodes")]
+        nodes = self._ask("nodes")
+        self._tables = {tuple(node.pop("table", ())) for node in nodes}
+        return [Node.of(described) for described in nodes]
 
     def build(self, nodes: Iterable[Node]) -> list[Result]:
-        """Build exactly these nodes; returns the result of each, including failures."""
+        """Build exactly these nodes; returns the result of each, including failures.
+
+        The messages of failed tests show the first rows that fail.
+        """
         selectors = [node.selector for node in nodes]
-        return [Result(**described) for described in self._ask("build", selectors=selectors)]
+        results = self._ask("build", selectors=selectors)
+        rows = failing_rows(self._dsn, results, self._tables)
+        for result in results:
+            if added := rows.get(result["unique_id"]):
+                result["message"] = f"{(result['message'] or result['status'])}. {added}"
+            del result["table"], result["failing_rows"]
+        return [Result(**described) for described in results]
 
     def published(self) -> list[dict[str, Any]]:
         """What dbt knows of each model that declares `publish`; see `include.publish.public`."""

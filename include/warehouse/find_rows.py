@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import psycopg
@@ -49,42 +50,8 @@ def mart_row(
     return rows(cursor, f"select * {of_mart}", *values)[0]
 
 
-def rows_of_model(
-    cursor: Cursor,
-    relation: tuple[str, str],
-    key: Mapping[str, str],
-    types: Mapping[str, str],
-    row: Mapping[str, Any],
-    most: int,
-) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """The rows of a model with a mart row's key: how many, and the first places.
-
-    `relation` is the model's schema and name, `key` an SQL expression of the
-    dbt project for each key column, `types` their types. The rows are counted
-    by landing; each place is `council`, `landing_id` and `record_no`.
-    """
-    where = " and ".join(
-        f"{expression} = ${number}::text::{types[name]}"
-        for number, (name, expression) in enumerate(key.items(), start=1)
-    )
-    values = tuple(str(row[name]) for name in key)
-    of_model = f"from {'.'.join(map(quoted, relation))} where {where}"
-    landings = rows(
-        cursor,
-        f"select landing_id, count(*) as records {of_model} group by landing_id order by 1",
-        *values,
-    )
-    first = rows(
-        cursor,
-        f"select council, landing_id, record_no {of_model} "
-        f"order by landing_id, record_no limit {most}",
-        *values,
-    )
-    return {item["landing_id"]: item["records"] for item in landings}, first
-
-
-class Dimension(Protocol):
-    """A model that a mart's rows are joined with, as the mart's YAML file declares it."""
+class Model(Protocol):
+    """A model that a mart's rows are made of, as the mart's YAML file declares it."""
 
     @property
     def schema(self) -> str:
@@ -98,6 +65,10 @@ class Dimension(Protocol):
     def where(self) -> str:
         """SQL that selects its rows, given the row `mart`."""
 
+
+class Dimension(Model, Protocol):
+    """A model that a mart's rows are joined with."""
+
     @property
     def newest(self) -> str:
         """The column by which the newest of them count; empty if all do."""
@@ -105,6 +76,37 @@ class Dimension(Protocol):
 
 # A mart's row that is joined with more rows of a dimension would be several rows.
 _MOST_JOINED = 10
+
+
+def rows_of_model(
+    cursor: Cursor,
+    model: Model,
+    mart: str,
+    types: Mapping[str, str],
+    row: Mapping[str, Any],
+    most: int,
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """The rows of a model that a mart's row is made of: how many, and the first places.
+
+    `types` are those of the mart's key. The rows are counted by landing; each place is
+    `council`, `landing_id` and `record_no`. Raises `PermanentError` for a `where` that the
+    database refuses.
+    """
+    values = tuple(str(row[name]) for name in types)
+    found = f"from ({_selected(model, mart, types, '*')}) as found"
+    with _declared(mart, "made_of", model):
+        landings = rows(
+            cursor,
+            f"select landing_id, count(*) as records {found} group by landing_id order by 1",
+            *values,
+        )
+        first = rows(
+            cursor,
+            f"select council, landing_id, record_no {found} "
+            f"order by landing_id, record_no limit {most}",
+            *values,
+        )
+    return {item["landing_id"]: item["records"] for item in landings}, first
 
 
 def rows_of_dimension(
@@ -121,21 +123,35 @@ def rows_of_dimension(
     column `newest` count, if one is named. Raises `PermanentError` for a `where` that the
     database refuses.
     """
-    relation = ".".join(map(quoted, (dimension.schema, dimension.model)))
     rank = f"dense_rank() over (order by {quoted(dimension.newest)} desc)"
+    columns = f"*, {rank if dimension.newest else 1} as place_of_newest"
     query = (
-        f"select found.council, found.landing_id, found.record_no "  # noqa: S608, of the project
-        f"from (select * from marts.{quoted(mart)} where {_where(mart, types, types)}) as mart "
-        f"cross join lateral (select *, {rank if dimension.newest else 1} as place_of_newest "
-        f"from {relation} where {dimension.where}) as found "
+        f"select council, landing_id, record_no "  # noqa: S608, of the project
+        f"from ({_selected(dimension, mart, types, columns)}) as found "
         f"where place_of_newest = 1 order by landing_id, record_no limit {_MOST_JOINED}"
     )
-    try:
+    with _declared(mart, "dimensions", dimension):
         return rows(cursor, query, *(str(row[name]) for name in types))
+
+
+def _selected(model: Model, mart: str, types: Mapping[str, str], columns: str) -> str:
+    """A select of the model's rows that belong to the mart's row with the key `$1`, `$2`, ..."""
+    relation = ".".join(map(quoted, (model.schema, model.model)))
+    return (
+        f"select found.* "  # noqa: S608, of the project
+        f"from (select * from marts.{quoted(mart)} where {_where(mart, types, types)}) as mart "
+        f"cross join lateral (select {columns} from {relation} where {model.where}) as found"
+    )
+
+
+@contextmanager
+def _declared(mart: str, word: str, model: Model) -> Iterator[None]:
+    try:
+        yield
     except psycopg.ProgrammingError as error:
         raise PermanentError(
-            f"explain: marts.{mart}: `dimensions`: {dimension.model}: "
-            f"{str(error).splitlines()[0]}. Correct `where` in the mart's YAML file."
+            f"explain: marts.{mart}: `{word}`: {model.model}: "
+            f"{str(error).splitlines()[0]}. Correct it in the mart's YAML file."
         ) from error
 
 

@@ -18,7 +18,7 @@ from include.warehouse.schema.migrate import migrate
 from tests.integration.conftest import Warehouse
 
 CHECKOUT = Path(__file__).parents[2]
-SOURCE = "weather_hourly"
+SOURCE = "planning_applications"
 MARTS = "dbt_project/models/marts"
 
 
@@ -87,26 +87,31 @@ def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any
     sample.parent.mkdir(parents=True)
     sample.write_text("{}")
     transformer = "wandle_transformer"
-    database.query("create table marts.weather_daily (a int)", transformer)
-    database.query(f"create view staging.stg_weather__hourly as table raw.{SOURCE}", transformer)
+    database.query("create table marts.planning_applications (a int)", transformer)
+    database.query(
+        f"create view staging.stg_planning__applications as table raw.{SOURCE}", transformer
+    )
     database.query("create table marts.river_levels_daily (a int)", transformer)
 
     refused, why = wandle("remove", SOURCE)
     assert refused == 1
-    assert f"{MARTS}/weather_daily.sql reads stg_weather__hourly. Delete or change it" in why
-    for path in copy.glob(f"{MARTS}/weather_daily.*"):
+    assert (
+        f"{MARTS}/planning_applications.sql reads stg_planning__applications. Delete or change it"
+        in why
+    )
+    for path in copy.glob(f"{MARTS}/planning_applications.*"):
         path.unlink()
     shown, listed = wandle("remove", SOURCE)
     assert shown == 0
     for line in (
-        f"{SOURCE} sutton 2026-11-01: 1 partition: 1 row, 0 landings (0 bytes)",
-        "dbt_project/models/staging/weather/stg_weather__hourly.sql",
-        "dbt_project/models/staging/weather/stg_weather__hourly.yml",
+        f"{SOURCE} sutton 2026-11: 1 partition: 1 row, 0 landings (0 bytes)",
+        "dbt_project/models/staging/planning/stg_planning__applications.sql",
+        "dbt_project/models/staging/planning/stg_planning__applications.yml",
         f"include/sources/{SOURCE}.yaml",
         f"raw.{SOURCE} in dbt_project/models/staging/_sources.yml",
         f"the table raw.{SOURCE}",
-        "marts.weather_daily, which no model builds",
-        "staging.stg_weather__hourly, which no model builds",
+        "marts.planning_applications, which no model builds",
+        "staging.stg_planning__applications, which no model builds",
         "1 partition to remove. Run again with `--yes`.",
     ):
         assert line in listed
@@ -117,7 +122,7 @@ def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any
     assert (done, "1 partition removed." in told) == (0, True)
     assert not (copy / f"include/sources/{SOURCE}.yaml").exists()
     assert not sample.exists()
-    assert not (copy / "dbt_project/models/staging/weather").exists()
+    assert not (copy / "dbt_project/models/staging/planning").exists()
     sources = (copy / "dbt_project/models/staging/_sources.yml").read_text()
     assert SOURCE not in sources
     assert "police_street_crime" in sources
@@ -162,36 +167,43 @@ def test_what_reads_the_table_without_its_staging_model_is_named(wandle, copy, d
     assert refused == 1
     assert f"{MARTS}/raw_hours.sql reads raw.{SOURCE}. Delete or change it" in why
     assert f"include/sources/flood_readings.yaml is broken, and names {SOURCE}" in why
-    assert f"{MARTS}/weather_daily.sql reads stg_weather__hourly" in why
-    (copy / "dbt_project/models/staging/weather/stg_weather__hourly.yml").write_text("models: [")
-    assert "stg_weather__hourly.yml is broken, and may describe" in wandle("remove", SOURCE)[1]
+    assert f"{MARTS}/planning_applications.sql reads stg_planning__applications" in why
+    (copy / "dbt_project/models/staging/planning/stg_planning__applications.yml").write_text(
+        "models: ["
+    )
+    assert (
+        "stg_planning__applications.yml is broken, and may describe" in wandle("remove", SOURCE)[1]
+    )
 
 
 def test_the_table_of_a_mart_whose_model_is_gone_goes_by_its_name(wandle, copy, database: Any):
     transformer = "wandle_transformer"
-    for name in ("weather_daily", "daily_rain"):
+    for name in ("planning_applications", "daily_rain"):
         database.query(f"create table marts.{name} (a int)", transformer)
 
     shown, listed = wandle("remove", "marts.daily_rain")
     done, told = wandle("remove", "marts.daily_rain", "--yes")
     again, nothing = wandle("remove", "marts.daily_rain", "--yes")
-    refused, why = wandle("remove", "marts.weather_daily", "--yes")
+    refused, why = wandle("remove", "marts.planning_applications", "--yes")
 
     assert (shown, "marts.daily_rain, which no model builds" in listed) == (0, True)
     assert (done, "1 table removed." in told) == (0, True)
     assert (again, "Nothing to remove." in nothing) == (0, True)
     assert refused == 1
-    assert f"{MARTS}/weather_daily.sql builds marts.weather_daily. Delete that file" in why
+    assert (
+        f"{MARTS}/planning_applications.sql builds marts.planning_applications. Delete that file"
+        in why
+    )
     assert database.query("select tablename from pg_tables where schemaname = 'marts'") == [
-        ("weather_daily",)
+        ("planning_applications",)
     ]
-    for wrong in ("raw.weather_hourly", "ops.load"):
+    for wrong in ("raw.planning_applications", "ops.load"):
         assert wandle("remove", wrong, "--yes")[0] == 1
 
 
 def test_a_table_that_waits_for_a_rebuild_keeps_no_other_dataset(wandle, copy, database: Any):
     database.query("alter table raw.bank_holidays alter column title type jsonb using null")
-    for path in copy.glob(f"{MARTS}/weather_daily.*"):
+    for path in copy.glob(f"{MARTS}/planning_applications.*"):
         path.unlink()
 
     done, told = wandle("remove", SOURCE, "--yes")
@@ -218,7 +230,7 @@ def test_files_that_cannot_be_deleted_are_named_before_anything_is_removed(
     wandle, copy, database, folder
 ):
     row(database, SOURCE, "sutton")
-    for path in copy.glob(f"{MARTS}/weather_daily.*"):
+    for path in copy.glob(f"{MARTS}/planning_applications.*"):
         path.unlink()
 
     with read_only(copy / folder):
@@ -253,7 +265,7 @@ def test_a_file_that_cannot_be_written_is_named_without_a_traceback(wandle, copy
 
 def test_what_stands_in_a_contract_s_place_is_named_or_goes(wandle, copy, database: Any):
     row(database, SOURCE, "sutton")
-    for path in copy.glob(f"{MARTS}/weather_daily.*"):
+    for path in copy.glob(f"{MARTS}/planning_applications.*"):
         path.unlink()
     contract = copy / f"include/sources/{SOURCE}.yaml"
     contract.unlink()
@@ -266,14 +278,16 @@ def test_what_stands_in_a_contract_s_place_is_named_or_goes(wandle, copy, databa
     contract.rmdir()
     contract.symlink_to("nowhere.yaml")
     misnamed = contract.with_suffix(".yml")
-    misnamed.write_text("name: weather_hourly")
+    misnamed.write_text("name: planning_applications")
     done, told = wandle("remove", SOURCE, "--yes")
     assert done == 0, told
     assert not contract.is_symlink()
     assert not misnamed.exists()
 
 
-@pytest.mark.parametrize("name", ["../councils/kingston", "*", "weather_*", "./weather_hourly"])
+@pytest.mark.parametrize(
+    "name", ["../councils/kingston", "*", "planning_*", "./planning_applications"]
+)
 def test_a_name_that_is_a_path_or_a_pattern_removes_no_file(wandle, copy, database, name):
     sample = copy / "home" / "samples" / f"{SOURCE}@api.example.org.json"
     sample.parent.mkdir(parents=True)

@@ -122,16 +122,15 @@ def _explain_mart(
     personal: bool,
 ) -> Explained:
     mart = mart_rows(name.removeprefix(MARTS))
+    if mart.computed:
+        raise PermanentError(f"explain: no row of {name} leads back to records: {mart.computed}.")
     landings: Counter[str] = Counter()
     raw: list[tuple[Contract, dict[str, Any]]] = []
     with connect(settings.need("transformer_dsn")) as connection, connection.cursor() as cursor:
         row = find_rows.mart_row(cursor, mart.name, mart.key, _whole_months(wanted, mart.key))
         for model in mart.made_of:
             source = _source(model.source, settings.need("loader_dsn"))
-            relation = (model.schema, model.model)
-            counts, places = find_rows.rows_of_model(
-                cursor, relation, model.key, mart.key, row, most
-            )
+            counts, places = find_rows.rows_of_model(cursor, model, mart.name, mart.key, row, most)
             landings.update(counts)
             raw += [(source, _row_at(cursor, source, place, name)) for place in places]
         joined = [

@@ -21,7 +21,7 @@ LOGINS = (
     "wandle_reader",
     "wandle_publisher",
 )
-DBT_SCHEMAS = ("staging", "intermediate", "marts")
+DBT_SCHEMAS = ("staging", "intermediate", "marts", "test_failures")
 LOCK_TIMEOUT_SECONDS = 30
 
 # Changes a raw table before it follows its contract, in the same transaction; returns the changes.

@@ -28,6 +28,7 @@ models:
       - {name: council, data_type: text}
       - {name: day, data_type: date}
 """
+SELECTED = "{model: stg_rain__hourly, where: day <= mart.day}"
 MADE_OF = "    config: {meta: {made_of: stg_rain__hourly}}\n"
 
 
@@ -61,8 +62,32 @@ def test_a_computed_key_column_is_compared_by_its_expression():
 
     assert (crimes.schema, crimes.model) == ("intermediate", "int_police__crimes")
     assert crimes.source == "police_street_crime"
-    assert crimes.key["outcome_category"] == "coalesce(outcome_category, 'No outcome yet')"
-    assert crimes.key["month"] == '"month"'
+    assert crimes.where == (
+        '("council") = mart."council" and ("month") = mart."month" '
+        'and ("category") = mart."category" '
+        "and (coalesce(outcome_category, 'No outcome yet')) = mart.\"outcome_category\""
+    )
+
+
+def test_rows_can_be_named_by_a_condition_instead_of_the_key(project):
+    declare(project, "    constraints:", f"{MADE_OF}    constraints:")
+    declare(project, "made_of: stg_rain__hourly", f"made_of: {SELECTED}")
+
+    (hours,) = mart_rows("daily_rain", project).made_of
+
+    assert (hours.model, hours.source) == ("stg_rain__hourly", "rain")
+    assert hours.where == "day <= mart.day"
+
+
+def test_a_mart_that_is_made_of_no_records_says_why(project):
+    declare(project, "    constraints:", f"{MADE_OF}    constraints:")
+    declare(project, "made_of: stg_rain__hourly", "computed: it is a calendar.")
+
+    found = mart_rows("daily_rain", project)
+
+    assert (found.made_of, found.computed) == ((), "it is a calendar")
+    assert found.key == {"council": "text", "day": "date"}
+    assert list(undeclared(project)) == []
 
 
 def test_a_new_mart_is_told_the_line_to_add(project):
@@ -91,6 +116,11 @@ def test_with_that_line_it_can_be_explained(project):
     ("old", "new", "said"),
     [
         ("stg_rain__hourly", "stg_rain__daily", "expected a model with the columns council, land"),
+        (
+            "made_of: stg_rain__hourly",
+            f"made_of: {SELECTED.replace('where', 'if')}",
+            "`made_of`: expected `model` and `where`, found",
+        ),
         ("[council, day]", "[council, wet]", "key column wet is not under `columns`"),
         ("      - {type: primary_key, columns: [council, day]}\n", "", "Add a `primary_key`"),
         (
