@@ -19,6 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
 
+from include.transform.changes.fingerprint import Described
 from include.transform.project import Files, copy_without, project_hash
 
 # Time to cancel queries and roll back once the parent is gone.
@@ -57,6 +58,7 @@ class Session:
         """
         if self._manifest is None:
             self._parse()
+        described = Described(self._manifest, Path(self._option("--project-dir")))
         return [
             {
                 "unique_id": node.unique_id,
@@ -64,6 +66,7 @@ class Session:
                 "path": node.original_file_path,
                 "selector": "fqn:" + ".".join(node.fqn),
                 "depends_on": list(node.depends_on.nodes),
+                **described.of(node),
             }
             for node in self._manifest.nodes.values()
             # Tests of disabled models stay in the manifest, also disabled.
@@ -113,11 +116,14 @@ class Session:
         at = self._options.index(name) + 1
         self._options = [*self._options[:at], value, *self._options[at + 1 :]]
 
-    def build(self, selectors: list[str]) -> list[dict[str, Any]]:
-        """Build exactly the selected nodes, and return the result of each."""
-        run = self._invoke(
-            *_BUILD, "--indirect-selection", "empty", "--select", *selectors, may_fail=True
-        )
+    def build(self, selectors: list[str], plan: str) -> list[dict[str, Any]]:
+        """Build exactly the selected nodes, and return the result of each.
+
+        `plan` names the attempt whose plan says which partitions to build;
+        without it, all of each node is built.
+        """
+        options = ("--indirect-selection", "empty", "--vars", json.dumps({"plan": plan}))
+        run = self._invoke(*_BUILD, *options, "--select", *selectors, may_fail=True)
         return [
             {
                 "unique_id": result.node.unique_id,

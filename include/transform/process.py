@@ -47,11 +47,14 @@ def environment(dsn: str) -> dict[str, str]:
 
 
 class Dbt:
-    """A dbt process for one database, as a context manager.
+    """A dbt process for one database, as a context manager. It starts with the first command.
 
     `home` is where dbt writes (parsed project, compiled SQL); `progress` is
     called with a line for each finished node.
     """
+
+    started = False
+    _process: subprocess.Popen[str]
 
     def __init__(
         self,
@@ -72,9 +75,12 @@ class Dbt:
         ]
 
     def __enter__(self) -> Dbt:
+        return self
+
+    def _start(self) -> None:
         with disk_errors("dbt: starting", self.target):
             self.target.mkdir(parents=True, exist_ok=True)
-            self._stderr = tempfile.TemporaryFile()
+            self._stderr = tempfile.TemporaryFile()  # noqa: SIM115, closed by __exit__
         self._process = subprocess.Popen(
             (sys.executable, "-m", "include.transform.child", *self._options),
             stdin=subprocess.PIPE,
@@ -93,7 +99,7 @@ class Dbt:
         )
         self._commands = cast("IO[str]", self._process.stdin)
         self._answers = cast("IO[str]", self._process.stdout)
-        return self
+        self.started = True
 
     def __exit__(
         self,
@@ -101,6 +107,8 @@ class Dbt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if not self.started:
+            return
         with suppress(BrokenPipeError):
             self._commands.close()
         try:
@@ -118,10 +126,14 @@ class Dbt:
         """
         return [Node.of(described) for described in self._ask("nodes")]
 
-    def build(self, nodes: Iterable[Node]) -> list[Result]:
-        """Build exactly these nodes; returns the result of each, including failures."""
+    def build(self, nodes: Iterable[Node], plan: str = "") -> list[Result]:
+        """Build exactly these nodes; returns the result of each, including failures.
+
+        `plan` is the attempt whose plan says which partitions; without it, whole.
+        """
         selectors = [node.selector for node in nodes]
-        return [Result(**described) for described in self._ask("build", selectors=selectors)]
+        built = self._ask("build", selectors=selectors, plan=plan)
+        return [Result(**described) for described in built]
 
     def docs(self) -> Path:
         """Generate the docs; returns the HTML file."""
@@ -129,6 +141,8 @@ class Dbt:
         return self.target / "static_index.html"
 
     def _ask(self, command: str, **arguments: Any) -> Any:
+        if not self.started:
+            self._start()
         try:
             self._commands.write(json.dumps({"command": command, **arguments}) + "\n")
             self._commands.flush()

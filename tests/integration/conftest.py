@@ -127,6 +127,7 @@ def warehouse(migrated) -> Iterator[Warehouse]:
     """The migrated database, without a row; tables that a test adds are dropped after it."""
     yield migrated
     ops = ("landing", "load", "quarantine", "schema_drift", "removal", "contract")
+    ops += ("dbt_state", "dbt_loads")
     raw = {GAUGES.name, *contracts()}
     found = {name for (name,) in migrated.query(TABLES)}
     if added := sorted(found - raw):

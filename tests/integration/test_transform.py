@@ -134,7 +134,7 @@ def warehouse(server) -> Warehouse:
     migrate(found.dsn("postgres"), dict.fromkeys(ROLES, PASSWORD))
     found.run(
         "truncate raw.police_street_crime, raw.police_ward_boundaries, ops.load, "
-        "ops.dbt_run, ops.dbt_node"
+        "ops.dbt_run, ops.dbt_node, ops.dbt_state, ops.dbt_loads"
     )
     return found
 
