@@ -76,15 +76,14 @@ def build_layer(
     """
     hashed = inputs_hash(dbt.project, contracts or {})
     attempt = Attempt(run_id, str(uuid.uuid4()), layer, hashed)
+    history.start(attempt)
     if same := history.nothing_to_do(attempt):
-        history.start(attempt)
         history.finish(attempt, [], None, same.nodes)
         log.info("dbt %s: nothing changed since %s", layer, f"{same.since:%Y-%m-%d %H:%M} UTC")
         return Built(
             *(layer, attempt.invocation_id, same.nodes, same.nodes, [], same.warnings),
             unchanged_since=same.since,
         )
-    history.start(attempt)
     build = _Build(attempt, dbt, history, contracts or {})
     try:
         build.run()
@@ -124,7 +123,7 @@ class _Build:
         self._steps = plan(self._nodes, expected, states, history.raw())
         self._history.states.keep_only(self._layer, [node.key for node in expected.values()])
         whole = [name for name, step in self._steps.items() if step.how == "whole"]
-        self._nodes = history.refuse_replaced(self._nodes, whole)
+        self._nodes = history.refuse_replaced(self._nodes, whole, states)
         wanted = {
             name: self._nodes[name] for name, step in self._steps.items() if step.how != "keep"
         }

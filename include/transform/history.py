@@ -13,6 +13,7 @@ import psycopg
 from include.errors import ServiceUnavailable
 from include.sources.model import Contract
 from include.transform.changes import dependents, loads
+from include.transform.changes.plan import State
 from include.transform.changes.state import States
 from include.transform.failures import failure, without_values
 from include.transform.graph import FAILED, GOOD, Node, Result
@@ -26,11 +27,11 @@ LOCK_WAIT_SECONDS = 300
 _LOCK = "lock table ops.build_lock in exclusive mode"
 _HOLDER = "select ops.sessions_using('ops.build_lock'::regclass)"
 
-# The newest attempt to build a layer, whatever run it was of.
+# The newest attempt to build a layer but this one, whatever run it was of.
 _NEWEST = """
 select status, project_hash, expected, started_at
 from ops.dbt_run
-where layer = %s
+where layer = %s and invocation_id <> %s
 order by started_at desc
 limit 1
 """
@@ -81,7 +82,8 @@ class History:
 
     def nothing_to_do(self, attempt: Attempt) -> Unchanged | None:
         """What was built before, if building the layer again would change nothing."""
-        row = self._connection.execute(_NEWEST, (attempt.layer,)).fetchone()
+        values = (attempt.layer, attempt.invocation_id)
+        row = self._connection.execute(_NEWEST, values).fetchone()
         if row is None or row[:2] != ("success", attempt.project_hash):
             return None
         raw = loads.current(self._connection)
@@ -99,9 +101,11 @@ class History:
         """What the raw tables hold now."""
         return loads.current(self._connection)
 
-    def refuse_replaced(self, nodes: Mapping[str, Node], whole: Iterable[str]) -> dict[str, Node]:
+    def refuse_replaced(
+        self, nodes: Mapping[str, Node], whole: Iterable[str], states: Mapping[str, State]
+    ) -> dict[str, Node]:
         """The nodes; one that would be replaced although others use it has an `error`."""
-        return dependents.refuse_replaced(self._connection, nodes, whole)
+        return dependents.refuse_replaced(self._connection, nodes, whole, states)
 
     def failed(self, run_id: str, layer: Layer, nodes: Mapping[str, Node]) -> list[str]:
         """The nodes of a layer that are not good in this run, failures first.

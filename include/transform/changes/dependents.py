@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import psycopg
 
+from include.transform.changes.plan import State
 from include.transform.graph import Node
 
 _DEPENDENTS = """
@@ -43,7 +44,10 @@ from unnest(%s::text[], %s::text[]) with ordinality as given (name, type, no)
 
 
 def refuse_replaced(
-    connection: psycopg.Connection, nodes: Mapping[str, Node], whole: Iterable[str]
+    connection: psycopg.Connection,
+    nodes: Mapping[str, Node],
+    whole: Iterable[str],
+    states: Mapping[str, State],
 ) -> dict[str, Node]:
     """The nodes; one that would be replaced although others use it has an `error`.
 
@@ -55,13 +59,24 @@ def refuse_replaced(
     users: dict[str, set[str]] = {}
     for key, user, is_table, columns in connection.execute(_DEPENDENTS, ([*by_key],)):
         node = by_key[key]
-        stays = is_table and node.materialized in ("table", "incremental")
-        if user not in models and not (stays and columns == _columns(connection, node)):
+        stays = (
+            is_table
+            and node.materialized in ("table", "incremental")
+            and columns == _columns(connection, node)
+            and _same_shape(node, states.get(key))
+        )
+        if user not in models and not stays:
             users.setdefault(key, set()).add(user)
     for key, names in users.items():
         node = by_key[key]
         found[node.unique_id] = replace(node, error=_error(key, sorted(names)))
     return found
+
+
+def _same_shape(node: Node, state: State | None) -> bool:
+    """Whether columns and constraints are those that it was last built with, if that is known."""
+    before = state.fingerprint if state else None
+    return before is None or before.partition("/")[0] == node.fingerprint.partition("/")[0]
 
 
 def _columns(connection: psycopg.Connection, node: Node) -> list[list[str]] | None:
@@ -72,7 +87,7 @@ def _columns(connection: psycopg.Connection, node: Node) -> list[list[str]] | No
 
 def _error(key: str, users: list[str]) -> str:
     return (
-        f"{key} was not replaced, because its columns changed and others use it: "
+        f"{key} was not replaced, because its columns or constraints changed and others use it: "
         f"{', '.join(users)}. Ask their owners to drop them, run `wandle transform`, and create "
         "them again"
     )

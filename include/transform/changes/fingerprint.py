@@ -27,6 +27,10 @@ _SHARED = ("dbt_project.yml", "macros/**/*.sql", "tests/generic/**/*.sql")
 # The columns of a staging model that hold the partition of a raw row.
 _COUNCIL = re.compile(r'\b_council as "?(\w+)"?')
 _PERIOD = re.compile(r'\b_period as "?(\w+)"?')
+# A staging model of which a row may depend on rows of other partitions.
+_ACROSS = re.compile(
+    r"\b(?:newest|distinct|join|union|limit|exists|group\s+by|over\s*\()", re.IGNORECASE
+)
 # Tests whose failing rows of a partition depend on no other partition of the tested model.
 _BY_ROW = {"not_null", "accepted_values", "relationships", "at_most"}
 
@@ -74,7 +78,7 @@ class Described:
             if node is None:  # a source
                 return unique_id
             metadata = getattr(node, "test_metadata", None)
-            self._fingerprints[unique_id] = _hash(
+            content = _hash(
                 [
                     self._shared,
                     node.raw_code,
@@ -83,11 +87,20 @@ class Described:
                     metadata.to_dict() if metadata else None,
                     node.description,
                     [column.to_dict() for column in self._columns(node)],
-                    [item.to_dict() for item in getattr(node, "constraints", ())],
                     [self._fingerprint(parent) for parent in sorted(node.depends_on.nodes)],
                 ]
             )
+            self._fingerprints[unique_id] = f"{self._shape(node)}/{content}"
         return self._fingerprints[unique_id]
+
+    def _shape(self, node: Any) -> str:
+        """Changes with the columns and constraints of a table."""
+        columns = [
+            [column.name, column.data_type, [item.to_dict() for item in column.constraints]]
+            for column in self._columns(node)
+        ]
+        constraints = [item.to_dict() for item in getattr(node, "constraints", ())]
+        return _hash([columns, constraints])[:16]
 
     def _columns(self, node: Any) -> list[Any]:
         return list(getattr(node, "columns", {}).values())
@@ -104,7 +117,7 @@ class Described:
         if node.config.materialized == "view":
             if parents == [f"source.{node.package_name}.raw.{source}" for source in sources]:
                 found = [_COUNCIL.search(node.raw_code), _PERIOD.search(node.raw_code)]
-                if len(sources) == 1 and all(found):
+                if len(sources) == 1 and all(found) and not _ACROSS.search(node.raw_code):
                     return [match[1] for match in found if match], sources
             return [], []
         key = node.config.unique_key

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from include.transform.changes.loads import Inputs, Loads
+from include.transform.changes.loads import TABLE, Inputs, Loads, unknown
 from include.transform.changes.plan import State, Step
 from include.transform.graph import Node, Result
 
@@ -49,7 +49,8 @@ _FAILED_TEST = "update ops.dbt_state set fingerprint = null where name = %s"
 _TIDY = """
 delete from ops.dbt_loads
 where not exists (
-    select from ops.dbt_state as state, jsonb_each_text(state.loads || state.planned_loads) as held
+    select from ops.dbt_state as state, unnest(array[state.loads, state.planned_loads]) as some,
+        jsonb_each_text(some) as held
     where held.value = dbt_loads.hash
 )
 """
@@ -64,10 +65,11 @@ class States:
     def read(self) -> dict[str, State]:
         """The state of every node, by key."""
         known = {hashed: Loads(by_place) for hashed, by_place in self._connection.execute(_LOADS)}
+        lost = Loads({TABLE: unknown()})
         return {
             name: State(
                 fingerprint,
-                {source: known[hashed] for source, hashed in loads.items()},
+                {source: known.get(hashed, lost) for source, hashed in loads.items()},
                 exists,
                 warning,
             )
