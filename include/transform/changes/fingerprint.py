@@ -139,7 +139,7 @@ class Described:
         if not found or any(columns != found[0][0] for columns, _ in found):
             return [], []
         columns, driven_by = found[0][0], sorted({source for _, some in found for source in some})
-        metadata = getattr(node, "test_metadata", None)
+        metadata: Any = getattr(node, "test_metadata", None)
         name = metadata.name if metadata else ""
         together = metadata.kwargs.get("columns", []) if name == "unique_together" else []
         by_row = name in _BY_ROW or node.config.meta.get("per_partition") is True

@@ -49,8 +49,8 @@ _FAILED_TEST = "update ops.dbt_state set fingerprint = null where name = %s"
 _TIDY = """
 delete from ops.dbt_loads
 where not exists (
-    select from ops.dbt_state as state, unnest(array[state.loads, state.planned_loads]) as some,
-        jsonb_each_text(some) as held
+    select from ops.dbt_state as state, unnest(array[state.loads, state.planned_loads]) as inputs,
+        jsonb_each_text(inputs) as held
     where held.value = dbt_loads.hash
 )
 """
