@@ -14,7 +14,7 @@
             end if;
         end
         $$
-    {%- else -%}
+    {%- elif not env_var('WANDLE_SCHEMA_PREFIX', '') -%}
         update ops.dbt_state set fingerprint = null where name = {{ literal(name) }}
     {%- endif -%}
 {%- endmacro %}

@@ -291,7 +291,7 @@ def test_views_of_others_survive_a_changed_model_or_refuse_it_before_it_is_built
     world.assert_as_a_full_refresh()
 
 
-def until(condition: Any, seconds: float = 60) -> None:
+def until(condition: Any, seconds: float = 200) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

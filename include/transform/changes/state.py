@@ -42,7 +42,8 @@ on conflict (name) do update set
 _DONE = """
 update ops.dbt_state
 set fingerprint = planned_fingerprint, loads = planned_loads, warning = %(warning)s,
-    relation = ops.relation_state(name), built_at = clock_timestamp()
+    relation = case when not %(is_test)s then ops.relation_state(name) end,
+    built_at = clock_timestamp()
 where name = %(name)s and planned_by = %(by)s
 """
 _FAILED_TEST = "update ops.dbt_state set fingerprint = null where name = %s"
@@ -112,7 +113,7 @@ class States:
                 if node is None or not node.key:
                     continue
                 if result.good:
-                    values: dict[str, Any] = {"name": node.key, "by": by}
+                    values: dict[str, Any] = {"name": node.key, "by": by, "is_test": node.is_test}
                     cursor.execute(_DONE, values | {"warning": warnings.get(result.unique_id)})
                 elif node.is_test:
                     cursor.execute(_FAILED_TEST, (node.key,))
