@@ -1,5 +1,8 @@
 """Raw tables -> staging -> marts -> open data and dbt docs, whenever a raw table has changed.
 
+Only what changed is built: models whose code is another one, and the partitions whose load no
+earlier run has covered. If that is nothing, a run does nothing.
+
 A model that fails holds back only what depends on it: everything else is
 built and published, and `reconcile` fails the run and names what failed and
 what is stale because of it. Loads that finish during a run share the next one.
@@ -11,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Asset, AssetAny, dag, task
+from airflow.sdk import Asset, AssetAny, Param, dag, task
 
 from dags._tasks import BOOKKEEPING_TIMEOUT, DEFAULTS, lake, postgres_dsn
 from include.sources.model import broken_contracts, contracts
@@ -32,24 +35,38 @@ PUBLISHER = "wandle_publisher"
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS | {"retries": 2},
+    params={
+        "full_refresh": Param(
+            False,
+            type="boolean",
+            title="Full refresh",
+            description="Build everything, not only what changed. Needed after a raw table or a "
+            "mart was edited by hand.",
+        )
+    },
 )
 def transform() -> None:
     @task
-    def staging(ti: Any = None) -> dict[str, Any]:
-        """Build and test staging and intermediate models; a retry builds only what failed."""
+    def staging(ti: Any = None, params: Any = None) -> dict[str, Any]:
+        """Build and test what changed in the staging and intermediate models."""
         from include.jobs.pipeline.transform import build
 
-        return build("staging", dsn=postgres_dsn(CONNECTION), run_id=ti.run_id)
+        return build(
+            "staging",
+            dsn=postgres_dsn(CONNECTION),
+            run_id=ti.run_id,
+            full_refresh=params["full_refresh"],
+        )
 
     @task(trigger_rule="all_done")
     def marts(ti: Any = None) -> dict[str, Any]:
-        """Build and test the marts that depend on nothing that failed in `staging`."""
+        """Build and test what changed in the marts, unless it depends on a failure."""
         from include.jobs.pipeline.transform import build
 
         return build("marts", dsn=postgres_dsn(CONNECTION), run_id=ti.run_id)
 
     @task(trigger_rule="all_done")
-    def publish() -> dict[str, Any]:
+    def publish(ti: Any = None) -> dict[str, Any]:
         """Publish the open data, its dashboard and the dbt docs to S3.
 
         Marts that failed keep the files of the last version. Nothing is published twice.
@@ -57,7 +74,10 @@ def transform() -> None:
         from include.jobs.pipeline.transform import publish_all
 
         return publish_all(
-            dsn=postgres_dsn(CONNECTION), publisher_dsn=postgres_dsn(PUBLISHER), lake=lake()
+            dsn=postgres_dsn(CONNECTION),
+            publisher_dsn=postgres_dsn(PUBLISHER),
+            lake=lake(),
+            run_id=ti.run_id,
         )
 
     @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)

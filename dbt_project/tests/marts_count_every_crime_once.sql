@@ -1,5 +1,7 @@
 -- Both marts add up to the distinct crimes of each council and month. They are compared with the
 -- table that they were built from: raw may have been loaded again in the meantime.
+{{ config(meta={'per_partition': true}) }}
+
 with
 
 distinct_crimes as (
@@ -10,6 +12,8 @@ distinct_crimes as (
         count(distinct crime_id) as crimes
 
     from {{ ref('int_police__crimes') }}
+
+    where {{ in_changed_partitions() or 'true' }}
 
     group by council, month
 
@@ -24,6 +28,8 @@ by_ward as (
 
     from {{ ref('ward_crime_monthly') }}
 
+    where {{ in_changed_partitions() or 'true' }}
+
     group by council, month
 
 ),
@@ -36,6 +42,8 @@ by_outcome as (
         sum(crimes) as crimes
 
     from {{ ref('crime_outcomes_monthly') }}
+
+    where {{ in_changed_partitions() or 'true' }}
 
     group by council, month
 

@@ -194,10 +194,21 @@ def replay(
 
 
 @commands.command()
-def transform(as_json: JsonOption = False) -> None:
-    """Build the dbt models layer by layer, and publish the open data and the dbt docs.
+def transform(
+    full_refresh: Annotated[
+        bool,
+        typer.Option(
+            "--full-refresh",
+            help="Build everything, not only what changed; needed after a raw table or a mart "
+            "was edited by hand.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build what changed of the dbt models, layer by layer, and publish the open data
+    and the dbt docs.
 
-    Examples: `wandle transform`, `wandle transform --json`
+    Examples: `wandle transform`, `wandle transform --full-refresh`, `wandle transform --json`
     """
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.transform import transform as run
@@ -210,6 +221,7 @@ def transform(as_json: JsonOption = False) -> None:
         run_id=f"wandle transform {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         home=settings.home / "dbt",
         report=note,
+        full_refresh=full_refresh,
     )
     if as_json:
         print_json(built)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from include.errors import PipelineError, ServiceUnavailable
 from include.sources.model import Contract
+from include.transform.changes.plan import Step, plan
 from include.transform.failures import (
     BuildFailed,
     next_step,
@@ -16,17 +18,14 @@ from include.transform.failures import (
     without_values,
 )
 from include.transform.graph import (
-    FAILED,
-    GOOD,
     Node,
     Result,
     by_layer,
     downstream,
-    still_to_build,
 )
 from include.transform.history import Attempt, History
 from include.transform.process import Dbt
-from include.transform.project import FOLDERS, Layer, project_hash
+from include.transform.project import FOLDERS, Layer, inputs_hash
 from include.transform.unfilled import refuse_dropped, refuse_unfilled
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,11 @@ _SHOWN_FAILURES = 5
 
 @dataclass(frozen=True)
 class Built:
-    """A layer that was built successfully."""
+    """A layer that was built successfully; `kept` of its nodes were up to date.
+
+    `partitions` is the number of partitions rebuilt of each model that was not
+    built whole. `unchanged_since` is set if nothing at all was to be built.
+    """
 
     layer: Layer
     invocation_id: str
@@ -45,6 +48,8 @@ class Built:
     kept: int
     results: Sequence[Result]
     warnings: Sequence[str]
+    partitions: Mapping[str, int] = field(default_factory=dict)
+    unchanged_since: datetime | None = None
 
 
 def build_layer(
@@ -55,67 +60,132 @@ def build_layer(
     run_id: str,
     contracts: Mapping[str, Contract] | None = None,
 ) -> Built:
-    """Build and test every node of a layer that depends on nothing that failed.
+    """Bring every node of a layer up to date that depends on nothing that failed.
 
-    A node is not built if its file does not parse, if a node of the layer
+    A node is up to date if it was built, or passed its test, with the same code
+    and from the same loads. Of an incremental model, only the partitions whose
+    load is another one are rebuilt. dbt is not started if all nodes are up to
+    date. A node is not built if its file does not parse, if a node of the layer
     below that it depends on has not succeeded in this run, or if it reads a
     column that loaded partitions have never filled, according to the ledger
-    and the `contracts`, or one that left its contract. A retry of a run builds
-    only what has not succeeded.
+    and the `contracts`, or one that left its contract.
 
-    Stores the result of every node. Raises `BuildFailed` naming the nodes and
-    what is stale because of them (permanent), `ServiceUnavailable` if every
-    failure is temporary, and `DbtStopped` if dbt exited early.
+    Stores the result of every node that was built. Raises `BuildFailed` naming
+    the nodes and what is stale because of them (permanent), `ServiceUnavailable`
+    if every failure is temporary, and `DbtStopped` if dbt exited early.
     """
-    attempt = Attempt(run_id, str(uuid.uuid4()), layer, project_hash())
-    so_far = history.so_far(attempt, _below(layer))
+    hashed = inputs_hash(dbt.project, contracts or {})
+    attempt = Attempt(run_id, str(uuid.uuid4()), layer, hashed)
     history.start(attempt)
-    results: list[Result] = []
-    try:
-        unfilled = history.unfilled(contracts) if contracts else {}
-        filled = refuse_unfilled(dbt.nodes(), unfilled, dbt.project)
-        layers = by_layer(refuse_dropped(filled, contracts or {}, dbt.project))
-        expected = layers[layer]
-        wanted = still_to_build(expected, so_far)
-        log.info(
-            "dbt %s: %d nodes to build, %d already built",
-            layer,
-            len(wanted),
-            len(expected) - len(wanted),
+    if same := history.nothing_to_do(attempt):
+        history.finish(attempt, [], None, same.nodes)
+        log.info("dbt %s: nothing changed since %s", layer, f"{same.since:%Y-%m-%d %H:%M} UTC")
+        return Built(
+            *(layer, attempt.invocation_id, same.nodes, same.nodes, [], same.warnings),
+            unchanged_since=same.since,
         )
-        nodes = {name: node for some in layers.values() for name, node in some.items()}
-        results = held_back(nodes, wanted, _failed_below(layer, layers, history, run_id))
-        held = {result.unique_id for result in results}
-        ready = {name: node for name, node in wanted.items() if name not in held}
-        results += accounted_for(ready, dbt.build(ready.values()) if ready else [])
-        refuse_failures(layer, nodes, results)
+    build = _Build(attempt, dbt, history, contracts or {})
+    try:
+        build.run()
     except PipelineError as error:
-        history.finish(attempt, results, str(error))
+        build.finish(str(error))
         raise
-    history.finish(attempt, results, None)
-    warnings = [_sentence(wanted, result) for result in results if result.status == "warn"]
-    for warning in warnings:
+    build.finish(None)
+    for warning in build.warnings:
         log.warning("dbt %s: %s", layer, warning)
-    return Built(
-        layer,
-        attempt.invocation_id,
-        len(expected),
-        len(expected) - len(wanted),
-        results,
-        warnings,
-    )
+    return build.built
 
 
-def _failed_below(
-    layer: Layer, layers: Mapping[Layer, Mapping[str, Node]], history: History, run_id: str
-) -> list[str]:
-    """The nodes of the layer below that have not succeeded in this run, failures first."""
-    below = _below(layer)
-    if below is None:
-        return []
-    statuses = history.of_run(run_id, below)
-    bad = [name for name in layers[below] if statuses.get(name) not in GOOD]
-    return sorted(bad, key=lambda name: statuses.get(name) not in FAILED)
+class _Build:
+    """One attempt to build a layer."""
+
+    def __init__(
+        self, attempt: Attempt, dbt: Dbt, history: History, contracts: Mapping[str, Contract]
+    ) -> None:
+        self._attempt = attempt
+        self._layer = attempt.layer
+        self._dbt = dbt
+        self._history = history
+        self._contracts = contracts
+        self._nodes: dict[str, Node] = {}
+        self._steps: Mapping[str, Step] = {}
+        self._results: list[Result] = []
+        self._kept_warnings: list[str] = []
+
+    def run(self) -> None:
+        """Plan, build and test; raise unless all of it succeeded."""
+        history, states = self._history, self._history.states.read()
+        unfilled = history.unfilled(self._contracts) if self._contracts else {}
+        filled = refuse_unfilled(self._dbt.nodes(), unfilled, self._dbt.project)
+        layers = by_layer(refuse_dropped(filled, self._contracts, self._dbt.project))
+        self._nodes = {name: node for some in layers.values() for name, node in some.items()}
+        expected = layers[self._layer]
+        self._steps = plan(self._nodes, expected, states, history.raw())
+        self._history.states.keep_only(self._layer, [node.key for node in expected.values()])
+        whole = [name for name, step in self._steps.items() if step.how == "whole"]
+        self._nodes = history.refuse_replaced(self._nodes, whole, states)
+        wanted = {
+            name: self._nodes[name] for name, step in self._steps.items() if step.how != "keep"
+        }
+        self._kept_warnings = [
+            str(states[node.key].warning)
+            for name, node in expected.items()
+            if name not in wanted and states[node.key].warning
+        ]
+        log.info("dbt %s: %d of %d nodes to build", self._layer, len(wanted), len(expected))
+        self._build(wanted, self._failed_below(layers))
+        refuse_failures(self._layer, self._nodes, self._results)
+
+    def _build(self, wanted: Mapping[str, Node], failed: Sequence[str]) -> None:
+        self._results = held_back(self._nodes, wanted, failed)
+        held = {result.unique_id for result in self._results}
+        ready = {name: node for name, node in wanted.items() if name not in held}
+        if not ready:
+            return
+        attempt = self._attempt.invocation_id
+        steps = [(node, self._steps[name]) for name, node in ready.items()]
+        self._history.states.plan(self._layer, attempt, steps)
+        self._results += accounted_for(ready, self._dbt.build(ready.values(), attempt))
+
+    def _failed_below(self, layers: Mapping[Layer, Mapping[str, Node]]) -> list[str]:
+        """The nodes of the layer below that are not good in this run, failures first."""
+        below = _below(self._layer)
+        if below is None:
+            return []
+        return self._history.failed(self._attempt.run_id, below, layers[below])
+
+    def finish(self, error: str | None) -> None:
+        """Record how it ended."""
+        attempt, said = self._attempt.invocation_id, self._said()
+        self._history.states.finish(attempt, self._nodes, self._results, said)
+        self._history.finish(self._attempt, self._results, error, len(self._steps))
+
+    def _said(self) -> dict[str, str]:
+        """The warnings of this attempt by node."""
+        warned = [result for result in self._results if result.status == "warn"]
+        return {result.unique_id: _sentence(self._nodes, result) for result in warned}
+
+    @property
+    def warnings(self) -> list[str]:
+        """Those of this attempt, and those of tests that needed no run."""
+        return [*self._said().values(), *self._kept_warnings]
+
+    @property
+    def built(self) -> Built:
+        """What was built."""
+        return Built(
+            layer=self._layer,
+            invocation_id=self._attempt.invocation_id,
+            nodes=len(self._steps),
+            kept=sum(step.how == "keep" for step in self._steps.values()),
+            results=self._results,
+            warnings=self.warnings,
+            partitions={
+                self._nodes[name].short_name: len(step.partitions)
+                for name, step in self._steps.items()
+                if step.how == "partitions" and not self._nodes[name].is_test
+            },
+        )
 
 
 def held_back(

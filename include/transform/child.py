@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
 
+from include.transform.changes.fingerprint import Described
 from include.transform.project import Files, copy_without, project_hash
 
 # Time to cancel queries and roll back once the parent is gone.
@@ -60,6 +61,7 @@ class Session:
         """
         if self._manifest is None:
             self._parse()
+        described = Described(self._manifest, Path(self._option("--project-dir")))
         return [
             {
                 "unique_id": node.unique_id,
@@ -68,6 +70,7 @@ class Session:
                 "selector": _selector(node),
                 "depends_on": list(node.depends_on.nodes),
                 "table": [node.schema, node.alias],
+                **described.of(node),
             }
             for node in self._manifest.nodes.values()
             # Tests of disabled models stay in the manifest, also disabled.
@@ -117,13 +120,16 @@ class Session:
         at = self._options.index(name) + 1
         self._options = [*self._options[:at], value, *self._options[at + 1 :]]
 
-    def build(self, selectors: list[str]) -> list[dict[str, Any]]:
+    def build(self, selectors: list[str], plan: str) -> list[dict[str, Any]]:
         """Build exactly the selected nodes, and return the result of each.
 
-        `failing_rows` says of a test what became of them: `none`, `stored` in `table`, `withheld`,
-        or `lost` where the storing failed; of a model, it is null.
+        `plan` names the attempt whose plan says which partitions to build;
+        without it, all of each node is built. `failing_rows` says of a test what became of them:
+        `none`, `stored` in `table`, `withheld`, or `lost` where the storing failed; of a model, it
+        is null.
         """
-        run = self._invoke(*_BUILD, *_EXACTLY, *selectors, may_fail=True)
+        variables = ("--vars", json.dumps({"plan": plan}))
+        run = self._invoke(*_BUILD, *variables, *_EXACTLY, *selectors, may_fail=True)
         failing_rows = self._stored(run.results)
         return [
             {

@@ -49,7 +49,12 @@ def publish(s3: BaseClient, bucket: str, page: Path, now: datetime) -> str:
             ContentType="application/json",
         )
         _tidy(s3, bucket, name)
-    return f"s3://{bucket}/{key}"
+    return address(bucket, name)
+
+
+def address(bucket: str, name: str) -> str:
+    """The address of a version."""
+    return f"s3://{bucket}/{ROOT}{name}/{PAGE}"
 
 
 def current(s3: BaseClient, bucket: str) -> str:

@@ -19,7 +19,10 @@ class Node:
     """A model or a data test of the project.
 
     `error` says why dbt cannot build it, for example because its file does not
-    parse; empty if it can.
+    parse; empty if it can. `key` is its schema and name, `fingerprint` a hash
+    of all that decides what it makes of its rows. `partition_by` are the
+    columns that hold the partition of its rows, of the sources `driven_by`;
+    none if it can only be built whole. `columns` are names and types.
     """
 
     unique_id: str
@@ -28,11 +31,20 @@ class Node:
     selector: str
     depends_on: tuple[str, ...]
     error: str = ""
+    key: str = ""
+    materialized: str = ""
+    fingerprint: str = ""
+    partition_by: tuple[str, ...] = ()
+    driven_by: tuple[str, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Node:
         """Parse what the child process reports."""
-        return cls(**{**described, "depends_on": tuple(described["depends_on"])})
+        lists = ("depends_on", "partition_by", "driven_by")
+        found = dict(described) | {name: tuple(described.get(name, ())) for name in lists}
+        found["columns"] = tuple((name, kind) for name, kind in described.get("columns", ()))
+        return cls(**found)
 
     @property
     def is_test(self) -> bool:
@@ -128,26 +140,3 @@ def downstream(nodes: Mapping[str, Node], bad: Iterable[str]) -> dict[str, str]:
                 cause[found] = name
                 waiting += children[found]
     return cause
-
-
-def still_to_build(expected: Mapping[str, Node], so_far: Mapping[str, str]) -> dict[str, Node]:
-    """What a retry builds, given the latest status of each node: all that has not succeeded.
-
-    For a failed test, its models are rebuilt too, because data or code may
-    have been fixed since. Everything downstream of a rebuilt model is rebuilt
-    and tested again.
-    """
-    again = {name for name in expected if so_far.get(name) not in GOOD}
-    for name in tuple(again):
-        if expected[name].is_test and so_far.get(name) in FAILED:
-            again.update(parent for parent in expected[name].depends_on if parent in expected)
-    grown = True
-    while grown:
-        children = {
-            name
-            for name, node in expected.items()
-            if name not in again and any(parent in again for parent in node.depends_on)
-        }
-        again |= children
-        grown = bool(children)
-    return {name: node for name, node in expected.items() if name in again}

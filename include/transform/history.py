@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 
 from include.errors import ServiceUnavailable
 from include.sources.model import Contract
+from include.transform.changes import dependents, loads
+from include.transform.changes.plan import State
+from include.transform.changes.state import States
 from include.transform.failures import failure, without_values
-from include.transform.graph import GOOD, Result
+from include.transform.graph import FAILED, GOOD, Node, Result
 from include.transform.project import FOLDERS, Layer
 from include.transform.unfilled import LOADED_COLUMNS, Unfilled, unfilled_columns
 
@@ -23,38 +27,14 @@ LOCK_WAIT_SECONDS = 300
 _LOCK = "lock table ops.build_lock in exclusive mode"
 _HOLDER = "select ops.sessions_using('ops.build_lock'::regclass)"
 
-# The latest result of each node in earlier attempts of this run. Only attempts that a retry may
-# build on: with the same project, and since the layer below (or raw) last changed.
-_SO_FAR = """
-with attempts as (
-    select * from ops.dbt_run where run_id = %(run_id)s and layer = %(layer)s
-),
-newest as (
-    select distinct on (unique_id) node.unique_id, node.status
-    from ops.dbt_node as node
-    join attempts using (invocation_id)
-    where
-        attempts.project_hash = %(project_hash)s
-        and not exists (
-            select from ops.dbt_run as below
-            where below.layer = %(below)s and below.started_at > attempts.started_at
-        )
-        and (
-            %(below)s::text is not null
-            or not exists (
-                select from ops.load
-                where
-                    load.status in ('loaded', 'expired')
-                    and load.finished_at > attempts.started_at
-            )
-        )
-    order by node.unique_id, attempts.started_at desc
-)
-select unique_id, status
-from newest
-where (select status from attempts order by started_at desc limit 1) <> 'success'
+# The newest attempt to build a layer but this one, whatever run it was of.
+_NEWEST = """
+select status, project_hash, expected, started_at
+from ops.dbt_run
+where layer = %s and invocation_id <> %s
+order by started_at desc
+limit 1
 """
-
 # The latest result of each node of a layer in a run; none if its latest attempt did not end.
 _OF_RUN = """
 with attempts as (
@@ -79,7 +59,7 @@ where latest.status <> 'running'
 order by node.unique_id, run.started_at desc
 """
 _LATEST_ATTEMPTS = """
-select distinct on (layer) layer, status, error
+select distinct on (layer) layer, status, error, nodes
 from ops.dbt_run
 where run_id = %s
 order by layer, started_at desc
@@ -96,24 +76,65 @@ class Attempt:
     project_hash: str
 
 
+@dataclass(frozen=True)
+class Unchanged:
+    """A layer that was built before and needs no build: its nodes, when, and what it warned of."""
+
+    nodes: int
+    since: datetime
+    warnings: Sequence[str]
+
+
 class History:
-    """The two tables, over a connection that holds the build lock."""
+    """The tables `dbt_run`, `dbt_node` and `dbt_state`, while this process alone builds."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
+        self.states = States(connection)
 
-    def so_far(self, attempt: Attempt, below: Layer | None) -> dict[str, str]:
-        """Node statuses from earlier attempts of the same run; empty after a full success."""
-        values = {
-            "run_id": attempt.run_id,
-            "layer": attempt.layer,
-            "project_hash": attempt.project_hash,
-            "below": below,
-        }
-        return dict(self._connection.execute(_SO_FAR, values).fetchall())
+    def nothing_to_do(self, attempt: Attempt) -> Unchanged | None:
+        """What was built before, if building the layer again would change nothing."""
+        values = (attempt.layer, attempt.invocation_id)
+        row = self._connection.execute(_NEWEST, values).fetchone()
+        if row is None or row[:2] != ("success", attempt.project_hash):
+            return None
+        raw = loads.current(self._connection)
+        warnings = self.states.unchanged(attempt.layer, row[2], raw)
+        return None if warnings is None else Unchanged(row[2], row[3], warnings)
+
+    def built_nothing(self, run_id: str) -> bool:
+        """Whether all layers of a run were found up to date."""
+        found = self._connection.execute(_LATEST_ATTEMPTS, (run_id,)).fetchall()
+        return len(found) == len(FOLDERS) and all(
+            (status, nodes) == ("success", 0) for _, status, _, nodes in found
+        )
+
+    def raw(self) -> loads.Inputs:
+        """What the raw tables hold now."""
+        return loads.current(self._connection)
+
+    def refuse_replaced(
+        self, nodes: Mapping[str, Node], whole: Iterable[str], states: Mapping[str, State]
+    ) -> dict[str, Node]:
+        """The nodes; one that would be replaced although others use it has an `error`."""
+        return dependents.refuse_replaced(self._connection, nodes, whole, states)
+
+    def failed(self, run_id: str, layer: Layer, nodes: Mapping[str, Node]) -> list[str]:
+        """The nodes of a layer that are not good in this run, failures first.
+
+        What an attempt did not build was good before it.
+        """
+        latest = {row[0]: row[1] for row in self._connection.execute(_LATEST_ATTEMPTS, (run_id,))}
+        if latest.get(layer) == "success":
+            return []
+        statuses = self.of_run(run_id, layer)
+        bad = [
+            name for name in nodes if statuses.get(name, GOOD[0] if statuses else "") not in GOOD
+        ]
+        return sorted(bad, key=lambda name: statuses.get(name) not in FAILED)
 
     def of_run(self, run_id: str, layer: Layer) -> dict[str, str]:
-        """The latest status of each node of a layer in this run."""
+        """The latest status of each node of a layer that this run built or tested."""
         values = {"run_id": run_id, "layer": layer}
         return dict(self._connection.execute(_OF_RUN, values).fetchall())
 
@@ -138,8 +159,10 @@ class History:
             (attempt.run_id, attempt.invocation_id, attempt.layer, attempt.project_hash),
         )
 
-    def finish(self, attempt: Attempt, results: Iterable[Result], error: str | None) -> None:
-        """Record the result of an attempt and of each of its nodes."""
+    def finish(
+        self, attempt: Attempt, results: Iterable[Result], error: str | None, expected: int = 0
+    ) -> None:
+        """Record the result of an attempt and of each of its nodes; `expected` are all nodes."""
         rows = [
             (
                 *(attempt.run_id, attempt.invocation_id, result.unique_id, result.resource_type),
@@ -158,10 +181,10 @@ class History:
             )
             cursor.execute(
                 "update ops.dbt_run set finished_at = clock_timestamp(), status = %s, nodes = %s, "
-                "failed = %s, error = %s where invocation_id = %s",
+                "failed = %s, error = %s, expected = %s where invocation_id = %s",
                 (
                     "failed" if error else "success",
-                    *(len(rows), failed, error, attempt.invocation_id),
+                    *(len(rows), failed, error, expected, attempt.invocation_id),
                 ),
             )
 
@@ -171,7 +194,7 @@ def unfinished(dsn: str, run_id: str) -> dict[Layer, str]:
     with connection(dsn) as opened:
         latest = {
             layer: (status, error)
-            for layer, status, error in opened.execute(_LATEST_ATTEMPTS, (run_id,))
+            for layer, status, error, _ in opened.execute(_LATEST_ATTEMPTS, (run_id,))
         }
     found: dict[Layer, str] = {}
     for layer in FOLDERS:

@@ -47,11 +47,14 @@ def environment(dsn: str) -> dict[str, str]:
 
 
 class Dbt:
-    """A dbt process for one database, as a context manager.
+    """A dbt process for one database, as a context manager. It starts with the first command.
 
     `home` is where dbt writes (parsed project, compiled SQL); `progress` is
     called with a line for each finished node.
     """
+
+    started = False
+    _process: subprocess.Popen[str]
 
     def __init__(
         self,
@@ -73,9 +76,12 @@ class Dbt:
         ]
 
     def __enter__(self) -> Dbt:
+        return self
+
+    def _start(self) -> None:
         with disk_errors("dbt: starting", self.target):
             self.target.mkdir(parents=True, exist_ok=True)
-            self._stderr = tempfile.TemporaryFile()
+            self._stderr = tempfile.TemporaryFile()  # noqa: SIM115, closed by __exit__
         self._process = subprocess.Popen(
             (sys.executable, "-m", "include.transform.child", *self._options),
             stdin=subprocess.PIPE,
@@ -94,7 +100,7 @@ class Dbt:
         )
         self._commands = cast("IO[str]", self._process.stdin)
         self._answers = cast("IO[str]", self._process.stdout)
-        return self
+        self.started = True
 
     def __exit__(
         self,
@@ -102,6 +108,8 @@ class Dbt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if not self.started:
+            return
         with suppress(BrokenPipeError):
             self._commands.close()
         try:
@@ -121,13 +129,14 @@ class Dbt:
         self._tables = {tuple(node.pop("table", ())) for node in nodes}
         return [Node.of(described) for described in nodes]
 
-    def build(self, nodes: Iterable[Node]) -> list[Result]:
+    def build(self, nodes: Iterable[Node], plan: str = "") -> list[Result]:
         """Build exactly these nodes; returns the result of each, including failures.
 
+        `plan` is the attempt whose plan says which partitions; without it, whole.
         The messages of failed tests show the first rows that fail.
         """
         selectors = [node.selector for node in nodes]
-        results = self._ask("build", selectors=selectors)
+        results = self._ask("build", selectors=selectors, plan=plan)
         rows = failing_rows(self._dsn, results, self._tables)
         for result in results:
             if added := rows.get(result["unique_id"]):
@@ -146,6 +155,8 @@ class Dbt:
         return self.target / "static_index.html"
 
     def _ask(self, command: str, **arguments: Any) -> Any:
+        if not self.started:
+            self._start()
         try:
             self._commands.write(json.dumps({"command": command, **arguments}) + "\n")
             self._commands.flush()

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from include.errors import UnknownName
+from include.sources.model import Contract
+from include.transform.changes.fingerprint import VERSION, today
 
 FOLDER = Path(__file__).resolve().parents[2] / "dbt_project"
 
@@ -43,6 +45,18 @@ def project_hash(folder: Path = FOLDER) -> str:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(folder)}\0{content}\n".encode())
     return digest.hexdigest()
+
+
+def inputs_hash(folder: Path, contracts: Mapping[str, Contract]) -> str:
+    """Hash of all that decides what a build of the same loads makes of them.
+
+    It changes every day if a model or a test depends on the time.
+    """
+    files = [path for pattern in _READ for path in folder.glob(pattern) if path.is_file()]
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in files)
+    hashes = [contract.contract_hash for _, contract in sorted(contracts.items())]
+    said = [project_hash(folder), str(VERSION), today(texts), *hashes]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 
 # What dbt can do without: everything else of the project concerns every model.

@@ -23,6 +23,7 @@ from tests.benchmarks import (
     main_job,
     parallel_cases,
     reading_cases,
+    transform_cases,
 )
 from tests.benchmarks.bars import bars
 from tests.benchmarks.bench import Bench
@@ -42,8 +43,9 @@ CASES = {
     "extraction": "extraction from the sandbox, by source",
     "limits": "memory that extreme answers take, with the contract's limits; only if named",
     "main_job": "the main job through Airflow and without it; only if named",
+    "transform": "dbt builds where nothing, a partition or all changed; only if named",
 }
-IF_NAMED = ("limits", "main_job")
+IF_NAMED = ("limits", "main_job", "transform")
 OTHERS = list(reading_cases.OTHERS)
 EPILOG = """
 Examples:
@@ -64,8 +66,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 @app.command(
     epilog=EPILOG,
-    help="Measure CASES (all but `limits` and `main_job`, if none is named), print tables and "
-    "write `bench.json` into the state folder.\n\n"
+    help="Measure CASES (all but `limits`, `main_job` and `transform`, if none is named), print "
+    "tables and write `bench.json` into the state folder.\n\n"
     + "\n".join(f"- `{name}`: {says}" for name, says in CASES.items()),
 )
 def bench(
@@ -106,12 +108,17 @@ def bench(
         "extraction": extraction.main,
         "limits": limits.main,
         "main_job": lambda: main_job.main(max(1, runs // 3), payloads),
+        "transform": lambda: transform_cases.main(runs),
     }
+    others: list[Row] = []
     for name in on_their_own.keys() & set(chosen):
-        write(target, on_their_own[name]())
-    judged = bars(rows)
-    if rows:
+        measured = on_their_own[name]()
+        write(target, measured)
+        others += measured
+    judged = bars([*rows, *others])
+    if rows or others:
         show_bars(console, judged)
+    if rows:
         write_markdown(target.with_suffix(".md"), rows, judged)
     console.print(f"written to {target}, and as tables to {target.with_suffix('.md')}")
     console.print(f"took {(time.monotonic() - began) / 60:.1f} minutes")

@@ -1,4 +1,4 @@
-"""The bars that loading must clear, as ratios between what one run measured."""
+"""The bars that must be cleared, as ratios between what one run measured."""
 
 from __future__ import annotations
 
@@ -49,6 +49,20 @@ def bars(measured: Sequence[Row]) -> list[Bar]:
         _at_least("small pages, relative to copy", 0.7, rows, SMALL_PAGES, ("first_load", FLOOR)),
         _at_least(
             "recorded small pages, relative to copy", 0.22, rows, RECORDED, ("crimes", FLOOR)
+        ),
+        _at_most(
+            "transform: one partition of 650, relative to all of them",
+            0.1,
+            rows,
+            ("transform", "one partition"),
+            ("transform", "all changed"),
+        ),
+        _at_most(
+            "transform: nothing changed, relative to dbt's own start",
+            0.5,
+            rows,
+            ("transform", "nothing changed"),
+            ("transform", "dbt's own start"),
         ),
         _memory("peak memory, MB", rows, OURS, lambda row: PEAK_MB),
         _memory("peak memory of one page, MB", rows, ("one_page", "wandle"), lambda row: PEAK_MB),

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', unique_key=['council', 'month']) }}
+
 with
 
 crimes as (

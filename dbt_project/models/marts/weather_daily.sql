@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', unique_key=['council', 'day']) }}
+
 with
 
 hours as (

@@ -30,13 +30,15 @@ log = logging.getLogger(__name__)
 Report = Callable[[str], None]
 
 
-def build(layer: str, *, dsn: str, run_id: str, home: Path | None = None) -> dict[str, Any]:
-    """Build and test one layer: `staging` (with intermediate) or `marts`.
+def build(
+    layer: str, *, dsn: str, run_id: str, home: Path | None = None, full_refresh: bool = False
+) -> dict[str, Any]:
+    """Bring one layer up to date and test it: `staging` (with intermediate) or `marts`.
 
-    What depends on a failure is not built; everything else is. After a
-    failure, another call with the same `run_id` builds only what has not
-    succeeded yet. `home` is where dbt may write; by default, a folder of
-    the platform. Returns the counts by status.
+    Only what changed is built: see `build_layer`. What depends on a failure is
+    not built; everything else is. With `full_refresh`, everything counts as
+    changed, in this layer and in those above it. `home` is where dbt may
+    write; by default, a folder of the platform. Returns the counts by status.
 
     Raises `BuildFailed` naming each node that failed, `ServiceUnavailable` or
     `DbtStopped` where a retry may succeed, and `UnknownName` for another layer.
@@ -44,6 +46,8 @@ def build(layer: str, *, dsn: str, run_id: str, home: Path | None = None) -> dic
     chosen = layer_named(layer)
     began = time.monotonic()
     with _dbt(dsn, home, log.info) as (dbt, history):
+        if full_refresh:
+            history.states.forget()
         built = _build(chosen, dbt, history, run_id)
     return _summary(built, time.monotonic() - began)
 
@@ -55,11 +59,14 @@ def refuse_unfinished(*, dsn: str, run_id: str) -> None:
 
 
 def publish_all(
-    *, dsn: str, publisher_dsn: str, lake: Lake, home: Path | None = None
+    *, dsn: str, publisher_dsn: str, lake: Lake, run_id: str = "", home: Path | None = None
 ) -> dict[str, Any]:
-    """Publish a version of the open data, and dbt's documentation; see `transform`."""
+    """Publish a version of the open data, and dbt's documentation; see `transform`.
+
+    If the run `run_id` built nothing, the published documentation stays.
+    """
     with _dbt(dsn, home, log.info) as (dbt, history):
-        return _publish(dbt, history, publisher_dsn, lake, log.info)
+        return _publish(dbt, history, publisher_dsn, lake, log.info, run_id)
 
 
 def transform(
@@ -70,15 +77,18 @@ def transform(
     run_id: str,
     home: Path | None = None,
     report: Report = log.info,
+    full_refresh: bool = False,
 ) -> dict[str, Any]:
-    """Build both layers, publish the open data and the documentation, as a run of the DAG does.
+    """Bring both layers up to date, publish the open data and the documentation, as the DAG does.
 
     What does not depend on a failure is built and published; then the failures
-    are raised.
+    are raised. If nothing changed since the last run, nothing is done.
     """
     summaries: dict[str, Any] = {}
     failures: list[PipelineError] = []
     with _dbt(dsn, home, report) as (dbt, history):
+        if full_refresh:
+            history.states.forget()
         for layer in FOLDERS:
             began = time.monotonic()
             try:
@@ -87,8 +97,9 @@ def transform(
                 failures.append(error)
             else:
                 summaries[layer] = _summary(built, time.monotonic() - began)
+                report(_done(built))
         try:
-            published = _publish(dbt, history, publisher_dsn, lake, report)
+            published = _publish(dbt, history, publisher_dsn, lake, report, run_id)
         except PipelineError as error:
             failures.append(error)
     if failures:
@@ -124,7 +135,6 @@ def freshness(*, dsn: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def _dbt(dsn: str, home: Path | None, progress: Report) -> Iterator[tuple[Dbt, History]]:
-    # dbt starts while the lock is requested.
     with (
         Dbt(dsn=dsn, home=home or Settings.read().home / "dbt", progress=progress) as dbt,
         building(dsn) as history,
@@ -133,7 +143,7 @@ def _dbt(dsn: str, home: Path | None, progress: Report) -> Iterator[tuple[Dbt, H
 
 
 def _publish(
-    dbt: Dbt, history: History, publisher_dsn: str, lake: Lake, report: Report
+    dbt: Dbt, history: History, publisher_dsn: str, lake: Lake, report: Report, run_id: str
 ) -> dict[str, Any]:
     """Publish both, the second also if the first fails."""
     published: dict[str, Any] = {}
@@ -144,12 +154,32 @@ def _publish(
         )
     except PipelineError as error:
         failures.append(error)
-    report("Publishing the documentation")
-    keeper = lake.as_job("transform")
-    address = docs.publish(keeper.s3, keeper.bucket, dbt.docs(), datetime.now(UTC))
+    address = (history.built_nothing(run_id) and _published(lake)) or ""
+    if not address:
+        report("Publishing the documentation")
+        keeper = lake.as_job("transform")
+        address = docs.publish(keeper.s3, keeper.bucket, dbt.docs(), datetime.now(UTC))
     if failures:
         raise failures[0]
     return {"published": published, "docs": address}
+
+
+def _published(lake: Lake) -> str:
+    """The address of the published documentation; empty if there is none."""
+    lake = lake.as_job("transform")
+    try:
+        return docs.address(lake.bucket, docs.current(lake.s3, lake.bucket))
+    except docs.NotPublished:
+        return ""
+
+
+def _done(built: Built) -> str:
+    if built.unchanged_since:
+        since = f"{built.unchanged_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{built.layer}: nothing changed since {since}; nothing was built"
+    said = f"{built.layer}: {built.nodes - built.kept} of {built.nodes} nodes built"
+    parts = ", ".join(f"{name} ({count})" for name, count in built.partitions.items())
+    return f"{said}; only changed partitions of {parts}" if parts else said
 
 
 def _summary(built: Built, seconds: float) -> dict[str, Any]:
@@ -159,6 +189,8 @@ def _summary(built: Built, seconds: float) -> dict[str, Any]:
         "nodes": built.nodes,
         "kept": built.kept,
         **{status: count for status, count in Counter(r.status for r in built.results).items()},
+        "partitions": dict(built.partitions),
+        "unchanged": built.unchanged_since is not None,
         "warnings": list(built.warnings),
         "seconds": round(seconds, 1),
     }

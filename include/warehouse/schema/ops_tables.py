@@ -138,7 +138,8 @@ create table if not exists ops.dbt_run (
     nodes integer not null,
     failed integer not null,
     error text,
-    project_hash text
+    project_hash text,
+    expected integer
 );
 create table if not exists ops.dbt_node (
     run_id text not null,
@@ -152,11 +153,35 @@ create table if not exists ops.dbt_node (
     message text,
     primary key (invocation_id, unique_id)
 );
+create table if not exists ops.dbt_loads (
+    hash text primary key,
+    loads jsonb not null
+);
+create table if not exists ops.dbt_state (
+    name text primary key,
+    layer text not null,
+    fingerprint text,
+    loads jsonb not null,
+    relation bigint,
+    warning text,
+    built_at timestamptz,
+    planned_by text not null,
+    planned_fingerprint text not null,
+    planned_loads jsonb not null,
+    partitions jsonb
+);
+create or replace function ops.relation_state(name text) returns bigint
+language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(pg_relation_filenode(c.oid), c.oid)::bigint
+    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+    where n.nspname = split_part(name, '.', 1) and c.relname = substr(name, strpos(name, '.') + 1)
+$$;
 """
 
 # Columns added since earlier versions: table, column, definition, and the values of old rows.
 COLUMNS = (
     ("dbt_run", "project_hash", "text", ""),
+    ("dbt_run", "expected", "integer", ""),
     ("load", "rows", "bigint not null default 0", "update ops.load set rows = loaded"),
     ("load", "filled_columns", "text[]", ""),
     (
@@ -208,6 +233,13 @@ comment on table ops.contract is
 comment on table ops.removal is
     'Landings that are no longer in S3, why and by whom, with what was loaded of them. Without a '
     'period: a dataset or council with its definitions. Who was erased only as a keyed hash.';
+comment on table ops.dbt_state is
+    'What each dbt model and test was last built from or passed with; `loads` names a row of '
+    'dbt_loads by source. Without a fingerprint, the next run builds it whole.';
+comment on table ops.dbt_loads is
+    'Sets of loads of one source, by council and period: the load_id in ops.load.';
+comment on function ops.relation_state is
+    'Changes when a table is rebuilt or truncated, or a view created again.';
 comment on table ops.rate_limit is
     'When the next request to an API may be sent (GCRA, microseconds since 1970), by host.';
 """
@@ -221,8 +253,9 @@ grant select, insert, delete on ops.landing, ops.load, ops.quarantine, ops.schem
 grant select, insert on ops.removal, ops.contract to wandle_loader;
 grant select, insert, update on ops.rate_limit to wandle_loader;
 grant select on all tables in schema raw to wandle_transformer;
-grant select on ops.load to wandle_transformer;
-grant select, insert, update, delete on ops.dbt_run, ops.dbt_node to wandle_transformer;
+grant select on ops.load, ops.migration to wandle_transformer;
+grant select, insert, update, delete on ops.dbt_run, ops.dbt_node, ops.dbt_state, ops.dbt_loads
+    to wandle_transformer;
 grant select on ops.landing, ops.load, ops.dbt_run, ops.dbt_node, ops.quarantine_overview
     to wandle_portal;
 """

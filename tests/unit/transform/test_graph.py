@@ -1,4 +1,4 @@
-"""Which layer builds a node, what a retry builds again, and that no node goes missing."""
+"""Which layer builds a node, what waits for it, and that no node goes missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from include.errors import ServiceUnavailable
 from include.transform.build import NOT_BUILT, accounted_for, held_back, refuse_failures
 from include.transform.failures import BuildFailed
-from include.transform.graph import Node, Result, by_layer, downstream, still_to_build
+from include.transform.graph import Node, Result, by_layer, downstream
 
 
 def model(name: str, folder: str, *parents: str) -> Node:
@@ -101,38 +101,6 @@ def test_the_error_of_a_broken_model_names_what_is_stale():
 
     assert "model stg (models/staging/police/stg.sql): it does not parse." in str(failed.value)
     assert "Stale because of it: int, mart, other, stg." in str(failed.value)
-
-
-def test_a_first_attempt_builds_everything():
-    assert still_to_build(STAGING, {}) == STAGING
-
-
-def test_a_retry_builds_what_failed_and_what_depends_on_it():
-    so_far = {"model.stg": "success", "test.not_null_stg": "pass", "model.int": "error"}
-
-    assert set(still_to_build(STAGING, so_far)) == {"model.int", "test.unique_int"}
-
-
-def test_a_failed_test_has_its_model_built_again():
-    so_far = dict.fromkeys(STAGING, "success") | {"test.unique_int": "fail"}
-
-    assert set(still_to_build(STAGING, so_far)) == {"model.int", "test.unique_int"}
-
-
-def test_a_skipped_test_does_not_have_its_model_built_again():
-    so_far = dict.fromkeys(STAGING, "success") | {"test.unique_int": "skipped"}
-
-    assert set(still_to_build(STAGING, so_far)) == {"test.unique_int"}
-
-
-def test_what_depends_on_a_model_built_again_is_built_again():
-    so_far = dict.fromkeys(STAGING, "success") | {"test.not_null_stg": "fail"}
-
-    assert set(still_to_build(STAGING, so_far)) == set(STAGING)
-
-
-def test_a_retry_after_everything_was_good_has_nothing_left():
-    assert still_to_build(STAGING, dict.fromkeys(STAGING, "success")) == {}
 
 
 def test_a_node_that_dbt_does_not_report_counts_as_not_built():

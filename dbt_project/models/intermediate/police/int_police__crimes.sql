@@ -1,3 +1,9 @@
+{{ config(
+    materialized='incremental',
+    unique_key=['council', 'month'],
+    indexes=[{'columns': ['council', 'month']}]
+) }}
+
 with
 
 crimes as (

@@ -48,7 +48,8 @@ renamed as (
 
         -- what and when
         category,
-        {{ first_day_of('month') }} as month,
+        _period as month,
+        {{ first_day_of('month') }} as recorded_month,
         outcome_category,
         {{ first_day_of('outcome_month') }} as outcome_month,
 
