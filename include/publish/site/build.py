@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -83,7 +84,7 @@ def _rendered(
             "topic.html",
             topic=topic,
             title=topic.title,
-            sections=sections[topic.name],
+            sections=_beside(topic, sections),
             in_full=len(councils) <= _COUNCILS_IN_FULL,
         )
     yield renderer.page(
@@ -94,6 +95,16 @@ def _rendered(
         linked_data=linked_data(about),
     )
     yield from assets()
+
+
+def _beside(topic: Topic, sections: Mapping[str, Sequence[Section]]) -> Sequence[Section]:
+    """The sections of a topic's page: rivers have the rain beside them."""
+    if topic.name != "rivers":
+        return sections[topic.name]
+    return [
+        replace(river, figures=[river.headline, rain.headline, *river.figures[1:]])
+        for river, rain in zip(sections["rivers"], sections["weather"], strict=True)
+    ]
 
 
 def _heading(titles: Sequence[str]) -> str:

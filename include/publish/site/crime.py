@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import polars as pl
 
-from include.publish.site import charts, findings, maps, words
+from include.publish.site import findings, words
+from include.publish.site.draw import charts, maps
 from include.publish.site.figures import Cell, Figure, Table, figure_cell, gap, text
 from include.publish.site.findings import Year
 from include.publish.site.tables import Marts
@@ -16,6 +18,12 @@ from include.publish.site.tables import Marts
 MONTHLY, SUMMARY, WARDS = "ward_crime_monthly", "ward_crime_summary", "dim_ward"
 _SHOWN_MONTHS = 36
 _SHOWN_KINDS = 4
+# Where the police's own name is not the slug with spaces.
+_KINDS = {
+    "anti-social-behaviour": "Anti-social behaviour",
+    "criminal-damage-arson": "Criminal damage and arson",
+    "violent-crime": "Violence and sexual offences",
+}
 _COUNTS = "Counts, not rates: wards differ in how many people live in and visit them."
 
 
@@ -47,7 +55,10 @@ def total(key: str, place: str, by_month: Mapping[date, int]) -> Figure:
     ]
     finding = findings.crime_total(place, by_month)
     rows = [
-        (text(words.month(m)), figure_cell(words.number(by_month[m]) if m in by_month else "–"))
+        (
+            text(words.month(m)),
+            figure_cell(words.number(by_month[m]) if m in by_month else words.NONE),
+        )
         for m in reversed(shown)
     ]
     return Figure(
@@ -84,25 +95,23 @@ def kinds(key: str, place: str, rows: pl.DataFrame, loaded: Sequence[date]) -> F
     drawn = [c for c in order[:_SHOWN_KINDS] if newest[c]]
     shown, known = _months(dict.fromkeys(loaded, 0)), set(loaded)
     series = {
-        words.label(c): [
+        _kind(c): [
             charts.Point(
                 m,
                 counts[c].get(m, 0) if m in known else None,
-                f"{words.label(c)}, {words.month(m)}: {words.number(counts[c].get(m, 0))}",
+                f"{_kind(c)}, {words.month(m)}: {words.number(counts[c].get(m, 0))}",
             )
             for m in shown
         ]
         for c in drawn
     }
-    finding = findings.most_common(
-        {words.label(c): n for c, n in newest.items()}, "crimes", year.span
-    )
+    finding = findings.most_common({_kind(c): n for c, n in newest.items()}, "crimes", year.span)
     total = sum(newest.values())
     table = [
         (
-            text(words.label(c)),
+            text(_kind(c)),
             figure_cell(words.number(newest[c])),
-            figure_cell(words.percent(newest[c] / total) if total else "–"),
+            figure_cell(words.percent(newest[c] / total) if total else words.NONE),
         )
         for c in order
     ]
@@ -155,6 +164,7 @@ def wards(marts: Marts, council: str, title: str) -> Figure:
         ),
         notes=notes,
         legend=scale if areas else (),
+        is_open=True,
     )
 
 
@@ -163,18 +173,17 @@ def ward_href(code: str) -> str:
     return f"ward/{words.file_name(code)}.html"
 
 
-def change_text(row: Mapping[str, object]) -> str:
+def change_text(row: Mapping[str, Any]) -> str:
     """The change on the year before: `+12 (+3.4%)`, or a dash."""
     change, percent = row["change"], row["change_percent"]
     if change is None:
-        return "–"
-    assert isinstance(change, int)
-    if not isinstance(percent, float):
+        return words.NONE
+    if percent is None:
         return f"{change:+,}"
     return f"{change:+,} ({percent:+.1f}%)"
 
 
-def _ward_row(row: Mapping[str, object]) -> tuple[Cell, ...]:
+def _ward_row(row: Mapping[str, Any]) -> tuple[Cell, ...]:
     return (
         text(str(row["ward_name"]), ward_href(str(row["ward_code"]))),
         figure_cell(f"{row['crimes']:,}"),
@@ -193,7 +202,9 @@ def _areas(
         names[code] = row["ward_name"]
         if (row["is_current"] or code in values) and maps.is_drawable(row["geometry"]):
             areas.append(
-                maps.Area(code, row["ward_name"], row["geometry"], ward_href(code), values.get(code))
+                maps.Area(
+                    code, row["ward_name"], row["geometry"], ward_href(code), values.get(code)
+                )
             )
     drawn = {area.key for area in areas}
     return areas, [names.get(code, code) for code in sorted(values) if code not in drawn]
@@ -204,3 +215,7 @@ def _months(by_month: Mapping[date, int]) -> list[date]:
     last = max(by_month)
     first = max(min(by_month), words.months_before(last, _SHOWN_MONTHS - 1))
     return words.months_between(first, last)
+
+
+def _kind(slug: str) -> str:
+    return _KINDS.get(slug, words.label(slug))

@@ -9,6 +9,7 @@ from datetime import date
 from include.publish.site import words
 
 _MOST_NAMED = 3
+_HARDLY = 0.0005
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,17 @@ class Year:
         return words.ranges([m for m in self.months if m not in self.missing])
 
 
-def changed(now: int, before: int) -> str:
-    """The change on the year before in words: `4.3% fewer`, `twice as many`, `as many`."""
+def compared(now: int, before: int, what: str) -> str:
+    """The change on the year before: `4.3% fewer crimes than in the year before`."""
     if now == before:
-        return "as many"
+        return f"as many {what} as in the year before"
     if before == 0:
-        return f"{words.number(now)} more"
-    if now == 2 * before:
-        return "twice as many"
-    return f"{words.percent(abs(now - before) / before)} {'fewer' if now < before else 'more'}"
+        return f"{words.number(now)} {what}, after none in the year before"
+    share = abs(now - before) / before
+    if share < _HARDLY:
+        return f"almost as many {what} as in the year before"
+    direction = "fewer" if now < before else "more"
+    return f"{words.percent(share)} {direction} {what} than in the year before"
 
 
 def crime_total(place: str, by_month: Mapping[date, int]) -> str:
@@ -66,17 +69,12 @@ def crime_total(place: str, by_month: Mapping[date, int]) -> str:
     if year.before is not None:
         if year.total == year.before == 0:
             return f"No crimes in {place} in two years"
-        than = "as in the year before" if year.total == year.before else "than in the year before"
-        return f"{place} had {changed(year.total, year.before)} {_crimes(year)} {than}"
+        return f"{place} had {compared(year.total, year.before, 'crimes')}"
     if year.loaded == 1:
         only = max(by_month)
         return f"{place} had {words.counted(by_month[only], 'crime')} in {words.month(only)}"
     months = f"{year.loaded} of 12" if year.missing else "12"
     return f"{place} had {words.counted(year.total, 'crime')} in {months} months"
-
-
-def _crimes(year: Year) -> str:
-    return "crime" if year.before == 0 and year.total == 1 else "crimes"
 
 
 def leading(values: Mapping[str, float]) -> list[str]:
@@ -197,6 +195,5 @@ def planning(place: str, days: Sequence[int], undecided: int) -> str:
     if not days:
         return f"No decision on planning in {place} can be timed; {waiting}"
     middle = sorted(days)[(len(days) - 1) // 2]
-    return (
-        f"Half of {place}'s planning decisions took {words.counted(middle, 'day')} or less; {waiting}"
-    )
+    took = f"{words.counted(middle, 'day')} or less"
+    return f"Half of {place}'s planning decisions took {took}; {waiting}"

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from include.publish.site import charts, findings, words
+from include.publish.site import findings, words
+from include.publish.site.draw import charts
 from include.publish.site.figures import Figure, Table, figure_cell, gap, text
 from include.publish.site.tables import Marts
 
@@ -107,7 +108,9 @@ def _by_month(title: str, rows: pl.DataFrame) -> Figure:
     table = [
         (
             text(words.month(m)),
-            figure_cell("–" if _share(newest.get(m)) is None else f"{_share(newest[m]):.1f}%"),
+            figure_cell(
+                words.NONE if _share(newest.get(m)) is None else f"{_share(newest[m]):.1f}%"
+            ),
             text("No data" if m in missing else "Still changing" if m in young else "Mature"),
         )
         for m in reversed(shown)
@@ -163,6 +166,7 @@ def kinds(marts: Marts, council: str, title: str) -> Figure:
             ],
         ),
         notes=[] if is_mature else ["These months are young: many outcomes are still to come."],
+        is_open=True,
     )
 
 

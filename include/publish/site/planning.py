@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from include.publish.site import charts, findings, words
+from include.publish.site import findings, words
+from include.publish.site.draw import charts
 from include.publish.site.figures import Figure, Table, figure_cell, gap, text
 from include.publish.site.tables import Marts
 

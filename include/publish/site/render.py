@@ -56,7 +56,9 @@ def assets() -> Iterator[tuple[str, bytes]]:
 
 def files_of(dataset: Dataset) -> list[tuple[str, str]]:
     """The published files of a dataset: format and path."""
-    return [(label, getattr(dataset, f)) for f, (label, _) in _FORMATS.items() if getattr(dataset, f)]
+    return [
+        (label, getattr(dataset, f)) for f, (label, _) in _FORMATS.items() if getattr(dataset, f)
+    ]
 
 
 def linked_data(about: About) -> Markup:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from include.publish.site import charts, findings, words
+from include.publish.site import findings, words
+from include.publish.site.draw import charts
 from include.publish.site.figures import Figure, Table, figure_cell, gap, text
 from include.publish.site.tables import Marts
 
@@ -21,8 +22,9 @@ def section(marts: Marts, council: str, title: str) -> list[Figure]:
     rows = marts.rows(DAILY, council)
     if rows.is_empty():
         return [gap("rivers", f"No river levels near {title}", marts.gap(DAILY, title), DAILY)]
-    last: date = rows["day"].max()  # type: ignore[assignment]
-    first = max(rows["day"].min(), last - timedelta(days=SHOWN_DAYS - 1))  # type: ignore[type-var]
+    days = sorted(rows["day"].unique())
+    last: date = days[-1]
+    first = max(days[0], last - timedelta(days=SHOWN_DAYS - 1))
     gauges = _gauges(rows.filter(rows["day"] >= first).sort("measure", "day").to_dicts())
     stages = [g for g in gauges if g[-1]["qualifier"] == "Stage"] or gauges
     drawn = sorted(stages, key=_by_height)[:_DRAWN_GAUGES]
@@ -68,12 +70,14 @@ def _overview(
         rows.append(
             (
                 text(name(gauge[-1])),
-                text(gauge[-1]["river_name"] or "–"),
-                figure_cell(f"{peak['highest']:.2f}{unit}" if peak else "–"),
-                text(words.day(peak["day"]) if peak else "–"),
-                figure_cell("–" if typical is None else f"{typical:.2f}{unit}"),
+                text(gauge[-1]["river_name"] or words.NONE),
+                figure_cell(f"{peak['highest']:.2f}{unit}" if peak else words.NONE),
+                text(words.day(peak["day"]) if peak else words.NONE),
+                figure_cell(words.NONE if typical is None else f"{typical:.2f}{unit}"),
                 figure_cell(
-                    "–" if typical is None else str(sum(row["is_above_typical"] for row in gauge))
+                    words.NONE
+                    if typical is None
+                    else str(sum(row["is_above_typical"] for row in gauge))
                 ),
             )
         )
@@ -148,7 +152,7 @@ def unit_of(row: dict[str, Any]) -> str:
 
 
 def _level(value: float | None, unit: str) -> str:
-    return "–" if value is None else f"{value:.2f}{unit}"
+    return words.NONE if value is None else f"{value:.2f}{unit}"
 
 
 def _highest(by_day: dict[date, dict[str, Any]], day: date) -> float | None:

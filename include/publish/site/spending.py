@@ -7,7 +7,8 @@ from datetime import date
 
 import polars as pl
 
-from include.publish.site import charts, findings, words
+from include.publish.site import findings, words
+from include.publish.site.draw import charts
 from include.publish.site.figures import Figure, Table, figure_cell, gap, text
 from include.publish.site.tables import Marts
 
@@ -23,7 +24,7 @@ def section(marts: Marts, council: str, title: str) -> list[Figure]:
     rows = marts.rows(MONTHLY, council)
     if rows.is_empty():
         return [gap("spending", f"No payments of {title}", marts.gap(MONTHLY, title), MONTHLY)]
-    last: date = rows["month"].max()  # type: ignore[assignment]
+    last = max(rows["month"])
     newest = rows.filter(pl.col("month") > words.months_before(last, 12))
     by_month = dict(
         rows.group_by("month").agg(pl.col("net_amount").sum()).sort("month").iter_rows()
@@ -35,9 +36,7 @@ def section(marts: Marts, council: str, title: str) -> list[Figure]:
 
 
 def _suppliers(title: str, rows: pl.DataFrame) -> Figure:
-    sums = rows.group_by("supplier_name").agg(
-        pl.col("net_amount").sum(), pl.col("payments").sum()
-    )
+    sums = rows.group_by("supplier_name").agg(pl.col("net_amount").sum(), pl.col("payments").sum())
     paid = {name: (amount, count) for name, amount, count in sums.sort("supplier_name").iter_rows()}
     named = {name: amount for name, (amount, _) in paid.items() if name != REDACTED}
     total = sum(amount for amount, _ in paid.values())
@@ -52,7 +51,9 @@ def _suppliers(title: str, rows: pl.DataFrame) -> Figure:
         "Payments over £500 only, less credits; smaller ones are not in the council's list.",
     ]
     if REDACTED in paid:
-        notes.append(f"{words.pounds(paid[REDACTED][0])} to private persons, whose names are redacted.")
+        notes.append(
+            f"{words.pounds(paid[REDACTED][0])} to private persons, whose names are redacted."
+        )
     if len(order) > _LISTED:
         notes.append(f"{len(order) - _LISTED} more suppliers are in the CSV file.")
     return Figure(
@@ -98,7 +99,7 @@ def _monthly(title: str, by_month: Mapping[date, float]) -> Figure:
         table=Table(
             ("Month", "Net amount"),
             [
-                (text(words.month(m)), figure_cell(_exact(known[m]) if m in known else "–"))
+                (text(words.month(m)), figure_cell(_exact(known[m]) if m in known else words.NONE))
                 for m in reversed(shown)
             ],
         ),

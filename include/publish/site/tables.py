@@ -96,7 +96,7 @@ class Marts:
     def rows(self, mart: str, council: str) -> pl.DataFrame:
         """The rows of a council; none if the mart is not published."""
         if mart not in self.frames:
-            return pl.DataFrame(schema=dict(SCHEMAS[mart]))
+            return pl.DataFrame(schema=pl.Schema(SCHEMAS[mart]))
         return self.frames[mart].filter(pl.col("council") == council)
 
     def gap(self, mart: str, title: str) -> str:
@@ -119,10 +119,8 @@ def _frame(name: str, table: pa.Table, schema: Mapping[str, type[pl.DataType]]) 
             f"The dashboard: the mart {name} lacks {', '.join(missing)}, which its pages show. "
             "Restore them, or change include/publish/site/."
         )
-    frame = pl.from_arrow(table.select(list(schema)))
-    assert isinstance(frame, pl.DataFrame)
     try:
-        return frame.cast(dict(schema))
+        return pl.DataFrame(table.select(list(schema))).cast(pl.Schema(schema))
     except pl.exceptions.PolarsError as error:
         raise PermanentError(
             f"The dashboard: the mart {name} has columns of other types than its pages expect "

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from include.publish.site import crime, maps, words
+from include.publish.site import crime, words
+from include.publish.site.draw import maps
 from include.publish.site.figures import Figure, gap
 from include.publish.site.tables import Marts
 
@@ -53,7 +54,9 @@ def wards(marts: Marts, council: str) -> list[Ward]:
     names |= {code: row["ward_name"] for code, row in described.items()}
     counts = dict(monthly.partition_by("ward_code", as_dict=True).items())
     drawable = {
-        code: row["geometry"] for code, row in described.items() if maps.is_drawable(row["geometry"])
+        code: row["geometry"]
+        for code, row in described.items()
+        if maps.is_drawable(row["geometry"])
     }
     empty = monthly.clear()
     return [
@@ -90,13 +93,13 @@ def _tiles(row: Mapping[str, Any] | None) -> list[Tile]:
     partial = "" if row["months"] == 12 else f", {row['months']} of 12 months loaded"
     change = crime.change_text(row)
     rank = f"{row['rank_in_council']} of {row['wards_in_council']}"
-    share = words.percent(row["with_outcome"] / row["crimes"]) if row["crimes"] else "–"
+    share = words.percent(row["with_outcome"] / row["crimes"]) if row["crimes"] else words.NONE
     return [
         Tile("Crimes in 12 months", words.number(row["crimes"]), span + partial),
         Tile(
             "Change on the year before",
             change,
-            "Needs 24 months without a gap" if change == "–" else "",
+            "Needs 24 months without a gap" if change == words.NONE else "",
         ),
         Tile("Rank in the council", rank, "1 has the most crimes"),
         Tile("With an outcome so far", share, "Still growing for young months"),

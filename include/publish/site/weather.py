@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from include.publish.site import charts, findings, words
+from include.publish.site import findings, words
+from include.publish.site.draw import charts
 from include.publish.site.figures import Figure, Table, figure_cell, gap, text
 from include.publish.site.rivers import SHOWN_DAYS
 from include.publish.site.tables import Marts
@@ -138,4 +139,4 @@ def _gaps(days: list[date], known: Mapping[date, Any]) -> list[str]:
 
 
 def _value(value: float | None, unit: str, places: int) -> str:
-    return "–" if value is None else f"{value:.{places}f}{unit}"
+    return words.NONE if value is None else f"{value:.{places}f}{unit}"

@@ -128,7 +128,9 @@ def _draw(
 def _path(polygon: Polygon, frame: _Frame) -> str:
     rings = [polygon.exterior, *polygon.interiors]
     return "".join(
-        "M" + "L".join("{:.1f},{:.1f}".format(*frame.at(x, y)) for x, y in list(ring.coords)[:-1]) + "Z"
+        "M"
+        + "L".join("{:.1f},{:.1f}".format(*frame.at(x, y)) for x, y in list(ring.coords)[:-1])
+        + "Z"
         for ring in rings
     )
 

@@ -57,5 +57,9 @@ def _prune(parent: ElementTree.Element) -> None:
         is_group = child.tag == f"{{{_SVG}}}g"
         unseen = is_path and (child.get("d") in _EMPTY_PATHS or child.get("display") == "none")
         background = is_path and not child.get("fill") and not child.get("stroke")
-        if unseen or (background and "data-tip" not in child.attrib) or (is_group and not len(child)):
+        if (
+            unseen
+            or (background and "data-tip" not in child.attrib)
+            or (is_group and not len(child))
+        ):
             parent.remove(child)
