@@ -96,6 +96,159 @@ def ages(title: str, points: Sequence[tuple[int, float, str]]) -> str:
     ]
     x = alt.X("age:Q").axis(
         values=[age for age, _, _ in points if age % 6 == 0],
+        labelExpr="datum.value == 0 ? 'same month' : datum.value + ' months'",
+        grid=False,
+    )
+    x = x.scale(nice=False, padding=24)
+    y = alt.Y("value:Q").scale(domain=[0, top + step / 2], nice=False)
+    y = y.axis(_y_axis(0, top, step, "%"))
+    base = _chart("rows").encode(x=x, y=y)
+    line = base.mark_line(strokeWidth=2.5, color=BLUE)
+    marks = base.mark_point(filled=True, size=34, opacity=1, color=BLUE).encode(description="tip:N")
+    labels = base.mark_text(dy=-14, color=INK, fontWeight="bold").encode(text="text:N")
+    return _drawn(title, alt.layer(line, marks, labels), rows=rows)
+
+
+def columns(
+    title: str, points: Sequence[Point], suffix: str = "", top_at_least: float = 0, legend: str = ""
+) -> str:
+    """A column for each value; marked ones are hollow. `legend` says what hollow means."""
+    values = [p.value for p in points if p.value is not None]
+    top, step = _scale(max([*values, top_at_least]))
+    rows = [
+        {"at": p.at.isoformat(), "value": p.value, "tip": p.tip, "hollow": p.is_marked}
+        for p in points
+        if p.value is not None
+    ]
+    x = _time(sorted(p.at for p in points), padded=True)
+    size = max(2.0, min(34.0, 0.72 * (WIDTH - 80) / max(1, _slots(points))))
+    hollow = alt.datum.hollow
+    bars = (
+        _chart("rows")
+        .mark_bar(size=size, stroke=BLUE, strokeWidth=1.5)
+        .encode(
+            x=x,
+            y=alt.Y("value:Q")
+            .scale(domain=[0, top], nice=False)
+            .axis(_y_axis(0, top, step, suffix)),
+            fill=alt.when(hollow).then(alt.value("#FFFFFF")).otherwise(alt.value(BLUE)),
+            strokeDash=alt.when(hollow).then(alt.value([3, 2])).otherwise(alt.value([1, 0])),
+            description="tip:N",
+        )
+    )
+    layers: list[Any] = [bars]
+    if legend and any(row["hollow"] for row in rows):
+        layers.append(_corner(f"Dashed: {legend}"))
+    return _drawn(title, alt.layer(*layers), rows=rows, corner=[{}])
+
+
+def levels(title: str, points: Sequence[Point], typical_high: float | None, unit: str) -> str:
+    """A line of levels over the band of typical ones; marked points are above it."""
+    values = [p.value for p in points if p.value is not None]
+    reach = [*values, *([] if typical_high is None else [typical_high])] or [0]
+    step = _step(max(max(reach) - min(0, *reach), 0.1))
+    low = min(0.0, math.floor(min(reach) / step) * step)
+    top = math.ceil(max(reach) / step + 0.25) * step
+    x = _time(sorted(p.at for p in points))
+    y = alt.Y("value:Q").scale(domain=[low, top], nice=False)
+    y = y.axis(_y_axis(low, top, step, f" {unit}" if unit else ""))
+    rows = [
+        {"at": p.at.isoformat(), "value": p.value, "tip": p.tip, "above": p.is_marked}
+        for p in points
+    ]
+    layers: list[Any] = []
+    if typical_high is not None:
+        band = _chart("band")
+        layers += [
+            band.mark_rect(fill=PALE).encode(y="low:Q", y2="high:Q"),
+            band.mark_rule(stroke=MUTED, strokeDash=[4, 3]).encode(y="high:Q"),
+            band.mark_text(
+                align="left", baseline="bottom", dx=4, dy=-4, color=MUTED, fontSize=_FONT - 1
+            ).encode(x=alt.value(0), y="high:Q", text=alt.value("Top of the typical range")),
+        ]
+    base = _chart("rows").encode(x=x, y=y)
+    seen = [row for row in rows if row["value"] is not None]
+    marks = base.mark_point(filled=True, opacity=1).encode(
+        size=alt.when(alt.datum.above).then(alt.value(60)).otherwise(alt.value(22)),
+        color=alt.when(alt.datum.above).then(alt.value(ORANGE)).otherwise(alt.value(BLUE)),
+        description="tip:N",
+    )
+    layers += [
+        base.mark_line(strokeWidth=2.5, color=BLUE, invalid="break-paths-show-path-domains"),
+        marks.properties(data=alt.NamedData("seen")),
+    ]
+    limits = [{"low": low, "high": typical_high}]
+    return _drawn(title, alt.layer(*layers), rows=rows, seen=seen, band=limits)
+
+
+def bars(title: str, rows: Sequence[Bar]) -> str:
+    """Horizontal bars in the order given, with their values beside them."""
+    values = [
+        {"label": f"{n:03}", "value": bar.value, "shown": bar.shown, "marked": bar.is_marked,
+         "tip": f"{bar.label}: {bar.shown}", "name": bar.label}
+        for n, bar in enumerate(rows)
+    ]  # fmt: skip
+    top = max([bar.value for bar in rows if bar.value > 0], default=1) or 1
+    low = min([bar.value for bar in rows if bar.value < 0], default=0)
+    shared = _chart("rows")
+    y = alt.Y("label:N").sort(None).scale(paddingInner=0.5, paddingOuter=0.4).axis(None)
+    x = alt.X("value:Q").scale(domain=[low, top * 1.24], nice=False).axis(None)
+    colour = alt.when(alt.datum.marked).then(alt.value(ORANGE)).otherwise(alt.value(BLUE))
+    names = shared.mark_text(align="left", baseline="bottom", dy=-1, color=INK, limit=WIDTH - 20)
+    chart = alt.layer(
+        shared.mark_bar(height=14, yOffset=8).encode(x=x, y=y, color=colour, description="tip:N"),
+        shared.mark_text(align="left", baseline="middle", dx=6, dy=8, color=INK).encode(
+            x=x, y=y, text="shown:N"
+        ),
+        names.encode(x=alt.value(0), y=y, text="name:N"),
+    )
+    return _drawn(title, chart, height=44 * max(1, len(rows)) + 10, rows=values)
+
+
+def _drawn(title: str, chart: Any, *, height: int = HEIGHT, **rows: Sequence[Any]) -> str:
+    """The finished SVG of a chart over the rows of that name."""
+    text = {"aria": False, "labelColor": MUTED, "labelFontSize": _FONT, "title": None}
+    spec = (
+        chart.properties(
+            width=WIDTH,
+            height=height,
+            autosize=alt.AutoSizeParams(type="fit", contains="padding"),
+            padding={"left": 4, "right": 12, "top": 8, "bottom": 4},
+        )
+        .configure(background="transparent", font="Arial")
+        .configure_view(stroke=None)
+        .configure_axis(**text, domainColor=MUTED, tickColor=MUTED, gridColor=GRID)
+        .configure_text(fontSize=_FONT)
+        .to_dict(validate=False)
+    )
+    spec["datasets"] = rows
+    return finished(vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE), title)
+
+
+def _time(days: Sequence[date], padded: bool = False, most: int = 4) -> alt.X:
+    """An axis with at most so many dates, the first of them on the first value."""
+    is_monthly = all(day.day == 1 for day in days)
+    ticks = list(days)
+    if len(ticks) > most:
+        ticks = ticks[:: math.ceil(len(ticks) / most)]
+    labels = "%b %Y" if is_monthly else "%-d %b"
+    axis = alt.Axis(
+        values=[alt.DateTime(year=d.year, month=d.month, date=d.day, utc=True) for d in ticks],
+        format=labels,
+        grid=False,
+        labelAlign="left" if not padded else "center",
+        labelOffset=0 if padded else -4,
+        labelOverlap=True,
+        title=None,
+    )
+    scale = alt.Scale(type="utc", padding=20 if padded else 6)
+    return alt.X("at:T").scale(scale).axis(axis)
+
+
+def _y_axis(low: float, top: float, step: float, suffix: str) -> alt.Axis:
+    count = round((top - low) / step)
+    return alt.Axis(
+        values=[round(low + n * step, 6) for n in range(count + 1)],
         labelExpr=f"format(datum.value, ',') + {json.dumps(suffix)}",
         domain=False,
         ticks=False,
