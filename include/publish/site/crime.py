@@ -31,7 +31,9 @@ def section(marts: Marts, council: str, title: str) -> list[Figure]:
     """The figures of a council."""
     rows = marts.rows(MONTHLY, council)
     if rows.is_empty():
-        return [gap("crime", f"No crime figures for {title}", marts.gap(MONTHLY, title), MONTHLY)]
+        why = marts.gap(MONTHLY, title)
+        first = gap("crime", f"No crime figures for {title}", why, MONTHLY)
+        return [first, wards(marts, council, title)]
     by_month = totals(rows)
     return [
         total("crime", title, by_month),

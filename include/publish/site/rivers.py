@@ -46,7 +46,7 @@ def _by_height(gauge: Sequence[dict[str, Any]]) -> tuple[float, str]:
     heights = [
         row["highest"] - row["typical_high"]
         for row in gauge
-        if row["highest"] is not None and row["typical_high"] is not None
+        if row["highest"] is not None and typical(row) is not None
     ]
     return (-max(heights) if heights else float("inf"), gauge[-1]["measure"])
 
@@ -57,7 +57,7 @@ def _overview(
     compared = {
         (name(gauge[-1]), gauge[-1]["measure"]): sum(row["is_above_typical"] for row in gauge)
         for gauge in gauges
-        if gauge[-1]["typical_high"] is not None
+        if typical(gauge[-1]) is not None
     }
     rows = []
     for gauge in sorted(gauges, key=_by_height):
@@ -66,17 +66,17 @@ def _overview(
             key=lambda row: (row["highest"], row["day"]),
             default=None,
         )
-        typical, unit = gauge[-1]["typical_high"], unit_of(gauge[-1])
+        high, unit = typical(gauge[-1]), unit_of(gauge[-1])
         rows.append(
             (
                 text(name(gauge[-1])),
                 text(gauge[-1]["river_name"] or words.NONE),
                 figure_cell(f"{peak['highest']:.2f}{unit}" if peak else words.NONE),
                 text(words.day(peak["day"]) if peak else words.NONE),
-                figure_cell(words.NONE if typical is None else f"{typical:.2f}{unit}"),
+                figure_cell(words.NONE if high is None else f"{high:.2f}{unit}"),
                 figure_cell(
                     words.NONE
-                    if typical is None
+                    if high is None
                     else str(sum(row["is_above_typical"] for row in gauge))
                 ),
             )
@@ -106,8 +106,8 @@ def _gauge(number: int, gauge: Sequence[dict[str, Any]], first: date, last: date
     ]
     known = [row for row in gauge if row["highest"] is not None]
     above = [row["day"] for row in known if row["is_above_typical"]]
-    has_range = newest["typical_high"] is not None
-    finding = findings.river(name(newest), above, len(known), has_range)
+    high = typical(newest)
+    finding = findings.river(name(newest), above, len(known), high is not None)
     missing = len(days) - len(known)
     partial = sum(row["readings"] < _FULL_DAY for row in known)
     notes = []
@@ -115,13 +115,14 @@ def _gauge(number: int, gauge: Sequence[dict[str, Any]], first: date, last: date
         notes.append(f"No reading on {words.counted(missing, 'day')}: the line breaks there.")
     if partial:
         notes.append(f"{words.counted(partial, 'day')} with fewer than {_FULL_DAY} readings.")
-    where = f" at {newest['river_name']}" if newest["river_name"] else ""
+    where = f" on the {newest['river_name']}" if newest["river_name"] else ""
+    shaded = "" if high is None else "; shaded: the typical range"
     return Figure(
         f"river-{number}",
         finding,
-        f"Highest level of each day, {name(newest)}{where}; shaded: the typical range",
+        f"Highest level of each day, {name(newest)}{where}{shaded}",
         DAILY,
-        charts.levels(finding, points, newest["typical_high"], unit.strip()),
+        charts.levels(finding, points, high, unit.strip()),
         table=Table(
             ("Day", "Highest", "Lowest", "Readings"),
             [
@@ -143,6 +144,12 @@ def name(row: dict[str, Any]) -> str:
     station = str(row["station_name"] or row["measure"].rsplit("/", 1)[-1])
     qualifier = row["qualifier"] or "Stage"
     return station if qualifier == "Stage" else f"{station} ({qualifier})"
+
+
+def typical(row: dict[str, Any]) -> float | None:
+    """The top of the typical range, which the agency gives for the stage of a station alone."""
+    high: float | None = row["typical_high"] if row["qualifier"] == "Stage" else None
+    return high
 
 
 def unit_of(row: dict[str, Any]) -> str:

@@ -18,9 +18,9 @@ from include.publish.site.draw.svg import finished
 
 BLUE, TURQUOISE, PINK, ORANGE = "#12436D", "#28A197", "#801650", "#F46A25"
 COLOURS = (BLUE, ORANGE, TURQUOISE, PINK)
-INK, MUTED, GRID, PALE = "#0B0C0C", "#505A5F", "#D9DEE2", "#E4EDF4"
+INK, MUTED, GRID, PALE, PAPER = "#0B0C0C", "#505A5F", "#D9DEE2", "#E4EDF4", "#FFFFFF"
 MOST_LINES = 4
-WIDTH, HEIGHT = 460, 290
+WIDTH, HEIGHT = 420, 280
 _FONT, _LABEL_LINE = 14, 17
 _PLOT = HEIGHT - 50
 _VEGA_LITE = "6.1"
@@ -90,10 +90,13 @@ def lines(title: str, series: Mapping[str, Sequence[Point]], suffix: str = "") -
 def ages(title: str, points: Sequence[tuple[int, float, str]]) -> str:
     """A line of percentages over months elapsed, with its values labelled every six months."""
     top, step = _scale(max(value for _, value, _ in points))
-    rows = [
-        {"age": age, "value": value, "tip": tip, "text": f"{value:.0f}%" if age % 6 == 0 else ""}
+    rows: list[dict[str, Any]] = [
+        {"age": age, "value": value, "tip": tip, "over": "", "under": ""}
         for age, value, tip in points
     ]
+    for row in rows:
+        if row["age"] % 6 == 0:
+            row["under" if row["value"] > top / 6 else "over"] = f"{row['value']:.0f}%"
     x = alt.X("age:Q").axis(
         values=[age for age, _, _ in points if age % 6 == 0],
         labelExpr="datum.value == 0 ? 'same month' : datum.value + ' months'",
@@ -105,8 +108,10 @@ def ages(title: str, points: Sequence[tuple[int, float, str]]) -> str:
     base = _chart("rows").encode(x=x, y=y)
     line = base.mark_line(strokeWidth=2.5, color=BLUE)
     marks = base.mark_point(filled=True, size=34, opacity=1, color=BLUE).encode(description="tip:N")
-    labels = base.mark_text(dy=-14, color=INK, fontWeight="bold").encode(text="text:N")
-    return _drawn(title, alt.layer(line, marks, labels), rows=rows)
+    # Below the line, which rises; above it where the axis is near.
+    under = base.mark_text(dy=18, dx=4, color=INK, fontWeight="bold").encode(text="under:N")
+    over = base.mark_text(dy=-14, color=INK, fontWeight="bold").encode(text="over:N")
+    return _drawn(title, alt.layer(line, marks, under, over), rows=rows)
 
 
 def columns(
@@ -131,7 +136,7 @@ def columns(
             y=alt.Y("value:Q")
             .scale(domain=[0, top], nice=False)
             .axis(_y_axis(0, top, step, suffix)),
-            fill=alt.when(hollow).then(alt.value("#FFFFFF")).otherwise(alt.value(BLUE)),
+            fill=alt.when(hollow).then(alt.value(PAPER)).otherwise(alt.value(BLUE)),
             strokeDash=alt.when(hollow).then(alt.value([3, 2])).otherwise(alt.value([1, 0])),
             description="tip:N",
         )
@@ -162,9 +167,6 @@ def levels(title: str, points: Sequence[Point], typical_high: float | None, unit
         layers += [
             band.mark_rect(fill=PALE).encode(y="low:Q", y2="high:Q"),
             band.mark_rule(stroke=MUTED, strokeDash=[4, 3]).encode(y="high:Q"),
-            band.mark_text(
-                align="left", baseline="bottom", dx=4, dy=-4, color=MUTED, fontSize=_FONT - 1
-            ).encode(x=alt.value(0), y="high:Q", text=alt.value("Top of the typical range")),
         ]
     base = _chart("rows").encode(x=x, y=y)
     seen = [row for row in rows if row["value"] is not None]
@@ -177,6 +179,14 @@ def levels(title: str, points: Sequence[Point], typical_high: float | None, unit
         base.mark_line(strokeWidth=2.5, color=BLUE, invalid="break-paths-show-path-domains"),
         marks.properties(data=alt.NamedData("seen")),
     ]
+    if typical_high is not None:
+        # Twice: once as a halo, so that the line does not cross it.
+        place = {"align": "left", "baseline": "bottom", "dx": 4, "dy": -4, "fontSize": _FONT - 1}
+        words = {"x": alt.value(0), "y": "high:Q", "text": alt.value("Top of the typical range")}
+        layers += [
+            _chart("band").mark_text(**place, stroke=PAPER, strokeWidth=5).encode(**words),
+            _chart("band").mark_text(**place, color=MUTED).encode(**words),
+        ]
     limits = [{"low": low, "high": typical_high}]
     return _drawn(title, alt.layer(*layers), rows=rows, seen=seen, band=limits)
 
