@@ -17,6 +17,8 @@ MONTHLY = "supplier_spend_monthly"
 REDACTED = "REDACTED PERSONAL DATA"
 _DRAWN, _LISTED = 8, 25
 _SHOWN_MONTHS = 36
+# Added as whole pence: sums of floats depend on their order, and ties would be missed.
+_POUNDS = (pl.col("net_amount") * 100).round(0).cast(pl.Int64).sum() / 100
 
 
 def section(marts: Marts, council: str, title: str) -> list[Figure]:
@@ -26,9 +28,7 @@ def section(marts: Marts, council: str, title: str) -> list[Figure]:
         return [gap("spending", f"No payments of {title}", marts.gap(MONTHLY, title), MONTHLY)]
     last = max(rows["month"])
     newest = rows.filter(pl.col("month") > words.months_before(last, 12))
-    by_month = dict(
-        rows.group_by("month").agg(pl.col("net_amount").sum()).sort("month").iter_rows()
-    )
+    by_month = dict(rows.group_by("month").agg(_POUNDS).sort("month").iter_rows())
     figures = [_suppliers(title, newest)]
     if len(by_month) > 1:
         figures.append(_monthly(title, by_month))
@@ -36,16 +36,17 @@ def section(marts: Marts, council: str, title: str) -> list[Figure]:
 
 
 def _suppliers(title: str, rows: pl.DataFrame) -> Figure:
-    sums = rows.group_by("supplier_name").agg(pl.col("net_amount").sum(), pl.col("payments").sum())
+    sums = rows.group_by("supplier_name").agg(_POUNDS, pl.col("payments").sum())
     paid = {name: (amount, count) for name, amount, count in sums.sort("supplier_name").iter_rows()}
     named = {name: amount for name, (amount, _) in paid.items() if name != REDACTED}
-    total = sum(amount for amount, _ in paid.values())
+    total = round(sum(amount for amount, _ in paid.values()), 2)
     months = words.ranges(sorted(rows["month"].unique()))
     finding = findings.spending(named, total)
     order = sorted(named, key=lambda name: (-named[name], name))
+    leaders = findings.leading(named)
     bars = [
-        charts.Bar(name, named[name], words.pounds(named[name]), n == 0)
-        for n, name in enumerate(order[:_DRAWN])
+        charts.Bar(name, named[name], words.pounds(named[name]), name in leaders)
+        for name in order[:_DRAWN]
     ]
     notes = [
         "Payments over £500 only, less credits; smaller ones are not in the council's list.",
