@@ -116,7 +116,7 @@ def _gauge(number: int, gauge: Sequence[dict[str, Any]], first: date, last: date
     if partial:
         notes.append(f"{words.counted(partial, 'day')} with fewer than {_FULL_DAY} readings.")
     where = f" on the {newest['river_name']}" if newest["river_name"] else ""
-    shaded = "" if high is None else "; shaded: the typical range"
+    shaded = "" if high is None else "; shaded: up to the top of the typical range"
     return Figure(
         f"river-{number}",
         finding,

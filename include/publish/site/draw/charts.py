@@ -114,12 +114,11 @@ def ages(title: str, points: Sequence[tuple[int, float, str]]) -> str:
     return _drawn(title, alt.layer(line, marks, under, over), rows=rows)
 
 
-def columns(
-    title: str, points: Sequence[Point], suffix: str = "", top_at_least: float = 0, legend: str = ""
-) -> str:
+def columns(title: str, points: Sequence[Point], suffix: str = "", legend: str = "") -> str:
     """A column for each value; marked ones are hollow. `legend` says what hollow means."""
     values = [p.value for p in points if p.value is not None]
-    top, step = _scale(max([*values, top_at_least]))
+    top, step = _scale(max(values, default=0))
+    low = min(0.0, math.floor(min(values, default=0) / step) * step)
     rows = [
         {"at": p.at.isoformat(), "value": p.value, "tip": p.tip, "hollow": p.is_marked}
         for p in points
@@ -134,8 +133,8 @@ def columns(
         .encode(
             x=x,
             y=alt.Y("value:Q")
-            .scale(domain=[0, top], nice=False)
-            .axis(_y_axis(0, top, step, suffix)),
+            .scale(domain=[low, top], nice=False)
+            .axis(_y_axis(low, top, step, suffix)),
             fill=alt.when(hollow).then(alt.value(PAPER)).otherwise(alt.value(BLUE)),
             strokeDash=alt.when(hollow).then(alt.value([3, 2])).otherwise(alt.value([1, 0])),
             description="tip:N",
@@ -181,12 +180,7 @@ def levels(title: str, points: Sequence[Point], typical_high: float | None, unit
     ]
     if typical_high is not None:
         # Twice: once as a halo, so that the line does not cross it.
-        place = {"align": "left", "baseline": "bottom", "dx": 4, "dy": -4, "fontSize": _FONT - 1}
-        words = {"x": alt.value(0), "y": "high:Q", "text": alt.value("Top of the typical range")}
-        layers += [
-            _chart("band").mark_text(**place, stroke=PAPER, strokeWidth=5).encode(**words),
-            _chart("band").mark_text(**place, color=MUTED).encode(**words),
-        ]
+        layers += [_limit(stroke=PAPER, strokeWidth=5), _limit(color=MUTED)]
     limits = [{"low": low, "high": typical_high}]
     return _drawn(title, alt.layer(*layers), rows=rows, seen=seen, band=limits)
 
@@ -276,6 +270,14 @@ def _end_labels(x: alt.X, y: alt.Y) -> Any:
         _chart("ends")
         .mark_text(align="left", baseline="middle", dx=10, lineHeight=_LABEL_LINE - 2, color=INK)
         .encode(x=x, y=y, text="text:N")
+    )
+
+
+def _limit(**look: Any) -> Any:
+    return (
+        _chart("band")
+        .mark_text(align="left", baseline="bottom", dx=4, dy=-4, fontSize=_FONT - 1, **look)
+        .encode(x=alt.value(0), y="high:Q", text=alt.value("Top of the typical range"))
     )
 
 
