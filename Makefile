@@ -165,6 +165,9 @@ terraform-apply-offline: $(INSTALLED) ## Terraform: apply, upgrade, use and dest
 terraform-host: $(INSTALLED) ## Terraform: run the user data of the hosts in containers (COMPOSE="docker compose" DOCKER=docker; slow)
 	COMPOSE="$(COMPOSE)" DOCKER="$(DOCKER)" $(WITH_AWS) $(BIN)/pytest tests/infra/host
 
+screenshots: $(INSTALLED) ## Take the pictures of the dashboard at SITE=<address or folder>
+	$(BIN)/python docs/images/shoot.py $(SITE)
+
 diagrams: $(INSTALLED) ## Draw the diagrams of docs/architecture.md
 	$(BIN)/python docs/diagrams/draw.py
 
@@ -184,4 +187,4 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	  --no-annotate --no-header --quiet -o requirements-checkov.txt
 
 .PHONY: help account install editable demo up down status check lint format test test-unit test-integration test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
-  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams $(TERRAFORM_FOLDERS)
+  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams screenshots $(TERRAFORM_FOLDERS)
