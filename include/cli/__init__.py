@@ -15,6 +15,7 @@ import typer
 
 from include.cli import (
     define,
+    diff,
     draft,
     evidence,
     files,
@@ -46,6 +47,7 @@ GROUPS = (
     ("Platform", platform.commands),
     ("Pipeline", steps.commands),
     ("Pipeline", files.commands),
+    ("Pipeline", diff.commands),
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),
     ("Retention and erasure", keep.commands),

@@ -39,6 +39,7 @@ ROLES = {
     "transformer_dsn": "wandle_transformer",
     "portal_dsn": "wandle_portal",
     "reader_dsn": "wandle_reader",
+    "developer_dsn": "wandle_developer",
 }
 SUPERUSER = "wandle_admin"
 
@@ -282,6 +283,7 @@ IN_SETTINGS_FILE = (
     "transformer_dsn",
     "portal_dsn",
     "reader_dsn",
+    "developer_dsn",
     "airflow_url",
     "airflow_user",
     "airflow_password",

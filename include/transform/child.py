@@ -31,6 +31,8 @@ _PROGRESS = {
     "LogSnapshotResult",
     "LogTestResult",
 }
+# The resource types that are relations of the database.
+_RELATIONS = ("model", "seed", "snapshot")
 # Without unit tests: their input is constant, so the test suite runs them.
 _BUILD = ("build", "--no-write-json", "--exclude-resource-type", "unit_test")
 
@@ -113,10 +115,59 @@ class Session:
         at = self._options.index(name) + 1
         self._options = [*self._options[:at], value, *self._options[at + 1 :]]
 
-    def build(self, selectors: list[str]) -> list[dict[str, Any]]:
-        """Build exactly the selected nodes, and return the result of each."""
+    def relations(self) -> dict[str, Any]:
+        """What the project builds: each relation with its schema, and names of personal columns."""
+        if self._manifest is None:
+            self._parse()
+        described = [*self._manifest.nodes.values(), *self._manifest.sources.values()]
+        return {
+            "relations": [
+                {
+                    "unique_id": node.unique_id,
+                    "schema": node.schema,
+                    "name": node.alias,
+                    "path": node.original_file_path,
+                    "selector": "fqn:" + ".".join(node.fqn),
+                    "depends_on": list(node.depends_on.nodes),
+                }
+                for node in self._manifest.nodes.values()
+                if str(node.resource_type) in _RELATIONS
+                and node.config.enabled
+                and node.config.materialized != "ephemeral"
+            ],
+            "personal": sorted(
+                {
+                    column.name
+                    for node in described
+                    for column in node.columns.values()
+                    if (column.config.meta or column.meta).get("personal", "no") != "no"
+                }
+            ),
+            "broken": {node["path"]: node["error"] for node in self._unusable},
+        }
+
+    def modified(self, state: str) -> list[str]:
+        """What differs from the project of a `manifest.json` in the folder `state`, or is below it.
+
+        The unique IDs of models, seeds and snapshots.
+        """
+        kinds = [word for kind in _RELATIONS for word in ("--resource-type", kind)]
+        found = self._invoke(
+            *("list", "--select", "state:modified+", "--state", state, *kinds),
+            *("--output", "json", "--output-keys", "unique_id"),
+        )
+        return [json.loads(line)["unique_id"] for line in found]
+
+    def build(self, selectors: list[str], defer_to: str = "") -> list[dict[str, Any]]:
+        """Build exactly the selected nodes, and return the result of each.
+
+        What they select from and is not selected itself is taken from where
+        the `manifest.json` in the folder `defer_to` has it.
+        """
+        defer = ("--defer", "--favor-state", "--state", defer_to) if defer_to else ()
         run = self._invoke(
-            *_BUILD, "--indirect-selection", "empty", "--select", *selectors, may_fail=True
+            *(*_BUILD, *defer, "--indirect-selection", "empty", "--select", *selectors),
+            may_fail=True,
         )
         return [
             {
