@@ -47,7 +47,7 @@ def diff(
 
     `wandle diff --base v1.4 --json`
 
-    `wandle diff --keep > diff.md`, later `wandle diff --drop-kept`
+    `wandle diff --keep`, later `wandle diff --drop-kept`
     """
     from include.jobs.author import diff as job
 

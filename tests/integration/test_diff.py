@@ -15,6 +15,7 @@ from include.errors import PermanentError, ServiceUnavailable
 from include.jobs.author import diff as job
 from include.jobs.author import own_schemas as own_job
 from include.jobs.migrate import migrate
+from include.jobs.pipeline.transform import build
 from include.transform.diff import own_schemas, sides
 from include.transform.failures import BuildFailed
 from include.transform.project import FOLDER
@@ -295,6 +296,13 @@ def test_a_project_that_ignores_the_prefix_is_refused():
 
     with pytest.raises(PermanentError, match=r"m\.sql would be built into the schema marts"):
         sides.Revision.of({"relations": [relation], "personal": [], "broken": {}}, "diff_1_base_")
+
+
+def test_the_dag_builds_everyone_s_schemas_or_nothing(warehouse, dsn, monkeypatch):
+    monkeypatch.setenv("WANDLE_SCHEMA_PREFIX", "dev_")
+
+    with pytest.raises(PermanentError, match="WANDLE_SCHEMA_PREFIX is 'dev_' where Airflow runs"):
+        build("staging", dsn=warehouse.dsn("wandle_transformer"), run_id="run")
 
 
 def test_the_base_is_where_the_branch_left_main(project):

@@ -82,7 +82,7 @@ def compare_projects(
             partial(sides[1].build, revisions[1], chosen.head, state.target),
         )
         progress("Comparing the marts")
-        marts = _marts(opened, sides, revisions, chosen, failed)
+        marts = [*_marts(opened, sides, revisions, chosen, failed)]
         notes = [
             *_notes(before, _Moment.of(opened)),
             *_note_of_unchanged(revisions, chosen),
