@@ -41,8 +41,8 @@ def diff(*, dsn: str, base: str = "", keep: bool = False, progress: Callable[[st
     Raises `PermanentError` if there is no such revision or the role may not
     create schemas.
     """
-    clean(dsn=dsn, progress=progress)
     commit = resolve(base)
+    clean(dsn=dsn, progress=progress)
     run = own_schemas.new_run()
     with tempfile.TemporaryDirectory(prefix="wandle-diff-") as folder:
         place = Path(folder)

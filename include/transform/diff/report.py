@@ -62,7 +62,7 @@ def _shape(mart: Difference) -> str:
 
 
 def _details(mart: Difference) -> Iterator[str]:
-    yield f"### {mart.name}"
+    yield f"### {_escaped(mart.name)}"
     yield ""
     for change in mart.schema_changes:
         yield f"- {code(change)}"
