@@ -225,7 +225,11 @@ def with_addresses(settings: Settings, addresses: Addresses) -> Settings:
     server = f"{addresses.postgresql}/{DATABASE}"
     roles = {"admin_dsn": SUPERUSER} | ROLES
     return settings.model_copy(
-        update={field: f"postgresql://{r}:{generated[r]}@{server}" for field, r in roles.items()}
+        # A folder of an earlier version lacks roles that have been added, until the next `up`.
+        update={
+            field: f"postgresql://{r}:{generated[r]}@{server}" if r in generated else ""
+            for field, r in roles.items()
+        }
         | {
             "sandbox_url": "" if settings.live else addresses.sandbox,
             "sandbox_hosts": "" if settings.live else ",".join(SANDBOX_HOSTS),

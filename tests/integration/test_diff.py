@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from include import cli
 from include.errors import PermanentError, ServiceUnavailable
 from include.jobs.author import diff as job
-from include.jobs.author import own_schemas as own_job
 from include.jobs.migrate import migrate
 from include.jobs.pipeline.transform import build
 from include.transform.diff import own_schemas, sides
@@ -114,38 +116,58 @@ def change(project: Path) -> None:
     )
 
 
+@pytest.fixture
+def wandle(monkeypatch, capsys, deployment, warehouse) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command line as a developer; exit code, output and errors."""
+    monkeypatch.setenv("WANDLE_DEVELOPER_DSN", warehouse.dsn(DEVELOPER))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["wandle", *arguments])
+        try:
+            cli.main()
+            code: Any = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
 def test_a_change_is_reported_by_mart_and_key_and_touches_nothing_of_others(
-    warehouse, dsn, project
+    warehouse, dsn, project, wandle
 ):
     change(project)
-    asked: list[str] = []
 
-    found = job.diff(dsn=dsn, progress=asked.append)
+    code, out, err = wandle("diff", "--json", "--fail-on-change")
 
-    compared = found.compared
-    marts = {mart.name: mart for mart in compared.marts}
-    assert compared.failures == ()
+    found = json.loads(out)
+    marts = {mart["name"]: mart for mart in found["marts"]}
+    assert (found["failures"], found["notes"]) == ([], [])
     assert sorted(marts) == ["streets", "ward_crime_monthly", "weather_daily"]
     monthly = marts["ward_crime_monthly"]
-    assert (monthly.rows_before, monthly.rows_after) == (6, 3)
-    assert (monthly.added, monthly.removed, monthly.changed) == (0, 3, 0)
-    assert monthly.schema_changes == ("column one added",)
-    assert (marts["streets"].status, marts["weather_daily"].status) == ("new", "removed")
-    # Only what changed and what it is made of, which is not built in everyone's schemas.
-    assert {"marts.ward_crime_monthly", "marts.streets", "marts.weather_daily"} == {*compared.built}
-    text = job.markdown(found)
-    assert "with 6 uncommitted files of dbt_project`` compared with ``" in text
-    assert "`(hidden)`" in text
-    assert "a@b.org" not in text
+    assert (monthly["rows_before"], monthly["rows_after"]) == (6, 3)
+    assert (monthly["added"], monthly["removed"], monthly["changed"]) == (0, 3, 0)
+    assert monthly["schema_changes"] == ["column one added"]
+    assert (marts["streets"]["status"], marts["weather_daily"]["status"]) == ("new", "removed")
+    # What they are made of was built, too, for it is not in everyone's schemas; it did not change.
+    assert found["models"] == ["marts.streets", "marts.ward_crime_monthly", "marts.weather_daily"]
+    assert found["head"].endswith("with 6 uncommitted files of dbt_project")
+    assert "(hidden)" in out
+    assert "a@b.org" not in out
+    assert code == 1
+    assert "streets, ward_crime_monthly, weather_daily would change" in err
     assert warehouse.query(OWN) == []
 
 
 def test_what_is_unchanged_is_read_where_it_is_and_a_load_in_between_is_named(
-    warehouse, project, monkeypatch
+    warehouse, project, monkeypatch, wandle
 ):
-    dsn = warehouse.dsn(DEVELOPER)
-    warehouse.query("create table intermediate.int_police__crimes as select 'x'::text as nothing",
-                    role="wandle_transformer")  # fmt: skip
+    """Everyone's table lacks the columns: neither revision can be built from it."""
+    warehouse.query(
+        "create table intermediate.int_police__crimes as select 'x'::text as nothing",
+        role="wandle_transformer",
+    )
     edit(project / f"{WARD_MONTHLY}.sql", "count(*) as crimes", "count(*) + 1 as crimes")
     reads = sides.existing
 
@@ -160,24 +182,24 @@ def test_what_is_unchanged_is_read_where_it_is_and_a_load_in_between_is_named(
 
     monkeypatch.setattr("include.transform.diff.run.existing", load)
     try:
-        found = job.diff(dsn=dsn, keep=True, progress=print)
-        kept = [name for (name,) in warehouse.query(OWN)]
-        said: list[str] = []
-        job.clean(dsn=dsn, progress=said.append)
-        still = [name for (name,) in warehouse.query(OWN)]
-        job.clean(dsn=dsn, kept=True, progress=said.append)
+        code, out, err = wandle("diff", "--keep")
+        kept = warehouse.query(OWN)
+        job.clean(dsn=warehouse.dsn(DEVELOPER), progress=print)
+        still = warehouse.query(OWN)
+        *_, said = wandle("diff", "--drop-kept")
     finally:
         warehouse.query("drop table intermediate.int_police__crimes")
 
-    # The table of everyone's has no such columns: neither revision was built from another one.
-    assert [failure.partition(".sql")[0] for failure in found.compared.failures] == [
-        f"{side}: {WARD_MONTHLY}" for side in ("base", "head")
-    ]
-    assert any(note.startswith("Unchanged, and read") for note in found.compared.notes)
-    assert any("data of air_sensors were loaded" in note for note in found.compared.notes)
+    assert code == 1
+    assert "2 models could not be built" in err
+    for side in ("base", "head"):
+        assert f"{side}: {WARD_MONTHLY}.sql: " in out
+    assert "\n> While this ran, data of air_sensors were loaded" in out
+    assert "\n> Unchanged, and read as they are in the database: intermediate.int_police" in out
+    assert "with 1 uncommitted file of dbt_project`` compared with ``" in out
     assert kept == still
     assert len(kept) >= 3
-    assert any("Kept by an earlier run" in line for line in said)
+    assert "Dropped the schemas diff_" in said
     assert warehouse.query(OWN) == []
 
 
@@ -193,11 +215,14 @@ def test_an_interrupted_run_leaves_nothing(warehouse, dsn, project):
 
 
 def test_a_developer_builds_into_schemas_of_their_own_which_no_reader_sees(
-    warehouse, dsn, tmp_path
+    warehouse, dsn, wandle, monkeypatch
 ):
-    built = own_job.transform(dsn=dsn, prefix="dev_", home=tmp_path, report=print)
+    monkeypatch.setenv("WANDLE_SCHEMA_PREFIX", "dev_")
 
-    assert built["staging"]["success"] > 10
+    code, out, err = wandle("transform", "--json")
+
+    assert (code, json.loads(out)["staging"]["success"] > 10) == (0, True)
+    assert "building into dev_staging, dev_intermediate, dev_marts, dev_ops and nowhere" in err
     assert warehouse.value("select count(*) from dev_marts.ward_crime_monthly") == 6
     for reader in ("wandle_reader", "wandle_portal", "wandle_loader"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="schema dev_marts"):
@@ -206,7 +231,8 @@ def test_a_developer_builds_into_schemas_of_their_own_which_no_reader_sees(
         "select grantee from information_schema.role_table_grants "
         "where table_schema = 'dev_marts' and grantee <> 'wandle_developer'"
     ) == []  # fmt: skip
-    assert own_job.drop(dsn, "dev_") == ["dev_intermediate", "dev_marts", "dev_ops", "dev_staging"]
+    code, out, err = wandle("transform", "--drop")
+    assert (code, out) == (0, "Dropped dev_intermediate, dev_marts, dev_ops, dev_staging.\n")
     assert warehouse.query(OWN) == []
 
 
