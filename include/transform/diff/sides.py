@@ -154,7 +154,7 @@ class Side:
         wanted = [revision.relations[name] for name in chosen]
         if not wanted:
             return {}
-        results = {result.unique_id: result for result in self.dbt.build(wanted, state)}
+        results = {result.unique_id: result for result in self.dbt.build(wanted, defer_to=state)}
         return {
             name: without_values(results[name].message) or results[name].status
             if name in results
