@@ -282,6 +282,16 @@ def test_schemas_of_somebody_else_are_left_alone(warehouse, dsn):
         warehouse.query("drop schema dev_marts")
 
 
+def test_of_a_prefix_its_own_schemas_are_dropped_and_not_those_of_a_longer_one(warehouse, dsn):
+    for name in ("dev_marts", "dev_two_marts", "dev_marts_old"):
+        warehouse.query(f"create schema {name}", role=DEVELOPER)
+
+    assert own_schemas.drop(dsn, "dev_") == ["dev_marts"]
+    assert own_schemas.drop(dsn, "dev_two_") == ["dev_two_marts"]
+    assert warehouse.query(OWN) == [("dev_marts_old",)]
+    warehouse.query("drop schema dev_marts_old")
+
+
 def test_two_builds_into_one_prefix_do_not_meet(warehouse, dsn):
     with (
         own_schemas.locked(dsn, "dev_"),

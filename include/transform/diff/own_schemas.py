@@ -35,11 +35,17 @@ where nspname ~ '^diff_[0-9a-f]{8}_' and pg_get_userbyid(nspowner) = current_use
 group by run
 order by run
 """
+# Of a developer's prefix, only what is named like a schema that is there without it: `dev_` is the
+# beginning of `dev_two_marts`, too.
 _OWN = """
 select nspname from pg_namespace
 where
     pg_get_userbyid(nspowner) = current_user
-    and (nspname = any(%(names)s) or (%(all)s and starts_with(nspname, %(prefix)s)))
+    and starts_with(nspname, %(prefix)s)
+    and (
+        %(all)s
+        or substr(nspname, length(%(prefix)s) + 1) in (select other.nspname from pg_namespace as other)
+    )
 """
 
 
@@ -95,7 +101,7 @@ def drop(dsn: str, prefix: str) -> list[str]:
 
     Returns their names. Only what this role owns.
     """
-    asked = {"names": names(prefix), "all": prefix.startswith(RUNS), "prefix": prefix}
+    asked = {"all": prefix.startswith(RUNS), "prefix": prefix}
     with connection(dsn) as opened:
         found = [row[0] for row in opened.execute(_OWN, asked).fetchall()]
         for name in found:
