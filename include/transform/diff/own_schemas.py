@@ -44,7 +44,7 @@ where
     and starts_with(nspname, %(prefix)s)
     and (
         %(all)s
-        or substr(nspname, length(%(prefix)s) + 1) in (select other.nspname from pg_namespace as other)
+        or substr(nspname, length(%(prefix)s) + 1) in (select nspname from pg_namespace)
     )
 """
 
