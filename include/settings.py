@@ -55,6 +55,10 @@ def _code_version() -> str:
         return version("wandle")
 
 
+# PostgreSQL's own schemas, and those of `wandle diff`.
+RESERVED_PREFIXES = ("pg_", "diff_")
+
+
 def connection_variable(name: str) -> str:
     """The variable with the DSN of a source database."""
     return f"WANDLE_CONNECTION_{name.upper()}"
@@ -100,6 +104,10 @@ class Settings(BaseSettings):
     portal_dsn: str = Field(default="", alias="WANDLE_PORTAL_DSN", repr=False)
     reader_dsn: str = Field(default="", alias="WANDLE_WAREHOUSE_DSN", repr=False)
     publisher_dsn: str = Field(default="", alias="WANDLE_PUBLISHER_DSN", repr=False)
+    developer_dsn: str = Field(default="", alias="WANDLE_DEVELOPER_DSN", repr=False)
+    schema_prefix: str = Field(
+        default="", alias="WANDLE_SCHEMA_PREFIX", pattern=r"^([a-z_][a-z0-9_]{0,19})?$"
+    )
 
     pseudonym_key: str = Field(default="", alias="WANDLE_PSEUDONYM_KEY", repr=False)
 
@@ -138,6 +146,13 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_off(cls, value: object) -> object:
         return value or False
+
+    @field_validator("schema_prefix")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        if value.startswith(RESERVED_PREFIXES):
+            raise ValueError(f"expected another beginning than {' and '.join(RESERVED_PREFIXES)}")
+        return value
 
     @classmethod
     def read(cls) -> Settings:

@@ -16,6 +16,7 @@ import typer
 
 from include.cli import (
     define,
+    diff,
     draft,
     evidence,
     files,
@@ -52,6 +53,7 @@ GROUPS = (
     ("Pipeline", steps.commands),
     ("Pipeline", publish.commands),
     ("Pipeline", files.commands),
+    ("Pipeline", diff.commands),
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),
     ("Retention and erasure", keep.commands),

@@ -96,7 +96,8 @@ def prepare_broker(settings: Settings, volumes: Path = VOLUMES) -> None:
 
 
 def _give_airflow(local: Settings, home: Path) -> None:
-    write_settings_file(local, home, tuple(f for f in IN_SETTINGS_FILE if f != "admin_dsn"))
+    kept_from_tasks = ("admin_dsn", "developer_dsn")
+    write_settings_file(local, home, tuple(f for f in IN_SETTINGS_FILE if f not in kept_from_tasks))
     prepare_connections(local.model_copy(update={"home": home}), airflow.connections(local))
     options = airflow.secret_configuration(local)
     named = {

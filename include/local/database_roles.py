@@ -22,6 +22,9 @@ def database_problems(settings: Settings) -> Iterator[tuple[str, str]]:
     password, and then only `wandle migrate` lets the pipeline in again.
     """
     for field, role in ROLES.items():
+        if not getattr(settings, field):
+            yield f"postgresql: {role} has no password yet.", RESTORE
+            continue
         try:
             psycopg.connect(settings.need(field), connect_timeout=LOGIN_SECONDS).close()
         except psycopg.OperationalError as error:

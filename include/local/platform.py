@@ -52,7 +52,15 @@ Report = Callable[[str], None]
 STOP_SECONDS = 10.0
 
 SHOWN = (
-    *("reader_dsn", "loader_dsn", "s3_endpoint", "s3_access_key", "s3_secret_key", "bucket"),
+    *(
+        "reader_dsn",
+        "loader_dsn",
+        "developer_dsn",
+        "s3_endpoint",
+        "s3_access_key",
+        "s3_secret_key",
+        "bucket",
+    ),
     *("airflow_url", "airflow_user", "airflow_password"),
 )
 

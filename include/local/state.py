@@ -40,6 +40,7 @@ ROLES = {
     "portal_dsn": "wandle_portal",
     "reader_dsn": "wandle_reader",
     "publisher_dsn": "wandle_publisher",
+    "developer_dsn": "wandle_developer",
 }
 SUPERUSER = "wandle_admin"
 
@@ -225,7 +226,11 @@ def with_addresses(settings: Settings, addresses: Addresses) -> Settings:
     server = f"{addresses.postgresql}/{DATABASE}"
     roles = {"admin_dsn": SUPERUSER} | ROLES
     return settings.model_copy(
-        update={field: f"postgresql://{r}:{generated[r]}@{server}" for field, r in roles.items()}
+        # A folder of an earlier version lacks roles that have been added, until the next `up`.
+        update={
+            field: f"postgresql://{r}:{generated[r]}@{server}" if r in generated else ""
+            for field, r in roles.items()
+        }
         | {
             "sandbox_url": "" if settings.live else addresses.sandbox,
             "sandbox_hosts": "" if settings.live else ",".join(SANDBOX_HOSTS),
@@ -284,6 +289,7 @@ IN_SETTINGS_FILE = (
     "portal_dsn",
     "reader_dsn",
     "publisher_dsn",
+    "developer_dsn",
     "airflow_url",
     "airflow_user",
     "airflow_password",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, cast
+from typing import IO, Any, Protocol, cast
 
 from psycopg import conninfo, pq
 
@@ -46,11 +46,20 @@ def environment(dsn: str) -> dict[str, str]:
     return variables
 
 
+class Selected(Protocol):
+    """What can be built alone."""
+
+    @property
+    def selector(self) -> str:
+        """In dbt's syntax."""
+
+
 class Dbt:
     """A dbt process for one database, as a context manager. It starts with the first command.
 
     `home` is where dbt writes (parsed project, compiled SQL); `progress` is
-    called with a line for each finished node.
+    called with a line for each finished node. `schema_prefix` stands before
+    the name of each schema that is built.
     """
 
     started = False
@@ -63,7 +72,9 @@ class Dbt:
         home: Path,
         progress: Callable[[str], None],
         project: Path = FOLDER,
+        schema_prefix: str = "",
     ) -> None:
+        self._prefix = schema_prefix
         self.project = project
         self.target = home / "target"
         self._tables: set[tuple[str, ...]] = set()
@@ -93,6 +104,7 @@ class Dbt:
                 "HOME": str(self.target),
                 "LANG": "C.UTF-8",
                 "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+                "WANDLE_SCHEMA_PREFIX": self._prefix,
                 **environment(self._dsn),
             },
             start_new_session=True,
@@ -129,14 +141,19 @@ class Dbt:
         self._tables = {tuple(node.pop("table", ())) for node in nodes}
         return [Node.of(described) for described in nodes]
 
-    def build(self, nodes: Iterable[Node], plan: str = "") -> list[Result]:
+    def build(
+        self, nodes: Iterable[Selected], plan: str = "", defer_to: Path | None = None
+    ) -> list[Result]:
         """Build exactly these nodes; returns the result of each, including failures.
 
         `plan` is the attempt whose plan says which partitions; without it, whole.
+        `defer_to` is a folder with the `manifest.json` of a project from whose
+        schemas everything else is read.
         The messages of failed tests show the first rows that fail.
         """
         selectors = [node.selector for node in nodes]
-        results = self._ask("build", selectors=selectors, plan=plan)
+        options = {"defer_to": str(defer_to)} if defer_to else {}
+        results = self._ask("build", selectors=selectors, plan=plan, **options)
         rows = failing_rows(self._dsn, results, self._tables)
         for result in results:
             if added := rows.get(result["unique_id"]):
@@ -148,6 +165,15 @@ class Dbt:
         """What dbt knows of each model that declares `publish`; see `include.publish.public`."""
         found: list[dict[str, Any]] = self._ask("published")
         return found
+
+    def relations(self) -> dict[str, Any]:
+        """See `child.Session.relations`."""
+        found: dict[str, Any] = self._ask("relations")
+        return found
+
+    def modified(self, state: Path) -> list[str]:
+        """See `child.Session.modified`."""
+        return list(self._ask("modified", state=str(state)))
 
     def docs(self) -> Path:
         """Generate the docs; returns the HTML file."""

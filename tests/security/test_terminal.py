@@ -114,6 +114,7 @@ def test_the_patch_of_drift_is_yaml_that_means_the_hostile_value():
 ATTACKS: dict[str, list[list[str]]] = {
     "councils": [[], ["--json"]],
     "demo": [[]],
+    "diff": [[], ["--base", HOSTILE], ["--drop-kept"]],
     "doctor": [[], ["--json"]],
     "down": [[]],
     "drift": [[], ["--json"]],
@@ -220,6 +221,7 @@ def test_no_value_reaches_the_terminal_unescaped(
         monkeypatch.setenv("WANDLE_PORT_BASE", "23310")
     nowhere = f"postgresql://wandle_transformer@127.0.0.1:1/{quote(IN_A_PATH)}"
     monkeypatch.setenv("WANDLE_TRANSFORMER_DSN", nowhere)
+    monkeypatch.setenv("WANDLE_DEVELOPER_DSN", nowhere.replace("transformer", "developer"))
 
     code, out, err = wandle(command, *(option.replace("{url}", hostile) for option in options))
 

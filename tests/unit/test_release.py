@@ -165,7 +165,7 @@ def test_without_its_variables_nothing_is_done(deployment):
 
 def test_every_action_is_pinned_by_commit_and_no_workflow_has_rights_by_default():
     workflows = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
-    assert [path.name for path in workflows] == ["ci.yml", "deploy.yml", "drift.yml"]
+    assert [path.name for path in workflows] == ["ci.yml", "deploy.yml", "diff.yml", "drift.yml"]
     for path in workflows:
         text = path.read_text(encoding="utf-8")
         uses = re.findall(r"uses: (\S+)", text)

@@ -51,6 +51,23 @@ def test_a_wrong_value_is_named_by_its_variable(monkeypatch, name, value):
         Settings.read()
 
 
+@pytest.mark.parametrize("prefix", ["dev_", "_", "a1", "x" * 20, ""])
+def test_a_prefix_of_schemas_is_a_short_identifier(monkeypatch, prefix):
+    monkeypatch.setenv("WANDLE_SCHEMA_PREFIX", prefix)
+
+    assert Settings.read().schema_prefix == prefix
+
+
+@pytest.mark.parametrize(
+    "prefix", ["Dev_", "1a", "x" * 21, "a-b", "a b", 'a"', "a\n", "pg_mine", "diff_", "é_"]
+)
+def test_any_other_prefix_of_schemas_is_refused(monkeypatch, prefix):
+    monkeypatch.setenv("WANDLE_SCHEMA_PREFIX", prefix)
+
+    with pytest.raises(WrongSetting, match=r"WANDLE_SCHEMA_PREFIX: .*Fix the variable"):
+        Settings.read()
+
+
 @pytest.mark.parametrize(("value", "live"), [("1", True), ("0", False), ("", False)])
 def test_live_is_off_unless_it_is_on(monkeypatch, value, live):
     monkeypatch.setenv("WANDLE_LIVE", value)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from include.councils.model import UK, council_titles
-from include.errors import PipelineError, ServiceUnavailable
+from include.errors import PermanentError, PipelineError, ServiceUnavailable
 from include.jobs.lake import Lake
 from include.jobs.publish.publish import publish_marts
 from include.settings import Settings
@@ -41,8 +41,10 @@ def build(
     write; by default, a folder of the platform. Returns the counts by status.
 
     Raises `BuildFailed` naming each node that failed, `ServiceUnavailable` or
-    `DbtStopped` where a retry may succeed, and `UnknownName` for another layer.
+    `DbtStopped` where a retry may succeed, `UnknownName` for another layer, and
+    `PermanentError` if WANDLE_SCHEMA_PREFIX is set.
     """
+    _refuse_prefix()
     chosen = layer_named(layer)
     began = time.monotonic()
     with _dbt(dsn, home, log.info) as (dbt, history):
@@ -131,6 +133,15 @@ def freshness(*, dsn: str) -> list[dict[str, Any]]:
                 item["due_since"],
             )
     return found
+
+
+def _refuse_prefix() -> None:
+    """A run that is green has built everyone's schemas."""
+    if prefix := Settings.read().schema_prefix:
+        raise PermanentError(
+            f"transform: WANDLE_SCHEMA_PREFIX is {prefix!r} where Airflow runs, and its DAG builds "
+            "everyone's schemas alone. Unset it there; `wandle transform` builds into your own."
+        )
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Check the privileges of each database role: those that it needs, and may have at most."""
+"""Check the privileges of each database role: those that it needs, and may have at most.
+
+The developer's role is checked only where it exists: not on AWS.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 
 import psycopg
 
+from include.warehouse.schema import developer
 from include.warehouse.schema.limits import READERS, unlimited
 from include.warehouse.schema.locks import OWNER
 from include.warehouse.schema.migrate import DBT_SCHEMAS, LOGINS
@@ -23,12 +27,17 @@ RIGHTS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "wandle_portal": {"ops": (NOTHING, READ), "marts": (READ, NOTHING)},
     "wandle_reader": {"marts": (READ, NOTHING)},
     "wandle_publisher": {},
+    developer.ROLE: {
+        "raw": (READ, NOTHING),
+        "ops": (NOTHING, READ),
+        **dict.fromkeys(DBT_SCHEMAS, (NOTHING, READ)),
+    },
 }
 # Where a role may read single columns.
 COLUMNS_OF = {"wandle_publisher": {"marts"}}
 MAKES = {"wandle_transformer": set(DBT_SCHEMAS)}
 # So that the owner's function `ops.end_readers` can end their sessions.
-MEMBER_OF = {OWNER: set(READERS)}
+MEMBER_OF = {OWNER: set(READERS), developer.ROLE: {"wandle_reader"}}
 SCHEMAS = ("raw", "ops", *DBT_SCHEMAS, "public")
 
 _ROLES = """
@@ -60,14 +69,15 @@ def problems(connection: psycopg.Connection) -> Iterator[tuple[str, str]]:
     Asks the catalogue, as any role can.
     """
     found = {
-        str(row[0]): row[1:] for row in connection.execute(_ROLES, ([OWNER, *LOGINS],)).fetchall()
+        str(row[0]): row[1:]
+        for row in connection.execute(_ROLES, ([OWNER, *LOGINS, developer.ROLE],)).fetchall()
     }
-    for role in (OWNER, *LOGINS):
+    for role in (OWNER, *LOGINS, *({developer.ROLE} & found.keys())):
         if role not in found:
             yield role, "the role does not exist."
             continue
         wrong = list(_of_role(role, *found[role]))
-        if role in LOGINS:
+        if role != OWNER:
             wrong += _too_much_or_too_little(connection, role)
         if role in READERS:
             wrong += _without_limits(connection, role)
@@ -75,7 +85,7 @@ def problems(connection: psycopg.Connection) -> Iterator[tuple[str, str]]:
 
 
 def _of_role(role: str, logs_in: bool, strong: bool, member_of: list[str]) -> Iterator[str]:
-    if logs_in != (role in LOGINS):
+    if logs_in == (role == OWNER):
         yield "it can log in" if logs_in else "it cannot log in"
     if strong:
         yield "it may create roles or databases, or is a superuser"

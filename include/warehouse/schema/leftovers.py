@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from include.sources.raw_table import SCHEMA
-from include.warehouse.schema import views
+from include.warehouse.schema import developer, views
 from include.warehouse.schema.locks import OWNER
 
 # Views of these schemas are dbt's, which builds them again if a model is left.
@@ -37,6 +37,8 @@ def drop_empty(connection: psycopg.Connection, files: Collection[str], changed: 
 def _only_built(connection: psycopg.Connection, table: str) -> bool:
     """Whether only views of dbt depend on a table."""
     return all(
-        kind == "v" and schema in _BUILT
-        for _, schema, _, kind, *_ in connection.execute(views.DEPENDENTS, (table,)).fetchall()
+        kind == "v" and (schema in _BUILT or owner == developer.ROLE)
+        for _, schema, _, kind, owner, *_ in connection.execute(
+            views.DEPENDENTS, (table,)
+        ).fetchall()
     )

@@ -10,7 +10,7 @@ from psycopg import sql
 from include.errors import PermanentError, ServiceUnavailable
 from include.sources.model import Contract
 from include.sources.raw_table import SCHEMA
-from include.warehouse.schema import leftovers, limits, locks, ops_tables
+from include.warehouse.schema import developer, leftovers, limits, locks, ops_tables
 from include.warehouse.schema.evolve import evolve
 from include.warehouse.schema.locks import OWNER
 
@@ -39,6 +39,7 @@ def migrate(
     """Change roles and tables to match the contracts; returns what was changed.
 
     `passwords` maps login roles to their passwords; other roles keep theirs.
+    `wandle_developer`, which creates schemas, is made only with a password.
     With the names of all contract `files`, empty raw tables of other names
     are dropped: of datasets that were removed, or never loaded.
     A second run changes nothing. Raises `ServiceUnavailable` if the database
@@ -114,6 +115,9 @@ def _migrate(
             changed += done
             ops_tables.record_contract(connection, contract)
     connection.execute(ops_tables.GRANTS)
+    connection.execute("reset role")
+    developer.grant(connection)
+    connection.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
     record(connection, changed)
     return changed
 
@@ -130,9 +134,10 @@ def _roles(
     connection: psycopg.Connection, passwords: Mapping[str, str], changed: list[str]
 ) -> None:
     found = {row[0] for row in connection.execute("select rolname from pg_roles")}
-    for role in (OWNER, *LOGINS):
+    developers = [developer.ROLE] if developer.ROLE in passwords else []
+    for role in (OWNER, *LOGINS, *developers):
         name = sql.Identifier(role)
-        login = sql.SQL("login" if role in LOGINS else "nologin")
+        login = sql.SQL("nologin" if role == OWNER else "login")
         if role not in found:
             connection.execute(sql.SQL("create role {} {}").format(name, login))
             changed.append(f"created role {role}")

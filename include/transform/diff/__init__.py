@@ -1,0 +1,1 @@
+"""What a change to the models would do: two revisions built apart from everyone's, and compared."""
