@@ -23,6 +23,7 @@ from include.cli import (
     platform,
     remove,
     secrets,
+    serving,
     standard,
     steps,
 )
@@ -48,6 +49,7 @@ GROUPS = (
     ("Pipeline", files.commands),
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),
+    ("Inspect", serving.commands),
     ("Retention and erasure", keep.commands),
     ("Retention and erasure", remove.commands),
     ("Sources and councils", draft.commands),

@@ -1,0 +1,1 @@
+"""What a table holds: read within bounded memory, described with pandas."""
