@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from include.cli.terminal import (
     JsonOption,
     PeriodOption,
     ToOption,
+    progress,
     selected,
     settings_for,
 )
@@ -82,6 +84,58 @@ def profile(
     notes = [_notes(found, column) for column in found.columns]
     right = ("missing", "distinct", "lowest", "median", "highest")
     print_table(columns, lines, right=right, notes=notes)
+
+
+@commands.command()
+def sheets(
+    mart: Annotated[
+        str, typer.Argument(metavar="MART", help="The mart, such as marts.weather_daily.")
+    ],
+    to: Annotated[
+        str, typer.Option("--to", metavar="SPREADSHEET", help="Address or ID of the spreadsheet.")
+    ],
+    tab: Annotated[
+        str, typer.Option("--tab", help="The tab to write. Default: the name of the mart.")
+    ] = "",
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace a tab that has something else in it."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a mart to a Google Sheet, by a service account that may edit it.
+
+    The tab shows its old rows until all new ones are there. Text stays text, also if it looks
+    like a formula. Other tabs are not touched. Personal columns are refused. The key of the
+    account is the secret google_sheets; docs/serving.md says how to make one.
+
+    Examples:
+
+    `wandle secrets set google_sheets < key.json`, once, then
+
+    `wandle sheets weather_daily --to https://docs.google.com/spreadsheets/d/SPREADSHEET/edit`
+
+    `wandle sheets weather_daily --to SPREADSHEET --tab Weather --json | jq .rows`
+    """
+    from include.jobs.serving import sheets as job
+
+    settings = settings_for("postgresql")
+    with progress() as advance:
+        written = job.write_mart(
+            mart,
+            to=to,
+            settings=settings,
+            title=tab,
+            replace=replace,
+            progress=lambda sent, total: advance(mart, sent + 1, total),
+        )
+    if as_json:
+        print_json(dataclasses.asdict(written) | {"address": written.address})
+        return
+    say(
+        f"Wrote {counted(written.rows, 'row')} of {written.mart} to the tab {written.tab!r} of "
+        f"{written.title!r}: {written.address}"
+    )
 
 
 def _sampled(found: Profile) -> str:

@@ -18,10 +18,10 @@ from include.sources.partition import Grain, Period
 from include.sources.raw_table import SCHEMA
 from include.warehouse.books import quarantine
 from include.warehouse.connection import connect
-from include.warehouse.profile import statistics
-from include.warehouse.profile.rules import broken_rules
-from include.warehouse.profile.statistics import Bar, Outliers
-from include.warehouse.profile.table import Contents, Counted, Slice, Table, read, types_of
+from include.warehouse.serving import statistics
+from include.warehouse.serving.rules import broken_rules
+from include.warehouse.serving.statistics import Bar, Outliers
+from include.warehouse.serving.table import Contents, Counted, Slice, Table, read, types_of
 
 SAMPLED_ROWS = 100_000
 

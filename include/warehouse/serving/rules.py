@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from include.sources.columns import Column, Scalar
 from include.warehouse.columns.cast import full_match
-from include.warehouse.profile.table import MOST_CHARACTERS, Kind
+from include.warehouse.serving.table import MOST_CHARACTERS, Kind
 
 
 def broken_rules(column: Column, kind: Kind, values: pd.Series) -> dict[str, int]:

@@ -1,1 +1,0 @@
-"""What a table holds: read within bounded memory, described with pandas."""
