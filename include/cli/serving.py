@@ -111,8 +111,6 @@ def sheets(
 
     Examples:
 
-    `wandle secrets set google_sheets < key.json`, once, then
-
     `wandle sheets weather_daily --to https://docs.google.com/spreadsheets/d/SPREADSHEET/edit`
 
     `wandle sheets weather_daily --to SPREADSHEET --tab Weather --json | jq .rows`

@@ -56,7 +56,7 @@ def cell(value: Any) -> Cell:
 
 def _number(value: float | Decimal) -> Cell:
     if not math.isfinite(value):
-        return str(value)
+        return str(Decimal(value))
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return cell(int(value))
     return float(value)

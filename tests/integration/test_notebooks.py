@@ -61,8 +61,9 @@ def saved(notebook: Path, environment: dict[str, str]) -> None:
     content = nbformat.read(notebook, as_version=4)
     manager, client = start_new_kernel(env=environment, cwd=str(notebook.parent))
     try:
-        for cell in (cell for cell in content.cells if cell.cell_type == "code"):
-            cell.outputs = []
+        code = [cell for cell in content.cells if cell.cell_type == "code"]
+        for number, cell in enumerate(code, start=1):
+            cell.outputs, cell.execution_count = [], number
             client.execute_interactive(
                 cell.source, output_hook=lambda message, cell=cell: _keep(cell, message)
             )
