@@ -12,6 +12,7 @@ from include.cli.terminal import (
     FromOption,
     JsonOption,
     PeriodOption,
+    TableArgument,
     ToOption,
     progress,
     selected,
@@ -36,14 +37,7 @@ _WHY_HIDDEN = {
 
 @commands.command()
 def profile(
-    table: Annotated[
-        str,
-        typer.Argument(
-            metavar="TABLE",
-            help="A table of raw, staging, intermediate or marts, such as marts.weather_daily; "
-            "or the name of a source or mart.",
-        ),
-    ],
+    table: TableArgument,
     council: CouncilOption = None,
     period: PeriodOption = None,
     first: FromOption = "",
@@ -54,6 +48,9 @@ def profile(
     as_json: JsonOption = False,
 ) -> None:
     """Describe a table: statistics, distributions, missing values and outliers.
+
+    The table can also be a model of staging or intermediate, or the bare name of a source or
+    mart.
 
     Rows, values and lengths are counted in the whole table; the rest describes a random
     sample of a table with more than `--rows` rows. Outliers are values more than 1.5
@@ -91,8 +88,9 @@ def sheets(
     mart: Annotated[
         str, typer.Argument(metavar="MART", help="The mart, such as marts.weather_daily.")
     ],
-    to: Annotated[
-        str, typer.Option("--to", metavar="SPREADSHEET", help="Address or ID of the spreadsheet.")
+    spreadsheet: Annotated[
+        str,
+        typer.Argument(metavar="SPREADSHEET", help="The spreadsheet, by its address or ID."),
     ],
     tab: Annotated[
         str, typer.Option("--tab", help="The tab to write. Default: the name of the mart.")
@@ -111,9 +109,9 @@ def sheets(
 
     Examples:
 
-    `wandle sheets weather_daily --to https://docs.google.com/spreadsheets/d/SPREADSHEET/edit`
+    `wandle sheets weather_daily https://docs.google.com/spreadsheets/d/SPREADSHEET/edit`
 
-    `wandle sheets weather_daily --to SPREADSHEET --tab Weather --json | jq .rows`
+    `wandle sheets weather_daily SPREADSHEET --tab Weather --json | jq .rows`
     """
     from include.jobs.serving import sheets as job
 
@@ -121,7 +119,7 @@ def sheets(
     with progress() as advance:
         written = job.write_mart(
             mart,
-            to=to,
+            to=spreadsheet,
             settings=settings,
             title=tab,
             replace=replace,

@@ -60,7 +60,7 @@ def run(wandle, google, mart, monkeypatch) -> Run:
     set_key(wandle, monkeypatch, json.dumps(google.key, indent=2))
 
     def go(*arguments: str) -> tuple[int, str, str]:
-        found = wandle("sheets", *(arguments or (MART, "--to", ADDRESS)))
+        found = wandle("sheets", *(arguments or (MART, ADDRESS)))
         for secret in ("PRIVATE KEY", google.key["private_key"][40:80], "ya29."):
             assert secret not in found[1] + found[2]
         return found
@@ -176,7 +176,7 @@ def test_what_an_interrupted_run_left_is_removed(run, google):
 
 def test_a_tab_with_something_else_in_it_is_replaced_only_on_request(run, google):
     google.tabs.append(Tab(5, "Notes", cells={(0, 0): {"stringValue": "mine"}}))
-    choice = (MART, "--to", SPREADSHEET, "--tab", "Notes")
+    choice = (MART, SPREADSHEET, "--tab", "Notes")
 
     code, _, err = run(*choice)
 
@@ -222,13 +222,14 @@ def test_pairs_of_surrogates_count_twice_as_google_counts_them(run, google, mart
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("raw.weather_hourly", "--to", SPREADSHEET), "is not a mart"),
-        (("stg_weather__hourly", "--to", SPREADSHEET), "is not a mart"),
-        (("weather_dally", "--to", SPREADSHEET), "Did you mean weather_daily"),
-        (("ward_crime_monthly", "--to", SPREADSHEET), "wandle transform"),
-        ((MART, "--to", "my sheet"), "is not a spreadsheet"),
-        ((MART, "--to", "https://example.test/1"), "is not a spreadsheet"),
-        ((MART, "--to", "1another_Spreadsheet_0123456789"), f"Share the spreadsheet with {EMAIL}"),
+        (("raw.weather_hourly", SPREADSHEET), "is not a mart"),
+        (("stg_weather__hourly", SPREADSHEET), "is not a mart"),
+        (("weather_dally", SPREADSHEET), "Did you mean weather_daily"),
+        (("ward_crime_monthly", SPREADSHEET), "wandle transform"),
+        ((MART, SPREADSHEET, "--tab", "x" * 81), "cannot be the name of a tab"),
+        ((MART, "my sheet"), "is not a spreadsheet"),
+        ((MART, "https://example.test/1"), "is not a spreadsheet"),
+        ((MART, "1another_Spreadsheet_0123456789"), f"Share the spreadsheet with {EMAIL}"),
     ],
 )
 def test_a_wrong_name_is_refused_with_what_to_do(run, google, arguments, says):

@@ -149,7 +149,7 @@ ATTACKS: dict[str, list[list[str]]] = {
     "replay": [[], ["--json"], [HOSTILE]],
     "sandbox": [[]],
     "secrets": [["list"], ["list", "--json"], ["remove", HOSTILE]],
-    "sheets": [["weather_daily", "--to", HOSTILE], [HOSTILE, "--to", "1" * 30]],
+    "sheets": [["weather_daily", HOSTILE], [HOSTILE, "1" * 30]],
     "sources": [[], ["--json"]],
     "status": [[], ["--json"]],
     "sync": [["--check"]],

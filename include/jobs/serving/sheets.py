@@ -26,6 +26,8 @@ from include.warehouse.serving.table import types_of
 SECRET = "google_sheets"  # noqa: S105, a name
 
 _ID = re.compile(r"[A-Za-z0-9_-]{20,100}")
+# Google allows 100 characters; a few are for the name of the hidden tab.
+_MOST_TITLE = 80
 _ADDRESS = "https://docs.google.com/spreadsheets/d/"
 
 # Told how many of how many rows have been sent.
@@ -65,7 +67,12 @@ def write_mart(
     refuses, `ServiceUnavailable` where a retry may succeed. Until all rows are
     there, the tab has the old ones.
     """
-    spreadsheet = _spreadsheet(to)
+    spreadsheet, title = _spreadsheet(to), title.strip()
+    if len(title) > _MOST_TITLE or not title.isprintable():
+        raise PermanentError(
+            f"sheets: {title!r} cannot be the name of a tab: expected at most {_MOST_TITLE} "
+            "printable characters. Choose another `--tab`."
+        )
     found = named(mart, settings, "sheets")
     if found.schema != "marts":
         raise UnknownName(
