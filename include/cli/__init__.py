@@ -26,6 +26,7 @@ from include.cli import (
     publish,
     remove,
     secrets,
+    serving,
     standard,
     steps,
 )
@@ -56,6 +57,7 @@ GROUPS = (
     ("Pipeline", diff.commands),
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),
+    ("Inspect", serving.commands),
     ("Retention and erasure", keep.commands),
     ("Retention and erasure", remove.commands),
     ("Sources and councils", draft.commands),

@@ -14,6 +14,7 @@ from include.cli.terminal import (
     KeyOption,
     PeriodOption,
     SourcesArgument,
+    TableArgument,
     ToOption,
     key_values,
     progress,
@@ -82,9 +83,7 @@ def verify(
 
 @commands.command()
 def explain(
-    table: Annotated[
-        str, typer.Argument(metavar="TABLE", help="A table: `raw.<source>` or `marts.<mart>`.")
-    ],
+    table: TableArgument,
     key: KeyOption = None,
     most: Annotated[
         int, typer.Option("--limit", min=1, max=100, help="Maximum number of rows to trace.")

@@ -36,6 +36,9 @@ SourcesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="SOURCE", help="Only these sources. Default: all."),
 ]
+TableArgument = Annotated[
+    str, typer.Argument(metavar="TABLE", help="A table: `raw.<source>` or `marts.<mart>`.")
+]
 CouncilOption = Annotated[
     list[str] | None,
     typer.Option("--council", "-c", help="Only this council. Repeatable. Default: all."),

@@ -25,7 +25,7 @@ _RESTORE = (
 def set_secret(settings: Settings, name: str, value: str, login: str) -> str:
     """Keep a secret; returns where. Raises `PermanentError` for what cannot be sent."""
     used = [auth for auth in _logins().values() if auth.secret == name]
-    found = Secret(_checked_name(name), value, login)
+    found = Secret(_checked_name(name), _one_line(value), login)
     checked("secrets", name, found, needs_login=any(auth.needs_login for auth in used))
     if settings.environment:
         where = f"{ON_AWS}/{name}"
@@ -94,6 +94,15 @@ def _logins() -> dict[str, Auth]:
     """The login of each source that has one."""
     found = {name: http_of(contract) for name, contract in every_contract().items()}
     return {name: extract.auth for name, extract in found.items() if extract and extract.auth}
+
+
+def _one_line(value: str) -> str:
+    """A JSON document, such as the key of a service account, without line ends between fields."""
+    try:
+        content = json.loads(value)
+    except ValueError:
+        return value
+    return json.dumps(content) if isinstance(content, dict) else value
 
 
 def _checked_name(name: str) -> str:

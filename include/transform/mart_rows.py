@@ -151,6 +151,33 @@ def mart_rows(name: str, folder: Path = FOLDER) -> MartRows:
     return MartRows(name, key, made_of, dimensions)
 
 
+@dataclass(frozen=True)
+class Described:
+    """A model as its YAML file describes it, and the sources that it is built from.
+
+    `columns` maps each column to its `config.meta`.
+    """
+
+    schema: str
+    description: str
+    sources: frozenset[str]
+    columns: dict[str, dict[str, Any]]
+
+
+def described_models(folder: Path = FOLDER) -> dict[str, Described]:
+    """Every described model by name. A file that cannot be read takes down no other."""
+    models, _ = _models(folder)
+    return {
+        name: Described(
+            model.schema,
+            " ".join(str(model.described.get("description") or "").split()),
+            frozenset(_sources(models, model)),
+            {column: _meta(described) for column, described in model.columns.items()},
+        )
+        for name, model in models.items()
+    }
+
+
 def undeclared(folder: Path = FOLDER) -> Iterator[str]:
     """What keeps marts from being explained, one sentence for each."""
     for path, why in _models(folder)[1].items():

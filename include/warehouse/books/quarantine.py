@@ -100,3 +100,23 @@ def partitions(cursor: Cursor) -> set[tuple[str, str, datetime]]:
     """The partitions that have records in quarantine: source, council, begin."""
     found = rows(cursor, "select distinct source, council, period from ops.quarantine")
     return {(row["source"], row["council"], row["period"]) for row in found}
+
+
+def by_rule(
+    cursor: Cursor, source: str, part: tuple[str, tuple[Any, ...]]
+) -> dict[str, dict[str, int]]:
+    """How many records of a source broke which rule of which column; without their values.
+
+    `part` is SQL over `council` and `period` with `$1`, `$2`, ..., and its values. What concerns
+    the whole record stands under an empty name.
+    """
+    where, values = part
+    found: dict[str, dict[str, int]] = {}
+    query = (
+        "select coalesce(column_name, '') as name, rule, count(*) as number "  # noqa: S608, no value
+        f"from ops.quarantine_overview where ({where}) and source = ${len(values) + 1} "
+        "group by 1, 2 order by 1, 2"
+    )
+    for row in rows(cursor, query, *values, source):
+        found.setdefault(row["name"], {})[row["rule"]] = int(row["number"])
+    return found

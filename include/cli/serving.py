@@ -1,0 +1,212 @@
+"""Commands for people who look at data: profile a table, write a mart to a Google Sheet."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from include.cli.terminal import (
+    CouncilOption,
+    FromOption,
+    JsonOption,
+    PeriodOption,
+    TableArgument,
+    ToOption,
+    progress,
+    selected,
+    settings_for,
+)
+from include.terminal import counted, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from include.jobs.serving.profile import ColumnProfile, Profile
+
+commands = typer.Typer()
+
+# Heights of a bar, from nothing to the highest.
+_HEIGHTS = " ▁▂▃▄▅▆▇█"
+_MOST_SHOWN = 3
+_MOST_CHARACTERS = 40
+_WHY_HIDDEN = {
+    "personal": "personal: values are hidden",
+    "unclassified": "not classified, may be personal: values are hidden",
+}
+
+
+@commands.command()
+def profile(
+    table: TableArgument,
+    council: CouncilOption = None,
+    period: PeriodOption = None,
+    first: FromOption = "",
+    last: ToOption = "",
+    rows: Annotated[
+        int, typer.Option("--rows", min=1, help="Most rows to sample of a larger table.")
+    ] = 100_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Describe a table: statistics, distributions, missing values and outliers.
+
+    The table can also be a model of staging or intermediate, or the bare name of a source or
+    mart.
+
+    Rows, values and lengths are counted in the whole table; the rest describes a random
+    sample of a table with more than `--rows` rows. Outliers are values more than 1.5
+    interquartile ranges beyond the quartiles. Values of personal columns are never read: they
+    have only counts and lengths.
+
+    Examples:
+
+    `wandle profile marts.weather_daily`
+
+    `wandle profile SOURCE --council sutton --from 2026-01 --to 2026-06`
+
+    `wandle profile raw.SOURCE --json | jq '.columns[].missing'`
+    """
+    from include.jobs.serving import profile as job
+
+    settings = settings_for("postgresql")
+    selection = selected(None, council, period, first, last)
+    found = job.profile(table, settings=settings, selection=selection, rows=rows)
+    if as_json:
+        print_json(found.as_json())
+        return
+    say(f"{found.table}: {counted(found.rows, 'row')}{_sampled(found)}")
+    if found.about:
+        say(found.about, style="dim")
+    columns = ("column", "type", "missing", "distinct", "lowest", "median", "highest", "spread")
+    lines = [_line(found, column) for column in found.columns]
+    notes = [_notes(found, column) for column in found.columns]
+    right = ("missing", "distinct", "lowest", "median", "highest")
+    print_table(columns, lines, right=right, notes=notes)
+
+
+@commands.command()
+def sheets(
+    mart: Annotated[
+        str, typer.Argument(metavar="MART", help="The mart, such as marts.weather_daily.")
+    ],
+    spreadsheet: Annotated[
+        str,
+        typer.Argument(metavar="SPREADSHEET", help="The spreadsheet, by its address or ID."),
+    ],
+    tab: Annotated[
+        str, typer.Option("--tab", help="The tab to write. Default: the name of the mart.")
+    ] = "",
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace a tab that has something else in it."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a mart to a Google Sheet, by a service account that may edit it.
+
+    The tab shows its old rows until all new ones are there. Text stays text, also if it looks
+    like a formula. Other tabs are not touched. Personal columns are refused. The key of the
+    account is the secret google_sheets; docs/serving.md says how to make one.
+
+    Examples:
+
+    `wandle sheets weather_daily https://docs.google.com/spreadsheets/d/SPREADSHEET/edit`
+
+    `wandle sheets weather_daily SPREADSHEET --tab Weather --json | jq .rows`
+    """
+    from include.jobs.serving import sheets as job
+
+    settings = settings_for("postgresql")
+    with progress() as advance:
+        written = job.write_mart(
+            mart,
+            to=spreadsheet,
+            settings=settings,
+            title=tab,
+            replace=replace,
+            progress=lambda sent, total: advance(mart, sent + 1, total),
+        )
+    if as_json:
+        print_json(dataclasses.asdict(written) | {"address": written.address})
+        return
+    say(
+        f"Wrote {counted(written.rows, 'row')} of {written.mart} to the tab {written.tab!r} of "
+        f"{written.title!r}: {written.address}"
+    )
+
+
+def _sampled(found: Profile) -> str:
+    if not found.is_sampled:
+        return ""
+    share = found.sampled / found.rows
+    return (
+        f". Values, missing and lengths are of all rows, everything else of a random sample of "
+        f"{counted(found.sampled, 'row')} ({share:.1%})"
+    )
+
+
+def _line(found: Profile, column: ColumnProfile) -> list[str | None]:
+    number = column.kind == "number"
+    bars = column.distribution if column.kind in ("number", "time") else []
+    distinct = column.statistics.get("distinct")
+    return [
+        column.name,
+        column.type,
+        _share(column.missing, found.rows),
+        None if distinct is None else f"{distinct:,}",
+        _end(column.lowest, number=number),
+        _end(column.statistics.get("50%"), number=number),
+        _end(column.highest, number=number),
+        _sparkline([bar.count for bar in bars]),
+    ]
+
+
+def _notes(found: Profile, column: ColumnProfile) -> str:
+    notes = []
+    if column.hidden:
+        notes.append(_WHY_HIDDEN[column.hidden])
+    if column.lengths and column.kind in ("masked", "json", "other"):
+        notes.append("{shortest:,} to {longest:,} characters".format(**column.lengths))
+    if column.kind in ("text", "boolean", "json") and column.distribution:
+        total = max(1, found.sampled)
+        notes += [
+            f"{_cut(bar.label)} {bar.count / total:.0%}"
+            for bar in column.distribution[:_MOST_SHOWN]
+        ]
+    if blank := column.statistics.get("blank"):
+        notes.append(f"{blank:,} blank")
+    if infinite := column.statistics.get("infinite"):
+        notes.append(f"{infinite:,} infinite or not a number")
+    if column.outliers and column.outliers.count:
+        of = column.outliers
+        examples = ", ".join(f"{value:,.6g}" for value in of.examples[:_MOST_SHOWN])
+        notes.append(
+            f"{counted(of.count, 'outlier')} beyond {of.lower:,.6g} and {of.upper:,.6g}: {examples}"
+        )
+    notes += [f"{count:,} break the rule {rule}" for rule, count in column.broken.items()]
+    notes += [f"{count:,} quarantined by {rule}" for rule, count in column.quarantined.items()]
+    return "; ".join(notes)
+
+
+def _share(part: int, whole: int) -> str:
+    if not part or not whole:
+        return "0"
+    share = part / whole
+    return f"{part:,} ({share:.0%})" if share >= 0.01 else f"{part:,} (<1%)"
+
+
+def _end(value: object, *, number: bool) -> str | None:
+    if value is None:
+        return None
+    return f"{value:,.6g}" if number else str(value)
+
+
+def _sparkline(counts: list[int]) -> str:
+    most = max(counts, default=0)
+    if not most:
+        return ""
+    steps = len(_HEIGHTS) - 1
+    return "".join(_HEIGHTS[-(-count * steps // most)] for count in counts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

@@ -1,0 +1,1 @@
+"""Google Sheets: a table written into one tab at once."""

@@ -1,0 +1,1 @@
+"""What people look at: tables described with pandas, and marts read row by row."""
