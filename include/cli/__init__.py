@@ -16,18 +16,17 @@ import typer
 
 from include.cli import (
     define,
-    diff,
     draft,
     evidence,
     files,
     keep,
     look,
+    models,
     platform,
     publish,
     remove,
     secrets,
     serving,
-    standard,
     steps,
 )
 from include.disk import full_message, is_full
@@ -54,7 +53,7 @@ GROUPS = (
     ("Pipeline", steps.commands),
     ("Pipeline", publish.commands),
     ("Pipeline", files.commands),
-    ("Pipeline", diff.commands),
+    ("Pipeline", models.commands),
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),
     ("Inspect", serving.commands),
@@ -62,7 +61,6 @@ GROUPS = (
     ("Retention and erasure", remove.commands),
     ("Sources and councils", draft.commands),
     ("Sources and councils", define.commands),
-    ("Sources and councils", standard.commands),
     ("Sources and councils", secrets.commands),
 )
 for _title, _commands in GROUPS:

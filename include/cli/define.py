@@ -1,18 +1,32 @@
-"""Commands that create contracts and councils, and everything generated from them."""
+"""Commands that create contracts and councils, generate from them, and exchange them."""
 
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.terminal import JsonOption, NameArgument, settings_for
+from include.cli.terminal import (
+    JsonOption,
+    NameArgument,
+    SourcesArgument,
+    UrlOption,
+    ask,
+    print_drafted,
+    settings_for,
+)
 from include.definitions import raise_for_broken
 from include.errors import PermanentError, WrongDefinition
 from include.local.status import PlatformStopped, refuse_stopped
 from include.settings import Settings
-from include.sources.model import Contract, broken_contracts, require_every_contract
+from include.sources.model import (
+    Contract,
+    broken_contracts,
+    every_contract,
+    require_every_contract,
+)
 from include.sources.model import contract as source_named
 from include.terminal import counted, print_json, say
 
@@ -20,6 +34,11 @@ if TYPE_CHECKING:
     from include.jobs.author.validate import Validation
 
 commands = typer.Typer()
+
+FileArgument = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="A data contract in YAML.", exists=True, dir_okay=False),
+]
 
 
 @commands.command()
@@ -209,3 +228,55 @@ def _rebuild(settings: Settings, contract: Contract, rotate: list[str]) -> list[
             progress=advance,
         )
     return [*changed, *_migrate(settings, []), "Next: `wandle transform`."]
+
+
+@commands.command()
+def export_odcs(
+    source: SourcesArgument = None,
+    everything: Annotated[bool, typer.Option("--all", help="All sources.")] = False,
+    into: Annotated[
+        Path, typer.Option("--into", help="The folder to write to. Default: the current one.")
+    ] = Path(),
+) -> None:
+    """Write contracts in the Open Data Contract Standard, as SOURCE.odcs.yaml.
+
+    Columns, types, key, allowed values, retention, licence and owner are in the words of the
+    standard, version 3.2; the rest is in its custom properties, so that `wandle import-odcs`
+    makes the same contract of the file.
+
+    Examples: `wandle export-odcs SOURCE`, `wandle export-odcs --all --into odcs`
+    """
+    from include.jobs.author.odcs import exchange as job
+
+    if bool(source) == everything:
+        raise PermanentError("export-odcs: nothing to do, or too much. Pass sources, or --all.")
+    known = every_contract()
+    chosen = known.values() if everything else [source_named(name) for name in source or ()]
+    for path in job.export_odcs(chosen, into):
+        say(f"Wrote {path}")
+    if everything:
+        require_every_contract("export-odcs")
+
+
+@commands.command()
+def import_odcs(
+    file: FileArgument,
+    name: Annotated[
+        str, typer.Option("--name", help="The source's name. Default: as in FILE.")
+    ] = "",
+    table: Annotated[
+        str, typer.Option("--table", help="The object of its schema, if FILE has several.")
+    ] = "",
+    url: UrlOption = "",
+) -> None:
+    """Generate a contract and a staging model from a file of the Open Data Contract Standard.
+
+    Prints what was assumed, and what no contract can say. Review the contract before you
+    run it.
+
+    Examples: `wandle import-odcs orders.odcs.yaml`,
+    `wandle import-odcs orders.odcs.yaml --table orders --url https://api.example.org/orders`
+    """
+    from include.jobs.author.odcs import exchange as job
+
+    print_drafted(job.import_odcs(file, name=name, table=table, url=url, ask=ask))

@@ -78,9 +78,7 @@ def remove(
     settings = settings_for("postgresql", "s3")
     dsn = settings.need("loader_dsn")
     lake, dags = lake_of(settings), _airflow(settings)
-    if not yes:
-        scope = find_scope(selection, lake=lake, dsn=dsn, dags=dags)
-    else:
+    if yes:
         with progress() as advance:
             scope = job.remove(
                 selection,
@@ -92,14 +90,21 @@ def remove(
                 transformer_dsn=_transformer_dsn(settings),
                 progress=advance,
             )
+    else:
+        scope = find_scope(selection, lake=lake, dsn=dsn, dags=dags)
     _show(scope, removed=yes, as_json=as_json)
     if yes:
-        _rebuild_marts(settings, dsn, complain if as_json else say)
-        _unpublish(settings, scope, complain if as_json else say)
-        for line in () if as_json else _what_remains(scope, settings, dags):
-            say(line)
+        _finish(scope, settings, dags, as_json=as_json)
     elif scope.blockers:
         raise typer.Exit(1)
+
+
+def _finish(scope: Scope, settings: Settings, dags: Dags | None, *, as_json: bool) -> None:
+    report = complain if as_json else say
+    _rebuild_marts(settings, settings.need("loader_dsn"), report)
+    _unpublish(settings, scope, report)
+    for line in () if as_json else _what_remains(scope, settings, dags):
+        say(line)
 
 
 def _remove_built(selection: Selection, *, yes: bool, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands that run the steps of the pipeline: ingest, reload, replay, transform."""
+"""Commands that run the steps of the pipeline: ingest, reload, replay."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import getpass
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,7 +31,7 @@ from include.settings import Settings
 from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
 from include.sources.partition import Partition, Period, grain_label
-from include.terminal import complain, counted, note, print_json, print_table, say
+from include.terminal import complain, counted, note, print_json
 
 if TYPE_CHECKING:
     from include.jobs.pipeline.causes import Failure
@@ -191,89 +191,6 @@ def replay(
     found = [(source_named(one.source), one) for one in planned if not broken[one.source]]
     _ingest(found, force=False, fetch=False, as_json=as_json)
     raise_for_broken("replay", filter(None, broken.values()))
-
-
-@commands.command()
-def transform(
-    full_refresh: Annotated[
-        bool,
-        typer.Option(
-            "--full-refresh",
-            help="Build everything, not only what changed; needed after a raw table or a mart "
-            "was edited by hand.",
-        ),
-    ] = False,
-    drop: Annotated[
-        bool, typer.Option("--drop", help="Drop the schemas of WANDLE_SCHEMA_PREFIX instead.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Build what changed of the dbt models, layer by layer; publish the open data and docs.
-
-    With WANDLE_SCHEMA_PREFIX, build into schemas of your own, such as `dev_staging`, and
-    nothing else: everyone's tables, docs and records stay as they are.
-
-    Examples:
-
-    `wandle transform`, `wandle transform --full-refresh`, `wandle transform --json`
-
-    `WANDLE_SCHEMA_PREFIX=dev_ wandle transform`, later
-    `WANDLE_SCHEMA_PREFIX=dev_ wandle transform --drop`
-    """
-    from include.jobs.lake import lake_of
-    from include.jobs.pipeline.transform import transform as run
-
-    settings = settings_for("postgresql", "s3")
-    if settings.schema_prefix or drop:
-        _transform_apart(settings, drop=drop, as_json=as_json)
-        return
-    built = run(
-        dsn=settings.need("transformer_dsn"),
-        publisher_dsn=settings.need("publisher_dsn"),
-        lake=lake_of(settings),
-        run_id=f"wandle transform {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        home=settings.home / "dbt",
-        report=note,
-        full_refresh=full_refresh,
-    )
-    _print_built(built, as_json=as_json)
-    if not as_json:
-        published = built["published"]
-        for name, why in published["kept"].items():
-            say(f"Warning: {name} keeps its last published files: {why}")
-        say(f"Open data: version {published['version']}{'' if published['new'] else ', unchanged'}")
-        say(f"dbt docs: {built['docs']}")
-
-
-def _transform_apart(settings: Settings, *, drop: bool, as_json: bool) -> None:
-    """Build into the schemas of a developer, or drop them."""
-    from include.jobs.author import own_schemas
-
-    prefix, dsn = settings.need("schema_prefix"), settings.need("developer_dsn")
-    if drop:
-        dropped = own_schemas.drop(dsn, prefix)
-        if as_json:
-            print_json({"dropped": dropped})
-        else:
-            say(f"Dropped {', '.join(dropped)}." if dropped else "Nothing to drop.")
-        return
-    schemas = own_schemas.names(prefix)
-    note(f"WANDLE_SCHEMA_PREFIX is set: building into {', '.join(schemas)} and nowhere else")
-    home = settings.home / "dbt" / f"prefix_{prefix}"
-    built = own_schemas.transform(dsn=dsn, prefix=prefix, home=home, report=note)
-    _print_built(built, as_json=as_json)
-
-
-def _print_built(built: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print_json(built)
-        return
-    layers = [built[name] for name in ("staging", "marts")]
-    numbers = ("nodes", "kept", "seconds")
-    rows = [[layer[name] for name in ("layer", *numbers)] for layer in layers]
-    print_table(("layer", *numbers), rows, right=numbers)
-    for warning in (warning for layer in layers for warning in layer["warnings"]):
-        say(f"Warning: {warning}")
 
 
 def _ingest(
