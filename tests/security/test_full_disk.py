@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stderr
+from contextlib import contextmanager, redirect_stderr
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -50,11 +50,33 @@ def disk(tmp_path) -> Iterator[Path]:
     """A file system of 8 MB of its own."""
     folder = tmp_path / "disk"
     folder.mkdir()
+    with mounted(folder):
+        yield folder
+
+
+@pytest.fixture
+def tablespace(sockets) -> Iterator[Path]:
+    """A folder of PostgreSQL's on such a disk, where its user can reach it."""
+    server = Path(sockets, "PG_VERSION").stat()
+    with tempfile.TemporaryDirectory(prefix="wandle-") as name, mounted(Path(name)):
+        # A new pytest closes the folder of all others.
+        Path(name).chmod(0o711)
+        folder = Path(name, "postgres")
+        folder.mkdir(mode=0o700)
+        os.chown(folder, server.st_uid, server.st_gid)
+        yield folder
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[None]:
+    """A small file system in a folder."""
     mount = ("/bin/mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder))
     if subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("this user may not mount a file system")
-    yield folder
-    subprocess.run(("/bin/umount", "--lazy", str(folder)), check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(("/bin/umount", "--lazy", str(folder)), check=True)
 
 
 @cache
@@ -265,20 +287,12 @@ def test_a_landing_that_does_not_fit_names_the_disk_and_lands_once_there_is_room
     draft.add(facts(body, 1), REQUEST, io.BytesIO(body))
 
 
-def test_a_database_on_a_full_disk_is_named_and_loads_once_there_is_room(disk, warehouse):
-    folder = disk / "postgres"
-    folder.mkdir(mode=0o700)
-    server = Path(warehouse.sockets, "PG_VERSION").stat()
-    os.chown(folder, server.st_uid, server.st_gid)
-    disk.chmod(0o711)
-    for parent in disk.parents:
-        if parent.stat().st_mode & 0o001 == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)
+def test_a_database_on_a_full_disk_is_named_and_loads_once_there_is_room(tablespace, warehouse):
     with psycopg.connect(warehouse.admin, autocommit=True) as admin:
-        admin.execute(f"create tablespace small location '{folder}'")  # type: ignore[arg-type]
+        admin.execute(f"create tablespace small location '{tablespace}'")  # type: ignore[arg-type]
         try:
             admin.execute("create table big (v text) tablespace small")
-            ballast = fill(disk)
+            ballast = fill(tablespace.parent)
             insert = (
                 "insert into big select repeat(md5(n::text), 9) from generate_series(1, 3000) n"
             )
@@ -298,7 +312,7 @@ def test_a_database_on_a_full_disk_is_named_and_loads_once_there_is_room(disk, w
 
 
 def test_a_rebuild_on_a_full_disk_changes_nothing_and_runs_once_there_is_room(
-    disk, new_database, lake
+    tablespace, new_database, lake
 ):
     warehouse = new_database()
     gauges = contract()
@@ -306,21 +320,13 @@ def test_a_rebuild_on_a_full_disk_changes_nothing_and_runs_once_there_is_room(
     land(lake, gauges, [{"id": n, "note": f"{n} " * 40} for n in range(2_000)])
     where = gauges.partition("kingston", "2017-05")
     load(gauges, where, lake=lake, dsn=warehouse.dsn(), run_id="run")
-    folder = disk / "postgres"
-    folder.mkdir(mode=0o700)
-    server = Path(warehouse.sockets, "PG_VERSION").stat()
-    os.chown(folder, server.st_uid, server.st_gid)
-    disk.chmod(0o711)
-    for parent in disk.parents:
-        if parent.stat().st_mode & 0o001 == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)
     with psycopg.connect(warehouse.admin, autocommit=True) as admin:
-        admin.execute(f"create tablespace tiny location '{folder}'")  # type: ignore[arg-type]
+        admin.execute(f"create tablespace tiny location '{tablespace}'")  # type: ignore[arg-type]
         admin.execute("grant create on tablespace tiny to public")
         admin.execute(f"alter database {warehouse.name} set default_tablespace = tiny")  # type: ignore[arg-type]
     books = warehouse.query("select * from ops.load")
     try:
-        ballast = fill(disk)
+        ballast = fill(tablespace.parent)
         # Room for the table and its index, but not for its rows.
         os.truncate(ballast, ballast.stat().st_size - 100_000)
 
@@ -329,11 +335,13 @@ def test_a_rebuild_on_a_full_disk_changes_nothing_and_runs_once_there_is_room(
 
         assert warehouse.value("select count(*) from raw.gauges") == 2_000
         assert warehouse.query("select * from ops.load") == books
-        assert [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size] == []
+        assert [
+            path for path in tablespace.rglob("*") if path.is_file() and path.stat().st_size
+        ] == []
         ballast.unlink()
         rebuild(gauges, lake=lake, admin_dsn=warehouse.admin)
         assert warehouse.value("select count(*) from raw.gauges") == 2_000
-        assert sum(path.stat().st_size for path in folder.rglob("*")) > 100_000
+        assert sum(path.stat().st_size for path in tablespace.rglob("*")) > 100_000
     finally:
         with psycopg.connect(warehouse.admin, autocommit=True) as admin:
             admin.execute(f"alter database {warehouse.name} reset default_tablespace")  # type: ignore[arg-type]
