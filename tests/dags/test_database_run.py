@@ -97,17 +97,17 @@ def test_a_row_that_changed_is_loaded_again_and_nothing_else_is(run, world, conn
     assert [row[3] for row in rows(world)] == [False, False]
 
 
-def test_a_database_that_does_not_answer_is_named_and_its_rows_stay(run, world, connected):
+def test_a_database_that_refuses_the_login_is_named_and_its_rows_stay(run, world, connected):
     run()
     before = rows(world)
-    connected.kill()
+    connected.query(f"alter user {READER}@'%' identified by 'another'")
     try:
         failed: Run = run()
     finally:
-        connected.restart()
+        connected.query(f"alter user {READER}@'%' identified by '{PASSWORD}'")
 
-    assert failed.state == "failed"
-    assert failed.states["extract kingston 2026-10-05"] == "failed"
-    assert "does not answer" in failed.said
+    extract = "extract kingston 2026-10-05"
+    assert (failed.state, failed.states[extract], failed.tries[extract]) == ("failed", "failed", 1)
+    assert "refuses the login" in failed.said
     assert PASSWORD not in failed.said
     assert rows(world) == before
