@@ -24,7 +24,7 @@ class Source:
     title: str
     publisher: str
     licence: str
-    attribution: str
+    attribution: str = ""
 
 
 @dataclass(frozen=True)
