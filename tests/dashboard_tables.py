@@ -157,7 +157,9 @@ def tables(councils: Sequence[str] = tuple(COUNCILS)) -> dict[str, pa.Table]:
 
 def about(made: Mapping[str, pa.Table], councils: Mapping[str, str] = COUNCILS) -> About:
     """A version with these tables as its datasets."""
-    source = Source("police_street_crime", "Street-level crime", "data.police.uk", "OGL v3.0", "Police data.")
+    source = Source(
+        "police_street_crime", "Street-level crime", "data.police.uk", "OGL v3.0", "Police data."
+    )
     return About(
         AS_OF,
         councils,
