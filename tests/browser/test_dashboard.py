@@ -54,7 +54,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             file.write_bytes(body)
     # What a browser must not draw, for the test of the tests.
     (folder / "bad.html").write_text(
-        "<html><body><img src=x.png><p style='width:2000px;color:#aaa'>wide</p></body></html>"
+        "<html><body><img src=x.png width=2000 height=9><p style='color:red'>red</p></body></html>"
     )
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
     Thread(target=server.serve_forever, daemon=True).start()

@@ -9,7 +9,7 @@ from datetime import date
 from include.publish.site import words
 
 _MOST_NAMED = 3
-_HARDLY = 0.0005
+_HARDLY = 0.001
 
 
 @dataclass(frozen=True)
