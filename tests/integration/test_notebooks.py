@@ -24,7 +24,9 @@ CHECKOUT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("*.ipynb"))
 VARIABLES = {"wandle_reader": "WANDLE_WAREHOUSE_DSN"}
 MONTHS = (date(2026, 4, 1), date(2026, 5, 1))
-MOST_SECONDS = 240
+MOST_SECONDS = 600
+# A kernel starts in seconds, but not on a machine that does much else.
+pytestmark = pytest.mark.timeout(MOST_SECONDS)
 
 
 @pytest.fixture
@@ -49,8 +51,11 @@ def environment(wandle, warehouse, tmp_path) -> dict[str, str]:
 
 def checked(notebook: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """What nbval says of a notebook."""
-    command = [sys.executable, "-m", "pytest", "-p", "nbval.plugin", "--nbval", str(notebook)]
-    command += ["-q", "-p", "no:cacheprovider", "-p", "no:socket", f"--rootdir={CHECKOUT}"]
+    command = [
+        *(sys.executable, "-m", "pytest", "-p", "nbval.plugin", "--nbval", str(notebook), "-q"),
+        *("--nbval-kernel-startup-timeout=300", "-p", "no:cacheprovider", "-p", "no:socket"),
+        f"--rootdir={CHECKOUT}",
+    ]
     return subprocess.run(
         command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=MOST_SECONDS
     )

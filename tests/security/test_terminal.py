@@ -161,7 +161,7 @@ ATTACKS: dict[str, list[list[str]]] = {
 }
 # In the state folder's own path, and in the name of the payload folder.
 ON_THIS_MACHINE = {"demo", "doctor", "down", "env", "sandbox", "status", "up"}
-SHOWS_VALUES = {"councils", "drift", "explain", "quarantine", "sources", "verify"}
+SHOWS_VALUES = {"councils", "drift", "explain", "profile", "quarantine", "sources", "verify"}
 
 
 def test_every_command_is_attacked():
@@ -215,7 +215,7 @@ def _load(source: Any, lake: Any, warehouse: Any, monkeypatch: Any) -> None:
     ids=lambda item: item if isinstance(item, str) else str(len(item)),
 )
 def test_no_value_reaches_the_terminal_unescaped(
-    command, options, wandle, hostile, monkeypatch, tmp_path
+    command, options, wandle, hostile, warehouse, monkeypatch, tmp_path
 ):
     if command in ON_THIS_MACHINE:
         monkeypatch.setenv("WANDLE_HOME", str(tmp_path / IN_A_PATH))
@@ -224,6 +224,9 @@ def test_no_value_reaches_the_terminal_unescaped(
     nowhere = f"postgresql://wandle_transformer@127.0.0.1:1/{quote(IN_A_PATH)}"
     monkeypatch.setenv("WANDLE_TRANSFORMER_DSN", nowhere)
     monkeypatch.setenv("WANDLE_DEVELOPER_DSN", nowhere.replace("transformer", "developer"))
+    if command == "profile":
+        monkeypatch.setenv("WANDLE_TRANSFORMER_DSN", warehouse.dsn("wandle_transformer"))
+        monkeypatch.setenv("WANDLE_PORTAL_DSN", warehouse.dsn("wandle_portal"))
 
     code, out, err = wandle(command, *(option.replace("{url}", hostile) for option in options))
 

@@ -79,8 +79,9 @@ def write_mart(
             f"sheets: {found.full_name} is not a mart, and only marts leave the warehouse. Choose "
             "marts.<mart>."
         )
+    dsn = found.dsn(settings)
     sheets = client.Sheets(_key(settings), client.API, client.TOKEN_URL)
-    with connect(found.dsn(settings)) as connection:
+    with connect(dsn) as connection:
         begin_snapshot(connection)
         with connection.cursor() as cursor:
             types = types_of(cursor, found.schema, found.name)
