@@ -79,8 +79,8 @@ def write_mart(
             f"sheets: {found.full_name} is not a mart, and only marts leave the warehouse. Choose "
             "marts.<mart>."
         )
-    dsn = found.dsn(settings)
-    sheets = client.Sheets(_key(settings), client.API, client.TOKEN_URL)
+    dsn, key = found.dsn(settings), _key(settings)
+    sheets = client.Sheets(key, client.API, client.TOKEN_URL)
     with connect(dsn) as connection:
         begin_snapshot(connection)
         with connection.cursor() as cursor:
@@ -109,9 +109,8 @@ def write_mart(
                 sent += len(chunk)
                 progress(sent, total)
 
-        title = title or found.name
-        name = tab.write(sheets, spreadsheet, title, shape, cells, replace=replace)
-    return Written(found.full_name, total, len(types), spreadsheet, name, title)
+        name = tab.write(sheets, spreadsheet, title or found.name, shape, cells, replace=replace)
+    return Written(found.full_name, total, len(types), spreadsheet, name, title or found.name)
 
 
 def _spreadsheet(to: str) -> str:
