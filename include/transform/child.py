@@ -179,7 +179,7 @@ class Session:
         defer = ("--defer", "--favor-state", "--state", defer_to) if defer_to else ()
         variables = ("--vars", json.dumps({"plan": plan}))
         run = self._invoke(*_BUILD, *defer, *variables, *_EXACTLY, *selectors, may_fail=True)
-        failing_rows = self._stored(run.results)
+        failing_rows = self._stored(run.results, *variables)
         return [
             {
                 "unique_id": result.node.unique_id,
@@ -220,7 +220,7 @@ class Session:
             if str(node.resource_type) == "model" and node.config.meta.get("publish") is True
         ]
 
-    def _stored(self, results: Iterable[Any]) -> dict[str, str]:
+    def _stored(self, results: Iterable[Any], *variables: str) -> dict[str, str]:
         """What became of the failing rows of each test; runs those that failed again."""
         tests = [result for result in results if str(result.node.resource_type) == "test"]
         found = {result.node.unique_id: "none" for result in tests}
@@ -237,7 +237,9 @@ class Session:
                     store[name] = _selector(result.node)
         if store:
             with suppress(Exception):
-                run = self._invoke(*_STORE, *_EXACTLY, *store.values(), may_fail=True, quiet=True)
+                run = self._invoke(
+                    *(*_STORE, *variables, *_EXACTLY, *store.values()), may_fail=True, quiet=True
+                )
                 became = {"fail": "stored", "warn": "stored", "pass": "none"}
                 for result in run.results:
                     found[result.node.unique_id] = became.get(str(result.status), "lost")

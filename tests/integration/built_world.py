@@ -20,7 +20,7 @@ from tests.integration.conftest import Warehouse
 
 KEPT = (
     *("stg_police__", "stg_flood__stations", "stg_flood__readings.", "int_police__crimes"),
-    *("ward_crime_monthly", "crime_outcomes_monthly", "river_levels_daily", "_sources"),
+    *("ward_crime_monthly", "crime_outcomes_monthly", "river_levels_daily", "_sources", "_groups"),
 )
 MODELS = {
     "intermediate": ["int_police__crimes"],

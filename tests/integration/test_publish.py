@@ -28,6 +28,7 @@ from include.sources.model import contracts
 from include.transform import history
 from include.transform.process import Dbt
 
+SHARES = "crime_outcomes_monthly"
 CRIMES, WEATHER, SPEND = "ward_crime_monthly", "weather_daily", "supplier_spend_monthly"
 ROLE = "wandle_publisher"
 
@@ -261,18 +262,18 @@ def test_a_column_that_is_not_public_is_neither_published_nor_readable(
     described = dbt.published()
     for model in described:
         for column in model["columns"]:
-            if (model["name"], column["name"]) == (CRIMES, "with_outcome"):
+            if (model["name"], column["name"]) == (SHARES, "mean_months_after"):
                 column["meta"]["publish"] = False
     monkeypatch.setattr(dbt, "published", lambda: described)
 
     done = publish()
 
-    header = published.read(done["version"], f"data/{CRIMES}/{CRIMES}.csv").splitlines()[0]
+    header = published.read(done["version"], f"data/{SHARES}/{SHARES}.csv").splitlines()[0]
     assert b"crimes" in header
-    assert b"with_outcome" not in header
+    assert b"mean_months_after" not in header
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        database.query(f"select with_outcome from marts.{CRIMES}", ROLE)
-    database.query(f"select crimes from marts.{CRIMES}", ROLE)
+        database.query(f"select mean_months_after from marts.{SHARES}", ROLE)
+    database.query(f"select crimes from marts.{SHARES}", ROLE)
 
 
 def test_a_mart_of_an_internal_source_is_refused_and_the_others_are_published(

@@ -74,7 +74,9 @@ class _Plan:
     def _step(self, name: str) -> Step:
         if name not in self._steps:
             node = self._nodes[name]
-            inputs = merged(self._held_by(parent) for parent in node.depends_on)
+            # What does not parse may depend on itself.
+            parents = () if node.error else node.depends_on
+            inputs = merged(self._held_by(parent) for parent in parents)
             self._steps[name] = self._decide(node, inputs)
         return self._steps[name]
 
@@ -83,7 +85,7 @@ class _Plan:
             source = name.rpartition(".")[2]
             return {source: self._raw.get(source, Loads({}))}
         node = self._nodes.get(name)
-        if node is None:  # a node that is not built, such as an ephemeral model
+        if node is None or node.error:  # a node that is not built, such as an ephemeral model
             return {name: Loads({TABLE: unknown()})}
         if node.materialized == "view":
             return merged(self._held_by(parent) for parent in node.depends_on)
