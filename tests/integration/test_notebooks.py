@@ -54,7 +54,7 @@ def checked(notebook: Path, environment: dict[str, str]) -> subprocess.Completed
     command = [
         *(sys.executable, "-m", "pytest", "-p", "nbval.plugin", "--nbval", str(notebook), "-q"),
         *("--nbval-kernel-startup-timeout=300", "-p", "no:cacheprovider", "-p", "no:socket"),
-        f"--rootdir={CHECKOUT}",
+        *("-c", str(CHECKOUT / "pyproject.toml")),
     ]
     return subprocess.run(
         command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=MOST_SECONDS
