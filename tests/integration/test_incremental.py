@@ -70,7 +70,7 @@ def test_a_run_for_which_nothing_changed_does_not_even_start_dbt(world):
 
 
 def test_a_warning_is_repeated_until_its_cause_is_gone(world):
-    said = "relationships_ward_crime_monthly_ward_code"
+    said = "ward_crime_monthly_wards_have_boundaries"
 
     assert any(said in warning for warning in world.build()["marts"].warnings)
     world.load(CRIMES, "kingston", MONTHS[0], [crime(1, MONTHS[0])])

@@ -1,46 +1,12 @@
 with
 
-spans as (
-
-    select
-        min(month) as first_day,
-        (max(month) + interval '1 month' - interval '1 day')::date as last_day
-
-    from {{ ref('int_police__crimes') }}
-
-    union all
-
-    select
-        min(month) as first_day,
-        (max(month) + interval '1 month' - interval '1 day')::date as last_day
-
-    from {{ ref('supplier_spend_monthly') }}
-
-    union all
-
-    select
-        min(day) as first_day,
-        max(day) as last_day
-
-    from {{ ref('weather_daily') }}
-
-    union all
-
-    select
-        min(day) as first_day,
-        max(day) as last_day
-
-    from {{ ref('river_levels_daily') }}
-
-),
-
 span as (
 
     select
-        min(first_day) as first_day,
-        max(last_day) as last_day
+        '{{ var("calendar_start") }}'::date as first_day,
+        max(date) as last_day
 
-    from spans
+    from {{ ref('stg_bank__holidays') }}
 
 ),
 
