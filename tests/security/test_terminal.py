@@ -143,6 +143,7 @@ ATTACKS: dict[str, list[list[str]]] = {
     "new-council": [["smallville", "--title", HOSTILE, "--gss", "E1", "--box", "1,2,3,4"]],
     "new-source": [["hostile", "--url", "{url}/v1/gauges?month=2017-01"]],
     "profile": [["raw.gauges"], ["raw.gauges", "--json"], [f"marts.{HOSTILE}"], [HOSTILE]],
+    "publish": [[], ["--list"], ["--use", HOSTILE], ["--withdraw", HOSTILE]],
     "put": [["gauges", __file__, "--as", HOSTILE]],
     "quarantine": [[], ["--json"], ["--period", HOSTILE]],
     "remove": [["gauges"], ["gauges", "--json"], [HOSTILE], ["--council", HOSTILE]],
