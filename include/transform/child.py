@@ -237,9 +237,8 @@ class Session:
                     store[name] = _selector(result.node)
         if store:
             with suppress(Exception):
-                run = self._invoke(
-                    *(*_STORE, *variables, *_EXACTLY, *store.values()), may_fail=True, quiet=True
-                )
+                selected = (*variables, *_EXACTLY, *store.values())
+                run = self._invoke(*_STORE, *selected, may_fail=True, quiet=True)
                 became = {"fail": "stored", "warn": "stored", "pass": "none"}
                 for result in run.results:
                     found[result.node.unique_id] = became.get(str(result.status), "lost")

@@ -231,7 +231,10 @@ def test_a_run_that_is_killed_leaves_nothing_half_covered(world, table):
         until(lambda: world.database.value(waits) == 1)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    gone = "select count(*) from pg_stat_activity where usename = 'wandle_transformer'"
+    gone = (
+        "select count(*) from pg_stat_activity "
+        "where usename = 'wandle_transformer' and datname = current_database()"
+    )
     until(lambda: world.database.value(gone) == 1)  # that of `world.dbt`
 
     world.build()
