@@ -375,7 +375,8 @@ def secrets(made: Whole) -> Iterator[Whole]:
 
 
 SECRETS = (
-    *(f"connections/wandle_{name}" for name in ("loader", "transformer", "portal", "reader", "s3")),
+    *(f"connections/wandle_{name}" for name in ("loader", "transformer", "portal", "reader")),
+    *(f"connections/wandle_{name}" for name in ("publisher", "s3")),
     *("connections/airflow", "config/sql_alchemy_conn", "config/fernet_key"),
     *("config/api_secret_key", "config/jwt_secret", "broker_password", "pseudonym_key"),
     "oidc_client_secret",
@@ -436,7 +437,7 @@ def test_a_connection_that_leads_elsewhere_is_red(secrets, change, says):
 
 def test_a_database_as_migrate_makes_it_is_green(made):
     assert red("database") == {}
-    assert len(looked_at("database")) == 5 + 2 + 5
+    assert len(looked_at("database")) == 6 + 2 + 6
 
 
 DATABASE_TAKEN_AWAY = {

@@ -28,7 +28,7 @@ def test_every_secret_but_that_of_the_login_is_filled(aws, environment):
     changed = migrate_environment(environment)
 
     assert [name for name in SECRETS if aws.secret(name)] == FILLED
-    assert len(FILLED) == 5 + 1 + 1 + len(GENERATED)
+    assert len(FILLED) == 6 + 1 + 1 + len(GENERATED)
     assert set(changed) >= {f"wrote secret {name}" for name in FILLED}
     assert {"created role wandle_loader", "created database airflow"} <= set(changed)
 
