@@ -520,7 +520,7 @@ def test_a_server_whose_certificate_is_another_s_is_red_for_everybody(made, secr
 
     found = red("database")
 
-    assert len(found) == 5
+    assert len(found) == 6
     assert all("does not match host name" in problem for problem in found.values())
 
 
