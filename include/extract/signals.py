@@ -126,12 +126,8 @@ def sign_of_more(answer: Answer, around: Any, layout: Format, ignored: Collectio
     `around` is what stands around its records, `ignored` are paths that do not
     count.
     """
-    try:
-        if HEADER not in ignored and next_link(answer.links):
-            return "the header Link"
-    except UnexpectedPayload:
-        # Of a header that nobody declared.
-        pass
+    if HEADER not in ignored and _may_link_next(answer.links):
+        return "the header Link"
     for names, value in _members(around, layout.path):
         name = _flat(names[-1])
         follows = name in NEXT_PAGE and bool(value) and not isinstance(value, bool | list)
@@ -141,6 +137,14 @@ def sign_of_more(answer: Answer, around: Any, layout: Format, ignored: Collectio
         if (follows or (name in MORE and value in (True, "true"))) and joined(names) not in ignored:
             return repr(joined(names))
     return ""
+
+
+def _may_link_next(header: str) -> bool:
+    """Whether a header that nobody declared names a next page; if it cannot be read, it may."""
+    try:
+        return bool(next_link(header))
+    except UnexpectedPayload:
+        return "next" in header.lower()
 
 
 def undeclared_total(

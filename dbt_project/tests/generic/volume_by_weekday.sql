@@ -42,22 +42,24 @@ days as (
     select
         newest.council,
         newest.newest_day,
-        calendar.day,
+        newest.newest_day - days_before as day,
         coalesce(volumes.volume, 0) as volume
 
     from newest
 
-    inner join {{ ref('dim_date') }} as calendar on
-        calendar.day between newest.newest_day - 70 and newest.newest_day
-        and calendar.is_bank_holiday is not true
+    cross join generate_series(0, 70) as days_before
+
+    left join {{ ref('dim_date') }} as calendar
+        on newest.newest_day - days_before = calendar.day
 
     left join volumes on
         newest.council = volumes.council
-        and calendar.day = volumes.day
+        and newest.newest_day - days_before = volumes.day
 
-    where calendar.day >= (
-        select min(first.day) from volumes as first where first.council = newest.council
-    )
+    where calendar.is_bank_holiday is not true
+        and newest.newest_day - days_before >= (
+            select min(first.day) from volumes as first where first.council = newest.council
+        )
 
 ),
 

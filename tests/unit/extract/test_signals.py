@@ -168,8 +168,13 @@ def test_records_are_not_signs(paged_api):
     assert len(fetch(contract())) == 1
 
 
-def test_a_header_link_to_another_page_is_a_sign_too(paged_api):
-    paged_api.answers(lambda query: ({"items": ROWS}, {"Link": f'<{URL}>; rel="next"'}))
+@pytest.mark.parametrize(
+    "header",
+    [f'<{URL}>; rel="next"', f"{URL}; rel=next", f"<{URL}>; rel=next, <{URL}2>; rel=next"],
+    ids=["one", "unreadable", "two"],
+)
+def test_a_header_link_to_another_page_is_a_sign_too(paged_api, header):
+    paged_api.answers(lambda query: ({"items": ROWS}, {"Link": header}))
 
     with pytest.raises(UnexpectedPayload, match="names another page in the header Link"):
         fetch(SINGLE)
