@@ -25,7 +25,6 @@ import pytest
 import uvicorn
 from moto.server import ThreadedMotoServer
 
-from include import cli
 from include.extract import client as asking
 from include.jobs import lake as lakes
 from include.jobs.lake import S3_CONFIG, Lake
@@ -33,6 +32,7 @@ from include.landing.object_reader import FastReader
 from include.sources.model import Rate, contracts
 from include.warehouse.schema.migrate import LOGINS, migrate
 from sandbox.app import create_app
+from tests.command_line import command_line
 from tests.leftovers import short_folder
 from tests.mariadb import MariaDb, mariadb
 from tests.samples import contract
@@ -295,18 +295,7 @@ def wandle(monkeypatch, capsys, bucket, warehouse):
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
     unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
     monkeypatch.setattr(asking, "limiter", lambda host, rate, shared_in: unlimited)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["wandle", *arguments])
-        try:
-            cli.main()
-            code: Any = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 @pytest.fixture

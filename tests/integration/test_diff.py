@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from include import cli
 from include.errors import PermanentError, ServiceUnavailable
 from include.jobs.author import diff as job
 from include.jobs.migrate import migrate
 from include.jobs.pipeline.transform import build
 from include.transform.diff import own_schemas, sides
 from include.transform.project import FOLDER
+from tests.command_line import command_line
 
 DEVELOPER = "wandle_developer"
 WARD_MONTHLY = "models/marts/ward_crime_monthly"
@@ -122,18 +121,7 @@ def change(project: Path) -> None:
 def wandle(monkeypatch, capsys, deployment, warehouse) -> Callable[..., tuple[int, str, str]]:
     """Runs the command line as a developer; exit code, output and errors."""
     monkeypatch.setenv("WANDLE_DEVELOPER_DSN", warehouse.dsn(DEVELOPER))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["wandle", *arguments])
-        try:
-            cli.main()
-            code: Any = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 def test_a_change_is_reported_by_mart_and_key_and_touches_nothing_of_others(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
-from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -18,6 +16,7 @@ from include.errors import PermanentError
 from include.jobs.author.questions import Question
 from include.local.state import prepare
 from include.settings import Settings
+from tests.command_line import command_line
 
 
 @pytest.fixture(autouse=True)
@@ -32,18 +31,7 @@ def _nothing_is_set(monkeypatch, tmp_path):
 @pytest.fixture
 def wandle(monkeypatch, capsys):
     """Runs the command line; exit code, output and errors."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["wandle", *arguments])
-        try:
-            cli.main()
-            code: Any = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 INGEST = ("ingest", "police_street_crime")
