@@ -84,7 +84,8 @@ def transform(
     """Bring both layers up to date, publish the open data and the documentation, as the DAG does.
 
     What does not depend on a failure is built and published; then the failures
-    are raised. If nothing changed since the last run, nothing is done.
+    are raised. If nothing changed since the last run, nothing is built, and no
+    new version is published.
     """
     summaries: dict[str, Any] = {}
     failures: list[PipelineError] = []
