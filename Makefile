@@ -90,12 +90,16 @@ format: $(INSTALLED) ## Format Python and SQL
 test: $(INSTALLED) ## Run unit, DAG and integration tests
 	$(BIN)/pytest tests/unit tests/dags tests/integration tests/security
 
-# The same in two parts, which can run at the same time.
+# The same in three parts, which can run at the same time.
+SECOND_HALF := tests/integration/test_[!a-j]*.py
 test-unit: $(INSTALLED)
 	$(BIN)/pytest tests/unit tests/dags tests/security
 
-test-integration: $(INSTALLED)
-	$(BIN)/pytest tests/integration
+test-integration-1: $(INSTALLED)
+	$(BIN)/pytest tests/integration --ignore-glob='$(SECOND_HALF)'
+
+test-integration-2: $(INSTALLED)
+	$(BIN)/pytest $(SECOND_HALF)
 
 test-slow: $(INSTALLED) ## Page with many examples, and break every contract and model in every way (EXAMPLES=10000)
 	EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest $(SLOW_TESTS)
@@ -186,5 +190,5 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	$(BIN)/uv pip compile --group checkov --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements-checkov.txt
 
-.PHONY: help account install editable demo up down status check lint format test test-unit test-integration test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
+.PHONY: help account install editable demo up down status check lint format test test-unit test-integration-1 test-integration-2 test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
   terraform-test terraform-apply-offline terraform-host terraform-docs diagrams screenshots $(TERRAFORM_FOLDERS)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import leftovers
 
-# A shared, slow machine must not fail a property by its clock.
+# A shared, slow machine must not fail a property by its clock, and a change of one thing not
+# by an example of another: only `make test-slow`, which sets EXAMPLES, looks for new ones.
 settings.register_profile(
-    "wandle", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
+    "wandle",
+    deadline=None,
+    max_examples=40,
+    derandomize="EXAMPLES" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("wandle")
 

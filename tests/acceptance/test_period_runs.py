@@ -22,7 +22,7 @@ from include.local.services.airflow_api import FINISHED, AirflowApi
 from include.sources.partition import Period
 
 CHECKOUT = Path(__file__).parents[2]
-PORT_BASE = 18_380
+PORT_BASE = 18_680
 SOURCES = {
     "by_hour": ("hour", "{period:%Y-%m-%dT%H}"),
     "by_year": ("financial_year", "{period:%Y}-{period.last:%y}"),

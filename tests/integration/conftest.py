@@ -42,6 +42,11 @@ GAUGES = contract()
 S3_SESSION = boto3.Session("test", "test", region_name="eu-west-2")
 _numbers = itertools.count(1)
 TABLES = "select quote_ident(tablename) from pg_tables where schemaname = 'raw'"
+OF_MODELS = (
+    "select case relkind when 'v' then 'view' else 'table' end, format('%I.%I', nspname, relname) "
+    "from pg_class join pg_namespace on pg_namespace.oid = relnamespace "
+    "where nspname in ('staging', 'intermediate', 'marts') and relkind in ('r', 'v')"
+)
 
 
 @dataclass(frozen=True)
@@ -130,8 +135,10 @@ def own_tables(migrated) -> list[str]:
 
 @pytest.fixture
 def warehouse(migrated, own_tables) -> Iterator[Warehouse]:
-    """The migrated database, without a row; tables that a test adds are dropped after it."""
+    """The migrated database, without a row; what a test adds or builds is dropped after it."""
     yield migrated
+    for kind, name in migrated.query(OF_MODELS):
+        migrated.query(f"drop {kind} if exists {name} cascade")
     found = [name for (name,) in migrated.query(TABLES)]
     if added := [name for name in found if name not in own_tables]:
         migrated.query(f"drop table {', '.join(f'raw.{name}' for name in added)} cascade")
