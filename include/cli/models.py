@@ -101,20 +101,24 @@ def _print_built(built: dict[str, Any], *, as_json: bool) -> None:
         say(f"Warning: {warning}")
 
 
+MartsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[MART]...", help="With `--published`: only these marts."),
+]
+BaseOption = Annotated[
+    str,
+    typer.Option(
+        metavar="REV",
+        help="Commit, branch or tag to compare with. Default: where your branch left `main`. "
+        "With `--published`, a version. Default: the one before the newest.",
+    ),
+]
+
+
 @commands.command()
 def diff(
-    marts: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[MART]...", help="With `--published`: only these marts."),
-    ] = None,
-    base: Annotated[
-        str,
-        typer.Option(
-            metavar="REV",
-            help="Commit, branch or tag to compare with. Default: where your branch left `main`. "
-            "With `--published`, a version. Default: the one before the newest.",
-        ),
-    ] = "",
+    marts: MartsArgument = None,
+    base: BaseOption = "",
     published: Annotated[
         bool,
         typer.Option("--published", help="Compare the last two published versions instead."),
@@ -148,11 +152,8 @@ def diff(
 
     `wandle diff --published` (what did the last publication change?)
 
-    `wandle diff --published ward_crime_monthly --base VERSION` (a version of
-    `wandle publish --list`)
+    `wandle diff --published weather_daily --base VERSION` (of `wandle publish --list`)
     """
-    from include.jobs.author import diff as job
-
     if published and (keep or drop_kept):
         raise typer.BadParameter("--keep and --drop-kept are for schemas; --published makes none")
     if marts and not published:
@@ -160,10 +161,21 @@ def diff(
     if published:
         _diff_published(marts or [], base, fail_on_change=fail_on_change, as_json=as_json)
         return
+    from include.jobs.author import diff as job
+
     dsn = settings_for("postgresql").need("developer_dsn")
     if drop_kept:
         job.clean(dsn=dsn, kept=True, progress=note)
         return
+    _diff_revisions(dsn, base, keep=keep, fail_on_change=fail_on_change, as_json=as_json)
+
+
+def _diff_revisions(
+    dsn: str, base: str, *, keep: bool, fail_on_change: bool, as_json: bool
+) -> None:
+    """Compare the working tree with a revision."""
+    from include.jobs.author import diff as job
+
     found = job.diff(dsn=dsn, base=base, keep=keep, progress=note)
     if as_json:
         print_json(job.as_json(found))

@@ -48,7 +48,9 @@ where name = %(name)s and planned_by = %(by)s
 """
 _FAILED_TEST = "update ops.dbt_state set fingerprint = null where name = %s"
 _BUILT = """
-select name, layer, fingerprint, loads::text, built_at::text, relation, ops.relation_state(name)
+select
+    name, layer, fingerprint, loads::text, extract(epoch from built_at)::text, relation,
+    ops.relation_state(name)
 from ops.dbt_state
 order by name
 """
