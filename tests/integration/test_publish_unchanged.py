@@ -31,6 +31,7 @@ from tests.integration.built_world import (
 
 MART = "ward_crime_monthly"
 ROLE = "wandle_publisher"
+CATEGORIES = ("burglary", "drugs", "robbery", "shoplifting", "bicycle-theft")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def published(world: World, lake: Lake, dbt: Dbt) -> dict[str, Any]:
 
 def load(world: World, number: int) -> None:
     """Another category, so other rows."""
-    rows = [crime(1, MONTHS[0], category=f"category-{number}")]
+    rows = [crime(1, MONTHS[0], category=CATEGORIES[number])]
     world.load(CRIMES, "kingston", MONTHS[0], rows)
 
 
@@ -117,7 +118,7 @@ def test_a_changed_description_is_published(world, run):
     before = run()["version"]
     path = world.project / "models" / "marts" / f"{MART}.yml"
     text = path.read_text()
-    path.write_text(text.replace("description: ", "description: Changed. ", 1))
+    path.write_text(text.replace("Crimes by ward, month", "All crimes by ward, month", 1))
 
     with world.restarted() as dbt:
         done = run(dbt)
