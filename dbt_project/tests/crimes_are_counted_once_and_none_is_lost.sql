@@ -1,5 +1,7 @@
 -- A month of a council has each of its crimes once in `int_police__crimes`, and no other. A month
 -- that was loaded again since the table was built has another landing: the next run tests it.
+{{ config(meta={'per_partition': true}) }}
+
 with
 
 staged as (
@@ -11,6 +13,8 @@ staged as (
         count(distinct crime_id) as crimes
 
     from {{ ref('stg_police__street_crime') }}
+
+    where {{ in_changed_partitions() or 'true' }}
 
     group by council, month
 
@@ -25,6 +29,8 @@ counted as (
         count(*) as crimes
 
     from {{ ref('int_police__crimes') }}
+
+    where {{ in_changed_partitions() or 'true' }}
 
     group by council, month
 

@@ -101,15 +101,28 @@ def _print_built(built: dict[str, Any], *, as_json: bool) -> None:
         say(f"Warning: {warning}")
 
 
+MartsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[MART]...", help="With `--published`: only these marts."),
+]
+BaseOption = Annotated[
+    str,
+    typer.Option(
+        metavar="REV",
+        help="Commit, branch or tag to compare with. Default: where your branch left `main`. "
+        "With `--published`, a version. Default: the one before the newest.",
+    ),
+]
+
+
 @commands.command()
 def diff(
-    base: Annotated[
-        str,
-        typer.Option(
-            metavar="REV",
-            help="Commit, branch or tag to compare with. Default: where your branch left `main`.",
-        ),
-    ] = "",
+    marts: MartsArgument = None,
+    base: BaseOption = "",
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="Compare the last two published versions instead."),
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the schemas of both, to look into them.")
     ] = False,
@@ -121,10 +134,13 @@ def diff(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what your change to the dbt models would do to the marts.
+    """Show what your change to the dbt models would do to the marts, or the last publication did.
 
     Builds the changed models, and what depends on them, of both revisions in schemas of
     their own, and prints as Markdown which rows and columns differ. Nobody's tables change.
+
+    With `--published`, nothing is built: the same report compares the marts of the newest
+    published version with those of the version before, from their Parquet files.
 
     Examples:
 
@@ -133,13 +149,33 @@ def diff(
     `wandle diff --base v1.4 --json`
 
     `wandle diff --keep`, later `wandle diff --drop-kept`
+
+    `wandle diff --published` (what did the last publication change?)
+
+    `wandle diff --published weather_daily --base VERSION` (of `wandle publish --list`)
     """
+    if published and (keep or drop_kept):
+        raise typer.BadParameter("--keep and --drop-kept are for schemas; --published makes none")
+    if marts and not published:
+        raise typer.BadParameter("name marts with --published only; otherwise all are compared")
+    if published:
+        _diff_published(marts or [], base, fail_on_change=fail_on_change, as_json=as_json)
+        return
     from include.jobs.author import diff as job
 
     dsn = settings_for("postgresql").need("developer_dsn")
     if drop_kept:
         job.clean(dsn=dsn, kept=True, progress=note)
         return
+    _diff_revisions(dsn, base, keep=keep, fail_on_change=fail_on_change, as_json=as_json)
+
+
+def _diff_revisions(
+    dsn: str, base: str, *, keep: bool, fail_on_change: bool, as_json: bool
+) -> None:
+    """Compare the working tree with a revision."""
+    from include.jobs.author import diff as job
+
     found = job.diff(dsn=dsn, base=base, keep=keep, progress=note)
     if as_json:
         print_json(job.as_json(found))
@@ -148,6 +184,21 @@ def diff(
     for schema in found.kept:
         note(f"Kept: {schema}")
     _exit(found, fail_on_change)
+
+
+def _diff_published(marts: list[str], base: str, *, fail_on_change: bool, as_json: bool) -> None:
+    """Compare two published versions."""
+    from include.jobs.lake import lake_of
+    from include.jobs.publish import diff as job
+
+    lake = lake_of(settings_for("s3"))
+    found = job.published_diff(lake=lake, marts=marts, base=base, progress=note)
+    if as_json:
+        print_json(job.as_json(found))
+    else:
+        say_lines(job.markdown(found).rstrip("\n"))
+    if fail_on_change:
+        job.refuse_change(found)
 
 
 def _exit(found: Diff, fail_on_change: bool) -> None:

@@ -9,7 +9,7 @@ column.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +51,12 @@ def _public(model: Mapping[str, Any], contracts: Mapping[str, Contract]) -> Publ
         sorted(name.removeprefix(_SOURCE) for name in model["made_of"] if name.startswith(_SOURCE))
     )
     columns = {column["name"]: column for column in model["columns"]}
-    guarded = set(_guarded(sources, contracts))
+    kept_back = guarded(sources, contracts)
     declared = {name: column["meta"].get("publish") for name, column in columns.items()}
     public = {
         name: " ".join(column["description"].split())
         for name, column in columns.items()
-        if declared[name] is not False and (declared[name] is True or not guarded)
+        if declared[name] is not False and (declared[name] is True or not kept_back)
     }
     return PublicMart(
         unique_id=model["unique_id"],
@@ -66,24 +66,26 @@ def _public(model: Mapping[str, Any], contracts: Mapping[str, Contract]) -> Publ
         columns=public,
         sources=sources,
         geometry=GEOMETRY if GEOMETRY in public else "",
-        refused=_refused(model["name"], sources, public, guarded, contracts),
+        refused=_refused(model["name"], sources, public, kept_back, contracts),
     )
 
 
-def _guarded(sources: Iterable[str], contracts: Mapping[str, Contract]) -> Iterator[str]:
+def guarded(sources: Iterable[str], contracts: Mapping[str, Contract]) -> set[str]:
     """The personal and internal columns that these sources load."""
-    for source in sources:
-        if source in contracts:
-            for column in contracts[source].columns:
-                if column.personal in ("keep", "pseudonymise") or column.access == "internal":
-                    yield column.name
+    return {
+        column.name
+        for source in sources
+        if source in contracts
+        for column in contracts[source].columns
+        if column.personal in ("keep", "pseudonymise") or column.access == "internal"
+    }
 
 
 def _refused(
     name: str,
     sources: tuple[str, ...],
     public: Mapping[str, str],
-    guarded: set[str],
+    kept_back: set[str],
     contracts: Mapping[str, Contract],
 ) -> str:
     internal = [one for one in sources if one in contracts and contracts[one].access == "internal"]
@@ -98,7 +100,7 @@ def _refused(
             f"marts.{name} is made of {', '.join(unknown)}, whose contract cannot be read: whether "
             "it is public is not known. Fix the contract."
         )
-    if named := sorted(guarded & public.keys()):
+    if named := sorted(kept_back & public.keys()):
         return (
             f"marts.{name} would publish {', '.join(named)}, which the contract of a source calls "
             "personal or internal. Set `publish: false` in the column's `config.meta`."

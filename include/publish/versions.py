@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ KEPT = 10
 KEPT_FOR = timedelta(days=7)
 # Objects of an interrupted publication are kept for so long: it may still be running.
 UNFINISHED_FOR = timedelta(days=1)
+_PIECE_BYTES = 1 << 20
 
 
 class NotPublished(PipelineError):
@@ -61,13 +62,23 @@ class Index:
     """The complete versions, newest first, and which is current.
 
     `pinned`: a person chose the current one, and new versions do not replace
-    it. `withdrawn`: versions that must not be published again.
+    it. `withdrawn`: versions that must not be published again. `made_from`: a
+    version, and the state of the database that it was last found to be made
+    from; empty if it is not known.
     """
 
     current: str = ""
     versions: tuple[Entry, ...] = ()
     pinned: bool = False
     withdrawn: tuple[str, ...] = ()
+    made_from: tuple[str, str] = ("", "")
+
+    def unchanged(self, state: str) -> Entry | None:
+        """The version that this state makes, if readers see it, or another one that is pinned."""
+        version, known = self.made_from
+        if known != state or not (self.pinned or self.current == version):
+            return None
+        return next((entry for entry in self.versions if entry.version == version), None)
 
     def entry(self, version: str) -> Entry:
         """A version. Raises `NotPublished` naming those that there are."""
@@ -114,6 +125,7 @@ class Published:
             versions=tuple(Entry(**entry) for entry in found["versions"]),
             pinned=found["pinned"],
             withdrawn=tuple(found["withdrawn"]),
+            made_from=tuple(found.get("made_from", ("", ""))),
         )
 
     def write_index(self, index: Index) -> None:
@@ -125,6 +137,14 @@ class Published:
         """The contents of a version's `version.json`. Raises `NotPublished`."""
         found: dict[str, Any] = json.loads(self._get(f"{ROOT}{version}/{VERSION}"))
         return found
+
+    def holds(self, version: str) -> bool:
+        """Whether the description of a version, which is written last, is still there."""
+        try:
+            self.version(version)
+        except NotPublished:
+            return False
+        return True
 
     def write_version(
         self,
@@ -142,6 +162,14 @@ class Published:
     def read(self, version: str, path: str) -> bytes:
         """A file of a version. Raises `NotPublished`."""
         return self._get(f"{ROOT}{version}/{path}")
+
+    def save(self, version: str, path: str, place: Path) -> None:
+        """Write a file of a version to `place`, in pieces. Raises `NotPublished`."""
+        key = f"{ROOT}{version}/{path}"
+        with self._errors(f"reading s3://{self._bucket}/{key}"), place.open("wb") as file:
+            body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
+            for piece in body.iter_chunks(_PIECE_BYTES):
+                file.write(piece)
 
     def delete(self, version: str) -> int:
         """Delete the objects of a version that is in the index no longer; returns how many."""
@@ -204,13 +232,17 @@ class Published:
         )
 
 
-def with_version(index: Index, entry: Entry) -> Index:
-    """The index with a new, complete version, which becomes current unless another is pinned."""
-    return Index(
+def with_version(index: Index, entry: Entry, state: str = "") -> Index:
+    """The index with a complete version as the newest, and current unless another is pinned.
+
+    `state` is what it is made from; empty if not all marts are in it as they are.
+    """
+    others = tuple(one for one in index.versions if one.version != entry.version)
+    return replace(
+        index,
         current=index.current if index.pinned else entry.version,
-        versions=(entry, *index.versions),
-        pinned=index.pinned,
-        withdrawn=index.withdrawn,
+        versions=(entry, *others),
+        made_from=(entry.version, state) if state else ("", ""),
     )
 
 
@@ -220,7 +252,7 @@ def used(index: Index, version: str) -> Index:
     chosen = index.newest if latest else index.entry(version).version
     if not chosen:
         raise NotPublished("publish: nothing has been published yet. Run `wandle publish`.")
-    return Index(chosen, index.versions, pinned=not latest, withdrawn=index.withdrawn)
+    return replace(index, current=chosen, pinned=not latest)
 
 
 def without(index: Index, gone: Iterable[str], *, withdrawn: bool = False) -> Index:
@@ -228,7 +260,8 @@ def without(index: Index, gone: Iterable[str], *, withdrawn: bool = False) -> In
     names = set(gone)
     left = tuple(entry for entry in index.versions if entry.version not in names)
     stays = index.current not in names
-    return Index(
+    return replace(
+        index,
         current=index.current if stays else (left[0].version if left else ""),
         versions=left,
         pinned=index.pinned and stays,

@@ -29,8 +29,10 @@ class NotPublished(PipelineError):
     """No documentation has been published to this bucket yet."""
 
 
-def publish(s3: BaseClient, bucket: str, page: Path, now: datetime) -> str:
+def publish(s3: BaseClient, bucket: str, page: Path, now: datetime, *, made_from: str = "") -> str:
     """Publish the site, one HTML file, and return its address.
+
+    `made_from` is the state that it describes.
 
     Raises `ServiceUnavailable` if S3 does not respond, and `PermanentError` if
     it refuses.
@@ -39,7 +41,12 @@ def publish(s3: BaseClient, bucket: str, page: Path, now: datetime) -> str:
     digest = hashlib.sha256(body).hexdigest()
     name = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{digest[:10]}"
     key = f"{ROOT}{name}/{PAGE}"
-    pointer = {"id": name, "sha256": digest, "published_at": now.isoformat(timespec="seconds")}
+    pointer = {
+        "id": name,
+        "sha256": digest,
+        "published_at": now.isoformat(timespec="seconds"),
+        "made_from": made_from,
+    }
     with _errors(f"dbt docs: publishing s3://{bucket}/{key}"):
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="text/html; charset=utf-8")
         s3.put_object(
@@ -61,6 +68,15 @@ def current(s3: BaseClient, bucket: str) -> str:
     """The ID of the current version. Raises `NotPublished`, or as `publish` does."""
     pointer = json.loads(_read(s3, bucket, POINTER))
     return str(pointer["id"])
+
+
+def up_to_date(s3: BaseClient, bucket: str, state: str) -> str:
+    """The address of the current version, if it describes this state; else empty."""
+    try:
+        pointer = json.loads(_read(s3, bucket, POINTER))
+    except NotPublished:
+        return ""
+    return address(bucket, pointer["id"]) if pointer.get("made_from") == state else ""
 
 
 def read(s3: BaseClient, bucket: str, name: str) -> bytes:

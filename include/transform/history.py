@@ -27,6 +27,16 @@ LOCK_WAIT_SECONDS = 300
 _LOCK = "lock table ops.build_lock in exclusive mode"
 _HOLDER = "select ops.sessions_using('ops.build_lock'::regclass)"
 
+# After all others, also if the clock was set back: the latest attempt is the one that counts.
+_START = """
+insert into ops.dbt_run
+    (run_id, invocation_id, layer, project_hash, started_at, status, nodes, failed)
+select
+    %s, %s, %s, %s,
+    greatest(clock_timestamp(), max(started_at) + interval '1 microsecond'),
+    'running', 0, 0
+from ops.dbt_run
+"""
 # The newest attempt to build a layer but this one, whatever run it was of.
 _NEWEST = """
 select status, project_hash, expected, started_at
@@ -154,9 +164,7 @@ class History:
     def start(self, attempt: Attempt) -> None:
         """Record the start of an attempt; it stays `running` if its process is killed."""
         self._connection.execute(
-            "insert into ops.dbt_run (run_id, invocation_id, layer, project_hash, started_at, "
-            "status, nodes, failed) values (%s, %s, %s, %s, clock_timestamp(), 'running', 0, 0)",
-            (attempt.run_id, attempt.invocation_id, attempt.layer, attempt.project_hash),
+            _START, (attempt.run_id, attempt.invocation_id, attempt.layer, attempt.project_hash)
         )
 
     def finish(

@@ -1,7 +1,7 @@
 """Time `transform` on ten times the demo's crimes: nothing changed, one partition, everything.
 
-dbt is up before the clock starts, except where nothing changed: that does not start it. Its start
-is measured as well. Run it by `make bench CASES=transform`.
+dbt is up before the clock starts, except where nothing changed: neither the build nor the
+publication starts it then. Its start is measured as well. Run it by `make bench CASES=transform`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from include.jobs.lake import lake_of
+from include.jobs.publish.publish import publish_marts
 from include.settings import Settings
 from include.sources.model import contracts
 from include.transform import history
@@ -25,6 +27,7 @@ from tests.benchmarks.platform import platform, run_sql
 COUNCILS, MONTHS, CRIMES = 25, 26, 2_500
 WARDS = 18
 START, NOTHING, ONE, ALL = "dbt's own start", "nothing changed", "one partition", "all changed"
+PUBLISHED = "nothing changed, with publication"
 
 # A partition, or all of them if `{where}` is true, as a load leaves it.
 _REPLACE = """
@@ -84,7 +87,7 @@ from generate_series(1, {COUNCILS}) as c
 
 def main(runs: int) -> list[Row]:
     """Measure, print medians and ratios, and return them as rows of `bench.json`."""
-    seconds: dict[str, list[float]] = {START: [], NOTHING: [], ONE: [], ALL: []}
+    seconds: dict[str, list[float]] = {START: [], NOTHING: [], PUBLISHED: [], ONE: [], ALL: []}
     with (
         platform(contracts().values()) as settings,
         tempfile.TemporaryDirectory(prefix="wandle-bench-dbt-") as folder,
@@ -96,6 +99,7 @@ def main(runs: int) -> list[Row]:
         with Dbt(dsn=transformer, home=home, progress=lambda line: None) as dbt:
             dbt.nodes()
             _build(transformer, dbt)  # the first one also makes what later ones replace
+            _publish(settings, transformer, dbt)
         for number in range(runs):
             _round(settings, transformer, home, seconds, number)
     return _report(seconds)
@@ -106,6 +110,9 @@ def _round(
 ) -> None:
     with Dbt(dsn=dsn, home=home, progress=lambda line: None) as dbt:
         _time(seconds, NOTHING, lambda: _build(dsn, dbt))
+        _time(seconds, PUBLISHED, lambda: _publish(settings, dsn, dbt))
+        if dbt.started:
+            raise RuntimeError("transform: dbt was started although nothing had changed")
         _time(seconds, START, dbt.nodes)
         council, month = f"council_{1 + number % COUNCILS}", f"date '2024-{1 + number % 12:02}-01'"
         run_sql(
@@ -121,6 +128,7 @@ def _round(
         with history.building(dsn) as books:
             books.states.forget()
         _time(seconds, ALL, lambda: _build(dsn, dbt))
+        _publish(settings, dsn, dbt)
 
 
 def _replaced(where: str) -> str:
@@ -133,6 +141,19 @@ def _build(dsn: str, dbt: Dbt) -> None:
     with history.building(dsn) as books:
         for layer in FOLDERS:
             build_layer(layer, dbt=dbt, history=books, run_id="bench")
+
+
+def _publish(settings: Settings, dsn: str, dbt: Dbt) -> None:
+    """Build what changed, which is nothing, and publish."""
+    _build(dsn, dbt)
+    with history.building(dsn) as books:
+        publish_marts(
+            dbt,
+            books,
+            publisher_dsn=settings.need("publisher_dsn"),
+            lake=lake_of(settings),
+            built_nothing=books.built_nothing("bench"),
+        )
 
 
 def _time(seconds: dict[str, list[float]], what: str, work: Callable[[], object]) -> None:

@@ -318,6 +318,26 @@ def test_what_a_killed_run_left_is_dropped_and_what_runs_is_not(warehouse, dsn):
     assert said == [f"Dropped the schemas {dead}... of an earlier run"]
 
 
+def test_a_run_that_begins_is_not_dropped_as_one_that_was_killed(warehouse, dsn, monkeypatch):
+    run = own_schemas.new_run()
+    with own_schemas.locked(dsn, run):
+        assert own_schemas.drop_left(dsn) == ([], [])
+    genuine = own_schemas._drop
+
+    def drop(opened, prefix):
+        with (
+            pytest.raises(ServiceUnavailable, match="is being built"),
+            own_schemas.locked(dsn, run),
+        ):
+            pass
+        return genuine(opened, prefix)
+
+    monkeypatch.setattr(own_schemas, "_drop", drop)
+
+    assert own_schemas.drop_left(dsn) == ([run], [])
+    assert warehouse.query(OWN) == []
+
+
 def test_a_project_that_ignores_the_prefix_is_refused():
     relation = {
         "unique_id": "model.wandle.m", "schema": "marts", "name": "m", "path": "models/marts/m.sql",

@@ -97,6 +97,44 @@ def test_only_the_partition_of_a_load_is_rebuilt(world, month, rows):
     assert rebuilt(world) == {}
 
 
+COUNTED = "crimes_are_counted_once_and_none_is_lost"
+
+
+def test_crimes_are_counted_in_the_partitions_that_changed_only(world):
+    # Nobody's run, so it is not found: the other partitions are not read again.
+    world.database.query(
+        "delete from intermediate.int_police__crimes "
+        f"where council = 'sutton' and month = '{MONTHS[1]}'"
+    )
+    world.load(CRIMES, "kingston", MONTHS[1], [crime(number, MONTHS[1]) for number in (1, 2)])
+
+    built = world.build("staging")["staging"]
+
+    assert {f"test.wandle.{COUNTED}"} <= {result.unique_id for result in built.results}
+    world.load(CRIMES, "sutton", MONTHS[1], [crime(number, MONTHS[1]) for number in (1, 2, 3)])
+    world.build()
+    world.assert_as_a_full_refresh()
+
+
+def test_a_crime_that_is_lost_in_a_changed_partition_fails_the_build(world):
+    world.database.query(
+        "create function public.lost() returns trigger language plpgsql as 'begin return null; end'"
+    )
+    world.database.query(
+        "create trigger lost before insert on intermediate.int_police__crimes "
+        "for each row when (new.crime_id = 77) execute function public.lost()"
+    )
+    world.load(CRIMES, "sutton", MONTHS[2], [crime(number, MONTHS[2]) for number in (1, 77)])
+
+    with pytest.raises(BuildFailed, match=COUNTED):
+        world.build()
+
+    world.database.query("drop trigger lost on intermediate.int_police__crimes")
+    world.load(CRIMES, "sutton", MONTHS[2], [crime(number, MONTHS[2]) for number in (1, 77)])
+    world.build()
+    world.assert_as_a_full_refresh()
+
+
 @pytest.mark.parametrize("how", ["expired", "removed"])
 def test_a_partition_that_is_gone_is_gone_from_the_marts(world, how):
     world.load(CRIMES, "kingston", "2017-07-01", [crime(1, "2017-07-01")])

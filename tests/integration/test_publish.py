@@ -334,6 +334,62 @@ def test_an_older_version_can_be_used_until_the_latest_is_chosen(
         jobs.use("x", dsn=dsn, lake=lake)
 
 
+def test_content_that_is_published_again_says_what_it_changed_this_time(
+    database, publish, published, restored
+):
+    first = publish()["version"]
+    database.query(f"delete from marts.{WEATHER}")
+    second = publish()["version"]
+    database.query(f"insert into marts.{WEATHER} table public.{WEATHER}")
+
+    done = publish()
+
+    assert (done["version"], done["new"]) == (first, False)
+    newest = published.index().versions[0]
+    assert (newest.version, newest.since) == (first, second)
+    assert newest.changes == {WEATHER: {"added": 1, "removed": 0, "changed": 0}}
+
+
+def test_the_latest_version_is_the_content_published_last_though_another_one_was_pinned(
+    database, publish, published, restored, lake
+):
+    dsn = database.dsn("wandle_transformer")
+    first = publish()["version"]
+    database.query(f"delete from marts.{WEATHER}")
+    second = publish()["version"]
+    jobs.use(second, dsn=dsn, lake=lake)
+    database.query(f"insert into marts.{WEATHER} table public.{WEATHER}")
+
+    assert publish()["version"] == first
+    assert published.index().current == second
+
+    assert jobs.use("latest", dsn=dsn, lake=lake) == first
+
+
+def test_a_version_whose_files_somebody_deleted_is_published_again(publish, published, bucket):
+    version = publish()["version"]
+    published.delete(version)
+
+    done = publish()
+
+    assert (done["version"], done["new"]) == (version, True)
+    for path in published.version(version)["files"]:
+        published.read(version, path)
+
+
+def test_a_kept_mart_keeps_its_files_though_those_of_the_newest_version_were_deleted(
+    database, publish, published, restored
+):
+    first = publish()["version"]
+    database.query(f"delete from marts.{WEATHER}")
+    published.delete(publish()["version"])
+
+    done = publish(CRIMES)
+
+    path = f"data/{CRIMES}/{CRIMES}.csv"
+    assert published.read(done["version"], path) == published.read(first, path)
+
+
 def test_a_withdrawn_version_is_deleted_and_not_published_again(
     database, publish, published, restored, lake, bucket
 ):

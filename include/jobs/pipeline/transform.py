@@ -15,6 +15,7 @@ from include.councils.model import UK, council_titles
 from include.errors import PermanentError, PipelineError, ServiceUnavailable
 from include.jobs.lake import Lake
 from include.jobs.publish.publish import publish_marts
+from include.jobs.publish.state import state_of
 from include.settings import Settings
 from include.sources.model import broken_contracts, contracts
 from include.transform import docs
@@ -65,7 +66,7 @@ def publish_all(
 ) -> dict[str, Any]:
     """Publish a version of the open data, and dbt's documentation; see `transform`.
 
-    If the run `run_id` built nothing, the published documentation stays.
+    If the run `run_id` built nothing, both stay, unless they are of another state.
     """
     with _dbt(dsn, home, log.info) as (dbt, history):
         return _publish(dbt, history, publisher_dsn, lake, log.info, run_id)
@@ -162,27 +163,24 @@ def _publish(
     failures: list[PipelineError] = []
     try:
         published = publish_marts(
-            dbt, history, publisher_dsn=publisher_dsn, lake=lake, report=report
+            dbt,
+            history,
+            publisher_dsn=publisher_dsn,
+            lake=lake,
+            report=report,
+            built_nothing=history.built_nothing(run_id),
         )
     except PipelineError as error:
         failures.append(error)
-    address = (history.built_nothing(run_id) and _published(lake)) or ""
+    keeper, state = lake.as_job("transform"), state_of(history, dbt.project)
+    address = docs.up_to_date(keeper.s3, keeper.bucket, state)
     if not address:
         report("Publishing the documentation")
-        keeper = lake.as_job("transform")
-        address = docs.publish(keeper.s3, keeper.bucket, dbt.docs(), datetime.now(UTC))
+        page, now = dbt.docs(), datetime.now(UTC)
+        address = docs.publish(keeper.s3, keeper.bucket, page, now, made_from=state)
     if failures:
         raise failures[0]
     return {"published": published, "docs": address}
-
-
-def _published(lake: Lake) -> str:
-    """The address of the published documentation; empty if there is none."""
-    lake = lake.as_job("transform")
-    try:
-        return docs.address(lake.bucket, docs.current(lake.s3, lake.bucket))
-    except docs.NotPublished:
-        return ""
 
 
 def _done(built: Built) -> str:

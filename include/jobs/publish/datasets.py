@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 import include.publish
+from include.errors import PermanentError
 from include.publish.about import Column, Dataset, Source
 from include.publish.files import File, read_parquet, write
 from include.publish.public import PublicMart
@@ -101,6 +102,18 @@ def carried(name: str, latest: Mapping[str, Any], store: Published, folder: Path
     )
     rows = read_parquet((folder / f"{name}.parquet").read_bytes())
     return Prepared(dataset, files, rows, folder)
+
+
+def checked(place: Path, name: str, sha256: str) -> None:
+    """Raise `PermanentError` unless the file is as it was published."""
+    with place.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise PermanentError(
+            f"publish: the file {name} in the bucket is not the one that was published: its "
+            "SHA-256 is another one. Restore the object's older version, or withdraw the version "
+            "with `wandle publish --withdraw`."
+        )
 
 
 def dataset_files(prepared: Prepared) -> Iterator[tuple[str, File]]:

@@ -8,7 +8,7 @@ import logging
 import mimetypes
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from include.jobs.publish.datasets import (
     layout_hash,
 )
 from include.jobs.publish.green import not_green
+from include.jobs.publish.state import state_of
 from include.publish.about import About
 from include.publish.changes import changes
 from include.publish.describe.csvw import csvw
@@ -34,8 +35,7 @@ from include.publish.describe.datapackage import datapackage
 from include.publish.describe.dcat import catalogue
 from include.publish.public import PublicMart, public_marts
 from include.publish.read import built_columns, grant, read
-from include.publish.site import pages
-from include.publish.versions import Entry, Index, Published, with_version
+from include.publish.versions import Entry, Index, NotPublished, Published, with_version
 from include.settings import Settings
 from include.sources.model import contracts
 from include.transform.history import History, building
@@ -83,9 +83,19 @@ def publish(
 
 
 def publish_marts(
-    dbt: Dbt, history: History, *, publisher_dsn: str, lake: Lake, report: Report = log.info
+    dbt: Dbt,
+    history: History,
+    *,
+    publisher_dsn: str,
+    lake: Lake,
+    report: Report = log.info,
+    built_nothing: bool = False,
 ) -> dict[str, Any]:
     """Publish the marts, under the lock of `history`.
+
+    With `built_nothing`, after a run that found all of them up to date, neither
+    rows nor dbt's project are read if the newest version is made from the same
+    state (`state_of`). Otherwise contents are compared.
 
     A mart that is not built as described, or whose latest build or tests
     failed, keeps its last published files. The same content is not published
@@ -97,9 +107,15 @@ def publish_marts(
     others are; `PermanentError` for content that was withdrawn, and
     `ServiceUnavailable` if the database or S3 does not respond.
     """
-    found = _found(dbt, history)
     store = Published(lake.as_job("transform").s3, lake.bucket)
     index = store.index()
+    state = state_of(history, dbt.project)
+    if built_nothing and (same := index.unchanged(state)):
+        report(f"Open data: version {same.version} is up to date; nothing was published")
+        return _summary(same, new=False, kept={})
+    found = _found(dbt, history)
+    # What is not as the marts declare is looked at again by the next run.
+    state = "" if found.kept or found.refused else state
     columns = {mart.name: tuple(mart.columns) for mart in found.ready}
     grant(history.connection, columns)
     marts = read(publisher_dsn, columns)
@@ -115,20 +131,26 @@ def publish_marts(
             if name in latest.get("datasets", {}):
                 prepared[name] = carried(name, latest, store, Path(folder))
         if prepared or index.versions:
-            entry, new = _published(store, index, latest, dict(sorted(prepared.items())), found)
+            entry, new = _published(
+                *(store, index, latest, dict(sorted(prepared.items())), found), state
+            )
         else:
             entry, new = Entry("", "", {}), False
     if found.refused:
         raise NotPublic("publish: " + " ".join(found.refused.values()))
     done = "published" if new else "has this content already"
     report(f"Open data: version {entry.version} {done}" if entry.version else _nothing(found))
+    return _summary(entry, new=new, kept=found.kept)
+
+
+def _summary(entry: Entry, *, new: bool, kept: Mapping[str, str]) -> dict[str, Any]:
     return {
         "version": entry.version,
         "new": new,
         "published_at": entry.published_at,
         "rows": {name: one["rows"] for name, one in entry.datasets.items()},
         "changes": entry.changes if new else {},
-        "kept": found.kept,
+        "kept": kept,
     }
 
 
@@ -167,8 +189,16 @@ def _nothing(found: Found) -> str:
 
 
 def _version(store: Published, index: Index) -> dict[str, Any]:
-    """The newest version's description; what is current may be an older one that was pinned."""
-    return store.version(index.newest) if index.newest else {}
+    """The description of the newest version; of an older one if somebody deleted its files.
+
+    What is current may be an older one that was pinned.
+    """
+    for entry in index.versions:
+        try:
+            return store.version(entry.version)
+        except NotPublished as error:
+            log.warning("%s Somebody deleted it.", error)
+    return {}
 
 
 def _published(
@@ -177,8 +207,12 @@ def _published(
     latest: Mapping[str, Any],
     prepared: Mapping[str, Prepared],
     found: Found,
+    state: str = "",
 ) -> tuple[Entry, bool]:
-    """The entry of this content in the index, and whether it was written now."""
+    """The entry of this content in the index, and whether it was written now.
+
+    The index says that it is made from `state`.
+    """
     content = {name: fingerprint(one) for name, one in prepared.items()}
     parts = {"datasets": content, "layout": layout_hash(), "councils": council_titles()}
     version = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -187,11 +221,17 @@ def _published(
             f"publish: this content was withdrawn as version {version}, so it is not published "
             "again. Change the data or the models; the current version stays."
         )
-    for entry in index.versions:
-        if entry.version == version:
-            if not index.pinned and index.current != version:
-                store.write_index(_again(index, entry))
-            return entry, False
+    since = latest.get("version", "")
+    known = next((entry for entry in index.versions if entry.version == version), None)
+    if known and store.holds(version):
+        if version not in (
+            since,
+            index.newest,
+        ):  # what it says it changed, it changed in another version
+            known = replace(known, since=since, changes=_changes(store, since, latest, prepared))
+        if (now_listed := with_version(index, known, state)) != index:
+            store.write_index(now_listed)
+        return known, False
     now = datetime.now(UTC)
     about = About(now, council_titles(), {name: one.dataset for name, one in prepared.items()})
     files = list(_files(about, version, prepared))
@@ -211,17 +251,12 @@ def _published(
             name: {"rows": one.dataset.rows, "sha256": one.files["csv"].sha256}
             for name, one in prepared.items()
         },
-        since=index.newest,
-        changes=_changes(store, index.newest, latest, prepared),
+        since=since,
+        changes=_changes(store, since, latest, prepared),
         kept={name: why for name, why in found.kept.items() if name in prepared},
     )
-    store.write_index(with_version(index, entry))
+    store.write_index(with_version(index, entry, state))
     return entry, True
-
-
-def _again(index: Index, entry: Entry) -> Index:
-    others = tuple(one for one in index.versions if one.version != entry.version)
-    return Index(entry.version, (entry, *others), withdrawn=index.withdrawn)
 
 
 def _bodies(files: Sequence[tuple[str, bytes | Path, str]]) -> Iterator[tuple[str, bytes, str]]:
@@ -233,6 +268,9 @@ def _files(
     about: About, version: str, prepared: Mapping[str, Prepared]
 ) -> Iterator[tuple[str, bytes | Path, str]]:
     """Path below the version, body and media type of each file: data, descriptions, pages."""
+    # Imports the library that draws charts, which takes longer than to find nothing to publish.
+    from include.publish.site import pages
+
     for name, one in prepared.items():
         for path, file in dataset_files(one):
             yield path, one.folder / Path(path).name, file.media_type

@@ -47,6 +47,13 @@ set fingerprint = planned_fingerprint, loads = planned_loads, warning = %(warnin
 where name = %(name)s and planned_by = %(by)s
 """
 _FAILED_TEST = "update ops.dbt_state set fingerprint = null where name = %s"
+_BUILT = """
+select
+    name, layer, fingerprint, loads::text, extract(epoch from built_at)::text, relation,
+    ops.relation_state(name)
+from ops.dbt_state
+order by name
+"""
 _TIDY = """
 delete from ops.dbt_loads
 where not exists (
@@ -87,6 +94,10 @@ class States:
             if not good or any(hashes.get(source) != held for source, held in loads.items()):
                 return None
         return [warning for *_, warning in found if warning]
+
+    def built(self) -> list[list[Any]]:
+        """What was built of what, and when, and the files of the tables as they are now."""
+        return [[*row] for row in self._connection.execute(_BUILT)]
 
     def plan(self, layer: str, by: str, steps: Iterable[tuple[Node, Step]]) -> None:
         """Write down what dbt shall build, for the attempt `by`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 from psycopg import sql
@@ -73,6 +73,11 @@ def locked(dsn: str, prefix: str) -> Iterator[None]:
                     f"transform: something is being built into {prefix}staging and the like. Try "
                     "again later, or choose another WANDLE_SCHEMA_PREFIX."
                 ) from error
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+                raise ServiceUnavailable(
+                    f"transform: the schemas {prefix}... were dropped just after they were made, "
+                    "by another run that took them for ones left behind. Try again."
+                ) from error
             yield
             holder.execute("select")  # raises if the lock was lost with its connection
 
@@ -101,11 +106,15 @@ def drop(dsn: str, prefix: str) -> list[str]:
 
     Returns their names. Only what this role owns.
     """
-    asked = {"all": prefix.startswith(RUNS), "prefix": prefix}
     with connection(dsn) as opened:
-        found = [row[0] for row in opened.execute(_OWN, asked).fetchall()]
-        for name in found:
-            opened.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(name)))
+        return _drop(opened, prefix)
+
+
+def _drop(opened: psycopg.Connection, prefix: str) -> list[str]:
+    asked = {"all": prefix.startswith(RUNS), "prefix": prefix}
+    found = [row[0] for row in opened.execute(_OWN, asked).fetchall()]
+    for name in found:
+        opened.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(name)))
     return sorted(found)
 
 
@@ -131,19 +140,24 @@ def drop_left(dsn: str, *, kept: bool = False) -> tuple[list[str], list[str]]:
     """
     with connection(dsn) as opened:
         runs = opened.execute(_OF_RUNS, (_KEPT,)).fetchall()
-        left = [run for run, is_kept in runs if (kept or not is_kept) and _is_dead(opened, run)]
-    for run in left:
-        drop(dsn, run)
+        left = [run for run, is_kept in runs if (kept or not is_kept) and _drop_dead(opened, run)]
     return left, [run for run, is_kept in runs if is_kept and run not in left]
 
 
-def _is_dead(opened: psycopg.Connection, run: str) -> bool:
+def _drop_dead(opened: psycopg.Connection, run: str) -> bool:
+    """Drop the schemas of a run unless it is still there; whether it was not.
+
+    Under its lock, so that a run that has just begun is not taken for a dead one.
+    """
     lock = sql.Identifier(f"{run}ops", "build_lock")
     try:
         with opened.transaction():
-            opened.execute(sql.SQL("lock table {} in exclusive mode nowait").format(lock))
+            with (
+                suppress(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName),
+                opened.transaction(),
+            ):
+                opened.execute(sql.SQL("lock table {} in exclusive mode nowait").format(lock))
+            _drop(opened, run)
     except psycopg.errors.LockNotAvailable:
         return False
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        return True
     return True

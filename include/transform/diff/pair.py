@@ -14,7 +14,7 @@ from include.transform.diff.relation import Table
 
 HIDDEN = "(hidden)"
 COUNTS = ("rows_before", "rows_after", "added", "removed", "changed")
-_SHOWN_CHARACTERS = 100
+SHOWN_CHARACTERS = 100
 # Without an equality that compares every part of a value; json keeps its spelling.
 _AS_TEXT = ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle")
 
@@ -41,7 +41,7 @@ def shown(value: sql.Composable, hide: bool) -> sql.Composable:
     """The beginning of a value as text; of a hidden one, only whether there is one."""
     if hide:
         return sql.SQL("case when {} is not null then {} end").format(value, HIDDEN)
-    return sql.SQL("left(({})::text, {})").format(value, _SHOWN_CHARACTERS)
+    return sql.SQL("left(({})::text, {})").format(value, SHOWN_CHARACTERS)
 
 
 class Pair:

@@ -10,10 +10,10 @@ from psycopg import sql
 
 from include.transform.diff.relation import Table
 
-_SHOWN_CHARACTERS = 60
+PROFILED_CHARACTERS = 60
 # Without an order of their own.
 _AS_TEXT = ("boolean", "uuid", "json", "jsonb", "xml")
-_NO_ORDER = ("point", "line", "lseg", "box", "path", "polygon", "circle", "json", "jsonb", "xml")
+NO_ORDER = ("point", "line", "lseg", "box", "path", "polygon", "circle", "json", "jsonb", "xml")
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ def profiles(
 
 def _measures(column: sql.Identifier, type_: str, hide: bool) -> list[sql.Composable]:
     base = type_.partition("(")[0]
-    as_text = base in (*_AS_TEXT, *_NO_ORDER)
+    as_text = base in (*_AS_TEXT, *NO_ORDER)
     value = sql.SQL("{}::text").format(column) if as_text else column
     extremes: list[sql.Composable] = [sql.SQL("null::text")] * 2
-    if not hide and base not in _NO_ORDER:
+    if not hide and base not in NO_ORDER:
         extremes = [
-            sql.SQL("left({}({})::text, {})").format(sql.SQL(name), value, _SHOWN_CHARACTERS)
+            sql.SQL("left({}({})::text, {})").format(sql.SQL(name), value, PROFILED_CHARACTERS)
             for name in ("min", "max")
         ]
     return [
