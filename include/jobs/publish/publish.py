@@ -27,7 +27,7 @@ from include.jobs.publish.datasets import (
     layout_hash,
 )
 from include.jobs.publish.green import not_green
-from include.publish.about import About
+from include.publish.about import About, Change
 from include.publish.changes import changes
 from include.publish.describe.csvw import csvw
 from include.publish.describe.datapackage import datapackage
@@ -193,7 +193,16 @@ def _published(
                 store.write_index(_again(index, entry))
             return entry, False
     now = datetime.now(UTC)
-    about = About(now, council_titles(), {name: one.dataset for name, one in prepared.items()})
+    changed = _changes(store, index.newest, latest, prepared)
+    about = About(
+        now,
+        council_titles(),
+        {name: one.dataset for name, one in prepared.items()},
+        history=[
+            Change(version, now, changed, index.newest),
+            *(Change(one.version, one.when, one.changes, one.since) for one in index.versions),
+        ],
+    )
     files = list(_files(about, version, prepared))
     listed = {
         path: {
@@ -212,7 +221,7 @@ def _published(
             for name, one in prepared.items()
         },
         since=index.newest,
-        changes=_changes(store, index.newest, latest, prepared),
+        changes=changed,
         kept={name: why for name, why in found.kept.items() if name in prepared},
     )
     store.write_index(with_version(index, entry))

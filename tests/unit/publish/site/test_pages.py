@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from include.errors import PermanentError
-from include.publish.site import pages
+from include.publish.site import pages, words
 from include.publish.site.tables import SCHEMAS
 from tests.dashboard_tables import (
     COUNCILS,
@@ -25,10 +25,12 @@ from tests.dashboard_tables import (
     about,
     ages,
     applications,
+    conditions,
     crimes,
     levels,
     month,
     payments,
+    stations,
     summary,
     table,
     tables,
@@ -106,8 +108,8 @@ def test_every_link_leads_to_a_page_a_part_of_it_or_a_published_file(whole):
     published = {
         getattr(one, kind)
         for one in about(tables()).datasets.values()
-        for kind in ("csv", "parquet", "json")
-    } | {about({}).catalogue}
+        for kind in ("csv", "parquet", "json", "csvw")
+    } | {about({}).catalogue, about({}).datapackage}
     ids = {path: set(Page(body).ids) for path, body in html(whole).items()}
     checked = 0
     for path, body in html(whole).items():
@@ -194,9 +196,39 @@ def test_the_data_page_describes_every_dataset_for_people_and_for_machines(whole
         "contentUrl": "../data/crime_outcomes_by_age/crime_outcomes_by_age.csv",
     }
     assert set(tables()) <= set(page.ids)
+    weather = next(one for one in described if one["identifier"] == "weather_daily")
+    assert weather["temporalCoverage"] == "2026-11-06/2026-11-25"
+    assert weather["license"] == ["OGL v3.0"]
+    assert "Weather daily 40 6 November 2026 to 25 November 2026" in words_of(whole["data.html"])
 
 
-@pytest.mark.parametrize("mart", sorted(SCHEMAS.keys() - {"dim_ward"}))
+def test_the_data_page_says_what_changed_in_each_version(whole):
+    page = words_of(whole["data.html"])
+
+    assert "26 November 2026, 15:01 UTC this version Version 0123456789abcdef" in page
+    assert "Weather daily: rows: 1,200 added, 3 changed" in page
+    assert page.count("No rows: only pages or descriptions.") == 1
+    assert page.count("The first version.") == 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"added": 1, "removed": 0, "changed": 0, "new": True}, "new, with 1 row"),
+        ({"added": 0, "removed": 9, "changed": 0, "gone": True}, "no longer published"),
+        ({"added": 0, "removed": 9, "changed": 0}, "rows: 9 removed"),
+        ({"added": 0, "removed": 0, "changed": 0}, "its description"),
+        (
+            {"added": 0, "removed": 0, "changed": 5, "columns_added": ["a", "b"]},
+            "rows: 5 changed; columns added: a, b",
+        ),
+    ],
+)
+def test_a_change_is_told_in_words(counts, said):
+    assert words.change(counts) == said
+
+
+@pytest.mark.parametrize("mart", sorted(SCHEMAS.keys() - {"dim_ward", "dim_station"}))
 def test_a_mart_that_is_not_published_is_named_and_told_from_an_empty_one(mart):
     made = {name: table(name, []) for name in SCHEMAS}
     del made[mart]
@@ -333,6 +365,56 @@ def test_a_gauge_without_readings_on_some_days_says_so():
     assert "Beddington Park was above its typical range on 3 of 19 days" in page
     assert "No reading on 1 day: the line breaks there." in page
     assert "1 day with fewer than 96 readings." in page
+
+
+def rivers_of(**made) -> str:
+    made = {"river_levels_daily": levels("sutton")} | made
+    found = site({name: table(name, rows) for name, rows in made.items()}, {"sutton": "Sutton"})
+    return words_of(found["topic/rivers.html"])
+
+
+def test_a_gauge_is_held_against_both_ends_of_its_range_as_it_is_described_today():
+    page = rivers_of(dim_station=stations("sutton"))
+
+    assert "Beddington Park left its typical range: above it on 3 days, below it on 20" in page
+    assert "shaded: typical, 0.30 to 0.70 m" in page
+
+
+def test_a_range_without_a_lower_end_says_so():
+    assert "Only the top of the typical range is known." in rivers_of(
+        dim_station=stations("sutton", low=None)
+    )
+    page = rivers_of()
+    assert "No lower end of typical ranges: the dataset dim_station is not published." in page
+    assert "shaded: typical, up to 0.70 m" in page
+
+
+def test_a_gauge_without_a_typical_range_says_so():
+    rows = [{**row, "typical_high": None, "is_above_typical": False} for row in levels("sutton")]
+    page = rivers_of(river_levels_daily=rows)
+
+    assert "The Environment Agency gives no typical range for this gauge." in page
+    assert "Without a typical range: Beddington Park." in page
+
+
+def test_the_weather_stands_beside_the_rivers():
+    page = rivers_of(borough_conditions_daily=conditions("sutton"))
+
+    assert "A river near Sutton was above its typical range on 3 of 20 days" in page
+    assert "25 November 2026 20.0 mm -1.5 to 9.0 °C 30 km/h 1 of 1 Beddington Park +0.20 m" in page
+    assert "25 November 2026 0.90 m 0.20 m 96 20.0 mm" in page
+    assert "Bank holidays: Founders' Day, 6 November 2026." in page
+
+
+def test_days_without_weather_or_rivers_are_counted():
+    rows = conditions("sutton")
+    rows[1]["rain_mm"] = None
+    rows[2] |= {"gauges": 0, "metres_above_typical": None}
+    del rows[3]
+    page = rivers_of(borough_conditions_daily=rows)
+
+    assert "No weather on 2 days of 20." in page
+    assert "No rivers on 2 days of 20." in page
 
 
 def test_rain_of_an_incomplete_day_is_shown_but_is_not_the_finding():
