@@ -179,6 +179,51 @@ def tables(councils: Sequence[str] = tuple(COUNCILS)) -> dict[str, pa.Table]:
     return {mart: table(mart, rows) for mart, rows in made.items()}
 
 
+LONG = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch" * 3
+
+
+def odd() -> dict[str, pa.Table]:
+    """Marts of a council with 50 wards, names without a space to break at, and of nearly nothing.
+
+    Every mart that has no ward has one row.
+    """
+    codes = {f"E0500{n:04}": f"{LONG}{n}" for n in range(50)}
+    made = {name: one.slice(0, 1) for name, one in tables(["sutton"]).items()}
+    rows = [
+        {**row, "ward_code": code, "ward_name": name}
+        for code, name in codes.items()
+        for row in crimes("sutton", [month(n) for n in range(3)])
+        if row["ward_code"] == "E05000560"
+    ]
+    made["ward_crime_monthly"] = table("ward_crime_monthly", rows)
+    made["ward_crime_summary"] = table(
+        "ward_crime_summary",
+        [
+            {**summary("sutton")[0], "ward_code": code, "ward_name": name, "crimes": n * 100}
+            for n, (code, name) in enumerate(codes.items())
+        ],
+    )
+    made["dim_ward"] = table(
+        "dim_ward",
+        [
+            {
+                **wards("sutton")[0],
+                "ward_code": code,
+                "ward_name": name,
+                "geometry": square(-0.2 + n % 10 / 100, 51.4 + n // 10 / 100),
+            }
+            for n, (code, name) in enumerate(codes.items())
+        ],
+    )
+    for name, column in (
+        ("river_levels_daily", "station_name"),
+        ("supplier_spend_monthly", "supplier_name"),
+        ("borough_conditions_daily", "highest_gauge"),
+    ):
+        made[name] = table(name, [{**row, column: LONG} for row in made[name].to_pylist()])
+    return made
+
+
 def about(made: Mapping[str, pa.Table], councils: Mapping[str, str] = COUNCILS) -> About:
     """A version with these tables as its datasets."""
     source = Source(

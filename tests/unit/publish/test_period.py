@@ -17,8 +17,8 @@ JUNE, JULY = date(2026, 6, 1), date(2026, 7, 1)
     [
         ({"month": [JULY, JUNE], "seen": [date(2020, 1, 5)] * 2}, ["month"], "2026-06/2026-07"),
         ({"day": [JUNE, date(2026, 6, 3)]}, ["day"], "2026-06-01/2026-06-03"),
-        ({"first": [JUNE, None], "last": [JULY, None]}, ["ward"], "2026-06/2026-07"),
-        ({"day": [JUNE]}, [], "2026-06/2026-06"),
+        ({"first_month": [JUNE, None], "last_month": [JULY, None]}, ["ward"], "2026-06/2026-07"),
+        ({"day": [JUNE]}, [], "2026-06-01/2026-06-01"),
         ({"day": [None]}, ["day"], ""),
         ({"name": ["a"]}, ["name"], ""),
     ],

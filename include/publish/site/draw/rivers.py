@@ -111,21 +111,22 @@ def rain_and_rivers(title: str, rain: Sequence[Point], rises: Sequence[Point]) -
     Only the one for which there is any value, if it is one; marked rises are above the range.
     """
     days = sorted({p.at for p in (*rain, *rises)})
-    panels = []
-    wet = [{"at": p.at.isoformat(), "value": p.value, "tip": p.tip} for p in rain]
-    wet = [row for row in wet if row["value"] is not None]
-    if wet:
-        panels.append(_rain(days, [float(str(row["value"])) for row in wet]))
-    known = [p for p in rises if p.value is not None]
-    if known:
-        panels.append(_rises(days, [p.value for p in known if p.value is not None]))
-    rows = [
-        {"at": p.at.isoformat(), "value": p.value, "tip": p.tip, "above": p.is_marked}
-        for p in rises
-    ]
-    seen = [row for row in rows if row["value"] is not None]
+    wet, known = ([p.value for p in points if p.value is not None] for points in (rain, rises))
+    panels = [*([_rain(days, wet)] if wet else []), *([_rises(days, known)] if known else [])]
+    rows = [_row(p) for p in rises]
+    named = {
+        "rain": [_row(p) for p in rain if p.value is not None],
+        "rows": rows,
+        "seen": [row for row in rows if row["value"] is not None],
+        "zero": [{"zero": 0}],
+    }
     both = alt.vconcat(*panels, spacing=14).resolve_scale(x="shared")
-    return drawn(title, both, rain=wet, rows=rows, seen=seen, zero=[{"zero": 0}])
+    return drawn(title, both, **named)
+
+
+def _row(point: Point) -> dict[str, Any]:
+    at = point.at.isoformat()
+    return {"at": at, "value": point.value, "tip": point.tip, "above": point.is_marked}
 
 
 def _rain(days: Sequence[date], values: Sequence[float]) -> Any:

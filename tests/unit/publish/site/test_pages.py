@@ -21,6 +21,7 @@ from include.publish.site.tables import SCHEMAS
 from tests.dashboard_tables import (
     COUNCILS,
     LAST_DAY,
+    LONG,
     WARDS,
     about,
     ages,
@@ -29,6 +30,7 @@ from tests.dashboard_tables import (
     crimes,
     levels,
     month,
+    odd,
     payments,
     stations,
     summary,
@@ -193,7 +195,7 @@ def test_the_data_page_describes_every_dataset_for_people_and_for_machines(whole
     assert described[0]["distribution"][0] == {
         "@type": "DataDownload",
         "encodingFormat": "text/csv",
-        "contentUrl": "../data/crime_outcomes_by_age/crime_outcomes_by_age.csv",
+        "contentUrl": "../data/borough_conditions_daily/borough_conditions_daily.csv",
     }
     assert set(tables()) <= set(page.ids)
     weather = next(one for one in described if one["identifier"] == "weather_daily")
@@ -270,6 +272,34 @@ def test_a_council_without_rows_is_told_that_others_have_some():
     assert "has no rows for Kingston upon Thames; it has rows for other councils" in page
     assert "Hogsmill Care Ltd received the most" in page
     assert "Kingston upon Thames, spending: No payments" in words_of(found["index.html"])
+
+
+def test_fifty_wards_long_names_and_single_rows_are_shown_within_the_budget():
+    found = site(odd(), {"sutton": LONG})
+
+    assert sum(path.startswith("ward/") for path in found) == 50
+    assert max(len(body) for body in found.values()) < LARGEST_PAGE
+    page = words_of(found["council/sutton.html"])
+    assert f"{LONG}49 had the most: 4,900 crimes" in page
+    assert f"{LONG} left its typical range: above it on 1 day, below it on 1 day" in page
+    assert "the only day; 25 November 2026 was the wettest: 20.0 mm" in page
+
+
+def test_a_year_without_any_crime_is_shown_as_zeros():
+    rows = [{**row, "crimes": 0} for row in crimes("sutton", [month(n) for n in range(24)])]
+    page = words_of(crime_only(rows)["council/sutton.html"])
+
+    assert "No crimes in Sutton in two years" in page
+    assert "No crimes in October 2025 to September 2026" in page
+    assert "September 2026 0" in page
+
+
+def test_a_council_without_any_ward_has_its_other_topics():
+    made = {"weather_daily": table("weather_daily", weather("sutton"))}
+    page = words_of(site(made, {"sutton": "Sutton"})["council/sutton.html"])
+
+    assert "No mart names a ward of Sutton." in page
+    assert "was the wettest day in Sutton" in page
 
 
 def crime_only(rows, **others) -> dict[str, bytes]:
