@@ -172,7 +172,7 @@ def test_a_head_request_says_how_long_a_file_is(viewer, s3):
 def test_the_address_of_all_data_leads_to_the_page_that_lists_them(viewer, s3):
     publish(s3, pages={**PAGES, "site/data.html": (b"secret list", "text/html; charset=utf-8")})
 
-    answer = viewer.get("/data/")
+    answer = viewer.get("/data/", follow_redirects=True)
 
     assert answer.url.path == "/dashboard/data.html"
     assert answer.text == "secret list"

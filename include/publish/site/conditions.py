@@ -53,7 +53,15 @@ def figure(marts: Marts, title: str, by_day: Days) -> Figure:
         if has_any
         else "",
         table=Table(
-            ("Day", "Rain", "Temperature", "Wind", "Above typical", "Highest gauge", "By"),
+            (
+                "Day",
+                "Rain",
+                "Temperature",
+                "Wind",
+                "Above typical",
+                "Highest gauge",
+                "Against its top",
+            ),
             [_row(d, by_day[d]) for d in reversed(shown) if d in by_day],
         ),
         notes=_notes(shown, by_day, rain, compared),

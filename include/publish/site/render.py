@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from include.publish.about import About, Dataset
 from include.publish.site import words
@@ -37,7 +37,11 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            moment=_moment, number=words.number, period=words.period, change=words.change
+            moment=_moment,
+            number=words.number,
+            period=words.period,
+            change=words.change,
+            coded=_coded,
         )
         self._environment.globals.update(
             shared, about=about, files_of=files_of, drawn=_drawn, file_name=words.file_name
@@ -63,6 +67,17 @@ def files_of(dataset: Dataset) -> list[tuple[str, str]]:
         for kind, label in _FORMATS.items()
         if getattr(dataset, kind)
     ]
+
+
+def _coded(text: str) -> Markup:
+    """Names between backticks, as descriptions have them, as code; all of it escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if n % 2 else escape(part)
+        for n, part in enumerate(parts)
+    )
 
 
 def _drawn(svg: str, root: str) -> Markup:

@@ -114,14 +114,14 @@ def rain_and_rivers(title: str, rain: Sequence[Point], rises: Sequence[Point]) -
     wet, known = ([p.value for p in points if p.value is not None] for points in (rain, rises))
     panels = [*([_rain(days, wet)] if wet else []), *([_rises(days, known)] if known else [])]
     rows = [_row(p) for p in rises]
-    named = {
-        "rain": [_row(p) for p in rain if p.value is not None],
-        "rows": rows,
-        "seen": [row for row in rows if row["value"] is not None],
-        "zero": [{"zero": 0}],
-    }
-    both = alt.vconcat(*panels, spacing=14).resolve_scale(x="shared")
-    return drawn(title, both, **named)
+    return drawn(
+        title,
+        alt.vconcat(*panels, spacing=14).resolve_scale(x="shared"),
+        rain=[_row(p) for p in rain if p.value is not None],
+        rows=rows,
+        seen=[row for row in rows if row["value"] is not None],
+        zero=[{"zero": 0}],
+    )
 
 
 def _row(point: Point) -> dict[str, Any]:

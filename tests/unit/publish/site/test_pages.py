@@ -204,6 +204,23 @@ def test_the_data_page_describes_every_dataset_for_people_and_for_machines(whole
     assert "Weather daily 40 6 November 2026 to 25 November 2026" in words_of(whole["data.html"])
 
 
+def test_names_between_backticks_in_a_description_are_code_and_never_markup():
+    made = tables(["sutton"])
+    one = about(made)
+    told = {
+        "weather_daily": "As `<b>rain</b>` & more.",
+        "dim_ward": "An odd ` <i>alone</i>.",
+    }
+    described = {
+        name: replace(dataset, description=told.get(name, ""))
+        for name, dataset in one.datasets.items()
+    }
+    page = dict(pages(made, replace(one, datasets=described)))["data.html"].decode()
+
+    assert "<p>As <code>&lt;b&gt;rain&lt;/b&gt;</code> &amp; more.</p>" in page
+    assert "<p>An odd ` &lt;i&gt;alone&lt;/i&gt;.</p>" in page
+
+
 def test_the_data_page_says_what_changed_in_each_version(whole):
     page = words_of(whole["data.html"])
 
