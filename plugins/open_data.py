@@ -154,7 +154,7 @@ class Files:
             )
 
     def _file(self, request: Request) -> Response:
-        from starlette.responses import Response
+        from starlette.responses import RedirectResponse, Response
 
         from plugins.docs_site import base_path, message
 
@@ -162,7 +162,8 @@ class Files:
         path = path.removeprefix("/")
         description = CURRENT.description()
         if self._folder == "data" and not path:
-            return _listing(description)
+            # The page of the dashboard that lists them.
+            return RedirectResponse("../dashboard/data.html", headers=HEADERS)
         name = f"{self._folder}/{path}{'index.html' if not path or path.endswith('/') else ''}"
         file = description["files"].get(name)
         if file is None:
@@ -178,16 +179,6 @@ class Files:
         if request.method == "HEAD":
             return Response(headers={**headers, "Content-Length": str(file["bytes"])})
         return Response(CURRENT.body(name), headers=headers)
-
-
-def _listing(description: dict[str, Any]) -> Response:
-    from html import escape
-
-    from plugins.docs_site import message
-
-    paths = [path.removeprefix("data/") for path in description["files"] if path[:5] == "data/"]
-    links = "".join(f'<li><a href="{escape(path)}">{escape(path)}</a></li>' for path in paths)
-    return message(200, "Open data", f"Version {escape(description['version'])}.<ul>{links}</ul>")
 
 
 class DashboardSlash:

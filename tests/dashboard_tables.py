@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from include.publish.about import About, Column, Dataset, Source
+from include.publish.about import About, Change, Column, Dataset, Source
+from include.publish.period import period_of
 from include.publish.site.tables import SCHEMAS
 
 COUNCILS = {"kingston": "Kingston upon Thames", "sutton": "Sutton"}
@@ -101,6 +102,27 @@ def levels(council: str, above: int = 3, station: str = "Beddington Park") -> li
     ]  # fmt: skip
 
 
+def stations(council: str, low: float | None = 0.3) -> list[dict[str, Any]]:
+    """The gauge of `levels`: an old state, and today's."""
+    return [
+        {"council": council, "station_reference": "Beddington Park", "valid_from": day,
+         "typical_low": bottom, "typical_high": 0.7}
+        for day, bottom in ((LAST_DAY, low), (date(2026, 1, 1), 0.05))
+    ]  # fmt: skip
+
+
+def conditions(council: str) -> list[dict[str, Any]]:
+    """The days of `levels` and `weather`; a bank holiday on the oldest."""
+    return [
+        {"council": council, "day": LAST_DAY - timedelta(days=n), "lowest_celsius": -1.5,
+         "highest_celsius": 9.0, "rain_mm": float(DAYS - n), "strongest_wind_kmh": 30.0,
+         "gauges": 1, "gauges_above_typical": int(n < 3), "highest_gauge": "Beddington Park",
+         "metres_above_typical": 0.2 if n < 3 else -0.3,
+         "bank_holiday": "Founders' Day" if n == DAYS - 1 else None}
+        for n in range(DAYS)
+    ]  # fmt: skip
+
+
 def weather(council: str) -> list[dict[str, Any]]:
     """Each day a little less rain than the next; the newest is incomplete."""
     return [
@@ -149,10 +171,57 @@ def tables(councils: Sequence[str] = tuple(COUNCILS)) -> dict[str, pa.Table]:
         ]  # fmt: skip
         made["crime_outcomes_by_age"] += ages(council, months)
         made["river_levels_daily"] += levels(council)
+        made["dim_station"] += stations(council)
+        made["borough_conditions_daily"] += conditions(council)
         made["weather_daily"] += weather(council)
         made["supplier_spend_monthly"] += payments(council)
         made["planning_applications"] += applications(council)
     return {mart: table(mart, rows) for mart, rows in made.items()}
+
+
+LONG = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch" * 3
+
+
+def odd() -> dict[str, pa.Table]:
+    """Marts of a council with 50 wards, names without a space to break at, and of nearly nothing.
+
+    Every mart that has no ward has one row.
+    """
+    codes = {f"E0500{n:04}": f"{LONG}{n}" for n in range(50)}
+    made = {name: one.slice(0, 1) for name, one in tables(["sutton"]).items()}
+    rows = [
+        {**row, "ward_code": code, "ward_name": name}
+        for code, name in codes.items()
+        for row in crimes("sutton", [month(n) for n in range(3)])
+        if row["ward_code"] == "E05000560"
+    ]
+    made["ward_crime_monthly"] = table("ward_crime_monthly", rows)
+    made["ward_crime_summary"] = table(
+        "ward_crime_summary",
+        [
+            {**summary("sutton")[0], "ward_code": code, "ward_name": name, "crimes": n * 100}
+            for n, (code, name) in enumerate(codes.items())
+        ],
+    )
+    made["dim_ward"] = table(
+        "dim_ward",
+        [
+            {
+                **wards("sutton")[0],
+                "ward_code": code,
+                "ward_name": name,
+                "geometry": square(-0.2 + n % 10 / 100, 51.4 + n // 10 / 100),
+            }
+            for n, (code, name) in enumerate(codes.items())
+        ],
+    )
+    for name, column in (
+        ("river_levels_daily", "station_name"),
+        ("supplier_spend_monthly", "supplier_name"),
+        ("borough_conditions_daily", "highest_gauge"),
+    ):
+        made[name] = table(name, [{**row, column: LONG} for row in made[name].to_pylist()])
+    return made
 
 
 def about(made: Mapping[str, pa.Table], councils: Mapping[str, str] = COUNCILS) -> About:
@@ -160,17 +229,21 @@ def about(made: Mapping[str, pa.Table], councils: Mapping[str, str] = COUNCILS) 
     source = Source(
         "police_street_crime", "Street-level crime", "data.police.uk", "OGL v3.0", "Police data."
     )
-    return About(
-        AS_OF,
-        councils,
-        {
-            name: Dataset(
-                name, name.replace("_", " ").capitalize(), "What it holds.",
-                tuple(Column(c, "text", f"The {c}.") for c in one.column_names), ("council",),
-                "Open Government Licence v3.0", "Contains public sector information.", (source,),
-                one.num_rows, AS_OF, f"../data/{name}/{name}.csv", f"../data/{name}/{name}.parquet",
-                f"../data/{name}/{name}.json",
-            )
-            for name, one in made.items()
-        },
-    )  # fmt: skip
+    datasets = {
+        name: Dataset(
+            name, name.replace("_", " ").capitalize(), "What it holds.",
+            tuple(Column(c, "text", f"The {c}.") for c in one.column_names), ("council",),
+            "Open Government Licence v3.0", "Contains public sector information.", (source,),
+            one.num_rows, AS_OF, f"../data/{name}/{name}.csv", f"../data/{name}/{name}.parquet",
+            f"../data/{name}/{name}.json", period=period_of(one, ("day", "month")),
+        )
+        for name, one in made.items()
+    }  # fmt: skip
+    before = AS_OF - timedelta(days=1)
+    changed = {"weather_daily": {"added": 1200, "removed": 0, "changed": 3}}
+    history = (
+        Change("0123456789abcdef", AS_OF, changed, "123456789abcdef0"),
+        Change("123456789abcdef0", before, {}, "23456789abcdef01"),
+        Change("23456789abcdef01", before, {}),
+    )
+    return About(AS_OF, councils, datasets, history if made else ())

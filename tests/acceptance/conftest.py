@@ -16,6 +16,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 PORT_BASE = 18_180
+YEAR = [f"2017-{month:02}" for month in range(1, 13)]
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,19 @@ def wandle(tmp_path_factory: pytest.TempPathFactory, payloads: Path) -> Iterator
     platform = Wandle(environment, home)
     yield platform
     platform.run("down")
+
+
+@pytest.fixture(scope="session")
+def expected(payloads: Path) -> dict[str, dict[str, Any]]:
+    content = json.loads((payloads / "police" / "EXPECTED.json").read_text())
+    found: dict[str, dict[str, Any]] = {
+        council: {month: content[council][month] for month in YEAR}
+        for council in ("kingston", "sutton")
+    }
+    return found
+
+
+@pytest.fixture(scope="session")
+def year(wandle: Wandle) -> str:
+    """The whole year, from nothing, as `make demo` runs it; what it printed."""
+    return wandle.ok("demo", "--from", "2017-01", "--to", "2017-12")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,26 +12,9 @@ import pytest
 
 from tests.acceptance.conftest import Wandle
 
-YEAR = [f"2017-{month:02}" for month in range(1, 13)]
 CRIMES = "police_street_crime"
 
 pytestmark = pytest.mark.timeout(1200)
-
-
-@pytest.fixture(scope="module")
-def expected(payloads: Path) -> dict[str, dict[str, Any]]:
-    content = json.loads((payloads / "police" / "EXPECTED.json").read_text())
-    found: dict[str, dict[str, Any]] = {
-        council: {month: content[council][month] for month in YEAR}
-        for council in ("kingston", "sutton")
-    }
-    return found
-
-
-@pytest.fixture(scope="module")
-def year(wandle: Wandle) -> str:
-    """The whole year, from nothing, as `make demo` runs it; what it printed."""
-    return wandle.ok("demo", "--from", "2017-01", "--to", "2017-12")
 
 
 @pytest.fixture

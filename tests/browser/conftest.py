@@ -52,6 +52,15 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def log_in(page: Page, exported: dict[str, str]) -> None:
+    """Log in by the form, as a user does; `exported` is what `wandle env` prints."""
+    page.goto("/")
+    page.fill('input[name="username"]', exported["AIRFLOW_USER"])
+    page.fill('input[name="password"]', exported["AIRFLOW_PASSWORD"])
+    page.click('button[type="submit"]')
+    page.get_by_role("heading", name="Welcome").wait_for()
+
+
 @pytest.fixture
 def anonymous(platform: Wandle, browser: Browser) -> Iterator[Page]:
     """A page of a visitor who has not logged in."""
@@ -65,12 +74,7 @@ def anonymous(platform: Wandle, browser: Browser) -> Iterator[Page]:
 @pytest.fixture
 def page(anonymous: Page, platform: Wandle, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of a user who has logged in; a picture is kept beside the state folder."""
-    exported = platform.exported()
-    anonymous.goto("/")
-    anonymous.fill('input[name="username"]', exported["AIRFLOW_USER"])
-    anonymous.fill('input[name="password"]', exported["AIRFLOW_PASSWORD"])
-    anonymous.click('button[type="submit"]')
-    anonymous.get_by_role("heading", name="Welcome").wait_for()
+    log_in(anonymous, platform.exported())
     yield anonymous
     pictures = Path(os.environ.get("PICTURES", platform.home / "pictures"))
     anonymous.screenshot(path=pictures / f"{request.node.name}.png")

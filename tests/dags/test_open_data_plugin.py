@@ -169,10 +169,13 @@ def test_a_head_request_says_how_long_a_file_is(viewer, s3):
     assert answer.content == b""
 
 
-def test_the_data_are_listed(viewer, s3):
-    publish(s3)
+def test_the_address_of_all_data_leads_to_the_page_that_lists_them(viewer, s3):
+    publish(s3, pages={**PAGES, "site/data.html": (b"secret list", "text/html; charset=utf-8")})
 
-    assert 'href="a/a.csv"' in viewer.get("/data/").text
+    answer = viewer.get("/data/", follow_redirects=True)
+
+    assert answer.url.path == "/dashboard/data.html"
+    assert answer.text == "secret list"
 
 
 def test_before_the_first_publication_the_page_says_how_to_get_one(viewer, s3):

@@ -17,6 +17,7 @@ import include.publish
 from include.errors import PermanentError
 from include.publish.about import Column, Dataset, Source
 from include.publish.files import File, read_parquet, write
+from include.publish.period import period_of
 from include.publish.public import PublicMart
 from include.publish.read import Mart
 from include.publish.versions import Published
@@ -72,6 +73,7 @@ def from_mart(
         parquet=paths["parquet"],
         json=paths["json"],
         geojson=paths.get("geojson", ""),
+        period=period_of(mart.rows, mart.key),
     )
     prepared = Prepared(dataset, files, mart.rows, folder)
     before = latest.get("datasets", {}).get(mart.name)
@@ -126,6 +128,8 @@ def dataset_files(prepared: Prepared) -> Iterator[tuple[str, File]]:
 def fingerprint(prepared: Prepared) -> str:
     """A hash of the rows and of all that is said about them, except when they changed."""
     said = {**asdict(prepared.dataset), "updated": "", "content": prepared.files["csv"].sha256}
+    # It follows from the rows.
+    del said["period"]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -28,7 +28,7 @@ from include.jobs.publish.datasets import (
 )
 from include.jobs.publish.green import not_green
 from include.jobs.publish.state import state_of
-from include.publish.about import About
+from include.publish.about import About, Change
 from include.publish.changes import changes
 from include.publish.describe.csvw import csvw
 from include.publish.describe.datapackage import datapackage
@@ -224,16 +224,23 @@ def _published(
     since = latest.get("version", "")
     known = next((entry for entry in index.versions if entry.version == version), None)
     if known and store.holds(version):
-        if version not in (
-            since,
-            index.newest,
-        ):  # what it says it changed, it changed in another version
+        # What it says it changed, it changed in another version.
+        if version not in (since, index.newest):
             known = replace(known, since=since, changes=_changes(store, since, latest, prepared))
         if (now_listed := with_version(index, known, state)) != index:
             store.write_index(now_listed)
         return known, False
     now = datetime.now(UTC)
-    about = About(now, council_titles(), {name: one.dataset for name, one in prepared.items()})
+    changed = _changes(store, since, latest, prepared)
+    about = About(
+        now,
+        council_titles(),
+        {name: one.dataset for name, one in prepared.items()},
+        history=[
+            Change(version, now, changed, since),
+            *(Change(one.version, one.when, one.changes, one.since) for one in index.versions),
+        ],
+    )
     files = list(_files(about, version, prepared))
     listed = {
         path: {
@@ -252,7 +259,7 @@ def _published(
             for name, one in prepared.items()
         },
         since=since,
-        changes=_changes(store, since, latest, prepared),
+        changes=changed,
         kept={name: why for name, why in found.kept.items() if name in prepared},
     )
     store.write_index(with_version(index, entry, state))

@@ -53,6 +53,7 @@ def _dataset(dataset: Dataset, files: Mapping[str, File]) -> dict[str, Any]:
         "dct:title": _text(dataset.title),
         "dct:description": _text(dataset.description),
         "dct:modified": _time(dataset.updated.isoformat(timespec="seconds")),
+        **_temporal(dataset.period),
         "dct:license": licences,
         "dct:rights": {"@type": "dct:RightsStatement", "dct:description": dataset.attribution},
         "dct:creator": [{"@type": "foaf:Agent", "foaf:name": name} for name in publishers],
@@ -74,6 +75,20 @@ def _dataset(dataset: Dataset, files: Mapping[str, File]) -> dict[str, Any]:
             }
             for kind, file in files.items()
         ],
+    }
+
+
+def _temporal(period: str) -> dict[str, Any]:
+    if not period:
+        return {}
+    first, last = period.split("/")
+    kind = "xsd:gYearMonth" if len(first) == 7 else "xsd:date"
+    return {
+        "dct:temporal": {
+            "@type": "dct:PeriodOfTime",
+            "dcat:startDate": {"@value": first, "@type": kind},
+            "dcat:endDate": {"@value": last, "@type": kind},
+        }
     }
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 
 from include.publish.about import About
+from include.publish.describe.schema_org import linked_data
 from include.publish.site import crime, outcomes, planning, rivers, spending, weather, words
 from include.publish.site.figures import Section, Topic
-from include.publish.site.render import Renderer, assets, linked_data
+from include.publish.site.render import Renderer, assets
 from include.publish.site.tables import Marts
 from include.publish.site.wards import Ward, wards
 
 TOPICS = (
     Topic("crime", "Crime", "By ward, kind and month", crime.section),
     Topic("outcomes", "Outcomes of crimes", "How many have one, and how soon", outcomes.section),
-    Topic("rivers", "Rivers", "Levels against their typical range", rivers.section),
+    Topic(
+        "rivers",
+        "Rivers",
+        "Levels against their typical range, weather beside them",
+        rivers.section,
+    ),
     Topic("weather", "Weather", "Rain and temperature of each day", weather.section),
     Topic("spending", "Spending", "Payments over £500 by supplier", spending.section),
     Topic("planning", "Planning", "Applications, and time to a decision", planning.section),
@@ -84,7 +89,7 @@ def _rendered(
             "topic.html",
             topic=topic,
             title=topic.title,
-            sections=_beside(topic, sections),
+            sections=sections[topic.name],
             in_full=len(councils) <= _COUNCILS_IN_FULL,
         )
     yield renderer.page(
@@ -95,16 +100,6 @@ def _rendered(
         linked_data=linked_data(about),
     )
     yield from assets()
-
-
-def _beside(topic: Topic, sections: Mapping[str, Sequence[Section]]) -> Sequence[Section]:
-    """The sections of a topic's page: rivers have the rain beside them."""
-    if topic.name != "rivers":
-        return sections[topic.name]
-    return [
-        replace(river, figures=[river.headline, rain.headline, *river.figures[1:]])
-        for river, rain in zip(sections["rivers"], sections["weather"], strict=True)
-    ]
 
 
 def _heading(titles: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import polars as pl
 
 from include.publish.site import findings, words
 from include.publish.site.draw import charts, maps
+from include.publish.site.draw.base import Point
 from include.publish.site.figures import Cell, Figure, Table, figure_cell, gap, text
 from include.publish.site.findings import Year
 from include.publish.site.tables import Marts
@@ -52,7 +53,7 @@ def total(key: str, place: str, by_month: Mapping[date, int]) -> Figure:
     """Crimes by month, with the months that are missing."""
     shown = _months(by_month)
     points = [
-        charts.Point(m, by_month.get(m), f"{words.month(m)}: {words.number(by_month.get(m, 0))}")
+        Point(m, by_month.get(m), f"{words.month(m)}: {words.number(by_month.get(m, 0))}")
         for m in shown
     ]
     finding = findings.crime_total(place, by_month)
@@ -98,7 +99,7 @@ def kinds(key: str, place: str, rows: pl.DataFrame, loaded: Sequence[date]) -> F
     shown, known = _months(dict.fromkeys(loaded, 0)), set(loaded)
     series = {
         _kind(c): [
-            charts.Point(
+            Point(
                 m,
                 counts[c].get(m, 0) if m in known else None,
                 f"{_kind(c)}, {words.month(m)}: {words.number(counts[c].get(m, 0))}",
@@ -108,26 +109,41 @@ def kinds(key: str, place: str, rows: pl.DataFrame, loaded: Sequence[date]) -> F
         for c in drawn
     }
     finding = findings.most_common({_kind(c): n for c, n in newest.items()}, "crimes", year.span)
-    total = sum(newest.values())
-    table = [
-        (
-            text(_kind(c)),
-            figure_cell(words.number(newest[c])),
-            figure_cell(words.percent(newest[c] / total) if total else words.NONE),
-        )
-        for c in order
-    ]
     return Figure(
         key,
         finding,
         f"The most common kinds of crime in {place} by month",
         MONTHLY,
         charts.lines(finding, series) if series else "",
-        table=Table(("Kind", f"Crimes, {year.span}", "Share"), table),
-        notes=[f"{len(order) - len(drawn)} other kinds are in the table."]
+        table=_kinds_table(order, newest, counts, (year.span, [m for m in shown if m in known])),
+        notes=[f"{words.counted(len(order) - len(drawn), 'other kind')} in the table."]
         if len(order) > len(drawn)
         else [],
     )
+
+
+def _kinds_table(
+    order: Sequence[str],
+    newest: Mapping[str, int],
+    counts: Mapping[str, Mapping[date, int]],
+    shown: tuple[str, Sequence[date]],
+) -> Table:
+    """A column for each kind: the newest year, its shares, then every month that is loaded."""
+    span, months = shown
+    total = sum(newest.values())
+    shares = [words.percent(newest[c] / total) if total else words.NONE for c in order]
+    rows = [
+        [text(span), *(figure_cell(words.number(newest[c])) for c in order)],
+        [text("Share"), *map(figure_cell, shares)],
+        *(
+            [
+                text(words.month(m)),
+                *(figure_cell(words.number(counts[c].get(m, 0))) for c in order),
+            ]
+            for m in reversed(months)
+        ),
+    ]
+    return Table(("Month", *map(_kind, order)), rows)
 
 
 def wards(marts: Marts, council: str, title: str) -> Figure:

@@ -121,36 +121,85 @@ def outcomes(place: str, with_outcome: int, crimes: int) -> str:
     return f"{share} of crimes in {place} have an outcome within a year"
 
 
-def river(station: str, above: Sequence[date], days: int, has_range: bool) -> str:
-    """On how many days a gauge was above its typical range."""
+@dataclass(frozen=True)
+class Reach:
+    """On which days a gauge left its typical range; `has_low` if its lower end is known."""
+
+    name: str
+    above: Sequence[date]
+    below: Sequence[date]
+    has_low: bool
+
+
+def river(reach: Reach, days: int, has_range: bool) -> str:
+    """When a gauge with readings on so many days left its typical range."""
     if not has_range:
-        return f"{station}: no typical range to compare with"
+        return f"{reach.name}: no typical range to compare with"
     if not days:
-        return f"{station}: no readings"
-    if not above:
-        return f"{station} stayed within its typical range"
-    if len(above) == days:
-        every = "on the only day" if days == 1 else f"on all {days} days"
-        return f"{station} was above its typical range {every}"
-    if len(above) == 1:
-        return f"{station} was above its typical range on {words.day(above[0])}"
-    return f"{station} was above its typical range on {len(above)} of {days} days"
+        return f"{reach.name}: no readings"
+    if reach.above and reach.below:
+        above, below = (words.counted(len(left), "day") for left in (reach.above, reach.below))
+        return f"{reach.name} left its typical range: above it on {above}, below it on {below}"
+    if reach.above or reach.below:
+        side = "above" if reach.above else "below"
+        return f"{reach.name} was {side} its typical range {_on(reach.above or reach.below, days)}"
+    return f"{reach.name} {_kept(reach.has_low)} its typical range"
 
 
-def rivers(above: Sequence[tuple[str, int]], place: str) -> str:
-    """How many of a council's gauges left their typical range: their names, and days above it."""
-    names = sorted(name for name, days in above if days)
-    if not above:
+def _on(left: Sequence[date], days: int) -> str:
+    if len(left) == days:
+        return "on the only day" if days == 1 else f"on all {days} days"
+    if len(left) == 1:
+        return f"on {words.day(left[0])}"
+    return f"on {len(left)} of {days} days"
+
+
+def _kept(has_low: bool) -> str:
+    return "stayed within" if has_low else "did not rise above"
+
+
+def rivers(gauges: Sequence[Reach], place: str) -> str:
+    """How many of a council's gauges that have a typical range left it."""
+    if not gauges:
         return f"No gauge near {place} has a typical range to compare with"
-    if not names:
-        gauges = "The only gauge" if len(above) == 1 else f"All {len(above)} gauges"
-        return f"{gauges} near {place} stayed within the typical range"
-    if len(names) == len(above) > 1:
-        return f"All {len(above)} gauges near {place} rose above their typical range"
+    if any(one.above for one in gauges):
+        return _left([one.name for one in gauges if one.above], len(gauges), place, "rose above")
+    below = [one.name for one in gauges if one.below]
+    if below:
+        return _left(below, len(gauges), place, "fell below")
+    every = "The only gauge" if len(gauges) == 1 else f"All {len(gauges)} gauges"
+    return f"{every} near {place} {_kept(all(one.has_low for one in gauges))} the typical range"
+
+
+def _left(names: Sequence[str], gauges: int, place: str, how: str) -> str:
+    if len(names) == gauges > 1:
+        return f"All {gauges} gauges near {place} {how} their typical range"
     if len(names) <= _MOST_NAMED:
-        verb = "its" if len(names) == 1 else "their"
-        return f"{words.joined(names)} rose above {verb} typical range"
-    return f"{len(names)} of {len(above)} gauges near {place} rose above their typical range"
+        its = "its" if len(names) == 1 else "their"
+        return f"{words.joined(sorted(names))} {how} {its} typical range"
+    return f"{len(names)} of {gauges} gauges near {place} {how} their typical range"
+
+
+def conditions(place: str, above: Sequence[date], compared: int, rain: Mapping[date, float]) -> str:
+    """On how many days any river was above its typical range, and the wettest of all days."""
+    if not compared and not rain:
+        return f"No day of rain or rivers near {place}"
+    if not compared:
+        rivers = f"No river near {place} can be compared with a typical range"
+    elif not above:
+        rivers = f"No river near {place} rose above its typical range in "
+        rivers += words.counted(compared, "day")
+    else:
+        rivers = f"A river near {place} was above its typical range {_on(above, compared)}"
+    top = max(rain.values(), default=0)
+    if not rain:
+        return rivers
+    if top <= 0:
+        return f"{rivers}; it did not rain"
+    wettest = sorted(day for day, value in rain.items() if value == top)
+    if len(wettest) == 1:
+        return f"{rivers}; {words.day(wettest[0])} was the wettest: {words.decimals(top)} mm"
+    return f"{rivers}; {len(wettest)} days were the wettest: {words.decimals(top)} mm each"
 
 
 def rain(place: str, by_day: Mapping[date, float]) -> str:

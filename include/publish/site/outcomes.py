@@ -11,6 +11,7 @@ import polars as pl
 
 from include.publish.site import findings, words
 from include.publish.site.draw import charts
+from include.publish.site.draw.base import Point
 from include.publish.site.figures import Figure, Table, figure_cell, gap, text
 from include.publish.site.tables import Marts
 
@@ -95,7 +96,7 @@ def _by_month(title: str, rows: pl.DataFrame) -> Figure:
     first = max(min(newest), words.months_before(last, _SHOWN_MONTHS - 1))
     shown = words.months_between(first, last)
     points = [
-        charts.Point(m, _share(newest.get(m)), _tip(m, newest.get(m)), _is_young(newest.get(m)))
+        Point(m, _share(newest.get(m)), _tip(m, newest.get(m)), _is_young(newest.get(m)))
         for m in shown
     ]
     young = [m for m in shown if _is_young(newest.get(m))]

@@ -9,6 +9,7 @@ from typing import Any
 
 from include.publish.site import findings, words
 from include.publish.site.draw import charts
+from include.publish.site.draw.base import Point
 from include.publish.site.figures import Figure, Table, figure_cell, gap, text
 from include.publish.site.tables import Marts
 
@@ -69,7 +70,7 @@ def _started(title: str, rows: Sequence[dict[str, Any]]) -> Figure:
     shown = words.months_between(first, last)
     finding = _busiest({m: starts[m] for m in shown})
     points = [
-        charts.Point(m, starts[m], f"{words.month(m)}: {words.counted(starts[m], 'application')}")
+        Point(m, starts[m], f"{words.month(m)}: {words.counted(starts[m], 'application')}")
         for m in shown
     ]
     left_out = sum(count for m, count in starts.items() if m < first)

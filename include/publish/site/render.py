@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from include.publish.about import About, Dataset
 from include.publish.site import words
 
 _HERE = Path(__file__).parent
 _ASSETS = ("icon.svg", "site.js", "style.css", "wave.svg")
-# Files of a dataset by the name of their field, with media types for schema.org.
+# Files of a dataset by the name of their field.
 _FORMATS = {
-    "csv": ("CSV", "text/csv"),
-    "parquet": ("Parquet", "application/vnd.apache.parquet"),
-    "json": ("JSON", "application/json"),
-    "geojson": ("GeoJSON", "application/geo+json"),
+    "csv": "CSV",
+    "parquet": "Parquet",
+    "json": "JSON",
+    "geojson": "GeoJSON",
+    "csvw": "Columns (CSVW)",
 }
 
 
@@ -36,7 +36,13 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(moment=_moment, number=words.number)
+        self._environment.filters.update(
+            moment=_moment,
+            number=words.number,
+            period=words.period,
+            change=words.change,
+            coded=_coded,
+        )
         self._environment.globals.update(
             shared, about=about, files_of=files_of, drawn=_drawn, file_name=words.file_name
         )
@@ -55,44 +61,23 @@ def assets() -> Iterator[tuple[str, bytes]]:
 
 
 def files_of(dataset: Dataset) -> list[tuple[str, str]]:
-    """The published files of a dataset: format and path."""
+    """The published files of a dataset and the description of its columns: format and path."""
     return [
-        (label, getattr(dataset, f)) for f, (label, _) in _FORMATS.items() if getattr(dataset, f)
+        (label, getattr(dataset, kind))
+        for kind, label in _FORMATS.items()
+        if getattr(dataset, kind)
     ]
 
 
-def linked_data(about: About) -> Markup:
-    """The datasets for search engines, by schema.org, as a data block."""
-    described = {
-        "@context": "https://schema.org",
-        "@type": "DataCatalog",
-        "name": "Open data",
-        "dateModified": _utc(about.as_of).isoformat(),
-        "dataset": [_dataset(dataset) for _, dataset in sorted(about.datasets.items())],
-    }
-    text = json.dumps(described, ensure_ascii=True, indent=1)
-    # Nothing in it can end the element.
-    safe = text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
-    return Markup(safe)  # noqa: S704 - escaped above
-
-
-def _dataset(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "@type": "Dataset",
-        "identifier": dataset.name,
-        "name": dataset.title,
-        "description": dataset.description,
-        "license": dataset.licence,
-        "creditText": dataset.attribution,
-        "dateModified": _utc(dataset.updated).isoformat(),
-        "variableMeasured": [column.name for column in dataset.columns],
-        "isBasedOn": [source.title for source in dataset.sources],
-        "distribution": [
-            {"@type": "DataDownload", "encodingFormat": media, "contentUrl": getattr(dataset, f)}
-            for f, (_, media) in _FORMATS.items()
-            if getattr(dataset, f)
-        ],
-    }
+def _coded(text: str) -> Markup:
+    """Names between backticks, as descriptions have them, as code; all of it escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if n % 2 else escape(part)
+        for n, part in enumerate(parts)
+    )
 
 
 def _drawn(svg: str, root: str) -> Markup:
@@ -101,9 +86,5 @@ def _drawn(svg: str, root: str) -> Markup:
 
 
 def _moment(value: datetime) -> str:
-    moment = _utc(value)
+    moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     return f"{words.day(moment.date())}, {moment:%H:%M} UTC"
-
-
-def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)

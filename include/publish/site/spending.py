@@ -9,6 +9,7 @@ import polars as pl
 
 from include.publish.site import findings, words
 from include.publish.site.draw import charts
+from include.publish.site.draw.base import Point
 from include.publish.site.figures import Figure, Table, figure_cell, gap, text
 from include.publish.site.tables import Marts
 
@@ -86,9 +87,9 @@ def _monthly(title: str, by_month: Mapping[date, float]) -> Figure:
     missing = [m for m in shown if m not in known]
     finding = _highest_month(title, known)
     points = [
-        charts.Point(m, known[m] / 1e6, f"{words.month(m)}: {words.pounds(known[m])}")
+        Point(m, known[m] / 1e6, f"{words.month(m)}: {words.pounds(known[m])}")
         if m in known
-        else charts.Point(m, None, "")
+        else Point(m, None, "")
         for m in shown
     ]
     return Figure(

@@ -53,6 +53,21 @@ SCHEMAS: Mapping[str, Mapping[str, type[pl.DataType]]] = {
         **dict.fromkeys(("lowest", "highest", "mean", "typical_high"), _NUMBER),
         "is_above_typical": _FLAG,
     },
+    "dim_station": {
+        **dict.fromkeys(("council", "station_reference"), _TEXT),
+        "valid_from": _DAY,
+        **dict.fromkeys(("typical_low", "typical_high"), _NUMBER),
+    },
+    "borough_conditions_daily": {
+        "council": _TEXT,
+        "day": _DAY,
+        **dict.fromkeys(("lowest_celsius", "highest_celsius", "rain_mm"), _NUMBER),
+        "strongest_wind_kmh": _NUMBER,
+        **dict.fromkeys(("gauges", "gauges_above_typical"), _COUNT),
+        "highest_gauge": _TEXT,
+        "metres_above_typical": _NUMBER,
+        "bank_holiday": _TEXT,
+    },
     "weather_daily": {
         **dict.fromkeys(("council", "point_name"), _TEXT),
         "day": _DAY,

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from include.publish.site import findings, words
+from include.publish.site.conditions import SHOWN_DAYS
 from include.publish.site.draw import charts
+from include.publish.site.draw.base import Point
 from include.publish.site.figures import Figure, Table, figure_cell, gap, text
-from include.publish.site.rivers import SHOWN_DAYS
 from include.publish.site.tables import Marts
 
 DAILY = "weather_daily"
@@ -51,7 +52,7 @@ def _rain(
     complete = {d: row["rain_mm"] for d, row in known.items() if d not in partial}
     finding = findings.rain(title, complete)
     points = [
-        charts.Point(
+        Point(
             d,
             known[d]["rain_mm"] if d in known else None,
             f"{words.day(d)}: {known[d]['rain_mm']:.1f} mm"
@@ -100,9 +101,9 @@ def _temperature(
     finding = findings.temperature(title, low, high)
     series = {
         label: [
-            charts.Point(d, values.get(d), f"{words.day(d)}: {label.lower()} {values[d]:.1f} °C")
+            Point(d, values.get(d), f"{words.day(d)}: {label.lower()} {values[d]:.1f} °C")
             if d in values
-            else charts.Point(d, None, "")
+            else Point(d, None, "")
             for d in days
         ]
         for label, values in (("Highest", high), ("Lowest", low))

@@ -63,6 +63,33 @@ def day(value: date) -> str:
     return f"{value.day} {value:%B %Y}"
 
 
+def period(interval: str) -> str:
+    """The ISO interval `2025-09/2026-08` as `September 2025 to August 2026`."""
+    if not interval:
+        return NONE
+    shown = [
+        month(date.fromisoformat(f"{one}-01")) if len(one) == 7 else day(date.fromisoformat(one))
+        for one in interval.split("/")
+    ]
+    return " to ".join(dict.fromkeys(shown))
+
+
+def change(counts: Mapping[str, Any]) -> str:
+    """What changed in a dataset: `12 rows added, 3 changed`."""
+    if counts.get("new"):
+        return f"new, with {counted(counts['added'], 'row')}"
+    if counts.get("gone"):
+        return "no longer published"
+    parts = [
+        f"{number(counts[how])} {how}" for how in ("added", "removed", "changed") if counts[how]
+    ]
+    found = [f"rows: {', '.join(parts)}"] if parts else []
+    for how in ("added", "removed"):
+        if columns := counts.get(f"columns_{how}"):
+            found.append(f"columns {how}: {', '.join(columns)}")
+    return "; ".join(found) or "its description"
+
+
 def joined(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     if len(names) < 2:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -12,28 +11,28 @@ from itertools import pairwise
 from typing import Any
 
 import altair as alt
-import vl_convert
 
-from include.publish.site.draw.svg import finished
+from include.publish.site.draw.base import (
+    BLUE,
+    COLOURS,
+    FONT,
+    HEIGHT,
+    INK,
+    MUTED,
+    ORANGE,
+    PAPER,
+    WIDTH,
+    Point,
+    drawn,
+    over,
+    round_top,
+    time_axis,
+    y_axis,
+)
 
-BLUE, TURQUOISE, PINK, ORANGE = "#12436D", "#28A197", "#801650", "#F46A25"
-COLOURS = (BLUE, ORANGE, TURQUOISE, PINK)
-INK, MUTED, GRID, PALE, PAPER = "#0B0C0C", "#505A5F", "#D9DEE2", "#E4EDF4", "#FFFFFF"
 MOST_LINES = 4
-WIDTH, HEIGHT = 420, 280
-_FONT, _LABEL_LINE = 14, 17
+_LABEL_LINE = 17
 _PLOT = HEIGHT - 50
-_VEGA_LITE = "6.1"
-
-
-@dataclass(frozen=True)
-class Point:
-    """A value in time. None is a gap, which breaks a line. `tip` says the same in words."""
-
-    at: date
-    value: float | None
-    tip: str
-    is_marked: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,12 @@ def lines(title: str, series: Mapping[str, Sequence[Point]], suffix: str = "") -
     if len(series) > MOST_LINES:
         raise ValueError(f"{len(series)} lines in the chart {title!r}: at most {MOST_LINES}")
     values = [p.value for points in series.values() for p in points if p.value is not None]
-    top, step = _scale(max(values, default=0))
+    top, step = round_top(max(values, default=0))
     low = min(0.0, math.floor(min(values, default=0) / step) * step)
     labels = _spread({name: _last(points) for name, points in series.items()}, top, top - low)
     colours = dict(zip(series, COLOURS, strict=False))
     y = alt.Y("value:Q").scale(domain=[low, top], nice=False)
-    y = y.axis(_y_axis(low, top, step, suffix))
+    y = y.axis(y_axis(low, top, step, suffix))
     rows = [
         {"at": p.at.isoformat(), "value": p.value, "tip": p.tip, "series": name}
         for name, points in series.items()
@@ -67,8 +66,8 @@ def lines(title: str, series: Mapping[str, Sequence[Point]], suffix: str = "") -
     ]
     colour = alt.Color("series:N").scale(domain=list(series), range=list(colours.values()))
     days = sorted({p.at for points in series.values() for p in points})
-    x = _time(days, most=4 if len(series) == 1 else 3)
-    base = _chart("rows").encode(x=x, y=y, color=colour.legend(None))
+    x = time_axis(days, most=4 if len(series) == 1 else 3)
+    base = over("rows").encode(x=x, y=y, color=colour.legend(None))
     seen = [row for row in rows if row["value"] is not None]
     layers: list[Any] = [
         base.mark_line(strokeWidth=2.5, invalid="break-paths-show-path-domains"),
@@ -84,12 +83,12 @@ def lines(title: str, series: Mapping[str, Sequence[Point]], suffix: str = "") -
             if name in labels
         ]
         layers.append(_end_labels(x, y))
-    return _drawn(title, alt.layer(*layers), rows=rows, seen=seen, ends=ends)
+    return drawn(title, alt.layer(*layers), rows=rows, seen=seen, ends=ends)
 
 
 def ages(title: str, points: Sequence[tuple[int, float, str]]) -> str:
     """A line of percentages over months elapsed, with its values labelled every six months."""
-    top, step = _scale(max(value for _, value, _ in points))
+    top, step = round_top(max(value for _, value, _ in points))
     rows: list[dict[str, Any]] = [
         {"age": age, "value": value, "tip": tip, "over": "", "under": ""}
         for age, value, tip in points
@@ -104,37 +103,37 @@ def ages(title: str, points: Sequence[tuple[int, float, str]]) -> str:
     )
     x = x.scale(nice=False, padding=24)
     y = alt.Y("value:Q").scale(domain=[0, top + step / 2], nice=False)
-    y = y.axis(_y_axis(0, top, step, "%"))
-    base = _chart("rows").encode(x=x, y=y)
+    y = y.axis(y_axis(0, top, step, "%"))
+    base = over("rows").encode(x=x, y=y)
     line = base.mark_line(strokeWidth=2.5, color=BLUE)
     marks = base.mark_point(filled=True, size=34, opacity=1, color=BLUE).encode(description="tip:N")
     # Below the line, which rises; above it where the axis is near.
     under = base.mark_text(dy=18, dx=4, color=INK, fontWeight="bold").encode(text="under:N")
-    over = base.mark_text(dy=-14, color=INK, fontWeight="bold").encode(text="over:N")
-    return _drawn(title, alt.layer(line, marks, under, over), rows=rows)
+    higher = base.mark_text(dy=-14, color=INK, fontWeight="bold").encode(text="over:N")
+    return drawn(title, alt.layer(line, marks, under, higher), rows=rows)
 
 
 def columns(title: str, points: Sequence[Point], suffix: str = "", legend: str = "") -> str:
     """A column for each value; marked ones are hollow. `legend` says what hollow means."""
     values = [p.value for p in points if p.value is not None]
-    top, step = _scale(max(values, default=0))
+    top, step = round_top(max(values, default=0))
     low = min(0.0, math.floor(min(values, default=0) / step) * step)
     rows = [
         {"at": p.at.isoformat(), "value": p.value, "tip": p.tip, "hollow": p.is_marked}
         for p in points
         if p.value is not None
     ]
-    x = _time(sorted(p.at for p in points), padded=True)
+    x = time_axis(sorted(p.at for p in points), padded=True)
     size = max(2.0, min(34.0, 0.72 * (WIDTH - 80) / max(1, _slots(points))))
     hollow = alt.datum.hollow
     bars = (
-        _chart("rows")
+        over("rows")
         .mark_bar(size=size, stroke=BLUE, strokeWidth=1.5)
         .encode(
             x=x,
             y=alt.Y("value:Q")
             .scale(domain=[low, top], nice=False)
-            .axis(_y_axis(low, top, step, suffix)),
+            .axis(y_axis(low, top, step, suffix)),
             fill=alt.when(hollow).then(alt.value(PAPER)).otherwise(alt.value(BLUE)),
             strokeDash=alt.when(hollow).then(alt.value([3, 2])).otherwise(alt.value([1, 0])),
             description="tip:N",
@@ -143,46 +142,7 @@ def columns(title: str, points: Sequence[Point], suffix: str = "", legend: str =
     layers: list[Any] = [bars]
     if legend and any(row["hollow"] for row in rows):
         layers.append(_corner(f"Dashed: {legend}"))
-    return _drawn(title, alt.layer(*layers), rows=rows, corner=[{}])
-
-
-def levels(title: str, points: Sequence[Point], typical_high: float | None, unit: str) -> str:
-    """A line of levels over the band of typical ones; marked points are above it."""
-    values = [p.value for p in points if p.value is not None]
-    reach = [*values, *([] if typical_high is None else [typical_high])] or [0]
-    step = _step(max(max(reach) - min(0, *reach), 0.1))
-    low = min(0.0, math.floor(min(reach) / step) * step)
-    top = math.ceil(max(reach) / step + 0.25) * step
-    x = _time(sorted(p.at for p in points))
-    y = alt.Y("value:Q").scale(domain=[low, top], nice=False)
-    y = y.axis(_y_axis(low, top, step, f" {unit}" if unit else ""))
-    rows = [
-        {"at": p.at.isoformat(), "value": p.value, "tip": p.tip, "above": p.is_marked}
-        for p in points
-    ]
-    layers: list[Any] = []
-    if typical_high is not None:
-        band = _chart("band")
-        layers += [
-            band.mark_rect(fill=PALE).encode(y="low:Q", y2="high:Q"),
-            band.mark_rule(stroke=MUTED, strokeDash=[4, 3]).encode(y="high:Q"),
-        ]
-    base = _chart("rows").encode(x=x, y=y)
-    seen = [row for row in rows if row["value"] is not None]
-    marks = base.mark_point(filled=True, opacity=1).encode(
-        size=alt.when(alt.datum.above).then(alt.value(60)).otherwise(alt.value(22)),
-        color=alt.when(alt.datum.above).then(alt.value(ORANGE)).otherwise(alt.value(BLUE)),
-        description="tip:N",
-    )
-    layers += [
-        base.mark_line(strokeWidth=2.5, color=BLUE, invalid="break-paths-show-path-domains"),
-        marks.properties(data=alt.NamedData("seen")),
-    ]
-    if typical_high is not None:
-        # Twice: once as a halo, so that the line does not cross it.
-        layers += [_limit(stroke=PAPER, strokeWidth=5), _limit(color=MUTED)]
-    limits = [{"low": low, "high": typical_high}]
-    return _drawn(title, alt.layer(*layers), rows=rows, seen=seen, band=limits)
+    return drawn(title, alt.layer(*layers), rows=rows, corner=[{}])
 
 
 def bars(title: str, rows: Sequence[Bar]) -> str:
@@ -194,7 +154,7 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
     ]  # fmt: skip
     top = max([bar.value for bar in rows if bar.value > 0], default=1) or 1
     low = min([bar.value for bar in rows if bar.value < 0], default=0)
-    shared = _chart("rows")
+    shared = over("rows")
     y = alt.Y("label:N").sort(None).scale(paddingInner=0.5, paddingOuter=0.4).axis(None)
     x = alt.X("value:Q").scale(domain=[low, top * 1.24], nice=False).axis(None)
     colour = alt.when(alt.datum.marked).then(alt.value(ORANGE)).otherwise(alt.value(BLUE))
@@ -206,85 +166,21 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
         ),
         names.encode(x=alt.value(0), y=y, text="name:N"),
     )
-    return _drawn(title, chart, height=44 * max(1, len(rows)) + 10, rows=values)
-
-
-def _drawn(title: str, chart: Any, *, height: int = HEIGHT, **rows: Sequence[Any]) -> str:
-    """The finished SVG of a chart over the rows of that name."""
-    text = {"aria": False, "labelColor": MUTED, "labelFontSize": _FONT, "title": None}
-    spec = (
-        chart.properties(
-            width=WIDTH,
-            height=height,
-            autosize=alt.AutoSizeParams(type="fit", contains="padding"),
-            padding={"left": 4, "right": 12, "top": 8, "bottom": 4},
-        )
-        .configure(background="transparent", font="Arial")
-        .configure_view(stroke=None)
-        .configure_axis(**text, domainColor=MUTED, tickColor=MUTED, gridColor=GRID)
-        .configure_text(fontSize=_FONT)
-        .to_dict(validate=False)
-    )
-    spec["datasets"] = rows
-    return finished(vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE), title)
-
-
-def _time(days: Sequence[date], padded: bool = False, most: int = 4) -> alt.X:
-    """An axis with at most so many dates, the first of them on the first value."""
-    is_monthly = all(day.day == 1 for day in days)
-    ticks = list(days)
-    if len(ticks) > most:
-        ticks = ticks[:: math.ceil(len(ticks) / most)]
-    labels = "%b %Y" if is_monthly else "%-d %b"
-    axis = alt.Axis(
-        values=[alt.DateTime(year=d.year, month=d.month, date=d.day, utc=True) for d in ticks],
-        format=labels,
-        grid=False,
-        labelAlign="left" if not padded else "center",
-        labelOffset=0 if padded else -4,
-        labelOverlap=True,
-        title=None,
-    )
-    scale = alt.Scale(type="utc", padding=20 if padded else 6)
-    return alt.X("at:T").scale(scale).axis(axis)
-
-
-def _y_axis(low: float, top: float, step: float, suffix: str) -> alt.Axis:
-    count = round((top - low) / step)
-    return alt.Axis(
-        values=[round(low + n * step, 6) for n in range(count + 1)],
-        labelExpr=f"format(datum.value, ',') + {json.dumps(suffix)}",
-        domain=False,
-        ticks=False,
-        title=None,
-    )
-
-
-def _chart(rows: str) -> alt.Chart:
-    """A chart over named rows, which Altair need not copy with each step."""
-    return alt.Chart(alt.NamedData(rows))
+    return drawn(title, chart, height=44 * max(1, len(rows)) + 10, rows=values)
 
 
 def _end_labels(x: alt.X, y: alt.Y) -> Any:
     return (
-        _chart("ends")
+        over("ends")
         .mark_text(align="left", baseline="middle", dx=10, lineHeight=_LABEL_LINE - 2, color=INK)
         .encode(x=x, y=y, text="text:N")
     )
 
 
-def _limit(**look: Any) -> Any:
-    return (
-        _chart("band")
-        .mark_text(align="left", baseline="bottom", dx=4, dy=-4, fontSize=_FONT - 1, **look)
-        .encode(x=alt.value(0), y="high:Q", text=alt.value("Top of the typical range"))
-    )
-
-
 def _corner(words: str) -> Any:
     return (
-        _chart("corner")
-        .mark_text(align="right", baseline="top", color=MUTED, fontSize=_FONT - 1)
+        over("corner")
+        .mark_text(align="right", baseline="top", color=MUTED, fontSize=FONT - 1)
         .encode(x=alt.value("width"), y=alt.value(-18), text=alt.value(words))
     )
 
@@ -327,20 +223,3 @@ def _slots(points: Sequence[Point]) -> int:
         return len(days)
     least = min((b - a).days for a, b in pairwise(days))
     return (days[-1] - days[0]).days // max(1, least) + 1
-
-
-def _step(reach: float) -> float:
-    """A round step that divides the reach into about four."""
-    rough = reach / 4
-    size = 10.0 ** math.floor(math.log10(rough))
-    return next(size * f for f in (1, 2, 2.5, 5, 10) if size * f >= rough * 0.999)
-
-
-def _scale(highest: float) -> tuple[float, float]:
-    """A round top of an axis from zero, and its step."""
-    if highest <= 0:
-        return 1.0, 1.0
-    step = _step(highest)
-    if highest >= 4:
-        step = max(1.0, math.ceil(step) if step < 10 else step)
-    return math.ceil(highest / step - 1e-9) * step, step

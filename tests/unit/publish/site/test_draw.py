@@ -9,8 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from include.publish.site.draw import charts, maps
-from include.publish.site.draw.charts import Bar, Point
+from include.publish.site.draw import base, charts, maps, rivers
+from include.publish.site.draw.base import Point
+from include.publish.site.draw.charts import Bar
+from include.publish.site.draw.rivers import Level, Typical
 from tests.dashboard_tables import month, square
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -29,6 +31,21 @@ def points(*values: float | None) -> list[Point]:
         Point(month(len(values) - n), value, f"month {n}: {value}")
         for n, value in enumerate(values)
     ]
+
+
+def gauge(*highest: float | None) -> list[Level]:
+    return [
+        Level(p.at, None if p.value is None else p.value - 0.1, p.value, p.tip)
+        for p in points(*highest)
+    ]
+
+
+def positive(value: float | None) -> float | None:
+    return None if value is None else abs(value)
+
+
+def marks(svg: str, colour: str) -> int:
+    return sum(e.get("fill") == colour and "data-tip" in e.attrib for e in parsed(svg).iter())
 
 
 def moves(svg: str) -> int:
@@ -80,7 +97,7 @@ def test_a_chart_of_more_than_four_lines_is_refused():
 
 def test_the_same_rows_give_the_same_bytes():
     def draw() -> str:
-        return charts.levels("River", points(0.4, 0.9, None, 0.5), 0.7, "m")
+        return rivers.levels("River", gauge(0.4, 0.9, None, 0.5), Typical(0.1, 0.7), "m")
 
     assert draw() == draw()
 
@@ -88,8 +105,28 @@ def test_the_same_rows_give_the_same_bytes():
 @pytest.mark.parametrize("values", [(0,), (0, 0), (5,), (None, 3), (-2.5, 3), (1e9,)])
 def test_any_values_can_be_drawn(values):
     assert tips(charts.lines("Line", {"All": points(*values)}))
-    assert tips(charts.levels("River", points(*values), None, "m"))
+    for typical in (Typical(), Typical(high=0.7), Typical(0.2, 0.7)):
+        assert tips(rivers.levels("River", gauge(*values), typical, "m"))
+    assert tips(rivers.rain_and_rivers("Both", points(*map(positive, values)), points(*values)))
     assert tips(charts.columns("Columns", points(*values)))
+
+
+def test_days_that_left_the_typical_range_on_either_side_are_marked():
+    svg = rivers.levels("River", gauge(0.9, 0.5, 0.25), Typical(0.2, 0.7), "m")
+
+    assert marks(svg, base.ORANGE) == 2
+    assert marks(rivers.levels("River", gauge(0.9, 0.25), Typical(), "m"), base.ORANGE) == 0
+
+
+def test_rain_and_rivers_are_two_charts_or_the_one_that_there_is():
+    def panels(svg: str) -> list[str]:
+        return [e.text or "" for e in parsed(svg).iter(f"{SVG}text") if "the" in (e.text or "")]
+
+    wet, rises = points(3, None, 0), points(-0.2, 0.1, None)
+    assert len(panels(rivers.rain_and_rivers("Both", wet, rises))) == 2
+    assert len(panels(rivers.rain_and_rivers("Rain", wet, points(None, None, None)))) == 1
+    assert len(panels(rivers.rain_and_rivers("Rivers", points(None, None, None), rises))) == 1
+    assert len(tips(rivers.rain_and_rivers("Both", wet, rises))) == 4
 
 
 def test_a_name_from_the_data_is_text():

@@ -81,42 +81,101 @@ def test_the_most_common_kind_is_named_with_its_share(values, title):
     assert findings.most_common(values, "crimes", "May 2026") == title
 
 
+def reach(name: str, above: int = 0, below: int = 0, has_low: bool = True) -> findings.Reach:
+    days = [date(2026, 11, 5), JULY, AUGUST]
+    return findings.Reach(name, days[:above], days[:below], has_low)
+
+
 @pytest.mark.parametrize(
-    ("above", "title"),
+    ("gauges", "title"),
     [
-        ([("X", 0)], "The only gauge near Sutton stayed within the typical range"),
-        ([("X", 0), ("Y", 0)], "All 2 gauges near Sutton stayed within the typical range"),
-        ([("X", 1), ("Y", 0)], "X rose above its typical range"),
-        ([("X", 1), ("Y", 2), ("Z", 0)], "X and Y rose above their typical range"),
-        ([("X", 1), ("Y", 2)], "All 2 gauges near Sutton rose above their typical range"),
+        ([reach("X")], "The only gauge near Sutton stayed within the typical range"),
+        ([reach("X"), reach("Y")], "All 2 gauges near Sutton stayed within the typical range"),
         (
-            [(n, 1) for n in "ABCD"] + [("E", 0)],
+            [reach("X"), reach("Y", has_low=False)],
+            "All 2 gauges near Sutton did not rise above the typical range",
+        ),
+        ([reach("X", 1), reach("Y", 0, 2)], "X rose above its typical range"),
+        ([reach("X"), reach("Y", 0, 2)], "Y fell below its typical range"),
+        (
+            [reach("X", 0, 1), reach("Y", 0, 1)],
+            "All 2 gauges near Sutton fell below their typical range",
+        ),
+        ([reach("X", 1), reach("Y", 2), reach("Z")], "X and Y rose above their typical range"),
+        ([reach("X", 1), reach("Y", 2)], "All 2 gauges near Sutton rose above their typical range"),
+        (
+            [*(reach(name, 1) for name in "ABCD"), reach("E")],
             "4 of 5 gauges near Sutton rose above their typical range",
         ),
         ([], "No gauge near Sutton has a typical range to compare with"),
     ],
 )
-def test_gauges_are_counted_against_their_typical_range(above, title):
-    assert findings.rivers(above, "Sutton") == title
+def test_gauges_are_counted_against_their_typical_range(gauges, title):
+    assert findings.rivers(gauges, "Sutton") == title
 
 
 @pytest.mark.parametrize(
-    ("above", "days", "title"),
+    ("gauge", "days", "title"),
     [
-        ([], 5, "X stayed within its typical range"),
-        ([date(2026, 11, 5)], 5, "X was above its typical range on 5 November 2026"),
-        ([date(2026, 11, 5), JULY], 5, "X was above its typical range on 2 of 5 days"),
-        ([JULY], 1, "X was above its typical range on the only day"),
-        ([JULY, AUGUST], 2, "X was above its typical range on all 2 days"),
-        ([], 0, "X: no readings"),
+        (reach("X"), 5, "X stayed within its typical range"),
+        (reach("X", has_low=False), 5, "X did not rise above its typical range"),
+        (reach("X", 1), 5, "X was above its typical range on 5 November 2026"),
+        (reach("X", 2), 5, "X was above its typical range on 2 of 5 days"),
+        (reach("X", 1), 1, "X was above its typical range on the only day"),
+        (reach("X", 2), 2, "X was above its typical range on all 2 days"),
+        (reach("X", 0, 3), 5, "X was below its typical range on 3 of 5 days"),
+        (
+            reach("X", 1, 2),
+            5,
+            "X left its typical range: above it on 1 day, below it on 2 days",
+        ),
+        (reach("X"), 0, "X: no readings"),
     ],
 )
-def test_a_gauge_says_when_it_was_above_its_typical_range(above, days, title):
-    assert findings.river("X", above, days, has_range=True) == title
+def test_a_gauge_is_compared_with_its_own_range(gauge, days, title):
+    assert findings.river(gauge, days, has_range=True) == title
 
 
 def test_a_gauge_without_a_typical_range_is_not_called_within_it():
-    assert "no typical range" in findings.river("X", [], 5, has_range=False)
+    assert "no typical range" in findings.river(reach("X"), 5, has_range=False)
+
+
+@pytest.mark.parametrize(
+    ("above", "compared", "rain", "title"),
+    [
+        (
+            [JULY],
+            5,
+            {JUNE: 1.0, JULY: 12.34},
+            "A river near Sutton was above its typical range on 1 July 2026; 1 July 2026 was the "
+            "wettest: 12.3 mm",
+        ),
+        (
+            [JUNE, JULY],
+            5,
+            {JUNE: 2.0, JULY: 2.0},
+            "A river near Sutton was above its typical range on 2 of 5 days; 2 days were the "
+            "wettest: 2.0 mm each",
+        ),
+        (
+            [],
+            5,
+            {JUNE: 0.0},
+            "No river near Sutton rose above its typical range in 5 days; it did not rain",
+        ),
+        ([], 1, {}, "No river near Sutton rose above its typical range in 1 day"),
+        (
+            [],
+            0,
+            {JUNE: 1.0},
+            "No river near Sutton can be compared with a typical range; 1 June 2026 was the "
+            "wettest: 1.0 mm",
+        ),
+        ([], 0, {}, "No day of rain or rivers near Sutton"),
+    ],
+)
+def test_rain_and_rivers_are_told_together(above, compared, rain, title):
+    assert findings.conditions("Sutton", above, compared, rain) == title
 
 
 @pytest.mark.parametrize(

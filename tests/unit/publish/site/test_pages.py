@@ -16,19 +16,23 @@ import pytest
 import yaml
 
 from include.errors import PermanentError
-from include.publish.site import pages
+from include.publish.site import pages, words
 from include.publish.site.tables import SCHEMAS
 from tests.dashboard_tables import (
     COUNCILS,
     LAST_DAY,
+    LONG,
     WARDS,
     about,
     ages,
     applications,
+    conditions,
     crimes,
     levels,
     month,
+    odd,
     payments,
+    stations,
     summary,
     table,
     tables,
@@ -106,8 +110,8 @@ def test_every_link_leads_to_a_page_a_part_of_it_or_a_published_file(whole):
     published = {
         getattr(one, kind)
         for one in about(tables()).datasets.values()
-        for kind in ("csv", "parquet", "json")
-    } | {about({}).catalogue}
+        for kind in ("csv", "parquet", "json", "csvw")
+    } | {about({}).catalogue, about({}).datapackage}
     ids = {path: set(Page(body).ids) for path, body in html(whole).items()}
     checked = 0
     for path, body in html(whole).items():
@@ -191,12 +195,59 @@ def test_the_data_page_describes_every_dataset_for_people_and_for_machines(whole
     assert described[0]["distribution"][0] == {
         "@type": "DataDownload",
         "encodingFormat": "text/csv",
-        "contentUrl": "../data/crime_outcomes_by_age/crime_outcomes_by_age.csv",
+        "contentUrl": "../data/borough_conditions_daily/borough_conditions_daily.csv",
     }
     assert set(tables()) <= set(page.ids)
+    weather = next(one for one in described if one["identifier"] == "weather_daily")
+    assert weather["temporalCoverage"] == "2026-11-06/2026-11-25"
+    assert weather["license"] == ["OGL v3.0"]
+    assert "Weather daily 40 6 November 2026 to 25 November 2026" in words_of(whole["data.html"])
 
 
-@pytest.mark.parametrize("mart", sorted(SCHEMAS.keys() - {"dim_ward"}))
+def test_names_between_backticks_in_a_description_are_code_and_never_markup():
+    made = tables(["sutton"])
+    one = about(made)
+    told = {
+        "weather_daily": "As `<b>rain</b>` & more.",
+        "dim_ward": "An odd ` <i>alone</i>.",
+    }
+    described = {
+        name: replace(dataset, description=told.get(name, ""))
+        for name, dataset in one.datasets.items()
+    }
+    page = dict(pages(made, replace(one, datasets=described)))["data.html"].decode()
+
+    assert "<p>As <code>&lt;b&gt;rain&lt;/b&gt;</code> &amp; more.</p>" in page
+    assert "<p>An odd ` &lt;i&gt;alone&lt;/i&gt;.</p>" in page
+
+
+def test_the_data_page_says_what_changed_in_each_version(whole):
+    page = words_of(whole["data.html"])
+
+    assert "26 November 2026, 15:01 UTC this version Version 0123456789abcdef" in page
+    assert "Weather daily: rows: 1,200 added, 3 changed" in page
+    assert page.count("No rows: only pages or descriptions.") == 1
+    assert page.count("The first version.") == 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"added": 1, "removed": 0, "changed": 0, "new": True}, "new, with 1 row"),
+        ({"added": 0, "removed": 9, "changed": 0, "gone": True}, "no longer published"),
+        ({"added": 0, "removed": 9, "changed": 0}, "rows: 9 removed"),
+        ({"added": 0, "removed": 0, "changed": 0}, "its description"),
+        (
+            {"added": 0, "removed": 0, "changed": 5, "columns_added": ["a", "b"]},
+            "rows: 5 changed; columns added: a, b",
+        ),
+    ],
+)
+def test_a_change_is_told_in_words(counts, said):
+    assert words.change(counts) == said
+
+
+@pytest.mark.parametrize("mart", sorted(SCHEMAS.keys() - {"dim_ward", "dim_station"}))
 def test_a_mart_that_is_not_published_is_named_and_told_from_an_empty_one(mart):
     made = {name: table(name, []) for name in SCHEMAS}
     del made[mart]
@@ -238,6 +289,34 @@ def test_a_council_without_rows_is_told_that_others_have_some():
     assert "has no rows for Kingston upon Thames; it has rows for other councils" in page
     assert "Hogsmill Care Ltd received the most" in page
     assert "Kingston upon Thames, spending: No payments" in words_of(found["index.html"])
+
+
+def test_fifty_wards_long_names_and_single_rows_are_shown_within_the_budget():
+    found = site(odd(), {"sutton": LONG})
+
+    assert sum(path.startswith("ward/") for path in found) == 50
+    assert max(len(body) for body in found.values()) < LARGEST_PAGE
+    page = words_of(found["council/sutton.html"])
+    assert f"{LONG}49 had the most: 4,900 crimes" in page
+    assert f"{LONG} left its typical range: above it on 1 day, below it on 1 day" in page
+    assert "the only day; 25 November 2026 was the wettest: 20.0 mm" in page
+
+
+def test_a_year_without_any_crime_is_shown_as_zeros():
+    rows = [{**row, "crimes": 0} for row in crimes("sutton", [month(n) for n in range(24)])]
+    page = words_of(crime_only(rows)["council/sutton.html"])
+
+    assert "No crimes in Sutton in two years" in page
+    assert "No crimes in October 2025 to September 2026" in page
+    assert "September 2026 0" in page
+
+
+def test_a_council_without_any_ward_has_its_other_topics():
+    made = {"weather_daily": table("weather_daily", weather("sutton"))}
+    page = words_of(site(made, {"sutton": "Sutton"})["council/sutton.html"])
+
+    assert "No mart names a ward of Sutton." in page
+    assert "was the wettest day in Sutton" in page
 
 
 def crime_only(rows, **others) -> dict[str, bytes]:
@@ -333,6 +412,56 @@ def test_a_gauge_without_readings_on_some_days_says_so():
     assert "Beddington Park was above its typical range on 3 of 19 days" in page
     assert "No reading on 1 day: the line breaks there." in page
     assert "1 day with fewer than 96 readings." in page
+
+
+def rivers_of(**made) -> str:
+    made = {"river_levels_daily": levels("sutton")} | made
+    found = site({name: table(name, rows) for name, rows in made.items()}, {"sutton": "Sutton"})
+    return words_of(found["topic/rivers.html"])
+
+
+def test_a_gauge_is_held_against_both_ends_of_its_range_as_it_is_described_today():
+    page = rivers_of(dim_station=stations("sutton"))
+
+    assert "Beddington Park left its typical range: above it on 3 days, below it on 20" in page
+    assert "shaded: typical, 0.30 to 0.70 m" in page
+
+
+def test_a_range_without_a_lower_end_says_so():
+    assert "Only the top of the typical range is known." in rivers_of(
+        dim_station=stations("sutton", low=None)
+    )
+    page = rivers_of()
+    assert "No lower end of typical ranges: the dataset dim_station is not published." in page
+    assert "shaded: typical, up to 0.70 m" in page
+
+
+def test_a_gauge_without_a_typical_range_says_so():
+    rows = [{**row, "typical_high": None, "is_above_typical": False} for row in levels("sutton")]
+    page = rivers_of(river_levels_daily=rows)
+
+    assert "The Environment Agency gives no typical range for this gauge." in page
+    assert "Without a typical range: Beddington Park." in page
+
+
+def test_the_weather_stands_beside_the_rivers():
+    page = rivers_of(borough_conditions_daily=conditions("sutton"))
+
+    assert "A river near Sutton was above its typical range on 3 of 20 days" in page
+    assert "25 November 2026 20.0 mm -1.5 to 9.0 °C 30 km/h 1 of 1 Beddington Park +0.20 m" in page
+    assert "25 November 2026 0.90 m 0.20 m 96 20.0 mm" in page
+    assert "Bank holidays: Founders' Day, 6 November 2026." in page
+
+
+def test_days_without_weather_or_rivers_are_counted():
+    rows = conditions("sutton")
+    rows[1]["rain_mm"] = None
+    rows[2] |= {"gauges": 0, "metres_above_typical": None}
+    del rows[3]
+    page = rivers_of(borough_conditions_daily=rows)
+
+    assert "No weather on 2 days of 20." in page
+    assert "No rivers on 2 days of 20." in page
 
 
 def test_rain_of_an_incomplete_day_is_shown_but_is_not_the_finding():
