@@ -43,7 +43,10 @@ STAGED = {
     "stg_by_macro": RAW.format("{{ of_the_table() }} as highest"),
     "stg_plain": RAW.format("line_no is distinct from 1 as is_other"),
 }
-MACRO = "{% macro of_the_table() %}{{ nested() }}{% endmacro %}\n{% macro nested() %}first_value(line_no) over (order by line_no){% endmacro %}"
+MACRO = """
+{% macro of_the_table() %}{{ nested() }}{% endmacro %}
+{% macro nested() %}first_value(line_no) over (order by line_no){% endmacro %}
+"""
 TESTS = """
 models:
   - name: ward_crime_monthly

@@ -32,7 +32,7 @@ from include.publish.changes import changes
 from include.publish.describe.csvw import csvw
 from include.publish.describe.datapackage import datapackage
 from include.publish.describe.dcat import catalogue
-from include.publish.public import PublicMart, public_marts
+from include.publish.public import PublicMart, exposed, public_marts
 from include.publish.read import built_columns, grant, read
 from include.publish.site import pages
 from include.publish.versions import Entry, Index, Published, with_version
@@ -54,9 +54,10 @@ class NotPublic(PermanentError):
 class Found:
     """The marts that declare to be published: those to read, those to keep, those refused.
 
-    `kept` and `refused` say why.
+    `kept` and `refused` say why. `declared` are all of them by name.
     """
 
+    declared: dict[str, PublicMart] = field(default_factory=dict)
     ready: list[PublicMart] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -87,22 +88,26 @@ def publish_marts(
 ) -> dict[str, Any]:
     """Publish the marts, under the lock of `history`.
 
-    A mart that is not built as described, or whose latest build or tests
-    failed, keeps its last published files. The same content is not published
-    twice. Returns the `version` with its `rows` and `changes`, whether it is
-    `new`, and what was `kept` and why. Without any public mart that was ever
-    good, `version` is empty.
+    A mart that is not built as described, has a value that no file can hold,
+    or whose latest build or tests failed, keeps its last published files. The
+    same content is not published twice. Returns the `version` with its `rows`
+    and `changes`, whether it is `new`, and what was `kept` and why. Without any
+    public mart that was ever good, `version` is empty.
 
-    Raises `NotPublic` naming the marts that must not be published, after all
-    others are; `PermanentError` for content that was withdrawn, and
-    `ServiceUnavailable` if the database or S3 does not respond.
+    Raises `NotPublic` naming the marts that must not be published and the
+    earlier versions with what is no longer public, and `PermanentError` for
+    values that no file can hold, both after all others are published;
+    `PermanentError` for content that was withdrawn, and `ServiceUnavailable` if
+    the database or S3 does not respond.
     """
     found = _found(dbt, history)
     store = Published(lake.as_job("transform").s3, lake.bucket)
     index = store.index()
     columns = {mart.name: tuple(mart.columns) for mart in found.ready}
     grant(history.connection, columns)
-    marts = read(publisher_dsn, columns)
+    unfit: dict[str, str] = {}
+    marts = read(publisher_dsn, columns, unfit)
+    found.kept |= unfit
     for name, why in found.kept.items():
         log.warning("publish: %s keeps its last published files: %s", name, why)
     with tempfile.TemporaryDirectory(prefix="wandle-publish-") as folder:
@@ -110,16 +115,15 @@ def publish_marts(
         prepared = {
             mart.name: from_mart(mart, marts[mart.name], contracts(), Path(folder), latest)
             for mart in found.ready
+            if mart.name in marts
         }
-        for name in found.kept:
-            if name in latest.get("datasets", {}):
-                prepared[name] = carried(name, latest, store, Path(folder))
+        for name in _carried(found, latest):
+            prepared[name] = carried(name, latest, store, Path(folder))
         if prepared or index.versions:
             entry, new = _published(store, index, latest, dict(sorted(prepared.items())), found)
         else:
             entry, new = Entry("", "", {}), False
-    if found.refused:
-        raise NotPublic("publish: " + " ".join(found.refused.values()))
+    _raise([*found.refused.values(), *_exposing(store, entry, found)], [*unfit.values()])
     done = "published" if new else "has this content already"
     report(f"Open data: version {entry.version} {done}" if entry.version else _nothing(found))
     return {
@@ -137,6 +141,7 @@ def _found(dbt: Dbt, history: History) -> Found:
     latest = history.latest()
     found = Found()
     for mart in public_marts(dbt.published(), contracts()):
+        found.declared[mart.name] = mart
         if mart.refused:
             found.refused[mart.name] = mart.refused
         elif why := _behind(history, mart) or not_green(mart.unique_id, nodes, latest):
@@ -148,6 +153,46 @@ def _found(dbt: Dbt, history: History) -> Found:
         if node.error and node.path.startswith("models/marts/"):
             found.kept.setdefault(node.short_name, "its file does not parse")
     return found
+
+
+def _raise(not_public: list[str], unfit: list[str]) -> None:
+    if not_public:
+        raise NotPublic("\n".join(["publish: " + " ".join(not_public), *unfit]))
+    if unfit:
+        raise PermanentError("\n".join(unfit))
+
+
+def _carried(found: Found, latest: Mapping[str, Any]) -> list[str]:
+    """The datasets to keep; one that shows what is no longer public is refused instead."""
+    keep = []
+    for name, why in [*found.kept.items()]:
+        if (dataset := latest.get("datasets", {}).get(name)) is None:
+            continue
+        if shown := exposed(dataset, found.declared.get(name), contracts()):
+            del found.kept[name]
+            found.refused[name] = (
+                f"The last files of marts.{name} show {shown}, so they are published no longer; "
+                f"there are no others, because {why}. Fix the model, then run `wandle transform`."
+            )
+        else:
+            keep.append(name)
+    return keep
+
+
+def _exposing(store: Published, newest: Entry, found: Found) -> list[str]:
+    """The earlier versions that show what is no longer public, and how to delete them."""
+    versions: dict[str, list[str]] = {}
+    for entry in store.index().versions:
+        if entry.version == newest.version:
+            continue
+        for name, dataset in store.version(entry.version)["datasets"].items():
+            if shown := exposed(dataset, found.declared.get(name), contracts()):
+                versions.setdefault(shown, []).append(entry.version)
+    return [
+        f"Earlier versions still show {shown}. Delete each of them with `wandle publish --withdraw "
+        f"VERSION`: {', '.join(names)}."
+        for shown, names in versions.items()
+    ]
 
 
 def _behind(history: History, mart: PublicMart) -> str:

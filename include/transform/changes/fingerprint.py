@@ -34,8 +34,8 @@ _PERIOD = re.compile(r'\b_period as "?(\w+)"?')
 # A staging model of which a row may depend on rows of other partitions: it combines rows, or has a
 # query in an expression.
 _ACROSS = re.compile(
-    r"\b(?:(?<!is )(?<!not )distinct|join|union|intersect|except|limit|fetch|exists|having|over|window"
-    r"|group\s+by|tablesample)\b|\b(?:count|sum|min|max|avg)\s*\("
+    r"\b(?:(?<!is )(?<!not )distinct|join|union|intersect|except|limit|fetch|exists|having|over"
+    r"|window|group\s+by|tablesample)\b|\b(?:count|sum|min|max|avg)\s*\("
     r"|(?:[=<>,(]|\b(?:in|any|some|all|array))\s*\(\s*select\b",
     re.IGNORECASE,
 )
