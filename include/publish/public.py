@@ -85,7 +85,9 @@ def exposed(
     sources = [source["name"] for source in dataset["sources"]]
     if internal := [one for one in sources if one in contracts and _is_internal(contracts[one])]:
         return f"{name}, of {', '.join(internal)}, which is internal"
-    hidden = {*_guarded(sources, contracts), *(mart.withheld if mart else ())}
+    # A mart that is refused has columns that are public but not declared so yet.
+    withheld = mart.withheld if mart and not mart.refused else ()
+    hidden = {*_guarded(sources, contracts), *withheld}
     if shown := sorted(hidden & {column["name"] for column in dataset["columns"]}):
         return (
             f"{', '.join(shown)} of {name}, which {'is' if len(shown) == 1 else 'are'} not public"

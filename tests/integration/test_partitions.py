@@ -56,6 +56,7 @@ models:
           - not_null: {name: plain_test}
           - not_null: {name: tolerant_test, config: {error_if: ">5", warn_if: ">2"}}
           - not_null: {name: counted_test, config: {fail_calc: "sum(crimes)"}}
+          - not_null: {name: newest_test, config: {where: "month = (select max(month) from x)"}}
           - not_null: {name: recent_test, config: {where: "month > current_date - 90"}}
           - relationships:
               name: same_source_test
@@ -146,7 +147,9 @@ def test_a_model_of_whole_partitions_is_built_by_them(described, name, columns):
     assert described[name]["partition_by"] == columns
 
 
-@pytest.mark.parametrize("name", ["tolerant_test", "counted_test", "same_source_test", "past_test"])
+@pytest.mark.parametrize(
+    "name", ["tolerant_test", "counted_test", "newest_test", "same_source_test", "past_test"]
+)
 def test_a_test_whose_verdict_depends_on_other_partitions_reads_all(described, name):
     assert described[name]["partition_by"] == []
 

@@ -8,7 +8,7 @@ import logging
 import mimetypes
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,13 @@ from include.jobs.publish.datasets import (
     from_mart,
     layout_hash,
 )
-from include.jobs.publish.green import not_green
+from include.jobs.publish.found import Found, carry, exposing, find, not_shown
 from include.publish.about import About
 from include.publish.changes import changes
 from include.publish.describe.csvw import csvw
 from include.publish.describe.datapackage import datapackage
 from include.publish.describe.dcat import catalogue
-from include.publish.public import PublicMart, exposed, public_marts
-from include.publish.read import built_columns, grant, read
+from include.publish.read import grant, read
 from include.publish.site import pages
 from include.publish.versions import Entry, Index, Published, with_version
 from include.settings import Settings
@@ -48,19 +47,6 @@ Report = Callable[[str], None]
 
 class NotPublic(PermanentError):
     """Marts declare that they are published, and must not be; all others are published."""
-
-
-@dataclass
-class Found:
-    """The marts that declare to be published: those to read, those to keep, those refused.
-
-    `kept` and `refused` say why. `declared` are all of them by name.
-    """
-
-    declared: dict[str, PublicMart] = field(default_factory=dict)
-    ready: list[PublicMart] = field(default_factory=list)
-    kept: dict[str, str] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
 
 
 def publish(
@@ -100,7 +86,7 @@ def publish_marts(
     `PermanentError` for content that was withdrawn, and `ServiceUnavailable` if
     the database or S3 does not respond.
     """
-    found = _found(dbt, history)
+    found = find(dbt, history, contracts())
     store = Published(lake.as_job("transform").s3, lake.bucket)
     index = store.index()
     columns = {mart.name: tuple(mart.columns) for mart in found.ready}
@@ -110,6 +96,8 @@ def publish_marts(
     found.kept |= unfit
     for name, why in found.kept.items():
         log.warning("publish: %s keeps its last published files: %s", name, why)
+    for name, hidden in not_shown(found).items():
+        log.warning("publish: no page shows %s: %s is not public", name, ", ".join(hidden))
     with tempfile.TemporaryDirectory(prefix="wandle-publish-") as folder:
         latest = _version(store, index)
         prepared = {
@@ -117,13 +105,15 @@ def publish_marts(
             for mart in found.ready
             if mart.name in marts
         }
-        for name in _carried(found, latest):
+        for name in carry(found, latest, contracts()):
             prepared[name] = carried(name, latest, store, Path(folder))
         if prepared or index.versions:
             entry, new = _published(store, index, latest, dict(sorted(prepared.items())), found)
         else:
             entry, new = Entry("", "", {}), False
-    _raise([*found.refused.values(), *_exposing(store, entry, found)], [*unfit.values()])
+    _raise(
+        [*found.refused.values(), *exposing(store, entry, found, contracts())], [*unfit.values()]
+    )
     done = "published" if new else "has this content already"
     report(f"Open data: version {entry.version} {done}" if entry.version else _nothing(found))
     return {
@@ -136,71 +126,11 @@ def publish_marts(
     }
 
 
-def _found(dbt: Dbt, history: History) -> Found:
-    nodes = {node.unique_id: node for node in dbt.nodes()}
-    latest = history.latest()
-    found = Found()
-    for mart in public_marts(dbt.published(), contracts()):
-        found.declared[mart.name] = mart
-        if mart.refused:
-            found.refused[mart.name] = mart.refused
-        elif why := _behind(history, mart) or not_green(mart.unique_id, nodes, latest):
-            found.kept[mart.name] = why
-        else:
-            found.ready.append(mart)
-    # A model that does not parse declares nothing that is known.
-    for node in nodes.values():
-        if node.error and node.path.startswith("models/marts/"):
-            found.kept.setdefault(node.short_name, "its file does not parse")
-    return found
-
-
 def _raise(not_public: list[str], unfit: list[str]) -> None:
     if not_public:
         raise NotPublic("\n".join(["publish: " + " ".join(not_public), *unfit]))
     if unfit:
         raise PermanentError("\n".join(unfit))
-
-
-def _carried(found: Found, latest: Mapping[str, Any]) -> list[str]:
-    """The datasets to keep; one that shows what is no longer public is refused instead."""
-    keep = []
-    for name, why in [*found.kept.items()]:
-        if (dataset := latest.get("datasets", {}).get(name)) is None:
-            continue
-        if shown := exposed(dataset, found.declared.get(name), contracts()):
-            del found.kept[name]
-            found.refused[name] = (
-                f"The last files of marts.{name} show {shown}, so they are published no longer; "
-                f"there are no others, because {why}. Fix the model, then run `wandle transform`."
-            )
-        else:
-            keep.append(name)
-    return keep
-
-
-def _exposing(store: Published, newest: Entry, found: Found) -> list[str]:
-    """The earlier versions that show what is no longer public, and how to delete them."""
-    versions: dict[str, list[str]] = {}
-    for entry in store.index().versions:
-        if entry.version == newest.version:
-            continue
-        for name, dataset in store.version(entry.version)["datasets"].items():
-            if shown := exposed(dataset, found.declared.get(name), contracts()):
-                versions.setdefault(shown, []).append(entry.version)
-    return [
-        f"Earlier versions still show {shown}. Delete each of them with `wandle publish --withdraw "
-        f"VERSION`: {', '.join(names)}."
-        for shown, names in versions.items()
-    ]
-
-
-def _behind(history: History, mart: PublicMart) -> str:
-    built = built_columns(history.connection, mart.name)
-    if not built:
-        return "it is not built yet"
-    missing = sorted(mart.columns.keys() - built.keys())
-    return f"it was built without {', '.join(missing)}" if missing else ""
 
 
 def _nothing(found: Found) -> str:
@@ -239,7 +169,7 @@ def _published(
             return entry, False
     now = datetime.now(UTC)
     about = About(now, council_titles(), {name: one.dataset for name, one in prepared.items()})
-    files = list(_files(about, version, prepared))
+    files = list(_files(about, version, prepared, found))
     listed = {
         path: {
             "sha256": hashlib.sha256(body).hexdigest(),
@@ -275,7 +205,7 @@ def _bodies(files: Sequence[tuple[str, bytes | Path, str]]) -> Iterator[tuple[st
 
 
 def _files(
-    about: About, version: str, prepared: Mapping[str, Prepared]
+    about: About, version: str, prepared: Mapping[str, Prepared], found: Found
 ) -> Iterator[tuple[str, bytes | Path, str]]:
     """Path below the version, body and media type of each file: data, descriptions, pages."""
     for name, one in prepared.items():
@@ -294,7 +224,9 @@ def _files(
     )
     all_files = {name: one.files for name, one in prepared.items()}
     yield "data/catalog.jsonld", _json(catalogue(about, all_files)), "application/ld+json"
-    tables: dict[str, pa.Table] = {name: one.rows for name, one in prepared.items()}
+    tables: dict[str, pa.Table] = {
+        name: one.rows for name, one in prepared.items() if name not in not_shown(found)
+    }
     for path, body in pages(tables, about):
         yield f"site/{path}", body, _media_type(path)
 

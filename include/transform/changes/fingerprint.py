@@ -185,6 +185,8 @@ class Described:
         columns, driven_by = found[0][0], sorted({source for _, some in found for source in some})
         if any(getattr(node.config, name, usual) != usual for name, usual in _VERDICT.items()):
             return [], []
+        if _ACROSS.search(node.config.where or ""):
+            return [], []
         others = [model for model in models if model and model not in tested]
         # Rows of every partition may refer to what a change of one has removed.
         if any(self._sources(other) & {*driven_by} for other in others):
