@@ -29,6 +29,10 @@ MODELS = {
     "of_newest": INCREMENTAL.format(
         key="['council', 'month']", text="select * from {{ ref('stg_newest') }}"
     ),
+    "of_raw": INCREMENTAL.format(
+        key="['council', 'month']",
+        text=CRIMES + " join {{ source('raw', 'police_street_crime') }} using (ward_code)",
+    ),
     "named_twice": "{{ config(alias='another_name') }}\n" + CRIMES,
 }
 RAW = (
@@ -123,6 +127,7 @@ def described(parsed) -> dict[str, dict[str, Any]]:
         "by_day",
         "ranked",
         "of_newest",
+        "of_raw",
         "stg_newest",
         "stg_window",
         "stg_scalar",

@@ -147,12 +147,17 @@ class Described:
             sources = {source for one in named if one for source in self._sources(one)}
         elif len(sources) > 1:
             return [], []
-        parents = [self._manifest.nodes.get(name) for name in node.depends_on.nodes]
-        fed = [one for one in parents if one and self._sources(one) & sources]
         # Else a row may depend on other partitions of a parent, which is built whole anyway.
-        if fed and all(_holds(columns, self._partitions(one)[0]) for one in fed):
+        if all(self._is_cut(name, columns, sources) for name in node.depends_on.nodes):
             return columns, sorted(sources)
         return [], []
+
+    def _is_cut(self, parent: str, columns: list[str], sources: set[str]) -> bool:
+        """Whether a parent has these partitions, or no row of these sources."""
+        node = self._manifest.nodes.get(parent)
+        if node is None:  # a raw table, whose columns have other names
+            return parent.rpartition(".")[2] not in sources
+        return not self._sources(node) & sources or _holds(columns, self._partitions(node)[0])
 
     def _of_view(self, node: Any) -> tuple[list[str], list[str]]:
         """Of a staging model; none if its rows may depend on rows of other partitions."""
