@@ -24,7 +24,7 @@ DOCKER ?= docker
 
 # What `test-slow` runs with more examples than `test` does.
 SLOW_TESTS := tests/integration/test_paging_servers.py tests/integration/test_broken_models.py \
-  tests/dags/test_broken_definitions.py
+  tests/dags/test_broken_definitions.py tests/incremental
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
@@ -101,7 +101,7 @@ test-integration-1: $(INSTALLED)
 test-integration-2: $(INSTALLED)
 	$(BIN)/pytest $(SECOND_HALF)
 
-test-slow: $(INSTALLED) ## Page with many examples, and break every contract and model in every way (EXAMPLES=10000)
+test-slow: $(INSTALLED) ## Page with many examples, break every contract and model, change a warehouse at random (EXAMPLES=10000)
 	EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest $(SLOW_TESTS)
 
 test-acceptance: $(INSTALLED) ## Follow the docs, and run the main job on recorded payloads (RECORDED_PAYLOADS=<dir> ACCEPTANCE=<file>)

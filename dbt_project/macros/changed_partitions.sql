@@ -2,9 +2,10 @@
     all of them. `include/transform` writes the plan; dbt that is run by hand has none. -#}
 {% macro in_changed_partitions() -%}
     {%- if execute and var('plan', '') -%}
+        {%- set name = model.name if model.resource_type == 'test' else model.alias -%}
         {%- set query -%}
             select partitions::text from ops.dbt_state
-            where name = '{{ model.schema }}.{{ model.name }}' and planned_by = '{{ var("plan") }}'
+            where name = {{ literal(model.schema ~ '.' ~ name) }} and planned_by = '{{ var("plan") }}'
         {%- endset -%}
         {%- set found = run_query(query).columns[0].values() -%}
         {%- if found and found[0] -%}

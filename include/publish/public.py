@@ -24,9 +24,10 @@ GEOMETRY = "geometry"
 class PublicMart:
     """A mart that declares `publish: true`.
 
-    `columns` maps the names of its public columns to their descriptions;
-    `refused` says why it must not be published, or is empty. `geometry` is the
-    column with GeoJSON geometries, if there is one.
+    `columns` maps the names of its public columns to their descriptions,
+    `withheld` are its other columns; `refused` says why it must not be
+    published, or is empty. `geometry` is the column with GeoJSON geometries, if
+    there is one.
     """
 
     unique_id: str
@@ -37,6 +38,7 @@ class PublicMart:
     sources: tuple[str, ...]
     geometry: str = ""
     refused: str = ""
+    withheld: frozenset[str] = frozenset()
 
 
 def public_marts(
@@ -67,7 +69,34 @@ def _public(model: Mapping[str, Any], contracts: Mapping[str, Contract]) -> Publ
         sources=sources,
         geometry=GEOMETRY if GEOMETRY in public else "",
         refused=_refused(model["name"], sources, public, kept_back, contracts),
+        withheld=frozenset(columns.keys() - public.keys()),
     )
+
+
+def exposed(
+    dataset: Mapping[str, Any], mart: PublicMart | None, contracts: Mapping[str, Contract]
+) -> str:
+    """What a dataset of an earlier version shows that is no longer public; empty if nothing.
+
+    `dataset` is as in `version.json`, `mart` what it is today, if it still
+    declares to be published.
+    """
+    name = dataset["name"]
+    sources = [source["name"] for source in dataset["sources"]]
+    if internal := [one for one in sources if one in contracts and _is_internal(contracts[one])]:
+        return f"{name}, of {', '.join(internal)}, which is internal"
+    # A mart that is refused has columns that are public but not declared so yet.
+    withheld = mart.withheld if mart and not mart.refused else ()
+    hidden = {*guarded(sources, contracts), *withheld}
+    if shown := sorted(hidden & {column["name"] for column in dataset["columns"]}):
+        return (
+            f"{', '.join(shown)} of {name}, which {'is' if len(shown) == 1 else 'are'} not public"
+        )
+    return ""
+
+
+def _is_internal(contract: Contract) -> bool:
+    return contract.access == "internal"
 
 
 def guarded(sources: Iterable[str], contracts: Mapping[str, Contract]) -> set[str]:
@@ -88,7 +117,7 @@ def _refused(
     kept_back: set[str],
     contracts: Mapping[str, Contract],
 ) -> str:
-    internal = [one for one in sources if one in contracts and contracts[one].access == "internal"]
+    internal = [one for one in sources if one in contracts and _is_internal(contracts[one])]
     unknown = [one for one in sources if one not in contracts]
     if internal:
         return (

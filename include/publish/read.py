@@ -88,8 +88,13 @@ def grant(connection: psycopg.Connection, public: Mapping[str, Sequence[str]]) -
             )
 
 
-def read(dsn: str, public: Mapping[str, Sequence[str]]) -> dict[str, Mart]:
+def read(
+    dsn: str, public: Mapping[str, Sequence[str]], unfit: dict[str, str] | None = None
+) -> dict[str, Mart]:
     """The marts with these columns, all as of one moment.
+
+    A mart with a type or value that cannot be published is left out, and why
+    is put into `unfit`; without it, that raises.
 
     Raises `ServiceUnavailable` if the database does not respond, and
     `PermanentError` for a column that the role of `dsn` may not read, or a
@@ -99,7 +104,15 @@ def read(dsn: str, public: Mapping[str, Sequence[str]]) -> dict[str, Mart]:
         with psycopg.connect(
             dsn, connect_timeout=10, application_name="wandle publish", options=_OPTIONS
         ) as connection:
-            return {name: _mart(connection, name, columns) for name, columns in public.items()}
+            found = {}
+            for name, columns in public.items():
+                try:
+                    found[name] = _mart(connection, name, columns)
+                except PermanentError as error:
+                    if unfit is None:
+                        raise
+                    unfit[name] = str(error)
+            return found
     except psycopg.errors.InsufficientPrivilege as error:
         raise PermanentError(
             f"publish: {ROLE} may not read what it should: {_first_line(error)}. Run `wandle "

@@ -29,10 +29,9 @@ class Kind:
 
 _TEXT = Kind(pa.string(), "string", "string", is_text=True)
 _JSON = Kind(pa.string(), "json", "any", is_json=True)
-# By ISO 8601, with a fraction only where there is one.
-_TIMESTAMP: LiteralString = (
-    "regexp_replace(to_char({}{}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '\\.?0+$', '')"
-)
+# By ISO 8601, with a fraction only where there is one. Infinity and years before 1 fit no type, so
+# they are found; `to_char` would make null of one and another year of the other.
+_TIMESTAMP: LiteralString = "replace(({}{})::text, ' ', 'T')"
 _KINDS = {
     "text": _TEXT,
     "character varying": _TEXT,

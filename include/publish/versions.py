@@ -133,6 +133,12 @@ class Published:
         body = json.dumps({"format": FORMAT, **asdict(index)}, indent=1, ensure_ascii=False)
         self._put(INDEX, body.encode(), "application/json", cache="no-cache")
 
+    def remember(self, made_from: tuple[str, str]) -> None:
+        """Note which state of the database makes which version; see `Index`."""
+        index = self.index()
+        if index.made_from != made_from:
+            self.write_index(replace(index, made_from=made_from))
+
     def version(self, version: str) -> dict[str, Any]:
         """The contents of a version's `version.json`. Raises `NotPublished`."""
         found: dict[str, Any] = json.loads(self._get(f"{ROOT}{version}/{VERSION}"))
@@ -232,17 +238,13 @@ class Published:
         )
 
 
-def with_version(index: Index, entry: Entry, state: str = "") -> Index:
-    """The index with a complete version as the newest, and current unless another is pinned.
-
-    `state` is what it is made from; empty if not all marts are in it as they are.
-    """
+def with_version(index: Index, entry: Entry) -> Index:
+    """The index with a complete version as the newest, and current unless another is pinned."""
     others = tuple(one for one in index.versions if one.version != entry.version)
     return replace(
         index,
         current=index.current if index.pinned else entry.version,
         versions=(entry, *others),
-        made_from=(entry.version, state) if state else ("", ""),
     )
 
 

@@ -29,8 +29,8 @@ _VARIABLES = {
     "dbname": "WANDLE_DBT_DATABASE",
 }
 # If a reader locks a mart for long, the swap fails and is retried instead of hanging. If dbt is
-# gone, the server cancels its queries.
-_SERVER_OPTIONS = "-c lock_timeout=60s -c client_connection_check_interval=5s"
+# gone, the server cancels its queries. Today is the same day for them as for fingerprints.
+_SERVER_OPTIONS = "-c lock_timeout=60s -c client_connection_check_interval=5s -c timezone=UTC"
 
 
 def environment(dsn: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from include.errors import UnknownName
 from include.sources.model import Contract
-from include.transform.changes.fingerprint import VERSION, today
+from include.transform.changes.fingerprint import VERSION, daily
 
 FOLDER = Path(__file__).resolve().parents[2] / "dbt_project"
 
@@ -53,9 +53,8 @@ def inputs_hash(folder: Path, contracts: Mapping[str, Contract]) -> str:
     It changes every day if a model or a test depends on the time.
     """
     files = [path for pattern in _READ for path in folder.glob(pattern) if path.is_file()]
-    texts = (path.read_text(encoding="utf-8", errors="replace") for path in files)
     hashes = [contract.contract_hash for _, contract in sorted(contracts.items())]
-    said = [project_hash(folder), str(VERSION), today(texts), *hashes]
+    said = [project_hash(folder), str(VERSION), daily(folder, files), *hashes]
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 

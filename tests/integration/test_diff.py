@@ -253,6 +253,32 @@ def test_a_developer_cannot_change_a_relation_of_others(warehouse, dsn):
         warehouse.query("drop table marts.theirs")
 
 
+def test_a_revision_with_a_link_out_of_the_project_is_refused(project, tmp_path):
+    (project / "models" / "passwd.sql").symlink_to("/etc/passwd")
+    commit(project.parent)
+
+    with pytest.raises(PermanentError, match=r"leads out of it: dbt_project/models/passwd\.sql"):
+        job.extract(job.resolve("HEAD"), tmp_path)
+
+
+@pytest.mark.parametrize("role", ["wandle_transformer", "wandle_loader", "postgres"])
+def test_a_developer_cannot_put_a_function_into_queries_of_another_role(warehouse, dsn, role):
+    with psycopg.connect(dsn) as connection:
+        connection.execute(f"create schema {role}")
+        connection.execute(
+            f"create function {role}.jsonb_build_array(float8, float8) returns jsonb "
+            "language sql as 'select ''null''::jsonb'"
+        )
+        connection.execute(f"grant usage on schema {role} to public")
+    query = "select jsonb_build_array(1::float8, 2::float8)"
+    try:
+        assert warehouse.query(query, role) == [([1.0, 2.0],)]
+        with psycopg.connect(warehouse.dsn(role), options='-c search_path="$user"') as connection:
+            assert connection.execute(query).fetchall() == [(None,)]
+    finally:
+        warehouse.query(f"drop schema {role} cascade")
+
+
 def test_no_other_role_may_make_schemas_of_its_own(warehouse):
     for role in ("wandle_transformer", "wandle_loader", "wandle_reader"):
         with (

@@ -226,7 +226,9 @@ def test_all_marts_are_read_as_of_one_moment(database, publish, published, resto
         return found
 
     monkeypatch.setattr(module, "_mart", interrupted)
-    monkeypatch.setattr(job, "read", lambda dsn, public: reading(dsn, dict(sorted(public.items()))))
+    monkeypatch.setattr(
+        job, "read", lambda dsn, public, unfit: reading(dsn, dict(sorted(public.items())), unfit)
+    )
 
     done = publish()
 
@@ -298,17 +300,90 @@ def test_a_mart_of_an_internal_source_is_refused_and_the_others_are_published(
 def test_values_of_a_source_with_personal_columns_are_published_only_by_name(
     publish, published, monkeypatch
 ):
-    changed = {**contracts()}
-    supplier = [
-        column.model_copy(update={"personal": "keep"})
-        if column.name == "supplier_name" else column
-        for column in changed["council_spend"].columns
-    ]  # fmt: skip
-    changed["council_spend"] = replace_contract(changed["council_spend"], columns=tuple(supplier))
+    changed = with_personal("council_spend", "supplier_name")
     monkeypatch.setattr(job, "contracts", lambda: changed)
 
     with pytest.raises(NotPublic, match=f"marts.{SPEND} has no public column"):
         publish()
+
+
+def with_personal(name: str, *columns: str) -> dict[str, Any]:
+    """The contracts, of which one calls these columns personal."""
+    changed = [
+        column.model_copy(update={"personal": "keep"}) if column.name in columns else column
+        for column in contracts()[name].columns
+    ]
+    return contracts() | {name: replace_contract(contracts()[name], columns=tuple(changed))}
+
+
+def hide(dbt: Any, monkeypatch: Any, mart: str, *hidden: str) -> None:
+    """Let a mart declare each of its columns as public, but not these."""
+    described = dbt.published()
+    for model in described:
+        if model["name"] == mart:
+            for column in model["columns"]:
+                column["meta"]["publish"] = column["name"] not in hidden
+    monkeypatch.setattr(dbt, "published", lambda: described)
+
+
+def test_versions_with_a_column_that_became_personal_are_named_until_they_are_withdrawn(
+    database, publish, published, restored, dbt, lake, monkeypatch
+):
+    first = publish()["version"]
+    database.query(f"update marts.{CRIMES} set crimes = 8")
+    second = publish()["version"]
+    monkeypatch.setattr(job, "contracts", lambda: with_personal("police_street_crime", "ward_name"))
+    for mart in (*MADE_OF_CRIMES, SHARES, "crime_outcomes_by_age"):
+        hide(dbt, monkeypatch, mart, "ward_name")
+
+    with pytest.raises(NotPublic) as raised:
+        publish()
+
+    index = published.index()
+    shown = [
+        column["name"] for column in published.version(index.current)["datasets"][CRIMES]["columns"]
+    ]
+    assert "crimes" in shown
+    assert "ward_name" not in shown
+    assert f"still show ward_name of {CRIMES}, which is not public" in str(raised.value)
+    assert f"--withdraw VERSION`: {second}, {first}." in str(raised.value)
+    for version in (first, second):
+        jobs.withdraw(version, dsn=database.dsn("wandle_transformer"), lake=lake)
+    assert publish()["version"] == index.current
+
+
+def test_a_mart_that_failed_does_not_keep_files_with_a_column_that_became_personal(
+    database, publish, published, dbt, monkeypatch
+):
+    publish()
+    monkeypatch.setattr(job, "contracts", lambda: with_personal("weather_hourly", "point_name"))
+    hide(dbt, monkeypatch, WEATHER, "point_name")
+    hide(dbt, monkeypatch, "borough_conditions_daily")
+
+    with pytest.raises(NotPublic, match=f"The last files of marts.{WEATHER} show point_name"):
+        publish(WEATHER)
+
+    index = published.index()
+    assert WEATHER not in index.entry(index.current).datasets
+    assert CRIMES in index.entry(index.current).datasets
+
+
+def test_a_value_that_no_file_can_hold_keeps_its_mart_and_no_other(
+    database, publish, published, restored
+):
+    first = publish()["version"]
+    database.query(
+        f"update marts.{WEATHER} set day = 'infinity'; update marts.{CRIMES} set crimes = 8"
+    )
+
+    with pytest.raises(PermanentError, match=f"marts.{WEATHER}: .*does not fit its type"):
+        publish()
+
+    index = published.index()
+    assert index.current != first
+    now, before = index.entry(index.current).datasets, index.entry(first).datasets
+    assert now[CRIMES] != before[CRIMES]
+    assert now[WEATHER] == before[WEATHER]
 
 
 def replace_contract(contract: Any, **changes: Any) -> Any:
@@ -562,9 +637,17 @@ def test_values_are_written_exactly_in_every_format(database, tmp_path):
     ]  # fmt: skip
     assert second["words"] == "two\nlines"
     assert found.keys() == {"csv", "parquet", "json", "geojson"}
-    database.query("update marts.all_types set free = 'NaN', day = 'infinity'")
-    with pytest.raises(PermanentError, match=r"marts.all_types: .*does not fit its type"):
-        read(database.dsn(ROLE), {"all_types": names})
+    for wrong in (
+        "day = 'infinity'",
+        "at = 'infinity'",
+        "at = '0044-03-15 BC'",
+        "local = '-infinity'",
+    ):
+        database.query(
+            f"update marts.all_types set day = null, at = null; update marts.all_types set {wrong}"
+        )
+        with pytest.raises(PermanentError, match=r"marts.all_types: .*does not fit its type"):
+            read(database.dsn(ROLE), {"all_types": names})
     database.query("drop table marts.all_types")
 
 

@@ -65,8 +65,9 @@ rings as (
     select
         council,
         ward_code,
-        avg(boundaries.latitude) as latitude,
-        avg(boundaries.longitude) as longitude,
+        -- exactly, so that the order of rows makes no difference
+        avg(boundaries.latitude::numeric)::double precision as latitude,
+        avg(boundaries.longitude::numeric)::double precision as longitude,
         jsonb_agg(
             jsonb_build_array(boundaries.longitude, boundaries.latitude)
             order by boundaries.point_no

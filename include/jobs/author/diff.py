@@ -102,12 +102,18 @@ def _commit(name: str) -> str:
 def extract(commit: str, place: Path) -> None:
     """Write the dbt project of a commit to the folder `base` in `place`.
 
-    Raises `PermanentError` if it has none.
+    Raises `PermanentError` if it has none, or has links that lead out of it.
     """
     project = FOLDER.relative_to(CHECKOUT).as_posix()
     archive = _git("archive", "--format=tar", commit, "--", project)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(place, filter="data")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(place, filter="data")
+    except tarfile.FilterError as error:
+        raise PermanentError(
+            f"diff: {commit[:10]} has a link in {project} that leads out of it: "
+            f"{error.tarinfo.name}. Compare with a commit that has none: `--base REV`."
+        ) from error
     (place / project).rename(place / "base")
 
 

@@ -8,7 +8,7 @@ import logging
 import mimetypes
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,14 @@ from include.jobs.publish.datasets import (
     from_mart,
     layout_hash,
 )
-from include.jobs.publish.green import not_green
+from include.jobs.publish.found import Found, carry, exposing, find, not_shown
 from include.jobs.publish.state import state_of
 from include.publish.about import About, Change
 from include.publish.changes import changes
 from include.publish.describe.csvw import csvw
 from include.publish.describe.datapackage import datapackage
 from include.publish.describe.dcat import catalogue
-from include.publish.public import PublicMart, public_marts
-from include.publish.read import built_columns, grant, read
+from include.publish.read import grant, read
 from include.publish.versions import Entry, Index, NotPublished, Published, with_version
 from include.settings import Settings
 from include.sources.model import contracts
@@ -48,18 +47,6 @@ Report = Callable[[str], None]
 
 class NotPublic(PermanentError):
     """Marts declare that they are published, and must not be; all others are published."""
-
-
-@dataclass
-class Found:
-    """The marts that declare to be published: those to read, those to keep, those refused.
-
-    `kept` and `refused` say why.
-    """
-
-    ready: list[PublicMart] = field(default_factory=list)
-    kept: dict[str, str] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
 
 
 def publish(
@@ -97,15 +84,17 @@ def publish_marts(
     rows nor dbt's project are read if the newest version is made from the same
     state (`state_of`). Otherwise contents are compared.
 
-    A mart that is not built as described, or whose latest build or tests
-    failed, keeps its last published files. The same content is not published
-    twice. Returns the `version` with its `rows` and `changes`, whether it is
-    `new`, and what was `kept` and why. Without any public mart that was ever
-    good, `version` is empty.
+    A mart that is not built as described, has a value that no file can hold,
+    or whose latest build or tests failed, keeps its last published files. The
+    same content is not published twice. Returns the `version` with its `rows`
+    and `changes`, whether it is `new`, and what was `kept` and why. Without any
+    public mart that was ever good, `version` is empty.
 
-    Raises `NotPublic` naming the marts that must not be published, after all
-    others are; `PermanentError` for content that was withdrawn, and
-    `ServiceUnavailable` if the database or S3 does not respond.
+    Raises `NotPublic` naming the marts that must not be published and the
+    earlier versions with what is no longer public, and `PermanentError` for
+    values that no file can hold, both after all others are published;
+    `PermanentError` for content that was withdrawn, and `ServiceUnavailable` if
+    the database or S3 does not respond.
     """
     store = Published(lake.as_job("transform").s3, lake.bucket)
     index = store.index()
@@ -113,31 +102,34 @@ def publish_marts(
     if built_nothing and (same := index.unchanged(state)):
         report(f"Open data: version {same.version} is up to date; nothing was published")
         return _summary(same, new=False, kept={})
-    found = _found(dbt, history)
-    # What is not as the marts declare is looked at again by the next run.
-    state = "" if found.kept or found.refused else state
+    found = find(dbt, history, contracts())
     columns = {mart.name: tuple(mart.columns) for mart in found.ready}
     grant(history.connection, columns)
-    marts = read(publisher_dsn, columns)
+    unfit: dict[str, str] = {}
+    marts = read(publisher_dsn, columns, unfit)
+    found.kept |= unfit
     for name, why in found.kept.items():
         log.warning("publish: %s keeps its last published files: %s", name, why)
+    for name, hidden in not_shown(found).items():
+        log.warning("publish: no page shows %s: %s is not public", name, ", ".join(hidden))
     with tempfile.TemporaryDirectory(prefix="wandle-publish-") as folder:
         latest = _version(store, index)
         prepared = {
             mart.name: from_mart(mart, marts[mart.name], contracts(), Path(folder), latest)
             for mart in found.ready
+            if mart.name in marts
         }
-        for name in found.kept:
-            if name in latest.get("datasets", {}):
-                prepared[name] = carried(name, latest, store, Path(folder))
+        for name in carry(found, latest, contracts()):
+            prepared[name] = carried(name, latest, store, Path(folder))
         if prepared or index.versions:
-            entry, new = _published(
-                *(store, index, latest, dict(sorted(prepared.items())), found), state
-            )
+            entry, new = _published(store, index, latest, dict(sorted(prepared.items())), found)
         else:
             entry, new = Entry("", "", {}), False
-    if found.refused:
-        raise NotPublic("publish: " + " ".join(found.refused.values()))
+    not_public = [*found.refused.values(), *exposing(store, entry, found, contracts())]
+    # What is not as the marts declare is looked at again by the next run.
+    if entry.version:
+        store.remember(("", "") if not_public or found.kept else (entry.version, state))
+    _raise(not_public, [*unfit.values()])
     done = "published" if new else "has this content already"
     report(f"Open data: version {entry.version} {done}" if entry.version else _nothing(found))
     return _summary(entry, new=new, kept=found.kept)
@@ -154,30 +146,11 @@ def _summary(entry: Entry, *, new: bool, kept: Mapping[str, str]) -> dict[str, A
     }
 
 
-def _found(dbt: Dbt, history: History) -> Found:
-    nodes = {node.unique_id: node for node in dbt.nodes()}
-    latest = history.latest()
-    found = Found()
-    for mart in public_marts(dbt.published(), contracts()):
-        if mart.refused:
-            found.refused[mart.name] = mart.refused
-        elif why := _behind(history, mart) or not_green(mart.unique_id, nodes, latest):
-            found.kept[mart.name] = why
-        else:
-            found.ready.append(mart)
-    # A model that does not parse declares nothing that is known.
-    for node in nodes.values():
-        if node.error and node.path.startswith("models/marts/"):
-            found.kept.setdefault(node.short_name, "its file does not parse")
-    return found
-
-
-def _behind(history: History, mart: PublicMart) -> str:
-    built = built_columns(history.connection, mart.name)
-    if not built:
-        return "it is not built yet"
-    missing = sorted(mart.columns.keys() - built.keys())
-    return f"it was built without {', '.join(missing)}" if missing else ""
+def _raise(not_public: list[str], unfit: list[str]) -> None:
+    if not_public:
+        raise NotPublic("\n".join(["publish: " + " ".join(not_public), *unfit]))
+    if unfit:
+        raise PermanentError("\n".join(unfit))
 
 
 def _nothing(found: Found) -> str:
@@ -207,12 +180,8 @@ def _published(
     latest: Mapping[str, Any],
     prepared: Mapping[str, Prepared],
     found: Found,
-    state: str = "",
 ) -> tuple[Entry, bool]:
-    """The entry of this content in the index, and whether it was written now.
-
-    The index says that it is made from `state`.
-    """
+    """The entry of this content in the index, and whether it was written now."""
     content = {name: fingerprint(one) for name, one in prepared.items()}
     parts = {"datasets": content, "layout": layout_hash(), "councils": council_titles()}
     version = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -227,7 +196,7 @@ def _published(
         # What it says it changed, it changed in another version.
         if version not in (since, index.newest):
             known = replace(known, since=since, changes=_changes(store, since, latest, prepared))
-        if (now_listed := with_version(index, known, state)) != index:
+        if (now_listed := with_version(index, known)) != index:
             store.write_index(now_listed)
         return known, False
     now = datetime.now(UTC)
@@ -241,7 +210,7 @@ def _published(
             *(Change(one.version, one.when, one.changes, one.since) for one in index.versions),
         ],
     )
-    files = list(_files(about, version, prepared))
+    files = list(_files(about, version, prepared, found))
     listed = {
         path: {
             "sha256": hashlib.sha256(body).hexdigest(),
@@ -262,7 +231,7 @@ def _published(
         changes=changed,
         kept={name: why for name, why in found.kept.items() if name in prepared},
     )
-    store.write_index(with_version(index, entry, state))
+    store.write_index(with_version(index, entry))
     return entry, True
 
 
@@ -272,7 +241,7 @@ def _bodies(files: Sequence[tuple[str, bytes | Path, str]]) -> Iterator[tuple[st
 
 
 def _files(
-    about: About, version: str, prepared: Mapping[str, Prepared]
+    about: About, version: str, prepared: Mapping[str, Prepared], found: Found
 ) -> Iterator[tuple[str, bytes | Path, str]]:
     """Path below the version, body and media type of each file: data, descriptions, pages."""
     # Imports the library that draws charts, which takes longer than to find nothing to publish.
@@ -294,7 +263,9 @@ def _files(
     )
     all_files = {name: one.files for name, one in prepared.items()}
     yield "data/catalog.jsonld", _json(catalogue(about, all_files)), "application/ld+json"
-    tables: dict[str, pa.Table] = {name: one.rows for name, one in prepared.items()}
+    tables: dict[str, pa.Table] = {
+        name: one.rows for name, one in prepared.items() if name not in not_shown(found)
+    }
     for path, body in pages(tables, about):
         yield f"site/{path}", body, _media_type(path)
 

@@ -9,9 +9,12 @@ from typing import Literal
 
 from include.transform.changes.loads import TABLE, Inputs, Loads, merged, unknown
 from include.transform.graph import Node
+from include.transform.project import NAME
 
 # Rebuilding more partitions than this share of them costs as much as rebuilding all.
 MOST_PARTITIONS = 1 / 3
+
+_RAW = f"source.{NAME}.raw."
 
 # Council and period; the council alone for a node that has no column for the period.
 Place = tuple[str, ...]
@@ -83,7 +86,9 @@ class _Plan:
     def _held_by(self, name: str) -> Inputs:
         if name.startswith("source."):
             source = name.rpartition(".")[2]
-            return {source: self._raw.get(source, Loads({}))}
+            if not name.startswith(_RAW) or source not in self._raw:
+                return {name: Loads({TABLE: unknown()})}  # no load tells of a change
+            return {source: self._raw[source]}
         node = self._nodes.get(name)
         if node is None or node.error:  # a node that is not built, such as an ephemeral model
             return {name: Loads({TABLE: unknown()})}

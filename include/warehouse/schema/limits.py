@@ -37,6 +37,18 @@ where
     and has_database_privilege('public', oid, 'CONNECT')
     and pg_has_role(current_user, datdba, 'usage')
 """
+# By default, a schema with the name of a role comes first: whoever may create schemas could put
+# functions of their own into the queries of that role. Nobody may create anything in `public`.
+_SEARCH_PATH = "search_path=public"
+_SEARCHES_MORE = """
+select true
+from pg_database as d
+left join pg_db_role_setting as s on s.setdatabase = d.oid and s.setrole = 0
+where
+    d.datname = current_database()
+    and pg_has_role(current_user, d.datdba, 'usage')
+    and not coalesce(%s = any(s.setconfig), false)
+"""
 _SETTINGS = """
 select
     rolconnlimit,
@@ -58,6 +70,8 @@ def limit(connection: psycopg.Connection, changed: list[str]) -> None:
         if unlimited(connection, role) or _lacks_temporary_limit(connection, role):
             _limit_role(connection, role, changed)
     database = sql.Identifier(connection.info.dbname)
+    if connection.execute(_SEARCHES_MORE, (_SEARCH_PATH,)).fetchone():
+        connection.execute(sql.SQL("alter database {} set search_path = public").format(database))
     connection.execute(sql.SQL("revoke temporary on database {} from public").format(database))
     connection.execute(
         sql.SQL("grant temporary on database {} to wandle_loader, wandle_transformer").format(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from include.publish.public import public_marts
+from include.publish.public import exposed, public_marts
 from include.sources.model import contracts
 
 PUBLIC, INTERNAL = "weather_hourly", "service_requests"
@@ -45,6 +45,37 @@ def test_a_mart_that_is_also_made_of_an_internal_source_is_refused(columns):
     found = only(described(PUBLIC, INTERNAL, **columns))
 
     assert f"made of {INTERNAL}, whose contract says `access: internal`" in found.refused
+
+
+def shown(source: str, *columns: str) -> dict[str, Any]:
+    """A dataset of an earlier version."""
+    return {
+        "name": "rain_by_day",
+        "sources": [{"name": source}],
+        "columns": [{"name": name} for name in columns],
+    }
+
+
+def test_an_earlier_version_with_public_columns_exposes_nothing():
+    mart = only(described(PUBLIC, day={}, note={}))
+
+    assert exposed(shown(PUBLIC, "day", "note"), mart, contracts()) == ""
+    assert exposed(shown(PUBLIC, "day", "left_the_mart"), mart, contracts()) == ""
+    assert exposed(shown(PUBLIC, "day"), None, contracts()) == ""
+
+
+def test_an_earlier_version_exposes_what_is_not_public_any_more():
+    held_back = only(described(PUBLIC, day={}, note={"publish": False}))
+
+    said = exposed(shown(PUBLIC, "day", "note"), held_back, contracts())
+    assert said == "note of rain_by_day, which is not public"
+    assert "which is internal" in exposed(shown(INTERNAL, "day"), None, contracts())
+    one = contracts()[PUBLIC]
+    personal = one.model_copy(
+        update={"columns": (one.columns[0].model_copy(update={"personal": "keep"}),)}
+    )
+    said = exposed(shown(PUBLIC, one.columns[0].name, "day"), None, {PUBLIC: personal})
+    assert said == f"{one.columns[0].name} of rain_by_day, which is not public"
 
 
 def test_a_mart_of_a_source_without_a_contract_is_refused():

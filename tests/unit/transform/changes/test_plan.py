@@ -105,6 +105,12 @@ def test_a_load_of_another_source_than_that_of_the_partitions_builds_all():
     assert how(changed(first="2"), nodes=nodes)["mart"] == "whole"
 
 
+def test_a_source_that_is_not_a_raw_table_counts_as_changed_in_every_run():
+    elsewhere = node("mart", "source.wandle.elsewhere.crimes")
+
+    assert how(LOADS, nodes={elsewhere.unique_id: elsewhere}) == {"mart": "whole"}
+
+
 def test_a_test_that_warned_reads_everything_again():
     test = replace(TEST, partition_by=("council", "month"))
     nodes = {**NODES, TEST.unique_id: test}
