@@ -190,7 +190,9 @@ def _published(
     for entry in index.versions:
         if entry.version == version:
             if not index.pinned and index.current != version:
-                store.write_index(_again(index, entry))
+                index = _again(index, entry)
+                store.write_index(index)
+            store.lead_to(index.current)
             return entry, False
     now = datetime.now(UTC)
     about = About(now, council_titles(), {name: one.dataset for name, one in prepared.items()})

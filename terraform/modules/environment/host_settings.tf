@@ -16,8 +16,10 @@ locals {
     WANDLE_BACKUP_DAYS = var.database.backup_days
     WANDLE_SERVERLESS  = join(",", var.serverless_sources)
     WANDLE_INBOX_QUEUE = module.inbox.queue_url
-    PGSSLMODE          = "verify-full"
-    PGSSLROOTCERT      = "/etc/wandle/rds-ca.pem"
+    # Empty without the website.
+    WANDLE_DISTRIBUTION = local.website.distribution == null ? "" : local.website.distribution
+    PGSSLMODE           = "verify-full"
+    PGSSLROOTCERT       = "/etc/wandle/rds-ca.pem"
 
     AIRFLOW__SECRETS__BACKEND = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
     AIRFLOW__SECRETS__BACKEND_KWARGS = jsonencode({

@@ -16,13 +16,16 @@ locals {
   boundary_arn     = "arn:${local.context.partition}:iam::${local.context.account_id}:policy/wandle-boundary"
   repository_arn   = "arn:${local.context.partition}:ecr:${var.region}:${local.context.account_id}:repository/wandle"
   contracts_folder = "${path.module}/../../../include/sources"
+
+  website = try(module.website["this"], { address = null, domain_name = null, distribution = null, distribution_arn = null })
 }
 
 module "key" {
   source = "../key"
 
-  context   = local.context
-  protected = var.protected
+  context     = local.context
+  protected   = var.protected
+  website_arn = local.website.distribution_arn
 }
 
 module "network" {
@@ -47,6 +50,19 @@ module "lake" {
   landing_archive_days = var.landing_archive_days
   task_log_days        = var.retention_days.task_logs
   access_log_days      = var.retention_days.access_logs
+  website_arn          = local.website.distribution_arn
+}
+
+module "website" {
+  source   = "../website"
+  for_each = var.website == null ? {} : { this = var.website }
+
+  providers = { aws = aws.us_east_1 }
+
+  context            = local.context
+  bucket             = module.lake.bucket
+  access_logs_bucket = module.lake.access_logs_bucket
+  domain             = each.value.domain
 }
 
 module "warehouse" {
@@ -87,6 +103,8 @@ module "identity" {
   bucket_arn       = module.lake.arn
   repository_arn   = local.repository_arn
   admin_secret_arn = module.warehouse.admin_secret_arn
+  has_website      = var.website != null
+  website_arn      = local.website.distribution_arn
 }
 
 module "inbox" {
@@ -166,6 +184,6 @@ resource "terraform_data" "protection" {
 
   depends_on = [
     module.airflow_host, module.identity, module.inbox, module.key, module.lake, module.network, module.secrets,
-    module.serverless_extract, module.warehouse, module.watch,
+    module.serverless_extract, module.warehouse, module.watch, module.website,
   ]
 }
