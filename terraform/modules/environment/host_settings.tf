@@ -9,15 +9,14 @@ locals {
   }
 
   settings = merge(local.function_settings, local.login_settings, {
-    AWS_REGION         = var.region
-    WANDLE_JOB_ROLE    = module.identity.job_role
-    WANDLE_DATABASE    = module.warehouse.address
-    WANDLE_DATABASE_CA = "/etc/wandle/rds-ca.pem"
-    WANDLE_BACKUP_DAYS = var.database.backup_days
-    WANDLE_SERVERLESS  = join(",", var.serverless_sources)
-    WANDLE_INBOX_QUEUE = module.inbox.queue_url
-    # Empty without the website.
-    WANDLE_DISTRIBUTION = local.website.distribution == null ? "" : local.website.distribution
+    AWS_REGION          = var.region
+    WANDLE_JOB_ROLE     = module.identity.job_role
+    WANDLE_DATABASE     = module.warehouse.address
+    WANDLE_DATABASE_CA  = "/etc/wandle/rds-ca.pem"
+    WANDLE_BACKUP_DAYS  = var.database.backup_days
+    WANDLE_SERVERLESS   = join(",", var.serverless_sources)
+    WANDLE_INBOX_QUEUE  = module.inbox.queue_url
+    WANDLE_DISTRIBUTION = join("", module.website[*].distribution) # empty without the website
     PGSSLMODE           = "verify-full"
     PGSSLROOTCERT       = "/etc/wandle/rds-ca.pem"
 

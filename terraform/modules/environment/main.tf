@@ -16,8 +16,6 @@ locals {
   boundary_arn     = "arn:${local.context.partition}:iam::${local.context.account_id}:policy/wandle-boundary"
   repository_arn   = "arn:${local.context.partition}:ecr:${var.region}:${local.context.account_id}:repository/wandle"
   contracts_folder = "${path.module}/../../../include/sources"
-
-  website = try(module.website["this"], { address = null, domain_name = null, distribution = null, distribution_arn = null })
 }
 
 module "key" {
@@ -25,7 +23,7 @@ module "key" {
 
   context     = local.context
   protected   = var.protected
-  website_arn = local.website.distribution_arn
+  website_arn = one(module.website[*].distribution_arn)
 }
 
 module "network" {
@@ -50,19 +48,19 @@ module "lake" {
   landing_archive_days = var.landing_archive_days
   task_log_days        = var.retention_days.task_logs
   access_log_days      = var.retention_days.access_logs
-  website_arn          = local.website.distribution_arn
+  website_arn          = one(module.website[*].distribution_arn)
 }
 
 module "website" {
-  source   = "../website"
-  for_each = var.website == null ? {} : { this = var.website }
+  source = "../website"
+  count  = var.website == null ? 0 : 1
 
   providers = { aws = aws.us_east_1 }
 
   context            = local.context
   bucket             = module.lake.bucket
   access_logs_bucket = module.lake.access_logs_bucket
-  domain             = each.value.domain
+  domain             = var.website.domain
 }
 
 module "warehouse" {
@@ -104,7 +102,7 @@ module "identity" {
   repository_arn   = local.repository_arn
   admin_secret_arn = module.warehouse.admin_secret_arn
   has_website      = var.website != null
-  website_arn      = local.website.distribution_arn
+  website_arn      = one(module.website[*].distribution_arn)
 }
 
 module "inbox" {

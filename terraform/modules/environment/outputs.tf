@@ -40,10 +40,10 @@ output "dashboard" {
 
 output "website" {
   description = "Address of the published dashboard and open data on the internet. Null if they are not published there."
-  value       = local.website.address
+  value       = one(module.website[*].address)
 }
 
 output "website_domain" {
   description = "DNS name of the website's CloudFront distribution, for the council's DNS record. Null without the website."
-  value       = local.website.domain_name
+  value       = one(module.website[*].domain_name)
 }
