@@ -159,9 +159,10 @@ terraform-test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Terraform: format, validate
 	  --framework terraform --skip-download --compact --quiet
 	$(WITH_AWS) $(BIN)/pytest tests/infra --ignore tests/infra/apply --ignore tests/infra/host
 
+# Terraform cannot validate a module that takes two providers by itself: the environments, which call it, are.
 $(TERRAFORM_FOLDERS):
 	@cd $@ && $(TERRAFORM) init -backend=false -input=false -no-color >.terraform.log 2>&1 || { cat .terraform.log; exit 1; }
-	@cd $@ && $(TERRAFORM) validate -no-color && $(TERRAFORM) test -no-color
+	@cd $@ && { grep -qs configuration_aliases *.tf || $(TERRAFORM) validate -no-color; } && $(TERRAFORM) test -no-color
 
 terraform-apply-offline: $(INSTALLED) ## Terraform: apply, upgrade, use and destroy the environments on a local stand-in for AWS
 	$(WITH_AWS) $(BIN)/pytest tests/infra/apply

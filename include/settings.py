@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     # The URL of the queue with the events of an inbox, with {source} for the source's name.
     inbox_queue: str = Field(default="", alias="WANDLE_INBOX_QUEUE")
 
+    # The CloudFront distribution in front of what is published.
+    distribution: str = Field(default="", alias="WANDLE_DISTRIBUTION", pattern=r"^([A-Z0-9]+)?$")
+
     oidc_issuer: str = Field(default="", alias="WANDLE_OIDC_ISSUER")
     oidc_client_id: str = Field(default="", alias="WANDLE_OIDC_CLIENT_ID")
     oidc_client_secret: str = Field(default="", alias="WANDLE_OIDC_CLIENT_SECRET", repr=False)

@@ -1,7 +1,8 @@
 """Published versions in S3: `published/index.json`, and `published/<version>/...`.
 
 A version never changes. It is written completely, its `version.json` last, before the index
-points to it, so readers never see a partial one.
+points to it, so readers never see a partial one. The files of `front`, for a web server in front
+of the bucket, follow the index.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.errors import PermanentError, PipelineError
+from include.publish.front import CURRENT, front
 from include.s3 import object_errors
 
 if TYPE_CHECKING:
@@ -129,9 +131,20 @@ class Published:
         )
 
     def write_index(self, index: Index) -> None:
-        """Replace the index, at once."""
+        """Replace the index, at once, then what leads readers to its current version."""
         body = json.dumps({"format": FORMAT, **asdict(index)}, indent=1, ensure_ascii=False)
         self._put(INDEX, body.encode(), "application/json", cache="no-cache")
+        self.lead_to(index.current)
+
+    def lead_to(self, version: str) -> None:
+        """Lead readers to this version, unless they are led there already."""
+        try:
+            if not version or json.loads(self._get(f"{ROOT}{CURRENT}"))["version"] == version:
+                return
+        except NotPublished:
+            pass
+        for name, (body, media_type) in front(version).items():
+            self._put(f"{ROOT}{name}", body, media_type, cache="no-cache")
 
     def remember(self, made_from: tuple[str, str]) -> None:
         """Note which state of the database makes which version; see `Index`."""
@@ -178,14 +191,19 @@ class Published:
                 file.write(piece)
 
     def delete(self, version: str) -> int:
-        """Delete the objects of a version that is in the index no longer; returns how many."""
-        keys = list(self._keys(f"{ROOT}{version}/"))
-        # Its description first, so that a partly deleted version is never read.
-        keys.sort(key=lambda key: not key.endswith(f"/{VERSION}"))
+        """Delete the files of a version that is in the index no longer; returns how many.
+
+        Its description stays: until `delete_description`, the deletion is `unfinished`.
+        """
+        description = f"{ROOT}{version}/{VERSION}"
+        keys = [key for key in self._keys(f"{ROOT}{version}/") if key != description]
         for key in keys:
-            with self._errors(f"deleting s3://{self._bucket}/{key}"):
-                self._s3.delete_object(Bucket=self._bucket, Key=key)
+            self._delete(key)
         return len(keys)
+
+    def delete_description(self, version: str) -> None:
+        """Finish the deletion of a version."""
+        self._delete(f"{ROOT}{version}/{VERSION}")
 
     def unfinished(self, index: Index, now: datetime) -> list[str]:
         """The versions that the index does not know and nobody has written to for a day."""
@@ -218,6 +236,10 @@ class Published:
                 ContentType=media_type,
                 CacheControl=control,
             )
+
+    def _delete(self, key: str) -> None:
+        with self._errors(f"deleting s3://{self._bucket}/{key}"):
+            self._s3.delete_object(Bucket=self._bucket, Key=key)
 
     def _keys(self, prefix: str) -> Iterator[str]:
         return (item["Key"] for item in self._listed(prefix))

@@ -84,6 +84,12 @@ locals {
         Resource = "arn:${local.partition}:sqs:*:${local.account}:wandle-*"
       },
       {
+        Sid      = "BoundaryWebsite"
+        Effect   = "Allow"
+        Action   = ["cloudfront:CreateInvalidation"]
+        Resource = "arn:${local.partition}:cloudfront::${local.account}:distribution/*"
+      },
+      {
         Sid       = "BoundaryMetrics"
         Effect    = "Allow"
         Action    = ["cloudwatch:PutMetricData"]

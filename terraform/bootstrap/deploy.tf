@@ -87,6 +87,21 @@ resource "aws_iam_policy" "deploy" {
   policy      = jsonencode({ Version = "2012-10-17", Statement = local.deploy_statements[each.key] })
 }
 
+resource "aws_iam_policy" "deploy_website" {
+  for_each = var.environments
+
+  name        = "wandle-deploy-${each.key}-website"
+  description = "Making, changing and destroying the website of ${each.key}"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = local.website_statements[each.key] })
+}
+
+resource "aws_iam_role_policy_attachment" "deploy_website" {
+  for_each = var.environments
+
+  role       = aws_iam_role.deploy[each.key].name
+  policy_arn = aws_iam_policy.deploy_website[each.key].arn
+}
+
 resource "aws_iam_role_policy_attachment" "deploy" {
   for_each = var.environments
 

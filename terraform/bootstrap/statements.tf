@@ -8,12 +8,12 @@ locals {
       Sid    = "LookAtSetUp"
       Effect = "Allow"
       Action = [
-        "autoscaling:Describe*", "budgets:ListTagsForResource", "budgets:ViewBudget", "cloudwatch:DescribeAlarms",
-        "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource", "ec2:Describe*", "ecr:Describe*",
+        "autoscaling:Describe*", "budgets:ListTagsForResource", "budgets:ViewBudget", "cloudfront:Get*",
+        "cloudfront:ListTagsForResource", "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource", "ec2:Describe*", "ecr:Describe*",
         "ecr:GetLifecyclePolicy", "ecr:GetRepositoryPolicy", "ecr:ListTagsForResource", "elasticloadbalancing:Describe*",
         "iam:Get*", "iam:List*", "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases",
         "kms:ListResourceTags", "lambda:GetFunction*", "lambda:GetPolicy", "lambda:List*", "logs:DescribeLogGroups",
-        "logs:ListTagsForResource", "rds:Describe*", "rds:ListTagsForResource", "scheduler:GetSchedule",
+        "logs:GetDelivery*", "logs:ListTagsForResource", "rds:Describe*", "rds:ListTagsForResource", "scheduler:GetSchedule",
         "scheduler:ListTagsForResource", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
         "sns:Get*", "sns:ListTagsForResource", "sqs:GetQueueAttributes", "sqs:ListQueueTags",
       ]
@@ -48,6 +48,60 @@ locals {
       Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
     },
   ]
+
+  # A policy of its own, because the other one is close to the size that IAM allows.
+  website_statements = {
+    for name in var.environments : name => [
+      {
+        Sid       = "MakeWebsite"
+        Effect    = "Allow"
+        Action    = ["cloudfront:CreateDistribution", "cloudfront:TagResource"]
+        Resource  = "arn:${local.partition}:cloudfront::${local.account}:distribution/*"
+        Condition = { StringEquals = { "aws:RequestTag/Environment" = name } }
+      },
+      {
+        Sid    = "ManageOwnWebsite"
+        Effect = "Allow"
+        Action = [
+          "cloudfront:AllowVendedLogDeliveryForResource", "cloudfront:DeleteDistribution", "cloudfront:TagResource",
+          "cloudfront:UntagResource", "cloudfront:UpdateDistribution",
+        ]
+        Resource  = "arn:${local.partition}:cloudfront::${local.account}:distribution/*"
+        Condition = { StringEquals = { "aws:ResourceTag/Environment" = name } }
+      },
+      {
+        Sid    = "ManagePartsOfWebsites"
+        Effect = "Allow"
+        Action = [
+          "cloudfront:CreateOriginAccessControl", "cloudfront:DeleteOriginAccessControl", "cloudfront:UpdateOriginAccessControl",
+          "cloudfront:CreateResponseHeadersPolicy", "cloudfront:DeleteResponseHeadersPolicy", "cloudfront:UpdateResponseHeadersPolicy",
+        ]
+        Resource = [
+          "arn:${local.partition}:cloudfront::${local.account}:origin-access-control/*",
+          "arn:${local.partition}:cloudfront::${local.account}:response-headers-policy/*",
+        ]
+      },
+      {
+        Sid    = "DeliverAccessLogs"
+        Effect = "Allow"
+        Action = ["logs:DeleteDelivery*", "logs:PutDelivery*", "logs:TagResource", "logs:UntagResource"]
+        Resource = [
+          "arn:${local.partition}:logs:us-east-1:${local.account}:delivery-destination:wandle-${name}-website",
+          "arn:${local.partition}:logs:us-east-1:${local.account}:delivery-source:wandle-${name}-website",
+        ]
+      },
+      {
+        Sid    = "ConnectAccessLogs"
+        Effect = "Allow"
+        Action = ["logs:CreateDelivery", "logs:DeleteDelivery", "logs:TagResource", "logs:UntagResource", "logs:UpdateDeliveryConfiguration"]
+        Resource = [
+          "arn:${local.partition}:logs:us-east-1:${local.account}:delivery:*",
+          "arn:${local.partition}:logs:us-east-1:${local.account}:delivery-destination:wandle-${name}-website",
+          "arn:${local.partition}:logs:us-east-1:${local.account}:delivery-source:wandle-${name}-website",
+        ]
+      },
+    ]
+  }
 
   deploy_statements = {
     for name in var.environments : name => [

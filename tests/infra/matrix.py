@@ -79,6 +79,18 @@ def metric(namespace: str) -> Request:
     return Request("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": namespace})
 
 
+def cloudfront(
+    action: str, resource: str = "distribution/E1", context: dict[str, str] | None = None
+) -> Request:
+    return Request(
+        f"cloudfront:{action}", f"arn:aws:cloudfront::{ACCOUNT}:{resource}", context or {}
+    )
+
+
+def delivery(action: str, resource: str) -> Request:
+    return Request(f"logs:{action}", f"arn:aws:logs:us-east-1:{ACCOUNT}:{resource}")
+
+
 def use(key: str, action: str, via: dict[str, str]) -> Request:
     return Request(f"kms:{action}", key, via)
 
@@ -398,6 +410,12 @@ def deploying(environment: str, keys: dict[str, str]) -> tuple[list[Request], li
         Request("s3:PutObject", f"{state}/wandle/{env}.tfstate"),
         Request("s3:DeleteObject", f"{state}/wandle/{env}.tfstate.tflock"),
         Request("kms:GenerateDataKey", keys["bootstrap"], VIA_S3),
+        cloudfront("CreateDistribution", context={"aws:RequestTag/Environment": env}),
+        cloudfront("UpdateDistribution", context=tagged),
+        cloudfront("CreateResponseHeadersPolicy", "response-headers-policy/x"),
+        cloudfront("CreateOriginAccessControl", "origin-access-control/x"),
+        delivery("PutDeliverySource", f"delivery-source:wandle-{env}-website"),
+        delivery("CreateDelivery", "delivery:x"),
     ]
     must_not = [
         Request("ec2:CreateVpc", arn("ec2", "vpc/*"), {"aws:RequestedRegion": "us-east-1"}),
@@ -427,6 +445,10 @@ def deploying(environment: str, keys: dict[str, str]) -> tuple[list[Request], li
         Request("ssm:SendCommand", instance, {**hosts, "ssm:resourceTag/Environment": other}),
         Request("s3:PutObject", f"{state}/wandle/{other}.tfstate"),
         Request("s3:DeleteBucket", state),
+        cloudfront("CreateDistribution", context={"aws:RequestTag/Environment": other}),
+        cloudfront("DeleteDistribution", context={"aws:ResourceTag/Environment": other}),
+        cloudfront("DeleteDistribution"),
+        delivery("DeleteDeliverySource", f"delivery-source:wandle-{other}-website"),
     ]
     return may, must_not
 
@@ -436,6 +458,7 @@ PLANNING = (
         Request("ec2:DescribeVpcs", "*"),
         Request("iam:GetRole", arn("iam", "role/wandle-dev-load")),
         Request("s3:GetBucketPolicy", bucket("prod")),
+        cloudfront("GetDistribution"),
         Request("s3:GetObject", f"arn:aws:s3:::wandle-state-{ACCOUNT}/wandle/dev.tfstate"),
         Request(
             "ssm:GetParameters",
@@ -446,6 +469,7 @@ PLANNING = (
         get("dev", "landing/x"),
         secret("GetSecretValue", "wandle/dev/pseudonym_key"),
         Request("ec2:RunInstances", "*"),
+        cloudfront("UpdateDistribution"),
         Request("s3:PutObject", f"arn:aws:s3:::wandle-state-{ACCOUNT}/wandle/dev.tfstate"),
         become("dev", "load"),
         Request("ssm:GetParameter", arn("ssm", "parameter/other")),

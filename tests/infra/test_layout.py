@@ -48,6 +48,7 @@ def test_the_modules_and_environments_are_these():
         "serverless_extract",
         "warehouse",
         "watch",
+        "website",
     }
     assert [folder.name for folder in ENVIRONMENTS] == ["dev", "prod"]
 

@@ -45,6 +45,17 @@ MISTAKES = {
         {"login": {"issuer": "http://x", "client_id": "x", "admins": "x"}},
         "login.issuer must be the https:// URL",
     ),
+    "a certificate that CloudFront does not take": (
+        {
+            "website": {
+                "domain": {
+                    "hostname": "data.example.gov.uk",
+                    "certificate_arn": "arn:aws:acm:eu-west-2:123456789012:certificate/1",
+                }
+            }
+        },
+        "domain.certificate_arn must be the ARN of an ACM certificate in us-east-1",
+    ),
     "half a worker": ({"workers": 1.5}, "workers must be a whole number between 0 and 20."),
 }
 

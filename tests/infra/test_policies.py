@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.infra.matrix import PLANNING, SOURCES, VIA_S3, bucket, deploying, matrix, put
+from tests.infra.matrix import (
+    PLANNING,
+    SOURCES,
+    VIA_S3,
+    bucket,
+    cloudfront,
+    deploying,
+    matrix,
+    put,
+)
 from tests.infra.policies import Request, Statement, allows, policies_of, read, resources_of
 from tests.infra.wildcards import REASONS
 
@@ -39,6 +48,7 @@ def roles(plans: dict[str, Any]) -> dict[str, list[Statement]]:
         found[f"wandle-deploy-{environment}"] = [
             *attached["wandle-plan"],
             *attached[f"wandle-deploy-{environment}"],
+            *attached[f"wandle-deploy-{environment}-website"],
         ]
     found["wandle-plan"] = attached["wandle-plan"]
     return dict(found)
@@ -103,6 +113,14 @@ def test_each_role_can_do_its_job_and_nothing_else(roles, boundary, expected):
                 wrong.append(f"{role} {'cannot' if may else 'can'} {request}")
 
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_boundary_lets_a_role_delete_copies_of_a_website_and_not_change_it(boundary):
+    """The role's own policy names one distribution, whose ARN a plan does not know."""
+    may, must_not = cloudfront("CreateInvalidation"), cloudfront("UpdateDistribution")
+
+    assert allows(boundary, may)
+    assert not allows(boundary, must_not)
 
 
 def test_the_matrix_needs_every_statement_of_every_role(roles, expected):

@@ -21,6 +21,7 @@ REASONS = {
     "BoundaryLogs": "A limit. RDS Enhanced Monitoring writes to a log group named by RDS.",
     "BoundaryMetrics": NO_RESOURCE + " A condition limits the namespaces.",
     "BoundaryWithoutResource": NO_RESOURCE,
+    "BoundaryWebsite": "A limit. AWS assigns the ID; one role's policy has the ARN.",
     # resource policies
     "AccountDecides": KEY_POLICY + " Without this statement nobody could manage the key.",
     "LogGroupsOfThisEnvironment": KEY_POLICY + " A condition limits the log groups.",
@@ -41,6 +42,12 @@ REASONS = {
     "BuildSecretsWithoutReading": "RDS creates the admin secret as the deployer. Excludes values.",
     "MakeKeys": "A new key has no ID yet; a condition requires its tag.",
     "ManageOwnKeys": "AWS assigns key IDs; a condition requires the tag.",
+    "MakeWebsite": "A new distribution has no ID yet; a condition requires its tag.",
+    "ManageOwnWebsite": "AWS assigns the IDs; a condition requires the tag.",
+    "ManagePartsOfWebsites": "AWS assigns the IDs, and these parts have no tags. They hold no "
+    "data, and one in use cannot be deleted.",
+    "DeliverAccessLogs": "Actions on a delivery's two ends, by name.",
+    "ConnectAccessLogs": "AWS assigns the IDs of deliveries. They hold no data.",
     "MakeServiceLinkedRoles": "AWS's own roles; a condition limits them to three services.",
     "RunOnOwnHosts": "AWS assigns instance IDs; a condition requires the tags.",
     "SeeWhatRan": NO_RESOURCE + " A condition limits the Region.",

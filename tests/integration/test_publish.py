@@ -22,6 +22,7 @@ from include.jobs.publish import versions as jobs
 from include.jobs.publish.publish import NotPublic, publish_marts
 from include.publish import versions
 from include.publish.files import write
+from include.publish.front import front
 from include.publish.read import grant, read
 from include.publish.versions import INDEX, ROOT, NotPublished, Published
 from include.sources.model import contracts
@@ -29,6 +30,7 @@ from include.transform import history
 from include.transform.process import Dbt
 
 SHARES = "crime_outcomes_monthly"
+FRONT = tuple(front("0" * 16))
 MADE_OF_CRIMES = ("dim_ward", "ward_crime_monthly", "ward_crime_summary")
 CRIMES, WEATHER, SPEND = "ward_crime_monthly", "weather_daily", "supplier_spend_monthly"
 ROLE = "wandle_publisher"
@@ -142,12 +144,15 @@ def test_every_mart_that_declares_it_is_published(publish, dbt):
     assert {CRIMES, WEATHER, SPEND} <= declared
 
 
-def test_the_index_is_written_last(publish, bucket):
+def test_the_index_is_written_after_the_version_and_what_leads_to_it_after_the_index(
+    publish, bucket
+):
     publish()
 
     written = [key for name, key in bucket.keys if name == "PutObject"]
-    assert written[-1] == INDEX
-    assert written[-2].endswith("/version.json")
+    assert written[-len(FRONT) :] == [f"{ROOT}{name}" for name in FRONT]
+    assert written[-len(FRONT) - 1] == INDEX
+    assert written[-len(FRONT) - 2].endswith("/version.json")
     assert written.count(INDEX) == 1
 
 
@@ -498,7 +503,7 @@ def test_versions_past_retention_and_unfinished_ones_are_deleted(
     assert jobs.expire(dsn=dsn, lake=lake, delete=False, now=later) == [first, "interrupted"]
     assert jobs.expire(dsn=dsn, lake=lake, delete=True, now=later) == [first, "interrupted"]
 
-    assert {key.split("/")[1] for key in bucket.listed()} == {second, "index.json"}
+    assert {key.split("/")[1] for key in bucket.listed()} == {second, "index.json", *FRONT}
     assert [entry.version for entry in published.index().versions] == [second]
 
 
@@ -517,7 +522,11 @@ def test_after_an_erasure_nothing_older_of_the_source_is_left(
 
     found = kept_lake.s3.list_object_versions(Bucket=kept_lake.bucket, Prefix=ROOT)
     assert "DeleteMarkers" not in found
-    assert {item["Key"].split("/")[1] for item in found["Versions"]} == {second, "index.json"}
+    assert {item["Key"].split("/")[1] for item in found["Versions"]} == {
+        second,
+        "index.json",
+        *FRONT,
+    }
 
 
 def test_an_erasure_fails_while_a_mart_keeps_its_old_files(database, publish, lake, restored):

@@ -198,6 +198,7 @@ def _published(
             known = replace(known, since=since, changes=_changes(store, since, latest, prepared))
         if (now_listed := with_version(index, known)) != index:
             store.write_index(now_listed)
+        store.lead_to(now_listed.current)
         return known, False
     now = datetime.now(UTC)
     changed = _changes(store, since, latest, prepared)

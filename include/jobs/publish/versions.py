@@ -8,10 +8,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from include.aws.cache import forget_copies
 from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.landing.inventory import remove_old_versions
 from include.publish.versions import ROOT, Index, Published, past_retention, used, without
+from include.settings import Settings
 from include.transform.history import building
 
 log = logging.getLogger(__name__)
@@ -42,12 +44,14 @@ def use(version: str, *, dsn: str, lake: Lake) -> str:
 def withdraw(version: str, *, dsn: str, lake: Lake) -> Index:
     """Delete a version, and never publish its content again; returns the index without it.
 
-    If it was current, the newest of the others is. Raises `NotPublished` if
-    there is no such version, and `PermanentError` if it is the only one.
+    If it was current, the newest of the others is. Finishes a withdrawal that
+    was interrupted. Raises `NotPublished` if there is no such version,
+    `PermanentError` if it is the only one, and the errors of `forget_copies`.
     """
     with building(dsn):
         index = _store(lake, "transform").index()
-        index.entry(version)
+        if version not in index.withdrawn:
+            index.entry(version)
         left = without(index, [version], withdrawn=True)
         if not left.versions:
             raise PermanentError(
@@ -61,7 +65,8 @@ def withdraw(version: str, *, dsn: str, lake: Lake) -> Index:
 def expire(*, dsn: str, lake: Lake, delete: bool, now: datetime | None = None) -> list[str]:
     """The versions past retention, and what interrupted publications left; deletes them if asked.
 
-    The current version and the newest are always kept.
+    The current version and the newest are always kept. Raises the errors of
+    `forget_copies`; what is not finished then is found again.
     """
     now = now or datetime.now(UTC)
     store = _store(lake, "housekeeping")
@@ -80,7 +85,7 @@ def forget(sources: Collection[str], *, dsn: str, lake: Lake) -> list[str]:
     After an erasure, which has published what is left as the newest version:
     the others may still show what was erased. Objects' old versions go, too.
     Raises `PermanentError` if the newest holds a dataset of theirs that could
-    not be built again.
+    not be built again, and the errors of `forget_copies`; then run it again.
     """
     store = _store(lake, "housekeeping")
     with building(dsn):
@@ -123,13 +128,20 @@ def _made_of(described: dict[str, Any], sources: Collection[str]) -> set[str]:
 
 
 def _delete(lake: Lake, index: Index, gone: Iterable[str], *, every_version: bool = False) -> None:
-    """Take versions out of the index, then delete their objects."""
+    """Take versions out of the index, then delete their objects, then CloudFront's copies.
+
+    A version counts as deleted, by the last of its objects, after its copies are.
+    """
     keeper = lake.as_job("housekeeping")
     store = Published(keeper.s3, keeper.bucket)
+    versions = list(gone)
     store.write_index(index)
-    for version in gone:
-        count = store.delete(version)
-        log.info("publish: deleted version %s: %d objects", version, count)
+    for version in versions:
+        log.info("publish: deleted version %s: %d files", version, store.delete(version))
+    if distribution := Settings.read().distribution:
+        forget_copies(keeper.session, distribution)
+    for version in versions:
+        store.delete_description(version)
         if every_version:
             remove_old_versions(keeper.landings, f"{ROOT}{version}/")
 

@@ -1,20 +1,39 @@
 # Identical in every environment: what differs is in settings.tf and backend.tf.
 
+locals {
+  tags = {
+    Project     = "wandle"
+    Environment = local.environment
+    Owner       = var.owner
+    ManagedBy   = "terraform"
+  }
+}
+
 provider "aws" {
   region = var.region
 
   default_tags {
-    tags = {
-      Project     = "wandle"
-      Environment = local.environment
-      Owner       = var.owner
-      ManagedBy   = "terraform"
-    }
+    tags = local.tags
+  }
+}
+
+# For the website: CloudFront is in no Region, and AWS takes the delivery of its logs in this one only.
+provider "aws" {
+  alias  = "us_east_1"
+  region = "us-east-1"
+
+  default_tags {
+    tags = local.tags
   }
 }
 
 module "environment" {
   source = "../../modules/environment"
+
+  providers = {
+    aws           = aws
+    aws.us_east_1 = aws.us_east_1
+  }
 
   environment          = local.environment
   region               = var.region
@@ -30,6 +49,7 @@ module "environment" {
   monthly_budget_usd   = local.settings.monthly_budget_usd
   nightly_stop         = local.settings.nightly_stop
   public               = var.public
+  website              = var.website
   login                = var.login
   serverless_sources   = var.serverless_sources
   extract_image_digest = var.extract_image_digest

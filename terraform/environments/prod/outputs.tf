@@ -37,3 +37,13 @@ output "dashboard" {
   description = "Name of the CloudWatch dashboard."
   value       = module.environment.dashboard
 }
+
+output "website" {
+  description = "Address of the published dashboard and open data on the internet. Null if they are not published there."
+  value       = module.environment.website
+}
+
+output "website_domain" {
+  description = "DNS name of the website's CloudFront distribution, for the council's DNS record. Null without the website."
+  value       = module.environment.website_domain
+}

@@ -66,6 +66,12 @@ variable "public" {
   default     = null
 }
 
+variable "website" {
+  description = "Publishes the dashboard and the open data on the internet, by CloudFront; `{}` under the name that CloudFront assigns. `domain`: the council's own host name, and the ARN of its ACM certificate in us-east-1. Null: they can be seen only in Airflow."
+  type        = object({ domain = optional(object({ hostname = string, certificate_arn = string })) })
+  default     = null
+}
+
 variable "login" {
   description = "OIDC login: issuer, client ID, and the comma-separated groups that can view, operate and administer Airflow. The client secret is stored in Secrets Manager. Null: Airflow's own user accounts."
   type = object({

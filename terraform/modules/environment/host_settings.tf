@@ -9,15 +9,16 @@ locals {
   }
 
   settings = merge(local.function_settings, local.login_settings, {
-    AWS_REGION         = var.region
-    WANDLE_JOB_ROLE    = module.identity.job_role
-    WANDLE_DATABASE    = module.warehouse.address
-    WANDLE_DATABASE_CA = "/etc/wandle/rds-ca.pem"
-    WANDLE_BACKUP_DAYS = var.database.backup_days
-    WANDLE_SERVERLESS  = join(",", var.serverless_sources)
-    WANDLE_INBOX_QUEUE = module.inbox.queue_url
-    PGSSLMODE          = "verify-full"
-    PGSSLROOTCERT      = "/etc/wandle/rds-ca.pem"
+    AWS_REGION          = var.region
+    WANDLE_JOB_ROLE     = module.identity.job_role
+    WANDLE_DATABASE     = module.warehouse.address
+    WANDLE_DATABASE_CA  = "/etc/wandle/rds-ca.pem"
+    WANDLE_BACKUP_DAYS  = var.database.backup_days
+    WANDLE_SERVERLESS   = join(",", var.serverless_sources)
+    WANDLE_INBOX_QUEUE  = module.inbox.queue_url
+    WANDLE_DISTRIBUTION = join("", module.website[*].distribution) # empty without the website
+    PGSSLMODE           = "verify-full"
+    PGSSLROOTCERT       = "/etc/wandle/rds-ca.pem"
 
     AIRFLOW__SECRETS__BACKEND = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
     AIRFLOW__SECRETS__BACKEND_KWARGS = jsonencode({

@@ -21,8 +21,9 @@ locals {
 module "key" {
   source = "../key"
 
-  context   = local.context
-  protected = var.protected
+  context     = local.context
+  protected   = var.protected
+  website_arn = one(module.website[*].distribution_arn)
 }
 
 module "network" {
@@ -47,6 +48,19 @@ module "lake" {
   landing_archive_days = var.landing_archive_days
   task_log_days        = var.retention_days.task_logs
   access_log_days      = var.retention_days.access_logs
+  website_arn          = one(module.website[*].distribution_arn)
+}
+
+module "website" {
+  source = "../website"
+  count  = var.website == null ? 0 : 1
+
+  providers = { aws = aws.us_east_1 }
+
+  context            = local.context
+  bucket             = module.lake.bucket
+  access_logs_bucket = module.lake.access_logs_bucket
+  domain             = var.website.domain
 }
 
 module "warehouse" {
@@ -87,6 +101,8 @@ module "identity" {
   bucket_arn       = module.lake.arn
   repository_arn   = local.repository_arn
   admin_secret_arn = module.warehouse.admin_secret_arn
+  has_website      = var.website != null
+  website_arn      = one(module.website[*].distribution_arn)
 }
 
 module "inbox" {
@@ -166,6 +182,6 @@ resource "terraform_data" "protection" {
 
   depends_on = [
     module.airflow_host, module.identity, module.inbox, module.key, module.lake, module.network, module.secrets,
-    module.serverless_extract, module.warehouse, module.watch,
+    module.serverless_extract, module.warehouse, module.watch, module.website,
   ]
 }

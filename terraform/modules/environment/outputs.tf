@@ -37,3 +37,13 @@ output "dashboard" {
   description = "Name of the CloudWatch dashboard."
   value       = module.watch.dashboard
 }
+
+output "website" {
+  description = "Address of the published dashboard and open data on the internet. Null if they are not published there."
+  value       = one(module.website[*].address)
+}
+
+output "website_domain" {
+  description = "DNS name of the website's CloudFront distribution, for the council's DNS record. Null without the website."
+  value       = one(module.website[*].domain_name)
+}

@@ -90,3 +90,21 @@ resource "aws_iam_role_policy" "admin_secret" {
     }]
   })
 }
+
+# Also a separate policy for that reason: the ARN is known only after CloudFront has created the distribution.
+resource "aws_iam_role_policy" "website" {
+  count = var.has_website ? 1 : 0
+
+  name = "website"
+  role = aws_iam_role.job["housekeeping"].name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid      = "DeleteCopiesOfPublished"
+      Effect   = "Allow"
+      Action   = ["cloudfront:CreateInvalidation"]
+      Resource = var.website_arn
+    }]
+  })
+}

@@ -125,3 +125,15 @@ variable "admin_secret_arn" {
   description = "ARN of the secret in which RDS keeps the admin password."
   type        = string
 }
+
+variable "website_arn" {
+  description = "ARN of the CloudFront distribution that serves the published files. Null: none does."
+  type        = string
+  default     = null
+}
+
+variable "has_website" {
+  description = "Whether there is such a distribution. Known before its ARN is."
+  type        = bool
+  default     = false
+}

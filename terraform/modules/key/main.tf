@@ -6,7 +6,7 @@ locals {
   # Not an aws_iam_policy_document, so that a plan shows the whole policy.
   policy = {
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         # Delegates access to IAM policies. Without this statement nobody could manage the key.
         Sid       = "AccountDecides"
@@ -38,7 +38,16 @@ locals {
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
       },
-    ]
+      ], [
+      for arn in var.website_arn[*] : {
+        Sid       = "WebsiteReadsPublished"
+        Effect    = "Allow"
+        Principal = { Service = "cloudfront.amazonaws.com" }
+        Action    = ["kms:Decrypt"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceArn" = arn } }
+      }
+    ])
   }
 }
 

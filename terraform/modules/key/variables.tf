@@ -33,3 +33,9 @@ variable "protected" {
   type        = bool
   default     = true
 }
+
+variable "website_arn" {
+  description = "ARN of the CloudFront distribution that serves the published files. Null: none does."
+  type        = string
+  default     = null
+}

@@ -1,4 +1,4 @@
-# Access logs of the lake bucket and of the optional load balancer.
+# Access logs of the lake bucket, the optional load balancer and the optional website.
 
 locals {
   access_logs_bucket = "wandle-${var.context.environment}-access-logs-${var.context.account_id}"
@@ -8,7 +8,7 @@ locals {
 resource "aws_s3_bucket" "access_logs" {
   # checkov:skip=CKV_AWS_18:This is the bucket for access logs; logging access to it would never end
   # checkov:skip=CKV_AWS_144:Only logs; a second Region would double the cost
-  # checkov:skip=CKV_AWS_145:S3 and load balancers can deliver logs only to a bucket with SSE-S3
+  # checkov:skip=CKV_AWS_145:S3, load balancers and CloudFront can deliver logs only to a bucket with SSE-S3
   # checkov:skip=CKV2_AWS_62:Nothing consumes events of this bucket
   bucket        = local.access_logs_bucket
   force_destroy = !var.protected
@@ -82,6 +82,17 @@ resource "aws_s3_bucket_policy" "access_logs" {
         Resource  = "${local.access_logs_arn}/load-balancer/AWSLogs/${var.context.account_id}/*"
         Condition = {
           ArnLike = { "aws:SourceArn" = "arn:${var.context.partition}:elasticloadbalancing:${var.context.region}:${var.context.account_id}:loadbalancer/*" }
+        }
+      },
+      {
+        Sid       = "AccessLogsOfTheWebsite"
+        Effect    = "Allow"
+        Principal = { Service = "delivery.logs.amazonaws.com" }
+        Action    = "s3:PutObject"
+        Resource  = "${local.access_logs_arn}/website/AWSLogs/${var.context.account_id}/*"
+        Condition = {
+          ArnLike      = { "aws:SourceArn" = "arn:${var.context.partition}:logs:us-east-1:${var.context.account_id}:delivery-source:wandle-${var.context.environment}-website" }
+          StringEquals = { "aws:SourceAccount" = var.context.account_id }
         }
       },
     ]

@@ -58,12 +58,18 @@ resource "aws_s3_bucket_logging" "lake" {
   depends_on = [aws_s3_bucket_policy.access_logs]
 }
 
+locals {
+  # What the website serves: versions, and what leads to them (include/publish/front.py). Not the index of
+  # versions and not their descriptions, which are for the pipeline.
+  website_objects = ["*/site/*", "*/data/*", "index.html", "404.html", "current.js", "current.json"]
+}
+
 resource "aws_s3_bucket_policy" "lake" {
   bucket = aws_s3_bucket.lake.id
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         Sid       = "TlsOnly"
         Effect    = "Deny"
@@ -97,7 +103,16 @@ resource "aws_s3_bucket_policy" "lake" {
         Resource  = "${local.arn}/*"
         Condition = { StringNotEqualsIfExists = { "s3:x-amz-server-side-encryption" = "aws:kms" } }
       },
-    ]
+      ], [
+      for arn in var.website_arn[*] : {
+        Sid       = "WebsiteReadsPublished"
+        Effect    = "Allow"
+        Principal = { Service = "cloudfront.amazonaws.com" }
+        Action    = "s3:GetObject"
+        Resource  = [for path in local.website_objects : "${local.arn}/published/${path}"]
+        Condition = { StringEquals = { "aws:SourceArn" = arn } }
+      }
+    ])
   })
 
   depends_on = [aws_s3_bucket_public_access_block.lake]

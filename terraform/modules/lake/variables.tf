@@ -78,7 +78,7 @@ variable "task_log_days" {
 }
 
 variable "access_log_days" {
-  description = "Days to keep S3 and load balancer access logs."
+  description = "Days to keep the access logs of S3, the load balancer and the website."
   type        = number
   default     = 365
 
@@ -86,4 +86,10 @@ variable "access_log_days" {
     condition     = var.access_log_days >= 30
     error_message = "access_log_days must be at least 30."
   }
+}
+
+variable "website_arn" {
+  description = "ARN of the CloudFront distribution that serves the published files. Null: none does."
+  type        = string
+  default     = null
 }

@@ -12,6 +12,18 @@ mock_provider "aws" {
   }
 }
 
+mock_provider "aws" {
+  alias = "us_east_1"
+
+  mock_resource "aws_cloudfront_distribution" {
+    defaults = {
+      arn         = "arn:aws:cloudfront::123456789012:distribution/E1EXAMPLE"
+      id          = "E1EXAMPLE"
+      domain_name = "d111111abcdef8.cloudfront.net"
+    }
+  }
+}
+
 variables {
   environment          = "dev"
   region               = "eu-west-2"
@@ -149,4 +161,39 @@ run "refuses_a_login_without_administrators" {
   }
 
   expect_failures = [var.login]
+}
+
+run "publishes_nothing_on_the_internet_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(module.website) == 0 && output.website == null && local.settings["WANDLE_DISTRIBUTION"] == ""
+    error_message = "Only a person may decide that the dashboard is public."
+  }
+}
+
+run "publishes_on_the_council_s_domain_on_request" {
+  command = plan
+
+  variables {
+    website = { domain = { hostname = "data.example.gov.uk", certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/1" } }
+  }
+
+  assert {
+    condition     = output.website == "https://data.example.gov.uk"
+    error_message = "The output must be the dashboard's address."
+  }
+}
+
+run "publishes_under_a_name_of_cloudfront_without_a_domain" {
+  command = plan
+
+  variables {
+    website = {}
+  }
+
+  assert {
+    condition     = length(module.website) == 1
+    error_message = "One variable must be enough."
+  }
 }

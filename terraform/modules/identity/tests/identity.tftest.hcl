@@ -169,3 +169,36 @@ run "refuses_a_folder_without_contracts" {
 
   expect_failures = [var.contracts_folder]
 }
+
+run "lets_housekeeping_delete_the_copies_of_one_distribution" {
+  command = plan
+
+  variables {
+    has_website = true
+    website_arn = "arn:aws:cloudfront::123456789012:distribution/E1EXAMPLE"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.website[0].policy).Statement == [{
+      Sid      = "DeleteCopiesOfPublished"
+      Effect   = "Allow"
+      Action   = ["cloudfront:CreateInvalidation"]
+      Resource = "arn:aws:cloudfront::123456789012:distribution/E1EXAMPLE"
+    }]
+    error_message = "The role must be able to invalidate the website's distribution and do nothing else to it."
+  }
+
+  assert {
+    condition     = aws_iam_role_policy.website[0].role == aws_iam_role.job["housekeeping"].name
+    error_message = "Only housekeeping deletes published versions."
+  }
+}
+
+run "lets_no_role_do_anything_with_cloudfront_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(aws_iam_role_policy.website) == 0
+    error_message = "Without the website there is nothing to invalidate."
+  }
+}

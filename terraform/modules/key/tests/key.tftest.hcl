@@ -80,3 +80,30 @@ run "refuses_an_invalid_partition" {
 
   expect_failures = [var.context]
 }
+
+run "lets_one_distribution_decrypt_and_nothing_more" {
+  command = plan
+
+  variables {
+    website_arn = "arn:aws:cloudfront::123456789012:distribution/E1EXAMPLE"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_kms_key.this.policy).Statement :
+      [statement.Action, statement.Condition] if statement.Principal == { Service = "cloudfront.amazonaws.com" }
+      ] == [[
+        ["kms:Decrypt"], { StringEquals = { "aws:SourceArn" = "arn:aws:cloudfront::123456789012:distribution/E1EXAMPLE" } },
+    ]]
+    error_message = "CloudFront must be able to read what the key encrypts, for this distribution alone."
+  }
+}
+
+run "does_not_know_cloudfront_by_default" {
+  command = plan
+
+  assert {
+    condition     = !strcontains(aws_kms_key.this.policy, "cloudfront")
+    error_message = "Without the website, CloudFront must not be able to use the key."
+  }
+}

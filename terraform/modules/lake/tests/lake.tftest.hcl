@@ -114,3 +114,46 @@ run "refuses_to_archive_recent_landings" {
 
   expect_failures = [var.landing_archive_days]
 }
+
+run "lets_nobody_read_for_the_internet_by_default" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for statement in jsondecode(aws_s3_bucket_policy.lake.policy).Statement : statement.Effect == "Deny"])
+    error_message = "Without the website, the bucket policy must allow nothing."
+  }
+}
+
+run "lets_one_distribution_read_complete_published_files_and_nothing_else" {
+  command = plan
+
+  variables {
+    website_arn = "arn:aws:cloudfront::123456789012:distribution/E1EXAMPLE"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_s3_bucket_policy.lake.policy).Statement :
+      [statement.Principal, statement.Action, statement.Condition] if statement.Effect == "Allow"
+      ] == [[
+        { Service = "cloudfront.amazonaws.com" }, "s3:GetObject",
+        { StringEquals = { "aws:SourceArn" = "arn:aws:cloudfront::123456789012:distribution/E1EXAMPLE" } },
+    ]]
+    error_message = "Only the website's own distribution may read, and it may not list."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_s3_bucket_policy.lake.policy).Statement : statement.Resource if statement.Effect == "Allow"
+      ]) == [
+      for path in ["*/site/*", "*/data/*", "index.html", "404.html", "current.js", "current.json"] :
+      "arn:aws:s3:::wandle-dev-lake-123456789012/published/${path}"
+    ]
+    error_message = "It may read what the publication made for readers: no landing, no index, no description of a version."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_public_access_block.lake.block_public_policy && aws_s3_bucket_public_access_block.lake.restrict_public_buckets
+    error_message = "The bucket itself must stay private."
+  }
+}
