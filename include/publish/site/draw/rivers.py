@@ -80,7 +80,8 @@ def levels(title: str, points: Sequence[Level], typical: Typical, unit: str) -> 
         for p in points
     ]
     seen = [row for row in rows if row["highest"] is not None]
-    below = [row for row in seen if typical.is_below(row["lowest"])]
+    low_days = {p.at.isoformat() for p in points if typical.is_below(p.lowest)}
+    below = [row for row in seen if row["at"] in low_days]
     base = over("rows").encode(x=time_axis(sorted(p.at for p in points)), y=y)
     marks = base.mark_point(filled=True, opacity=1).encode(
         size=alt.when(alt.datum.above).then(alt.value(60)).otherwise(alt.value(22)),
