@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import polars as pl
 import pyarrow as pa
@@ -16,7 +17,8 @@ def period_of(rows: pa.Table, key: Sequence[str]) -> str:
     """
     dated = [field.name for field in rows.schema if pa.types.is_date(field.type)]
     dates = pl.DataFrame(rows.select([name for name in dated if name in key] or dated))
-    known = [value for column in dates for value in (column.min(), column.max()) if value]
+    ends = (value for column in dates for value in (column.min(), column.max()))
+    known = [value for value in ends if isinstance(value, date)]
     if not known:
         return ""
     is_monthly = all("month" in column.name for column in dates)
