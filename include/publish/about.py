@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+# Of each format of a dataset; GeoJSON if it has geometry.
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8; header=present",
+    "parquet": "application/vnd.apache.parquet",
+    "json": "application/json",
+    "geojson": "application/geo+json",
+}
+
 
 @dataclass(frozen=True)
 class Column:

@@ -14,15 +14,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from include.publish.about import MEDIA_TYPES
 from include.publish.read import Mart
 from include.publish.types import kind_of
 
-MEDIA_TYPES = {
-    "csv": "text/csv; charset=utf-8; header=present",
-    "parquet": "application/vnd.apache.parquet",
-    "json": "application/json",
-    "geojson": "application/geo+json",
-}
 _BATCH_ROWS = 10_000
 
 

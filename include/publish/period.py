@@ -17,9 +17,8 @@ def period_of(rows: pa.Table, key: Sequence[str]) -> str:
     """
     dated = [field.name for field in rows.schema if pa.types.is_date(field.type)]
     dates = pl.DataFrame(rows.select([name for name in dated if name in key] or dated))
-    known = [
-        day for column in dates for day in (column.min(), column.max()) if isinstance(day, date)
-    ]
+    ends = (value for column in dates for value in (column.min(), column.max()))
+    known = [value for value in ends if isinstance(value, date)]
     if not known:
         return ""
     is_monthly = all("month" in column.name for column in dates)

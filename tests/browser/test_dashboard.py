@@ -231,6 +231,7 @@ def test_lines_have_the_colours_that_a_reader_has_chosen(visit: Visit) -> None:
     drawn = page.evaluate(
         """() => {
           const probe = document.createElement('i');
+          probe.style.forcedColorAdjust = 'none';
           document.body.append(probe);
           const system = name => { probe.style.color = name; return getComputedStyle(probe).color };
           const line = document.querySelector("svg.chart [stroke='#12436D']");

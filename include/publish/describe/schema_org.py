@@ -8,9 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from include.publish.about import About, Dataset
+from include.publish.about import MEDIA_TYPES, About, Dataset
 from include.publish.describe.licences import licences_of
-from include.publish.files import MEDIA_TYPES
 
 
 def linked_data(about: About) -> Markup:

@@ -69,7 +69,7 @@ def levels(title: str, points: Sequence[Level], typical: Typical, unit: str) -> 
     top = math.ceil(max(reach) / step + 0.25) * step
     y = alt.Y("highest:Q").scale(domain=[low, top], nice=False)
     y = y.axis(y_axis(low, top, step, f" {unit}" if unit else ""))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "at": p.at.isoformat(),
             "lowest": p.lowest,
