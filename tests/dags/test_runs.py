@@ -115,6 +115,55 @@ def test_a_run_that_changes_nothing_is_green_and_announces_nothing(start, world,
     assert world.query(CONTENT) == before
 
 
+def test_the_log_of_a_partition_begins_with_what_is_done_and_ends_with_what_was(whole):
+    said = re.findall(r"police_street_crime kingston 2026-07: (.*)", whole.said)
+    end = r"[\d.]+ s; manifest s3://wandle-test/landing/police_street_crime/kingston/2026-07/.*/"
+    patterns = (
+        "requesting data.police.uk, in the sandbox",
+        rf"landed: \d+ requests, \d+ records, \d+ bytes, {end}manifest.json",
+        r"replacing it in raw.police_street_crime by landing \d{8}T",
+        rf"loaded: \d+ records = \d+ loaded \+ \d+ quarantined \+ \d+ duplicates, {end}",
+    )
+
+    assert len(said) == len(patterns)
+    for pattern, text in zip(patterns, said, strict=True):
+        assert re.match(pattern, text), text
+
+
+def test_a_dry_run_says_what_it_would_do_and_changes_nothing(start, world, whole):
+    state = "SELECT count(*), max(load_id) FROM ops.load"
+    before, objects = world.query(state), world.objects()
+    # Nothing is requested.
+    world.fail(fault="500")
+
+    run = start(CRIME, SUMMER | {"councils": ["kingston", "sutton"], "dry_run": True})
+
+    assert run.state == "success"
+    assert [name for name in run.states if name.startswith(("extract ", "load "))] == []
+    assert run.announced == []
+    assert world.query(state) == before
+    assert world.objects() == objects
+    assert "police_street_crime: 6 partitions, 3 of them loaded already; about " in run.said
+    assert re.search(r"kingston +2026-06 +\d{4}-\d\d-\d\d \d\d:\d\d +\d+ +\d+$", run.said, re.M)
+    assert re.search(r"sutton +2026-06 +no +\d+$", run.said, re.M)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"from": "2026-08", "to": "2026-06"}, "2026-08 is after 2026-06. Swap them"),
+        ({"from": "2150-01"}, "2150-01 has not started"),
+        ({"from": "2001-01"}, "the data start at 2010-12, and 2001-01 is earlier"),
+    ],
+)
+def test_a_window_that_cannot_be_fails_before_anything_runs(start, boundaries, asked, sentence):
+    run = start(CRIME, {"dry_run": True, **asked})
+
+    assert run.states["plan"] == "failed"
+    assert run.states["extract"] == "upstream_failed"
+    assert sentence in run.said
+
+
 def test_a_reload_asks_no_api_and_restores_the_same_content(start, world, whole):
     before = world.query(CONTENT)
     world.query("DELETE FROM raw.police_street_crime RETURNING 1")
