@@ -178,16 +178,19 @@ def load(
 def announce(
     source: str,
     partitions: list[dict[str, str]] | None,
+    params: Any = None,
     ti: Any = None,
     dag_run: Any = None,
     inlet_events: Any = None,
 ) -> None:
-    """Update the raw table's asset if this run changed the table, or an earlier one left that.
+    """Update the raw table's asset if the table has changed since, in this run or before.
 
     Of a backfill, the last run does it for all, so that `transform` starts once.
     """
     from include.jobs.pipeline import reconcile as job
 
+    if params[DRY_RUN]:
+        raise AirflowSkipException("a dry run changes nothing, so there is nothing to announce")
     backfill = dag_run.run_type == "backfill"
     if backfill and others_follow(ti, ti.task_id):
         raise AirflowSkipException("the last run of the backfill announces what all have loaded")

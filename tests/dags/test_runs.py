@@ -143,7 +143,7 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(start, world, whole
     assert run.announced == []
     assert world.query(state) == before
     assert world.objects() == objects
-    assert "police_street_crime: 6 partitions, 3 of them loaded already; about " in run.said
+    assert "partitions: 6, loaded already: 3, requests: about " in run.said
     assert re.search(r"kingston +2026-06 +\d{4}-\d\d-\d\d \d\d:\d\d +\d+ +\d+$", run.said, re.M)
     assert re.search(r"sutton +2026-06 +no +\d+$", run.said, re.M)
 

@@ -109,15 +109,15 @@ def summary(contract: Contract, planned: Sequence[Planned]) -> str:
     """What a dry run found, in one sentence or two."""
     loaded = sum(item.loaded is not None for item in planned)
     failing = sum(bool(item.problem) for item in planned)
-    said = [f"{contract.name}: {len(planned)} partitions, {loaded} of them loaded already"]
+    said = [f"{contract.name}: partitions: {len(planned)}, loaded already: {loaded}"]
     if any(item.requests is None and not item.problem for item in planned):
-        said.append("the number of files decides how many requests that costs")
+        said.append("requests: as many as there are files")
     else:
         requests = sum(item.requests or 0 for item in planned)
-        said.append(f"about {requests} requests{_least_time(contract, requests)}")
+        said.append(f"requests: about {requests}{_least_time(contract, requests)}")
     if failing:
-        said.append(f"{failing} would fail")
-    return f"{'; '.join(said)}. This was a dry run: nothing was requested, landed or loaded."
+        said.append(f"would fail: {failing}")
+    return f"{', '.join(said)}. This was a dry run: nothing was requested, landed or loaded."
 
 
 def _least_time(contract: Contract, requests: int) -> str:
@@ -125,7 +125,7 @@ def _least_time(contract: Contract, requests: int) -> str:
         return ""
     rate = rate_for(contract, contracts().values(), contracts())
     seconds = max(0, requests - rate.burst) / rate.per_second
-    return f", at its rate limit at least {seconds:.0f} s" if seconds >= 1 else ""
+    return f" (at its rate limit, at least {seconds:.0f} s)" if seconds >= 1 else ""
 
 
 def _fetched(contract: Contract, lake: Lake, now: datetime) -> Callable[[Partition], int | None]:

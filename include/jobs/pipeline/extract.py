@@ -85,7 +85,8 @@ def extract(
         else:
             found = _landed(contract, partition, way, run_id, access, progress)
         if isinstance(found, str):
-            line.did = f"the files are those of landing {found}, so nothing was landed"
+            line.did = "nothing new since the newest landing"
+            line.manifest = lake.landings.manifest_address(partition, found)
             return found
         line.did = _counts(found)
         line.manifest = lake.landings.manifest_address(partition, found.landing_id)
