@@ -155,6 +155,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
             found.add(source, *how)
         found.wandle("migrate")
         found.airflow.wait_for_dags([f"ingest_{source}" for source in SOURCES], 120)
+        found.airflow.patch("/dags/transform", {"is_paused": False})
         yield found
     finally:
         found.wandle("down")
@@ -195,17 +196,18 @@ def test_a_backfill_loads_each_period_of_its_dates_once(project, source, first, 
 
 
 def test_a_backfill_starts_transform_once_or_twice_however_many_runs_it_has(project):
-    project.airflow.patch("/dags/transform", {"is_paused": False})
     before, backfilled = project.transforms(), len(project.runs(BY_HOUR, run_type="backfill"))
+    scheduled = len(project.runs(BY_HOUR, run_type="scheduled"))
 
     project.backfill("by_hour", "2026-07-01T00:00:00Z", "2026-07-01T07:00:00Z")
     project.resume("by_hour")
     project.finished("by_hour", "backfill", backfilled + 8)
     project.pause("by_hour")
 
-    scheduled = [run for run in project.runs(BY_HOUR, run_type="scheduled") if run["end_date"]]
+    # Scheduled runs in between may have started it, too.
+    others = len(project.runs(BY_HOUR, run_type="scheduled")) - scheduled
     assert {f"2026-07-01T{hour:02}" for hour in range(8)} <= set(project.loaded("by_hour"))
-    assert 1 <= project.transforms() - before <= 2 + len(scheduled)
+    assert 1 <= project.transforms() - before <= 2 + others
 
 
 def test_a_dry_run_lists_the_partitions_and_changes_nothing(project):
