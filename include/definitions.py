@@ -77,8 +77,6 @@ MOST_NODES = 100_000
 
 
 class _Strict(Composer, SafeConstructor):
-    """Rejects duplicate keys, deep nesting, and aliases that multiply."""
-
     _level = 0
     _nodes = 0
 
@@ -134,8 +132,6 @@ if yaml.__with_libyaml__:
     from yaml.cyaml import CParser
 
     class _FastLoader(_Strict, CParser, Resolver):
-        """The same on libyaml, some times as fast; its messages say less."""
-
         def __init__(self, stream: str) -> None:
             CParser.__init__(self, stream)
             Composer.__init__(self)
@@ -144,9 +140,8 @@ if yaml.__with_libyaml__:
 
 
 def _loaded(text: str) -> Any:
-    """The content of a YAML text. Raises `yaml.YAMLError`."""
     if yaml.__with_libyaml__:
-        with suppress(yaml.YAMLError, ValueError):
+        with suppress(yaml.YAMLError, ValueError):  # libyaml is fast, but its messages say less
             return yaml.load(text, Loader=_FastLoader)  # noqa: S506, a SafeLoader
     return yaml.load(text, Loader=UniqueKeyLoader)  # noqa: S506, a SafeLoader
 
