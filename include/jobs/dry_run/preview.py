@@ -93,7 +93,7 @@ def preview(
 
 def table(planned: Sequence[Planned]) -> Iterator[str]:
     """The lines of a table: a heading, and a line for each partition."""
-    rows = [COLUMNS, *(item.cells for item in planned)]
+    rows: list[tuple[str, ...]] = [COLUMNS, *(item.cells for item in planned)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     problems = ["", *(item.problem for item in planned)]
     for row, problem in zip(rows, problems, strict=True):
