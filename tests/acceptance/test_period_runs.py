@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 import yaml
@@ -23,12 +22,11 @@ from include.local.services.airflow_api import FINISHED, AirflowApi
 from include.sources.partition import Period
 
 CHECKOUT = Path(__file__).parents[2]
-PORT_BASE = 18_380
+PORT_BASE = 18_680
 SOURCES = {
     "by_hour": ("hour", "{period:%Y-%m-%dT%H}"),
     "by_year": ("financial_year", "{period:%Y}-{period.last:%y}"),
 }
-BY_HOUR = "ingest_by_hour"
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.platform]
 
@@ -90,34 +88,6 @@ class Project:
         """Start no further runs."""
         self.airflow.patch(f"/dags/ingest_{source}", {"is_paused": True})
 
-    def runs(self, dag_id: str, **query: Any) -> list[dict[str, Any]]:
-        """The runs of a DAG, of a type or in a state."""
-        return list(self.airflow.listed(f"/dags/{dag_id}/dagRuns", "dag_runs", **query))
-
-    def backfill(self, source: str, first: str, last: str, at_once: int = 2) -> int:
-        """Create one for Sutton as the UI does; returns its ID."""
-        made = self.airflow.post(
-            "/backfills",
-            {
-                "dag_id": f"ingest_{source}",
-                "from_date": first,
-                "to_date": last,
-                "run_backwards": False,
-                "dag_run_conf": {"councils": ["sutton"]},
-                "reprocess_behavior": "completed",
-                "max_active_runs": at_once,
-            },
-        )
-        return int(made["id"])
-
-    def transforms(self) -> int:
-        """How many runs of `transform` loads have started, once none is left to end."""
-        ends = time.monotonic() + 400
-        while any(run["state"] not in FINISHED for run in self.runs("transform")):
-            assert time.monotonic() < ends, "transform does not end"
-            time.sleep(1)
-        return len(self.runs("transform", run_type="asset_triggered"))
-
     def finished(self, source: str, run_type: str, expected: int) -> list[dict[str, Any]]:
         """The runs of a type, once as many as expected have ended."""
         ends = time.monotonic() + 400
@@ -155,7 +125,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
             found.add(source, *how)
         found.wandle("migrate")
         found.airflow.wait_for_dags([f"ingest_{source}" for source in SOURCES], 120)
-        found.airflow.patch("/dags/transform", {"is_paused": False})
         yield found
     finally:
         found.wandle("down")
@@ -186,71 +155,24 @@ def test_a_scheduled_run_loads_the_current_period_and_looks_back(project, source
     ],
 )  # fmt: skip
 def test_a_backfill_loads_each_period_of_its_dates_once(project, source, first, last, periods):
-    project.backfill(source, first, last)
+    project.airflow.post(
+        "/backfills",
+        {
+            "dag_id": f"ingest_{source}",
+            "from_date": first,
+            "to_date": last,
+            "run_backwards": False,
+            "dag_run_conf": {"councils": ["sutton"]},
+            "reprocess_behavior": "completed",
+            "max_active_runs": 2,
+        },
+    )
     project.resume(source)
     runs = project.finished(source, "backfill", len(periods))
     project.pause(source)
 
     assert [run["state"] for run in runs] == ["success"] * len(periods)
     assert set(periods) <= set(project.loaded(source))
-
-
-def test_a_backfill_starts_transform_once_or_twice_however_many_runs_it_has(project):
-    before, backfilled = project.transforms(), len(project.runs(BY_HOUR, run_type="backfill"))
-    scheduled = len(project.runs(BY_HOUR, run_type="scheduled"))
-
-    project.backfill("by_hour", "2026-07-01T00:00:00Z", "2026-07-01T07:00:00Z")
-    project.resume("by_hour")
-    project.finished("by_hour", "backfill", backfilled + 8)
-    project.pause("by_hour")
-
-    # Scheduled runs in between may have started it, too.
-    others = len(project.runs(BY_HOUR, run_type="scheduled")) - scheduled
-    assert {f"2026-07-01T{hour:02}" for hour in range(8)} <= set(project.loaded("by_hour"))
-    assert 1 <= project.transforms() - before <= 2 + others
-
-
-def test_a_dry_run_lists_the_partitions_and_changes_nothing(project):
-    project.resume("by_hour")
-    before, started = project.loaded("by_hour"), project.transforms()
-    window = {"from": "2026-07-01T07", "to": "2026-07-01T08"}
-    conf = {"councils": ["sutton"], "dry_run": True, **window}
-
-    run = project.airflow.post(f"/dags/{BY_HOUR}/dagRuns", {"logical_date": None, "conf": conf})
-    place = f"/dags/{BY_HOUR}/dagRuns/{quote(run['dag_run_id'], safe='')}"
-    ends = time.monotonic() + 200
-    while project.airflow.get(place)["state"] not in FINISHED and time.monotonic() < ends:
-        time.sleep(1)
-    project.pause("by_hour")
-
-    assert project.airflow.get(place)["state"] == "success"
-    value = project.airflow.get(f"{place}/taskInstances/plan/xcomEntries/dry_run")["value"]
-    rows = json.loads(value) if isinstance(value, str) else value
-    assert [(row["period"], bool(row["loaded"]), row["requests"]) for row in rows] == [
-        ("2026-07-01T07", True, 1),
-        ("2026-07-01T08", False, 1),
-    ]
-    assert "2026-07-01T08" not in project.loaded("by_hour")
-    assert set(before) <= set(project.loaded("by_hour"))
-    assert project.transforms() >= started
-
-
-def test_a_scheduled_run_does_not_wait_for_a_backfill_whose_end_leaves_nothing_queued(project):
-    scheduled = len(project.runs(BY_HOUR, run_type="scheduled"))
-    number = project.backfill("by_hour", "2026-06-01T00:00:00Z", "2026-06-08T23:00:00Z", 16)
-    project.resume("by_hour")
-
-    project.finished("by_hour", "scheduled", scheduled + 1)
-    left = [run for run in project.runs(BY_HOUR, run_type="backfill") if not run["end_date"]]
-    project.airflow.put(f"/backfills/{number}/cancel", {})
-
-    assert left, "the backfill had ended before"
-    assert project.runs(BY_HOUR, run_type="backfill", state="queued") == []
-    ends = time.monotonic() + 200
-    while project.runs(BY_HOUR, run_type="backfill", state="running"):
-        assert time.monotonic() < ends, "a run of the backfill does not end"
-        time.sleep(1)
-    project.pause("by_hour")
 
 
 def test_landings_and_tables_agree(project):
