@@ -5,19 +5,23 @@ No DAG: `.airflowignore` names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from include.errors import PermanentError
+from plugins.schedule_first import ScheduleFirst
 
 if TYPE_CHECKING:
     from include.extract.login.secret import Secret
     from include.jobs.lake import Lake
     from include.sources.model import Contract
     from include.sources.partition import Partition
+
+log = logging.getLogger(__name__)
 
 PERMANENT_ERRORS_FAIL_AT_ONCE = ExceptionRetryPolicy(
     rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
@@ -32,8 +36,13 @@ DEFAULTS = {
     "max_retry_delay": timedelta(minutes=5),
     "retry_policy": PERMANENT_ERRORS_FAIL_AT_ONCE,
     "execution_timeout": timedelta(hours=2),
+    "weight_rule": ScheduleFirst(),
 }
 FETCH, RELOAD = "fetch", "reload"
+# The parameter, and what `plan` says of a run that is one.
+DRY_RUN = "dry_run"
+ACTIVE = ["queued", "running"]
+NOT_STARTED = (None, "scheduled", "queued", "up_for_retry", "restarting")
 # What `plan` says of files that belong to nothing.
 UNMATCHED = "unmatched"
 BOOKKEEPING_TIMEOUT = timedelta(minutes=10)
@@ -90,6 +99,18 @@ def changed_partitions(contract: Contract, ti: Any) -> tuple[Partition, ...]:
     return seen.partitions
 
 
+def show_dry_run(
+    contract: Contract, partitions: Sequence[Partition], reload: bool, ti: Any
+) -> None:
+    """Log what a run of these partitions would do, and push its rows as `DRY_RUN`."""
+    from include.jobs.dry_run.preview import preview, summary, table
+
+    planned = preview(contract, partitions, lake=lake(), dsn=loader_dsn(), reload=reload)
+    for line in (*table(planned), summary(contract, planned)):
+        log.info("%s", line)
+    ti.xcom_push(DRY_RUN, [item.shown for item in planned])
+
+
 def loader_dsn() -> str:
     """The DSN of the warehouse for extracting and loading."""
     return postgres_dsn("wandle_loader")
@@ -130,6 +151,19 @@ def landings_of(ti: Any, task_id: str, partitions: list[dict[str, str]]) -> list
         else None
         for index in range(len(partitions))
     ]
+
+
+def others_follow(ti: Any, task_id: str) -> bool:
+    """Whether another run of the DAG, queued or running, has not started this task yet.
+
+    Of several runs that start it at the same time, none follows another.
+    """
+    runs = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task_id])
+    waiting = [run for run, states in runs.items() if states.get(task_id) in NOT_STARTED]
+    return any(
+        ti.get_dr_count(dag_id=ti.dag_id, run_ids=waiting[begin : begin + 50], states=ACTIVE)
+        for begin in range(0, len(waiting), 50)
+    )
 
 
 def refuse_unknown_parameters(dag_run: Any, known: Iterable[str]) -> None:

@@ -5,23 +5,24 @@ To add a source, add its contract to `include/sources/`; nothing changes here.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from airflow.sdk import (
     Asset,
     CronTriggerTimetable,
-    Param,
     dag,
     task,
     task_group,
 )
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags._form import form, refuse_misread_form
 from dags._tasks import (
     BOOKKEEPING_TIMEOUT,
     DEFAULTS,
-    FETCH,
+    DRY_RUN,
     PARTITION_LABEL,
     RELOAD,
     UNMATCHED,
@@ -30,22 +31,24 @@ from dags._tasks import (
     landings_of,
     loader_dsn,
     looks_at_files,
-    refuse_unknown_parameters,
+    others_follow,
     secret_of,
+    show_dry_run,
     source_dsn,
 )
 from dags._texts import documentation, origin
-from include.councils.model import UK, council_titles
 from include.errors import PermanentError
 from include.sources.extract.landing import LandingExtract
 from include.sources.followers import followers
 from include.sources.model import Contract, contract, contracts
-from include.sources.partition import FORMS, Partition, grain_label
+from include.sources.partition import Partition
 from plugins.inbox_events import with_events
 from plugins.period_timetable import PeriodTimetable
 
 # The task whose landings the leaves ask for.
 EXTRACT, LOAD = "partition.extract", "partition.load"
+# The longest from the time in a ledger's entry to its commit.
+COMMITTED_WITHIN = timedelta(minutes=5)
 
 
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
@@ -55,30 +58,38 @@ def plan(
     """List the requested partitions; by default those of the data interval, except removed ones.
 
     Also those whose files are new or changed; the task `files` reports what belongs to none.
+    A dry run lists none: it logs what the run would do, as the XCom `dry_run` says, too.
     """
+    refuse_misread_form(contract(source), dag_run)
+    planned = _asked(contract(source), params, dag_run, ti)
+    if params[DRY_RUN]:
+        show_dry_run(contract(source), planned, params["mode"] == RELOAD, ti)
+        return []
+    return [partition.place for partition in planned]
+
+
+def _asked(contract: Contract, params: Any, dag_run: Any, ti: Any) -> list[Partition]:
     from include.jobs.followers.pending import pending
     from include.jobs.pipeline import plan as job
     from include.jobs.pipeline.removed import without_removed
 
-    _refuse_misread_form(contract(source), dag_run)
     by_schedule = dag_run.run_type in ("scheduled", "asset_triggered")
-    if contract(source).extract.kind == "landing" and not (params["from"] or params["to"]):
+    if contract.extract.kind == "landing" and not (params["from"] or params["to"]):
         found = pending(
-            contract(source),
+            contract,
             dsn=loader_dsn(),
             now=datetime.now(UTC),
             councils=params["councils"],
         )
-        kept = without_removed(contract(source), found, dsn=loader_dsn(), asked_for=not by_schedule)
-        return [partition.place for partition in kept]
+        return without_removed(contract, found, dsn=loader_dsn(), asked_for=not by_schedule)
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
     if dag_run.run_type == "asset_triggered":
         start = end = None
-    looks = looks_at_files(contract(source), params, dag_run)
+    looks = looks_at_files(contract, params, dag_run)
     partitions: list[Partition] = []
     if (start and end) or params["from"] or params["to"] or not looks:
         partitions = job.plan(
-            contract(source),
+            contract,
             today=datetime.now(UTC),
             councils=params["councils"],
             first=params["from"],
@@ -88,15 +99,11 @@ def plan(
             reload=params["mode"] == RELOAD,
         )
     if looks:
-        changed = changed_partitions(contract(source), ti)
-        partitions = job.with_changed(contract(source), partitions, changed, params["councils"])
-    kept = without_removed(
-        contract(source),
-        partitions,
-        dsn=loader_dsn(),
-        asked_for=not (by_schedule or looks),
+        changed = changed_partitions(contract, ti)
+        partitions = job.with_changed(contract, partitions, changed, params["councils"])
+    return without_removed(
+        contract, partitions, dsn=loader_dsn(), asked_for=not (by_schedule or looks)
     )
-    return [partition.place for partition in kept]
 
 
 @task(execution_timeout=BOOKKEEPING_TIMEOUT)
@@ -169,12 +176,32 @@ def load(
 
 
 @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
-def announce(source: str, partitions: list[dict[str, str]] | None, ti: Any = None) -> None:
-    """Update the raw table's asset if this run changed the table."""
+def announce(
+    source: str,
+    partitions: list[dict[str, str]] | None,
+    params: Any = None,
+    ti: Any = None,
+    dag_run: Any = None,
+    inlet_events: Any = None,
+) -> None:
+    """Update the raw table's asset if the table has changed since, in this run or before.
+
+    Of a backfill, the last run does it for all, so that `transform` starts once.
+    """
     from include.jobs.pipeline import reconcile as job
 
+    if params[DRY_RUN]:
+        raise AirflowSkipException("a dry run changes nothing, so there is nothing to announce")
+    backfill = dag_run.run_type == "backfill"
+    if backfill and others_follow(ti, ti.task_id):
+        raise AirflowSkipException("the last run of the backfill announces what all have loaded")
     landings = landings_of(ti, LOAD, partitions or [])
-    if not job.anything_loaded(contract(source), landings, dsn=loader_dsn(), run_id=ti.run_id):
+    dsn = loader_dsn()
+    if job.anything_loaded(contract(source), landings, dsn=dsn, run_id=ti.run_id):
+        return
+    last = list(inlet_events[Asset(f"raw.{source}")].ascending(False).limit(1))
+    since = last[0].timestamp - (COMMITTED_WITHIN if backfill else timedelta()) if last else None
+    if not job.loaded_since(contract(source), since, dsn=dsn):
         raise AirflowSkipException("nothing was loaded, so nothing to announce")
 
 
@@ -214,13 +241,13 @@ def ingest(contract: Contract) -> None:
         catchup=False,
         # For all runs except backfills, which have their own `max_active_runs`.
         max_active_runs=4,
-        params=_form(contract),
         default_args=DEFAULTS | {"owner": contract.owner},
     )
     def ingest_source() -> None:
         source = contract.name
         fetch = extract.override(max_active_tis_per_dag=contract.extract.parallel)
-        announce_table = announce.override(outlets=[Asset(f"raw.{source}")])
+        table = Asset(f"raw.{source}")
+        announce_table = announce.override(inlets=[table], outlets=[table])
 
         @task_group
         def partition(council: str, period: str) -> None:
@@ -240,7 +267,8 @@ def ingest(contract: Contract) -> None:
             ),
         ]
 
-    ingest_source()
+    # Given before, Airflow would copy all of them for each task: a quarter of the time to parse.
+    ingest_source().params = ParamsDict(form(contract))
 
 
 def _start(contract: Contract) -> datetime:
@@ -262,78 +290,6 @@ def _timetable(contract: Contract) -> PeriodTimetable | CronTriggerTimetable | l
     if contract.snapshot:
         return CronTriggerTimetable(contract.schedule, timezone="UTC")
     return PeriodTimetable(contract.schedule, period=contract.period)
-
-
-def _form(contract: Contract) -> dict[str, Param]:
-    known = {UK: "whole UK"}
-    if contract.councils == "each":
-        known = council_titles()
-    written, example, pattern = FORMS[contract.period]
-    label = grain_label(contract.period)
-    period = {"type": ["null", "string"], "pattern": pattern}
-    return {
-        "councils": Param(
-            list(known),
-            title="Councils",
-            description="Councils to process.",
-            type="array",
-            items={"type": "string", "enum": list(known)},
-            minItems=1,
-            uniqueItems=True,
-            examples=list(known),
-            values_display=known,
-        ),
-        "from": Param(
-            None,
-            title="From",
-            description=f"First {label}, as {written}, e.g. {example}. {_default(contract)}",
-            **period,
-        ),
-        "to": Param(
-            None,
-            title="To",
-            description=f"Last {label}, inclusive. Default: same as From.",
-            **period,
-        ),
-        "mode": Param(
-            FETCH,
-            title="Mode",
-            description="Where to read the data.",
-            type="string",
-            enum=[FETCH, RELOAD],
-            values_display={
-                FETCH: "Fetch from the API, then load",
-                RELOAD: "Reload the newest landing from S3, without calling the API",
-            },
-        ),
-        "force": Param(
-            False,
-            title="Force",
-            description="Load even if nothing changed or a check of the partition fails. Record "
-            "counts must still balance. The ledger records who forced the load.",
-            type="boolean",
-        ),
-    }
-
-
-def _default(contract: Contract) -> str:
-    if isinstance(contract.extract, LandingExtract):
-        return f"Default: all that {contract.extract.source} has landed and was not read."
-    return (
-        "Default: the run's data interval. Leave empty in a backfill: it has its own dates, both "
-        "included."
-    )
-
-
-def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:
-    """Reject what Airflow accepts: unknown parameters, and `from` or `to` in a backfill."""
-    refuse_unknown_parameters(dag_run, _form(contract))
-    asked = dag_run.conf or {}
-    if dag_run.run_type == "backfill" and (asked.get("from") or asked.get("to")):
-        raise PermanentError(
-            f"{dag_run.dag_id}: `from` or `to` is set, but a backfill run covers its own "
-            f"{grain_label(contract.period)}. Start the backfill again with both empty."
-        )
 
 
 for _contract in contracts().values():

@@ -22,8 +22,10 @@ def with_events(contract: Contract, timetable: Any) -> Any:
 
     An event says only that something is new: the run finds out what.
     """
+    if getattr(contract.extract, "place", "") != "inbox":
+        return timetable
     queue = Settings.read().inbox_queue
-    if not queue or getattr(contract.extract, "place", "") != "inbox":
+    if not queue:
         return timetable
     from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
 

@@ -12,6 +12,7 @@ import typer
 
 from include.cli.terminal import (
     CouncilOption,
+    DryRunOption,
     ForceOption,
     FromOption,
     JsonOption,
@@ -31,7 +32,7 @@ from include.settings import Settings
 from include.sources.model import Contract, broken_contracts, require_every_contract
 from include.sources.model import contract as source_named
 from include.sources.partition import Partition, Period, grain_label
-from include.terminal import complain, counted, note, print_json
+from include.terminal import complain, counted, note, print_json, print_table, say
 
 if TYPE_CHECKING:
     from include.jobs.pipeline.causes import Failure
@@ -48,6 +49,7 @@ def ingest(
     first: FromOption = "",
     last: ToOption = "",
     force: ForceOption = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch partitions into S3 and load them into PostgreSQL, without Airflow.
@@ -62,12 +64,37 @@ def ingest(
     `wandle ingest SOURCE --council sutton --period 2017-05`
 
     `wandle ingest SOURCE --from 2026-10 --to 2026-11-14`
+
+    `wandle ingest SOURCE --period 2026-10 --dry-run`
     """
     selection = selected([source], council, period, first, last)
     selection.check()
     contract = source_named(source)
-    found = [(contract, partition) for partition in _planned(contract, selection)]
+    planned = _planned(contract, selection)
+    if dry_run:
+        _preview(contract, planned, as_json=as_json)
+        return
+    found = [(contract, partition) for partition in planned]
     _ingest(found, force=force, fetch=True, as_json=as_json)
+
+
+def _preview(contract: Contract, partitions: list[Partition], *, as_json: bool) -> None:
+    """Print what fetching and loading these partitions would do."""
+    from include.jobs.dry_run.preview import COLUMNS, NUMBERS, preview, summary
+    from include.jobs.lake import lake_of
+
+    settings = settings_for("postgresql", "s3")
+    planned = preview(contract, partitions, lake=lake_of(settings), dsn=settings.need("loader_dsn"))
+    if as_json:
+        print_json({"partitions": [item.shown for item in planned]})
+        return
+    print_table(
+        COLUMNS,
+        [item.cells for item in planned],
+        right=NUMBERS,
+        notes=[item.problem for item in planned],
+    )
+    say(summary(contract, planned))
 
 
 def _planned(contract: Contract, selection: Selection) -> list[Partition]:

@@ -70,6 +70,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Load even if nothing changed or a check fails.")
 ]
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Only list the partitions, what is loaded already, and how many requests they cost.",
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do it. Default: dry run.")]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and underscores.")

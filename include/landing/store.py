@@ -87,6 +87,10 @@ class Landings:
         """The `s3://` URI of a key."""
         return f"s3://{self.bucket}/{key}"
 
+    def manifest_address(self, partition: Partition, landing_id: str) -> str:
+        """The `s3://` URI of a landing's manifest."""
+        return self.address(landing_prefix(partition, landing_id) + MANIFEST)
+
     @contextmanager
     def writing(self, key: str, size: int = 0) -> Iterator[None]:
         """`s3_errors` around a write of `size` bytes; a local server's full disk is named."""

@@ -134,6 +134,11 @@ class World:
 
         return lake_of(self.settings)
 
+    def objects(self) -> list[str]:
+        """The keys of all objects in the bucket."""
+        listed = self.lake.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return [item["Key"] for page in listed for item in page.get("Contents", ())]
+
     def _write(self) -> None:
         new = self.faults_file.with_suffix(".new")
         new.write_text(json.dumps(self.faults), encoding="utf-8")

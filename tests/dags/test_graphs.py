@@ -101,7 +101,7 @@ def test_the_form_offers_every_council_and_both_modes(ingest, contract):
     form = ingest.params
     offered = ["uk"] if contract.councils == "uk" else list(councils())
 
-    assert list(form) == ["councils", "from", "to", "mode", "force"]
+    assert list(form) == ["councils", "from", "to", "mode", "force", "dry_run"]
     assert form["councils"] == offered
     assert form.get_param("councils").schema["examples"] == offered
     assert form.get_param("mode").schema["enum"] == ["fetch", "reload"]
@@ -120,6 +120,7 @@ def test_the_form_offers_every_council_and_both_modes(ingest, contract):
         {"to": "2017"},
         {"mode": "replay"},
         {"force": "yes"},
+        {"dry_run": "yes"},
     ],
     ids=json.dumps,
 )

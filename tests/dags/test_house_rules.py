@@ -15,7 +15,7 @@ from include.errors import PermanentError, RetryableError, SourceRejected, Sourc
 from include.sources.model import contracts
 
 DAGS = Path(__file__).parents[2] / "dags"
-SHARED = {DAGS / "_tasks.py", DAGS / "_texts.py"}
+SHARED = {DAGS / "_form.py", DAGS / "_tasks.py", DAGS / "_texts.py"}
 FILES = sorted(DAGS.glob("*.py"))
 DAG_FILES = [file for file in FILES if file not in SHARED]
 OTHERS = {"transform", "replay_quarantine", "freshness_watch", "housekeeping"}
@@ -28,8 +28,8 @@ HEAVY = (
     *("airflow.providers.postgres", "include.jobs", "include.warehouse", "include.extract"),
 )
 MAY_IMPORT = (
-    *("airflow.sdk", "dags._tasks", "dags._texts"),
-    *("plugins.inbox_events", "plugins.period_timetable"),
+    *("airflow.sdk", "dags._form", "dags._tasks", "dags._texts"),
+    *("plugins.inbox_events", "plugins.period_timetable", "plugins.schedule_first"),
     *("include.sources", "include.councils", "include.errors"),
 )
 PARSE_SECONDS = 1.0

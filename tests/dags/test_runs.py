@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -113,6 +114,64 @@ def test_a_run_that_changes_nothing_is_green_and_announces_nothing(start, world,
     assert again.states["announce"] == "skipped"
     assert again.announced == []
     assert world.query(CONTENT) == before
+
+
+def test_the_log_of_a_partition_begins_with_what_is_done_and_ends_with_what_was(
+    start, world, whole, caplog
+):
+    caplog.set_level(logging.INFO)
+    start(CRIME, {"councils": ["kingston"], "from": "2026-07", "force": True})
+
+    said = re.findall(r"police_street_crime kingston 2026-07: (.*)", "\n".join(caplog.messages))
+    end = r"[\d.]+ s; manifest s3://wandle-test/landing/police_street_crime/kingston/2026-07/.*/"
+    patterns = (
+        "requesting data.police.uk, in the sandbox",
+        rf"landed: \d+ requests, \d+ records, \d+ bytes, {end}manifest.json",
+        r"replacing it in raw.police_street_crime by landing \d{8}T",
+        rf"loaded: \d+ records = \d+ loaded \+ \d+ quarantined \+ \d+ duplicates, {end}",
+    )
+    places = [
+        next((number for number, text in enumerate(said) if re.match(pattern, text)), -1)
+        for pattern in patterns
+    ]
+    assert -1 not in places, said
+    assert (places[0], places[-1]) == (0, len(said) - 1)
+
+
+def test_a_dry_run_says_what_it_would_do_and_changes_nothing(start, world, whole, caplog):
+    caplog.set_level(logging.INFO)
+    state = "SELECT count(*), max(load_id) FROM ops.load"
+    before, objects = world.query(state), world.objects()
+    # Nothing is requested.
+    world.fail(fault="500")
+
+    run = start(CRIME, SUMMER | {"councils": ["kingston", "sutton"], "dry_run": True})
+
+    assert run.state == "success"
+    assert [name for name in run.states if name.startswith(("extract ", "load "))] == []
+    assert run.announced == []
+    assert world.query(state) == before
+    assert world.objects() == objects
+    said = "\n".join(caplog.messages)
+    assert "partitions: 6, loaded already: 3, requests: about " in said
+    assert re.search(r"^kingston +2026-06 +\d{4}-\d\d-\d\d \d\d:\d\d +\d+ +\d+$", said, re.M)
+    assert re.search(r"^sutton +2026-06 +no +\d+$", said, re.M)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"from": "2026-08", "to": "2026-06"}, "2026-08 is after 2026-06. Swap them"),
+        ({"from": "2150-01"}, "2150-01 has not started"),
+        ({"from": "2001-01"}, "the data start at 2010-12, and 2001-01 is earlier"),
+    ],
+)
+def test_a_window_that_cannot_be_fails_before_anything_runs(start, boundaries, asked, sentence):
+    run = start(CRIME, {"dry_run": True, **asked})
+
+    assert run.states["plan"] == "failed"
+    assert run.states["extract"] == "upstream_failed"
+    assert sentence in run.said
 
 
 def test_a_reload_asks_no_api_and_restores_the_same_content(start, world, whole):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from include.errors import ServiceUnavailable
 from include.jobs.lake import Lake
+from include.jobs.told import told
 from include.landing.store import began_at
 from include.settings import Settings
 from include.sources.model import Contract
@@ -38,13 +39,17 @@ def wait_for_landing(
     """
     landings = lake.as_job("load").landings
     end = time.monotonic() + seconds
-    while True:
-        newest = next(iter(landings.finished(partition)), None)
-        if newest and began_at(newest) >= since - EARLY:
-            return newest
-        if time.monotonic() >= end:
-            raise ServiceUnavailable(
-                f"{partition}: the function has landed nothing since {since:%Y-%m-%d %H:%M} UTC. "
-                "See its log. To fetch without it, trigger this DAG by hand."
-            )
-        time.sleep(poll_seconds)
+    with told(partition, "waiting for the landing of the function") as line:
+        while True:
+            newest = next(iter(landings.finished(partition)), None)
+            if newest and began_at(newest) >= since - EARLY:
+                line.did = "the function has landed it"
+                line.manifest = landings.manifest_address(partition, newest)
+                return newest
+            if time.monotonic() >= end:
+                raise ServiceUnavailable(
+                    f"{partition}: the function has landed nothing since "
+                    f"{since:%Y-%m-%d %H:%M} UTC. See its log. To fetch without it, trigger this "
+                    "DAG by hand."
+                )
+            time.sleep(poll_seconds)

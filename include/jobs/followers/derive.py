@@ -37,11 +37,11 @@ def derive(
     lake: Lake,
     run_id: str,
     progress: Callable[[int], None] = lambda pages: None,
-) -> str:
-    """Land the newest landing of the other source; returns the ID of this one's landing.
+) -> Manifest | str:
+    """Land the newest landing of the other source; returns the manifest of this one's landing.
 
     The records of each page are counted by this contract. A landing of the
-    same pages by the same contract is not written again.
+    same pages by the same contract is not written again: then its ID is returned.
 
     Raises `PermanentError` if the other source has not landed the partition,
     `LandingDamaged`, and `UnexpectedPayload` for a page without the records.
@@ -70,11 +70,7 @@ def derive(
         landing_id=landing_id, run_id=run_id, started_at=now, progress=progress,
     )  # fmt: skip
     write_manifest(lake.landings, partition, manifest)
-    log.info(
-        "%s: landed %d records in %d pages of %s %s",
-        *(partition, manifest.totals.records, manifest.totals.pages, home, pages_of.landing_id),
-    )
-    return landing_id
+    return manifest
 
 
 def derived(

@@ -23,6 +23,7 @@ from include.jobs.lake import Lake
 from include.jobs.logins import SecretOf, login_of
 from include.jobs.pipeline.origin import described, explained
 from include.jobs.pipeline.parents import ParentLandings
+from include.jobs.told import told
 from include.landing.manifest import Manifest, Outcome
 from include.landing.write import Draft
 from include.settings import Settings
@@ -74,14 +75,37 @@ def extract(
     `BeyondLimit`, and `PermanentError` for personal data past retention.
     """
     now, lake = datetime.now(UTC), lake.as_job(f"extract-{contract.name}")
+    access = _Access(lake, now, source_dsn, secret_of, rate_shared_in)
+    way = way_for(contract, partition.period, now.date())
+    place = described(contract, Settings.read(), way)
+    with told(partition, f"requesting {place}, to land it in S3") as line:
+        refuse_periods(contract, partition, now)
+        if isinstance(contract.extract, LandingExtract):
+            found = derive(contract, partition, lake=lake, run_id=run_id, progress=progress)
+        else:
+            found = _landed(contract, partition, way, run_id, access, progress)
+        if isinstance(found, str):
+            line.did = "nothing new since the newest landing"
+            line.manifest = lake.landings.manifest_address(partition, found)
+            return found
+        line.did = _counts(found)
+        line.manifest = lake.landings.manifest_address(partition, found.landing_id)
+        return found.landing_id
+
+
+def _landed(
+    contract: Contract,
+    partition: Partition,
+    way: str,
+    run_id: str,
+    access: _Access,
+    progress: Callable[[int], None],
+) -> Manifest | str:
+    """Land it; returns the manifest, or the id of the landing that has the same files."""
+    now, lake = access.now, access.lake
     place = _council(contract, partition.council)
-    _refuse_periods(contract, partition, now)
-    if isinstance(contract.extract, LandingExtract):
-        return derive(contract, partition, lake=lake, run_id=run_id, progress=progress)
     parents = ParentLandings(contract, partition.council, lake)
     draft = _draft(contract, partition, lake, run_id, now)
-    way = way_for(contract, partition.period, now.date())
-    access = _Access(lake, now, source_dsn, secret_of, rate_shared_in)
     pages = _pages(contract, partition, place, way, parents, draft, access)
     try:
         said, empty = _land(_limited(contract, partition, pages), draft, progress)
@@ -104,8 +128,7 @@ def extract(
         if type(error) is SourceRejected:
             raise explained(error, contract, Settings.read()) from error
         raise
-    _report(partition, manifest)
-    return manifest.landing_id
+    return manifest
 
 
 def _draft(
@@ -194,7 +217,7 @@ def _pages(
         partition,
         place,
         client=client,
-        base_url=_base_url(contract, way, partition),
+        base_url=_base_url(contract, way),
         parents=parents,
         way=way,
         landed=Landed(draft.landed, draft.reread),
@@ -231,7 +254,7 @@ def _council(contract: Contract, name: str) -> Council | None:
     return found
 
 
-def _refuse_periods(contract: Contract, partition: Partition, now: datetime) -> None:
+def refuse_periods(contract: Contract, partition: Partition, now: datetime) -> None:
     """Raise `PermanentError` for a snapshot of the past, and for data past retention."""
     current = Period.of(now, contract.period)
     if contract.snapshot and partition.period != current:
@@ -246,14 +269,12 @@ def _refuse_periods(contract: Contract, partition: Partition, now: datetime) -> 
         )
 
 
-def _base_url(contract: Contract, way: str, partition: Partition) -> str:
-    """Where the partition is requested: at the API or in the sandbox, which the log says."""
+def _base_url(contract: Contract, way: str) -> str:
+    """Where a partition is requested: at the API or in the sandbox."""
     assert isinstance(contract.extract, Extract)  # noqa: S101
     base_url = contract.extract.base_url_of(way)
     settings = Settings.read()
-    found = settings.api_url(base_url, contract.name)
-    log.info("%s: requesting %s", partition, described(contract, settings, way))
-    return found
+    return settings.api_url(base_url, contract.name)
 
 
 def _outcome(
@@ -285,14 +306,9 @@ def _empty_is_not_published(contract: Contract, way: str) -> bool:
     return isinstance(extract, Extract) and extract.ways[way].answers.empty_is_not_published
 
 
-def _report(partition: Partition, manifest: Manifest) -> None:
-    if manifest.outcome == "not_published":
-        log.info("%s: not published yet", partition)
-    else:
-        log.info(
-            "%s: landed %d records in %d pages as %s",
-            partition,
-            manifest.totals.records,
-            manifest.totals.pages,
-            manifest.landing_id,
-        )
+def _counts(manifest: Manifest) -> str:
+    """What was landed."""
+    totals = manifest.totals
+    requests = totals.pages + len(manifest.empty) + (manifest.answered is not None)
+    did = "not published yet" if manifest.outcome == "not_published" else "landed"
+    return f"{did}: {requests} requests, {totals.records} records, {totals.bytes} bytes"

@@ -12,6 +12,7 @@ from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.jobs.pipeline.books import public_entry
 from include.jobs.rules import pseudonyms_of, rules_hash_of
+from include.jobs.told import told
 from include.landing.manifest import Manifest
 from include.landing.read import read_pages
 from include.landing.store import page_prefix
@@ -49,14 +50,31 @@ def load(
     Then only the ledger is changed; its entry names the landing, if one was
     found.
     """
-    settings = Settings.read()
     begun = Entry.begin(
         contract,
         partition,
         run_id=run_id,
-        code_version=settings.code_version,
+        code_version=Settings.read().code_version,
         forced_by=forced_by,
     )
+    which = f"landing {landing_id}" if landing_id else "its newest landing"
+    with told(partition, f"replacing it in raw.{partition.source} by {which}") as line:
+        entry = _load(contract, partition, lake, dsn, begun, landing_id, loading)
+        line.did = _counts(entry)
+        line.manifest = lake.landings.manifest_address(partition, entry.landing_id)
+    return public_entry(vars(entry), contract)
+
+
+def _load(
+    contract: Contract,
+    partition: Partition,
+    lake: Lake,
+    dsn: str,
+    begun: Entry,
+    landing_id: str | None,
+    loading: Callable[..., Entry],
+) -> Entry:
+    settings = Settings.read()
     looked_at = landing_id or ""
     try:
         pseudonyms = pseudonyms_of(contract, settings)
@@ -70,7 +88,7 @@ def load(
     except Exception as error:
         warehouse.write_failure(dsn, dataclasses.replace(begun, landing_id=looked_at), error)
         raise
-    entry = loading(
+    return loading(
         contract,
         _landing(partition, manifest),
         lambda: _pages(lake, partition, manifest),
@@ -78,23 +96,16 @@ def load(
         partition=partition,
         dsn=dsn,
         entry=_of(manifest, begun, rules_hash_of(contract, settings)),
-        forced=forced_by is not None,
+        forced=begun.forced_by is not None,
         pseudonyms=pseudonyms,
     )
-    _report(partition, entry)
-    return public_entry(vars(entry), contract)
 
 
-def _report(partition: Partition, entry: Entry) -> None:
-    log.info(
-        "%s: %s: %d records = %d loaded + %d quarantined + %d duplicates, %.1f s",
-        partition,
-        entry.status,
-        entry.records,
-        entry.loaded,
-        entry.quarantined,
-        entry.duplicates,
-        entry.seconds,
+def _counts(entry: Entry) -> str:
+    """What was loaded."""
+    return (
+        f"{entry.status}: {entry.records} records = {entry.loaded} loaded + "
+        f"{entry.quarantined} quarantined + {entry.duplicates} duplicates"
     )
 
 

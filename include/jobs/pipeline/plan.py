@@ -127,10 +127,7 @@ def _periods(
     if contract.snapshot and not (reload and (first or last)):
         return _current_only(contract, current, first, last, interval, names)
     if first or last:
-        start, _ = Period.span(first or str(last), contract.period)
-        begins, end = Period.span(last or str(first), contract.period)
-        if begins <= current:
-            end = min(end, current)
+        start, end = _window(contract, current, first or str(last), last or str(first), names)
     elif contract.period == "all":
         return [current]
     elif interval and interval[0] < interval[1]:
@@ -144,18 +141,38 @@ def _periods(
             f"{contract.name}: this run has no period: it has neither {names.window} nor a data "
             f"interval. Fill in {names.window}, or start a backfill."
         )
-    start = max(start, Period.of(contract.start, contract.period))
-    if start > end:
-        raise PermanentError(
-            f"{contract.name}: no periods between {first or start} and {last or end}; the data "
-            f"start at {Period.of(contract.start, contract.period)}. Correct {names.window}."
-        )
+    begin = Period.of(contract.start, contract.period)
+    if end < begin:
+        raise _too_early(contract, str(end), begin, names)
     if end > current:
         raise PermanentError(
             f"{contract.name}: {end} has not started; the current one is {current}. "
             f"Correct {names.last}."
         )
-    return start.until(end)
+    return max(start, begin).until(end)
+
+
+def _window(
+    contract: Contract, current: Period, first: str, last: str, names: Names
+) -> tuple[Period, Period]:
+    """The periods that a person names; a longer one is cut off at the current period."""
+    start, starts_within = Period.span(first, contract.period)
+    begins, end = Period.span(last, contract.period)
+    begin = Period.of(contract.start, contract.period)
+    if end < start:
+        raise PermanentError(
+            f"{contract.name}: {first} is after {last}. Swap them. Correct {names.window}."
+        )
+    if starts_within < begin:
+        raise _too_early(contract, first, begin, names)
+    return start, min(end, current) if begins <= current else end
+
+
+def _too_early(contract: Contract, text: str, begin: Period, names: Names) -> PermanentError:
+    return PermanentError(
+        f"{contract.name}: the data start at {begin}, and {text} is earlier. Correct "
+        f"{names.window}."
+    )
 
 
 def _earlier(contract: Contract, first_day: date) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from include.errors import PermanentError
@@ -62,6 +63,13 @@ def anything_loaded(
     """
     with connect(dsn) as connection, connection.cursor() as cursor:
         return not ledger.loaded_in_run(cursor, contract.name, run_id).isdisjoint(landings)
+
+
+def loaded_since(contract: Contract, moment: datetime | None, *, dsn: str) -> bool:
+    """Whether any run changed the raw table after a moment; with None, at any time."""
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        newest = ledger.last_loaded(cursor, contract.name)
+    return newest is not None and (moment is None or newest > moment)
 
 
 def _failure(partition: Partition, entry: dict[str, Any] | None) -> Failure:

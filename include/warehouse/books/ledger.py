@@ -252,6 +252,17 @@ def loaded_in_run(cursor: Cursor, source: str, run_id: str) -> set[str]:
     return {row["landing_id"] for row in found}
 
 
+def last_loaded(cursor: Cursor, source: str) -> datetime | None:
+    """When a load last changed the raw table of a source; None if none ever did."""
+    found = rows(
+        cursor,
+        "select max(finished_at) as newest from ops.load where source = $1 and status = 'loaded'",
+        source,
+    )
+    newest: datetime | None = found[0]["newest"]
+    return newest
+
+
 def _append(cursor: Cursor, table: str, row: Entry | Landing) -> None:
     values = dataclasses.asdict(row)
     places = ", ".join(f"${number}" for number in range(1, len(values) + 1))

@@ -129,8 +129,12 @@ def test_the_current_period_can_be_requested():
 REFUSED = {
     "no window": ({}, "has no period"),
     "an empty interval": ({"interval": (at(2026, 1, 1), at(2026, 1, 1))}, "has no period"),
-    "a backward window": ({"first": "2017-03", "last": "2017-01"}, "no periods between 2017-03"),
+    "a backward window": (
+        {"first": "2017-03", "last": "2017-01"},
+        "2017-03 is after 2017-01. Swap them",
+    ),
     "before the data": ({"first": "2009-01", "last": "2009-12"}, "the data start at 2010-01"),
+    "a begin before the data": ({"first": "2009-12", "last": "2017-01"}, "and 2009-12 is earlier"),
     "the future": ({"first": "2026-12"}, "2026-12 has not started"),
     "an end in the future": ({"first": "2026-10", "last": "9999-12"}, "9999-12 has not started"),
     "too much": ({"first": "2017-01", "last": "2017-04", "most": 3}, "4 partitions; the limit"),
