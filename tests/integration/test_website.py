@@ -205,7 +205,6 @@ def test_cloudfront_that_does_not_answer_is_retryable(
     publish(FIRST)
     publish(SECOND)
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
 
     with pytest.raises(ServiceUnavailable, match="keeps: EndpointConnectionError"):
         jobs.forget([SOURCE], dsn=dsn, lake=lake)
