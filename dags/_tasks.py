@@ -5,13 +5,14 @@ No DAG: `.airflowignore` names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
-from include.errors import PermanentError
+from include.errors import PermanentError, PipelineError
 
 if TYPE_CHECKING:
     from include.extract.login.secret import Secret
@@ -36,6 +37,8 @@ DEFAULTS = {
 FETCH, RELOAD = "fetch", "reload"
 # What `plan` says of files that belong to nothing.
 UNMATCHED = "unmatched"
+# Why `plan` failed, for alerts.
+PLAN_ERROR = "plan_error"
 BOOKKEEPING_TIMEOUT = timedelta(minutes=10)
 
 # How the UI names a mapped task.
@@ -130,6 +133,24 @@ def landings_of(ti: Any, task_id: str, partitions: list[dict[str, str]]) -> list
         else None
         for index in range(len(partitions))
     ]
+
+
+@contextmanager
+def error_kept(ti: Any) -> Iterator[None]:
+    """Push why a task failed as `PLAN_ERROR`, for the task that tells of it; raises it again."""
+    try:
+        yield
+    except Exception as error:
+        known = isinstance(error, PipelineError)
+        ti.xcom_push(PLAN_ERROR, str(error) if known else type(error).__name__)
+        raise
+
+
+def airflow_url() -> str:
+    """Where people reach Airflow, for links in messages."""
+    from airflow.sdk.configuration import conf
+
+    return str(conf.get("api", "base_url", fallback=""))
 
 
 def refuse_unknown_parameters(dag_run: Any, known: Iterable[str]) -> None:

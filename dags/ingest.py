@@ -23,9 +23,12 @@ from dags._tasks import (
     DEFAULTS,
     FETCH,
     PARTITION_LABEL,
+    PLAN_ERROR,
     RELOAD,
     UNMATCHED,
+    airflow_url,
     changed_partitions,
+    error_kept,
     lake,
     landings_of,
     loader_dsn,
@@ -56,6 +59,11 @@ def plan(
 
     Also those whose files are new or changed; the task `files` reports what belongs to none.
     """
+    with error_kept(ti):
+        return _planned(source, params, dag_run, ti)
+
+
+def _planned(source: str, params: Any, dag_run: Any, ti: Any) -> list[dict[str, str]]:
     from include.jobs.followers.pending import pending
     from include.jobs.pipeline import plan as job
     from include.jobs.pipeline.removed import without_removed
@@ -200,6 +208,30 @@ def announce_landings(partitions: list[dict[str, str]] | None, ti: Any = None) -
         raise AirflowSkipException("nothing was landed, so nothing to announce")
 
 
+@task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+def alert(source: str, partitions: list[dict[str, str]] | None, ti: Any = None) -> int:
+    """Tell of what went wrong in this run, once; returns the number of messages sent.
+
+    A teardown: if a message cannot be sent, this task fails, and not the run.
+    """
+    from include.jobs.alerts.check import check_run
+
+    errors = {
+        "plan": ti.xcom_pull(task_ids="plan", key=PLAN_ERROR) if partitions is None else None,
+        "files": ti.xcom_pull(task_ids="plan", key=UNMATCHED),
+    }
+    return check_run(
+        contract(source),
+        partitions,
+        landings_of(ti, LOAD, partitions or []),
+        {name: error for name, error in errors.items() if error},
+        dsn=loader_dsn(),
+        run_id=ti.run_id,
+        airflow_url=airflow_url(),
+        secret_of=secret_of,
+    )
+
+
 def ingest(contract: Contract) -> None:
     """Create the DAG `ingest_<source>`."""
 
@@ -230,7 +262,7 @@ def ingest(contract: Contract) -> None:
         partitions = plan(source=source)
         if contract.extract.kind == "files":
             partitions >> files(source=source)
-        partition.expand_kwargs(partitions) >> [
+        leaves = [
             announce_table(source=source, partitions=partitions),
             reconcile(source=source, partitions=partitions),
             *(
@@ -239,6 +271,9 @@ def ingest(contract: Contract) -> None:
                 else []
             ),
         ]
+        partition.expand_kwargs(partitions) >> leaves
+        if contract.alerts.are_on:
+            leaves >> alert(source=source, partitions=partitions).as_teardown()
 
     ingest_source()
 

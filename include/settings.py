@@ -122,6 +122,12 @@ class Settings(BaseSettings):
     # The URL of the queue with the events of an inbox, with {source} for the source's name.
     inbox_queue: str = Field(default="", alias="WANDLE_INBOX_QUEUE")
 
+    # The mail server of alerts: smtp://host:587 (with STARTTLS) or smtps://host:465.
+    smtp: str = Field(
+        default="", alias="WANDLE_SMTP", pattern=r"^(smtps?://[A-Za-z0-9._-]+(:\d{1,5})?/?)?$"
+    )
+    smtp_from: str = Field(default="", alias="WANDLE_SMTP_FROM", pattern=r"^([^\s@]+@[^\s@]+)?$")
+
     oidc_issuer: str = Field(default="", alias="WANDLE_OIDC_ISSUER")
     oidc_client_id: str = Field(default="", alias="WANDLE_OIDC_CLIENT_ID")
     oidc_client_secret: str = Field(default="", alias="WANDLE_OIDC_CLIENT_SECRET", repr=False)

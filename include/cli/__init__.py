@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from include.cli import (
+    alerts,
     define,
     draft,
     evidence,
@@ -57,6 +58,7 @@ GROUPS = (
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),
     ("Inspect", serving.commands),
+    ("Inspect", alerts.commands),
     ("Retention and erasure", keep.commands),
     ("Retention and erasure", remove.commands),
     ("Sources and councils", draft.commands),
