@@ -19,7 +19,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _ADDRESS = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}"
 )
-_TOPIC = re.compile(r"arn:aws(-cn|-us-gov)?:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
+_TOPIC = re.compile(r"wandle-(?:[A-Za-z0-9_-]|\{environment\}){1,200}")
 
 
 def email_address(value: str) -> str:
@@ -41,9 +41,7 @@ def _secret(value: str) -> str:
 
 def _topic(value: str) -> str:
     if value and not _TOPIC.fullmatch(value):
-        raise ValueError(
-            "expected the ARN of an SNS topic: arn:aws:sns:eu-west-2:123456789012:data"
-        )
+        raise ValueError("expected the name of an SNS topic that begins with wandle-")
     return value
 
 
@@ -51,7 +49,7 @@ class Alerts(Definition):
     """Who is told of failures; without a channel, nobody.
 
     One message a run says what is wrong, why, what to do next, and when it is
-    over. `wandle alerts test SOURCE` tries the channels. See docs/runbook.md.
+    over. `wandle alerts SOURCE --test` tries the channels. See docs/runbook.md.
     """
 
     email: tuple[Annotated[str, AfterValidator(email_address)], ...] = Field(
@@ -70,7 +68,9 @@ class Alerts(Definition):
         description="Name of the secret with the URL of a Slack incoming webhook.",
     )
     sns: Annotated[str, AfterValidator(_topic)] = Field(
-        default="", description="ARN of the SNS topic that the message is published to."
+        default="",
+        description="Name of an SNS topic of the environment's account and Region, beginning with "
+        "`wandle-`. `wandle-{environment}-alerts` is the one of the alarms.",
     )
     private_hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = Field(
         default=(),

@@ -16,7 +16,7 @@ import boto3
 import requests
 
 from include.aws.failures import CONFIG, aws_errors
-from include.errors import BeyondLimit, PermanentError, ServiceUnavailable
+from include.errors import PermanentError, ServiceUnavailable
 from include.extract.login.secret import Secret
 from include.extract.network.addresses import NotAllowed
 from include.extract.network.connection import Guard, Session, guarded
@@ -150,14 +150,20 @@ def _without_markup(text: str) -> str:
 
 
 def send_sns(topic: str, content: Content, session: boto3.Session) -> None:
-    """Publish it to an SNS topic. Raises `PermanentError` and `ServiceUnavailable`."""
+    """Publish it to an SNS topic of this account.
+
+    Raises `PermanentError` and `ServiceUnavailable`.
+    """
     subject = content["title"].encode("ascii", "replace").decode()[:SNS_CHARACTERS].strip()
     with aws_errors(
         f"alerts: publishing to {topic}",
         "Check that the topic exists and the role of the job `alert` may publish to it.",
     ):
-        client = session.client("sns", region_name=topic.split(":")[3], config=CONFIG)
-        client.publish(TopicArn=topic, Subject=subject, Message=as_text(content))
+        caller = session.client("sts", config=CONFIG).get_caller_identity()
+        partition = caller["Arn"].split(":")[1]
+        arn = f"arn:{partition}:sns:{session.region_name}:{caller['Account']}:{topic}"
+        client = session.client("sns", config=CONFIG)
+        client.publish(TopicArn=arn, Subject=subject, Message=as_text(content))
 
 
 def checked_url(secret: Secret) -> str:
@@ -216,8 +222,6 @@ def _post(
         if found.permanent:
             raise PermanentError(f"{told} Check the URL in the secret.") from None
         raise ServiceUnavailable(f"{told} It is sent again later.") from None
-    except BeyondLimit:
-        raise ServiceUnavailable(f"{who} did not answer within {SECONDS} s.") from None
     if status in _OK:
         return
     if status == 429 or status >= 500:

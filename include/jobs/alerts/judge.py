@@ -132,18 +132,16 @@ def _new_fields(cursor: Cursor, contract: Contract) -> list[Problem]:
         if is_named(contract, row):
             continue
         name = row["field"]
-        shown = f"the field {name}"
         if contract.personal or not _PLAIN_NAME.fullmatch(name):
             # A name may be a value: people as keys of an object.
-            name = f"#{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-            shown = "a field whose name is not repeated here"
+            name = f"(name not shown, #{hashlib.sha256(name.encode()).hexdigest()[:8]})"
         found.append(
             Problem(
                 source=contract.name,
                 kind="drifted",
-                subject=name,
+                subject=f"field {name}",
                 cause="new",
-                text=f"{shown} is new: it is not in the contract, and kept in `_extra`",
+                text="new fields, which are not in the contract and are kept in `_extra`",
                 next_step=problems.next_step(contract, "drifted"),
             )
         )

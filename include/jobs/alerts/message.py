@@ -116,7 +116,7 @@ def as_text(content: Content) -> str:
             "",
         ]
     if content["more"]:
-        lines += [f"And {content['more']} more. `wandle alerts list` has all of them.", ""]
+        lines += [f"And {content['more']} more. `wandle alerts` has all of them.", ""]
     return "\n".join(lines)
 
 

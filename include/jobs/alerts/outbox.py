@@ -76,7 +76,8 @@ class Sender:
                 hosts = _private_hosts(target)
                 channels.send_slack(message_id, self._secret(target), content, hosts)
             case "sns":
-                channels.send_sns(target, content, self.settings.session(ROLE))
+                topic = target.replace("{environment}", self.settings.environment or "local")
+                channels.send_sns(topic, content, self.settings.session(ROLE))
             case _:
                 raise PermanentError(f"alerts: unknown channel {kind!r}.")
 
@@ -138,7 +139,7 @@ def _failure(failures: Mapping[str, PipelineError]) -> PipelineError:
     text = (
         f"alerts: {len(failures)} messages were not sent: {reasons} The data are not affected. "
         f"`freshness_watch` tries again every hour for {GIVE_UP_AFTER.days} days; "
-        "`wandle alerts list` shows them."
+        "`wandle alerts` shows them."
     )
     return ServiceUnavailable(text) if later else PermanentError(text)
 

@@ -153,7 +153,8 @@ def of_loads(contract: Contract, loads: list[Mapping[str, Any]]) -> list[Problem
             source=contract.name,
             kind=kind,
             subject=f"{newest['council']} {name}".rstrip(),
-            cause=kind if kind != "drifted" else "vanished",
+            # Each has figures of its own.
+            cause=f"{newest['council']} {name}",
             text=f"{period}: {text}",
             next_step=next_step(contract, kind),
         )
