@@ -59,7 +59,7 @@ class Problem:
 def next_step(contract: Contract, kind: Kind, *, of_publisher: bool = False) -> str:
     """What to do about it."""
     text = _ASK_PUBLISHER if of_publisher else _NEXT[kind]
-    return text.format(source=contract.name, publisher=contract.publisher)
+    return one_line(text.format(source=contract.name, publisher=contract.publisher))
 
 
 def shown(text: str) -> str:
