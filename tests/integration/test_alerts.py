@@ -120,11 +120,12 @@ def watch(warehouse, monkeypatch):
 def test_a_run_with_failures_sends_one_message_with_place_cause_next_step_and_link(
     mails, written, ended
 ):
-    source = gauges()
+    source, run_id = gauges(), "manual__2017-06-01T00:00:00+00:00"
     for place in PLACES:
-        written(source, place, error=f"gauges {place['council']} 2017-05: HTTP 500. Try later.")
+        error = f"gauges {place['council']} 2017-05: HTTP 500. Try later."
+        written(source, place, error=error, run_id=run_id)
 
-    assert ended(source, run_id="manual__2017-06-01T00:00:00+00:00") == 1
+    assert ended(source, run_id=run_id) == 1
 
     (mail,) = mails.mails
     assert mail["Subject"] == "[wandle] Gauges: 2 failed"

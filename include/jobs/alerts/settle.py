@@ -12,6 +12,9 @@ from include.warehouse.books.alerts import OpenAlert
 # A cause is told again after this time if it still meets new partitions.
 AGAIN_AFTER = timedelta(days=1)
 
+# A partition has one of these at a time.
+OF_PARTITIONS = ("failed", "refused", "late")
+
 Group = tuple[str, str, str]
 
 
@@ -44,9 +47,9 @@ def settle(
     settled = Settled()
     by_key = {(alert.source, alert.kind, alert.subject): alert for alert in known}
     problems = list({(p.source, p.kind, p.subject): p for p in found}.values())
-    wrong = {(problem.source, problem.subject) for problem in problems}
+    wrong = {_place(problem) for problem in problems}
     new = [p for p in problems if (p.source, p.kind, p.subject) not in by_key]
-    replaced = {(problem.source, problem.subject) for problem in new}
+    replaced = {_place(problem) for problem in new}
     last_told = {_group(alert): alert.told_at for alert in known}
     for problem in new:
         before = last_told.get(_group(problem))
@@ -57,8 +60,7 @@ def settle(
         settled.tell.append(problem)
     again = {_group(problem) for problem in settled.tell}
     for alert in known:
-        place = (alert.source, alert.subject)
-        if place in replaced or is_over(alert):
+        if _place(alert) in replaced or is_over(alert):
             settled.close.append(alert)
         elif _group(alert) in again:
             settled.told_again.append(alert)
@@ -68,10 +70,17 @@ def settle(
     settled.all_clear = [
         alert
         for alert in settled.close
-        if _group(alert) not in still_open and (alert.source, alert.subject) not in wrong
+        if _group(alert) not in still_open and _place(alert) not in wrong
     ]
     return settled
 
 
 def _group(item: Problem | OpenAlert) -> Group:
     return (item.source, item.kind, item.cause)
+
+
+def _place(item: Problem | OpenAlert) -> tuple[str, ...]:
+    """A partition that failed and is refused now has one problem; a council may have several."""
+    if item.kind in OF_PARTITIONS:
+        return (item.source, item.subject)
+    return (item.source, item.subject, item.kind)
