@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task
 
 from include.errors import PermanentError, PipelineError
+from include.sources.model import contract
 
 if TYPE_CHECKING:
     from include.extract.login.secret import Secret
@@ -133,6 +134,31 @@ def landings_of(ti: Any, task_id: str, partitions: list[dict[str, str]]) -> list
         else None
         for index in range(len(partitions))
     ]
+
+
+@task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+def alert(source: str, partitions: list[dict[str, str]] | None, of: str, ti: Any = None) -> int:
+    """Tell of what went wrong in this run, once; returns the number of messages sent.
+
+    `of` is the task that loads. A teardown: if a message cannot be sent, this
+    task fails, and not the run.
+    """
+    from include.jobs.alerts.check import check_run
+
+    errors = {
+        "plan": ti.xcom_pull(task_ids="plan", key=PLAN_ERROR) if partitions is None else None,
+        "files": ti.xcom_pull(task_ids="plan", key=UNMATCHED),
+    }
+    return check_run(
+        contract(source),
+        partitions,
+        landings_of(ti, of, partitions or []),
+        {name: error for name, error in errors.items() if error},
+        dsn=loader_dsn(),
+        run_id=ti.run_id,
+        airflow_url=airflow_url(),
+        secret_of=secret_of,
+    )
 
 
 @contextmanager

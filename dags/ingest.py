@@ -23,10 +23,9 @@ from dags._tasks import (
     DEFAULTS,
     FETCH,
     PARTITION_LABEL,
-    PLAN_ERROR,
     RELOAD,
     UNMATCHED,
-    airflow_url,
+    alert,
     changed_partitions,
     error_kept,
     lake,
@@ -37,7 +36,7 @@ from dags._tasks import (
     secret_of,
     source_dsn,
 )
-from dags._texts import documentation, origin
+from dags._texts import default_period, documentation, origin
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError
 from include.sources.extract.landing import LandingExtract
@@ -208,30 +207,6 @@ def announce_landings(partitions: list[dict[str, str]] | None, ti: Any = None) -
         raise AirflowSkipException("nothing was landed, so nothing to announce")
 
 
-@task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
-def alert(source: str, partitions: list[dict[str, str]] | None, ti: Any = None) -> int:
-    """Tell of what went wrong in this run, once; returns the number of messages sent.
-
-    A teardown: if a message cannot be sent, this task fails, and not the run.
-    """
-    from include.jobs.alerts.check import check_run
-
-    errors = {
-        "plan": ti.xcom_pull(task_ids="plan", key=PLAN_ERROR) if partitions is None else None,
-        "files": ti.xcom_pull(task_ids="plan", key=UNMATCHED),
-    }
-    return check_run(
-        contract(source),
-        partitions,
-        landings_of(ti, LOAD, partitions or []),
-        {name: error for name, error in errors.items() if error},
-        dsn=loader_dsn(),
-        run_id=ti.run_id,
-        airflow_url=airflow_url(),
-        secret_of=secret_of,
-    )
-
-
 def ingest(contract: Contract) -> None:
     """Create the DAG `ingest_<source>`."""
 
@@ -273,7 +248,7 @@ def ingest(contract: Contract) -> None:
         ]
         partition.expand_kwargs(partitions) >> leaves
         if contract.alerts.are_on:
-            leaves >> alert(source=source, partitions=partitions).as_teardown()
+            leaves >> alert(source=source, partitions=partitions, of=LOAD).as_teardown()
 
     ingest_source()
 
@@ -321,7 +296,7 @@ def _form(contract: Contract) -> dict[str, Param]:
         "from": Param(
             None,
             title="From",
-            description=f"First {label}, as {written}, e.g. {example}. {_default(contract)}",
+            description=f"First {label}, as {written}, e.g. {example}. {default_period(contract)}",
             **period,
         ),
         "to": Param(
@@ -349,15 +324,6 @@ def _form(contract: Contract) -> dict[str, Param]:
             type="boolean",
         ),
     }
-
-
-def _default(contract: Contract) -> str:
-    if isinstance(contract.extract, LandingExtract):
-        return f"Default: all that {contract.extract.source} has landed and was not read."
-    return (
-        "Default: the run's data interval. Leave empty in a backfill: it has its own dates, both "
-        "included."
-    )
 
 
 def _refuse_misread_form(contract: Contract, dag_run: Any) -> None:

@@ -15,7 +15,6 @@ from typing import Annotated
 import typer
 
 from include.cli import (
-    alerts,
     define,
     draft,
     evidence,
@@ -58,7 +57,6 @@ GROUPS = (
     ("Inspect", look.commands),
     ("Inspect", evidence.commands),
     ("Inspect", serving.commands),
-    ("Inspect", alerts.commands),
     ("Retention and erasure", keep.commands),
     ("Retention and erasure", remove.commands),
     ("Sources and councils", draft.commands),
