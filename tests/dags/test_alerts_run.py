@@ -10,16 +10,16 @@ from include.sources import model
 from include.sources.alerts import Alerts
 from tests.alert_sinks import Mailbox, mailbox
 
-WARDS = "ingest_police_ward_boundaries"
+HOLIDAYS = "ingest_bank_holidays"
 ALERTS = Alerts(email=("team@council.example",), kinds=("failed", "refused", "late"))
-IS_GONE = {"match": {"path": "boundary"}, "fault": "404"}
+IS_GONE = {"match": {"path": "bank-holidays"}, "fault": "404"}
 
 
 @pytest.fixture
 def mails(world, monkeypatch) -> Iterator[Mailbox]:
     """The mail server of the deployment, and a contract that tells of its failures."""
     known = model.contracts()
-    source = known["police_ward_boundaries"]
+    source = known["bank_holidays"]
     monkeypatch.setitem(known, source.name, source.model_copy(update={"alerts": ALERTS}))
     with mailbox() as box:
         monkeypatch.setenv("WANDLE_SMTP", box.url)
@@ -28,31 +28,31 @@ def mails(world, monkeypatch) -> Iterator[Mailbox]:
 
 
 def test_a_contract_without_alerts_has_no_task_for_them(dag_bag):
-    assert "alert" not in dag_bag.get_dag(WARDS).task_dict
+    assert "alert" not in dag_bag.get_dag(HOLIDAYS).task_dict
 
 
 def test_a_run_tells_once_of_what_failed_and_the_next_one_that_it_is_over(start, world, mails):
     world.fail(**IS_GONE)
-    broken = start(WARDS, {})
+    broken = start(HOLIDAYS, {})
     world.mend()
-    whole = start(WARDS, {})
+    whole = start(HOLIDAYS, {})
 
     assert (broken.state, broken.states["alert"]) == ("failed", "success")
     assert (whole.state, whole.states["alert"]) == ("success", "success")
     assert [mail["Subject"].partition(": ")[2] for mail in mails.mails] == [
-        "2 failed",
+        "1 failed",
         "all clear",
     ]
-    assert f"/dags/{WARDS}/runs/manual__" in mails.texts()[0]
+    assert f"/dags/{HOLIDAYS}/runs/manual__" in mails.texts()[0]
     assert "HTTP 404" in mails.texts()[0]
 
 
 def test_a_mail_server_that_refuses_makes_its_task_red_and_not_the_data(start, world, mails):
     world.fail(**IS_GONE)
-    start(WARDS, {})
+    start(HOLIDAYS, {})
     world.mend()
     mails.answer = "550 no such user"
-    run = start(WARDS, {})
+    run = start(HOLIDAYS, {})
 
     assert (run.state, run.states["reconcile"], run.states["alert"]) == (
         "success",
@@ -65,7 +65,7 @@ def test_a_mail_server_that_refuses_makes_its_task_red_and_not_the_data(start, w
 
 
 def test_a_plan_that_fails_is_told_with_its_reason(start, world, mails):
-    run = start(WARDS, {"from": "2999-01"})
+    run = start(HOLIDAYS, {"from": "2999-01"})
 
     assert run.state == "failed"
     assert "Where: plan" in mails.texts()[-1]
