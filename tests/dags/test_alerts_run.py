@@ -11,7 +11,7 @@ from include.sources.alerts import Alerts
 from tests.alert_sinks import Mailbox, mailbox
 
 HOLIDAYS = "ingest_bank_holidays"
-ALERTS = Alerts(email=("team@council.example",), kinds=("failed", "refused", "late"))
+ALERTS = Alerts(email=("team@council.example",), kinds=("failed", "refused"))
 IS_GONE = {"match": {"path": "bank-holidays"}, "fault": "404"}
 
 
