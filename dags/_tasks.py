@@ -176,7 +176,7 @@ def airflow_url() -> str:
     """Where people reach Airflow, for links in messages."""
     from airflow.sdk.configuration import conf
 
-    return str(conf.get("api", "base_url", fallback=""))
+    return str(conf.get("api", "base_url", fallback="") or "")
 
 
 def refuse_unknown_parameters(dag_run: Any, known: Iterable[str]) -> None:

@@ -21,6 +21,7 @@ def mails(world, monkeypatch) -> Iterator[Mailbox]:
     known = model.contracts()
     source = known["bank_holidays"]
     monkeypatch.setitem(known, source.name, source.model_copy(update={"alerts": ALERTS}))
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.test")
     with mailbox() as box:
         monkeypatch.setenv("WANDLE_SMTP", box.url)
         monkeypatch.setenv("WANDLE_SMTP_FROM", "wandle@council.example")
