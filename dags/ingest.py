@@ -59,10 +59,10 @@ def plan(
     Also those whose files are new or changed; the task `files` reports what belongs to none.
     """
     with error_kept(ti):
-        return _planned(source, params, dag_run, ti)
+        return _requested(source, params, dag_run, ti)
 
 
-def _planned(source: str, params: Any, dag_run: Any, ti: Any) -> list[dict[str, str]]:
+def _requested(source: str, params: Any, dag_run: Any, ti: Any) -> list[dict[str, str]]:
     from include.jobs.followers.pending import pending
     from include.jobs.pipeline import plan as job
     from include.jobs.pipeline.removed import without_removed
