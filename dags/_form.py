@@ -10,9 +10,9 @@ from typing import Any
 from airflow.sdk import Param
 
 from dags._tasks import DRY_RUN, FETCH, RELOAD, refuse_unknown_parameters
+from dags._texts import default_period
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError
-from include.sources.extract.landing import LandingExtract
 from include.sources.model import Contract
 from include.sources.partition import FORMS, grain_label
 
@@ -39,7 +39,7 @@ def form(contract: Contract) -> dict[str, Param]:
         "from": Param(
             None,
             title="From",
-            description=f"First {label}, as {written}, e.g. {example}. {_default(contract)}",
+            description=f"First {label}, as {written}, e.g. {example}. {default_period(contract)}",
             **period,
         ),
         "to": Param(
@@ -75,15 +75,6 @@ def form(contract: Contract) -> dict[str, Param]:
             type="boolean",
         ),
     }
-
-
-def _default(contract: Contract) -> str:
-    if isinstance(contract.extract, LandingExtract):
-        return f"Default: all that {contract.extract.source} has landed and was not read."
-    return (
-        "Default: the run's data interval. Leave empty in a backfill: it has its own dates, both "
-        "included."
-    )
 
 
 def refuse_misread_form(contract: Contract, dag_run: Any) -> None:

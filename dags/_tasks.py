@@ -6,13 +6,15 @@ No DAG: `.airflowignore` names it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task
 
-from include.errors import PermanentError
+from include.errors import PermanentError, PipelineError
+from include.sources.model import contract
 from plugins.schedule_first import ScheduleFirst
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ ACTIVE = ["queued", "running"]
 NOT_STARTED = (None, "scheduled", "queued", "up_for_retry", "restarting")
 # What `plan` says of files that belong to nothing.
 UNMATCHED = "unmatched"
+# Why `plan` failed, for alerts.
+PLAN_ERROR = "plan_error"
 BOOKKEEPING_TIMEOUT = timedelta(minutes=10)
 
 # How the UI names a mapped task.
@@ -164,6 +168,49 @@ def others_follow(ti: Any, task_id: str) -> bool:
         ti.get_dr_count(dag_id=ti.dag_id, run_ids=waiting[begin : begin + 50], states=ACTIVE)
         for begin in range(0, len(waiting), 50)
     )
+
+
+@task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+def alert(source: str, partitions: list[dict[str, str]] | None, of: str, ti: Any = None) -> int:
+    """Tell of what went wrong in this run, once; returns the number of messages sent.
+
+    `of` is the task that loads. A teardown: if a message cannot be sent, this
+    task fails, and not the run.
+    """
+    from include.jobs.alerts.check import check_run
+
+    errors = {
+        "plan": ti.xcom_pull(task_ids="plan", key=PLAN_ERROR) if partitions is None else None,
+        "files": ti.xcom_pull(task_ids="plan", key=UNMATCHED),
+    }
+    return check_run(
+        contract(source),
+        partitions,
+        landings_of(ti, of, partitions or []),
+        {name: error for name, error in errors.items() if error},
+        dsn=loader_dsn(),
+        run_id=ti.run_id,
+        airflow_url=airflow_url(),
+        secret_of=secret_of,
+    )
+
+
+@contextmanager
+def error_kept(ti: Any) -> Iterator[None]:
+    """Push why a task failed as `PLAN_ERROR`, for the task that tells of it; raises it again."""
+    try:
+        yield
+    except Exception as error:
+        known = isinstance(error, PipelineError)
+        ti.xcom_push(PLAN_ERROR, str(error) if known else type(error).__name__)
+        raise
+
+
+def airflow_url() -> str:
+    """Where people reach Airflow, for links in messages."""
+    from airflow.sdk.configuration import conf
+
+    return str(conf.get("api", "base_url", fallback="") or "")
 
 
 def refuse_unknown_parameters(dag_run: Any, known: Iterable[str]) -> None:

@@ -43,6 +43,16 @@ unpaused.
 """
 
 
+def default_period(contract: Contract) -> str:
+    """What a run covers without `from`."""
+    if isinstance(contract.extract, LandingExtract):
+        return f"Default: all that {contract.extract.source} has landed and was not read."
+    return (
+        "Default: the run's data interval. Leave empty in a backfill: it has its own dates, both "
+        "included."
+    )
+
+
 def _one(contract: Contract) -> str:
     return "all periods" if contract.period == "all" else f"one {grain_label(contract.period)}"
 

@@ -26,7 +26,9 @@ from dags._tasks import (
     PARTITION_LABEL,
     RELOAD,
     UNMATCHED,
+    alert,
     changed_partitions,
+    error_kept,
     lake,
     landings_of,
     loader_dsn,
@@ -60,12 +62,13 @@ def plan(
     Also those whose files are new or changed; the task `files` reports what belongs to none.
     A dry run lists none: it logs what the run would do, as the XCom `dry_run` says, too.
     """
-    refuse_misread_form(contract(source), dag_run)
-    planned = _asked(contract(source), params, dag_run, ti)
-    if params[DRY_RUN]:
-        show_dry_run(contract(source), planned, params["mode"] == RELOAD, ti)
-        return []
-    return [partition.place for partition in planned]
+    with error_kept(ti):
+        refuse_misread_form(contract(source), dag_run)
+        planned = _asked(contract(source), params, dag_run, ti)
+        if params[DRY_RUN]:
+            show_dry_run(contract(source), planned, params["mode"] == RELOAD, ti)
+            return []
+        return [partition.place for partition in planned]
 
 
 def _asked(contract: Contract, params: Any, dag_run: Any, ti: Any) -> list[Partition]:
@@ -257,7 +260,7 @@ def ingest(contract: Contract) -> None:
         partitions = plan(source=source)
         if contract.extract.kind == "files":
             partitions >> files(source=source)
-        partition.expand_kwargs(partitions) >> [
+        leaves = [
             announce_table(source=source, partitions=partitions),
             reconcile(source=source, partitions=partitions),
             *(
@@ -266,6 +269,9 @@ def ingest(contract: Contract) -> None:
                 else []
             ),
         ]
+        partition.expand_kwargs(partitions) >> leaves
+        if contract.alerts.are_on:
+            leaves >> alert(source=source, partitions=partitions, of=LOAD).as_teardown()
 
     # Given before, Airflow would copy all of them for each task: a quarter of the time to parse.
     ingest_source().params = ParamsDict(form(contract))

@@ -18,11 +18,13 @@ from dags._tasks import (
     BOOKKEEPING_TIMEOUT,
     DEFAULTS,
     PARTITION_LABEL,
+    airflow_url,
     lake,
     landings_of,
     loader_dsn,
     postgres_dsn,
     refuse_unknown_parameters,
+    secret_of,
 )
 from include.errors import PermanentError
 from include.sources.model import contract, contracts
@@ -148,6 +150,10 @@ Measures every hour, from the ledger, when each source was last checked successf
 council. On AWS it publishes the CloudWatch metrics `FreshnessHours`, `Late` and `Heartbeat`
 (namespace `Wandle`, see docs/deploy.md). It blocks nothing and succeeds even if a source is late:
 alarms and the log report that.
+
+`alert` tells those whom the contracts name under `alerts` of what is late, and of what no run told
+because it was killed or never started; it sends messages again that were not accepted. It fails if
+one is still not accepted.
 """,
     tags=["operate"],
     schedule=CronTriggerTimetable("15 * * * *", timezone="UTC"),
@@ -165,7 +171,15 @@ def freshness_watch() -> None:
 
         return watch(dsn=postgres_dsn("wandle_transformer"))
 
+    @task
+    def alert() -> int:
+        """Tell of what is late, or what no run told; returns the number of messages sent."""
+        from include.jobs.alerts.check import check_all
+
+        return check_all(dsn=loader_dsn(), airflow_url=airflow_url(), secret_of=secret_of)
+
     measure()
+    alert()
 
 
 @dag(

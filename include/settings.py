@@ -125,6 +125,12 @@ class Settings(BaseSettings):
     # The CloudFront distribution in front of what is published.
     distribution: str = Field(default="", alias="WANDLE_DISTRIBUTION", pattern=r"^([A-Z0-9]+)?$")
 
+    # The mail server of alerts: smtp://host:587 (with STARTTLS) or smtps://host:465.
+    smtp: str = Field(
+        default="", alias="WANDLE_SMTP", pattern=r"^(smtps?://[A-Za-z0-9._-]+(:\d{1,5})?/?)?$"
+    )
+    smtp_from: str = Field(default="", alias="WANDLE_SMTP_FROM", pattern=r"^([^\s@]+@[^\s@]+)?$")
+
     oidc_issuer: str = Field(default="", alias="WANDLE_OIDC_ISSUER")
     oidc_client_id: str = Field(default="", alias="WANDLE_OIDC_CLIENT_ID")
     oidc_client_secret: str = Field(default="", alias="WANDLE_OIDC_CLIENT_SECRET", repr=False)

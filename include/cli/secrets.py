@@ -1,4 +1,4 @@
-"""The command for the secrets that sources log in with."""
+"""The command for the secrets that sources log in with, and those of alerts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def secrets(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="SECRET", help="The secret, as `auth.secret` in a contract names it."
+            metavar="SECRET",
+            help="The secret, as `auth.secret` or `alerts` in a contract names it; `smtp`: of the "
+            "mail server.",
         ),
     ] = "",
     login: Annotated[
@@ -32,7 +34,7 @@ def secrets(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Set, list or remove the secrets that sources log in with.
+    """Set, list or remove the secrets that sources log in with, and those of alerts.
 
     `set` prompts for the value without echo, or reads it from standard input. Only this user
     can read the file that keeps it, and no command prints it. Running tasks use a new value

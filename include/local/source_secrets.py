@@ -1,4 +1,4 @@
-"""Set, list and remove the secrets that sources log in with."""
+"""Set, list and remove the secrets that sources log in with, and those of alerts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from include.aws.secrets import Secrets
 from include.errors import PermanentError, UnknownName
 from include.extract.login.secret import Secret, checked
+from include.jobs.alerts.channels import checked_url
+from include.jobs.alerts.outbox import SMTP
 from include.jobs.logins import CONNECTION_TYPE, FILE, ON_AWS, connection_of
 from include.local.home import make_private_folder, read_kept, refuse_foreign, write_private
 from include.local.lock import hold
@@ -26,7 +28,10 @@ def set_secret(settings: Settings, name: str, value: str, login: str) -> str:
     """Keep a secret; returns where. Raises `PermanentError` for what cannot be sent."""
     used = [auth for auth in _logins().values() if auth.secret == name]
     found = Secret(_checked_name(name), _one_line(value), login)
-    checked("secrets", name, found, needs_login=any(auth.needs_login for auth in used))
+    needs_login = name == SMTP or any(auth.needs_login for auth in used)
+    checked("secrets", name, found, needs_login=needs_login)
+    if name in _of_alerts():
+        checked_url(found)
     if settings.environment:
         where = f"{ON_AWS}/{name}"
         on_aws = Secrets(settings.session("migrate"), settings.environment)
@@ -44,8 +49,8 @@ def remove_secret(settings: Settings, name: str) -> None:
     """Forget a secret. Raises `UnknownName` if it is not set."""
     if settings.environment:
         raise PermanentError(
-            "secrets: on AWS, Terraform removes a secret that no contract names: remove `auth` "
-            "from the contract, then run `terraform apply`."
+            "secrets: on AWS, Terraform removes a secret that no contract names: remove `auth` or "
+            "`alerts` from the contract, then run `terraform apply`."
         )
     with hold(settings.home, "secrets"):
         content = _read(settings)
@@ -61,6 +66,8 @@ def listed(settings: Settings) -> list[dict[str, Any]]:
     sources: dict[str, list[str]] = {}
     for source, auth in _logins().items():
         sources.setdefault(auth.secret, []).append(source)
+    for secret, named_by in _of_alerts().items():
+        sources.setdefault(secret, []).extend(named_by)
     if settings.environment:
         on_aws = Secrets(settings.session("doctor"), settings.environment)
         is_set = {name for name in sources if on_aws.has_value(f"{ON_AWS}/{name}")}
@@ -94,6 +101,15 @@ def _logins() -> dict[str, Auth]:
     """The login of each source that has one."""
     found = {name: http_of(contract) for name, contract in every_contract().items()}
     return {name: extract.auth for name, extract in found.items() if extract and extract.auth}
+
+
+def _of_alerts() -> dict[str, list[str]]:
+    """The secrets with the URLs of alerts, and the sources that name each."""
+    found: dict[str, list[str]] = {}
+    for name, contract in every_contract().items():
+        for secret in contract.alerts.secrets:
+            found.setdefault(secret, []).append(name)
+    return found
 
 
 def _one_line(value: str) -> str:

@@ -294,6 +294,8 @@ IN_SETTINGS_FILE = (
     "airflow_user",
     "airflow_password",
     "pseudonym_key",
+    "smtp",
+    "smtp_from",
 )
 
 

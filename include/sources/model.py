@@ -25,6 +25,7 @@ from include.definitions import (
 )
 from include.errors import UnknownName, WrongDefinition
 from include.sources import consistency, syntax
+from include.sources.alerts import Alerts
 from include.sources.columns import NUMERIC, Column
 from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
@@ -66,6 +67,7 @@ class Contract(Definition):
         "one that names publisher and licence.",
     )
     owner: Text = Field(min_length=1, description="Who is responsible if it breaks.")
+    alerts: Alerts = Alerts()
 
     period: Grain = Field(
         description="Size of a partition: `hour` (of UTC), `day`, `week` (ISO 8601), `month`, "

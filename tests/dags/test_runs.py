@@ -309,6 +309,6 @@ def test_a_row_of_a_mart_must_be_named_by_all_that_distinguishes_it(start, world
 def test_freshness_is_only_reported_where_there_is_no_environment_on_aws(start, world, caplog):
     run = start("freshness_watch", {})
 
-    assert run.states == {"measure": "success"}
+    assert run.states == {"alert": "success", "measure": "success"}
     assert "service_requests of sutton is late" in caplog.text
     assert "of the namespace Wandle" not in caplog.text

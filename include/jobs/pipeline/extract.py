@@ -37,6 +37,9 @@ from include.sources.rates import rate_for
 
 log = logging.getLogger(__name__)
 
+# How the ledger tells a late publisher from other failures.
+OVERDUE = "the source does not have this period, which was due"
+
 
 @dataclass(frozen=True)
 class _Access:
@@ -292,8 +295,8 @@ def _outcome(
     if young:
         return "not_published"
     raise SourceRejected(
-        f"{partition}: HTTP {said.status} from {said.request.address}: the source does not have "
-        f"this period, which was due {contract.publication_lag_days} days after its end. Retrying "
+        f"{partition}: HTTP {said.status} from {said.request.address}: {OVERDUE} "
+        f"{contract.publication_lag_days} days after its end. Retrying "
         "will not help. Check whether the source still keeps it, or has withdrawn it."
     )
 

@@ -23,13 +23,34 @@ def reconcile(
     dsn: str,
     run_id: str,
 ) -> dict[str, int]:
-    """Count the run's partitions by status.
+    """Count the run's partitions by status; see `outcomes`.
+
+    Raises `PermanentError` naming each partition without a good entry, and why.
+    """
+    counts, failed = outcomes(contract, partitions, landings, dsn=dsn, run_id=run_id)
+    if failed:
+        reasons = "; ".join(map(_sentence, causes(failed)))
+        others = " The others are loaded." if counts else ""
+        raise PermanentError(
+            f"{contract.name}: {len(failed)} of {len(partitions)} partitions failed: {reasons}."
+            f"{others} Fix the cause, then clear the failed tasks to retry them."
+        )
+    return counts
+
+
+def outcomes(
+    contract: Contract,
+    partitions: Sequence[Partition],
+    landings: Sequence[str | None],
+    *,
+    dsn: str,
+    run_id: str,
+) -> tuple[dict[str, int], list[Failure]]:
+    """The run's partitions by status, and the failure of each without a good entry.
 
     `landings` holds, for each of `partitions`, the id of the landing that its
     load task returned, or None if the task did not succeed; entries of
     earlier attempts of the same run do not count.
-
-    Raises `PermanentError` naming each partition without a good entry, and why.
     """
     with connect(dsn) as connection, connection.cursor() as cursor:
         entries = ledger.entries_of_run(cursor, contract.name, run_id)
@@ -43,14 +64,7 @@ def reconcile(
             counts[entry["status"]] += 1
         else:
             failed.append(_failure(partition, entry))
-    if failed:
-        reasons = "; ".join(map(_sentence, causes(failed)))
-        others = " The others are loaded." if counts else ""
-        raise PermanentError(
-            f"{contract.name}: {len(failed)} of {len(partitions)} partitions failed: {reasons}."
-            f"{others} Fix the cause, then clear the failed tasks to retry them."
-        )
-    return dict(counts)
+    return dict(counts), failed
 
 
 def anything_loaded(

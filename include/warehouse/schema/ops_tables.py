@@ -1,4 +1,4 @@
-"""The tables of `ops`: ledger, contracts, quarantine, drift, removals, and dbt runs."""
+"""The tables of `ops`: ledger, contracts, quarantine, drift, removals, alerts, and dbt runs."""
 
 from __future__ import annotations
 
@@ -170,6 +170,30 @@ create table if not exists ops.dbt_state (
     planned_loads jsonb not null,
     partitions jsonb
 );
+create table if not exists ops.alert (
+    alert_id bigint generated always as identity primary key,
+    source text not null,
+    kind text not null,
+    subject text not null,
+    cause text not null,
+    text text not null,
+    run_id text not null,
+    raised_at timestamptz not null,
+    told_at timestamptz not null,
+    over_at timestamptz
+);
+create unique index if not exists alert_open on ops.alert (source, kind, subject)
+    where over_at is null;
+create table if not exists ops.alert_message (
+    message_id text primary key,
+    channel text not null,
+    target text not null,
+    content jsonb not null,
+    created_at timestamptz not null default now(),
+    sent_at timestamptz,
+    attempts integer not null default 0,
+    error text
+);
 create or replace function ops.relation_state(name text) returns bigint
 language sql stable set search_path = pg_catalog, pg_temp as $$
     select coalesce(pg_relation_filenode(c.oid), c.oid)::bigint
@@ -240,6 +264,11 @@ comment on table ops.dbt_loads is
     'Sets of loads of one source, by council and period: the load_id in ops.load.';
 comment on function ops.relation_state is
     'Changes when a table is rebuilt or truncated, or a view created again.';
+comment on table ops.alert is
+    'What is wrong with a source at a partition, council or field, until it is over.';
+comment on column ops.alert.cause is 'What alerts of one message have in common.';
+comment on table ops.alert_message is
+    'One row per message and channel; without `sent_at`, it was not accepted yet.';
 comment on table ops.rate_limit is
     'When the next request to an API may be sent (GCRA, microseconds since 1970), by host.';
 """
@@ -251,7 +280,7 @@ grant select, insert, delete on all tables in schema raw to wandle_loader;
 grant select, insert, delete on ops.landing, ops.load, ops.quarantine, ops.schema_drift
     to wandle_loader;
 grant select, insert on ops.removal, ops.contract to wandle_loader;
-grant select, insert, update on ops.rate_limit to wandle_loader;
+grant select, insert, update on ops.rate_limit, ops.alert, ops.alert_message to wandle_loader;
 grant select on all tables in schema raw to wandle_transformer;
 grant select on ops.load, ops.migration to wandle_transformer;
 grant select, insert, update, delete on ops.dbt_run, ops.dbt_node, ops.dbt_state, ops.dbt_loads

@@ -104,6 +104,34 @@ locals {
     }
   }
 
+  # Only what a contract names under `alerts`.
+  sending_alerts = concat(
+    [for names in [sort(local.alert_secrets)] : {
+      Sid      = "ReadSecretsOfAlerts"
+      Effect   = "Allow"
+      Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+      Resource = [for name in names : "${local.arn.secret}/sources/${name}-??????"]
+    } if length(names) > 0],
+    [for names in [sort(local.alert_secrets)] : merge(local.use_key_for_secrets, { Sid = "DecryptSecretsOfAlerts", Action = ["kms:Decrypt"] }) if length(names) > 0],
+    [for names in [sort(local.alert_topics)] : {
+      Sid      = "PublishAlerts"
+      Effect   = "Allow"
+      Action   = ["sns:Publish"]
+      Resource = [for name in names : "${local.arn.topic}:${name}"]
+    } if length(names) > 0],
+    [for names in [sort(local.alert_topics)] : merge(local.use_key_for_s3, {
+      Sid       = "UseKeyForTopics"
+      Condition = { StringEquals = { "kms:ViaService" = "sns.${var.context.region}.amazonaws.com" } }
+    }) if length(names) > 0],
+  )
+
+  jobs_of_alerts = length(local.sending_alerts) == 0 ? {} : {
+    alert = {
+      description = "Sends alerts to webhooks and SNS topics"
+      statements  = local.sending_alerts
+    }
+  }
+
   jobs_of_all = {
     load = {
       description = "Reads landings: load, replay, verify"

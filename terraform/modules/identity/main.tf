@@ -30,6 +30,14 @@ locals {
     for source, contract in local.contracts : source => contract.extract.auth.secret if can(contract.extract.auth.secret)
   }
 
+  # What the contracts' alerts are sent to: secrets with the URL of a webhook, and SNS topics.
+  alert_secrets = toset(compact(flatten([
+    for contract in local.contracts : [try(contract.alerts.webhook, ""), try(contract.alerts.slack, "")]
+  ])))
+  alert_topics = toset(compact([
+    for contract in local.contracts : replace(try(contract.alerts.sns, ""), "{environment}", var.context.environment)
+  ]))
+
   # Sources whose files are put into an inbox in the bucket.
   inboxes = toset([
     for source, contract in local.contracts : source
@@ -40,11 +48,12 @@ locals {
     role   = "arn:${var.context.partition}:iam::${var.context.account_id}:role/${local.name}"
     logs   = "arn:${var.context.partition}:logs:${var.context.region}:${var.context.account_id}:log-group:/wandle/${var.context.environment}"
     secret = "arn:${var.context.partition}:secretsmanager:${var.context.region}:${var.context.account_id}:secret:wandle/${var.context.environment}"
+    topic  = "arn:${var.context.partition}:sns:${var.context.region}:${var.context.account_id}"
     queue  = "arn:${var.context.partition}:sqs:${var.context.region}:${var.context.account_id}:${local.name}-inbox"
     server = "arn:${var.context.partition}:rds:${var.context.region}:${var.context.account_id}:db:${local.name}"
   }
 
-  jobs = merge(local.jobs_of_sources, local.jobs_of_all, local.jobs_of_inboxes)
+  jobs = merge(local.jobs_of_sources, local.jobs_of_all, local.jobs_of_inboxes, local.jobs_of_alerts)
 }
 
 resource "aws_iam_role" "job" {

@@ -19,8 +19,8 @@ output "job_role_arns" {
 }
 
 output "source_secrets" {
-  description = "Names of the secrets that sources log in with."
-  value       = toset(values(local.source_secret))
+  description = "Names of the secrets that sources log in with, and of those with the URLs of alerts."
+  value       = setunion(toset(values(local.source_secret)), local.alert_secrets)
 }
 
 output "inboxes" {

@@ -99,6 +99,24 @@ variable "contracts_folder" {
     ])
     error_message = "The secret of a contract (extract.auth.secret) must be a name of at most 48 lowercase letters, digits and underscores, because it is part of the ARN that its role can read."
   }
+
+  validation {
+    condition = alltrue(flatten([
+      for file in fileset(var.contracts_folder, "*.yaml") : [
+        for field in ["webhook", "slack"] :
+        can(regex("^[a-z][a-z0-9_]{0,47}$", try(yamldecode(file("${var.contracts_folder}/${file}")).alerts[field], "none")))
+      ]
+    ]))
+    error_message = "The secret of a contract's alerts (alerts.webhook, alerts.slack) must be a name of at most 48 lowercase letters, digits and underscores, because it is part of the ARN that the role `alert` can read."
+  }
+
+  validation {
+    condition = alltrue([
+      for file in fileset(var.contracts_folder, "*.yaml") :
+      can(regex("^wandle-([A-Za-z0-9_-]|\\{environment\\})+$", try(yamldecode(file("${var.contracts_folder}/${file}")).alerts.sns, "wandle-none")))
+    ])
+    error_message = "The topic of a contract (alerts.sns) must be the name of a topic of this account that begins with wandle-, because the permissions boundary allows no other."
+  }
 }
 
 variable "bucket_arn" {

@@ -16,7 +16,7 @@ locals {
       "pseudonym_key"           = "Key for pseudonyms; never rotate it"
       "oidc_client_secret"      = "OIDC client secret; set by an administrator"
     },
-    { for name in var.source_secrets : "sources/${name}" => "Login of sources: set by `wandle secrets set ${name}`" },
+    { for name in var.source_secrets : "sources/${name}" => "Login of sources, or URL of alerts: set by `wandle secrets set ${name}`" },
   )
 }
 

@@ -39,7 +39,7 @@ variable "key_arn" {
 }
 
 variable "source_secrets" {
-  description = "Names of the secrets that sources log in with: the output `source_secrets` of the module `identity`."
+  description = "Names of the secrets that sources log in with, and of those with the URLs of alerts: the output `source_secrets` of the module `identity`."
   type        = set(string)
   default     = []
 

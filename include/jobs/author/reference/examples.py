@@ -70,6 +70,14 @@ auth:
   access_token_url: https://login.example.org/token
 """,
     ),
+    "Alerts": (
+        """
+alerts:
+  email: [waste-team@council.example]
+  slack: waste_slack               # the name of a secret with the URL
+""",
+        "alerts: {sns: 'wandle-{environment}-alerts', kinds: [failed, late]}",
+    ),
     "NumberFormat": ("number: {thousands: ',', symbols: [£], negative: ['(#)']}",),
     "Parent": (
         """

@@ -71,6 +71,53 @@ run "lets_a_source_read_its_own_secret_alone" {
   }
 }
 
+run "lets_alerts_go_only_where_contracts_say" {
+  command = plan
+
+  variables {
+    contracts_folder = "tests/alerts"
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.job["alert"].policy).Statement : statement.Sid => flatten([statement.Resource])
+      if !strcontains(statement.Sid, "Decrypt") && !strcontains(statement.Sid, "Key")
+      } == {
+      ReadSecretsOfAlerts = ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:wandle/dev/sources/chat_of_one-??????"]
+      PublishAlerts       = ["arn:aws:sns:eu-west-2:123456789012:wandle-dev-alerts"]
+    }
+    error_message = "The role of alerts must be able to read the secrets and publish to the topics that contracts name, and no others."
+  }
+
+  assert {
+    condition     = contains(output.source_secrets, "chat_of_one")
+    error_message = "The secret with the URL of a channel must be created."
+  }
+}
+
+run "has_no_role_for_alerts_where_no_contract_has_any" {
+  command = plan
+
+  variables {
+    contracts_folder = "tests/secrets"
+  }
+
+  assert {
+    condition     = !contains(keys(aws_iam_role.job), "alert")
+    error_message = "Without alerts, nothing may send any."
+  }
+}
+
+run "refuses_a_topic_outside_of_the_boundary" {
+  command = plan
+
+  variables {
+    contracts_folder = "tests/wrong_topic"
+  }
+
+  expect_failures = [var.contracts_folder]
+}
+
 run "lets_a_source_read_the_landings_that_have_its_pages" {
   command = plan
 

@@ -1,0 +1,1 @@
+"""Alerts: what is wrong with a source, told once, and told again when it is over."""

@@ -1,0 +1,86 @@
+"""Compare what is wrong now with what was told before: what to tell, and what is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from include.jobs.alerts.problems import Problem
+from include.warehouse.books.alerts import OpenAlert
+
+# A cause is told again after this time if it still meets new partitions.
+AGAIN_AFTER = timedelta(days=1)
+
+# A partition has one of these at a time.
+OF_PARTITIONS = ("failed", "refused", "late")
+
+Group = tuple[str, str, str]
+
+
+@dataclass
+class Settled:
+    """What a check changes in the books, and what its message says.
+
+    `opened` are new; `close` are no longer open. `tell` and `all_clear` go
+    into the message; what has a cause that was told of lately does not.
+    """
+
+    opened: list[tuple[Problem, datetime]] = field(default_factory=list)
+    tell: list[Problem] = field(default_factory=list)
+    told_again: list[OpenAlert] = field(default_factory=list)
+    close: list[OpenAlert] = field(default_factory=list)
+    all_clear: list[OpenAlert] = field(default_factory=list)
+
+
+def settle(
+    known: Sequence[OpenAlert],
+    found: Iterable[Problem],
+    is_over: Callable[[OpenAlert], bool],
+    now: datetime,
+) -> Settled:
+    """Compare the open alerts with what a check found.
+
+    One message is about a cause, however many partitions meet it, and one
+    all-clear when the last of them is over.
+    """
+    settled = Settled()
+    by_key = {(alert.source, alert.kind, alert.subject): alert for alert in known}
+    problems = list({(p.source, p.kind, p.subject): p for p in found}.values())
+    wrong = {_place(problem) for problem in problems}
+    new = [p for p in problems if (p.source, p.kind, p.subject) not in by_key]
+    replaced = {_place(problem) for problem in new}
+    last_told = {_group(alert): alert.told_at for alert in known}
+    for problem in new:
+        before = last_told.get(_group(problem))
+        if before is not None and now - before < AGAIN_AFTER:
+            settled.opened.append((problem, before))
+            continue
+        settled.opened.append((problem, now))
+        settled.tell.append(problem)
+    again = {_group(problem) for problem in settled.tell}
+    for alert in known:
+        if _place(alert) in replaced or is_over(alert):
+            settled.close.append(alert)
+        elif _group(alert) in again:
+            settled.told_again.append(alert)
+    closed = {alert.alert_id for alert in settled.close}
+    still_open = {_group(alert) for alert in known if alert.alert_id not in closed}
+    still_open |= {_group(problem) for problem in new}
+    settled.all_clear = [
+        alert
+        for alert in settled.close
+        if _group(alert) not in still_open and _place(alert) not in wrong
+    ]
+    return settled
+
+
+def _group(item: Problem | OpenAlert) -> Group:
+    return (item.source, item.kind, item.cause)
+
+
+def _place(item: Problem | OpenAlert) -> tuple[str, ...]:
+    """A partition that failed and is refused now has one problem; a council may have several."""
+    if item.kind in OF_PARTITIONS:
+        return (item.source, item.subject)
+    return (item.source, item.subject, item.kind)
