@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -54,12 +55,13 @@ def compare_files(
         return _one_sided(before, after, hidden, sample_rows)
     pair = _Pair(before, after, hidden, sample_rows)
     pair.count()
+    counts: dict[str, Any] = {name: pair.counts[name] for name in COUNTS}
     columns = dict.fromkeys((*after.table.columns, *before.table.columns))
     of_before, of_after = profiles(before, hidden), profiles(after, hidden)
     return Difference(
         name=after.table.name,
         key=pair.key,
-        **{name: pair.counts[name] for name in COUNTS},
+        **counts,
         columns=tuple(
             ColumnDifference(
                 name,
@@ -127,12 +129,12 @@ class _Pair:
     def _comparable(self) -> tuple[pl.LazyFrame, pl.LazyFrame]:
         """Both files; columns in common have one type."""
         schemas = [rows.scan().collect_schema() for rows in (self._before, self._after)]
-        casts = {
-            name: _common_type(schemas[0][name], schemas[1][name])
+        casts = [
+            pl.col(name).cast(_common_type(schemas[0][name], schemas[1][name]))
             for name in self._common
             if schemas[0][name] != schemas[1][name]
-        }
-        before, after = (rows.scan().cast(dict(casts)) for rows in (self._before, self._after))
+        ]
+        before, after = (rows.scan().with_columns(casts) for rows in (self._before, self._after))
         return before, after
 
     def _shared_key(self) -> tuple[str, ...]:
