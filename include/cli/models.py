@@ -152,7 +152,7 @@ def diff(
 
     `wandle diff --published` (what did the last publication change?)
 
-    `wandle diff --published weather_daily --base VERSION` (of `wandle publish --list`)
+    `wandle diff --published weather_daily --base VERSION` (since an older version)
     """
     if published and (keep or drop_kept):
         raise typer.BadParameter("--keep and --drop-kept are for schemas; --published makes none")

@@ -127,6 +127,11 @@ class _Build:
         wanted = {
             name: self._nodes[name] for name, step in self._steps.items() if step.how != "keep"
         }
+        self._history.states.hold(
+            (self._nodes[name], step)
+            for name, step in self._steps.items()
+            if step.how == "keep" and self._nodes[name].materialized == "view"
+        )
         self._kept_warnings = [
             str(states[node.key].warning)
             for name, node in expected.items()

@@ -93,6 +93,9 @@ def test_only_the_partition_of_a_load_is_rebuilt(world, month, rows):
 
     assert rebuilt(world) == dict.fromkeys(POLICE, 1)
 
+    with world.restarted() as dbt:
+        world.build(dbt=dbt)
+        assert not dbt.started
     world.assert_as_a_full_refresh()
     assert rebuilt(world) == {}
 

@@ -39,6 +39,8 @@ on conflict (name) do update set
     planned_fingerprint = excluded.planned_fingerprint, planned_loads = excluded.planned_loads,
     partitions = excluded.partitions
 """
+_LOADED = "insert into ops.dbt_loads (hash, loads) values (%s, %s) on conflict do nothing"
+_HOLD = "update ops.dbt_state set loads = %(loads)s where name = %(name)s"
 _DONE = """
 update ops.dbt_state
 set fingerprint = planned_fingerprint, loads = planned_loads, warning = %(warning)s,
@@ -102,13 +104,17 @@ class States:
     def plan(self, layer: str, by: str, steps: Iterable[tuple[Node, Step]]) -> None:
         """Write down what dbt shall build, for the attempt `by`."""
         steps = list(steps)
-        loads = {held.hash: held for _, step in steps for held in step.inputs.values()}
         with self._connection.transaction(), self._connection.cursor() as cursor:
-            cursor.executemany(
-                "insert into ops.dbt_loads (hash, loads) values (%s, %s) on conflict do nothing",
-                [(hashed, json.dumps(held.by_place)) for hashed, held in loads.items()],
-            )
+            cursor.executemany(_LOADED, _sets_of_loads(steps))
             cursor.executemany(_PLAN, [_planned(layer, by, *step) for step in steps])
+
+    def hold(self, views: Iterable[tuple[Node, Step]]) -> None:
+        """Record what views hold now, which change with raw although nothing builds them."""
+        steps = list(views)
+        values = [{"name": node.key, "loads": _hashes(step)} for node, step in steps]
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            cursor.executemany(_LOADED, _sets_of_loads(steps))
+            cursor.executemany(_HOLD, values)
 
     def finish(
         self,
@@ -141,6 +147,15 @@ class States:
         )
 
 
+def _sets_of_loads(steps: Iterable[tuple[Node, Step]]) -> list[tuple[str, str]]:
+    loads = {held.hash: held for _, step in steps for held in step.inputs.values()}
+    return [(hashed, json.dumps(held.by_place)) for hashed, held in loads.items()]
+
+
+def _hashes(step: Step) -> str:
+    return json.dumps({source: held.hash for source, held in step.inputs.items()})
+
+
 def _planned(layer: str, by: str, node: Node, step: Step) -> dict[str, Any]:
     columns = list(node.partition_by)
     only = {"columns": columns, "values": [*map(list, step.partitions)]}
@@ -149,6 +164,6 @@ def _planned(layer: str, by: str, node: Node, step: Step) -> dict[str, Any]:
         "layer": layer,
         "by": by,
         "fingerprint": node.fingerprint,
-        "loads": json.dumps({source: held.hash for source, held in step.inputs.items()}),
+        "loads": _hashes(step),
         "partitions": json.dumps(only) if step.how == "partitions" else None,
     }

@@ -129,12 +129,12 @@ class _Pair:
     def _comparable(self) -> tuple[pl.LazyFrame, pl.LazyFrame]:
         """Both files; columns in common have one type."""
         schemas = [rows.scan().collect_schema() for rows in (self._before, self._after)]
-        casts: Mapping[Any, Any] = {
-            name: _common_type(schemas[0][name], schemas[1][name])
+        casts = [
+            pl.col(name).cast(_common_type(schemas[0][name], schemas[1][name]))
             for name in self._common
             if schemas[0][name] != schemas[1][name]
-        }
-        before, after = (rows.scan().cast(casts) for rows in (self._before, self._after))
+        ]
+        before, after = (rows.scan().with_columns(casts) for rows in (self._before, self._after))
         return before, after
 
     def _shared_key(self) -> tuple[str, ...]:
