@@ -108,10 +108,7 @@ def publish_marts(
     unfit: dict[str, str] = {}
     marts = read(publisher_dsn, columns, unfit)
     found.kept |= unfit
-    for name, why in found.kept.items():
-        log.warning("publish: %s keeps its last published files: %s", name, why)
-    for name, hidden in not_shown(found).items():
-        log.warning("publish: no page shows %s: %s is not public", name, ", ".join(hidden))
+    _warn(found)
     with tempfile.TemporaryDirectory(prefix="wandle-publish-") as folder:
         latest = _version(store, index)
         prepared = {
@@ -130,8 +127,7 @@ def publish_marts(
     if entry.version:
         store.remember(("", "") if not_public or found.kept else (entry.version, state))
     _raise(not_public, [*unfit.values()])
-    done = "published" if new else "has this content already"
-    report(f"Open data: version {entry.version} {done}" if entry.version else _nothing(found))
+    report(_said(entry, new) if entry.version else _nothing(found))
     return _summary(entry, new=new, kept=found.kept)
 
 
@@ -146,11 +142,23 @@ def _summary(entry: Entry, *, new: bool, kept: Mapping[str, str]) -> dict[str, A
     }
 
 
+def _warn(found: Found) -> None:
+    for name, why in found.kept.items():
+        log.warning("publish: %s keeps its last published files: %s", name, why)
+    for name, hidden in not_shown(found).items():
+        log.warning("publish: no page shows %s: %s is not public", name, ", ".join(hidden))
+
+
 def _raise(not_public: list[str], unfit: list[str]) -> None:
     if not_public:
         raise NotPublic("\n".join(["publish: " + " ".join(not_public), *unfit]))
     if unfit:
         raise PermanentError("\n".join(unfit))
+
+
+def _said(entry: Entry, new: bool) -> str:
+    done = "published" if new else "has this content already"
+    return f"Open data: version {entry.version} {done}"
 
 
 def _nothing(found: Found) -> str:

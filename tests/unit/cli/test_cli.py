@@ -81,6 +81,7 @@ def test_a_wrong_name_is_one_message_and_exit_code_1(wandle, arguments, said):
 
 # Arguments for each command that reads or writes the warehouse, the bucket or the sandbox.
 NEEDS_A_PLATFORM = {
+    "alerts": (),
     "diff": (),
     "drift": (),
     "erase": ("service_requests", "-k", "case_id=1"),
