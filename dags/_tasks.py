@@ -15,7 +15,6 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task
 
 from include.errors import PermanentError, PipelineError
 from include.sources.model import contract
-from plugins.schedule_first import ScheduleFirst
 
 if TYPE_CHECKING:
     from include.extract.login.secret import Secret
@@ -38,7 +37,6 @@ DEFAULTS = {
     "max_retry_delay": timedelta(minutes=5),
     "retry_policy": PERMANENT_ERRORS_FAIL_AT_ONCE,
     "execution_timeout": timedelta(hours=2),
-    "weight_rule": ScheduleFirst(),
 }
 FETCH, RELOAD = "fetch", "reload"
 # The parameter, and what `plan` says of a run that is one.

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     payloads: Path | None = Field(default=None, alias="WANDLE_PAYLOADS")
     sandbox_url: str = Field(default="", alias="WANDLE_SANDBOX_URL")
     sandbox_hosts: str = Field(default="", alias="WANDLE_SANDBOX_HOSTS")
-    code_version: str = Field(default_factory=lambda: _code_version(), alias="WANDLE_CODE_VERSION")
+    given_code_version: str = Field(default="", alias="WANDLE_CODE_VERSION")
 
     bucket: str = Field(default="wandle", alias="WANDLE_BUCKET")
     s3_endpoint: str = Field(default="", alias="AWS_ENDPOINT_URL_S3")
@@ -145,6 +145,11 @@ class Settings(BaseSettings):
     airflow_url: str = Field(default="", alias="AIRFLOW_URL")
     airflow_user: str = Field(default="", alias="AIRFLOW_USER")
     airflow_password: str = Field(default="", alias="AIRFLOW_PASSWORD", repr=False)
+
+    @property
+    def code_version(self) -> str:
+        """The one that the image names, else the commit of this checkout."""
+        return self.given_code_version or _code_version()
 
     @field_validator("payloads", "home", mode="before")
     @classmethod

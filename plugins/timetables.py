@@ -5,7 +5,6 @@ from __future__ import annotations
 from airflow.plugins_manager import AirflowPlugin
 
 from plugins.period_timetable import PeriodTimetable
-from plugins.schedule_first import ScheduleFirst
 
 
 class TimetablesPlugin(AirflowPlugin):
@@ -13,4 +12,3 @@ class TimetablesPlugin(AirflowPlugin):
 
     name = "timetables"
     timetables = [PeriodTimetable]  # noqa: RUF012
-    priority_weight_strategies = [ScheduleFirst]  # noqa: RUF012

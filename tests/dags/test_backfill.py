@@ -10,7 +10,6 @@ import pytest
 
 from include.councils.model import councils
 from include.errors import PermanentError
-from plugins.schedule_first import is_of_backfill
 
 CRIME = "ingest_police_street_crime"
 WARDS = "ingest_police_ward_boundaries"
@@ -68,7 +67,8 @@ def plan(dag_bag, services):
         dag = dag_bag.get_dag(dag_id)
         params = {**dag.params.dump(), **(run.conf or {})}
         task = dag.get_task("plan")
-        found = task.python_callable(**task.op_kwargs, params=params, dag_run=run)
+        ti = SimpleNamespace(xcom_push=lambda key, value: None)
+        found = task.python_callable(**task.op_kwargs, params=params, dag_run=run, ti=ti)
         return [(item["council"], item["period"]) for item in found]
 
     return call
@@ -136,61 +136,6 @@ def test_a_backfill_of_one_day_is_one_run(backfill, plan):
     assert plan(run, WEATHER) == [("sutton", "2026-07-10")]
     assert run.data_interval_start == datetime(2026, 7, 10, 6, 20, tzinfo=UTC)
     assert run.data_interval_end == datetime(2026, 7, 11, 6, 20, tzinfo=UTC)
-
-
-@pytest.fixture
-def weights(metadata):
-    """The weights of the tasks of runs, by which the scheduler orders them."""
-    from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import select
-
-    def of(run_ids: list[str]) -> set[int]:
-        with metadata() as session:
-            query = select(TaskInstance.priority_weight).where(TaskInstance.run_id.in_(run_ids))
-            return set(session.scalars(query))
-
-    return of
-
-
-def test_every_task_of_a_scheduled_run_goes_before_those_of_a_backfill(backfill, weights, metadata):
-    from airflow.models.serialized_dag import SerializedDagModel
-    from airflow.utils.state import DagRunState
-    from airflow.utils.types import DagRunTriggeredByType, DagRunType
-
-    of_backfill = weights([run.run_id for run in backfill("2017-05-01", "2017-06-30", {})])
-    moment = datetime.now(UTC)
-    with metadata() as session:
-        dag = session.scalar(SerializedDagModel.latest_item_select_object(CRIME)).dag
-        run_id = dag.create_dagrun(
-            run_id=f"scheduled__{moment.isoformat()}",
-            logical_date=moment,
-            data_interval=(moment, moment),
-            run_after=moment,
-            run_type=DagRunType.SCHEDULED,
-            triggered_by=DagRunTriggeredByType.TIMETABLE,
-            state=DagRunState.QUEUED,
-            session=session,
-        ).run_id
-    own = weights([run_id])
-
-    assert len(of_backfill) > 1
-    assert min(own) > max(of_backfill)
-
-
-@pytest.mark.parametrize(
-    ("run_id", "expected"),
-    [
-        ("backfill__2026-11-25T04:30:00+00:00", True),
-        # A backfill keeps the names of the runs that it reprocesses.
-        ("scheduled__2026-10-03T04:30:00+00:00", True),
-        ("scheduled__2026-11-25T04:30:00+00:00", False),
-        ("manual__2026-11-25T04:30:00+00:00", False),
-        ("asset_triggered__2026-11-25T04:30:00+00:00", False),
-        ("by hand", False),
-    ],
-)
-def test_a_run_is_known_as_a_backfills_by_its_name(run_id, expected):
-    assert is_of_backfill(run_id, datetime(2026, 11, 26, tzinfo=UTC)) is expected
 
 
 def test_reprocessing_what_exists_takes_the_new_parameters(backfill, plan):

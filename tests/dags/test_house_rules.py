@@ -29,7 +29,7 @@ HEAVY = (
 )
 MAY_IMPORT = (
     *("airflow.sdk", "dags._form", "dags._tasks", "dags._texts"),
-    *("plugins.inbox_events", "plugins.period_timetable", "plugins.schedule_first"),
+    *("plugins.inbox_events", "plugins.period_timetable"),
     *("include.sources", "include.councils", "include.errors"),
 )
 PARSE_SECONDS = 1.0

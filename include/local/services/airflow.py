@@ -70,8 +70,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     environment["AIRFLOW_HOME"] = str(settings.home / "airflow")
     if settings.live:
         environment["WANDLE_LIVE"] = "1"
-    if "code_version" in settings.model_fields_set:
-        environment["WANDLE_CODE_VERSION"] = settings.code_version
+    if settings.given_code_version:
+        environment["WANDLE_CODE_VERSION"] = settings.given_code_version
     for name, connection in connections(settings).items():
         environment[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)
     for name, url in own_connections(settings).items():
