@@ -132,8 +132,7 @@ class Published:
 
     def write_index(self, index: Index) -> None:
         """Replace the index, at once, then what leads readers to its current version."""
-        body = json.dumps({"format": FORMAT, **asdict(index)}, indent=1, ensure_ascii=False)
-        self._put(INDEX, body.encode(), "application/json", cache="no-cache")
+        self._put_index(index)
         self.lead_to(index.current)
 
     def lead_to(self, version: str) -> None:
@@ -150,7 +149,11 @@ class Published:
         """Note which state of the database makes which version; see `Index`."""
         index = self.index()
         if index.made_from != made_from:
-            self.write_index(replace(index, made_from=made_from))
+            self._put_index(replace(index, made_from=made_from))
+
+    def _put_index(self, index: Index) -> None:
+        body = json.dumps({"format": FORMAT, **asdict(index)}, indent=1, ensure_ascii=False)
+        self._put(INDEX, body.encode(), "application/json", cache="no-cache")
 
     def version(self, version: str) -> dict[str, Any]:
         """The contents of a version's `version.json`. Raises `NotPublished`."""

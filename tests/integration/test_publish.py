@@ -149,7 +149,8 @@ def test_the_index_is_written_after_the_version_and_what_leads_to_it_after_the_i
 ):
     publish()
 
-    written = [key for name, key in bucket.keys if name == "PutObject"]
+    *written, remembered = [key for name, key in bucket.keys if name == "PutObject"]
+    assert remembered == INDEX  # what it is made from, once all of it is there
     assert written[-len(FRONT) :] == [f"{ROOT}{name}" for name in FRONT]
     assert written[-len(FRONT) - 1] == INDEX
     assert written[-len(FRONT) - 2].endswith("/version.json")
@@ -449,6 +450,7 @@ def test_the_latest_version_is_the_content_published_last_though_another_one_was
 def test_a_version_whose_files_somebody_deleted_is_published_again(publish, published, bucket):
     version = publish()["version"]
     published.delete(version)
+    published.delete_description(version)
 
     done = publish()
 
@@ -462,7 +464,9 @@ def test_a_kept_mart_keeps_its_files_though_those_of_the_newest_version_were_del
 ):
     first = publish()["version"]
     database.query(f"delete from marts.{WEATHER}")
-    published.delete(publish()["version"])
+    newest = publish()["version"]
+    published.delete(newest)
+    published.delete_description(newest)
 
     done = publish(CRIMES)
 
