@@ -219,6 +219,7 @@ def _load(source: Any, lake: Any, warehouse: Any, monkeypatch: Any) -> None:
 def test_no_value_reaches_the_terminal_unescaped(
     command, options, wandle, hostile, warehouse, monkeypatch, tmp_path
 ):
+    monkeypatch.chdir(tmp_path)  # some commands write files
     if command in ON_THIS_MACHINE:
         monkeypatch.setenv("WANDLE_HOME", str(tmp_path / IN_A_PATH))
         monkeypatch.setenv("WANDLE_PAYLOADS", str(tmp_path / IN_A_PATH / "none"))
