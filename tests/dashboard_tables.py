@@ -19,7 +19,10 @@ WARDS = {
     "kingston": {"E05000400": "Alexandra", "E05000401": "Berrylands"},
     "sutton": {"E05000555": "Beddington North", "E05000560": "Cheam"},
 }
-KINDS = ("anti-social-behaviour", "burglary", "drugs", "robbery", "shoplifting", "violent-crime")
+KINDS = (
+    *("anti-social-behaviour", "burglary", "drugs", "robbery", "shoplifting"),
+    *("vehicle-crime", "violent-crime"),
+)
 LAST_MONTH = date(2026, 9, 1)
 LAST_DAY = date(2026, 11, 25)
 AS_OF = datetime(2026, 11, 26, 15, 1, tzinfo=UTC)

@@ -338,7 +338,7 @@ def test_a_missing_month_is_named_and_no_year_is_compared():
 def test_one_month_alone_is_shown_as_that():
     page = words_of(crime_only(crimes("sutton", [month(0)]))["council/sutton.html"])
 
-    assert "Sutton had 54 crimes in September 2026" in page
+    assert "Sutton had 70 crimes in September 2026" in page
 
 
 def test_a_month_without_crime_in_a_ward_is_zero_and_no_gap():
