@@ -195,7 +195,7 @@ def alert(source: str, partitions: list[dict[str, str]] | None, of: str, ti: Any
 
 @contextmanager
 def error_kept(ti: Any) -> Iterator[None]:
-    """Push why a task failed as `PLAN_ERROR`, for the task that tells of it; raises it again."""
+    """Push why a task failed as `PLAN_ERROR`, for the task `alert`; raises it again."""
     try:
         yield
     except Exception as error:

@@ -151,9 +151,9 @@ council. On AWS it publishes the CloudWatch metrics `FreshnessHours`, `Late` and
 (namespace `Wandle`, see docs/deploy.md). It blocks nothing and succeeds even if a source is late:
 alarms and the log report that.
 
-`alert` tells those whom the contracts name under `alerts` of what is late, and of what no run told
-because it was killed or never started; it sends messages again that were not accepted. It fails if
-one is still not accepted.
+`alert` sends alerts, where a contract has `alerts`, for late sources and for runs that were killed
+or never started, and sends again what was not accepted before. It fails if a message is still not
+accepted.
 """,
     tags=["operate"],
     schedule=CronTriggerTimetable("15 * * * *", timezone="UTC"),
@@ -173,7 +173,7 @@ def freshness_watch() -> None:
 
     @task
     def alert() -> int:
-        """Tell of what is late, or what no run told; returns the number of messages sent."""
+        """Alert on late sources and on runs that sent no alert; returns the number of messages."""
         from include.jobs.alerts.check import check_all
 
         return check_all(dsn=loader_dsn(), airflow_url=airflow_url(), secret_of=secret_of)

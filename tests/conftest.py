@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import leftovers
 
-# A shared, slow machine must not fail a property by its clock, and a change of one thing not
-# by an example of another: only `make test-slow`, which sets EXAMPLES, looks for new ones.
+# A shared, slow machine must not fail a property by its clock. The rest is Hypothesis's own
+# profile: new examples in each run, and where `CI` is set, the same ones.
 settings.register_profile(
-    "wandle",
-    deadline=None,
-    max_examples=40,
-    derandomize="EXAMPLES" not in os.environ,
-    suppress_health_check=[HealthCheck.too_slow],
+    "wandle", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("wandle")
 

@@ -215,7 +215,7 @@ def alerts(
 ) -> None:
     """List what is wrong, and which messages about it were sent.
 
-    A contract names who is told under `alerts`: e-mail, webhook, Slack, SNS. `--test` sends one
+    A contract names its channels under `alerts`: e-mail, webhook, Slack, SNS. `--test` sends one
     message by each channel and exits with code 1 if one is not accepted.
 
     Examples:

@@ -1,4 +1,4 @@
-"""Who is told when something is wrong with a source, and by which channel."""
+"""Where alerts about a source are sent, and for which problems."""
 
 from __future__ import annotations
 
@@ -46,10 +46,11 @@ def _topic(value: str) -> str:
 
 
 class Alerts(Definition):
-    """Who is told of failures; without a channel, nobody.
+    """Where alerts are sent; without a channel, nowhere.
 
-    One message a run says what is wrong, why, what to do next, and when it is
-    over. `wandle alerts SOURCE --test` tries the channels. See docs/runbook.md.
+    One message a run says what is wrong, why and what to do next; an all-clear
+    follows when it is resolved. `wandle alerts SOURCE --test` tries the channels.
+    See docs/runbook.md.
     """
 
     email: tuple[Annotated[str, AfterValidator(email_address)], ...] = Field(

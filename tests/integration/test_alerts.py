@@ -199,7 +199,7 @@ def test_an_all_clear_is_sent_once_when_the_last_partition_is_loaded(mails, writ
     ended(source, PLACES[1:], ["landing"], run_id="third")
 
     assert [mail["Subject"] for mail in mails.mails][1:] == ["[wandle] Gauges: all clear"]
-    assert "over (failed)" in mails.texts()[1]
+    assert "resolved (failed)" in mails.texts()[1]
 
 
 def test_a_failed_plan_is_told_with_its_reason_and_is_over_with_the_next_plan(

@@ -16,7 +16,7 @@ NOTE = "n" * 220
 SMALL, LARGE = 200_000, 600_000
 # What the promise allows besides: 16 bytes a record, to know it again.
 BYTES_A_RECORD = 16
-SLACK_MEGABYTES = 24
+SLACK_MEGABYTES = 16
 
 
 def body_of(records: int) -> bytes:
@@ -67,7 +67,8 @@ def load_of(environment) -> Iterator[Callable[..., Measured]]:
 
 
 def test_one_page_three_times_as_large_takes_hardly_more_memory(load_of):
-    small, large = load_of(SMALL).megabytes, load_of(LARGE).megabytes
+    # A thread that waits for a busy machine keeps more in hand: not so in both of two loads.
+    small, large = (min(load_of(records).megabytes for _ in range(2)) for records in (SMALL, LARGE))
     read_at_once = load_of(LARGE, whole=True).megabytes
 
     allowed = SLACK_MEGABYTES + BYTES_A_RECORD * (LARGE - SMALL) / 1e6

@@ -1,1 +1,1 @@
-"""Alerts: what is wrong with a source, told once, and told again when it is over."""
+"""Alerts: one message for a problem, and an all-clear when it is resolved."""

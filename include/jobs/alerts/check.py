@@ -1,8 +1,8 @@
-"""Check sources at the end of a run, and every hour: tell what is wrong, once, and when it is over.
+"""Check sources at the end of a run and every hour: send one alert, and an all-clear afterwards.
 
 Both compare the books with the alerts that are open. So a task that is killed
-and retried finds its message written, and what no run told of, because it was
-killed or never started, is found within the hour.
+and retried finds its message written, and a run that was killed or never
+started is noticed within the hour.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def check_run(
 
 
 def check_all(*, dsn: str, airflow_url: str, secret_of: SecretOf | None = None) -> int:
-    """Tell of what no run told: what is late, or failed without a message; returns as above.
+    """Alert on what is late or failed without a message; returns as above.
 
     Also sends what could not be sent before.
     """

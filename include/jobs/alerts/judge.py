@@ -22,7 +22,7 @@ from include.warehouse.books import alerts, drift, ledger
 from include.warehouse.books.alerts import OpenAlert
 from include.warehouse.connection import Cursor
 
-# By then, the run of a failed attempt has retried it and told of it, or was killed.
+# By then, the run of a failed attempt has retried it and sent an alert, or was killed.
 RUN_ENDED = timedelta(hours=3)
 
 DONE = (*ledger.GOOD, "expired")

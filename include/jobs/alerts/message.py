@@ -45,7 +45,7 @@ class Item(TypedDict):
 
 
 class Content(TypedDict):
-    """A message: `wrong` is what it tells of, `over` the all-clear."""
+    """A message: `wrong` are the problems, `over` those that are resolved."""
 
     title: str
     wrong: list[Item]
@@ -109,9 +109,9 @@ def as_text(content: Content) -> str:
         ]
     for item in content["over"]:
         lines += [
-            f"{_heading(item)}: over ({_WORDS.get(item['kind'], item['kind'])})",
+            f"{_heading(item)}: resolved ({_WORDS.get(item['kind'], item['kind'])})",
             f"Where: {_places(item)}",
-            f"It was: {item['cause']}",
+            f"Cause: {item['cause']}",
             *([f"Open: {item['link']}"] if item["link"] else []),
             "",
         ]

@@ -23,7 +23,7 @@ class Settled:
     """What a check changes in the books, and what its message says.
 
     `opened` are new; `close` are no longer open. `tell` and `all_clear` go
-    into the message; what has a cause that was told of lately does not.
+    into the message; a cause that was in a recent message does not.
     """
 
     opened: list[tuple[Problem, datetime]] = field(default_factory=list)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from include.errors import ServiceUnavailable
 from include.jobs.lake import Lake
-from include.jobs.told import told
+from include.jobs.partition_log import logged
 from include.landing.store import began_at
 from include.settings import Settings
 from include.sources.model import Contract
@@ -39,12 +39,12 @@ def wait_for_landing(
     """
     landings = lake.as_job("load").landings
     end = time.monotonic() + seconds
-    with told(partition, "waiting for the landing of the function") as line:
+    with logged(partition, "waiting for the landing of the function") as outcome:
         while True:
             newest = next(iter(landings.finished(partition)), None)
             if newest and began_at(newest) >= since - EARLY:
-                line.did = "the function has landed it"
-                line.manifest = landings.manifest_address(partition, newest)
+                outcome.text = "the function has landed it"
+                outcome.manifest = landings.manifest_address(partition, newest)
                 return newest
             if time.monotonic() >= end:
                 raise ServiceUnavailable(

@@ -21,9 +21,9 @@ from include.jobs.files.places import known_councils, open_place
 from include.jobs.followers.derive import derive
 from include.jobs.lake import Lake
 from include.jobs.logins import SecretOf, login_of
+from include.jobs.partition_log import logged
 from include.jobs.pipeline.origin import described, explained
 from include.jobs.pipeline.parents import ParentLandings
-from include.jobs.told import told
 from include.landing.manifest import Manifest, Outcome
 from include.landing.write import Draft
 from include.settings import Settings
@@ -81,18 +81,18 @@ def extract(
     access = _Access(lake, now, source_dsn, secret_of, rate_shared_in)
     way = way_for(contract, partition.period, now.date())
     place = described(contract, Settings.read(), way)
-    with told(partition, f"requesting {place}, to land it in S3") as line:
+    with logged(partition, f"requesting {place}, to land it in S3") as outcome:
         refuse_periods(contract, partition, now)
         if isinstance(contract.extract, LandingExtract):
             found = derive(contract, partition, lake=lake, run_id=run_id, progress=progress)
         else:
             found = _landed(contract, partition, way, run_id, access, progress)
         if isinstance(found, str):
-            line.did = "nothing new since the newest landing"
-            line.manifest = lake.landings.manifest_address(partition, found)
+            outcome.text = "nothing new since the newest landing"
+            outcome.manifest = lake.landings.manifest_address(partition, found)
             return found
-        line.did = _counts(found)
-        line.manifest = lake.landings.manifest_address(partition, found.landing_id)
+        outcome.text = _counts(found)
+        outcome.manifest = lake.landings.manifest_address(partition, found.landing_id)
         return found.landing_id
 
 

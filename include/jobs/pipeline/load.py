@@ -10,9 +10,9 @@ from typing import Any
 
 from include.errors import PermanentError
 from include.jobs.lake import Lake
+from include.jobs.partition_log import logged
 from include.jobs.pipeline.books import public_entry
 from include.jobs.rules import pseudonyms_of, rules_hash_of
-from include.jobs.told import told
 from include.landing.manifest import Manifest
 from include.landing.read import read_pages
 from include.landing.store import page_prefix
@@ -58,10 +58,10 @@ def load(
         forced_by=forced_by,
     )
     which = f"landing {landing_id}" if landing_id else "its newest landing"
-    with told(partition, f"replacing it in raw.{partition.source} by {which}") as line:
+    with logged(partition, f"replacing it in raw.{partition.source} by {which}") as outcome:
         entry = _load(contract, partition, lake, dsn, begun, landing_id, loading)
-        line.did = _counts(entry)
-        line.manifest = lake.landings.manifest_address(partition, entry.landing_id)
+        outcome.text = _counts(entry)
+        outcome.manifest = lake.landings.manifest_address(partition, entry.landing_id)
     return public_entry(vars(entry), contract)
 
 

@@ -161,7 +161,7 @@ def _window(
     begin = Period.of(contract.start, contract.period)
     if end < start:
         raise PermanentError(
-            f"{contract.name}: {first} is after {last}. Swap them. Correct {names.window}."
+            f"{contract.name}: {first} is after {last}. Swap them in {names.window}."
         )
     if starts_within < begin:
         raise _too_early(contract, first, begin, names)

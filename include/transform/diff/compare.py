@@ -5,7 +5,7 @@ Works on any two tables of one database, whatever made them.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import psycopg
@@ -119,9 +119,19 @@ def _one_sided(
     table = after or before
     if table is None:
         raise ValueError("neither version of the table exists")
-    is_new = after is not None
     found = profiles(connection, table, hidden)
-    rows = found.rows
+    samples = _rows_of(connection, table, hidden, sample_rows) if after else ()
+    return one_sided(table, after is not None, found.rows, found.columns, samples)
+
+
+def one_sided(
+    table: Table,
+    is_new: bool,
+    rows: int,
+    columns: Mapping[str, Profile | None],
+    samples: Iterable[Sample] = (),
+) -> Difference:
+    """The difference where only one version exists: the new one, or the one that was removed."""
     return Difference(
         name=table.name,
         key=table.key,
@@ -136,12 +146,12 @@ def _one_sided(
                 "" if is_new else type_,
                 type_ if is_new else "",
                 0,
-                None if is_new else found.columns[name],
-                found.columns[name] if is_new else None,
+                None if is_new else columns[name],
+                columns[name] if is_new else None,
             )
             for name, type_ in table.columns.items()
         ),
-        samples=tuple(_rows_of(connection, table, hidden, sample_rows)) if is_new else (),
+        samples=tuple(samples),
         status="new" if is_new else "removed",
     )
 

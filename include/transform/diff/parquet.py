@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from include.transform.diff.compare import (
     SAMPLE_ROWS,
     ColumnDifference,
     Difference,
+    one_sided,
     schema_changes,
 )
 from include.transform.diff.pair import COUNTS, HIDDEN, SHOWN_CHARACTERS, Sample, sample_of
@@ -276,30 +277,9 @@ def _one_sided(
     rows = after or before
     if rows is None:
         raise ValueError("neither version of the table exists")
-    is_new = after is not None
-    found = profiles(rows, hidden)
     number = rows.scan().select(pl.len()).collect().item()
-    first = rows.scan().head(sample_rows).collect()
-    table = rows.table
-    return Difference(
-        name=table.name,
-        key=table.key,
-        rows_before=0 if is_new else number,
-        rows_after=number if is_new else 0,
-        added=number if is_new else 0,
-        removed=0 if is_new else number,
-        changed=0,
-        columns=tuple(
-            ColumnDifference(
-                name,
-                "" if is_new else type_,
-                type_ if is_new else "",
-                0,
-                None if is_new else found[name],
-                found[name] if is_new else None,
-            )
-            for name, type_ in table.columns.items()
-        ),
-        samples=tuple(samples_of("added", table.key, first, hidden)) if is_new else (),
-        status="new" if is_new else "removed",
-    )
+    samples: Iterable[Sample] = ()
+    if after:
+        first = rows.scan().head(sample_rows).collect()
+        samples = samples_of("added", rows.table.key, first, hidden)
+    return one_sided(rows.table, after is not None, number, profiles(rows, hidden), samples)

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from include.jobs.told import told
+from include.jobs.partition_log import logged
 from include.sources.partition import Partition, Period
 
 PARTITION = Partition("crimes", "sutton", Period.read("2017-05"))
@@ -18,10 +18,10 @@ def _everything_is_logged(caplog):
 
 
 def test_it_begins_with_the_intention_and_ends_with_counts_seconds_and_the_manifest(caplog):
-    with told(PARTITION, "requesting an API") as line:
+    with logged(PARTITION, "requesting an API") as outcome:
         assert caplog.messages == ["crimes sutton 2017-05: requesting an API"]
-        line.did = "landed: 3 requests, 7 records"
-        line.manifest = "s3://wandle/landing/manifest.json"
+        outcome.text = "landed: 3 requests, 7 records"
+        outcome.manifest = "s3://wandle/landing/manifest.json"
 
     assert caplog.messages[1:] == [
         "crimes sutton 2017-05: landed: 3 requests, 7 records, 0.0 s; "
@@ -30,15 +30,15 @@ def test_it_begins_with_the_intention_and_ends_with_counts_seconds_and_the_manif
 
 
 def test_a_failure_is_named_by_its_kind_alone_as_its_message_may_quote_a_value(caplog):
-    with pytest.raises(ValueError, match=r"ada@example\.org"), told(PARTITION, "loading"):
+    with pytest.raises(ValueError, match=r"ada@example\.org"), logged(PARTITION, "loading"):
         raise ValueError("ada@example.org")
 
     assert caplog.messages[1:] == ["crimes sutton 2017-05: ValueError after 0.0 s"]
 
 
 def test_no_value_begins_a_line_of_its_own(caplog):
-    with told(PARTITION, "requesting\nforged") as line:
-        line.did = "done\nforged"
+    with logged(PARTITION, "requesting\nforged") as outcome:
+        outcome.text = "done\nforged"
 
     assert len(caplog.messages) == 2
     assert [text for text in caplog.messages if "\n" in text] == []

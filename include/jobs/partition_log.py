@@ -1,4 +1,4 @@
-"""The first and the last line of the log of a task: what it does with a partition, and did."""
+"""The first and the last log line of a job on a partition: what it will do, and what it did."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Told:
-    """What the last line says, once it is known: counts, and the address of the manifest."""
+class Outcome:
+    """What the last line says: counts, and the address of the manifest."""
 
-    did: str = "done"
+    text: str = "done"
     manifest: str = ""
 
 
 @contextmanager
-def told(partition: Partition, does: str) -> Iterator[Told]:
-    """Log what is done with the partition, then what was done, how long it took, and the manifest.
+def logged(partition: Partition, intention: str) -> Iterator[Outcome]:
+    """Log the intention, then the outcome, how long it took, and the manifest.
 
     Only counts and addresses: no value of a record. An error is logged by whoever catches it.
     """
-    log.info("%s: %s", partition, one_line(does))
+    log.info("%s: %s", partition, one_line(intention))
     began = time.monotonic()
-    found = Told()
+    outcome = Outcome()
     try:
-        yield found
+        yield outcome
     except BaseException as error:
         seconds = time.monotonic() - began
         log.info("%s: %s after %.1f s", partition, type(error).__name__, seconds)
         raise
     seconds = time.monotonic() - began
-    where = f"; manifest {found.manifest}" if found.manifest else ""
-    log.info("%s: %s, %.1f s%s", partition, one_line(found.did), seconds, one_line(where))
+    where = f"; manifest {outcome.manifest}" if outcome.manifest else ""
+    log.info("%s: %s, %.1f s%s", partition, one_line(outcome.text), seconds, one_line(where))
