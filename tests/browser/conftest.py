@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.acceptance.conftest import Wandle
 
 PORT_BASE = 18_380
+# Milliseconds. A busy machine opens dbt's documentation later than the default of 5 s.
+expect.set_options(timeout=30_000)
 WINDOW = {"width": 1400, "height": 1100}
 # As root there is no sandbox; the rest keeps Chromium from looking for its maker's hosts.
 CHROMIUM = (
