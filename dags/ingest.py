@@ -149,7 +149,7 @@ def extract(
         )
 
 
-@task(map_index_template=PARTITION_LABEL, trigger_rule="none_failed")
+@task(map_index_template=PARTITION_LABEL, trigger_rule="none_failed", multiple_outputs=False)
 def load(
     source: str,
     council: str,
@@ -208,7 +208,7 @@ def announce(
         raise AirflowSkipException("nothing was loaded, so nothing to announce")
 
 
-@task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+@task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT, multiple_outputs=False)
 def reconcile(
     source: str, partitions: list[dict[str, str]] | None, ti: Any = None
 ) -> dict[str, int]:
