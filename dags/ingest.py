@@ -12,6 +12,7 @@ from airflow.sdk import (
     Asset,
     CronTriggerTimetable,
     dag,
+    get_parsing_context,
     task,
     task_group,
 )
@@ -298,5 +299,8 @@ def _timetable(contract: Contract) -> PeriodTimetable | CronTriggerTimetable | l
     return PeriodTimetable(contract.schedule, period=contract.period)
 
 
+# A task parses the file for its own DAG alone.
+_dag_id = get_parsing_context().dag_id
 for _contract in contracts().values():
-    ingest(_contract)
+    if _dag_id in (None, f"ingest_{_contract.name}"):
+        ingest(_contract)
