@@ -77,6 +77,11 @@ class _Reply:
         return self.end - self.start if self.file else len(self.body)
 
 
+# What is known of a request whose answer is computed in a thread: route, version, dataset, query,
+# target, entity tag, and the request's headers.
+_Large = tuple[str, Version, Dataset, Rows | Aggregate, str, str, Any]
+
+
 class Application:
     """Answers requests from the current version of a store."""
 
@@ -157,9 +162,7 @@ class Application:
                 return named[-self._options.hops].strip()[:64], self._options.rate
         return scope.client.rpartition(":")[0], self._options.rate
 
-    def _reply(
-        self, method: str, path: str, query: str, headers: Any
-    ) -> _Reply | tuple[str, Version, Dataset, Rows | Aggregate, str, str, Any]:
+    def _reply(self, method: str, path: str, query: str, headers: Any) -> _Reply | _Large:
         """The reply, or what must be computed in a thread for it."""
         if method not in ("GET", "HEAD"):
             return _other_method(method)
@@ -191,7 +194,7 @@ class Application:
         path: str,
         query: str,
         headers: Any,
-    ) -> Any:
+    ) -> _Reply | _Large:
         if not rest:
             return _file(version, *_with_format(version, name), query, headers)
         kind = rest[0]

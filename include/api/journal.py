@@ -135,7 +135,8 @@ def metrics(folder: Path) -> str:
     sent: Counter[str] = Counter()
     buckets: dict[str, list[int]] = {}
     seconds: Counter[str] = Counter()
-    dropped, gauges = 0, {}
+    dropped = 0
+    gauges: dict[str, float] = {}
     for place in sorted(folder.glob("metrics-*.json")):
         found = json.loads(place.read_bytes())
         requests.update(found["requests"])

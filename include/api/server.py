@@ -14,13 +14,8 @@ from granian.http import HTTP1Settings
 
 # What the server says goes to stderr: lines of requests are alone on stdout.
 _LOGGING = {
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "generic",
-            "stream": "ext://sys.stderr",
-        }
-    }
+    name: {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"}
+    for name in ("console", "access")
 }
 # A client must have sent its headers by then; an idle connection is closed.
 _HEADERS_MILLISECONDS = 15_000
@@ -62,7 +57,7 @@ def serve(place: Place, make: Make) -> None:
             respawn_failed_workers=True,
             workers_kill_timeout=_STOP_SECONDS,
             log_access=False,
-            log_dictconfig=_LOGGING,
+            log_dictconfig={"handlers": _LOGGING},
         ).serve(target_loader=_Loader(make, Path(folder)), wrap_loader=False)
 
 

@@ -36,8 +36,7 @@ def groups_of(dataset: Dataset, asked: Aggregate) -> bytes:
             "group by fewer columns.",
             parameter="group",
         )
-    firsts = order[starts] if rows is None else rows[order[starts]]
-    heads = _heads(columns, firsts)
+    heads = _heads(columns, rows, order, starts)
     sizes = np.diff(np.append(starts, count)) if count else np.zeros(len(starts), dtype=np.int64)
     parts = [
         _measured(measure, dataset.columns.get(name), rows, order, starts, sizes)
@@ -51,10 +50,14 @@ def groups_of(dataset: Dataset, asked: Aggregate) -> bytes:
     return b'{"groups":[' + body + b"]}\n"
 
 
-def _heads(columns: list[Column], firsts: Places) -> list[bytes]:
+def _heads(
+    columns: list[Column], rows: Places | None, order: Places, starts: Places
+) -> list[bytes]:
+    """The JSON of the columns of each group, from its first row."""
     if not columns:
         return [b""]
-    text = objects(columns, firsts)
+    firsts = order[starts]
+    text = objects(columns, firsts if rows is None else rows[firsts])
     return text[2:-2].split(b"},\n{") if text else []
 
 

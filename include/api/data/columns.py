@@ -55,7 +55,7 @@ class Column:
         Python's kind if machine integers might overflow.
         """
         if isinstance(self.values, _Lazy) and self.type.name == "number":
-            return self.values.to_numpy(), 0
+            return self.values.array, 0
         values = list(self.values)
         scale = 0
         if values and isinstance(values[0], Decimal):
@@ -75,21 +75,22 @@ class Column:
 
 
 class _Lazy(Sequence[Any]):
-    """Values that become Python objects when they are asked for."""
+    """Values of Arrow or numpy that become Python objects when they are asked for."""
 
-    def __init__(self, array: pa.Array) -> None:
+    def __init__(self, array: Any) -> None:
         self._array = array
 
     def __len__(self) -> int:
         return len(self._array)
 
     def __getitem__(self, place: Any) -> Any:
-        return self._array[place].as_py()
+        found = self._array[place]
+        return found.item() if isinstance(found, np.generic) else found.as_py()
 
-    def to_numpy(self) -> npt.NDArray[Any]:
-        """All of them, if they are numbers."""
-        found: npt.NDArray[Any] = self._array.to_numpy(zero_copy_only=False)
-        return found
+    @property
+    def array(self) -> Any:
+        """All of them, as they are held."""
+        return self._array
 
     @property
     def nbytes(self) -> int:
@@ -113,33 +114,49 @@ class _LazyFragments(Sequence[bytes]):
 
 
 def column_of(name: str, type_: Type, description: str, found: pa.ChunkedArray) -> Column:
-    """The column with these values. What JSON has no number for, such as NaN, becomes null."""
-    array = found.combine_chunks()
-    if pa.types.is_floating(array.type):
-        finite = compute.is_finite(array)
-        # Adding zero makes one zero of two.
-        array = compute.add(compute.if_else(finite, array, None), 0.0)
-    encoded = array.dictionary_encode()
+    """The column with these values. What JSON has no number for, such as NaN, becomes null.
+
+    Nothing here may make an Arrow value of a Python one, or call Arrow's `to_numpy`: that imports
+    pandas, which takes 40 MB.
+    """
+    encoded = found.combine_chunks().dictionary_encode(null_encoding="encode")
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
-    order = compute.sort_indices(encoded.dictionary).to_numpy()
-    rank = np.empty(len(order) + 1, dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    rank[-1] = NULL
-    places = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    codes = rank[places].astype(np.min_scalar_type(-max(1, len(order))))
+    distinct = encoded.dictionary
+    in_order = compute.sort_indices(distinct)
+    # Null is last.
+    count = len(distinct) - distinct.null_count
+    values: Any = distinct.take(in_order[:count])
+    places = np.arange(count)
+    if pa.types.is_floating(values.type):
+        values, places = _finite(_numpy(values))
+    ranks = np.full(len(distinct), NULL, dtype=np.int64)
+    ranks[_numpy(in_order)[:count]] = places
+    codes = ranks[_numpy(encoded.indices)].astype(np.min_scalar_type(-max(1, len(values))))
     codes.flags.writeable = False
-    return _with_values(name, type_, description, codes, encoded.dictionary.take(pa.array(order)))
+    return _with_values(name, type_, description, codes, values)
 
 
-def _with_values(
-    name: str, type_: Type, description: str, codes: Codes, distinct: pa.Array
-) -> Column:
+def _numpy(array: pa.Array) -> npt.NDArray[Any]:
+    return np.from_dlpack(array)
+
+
+def _finite(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The finite ones of sorted numbers, and for each number its place among them, or `NULL`."""
+    finite = np.isfinite(values)
+    # Adding zero makes one zero of two.
+    distinct, places = np.unique(values[finite] + 0.0, return_inverse=True)
+    found = np.full(len(values), NULL, dtype=np.int64)
+    found[finite] = places
+    return distinct, found
+
+
+def _with_values(name: str, type_: Type, description: str, codes: Codes, distinct: Any) -> Column:
     key = orjson.dumps(name) + b":"
     if len(distinct) > _MOST_OBJECTS:
         lazy = _Lazy(distinct)
         fragments = _LazyFragments(key, lazy, type_.written)
         return Column(name, type_, description, codes, lazy, fragments)
-    values = distinct.to_pylist()
+    values = distinct.tolist()
     written = [*(key + type_.written(value) for value in values), key + b"null"]
     return Column(name, type_, description, codes, values, written)

@@ -64,9 +64,8 @@ def unknown(what: str, name: str, known: Iterable[str], parameter: str = "") -> 
     """The problem with a name that does not exist; names those that do."""
     named = list(known)
     shown = ", ".join(named[:_MOST_NAMED]) + (", …" if len(named) > _MOST_NAMED else "")
-    return Problem(
-        404 if what == "dataset" else 400,
-        f"Unknown {what} {quoted(name)}. Known: {shown or 'none'}.",
-        known=named[:_MOST_NAMED],
-        **({"parameter": parameter[:_MOST_QUOTED]} if parameter else {}),
-    )
+    members: dict[str, Any] = {"known": named[:_MOST_NAMED]}
+    if parameter:
+        members["parameter"] = parameter[:_MOST_QUOTED]
+    detail = f"Unknown {what} {quoted(name)}. Known: {shown or 'none'}."
+    return Problem(404 if what == "dataset" else 400, detail, **members)
