@@ -92,7 +92,7 @@ def _keys(settings: Settings) -> dict[str, Key]:
             f"serve: there are no API keys. Run `wandle secrets set {SECRET} < keys.json` (see "
             "docs/api.md), or serve without `--keys`."
         )
-    return keys_in(found.value)
+    return keys_in(found.password)
 
 
 def main() -> None:
