@@ -41,6 +41,13 @@ class Table:
 
 def publish(store: Published, tables: Mapping[str, Table], folder: Path) -> str:
     """Publish these tables as the current version; returns its name."""
+    entry = write_version(store, tables, folder)
+    store.write_index(with_version(store.index(), entry))
+    return entry.version
+
+
+def write_version(store: Published, tables: Mapping[str, Table], folder: Path) -> Entry:
+    """Write a version that the index does not list yet."""
     prepared = {name: _prepared(name, one, folder / name) for name, one in tables.items()}
     prints = repr({name: fingerprint(one) for name, one in prepared.items()})
     version = hashlib.sha256(prints.encode()).hexdigest()[:16]
@@ -68,8 +75,7 @@ def publish(store: Published, tables: Mapping[str, Table], folder: Path) -> str:
         version, described, [(path, place, file.media_type) for path, place, file in files]
     )
     counts = {name: {"rows": len(one.rows), "sha256": ""} for name, one in tables.items()}
-    store.write_index(with_version(store.index(), Entry(version, now, counts)))
-    return version
+    return Entry(version, now, counts)
 
 
 def _prepared(name: str, table: Table, folder: Path) -> Prepared:

@@ -27,27 +27,34 @@ from include.api.answers import (
 )
 from include.api.data.aggregate import groups_of
 from include.api.data.dataset import Dataset
-from include.api.data.problems import MEDIA_TYPE, Problem, quoted, unknown
+from include.api.data.problems import Problem, unknown
 from include.api.data.query import Aggregate, Rows, parse_aggregate, parse_none, parse_rows
 from include.api.data.rows import page_of
-from include.api.files import headers_of, part_of
-from include.api.fixed import FORMATS, JSON
+from include.api.fixed import JSON
 from include.api.journal import Entry, Journal, metrics
 from include.api.keys import Key, key_of
-from include.api.limits import Limiter, Rate, Verdict
+from include.api.limits import Limiter, Rate
+from include.api.replies import (
+    Reply,
+    file_reply,
+    not_found,
+    other_method,
+    rate_headers,
+    refusal,
+    sent,
+    too_many,
+)
 from include.api.store import Store
-from include.api.version import File, Version
+from include.api.version import Version
 
 log = logging.getLogger(__name__)
 
-_METHODS = "GET, HEAD, OPTIONS"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 # What costs more is computed in a thread, so that nobody else waits for it.
 _AT_ONCE = 400_000
 _MOST_COST = 1_000_000_000
 _THREADS = 2
 _MOST_WAITING = 32
-# After so many seconds without a look at the index, metrics say that the data may be old.
 _PAGES = ("/", "/v1")
 
 
@@ -59,22 +66,6 @@ class Options:
     hops: int = 0
     log_requests: bool = True
     log_clients: bool = False
-
-
-class _Reply:
-    """What to send: headers and a body, or a part of a file."""
-
-    __slots__ = ("body", "end", "file", "headers", "route", "start", "status")
-
-    def __init__(self, route: str, status: int, headers: Headers, body: bytes = b"") -> None:
-        self.route, self.status, self.headers, self.body = route, status, headers, body
-        self.file: Path | None = None
-        self.start = self.end = 0
-
-    @property
-    def size(self) -> int:
-        """The bytes of its body."""
-        return self.end - self.start if self.file else len(self.body)
 
 
 # What is known of a request whose answer is computed in a thread: route, version, dataset, query,
@@ -119,16 +110,16 @@ class Application:
                 client, rate = self._client(scope, headers)
                 verdict = self._limiter.take(client, rate)
                 if verdict:
-                    more += _of(verdict)
+                    more += rate_headers(verdict)
                     if not verdict.allowed:
-                        raise _too_many(verdict)
+                        raise too_many(verdict)
             found = self._reply(method, path, scope.query_string, headers)
-            reply = found if isinstance(found, _Reply) else await self._computed(*found)
+            reply = found if isinstance(found, Reply) else await self._computed(*found)
         except Problem as problem:
-            reply = _refusal(problem, path)
+            reply = refusal(problem, path)
         except Exception:
             log.exception("serve: %s %s", method, path)
-            reply = _refusal(Problem(500, "This is a bug. Please report the request."), path)
+            reply = refusal(Problem(500, "This is a bug. Please report the request."), path)
         self._send(proto, method, reply, more)
         micros = (time.perf_counter_ns() - begun) // 1000
         shown = client if self._options.log_clients else ""
@@ -162,10 +153,10 @@ class Application:
                 return named[-self._options.hops].strip()[:64], self._options.rate
         return scope.client.rpartition(":")[0], self._options.rate
 
-    def _reply(self, method: str, path: str, query: str, headers: Any) -> _Reply | _Large:
+    def _reply(self, method: str, path: str, query: str, headers: Any) -> Reply | _Large:
         """The reply, or what must be computed in a thread for it."""
         if method not in ("GET", "HEAD"):
-            return _other_method(method)
+            return other_method(method)
         if not path.startswith("/v1/"):
             return self._probe(path)
         version = self._store.current
@@ -180,11 +171,11 @@ class Application:
             if query:
                 parse_none(query)
             route = path if path.count("/") < 3 else "/v1/datasets/{name}"
-            return _sent(route, fixed, headers)
+            return sent(route, fixed, headers)
         parts = path.split("/", 5)
         if len(parts) in (4, 5) and parts[2] == "datasets":
             return self._of_dataset(version, parts[3], parts[4:], path, query, headers)
-        raise _not_found(path)
+        raise not_found(path)
 
     def _of_dataset(
         self,
@@ -194,12 +185,12 @@ class Application:
         path: str,
         query: str,
         headers: Any,
-    ) -> _Reply | _Large:
+    ) -> Reply | _Large:
         if not rest:
-            return _file(version, *_with_format(version, name), query, headers)
+            return file_reply(version, name, query, headers)
         kind = rest[0]
         if kind not in ("rows", "aggregate"):
-            raise _not_found(path)
+            raise not_found(path)
         dataset = version.datasets.get(name)
         if dataset is None:
             raise unknown("dataset", name, version.datasets)
@@ -207,12 +198,12 @@ class Application:
         target = f"{path}?{query}"
         known = version.answers.get(target)
         if known is not None:
-            return _sent(route, known, headers)
+            return sent(route, known, headers)
         etag = hash_of(dataset.content.encode(), target.encode("utf-8", "surrogateescape"))
         asked_before = headers.get("if-none-match")
         if asked_before and asked_before.strip() != "*" and matches(asked_before, etag):
             tag = tagged(etag, encoding_for(headers.get("accept-encoding") or ""))
-            return _Reply(route, 304, not_modified(tag, _OF_JSON))
+            return Reply(route, 304, not_modified(tag, _OF_JSON))
         parse = parse_rows if kind == "rows" else parse_aggregate
         asked: Rows | Aggregate = parse(query, dataset.columns)
         cost = _cost(dataset, asked)
@@ -220,7 +211,7 @@ class Application:
             raise Problem(400, "This query would look at too much. Use fewer filters or measures.")
         if cost > _AT_ONCE:
             return route, version, dataset, asked, target, etag, headers
-        return _sent(route, _answer(version, dataset, asked, target, etag), headers)
+        return sent(route, _answer(version, dataset, asked, target, etag), headers)
 
     async def _computed(
         self,
@@ -231,7 +222,7 @@ class Application:
         target: str,
         etag: str,
         headers: Any,
-    ) -> _Reply:
+    ) -> Reply:
         if self._waiting >= _MOST_WAITING:
             raise Problem(
                 503, "Too many large queries are waiting. Try again.", (("retry-after", "1"),)
@@ -243,23 +234,23 @@ class Application:
             )
         finally:
             self._waiting -= 1
-        return _sent(route, found, headers)
+        return sent(route, found, headers)
 
-    def _probe(self, path: str) -> _Reply:
+    def _probe(self, path: str) -> Reply:
         plain = [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")]
         if path == "/healthz":
-            return _Reply(path, 200, plain, b"ok\n")
+            return Reply(path, 200, plain, b"ok\n")
         if path == "/readyz":
             if self._store.current is None:
-                return _Reply(path, 503, plain, b"no version is loaded yet\n")
-            return _Reply(path, 200, plain, f"{self._store.current.version}\n".encode())
+                return Reply(path, 503, plain, b"no version is loaded yet\n")
+            return Reply(path, 200, plain, f"{self._store.current.version}\n".encode())
         if path == "/metrics":
-            return _Reply(path, 200, plain, metrics(self._folder).encode())
+            return Reply(path, 200, plain, metrics(self._folder).encode())
         if path in _PAGES:
-            return _Reply(path, 308, [("location", "/v1/"), *OF_ALL])
-        raise _not_found(path)
+            return Reply(path, 308, [("location", "/v1/"), *OF_ALL])
+        raise not_found(path)
 
-    def _send(self, proto: Any, method: str, reply: _Reply, more: Headers) -> None:
+    def _send(self, proto: Any, method: str, reply: Reply, more: Headers) -> None:
         headers = [*reply.headers, *more]
         if method == "HEAD" or reply.status in (204, 304) or not reply.size:
             proto.response_empty(reply.status, headers)
@@ -274,14 +265,6 @@ class Application:
 
 
 _OF_JSON: Headers = [("cache-control", CACHE), ("vary", "accept-encoding"), *OF_ALL]
-
-
-def _sent(route: str, answer: Answer, headers: Any) -> _Reply:
-    encoding = encoding_for(headers.get("accept-encoding") or "")
-    asked_before = headers.get("if-none-match")
-    if asked_before and matches(asked_before, answer.etag):
-        return _Reply(route, 304, answer.unchanged(encoding))
-    return _Reply(route, answer.status, *answer.encoded(encoding))
 
 
 def _cost(dataset: Dataset, asked: Rows | Aggregate) -> int:
@@ -305,88 +288,3 @@ def _answer(
     made = Answer(200, JSON, body, etag, cache=CACHE, more=more)
     version.answers.add(target, made)
     return made
-
-
-def _with_format(version: Version, last: str) -> tuple[str, str]:
-    name, dot, kind = last.rpartition(".")
-    if not dot or kind not in FORMATS:
-        raise unknown("dataset", last, version.datasets)
-    if name not in version.datasets:
-        raise unknown("dataset", name, version.datasets)
-    return name, kind
-
-
-def _file(version: Version, name: str, kind: str, query: str, headers: Any) -> _Reply:
-    route = f"/v1/datasets/{{name}}.{kind}"
-    parse_none(query)
-    file: File | None = version.files[name].get(kind)
-    if file is None:
-        raise Problem(
-            404,
-            f"The dataset {name!r} has no {kind} file, only {', '.join(version.files[name])}.",
-            known=list(version.files[name]),
-        )
-    download = f"{name}.{kind}"
-    asked_before = headers.get("if-none-match")
-    if asked_before and matches(asked_before, file.sha256[:32]):
-        unchanged = [one for one in headers_of(file, download) if one[0] != "content-type"]
-        return _Reply(route, 304, unchanged)
-    wanted, if_range = headers.get("range") or "", headers.get("if-range") or ""
-    part = part_of(file, download, wanted, if_range)
-    reply = _Reply(route, part.status, part.headers)
-    reply.file, reply.start, reply.end = file.place, part.start, part.end
-    return reply
-
-
-def _other_method(method: str) -> _Reply:
-    if method == "OPTIONS":
-        headers = [
-            ("allow", _METHODS),
-            ("access-control-allow-methods", _METHODS),
-            ("access-control-allow-headers", "Authorization, X-API-Key, If-None-Match, Range"),
-            ("access-control-max-age", "86400"),
-            *OF_ALL,
-        ]
-        return _Reply("options", 204, headers)
-    raise Problem(
-        405, f"{quoted(method)} is not allowed. Allowed: {_METHODS}.", (("allow", _METHODS),)
-    )
-
-
-def _not_found(path: str) -> Problem:
-    return Problem(
-        404,
-        f"There is nothing at {quoted(path)}. Begin at /v1/datasets; /v1/openapi.json describes "
-        "all addresses.",
-    )
-
-
-def _refusal(problem: Problem, path: str) -> _Reply:
-    body = problem.body()
-    headers = [
-        ("content-type", MEDIA_TYPE),
-        ("cache-control", "no-store"),
-        ("content-length", str(len(body))),
-        *OF_ALL,
-        *problem.headers,
-    ]
-    last = path.rpartition("/")[2]
-    route = f"/v1/datasets/{{name}}/{last}" if last in ("rows", "aggregate") else "other"
-    return _Reply(route, problem.status, headers, body)
-
-
-def _of(verdict: Verdict) -> Headers:
-    return [
-        ("ratelimit-limit", str(verdict.limit)),
-        ("ratelimit-remaining", str(verdict.remaining)),
-        ("ratelimit-reset", str(verdict.reset)),
-    ]
-
-
-def _too_many(verdict: Verdict) -> Problem:
-    return Problem(
-        429,
-        f"More than {verdict.limit} requests at once, or more than the rate allows. Wait "
-        f"{verdict.reset} s; an API key has limits of its own.",
-        (("retry-after", str(verdict.reset)),),
-    )

@@ -88,7 +88,7 @@ def _get(
     answers = {
         "200": {
             "description": "Found",
-            "content": {media_type: {"schema": schema or {"type": "object"}}},
+            "content": {media_type: {"schema": {"type": "object"} if schema is None else schema}},
         },
         "304": {"description": "The client has this content already"},
         **dict.fromkeys(("400", "401", "414", "429", "503"), _REFERENCE),
@@ -142,7 +142,7 @@ def _of_dataset(name: str, one: Dataset) -> dict[str, Any]:
             f"{title}: the file in {kind}",
             f"{kind}_{name}",
             (_parameter("Range", "A range of bytes", {"type": "string"}, place="header"),),
-            {},
+            _file_schema(name, kind),
             MEDIA_TYPES[kind].partition(";")[0],
             {
                 "206": {
@@ -153,6 +153,12 @@ def _of_dataset(name: str, one: Dataset) -> dict[str, Any]:
             },
         )
     return found
+
+
+def _file_schema(name: str, kind: str) -> dict[str, Any]:
+    if kind == "json":
+        return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+    return {"type": "object"} if kind == "geojson" else {}
 
 
 def _row(one: Dataset) -> dict[str, Any]:

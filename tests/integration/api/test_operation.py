@@ -7,15 +7,14 @@ import json
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import httpx
 import pytest
 
-from include.publish.versions import Index, used, without
+from include.publish.versions import Index, used, with_version, without
 from tests.api_server import object_store, served, wait_until
 from tests.api_tables import PLACES, every_type
-from tests.published_version import publish
+from tests.published_version import publish, write_version
 
 ROWS = "/v1/datasets/things/rows"
 
@@ -83,13 +82,11 @@ def test_without_s3_the_last_good_version_is_served_and_a_damaged_one_is_not(own
             assert httpx.get(server.url + address).status_code == 200
 
         own_store.start()
-        second = publish(own_store.published, {"things": every_type(60)}, tmp_path / "two")
-        index = own_store.published.index()
-        # Before the server looks, somebody damages a file of the new version.
-        place = own_store.folder / "wandle/published" / second / "data/things/things.parquet"
-        own_store.published.write_index(replace(index, current=first))
+        damaged = write_version(own_store.published, {"things": every_type(60)}, tmp_path / "two")
+        published = own_store.folder / "wandle/published" / damaged.version
+        place = published / "data/things/things.parquet"
         place.write_bytes(place.read_bytes()[:-1] + b"x")
-        own_store.published.write_index(index)
+        own_store.published.write_index(with_version(own_store.published.index(), damaged))
         wait_until(
             lambda: b"is not the file that was published" in server.errors.read_bytes(),
             "the damage was not noticed",
