@@ -81,7 +81,7 @@ class Application:
     ) -> None:
         self._store, self._folder, self._options, self._keys = store, folder, options, keys
         self._limiter = Limiter()
-        self._journal = Journal(folder, output=1 if options.log_requests else None)
+        self._journal = Journal(folder, store.gauges, output=1 if options.log_requests else None)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="query")
         self._waiting = 0
         self._prefix = secrets.token_hex(4)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,10 +37,12 @@ class Entry(NamedTuple):
 
 
 class Journal:
-    """Takes entries, and writes them every 200 ms."""
+    """Takes entries, and writes them every 200 ms, with the gauges as they are then."""
 
-    def __init__(self, folder: Path, *, output: int | None = 1) -> None:
-        self._output = output
+    def __init__(
+        self, folder: Path, gauges: Callable[[], dict[str, float]], *, output: int | None = 1
+    ) -> None:
+        self._output, self._gauges = output, gauges
         self._place = folder / f"metrics-{os.getpid()}.json"
         self._waiting: list[Entry] = []
         self._stop = threading.Event()
@@ -50,7 +52,6 @@ class Journal:
         self._buckets: dict[str, list[int]] = {}
         self._seconds: dict[str, float] = {}
         self.dropped = 0
-        self.gauges: dict[str, float] = {}
         self.add = self._waiting.append
 
     def start(self) -> None:
@@ -98,7 +99,7 @@ class Journal:
             "buckets": self._buckets,
             "seconds": self._seconds,
             "dropped": self.dropped,
-            "gauges": self.gauges,
+            "gauges": self._gauges(),
         }
         begun.write_bytes(orjson.dumps(content))
         begun.replace(self._place)
@@ -130,7 +131,7 @@ def _write(output: int, text: bytes) -> None:
 
 
 def metrics(folder: Path) -> str:
-    """The counts of all processes, in the text format of Prometheus."""
+    """The counts of all processes, in the text format of Prometheus; of gauges, the highest."""
     requests: Counter[str] = Counter()
     sent: Counter[str] = Counter()
     buckets: dict[str, list[int]] = {}
@@ -147,7 +148,8 @@ def metrics(folder: Path) -> str:
         for route, value in found["seconds"].items():
             seconds[route] += value
         dropped += found["dropped"]
-        gauges |= found["gauges"]
+        for name, value in found["gauges"].items():
+            gauges[name] = max(value, gauges.get(name, value))
     return "\n".join([*_lines(requests, sent, buckets, seconds), *_rest(dropped, gauges)]) + "\n"
 
 
@@ -180,8 +182,3 @@ def _rest(dropped: int, gauges: dict[str, float]) -> list[str]:
     for name, value in sorted(gauges.items()):
         lines += [f"# TYPE wandle_api_{name} gauge", f"wandle_api_{name} {value:.6g}"]
     return lines
-
-
-def now() -> float:
-    """The time of an entry."""
-    return time.time()

@@ -43,6 +43,15 @@ class Store:
         """Stop watching."""
         self._stop.set()
 
+    def gauges(self) -> dict[str, float]:
+        """What is measured of it: how old its knowledge of the index is, failures, loading."""
+        return {
+            "index_age_seconds": time.monotonic() - self.found_at if self.found_at else 0.0,
+            "index_failures": float(self.failures),
+            "load_seconds": self.loaded_seconds,
+            "ready": float(self.current is not None),
+        }
+
     def look(self) -> None:
         """Read the index, and the current version if it is another one.
 

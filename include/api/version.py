@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -23,6 +25,8 @@ from include.errors import PermanentError
 from include.publish.types import kind_of
 from include.publish.versions import Entry, Published
 
+# Its memory can be given back to the system; that of Arrow's default cannot.
+pa.set_memory_pool(pa.system_memory_pool())
 # Of the answers that are remembered.
 _MEMORY_BYTES = 16 << 20
 
@@ -72,9 +76,16 @@ def load(
         }
         known = last.datasets.get(name) if last else None
         datasets[name] = _dataset(name, about, files[name]["parquet"], known)
-    pa.default_memory_pool().release_unused()
+    _give_back()
     fixed = fixed_answers(version, described["published_at"], datasets, history)
     return Version(version, described["published_at"], datasets, files, history, fixed)
+
+
+def _give_back() -> None:
+    """Return to the system the memory that reading needed and nothing holds any more."""
+    pa.default_memory_pool().release_unused()
+    with suppress(AttributeError):  # Only glibc has it.
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def with_history(version: Version, history: tuple[Entry, ...]) -> Version:
@@ -121,7 +132,7 @@ def _dataset(name: str, about: Mapping[str, Any], file: File, known: Dataset | N
             column_name,
             type_of(types[column_name], is_json=is_json),
             column["description"],
-            opened.read([column_name]).column(0),
+            opened.read([column_name], use_threads=False).column(0),
         )
     return Dataset(name, identity, opened.metadata.num_rows, columns, about)
 

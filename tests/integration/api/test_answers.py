@@ -226,6 +226,11 @@ def test_metrics_count_requests_by_route_and_status(client):
         )
 
     wait_until(both, "the requests were not counted", 30)
+    now = counted(client.get("/metrics").text)
+    assert now["wandle_api_ready"] == 1
+    assert now["wandle_api_index_age_seconds"] < 60
+    total = sum(n for name, n in now.items() if name.startswith("wandle_api_seconds_count"))
+    assert total == sum(n for name, n in now.items() if name.startswith("wandle_api_requests"))
 
 
 def counted(text: str) -> dict[str, float]:
@@ -247,3 +252,40 @@ def test_headers_that_never_end_are_refused_and_the_server_stays_up(client, serv
             raise AssertionError("the server took headers for 30 s")
 
     assert client.get("/v1/datasets").status_code == 200
+
+
+def test_many_idle_and_slow_clients_keep_nobody_else_waiting(client, server):
+    place = urlsplit(server.url)
+    idle = []
+    try:
+        for number in range(1500):
+            connection = socket.create_connection((place.hostname, place.port), timeout=60)
+            idle.append(connection)
+            if number % 2:
+                connection.sendall(b"GET /v1/datasets HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        for number in range(20):
+            assert client.get(f"{ROWS}?limit=10&small=neq.{number}").status_code == 200
+        # Those that send nothing more are closed.
+        idle[1].settimeout(90)
+        assert b"200 OK" not in idle[1].recv(4096)
+    finally:
+        for connection in idle:
+            connection.close()
+    assert client.get("/v1/datasets").status_code == 200
+
+
+def test_a_client_that_reads_nothing_keeps_nobody_else_waiting(client, server):
+    place = urlsplit(server.url)
+    stuck = []
+    try:
+        for _ in range(30):
+            connection = socket.create_connection((place.hostname, place.port), timeout=60)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            asked = f"GET {ROWS}?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            connection.sendall(asked * 20)
+            stuck.append(connection)
+        for number in range(20):
+            assert client.get(f"{ROWS}?limit=10&number=neq.{number}").status_code == 200
+    finally:
+        for connection in stuck:
+            connection.close()
