@@ -7,6 +7,7 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 
 import brotli
 
@@ -163,10 +164,15 @@ class Memory:
 
     def get(self, target: str) -> Answer | None:
         """The answer to a target, if it is remembered."""
-        return self._answers.get(target)
+        found = self._answers.get(target)
+        if found is not None:
+            # Another thread may have forgotten it just now.
+            with suppress(KeyError):
+                self._answers.move_to_end(target)
+        return found
 
     def add(self, target: str, answer: Answer) -> None:
-        """Remember an answer; the oldest are forgotten."""
+        """Remember an answer; those that were not asked for longest are forgotten."""
         if answer.nbytes > self._most // 8:
             return
         with self._lock:

@@ -27,7 +27,7 @@ from include.api.answers import (
 )
 from include.api.data.aggregate import groups_of
 from include.api.data.dataset import Dataset
-from include.api.data.problems import Problem, unknown
+from include.api.data.problems import Problem, quoted, unknown
 from include.api.data.query import Aggregate, Rows, parse_aggregate, parse_none, parse_rows
 from include.api.data.rows import page_of
 from include.api.fixed import JSON
@@ -118,7 +118,7 @@ class Application:
         except Problem as problem:
             reply = refusal(problem, path)
         except Exception:
-            log.exception("serve: %s %s", method, path)
+            log.exception("serve: %s %s", quoted(method), quoted(path))
             reply = refusal(Problem(500, "This is a bug. Please report the request."), path)
         self._send(proto, method, reply, more)
         micros = (time.perf_counter_ns() - begun) // 1000

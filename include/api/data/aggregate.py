@@ -17,6 +17,7 @@ from include.api.data.query import Aggregate
 from include.api.data.rows import objects
 
 MOST_GROUPS = 10_000
+MOST_VALUES = 100_000
 _MOST_KEYS = 2**62
 
 
@@ -35,6 +36,14 @@ def groups_of(dataset: Dataset, asked: Aggregate) -> bytes:
             f"The answer would have {len(starts):,} groups; at most {MOST_GROUPS:,}. Filter, or "
             "group by fewer columns.",
             parameter="group",
+        )
+    values = len(starts) * (len(columns) + len(asked.measures))
+    if values > MOST_VALUES:
+        raise Problem(
+            400,
+            f"The answer would have {values:,} values; at most {MOST_VALUES:,}. Filter, or ask for "
+            "fewer measures.",
+            parameter="measure",
         )
     heads = _heads(columns, rows, order, starts)
     sizes = np.diff(np.append(starts, count)) if count else np.zeros(len(starts), dtype=np.int64)

@@ -40,7 +40,8 @@ class Problem(Exception):
         **members: Any,
     ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.headers, self.members = status, detail, headers, members
+        self.status, self.detail = status, _utf8(detail)
+        self.headers, self.members = headers, members
 
     def body(self) -> bytes:
         """The problem as JSON."""
@@ -57,7 +58,12 @@ class Problem(Exception):
 def quoted(text: str) -> str:
     """What a client sent, for a message: cut, and without control characters."""
     shown = text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…"
-    return repr(shown.encode("utf-8", "replace").decode())
+    return repr(_utf8(shown))
+
+
+def _utf8(text: str) -> str:
+    """The text without what UTF-8 has no bytes for."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def unknown(what: str, name: str, known: Iterable[str], parameter: str = "") -> Problem:
@@ -66,6 +72,6 @@ def unknown(what: str, name: str, known: Iterable[str], parameter: str = "") -> 
     shown = ", ".join(named[:_MOST_NAMED]) + (", …" if len(named) > _MOST_NAMED else "")
     members: dict[str, Any] = {"known": named[:_MOST_NAMED]}
     if parameter:
-        members["parameter"] = parameter[:_MOST_QUOTED]
+        members["parameter"] = _utf8(parameter[:_MOST_QUOTED])
     detail = f"Unknown {what} {quoted(name)}. Known: {shown or 'none'}."
     return Problem(404 if what == "dataset" else 400, detail, **members)

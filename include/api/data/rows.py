@@ -14,6 +14,8 @@ from include.api.data.dataset import Dataset, Places
 from include.api.data.problems import Problem
 from include.api.data.query import Rows
 
+# A page of long rows has fewer of them.
+MOST_BYTES = 4 << 20
 # Of a content's hash, what a cursor carries.
 _CONTENT = 10
 
@@ -37,18 +39,17 @@ def page_of(dataset: Dataset, asked: Rows, path: str, query: str) -> tuple[bytes
         count += len(places)
         if following >= 0:
             break
-    rows = np.concatenate(found) if found else np.empty(0, dtype=np.int64)
-    if order is not None:
-        rows = order[rows]
-    following_page = ""
+    places = np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+    columns = [dataset.columns[name] for name in asked.select]
+    text = objects(columns, places if order is None else order[places])
+    while len(text) > MOST_BYTES and len(places) > 1:
+        half = len(places) // 2
+        following, places = int(places[half]), places[:half]
+        text = objects(columns, places if order is None else order[places])
+    next_page = ""
     if following >= 0:
-        cursor = _cursor(dataset, asked, following)
-        following_page = f"{path}?{_with_cursor(query, cursor)}"
-    body = b'{"rows":[%s],"next":%s}\n' % (
-        objects([dataset.columns[name] for name in asked.select], rows),
-        orjson.dumps(following_page or None),
-    )
-    return body, following_page
+        next_page = f"{path}?{_with_cursor(query, _cursor(dataset, asked, following))}"
+    return b'{"rows":[%s],"next":%s}\n' % (text, orjson.dumps(next_page or None)), next_page
 
 
 def objects(columns: list[Column], rows: Places) -> bytes:

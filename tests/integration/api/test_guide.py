@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from include.api.data import query
-from include.api.data.aggregate import MOST_GROUPS
+from include.api.data.aggregate import MOST_GROUPS, MOST_VALUES
+from include.api.data.rows import MOST_BYTES
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -67,7 +68,8 @@ def test_the_example_for_python_reads_all_pages(run, crimes):
         f"at most {query.MOST_CHARACTERS:,} characters",
         f"{query.MOST_FILTERS} filters and {query.MOST_IN} values of `in`",
         f"`limit={query.DEFAULT_ROWS}` (at most {query.MOST_ROWS:,})",
-        f"At most {MOST_GROUPS:,} groups",
+        f"At most {MOST_GROUPS:,} groups, and {MOST_VALUES:,} values",
+        f"at most about {MOST_BYTES >> 20} MB",
     ],
 )
 def test_its_numbers_are_those_of_the_code(said):

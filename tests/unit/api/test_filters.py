@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from include.api.data.aggregate import groups_of
 from include.api.data.problems import Problem
 from include.api.data.query import parse_aggregate, parse_rows
-from include.api.data.rows import page_of
+from include.api.data.rows import MOST_BYTES, page_of
 from tests.api_tables import LONG, TYPES, as_json, cleaned, compared, every_type
 from tests.published_version import Table
 from tests.unit.api.conftest import in_memory
@@ -247,6 +247,39 @@ def test_too_many_groups_are_refused():
         groups("group=n", dataset)
     assert len(groups("group=n&n=lt.10000", dataset)) == 10_000
     assert rows_of("n=gte.9995", dataset) == expected(many.rows[9995:])
+
+
+def test_too_many_values_are_refused():
+    many = Table({"n": "bigint"}, ("n",), [{"n": place} for place in range(9_000)])
+    dataset = in_memory(
+        Table(
+            dict.fromkeys("abcdefghijkl", "bigint"),
+            (),
+            [dict.fromkeys("abcdefghijkl", place) for place in range(9_000)],
+        )
+    )
+    measures = ",".join(f"sum.{name}" for name in "bcdefghijkl")
+
+    with pytest.raises(Problem, match="108,000 values"):
+        groups(f"group=a&measure={measures}", dataset)
+    assert len(groups("group=n", in_memory(many))) == 9_000
+
+
+def test_a_page_of_long_rows_ends_earlier_and_no_row_is_lost():
+    long = Table(
+        {"n": "bigint", "text": "text"},
+        ("n",),
+        [{"n": place, "text": f"{place} " * 40_000} for place in range(100)],
+    )
+    dataset = in_memory(long)
+    body, following = page_of(dataset, parse_rows("limit=100", dataset.columns), "/", "limit=100")
+
+    assert len(body) < MOST_BYTES + 1000
+    assert following
+    for order in ("", "&order=n.desc", "&n=neq.50&order=text"):
+        found = [int(row["n"]) for row in rows_of(f"limit=100{order}", dataset)]
+        assert len(found) == (99 if "neq" in order else 100)
+        assert sorted(set(found)) == sorted(found)
 
 
 def test_an_empty_dataset_has_no_rows_and_one_group_of_all():
