@@ -124,6 +124,7 @@ def served(store: ObjectStore, home: Path, *options: str, ready: bool = True) ->
         if not name.startswith(("WANDLE_", "AWS_", "AIRFLOW_"))
     } | {
         "WANDLE_HOME": str(home),
+        "TMPDIR": str(home),
         "WANDLE_BUCKET": BUCKET,
         "AWS_ENDPOINT_URL_S3": store.endpoint,
         "AWS_ACCESS_KEY_ID": "test",

@@ -62,6 +62,8 @@ def file_reply(version: Version, last: str, query: str, headers: Any) -> Reply:
             f"The dataset {name!r} has no {kind} file, only {', '.join(version.files[name])}.",
             known=list(version.files[name]),
         )
+    if not file.place.exists():
+        raise Problem(503, "The file is being fetched again. Try again.", (("retry-after", "5"),))
     download = f"{name}.{kind}"
     asked_before = headers.get("if-none-match")
     if asked_before and matches(asked_before, file.sha256[:32]):

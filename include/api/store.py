@@ -73,7 +73,9 @@ class Store:
         if not index.current and index != Index():
             # Everything was withdrawn. If the index itself is missing, the last version stays.
             self.current = None
-        elif index.current and (last is None or last.version != index.current):
+        elif index.current and (
+            last is None or last.version != index.current or last.lacks_files()
+        ):
             self.current = load(self._published, index.current, index.versions, self._folder, last)
             self.loaded_seconds = time.monotonic() - now
             self._sweep_at = now + _SWEPT_AFTER

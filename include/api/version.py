@@ -57,6 +57,11 @@ class Version:
     fixed: Mapping[str, Answer] = field(repr=False)
     answers: Memory = field(default_factory=lambda: Memory(_MEMORY_BYTES), repr=False)
 
+    def lacks_files(self) -> bool:
+        """Whether somebody deleted files of it, as some systems do with old temporary ones."""
+        found = (file for files in self.files.values() for file in files.values())
+        return any(not file.place.exists() for file in found)
+
 
 def load(
     store: Published, version: str, history: tuple[Entry, ...], folder: Path, last: Version | None
@@ -98,6 +103,7 @@ def _file(
     store: Published, version: str, path: str, described: Mapping[str, Any], folder: Path
 ) -> File:
     sha256 = described["sha256"]
+    folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"{sha256}{Path(path).suffix}"
     if not place.exists():
         begun = folder / f"{uuid.uuid4().hex}.part"

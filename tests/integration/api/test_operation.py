@@ -179,6 +179,7 @@ def test_a_stop_loses_no_request_that_has_begun(store, tmp_path):
         with ThreadPoolExecutor(8) as pool:
             asked = [pool.submit(ask, number) for number in range(400)]
             assert begun.wait(120)
+            assert list((tmp_path / "home").glob("wandle-serve-*/files-*/*.parquet"))
             code = server.stop()
             for one in asked:
                 one.result()
@@ -189,7 +190,7 @@ def test_a_stop_loses_no_request_that_has_begun(store, tmp_path):
         assert sum(outcomes.values()) == 400
         lines = server.log.read_bytes().splitlines()
         assert sum(b'"/v1/datasets/{name}/rows"' in line for line in lines) == outcomes["answered"]
-        assert not list(tmp_path.glob("wandle-serve-*"))
+        assert not list((tmp_path / "home").glob("wandle-serve-*"))
 
 
 def test_two_processes_share_the_work_and_the_counts(store, tmp_path):
@@ -203,3 +204,18 @@ def test_two_processes_share_the_work_and_the_counts(store, tmp_path):
         wait_until(
             lambda: f"{{{label}}} 40\n" in client.get("/metrics").text, "not all are counted", 30
         )
+
+
+def test_files_that_a_system_cleans_up_are_fetched_again(store, tmp_path):
+    with served(store, tmp_path / "home", "--rate", "0") as server:
+        address = f"{server.url}/v1/datasets/things.csv"
+        before = httpx.get(address).content
+        found = list((tmp_path / "home").glob("wandle-serve-*/files-*/*"))
+        assert len(found) > 5
+        for place in found:
+            place.unlink()
+
+        assert httpx.get(address).status_code in (200, 503)
+        wait_until(lambda: httpx.get(address).status_code == 200, "the file is not there again", 60)
+        assert httpx.get(address).content == before
+        assert httpx.get(f"{server.url}{ROWS}").status_code == 200
