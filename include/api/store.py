@@ -35,8 +35,9 @@ class Store:
         self.loaded_seconds = 0.0
 
     def start(self) -> None:
-        """Begin to watch, in a thread."""
+        """Look for the first version, so that it is there for the first request; then watch."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        self.look()
         self._thread.start()
 
     def stop(self) -> None:
@@ -94,6 +95,5 @@ class Store:
         self._said = why
 
     def _watch(self) -> None:
-        while not self._stop.is_set():
+        while not self._stop.wait(self._every):
             self.look()
-            self._stop.wait(self._every)
