@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.progress import Progress
 
+from include.local.demo import run as main
 from include.local.demo import runs as demo
 
 
@@ -54,3 +57,26 @@ def test_a_backfill_is_finished_once_its_runs_are_and_other_runs_do_not_count():
 
     demo._look(Airflow(), runs, [first, last | {"state": "failed"}, *others], bars)  # type: ignore[arg-type]
     assert (runs.finished, runs.failed) == (True, ["2026-09-01"])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_marts_are_built_once_after_all_sources_also_if_one_fails(monkeypatch, fails):
+    monkeypatch.setattr(main, "marts_are_behind", lambda dsn: True)
+    asked: list[tuple[str, dict[str, Any]]] = []
+    airflow = SimpleNamespace(
+        patch=lambda path, body: asked.append((path, body)),
+        post=lambda path, body: asked.append((path, body)),
+    )
+
+    with (
+        pytest.raises(demo.DemoFailed) if fails else nullcontext(),
+        main._built_once(airflow, SimpleNamespace(portal_dsn="")),  # type: ignore[arg-type]
+    ):
+        assert asked == [("/dags/transform", {"is_paused": True})]
+        if fails:
+            raise demo.DemoFailed("one of two")
+
+    assert asked[1:] == [
+        ("/dags/transform", {"is_paused": False}),
+        ("/dags/transform/dagRuns", {"logical_date": None, "conf": {}}),
+    ]
