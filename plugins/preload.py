@@ -79,21 +79,30 @@ class Preload:
 
     @hookimpl
     def on_starting(self, component: object) -> None:
-        """Called before the executor starts its workers."""
-        if "scheduler" in sys.argv[1:] and conf.get("core", "executor") == "LocalExecutor":
-            for module in MODULES:
-                importlib.import_module(module)
+        """Called before the executor starts its workers, and again in each task."""
+        if "scheduler" not in sys.argv[1:] or conf.get("core", "executor") != "LocalExecutor":
+            return
+        for module in MODULES:
+            importlib.import_module(module)
+        from airflow.sdk.execution_time.task_runner import TaskRunnerMarker
+
+        if not isinstance(component, TaskRunnerMarker):
             # Loads the CA certificates, which the clients of all tasks then share.
             Client(base_url="http://127.0.0.1", token="")
             import_ours()
 
 
 def import_ours() -> None:
-    """Import what tasks need of the project; what is forked later forgets it if it was edited."""
-    for module in OURS:
-        importlib.import_module(module)
-    files = {file: _version(file) for name in _ours() if (file := sys.modules[name].__file__)}
-    os.register_at_fork(after_in_child=lambda: _forget_edited(files))
+    """Import what tasks need of the project; what is forked later forgets it if it was edited.
+
+    Also if a file is broken: what it had imported until then may be edited, too.
+    """
+    try:
+        for module in OURS:
+            importlib.import_module(module)
+    finally:
+        files = {file: _version(file) for name in _ours() if (file := sys.modules[name].__file__)}
+        os.register_at_fork(after_in_child=lambda: _forget_edited(files))
 
 
 def _forget_edited(files: Mapping[str, tuple[int, int] | None]) -> None:
