@@ -18,6 +18,7 @@ import pyarrow as pa
 from include.councils.model import council_titles
 from include.errors import PermanentError
 from include.jobs.lake import Lake
+from include.jobs.lineage.runs import tell_published
 from include.jobs.publish.datasets import (
     Prepared,
     carried,
@@ -96,6 +97,7 @@ def publish_marts(
     `PermanentError` for content that was withdrawn, and `ServiceUnavailable` if
     the database or S3 does not respond.
     """
+    began = datetime.now(UTC)
     store = Published(lake.as_job("transform").s3, lake.bucket)
     index = store.index()
     state = state_of(history, dbt.project)
@@ -122,6 +124,9 @@ def publish_marts(
             entry, new = _published(store, index, latest, dict(sorted(prepared.items())), found)
         else:
             entry, new = Entry("", "", {}), False
+    if new:
+        datasets = [one.dataset for one in prepared.values()]
+        tell_published(entry.version, datasets, lake=lake, dsn=publisher_dsn, began=began)
     not_public = [*found.refused.values(), *exposing(store, entry, found, contracts())]
     # What is not as the marts declare is looked at again by the next run.
     if entry.version:
