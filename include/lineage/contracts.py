@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from include.lineage.graph import ROWS, Column, Graph, How, Table
 from include.sources.extract.templates import placeholders
@@ -58,9 +57,11 @@ def _parents(contract: Contract) -> Mapping[Column, How]:
     for parent in contract.extract.parents.values():
         other = f"contract.{parent.source}"
         names = (ROWS, *parent.match, *parent.unlike, *placeholders(parent.each))
-        found |= dict.fromkeys((Column(other, name) for name in names), "request")
-    used = map(partial(_of_parent, contract), contract.values_used())
-    return found | dict.fromkeys(filter(None, used), "request")
+        found.update((Column(other, name), "request") for name in names)
+    for value in contract.values_used():
+        if field := _of_parent(contract, value):
+            found[field] = "request"
+    return found
 
 
 def _of_parent(contract: Contract, value: str) -> Column | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 from openlineage.client.event_v2 import (
@@ -110,8 +111,8 @@ class JobRun:
             producer=self.producer,
         )
 
-    def _run_facets(self, error: str) -> dict[str, object]:
-        facets: dict[str, object] = {}
+    def _run_facets(self, error: str) -> dict[str, Any]:
+        facets: dict[str, Any] = {}
         if self.tags:
             tags = [tags_run.TagsRunFacetFields(*tag, "wandle") for tag in self.tags.items()]
             facets["tags"] = tags_run.TagsRunFacet(tags, producer=self.producer)
@@ -136,7 +137,7 @@ class JobRun:
         return facets
 
     def _output(self, output: Output) -> OutputDataset:
-        facets: dict[str, object] = {}
+        facets: dict[str, Any] = {}
         if output.columns:
             fields = [
                 schema_dataset.SchemaDatasetFacetFields(name, kind or None)
@@ -149,7 +150,7 @@ class JobRun:
             facets["version"] = dataset_version_dataset.DatasetVersionDatasetFacet(
                 output.version, producer=self.producer
             )
-        counted = {}
+        counted: dict[str, Any] = {}
         if output.rows is not None:
             counted["outputStatistics"] = statistics.OutputStatisticsOutputDatasetFacet(
                 rowCount=output.rows, producer=self.producer

@@ -19,14 +19,28 @@ Kind = Literal[
 ]
 # The first of a name that several tables have.
 PREFERRED: tuple[Kind, ...] = (
-    *("marts", "intermediate", "staging", "contract", "raw"),
-    *("published", "dashboard", "exposure"),
+    "marts",
+    "intermediate",
+    "staging",
+    "contract",
+    "raw",
+    "published",
+    "dashboard",
+    "exposure",
 )
 
-# How a value comes from another; `filter` to `order` decide about rows.
+# How a value comes from another one; `rows` to `request` are about which rows there are.
 How = Literal[
-    *("copied", "pseudonymised", "calculated", "aggregated", "rows"),
-    *("filter", "join", "group", "order", "request"),
+    "copied",
+    "pseudonymised",
+    "calculated",
+    "aggregated",
+    "rows",
+    "filter",
+    "join",
+    "group",
+    "order",
+    "request",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
@@ -16,6 +17,15 @@ from include.lineage.graph import ROWS, Column, How
 DIALECT = "postgres"
 # From the least to the most that happens to a value on its way.
 _ORDER: tuple[How, ...] = ("copied", "calculated", "aggregated", "rows")
+
+# What decides about the rows of a query.
+_CLAUSES: tuple[tuple[str, How], ...] = (
+    ("where", "filter"),
+    ("having", "filter"),
+    ("group", "group"),
+    ("distinct", "group"),
+    ("order", "order"),
+)
 
 
 class NotTraced(PermanentError):
@@ -58,7 +68,7 @@ class _Query:
             table.set("catalog", None)
         for rows in tree.find_all(exp.UDTF, exp.Table):
             _name_its_column(rows)
-        known: dict[str, dict[str, dict[str, str]]] = {}
+        known: dict[str, Any] = {}
         for name, columns in tables.items():
             schema, _, table_name = name.partition(".")
             known.setdefault(schema, {})[table_name] = dict.fromkeys(columns, "text")
@@ -77,7 +87,7 @@ class _Query:
         self._made: dict[tuple[int, str], Made] = {}
 
     def traced(self) -> Traced:
-        names = self._root.expression.named_selects
+        names = _names(self._root)
         rows: dict[Column, How] = dict.fromkeys(self._base_rows(self._root), "rows")
         for scope in self._scopes.values():
             for how, clause in _clauses(scope.expression):
@@ -97,12 +107,12 @@ class _Query:
     def _look_up(self, scope: Scope, name: str) -> Made:
         query = scope.expression
         if isinstance(query, exp.SetOperation):
-            names = query.named_selects
+            names = _names(scope)
             at = names.index(name) if name in names else -1
             parts = [
-                self._column(part, part.expression.named_selects[at])
+                self._column(part, _names(part)[at])
                 for part in scope.set_operation_scopes
-                if -1 < at < len(part.expression.named_selects)
+                if -1 < at < len(_names(part))
             ]
             return _together(parts)
         if not isinstance(query, exp.Select):
@@ -170,15 +180,17 @@ class _Query:
                 yield from self._base_rows(source, seen | {id(scope)})
 
 
+def _names(scope: Scope) -> list[str]:
+    """The names of the columns of a query, in order."""
+    query = scope.expression
+    return query.named_selects if isinstance(query, exp.Query) else []
+
+
 def _clauses(query: exp.Expr) -> Iterator[tuple[How, exp.Expr]]:
     """What decides about the rows of one query, without those inside it."""
     if not isinstance(query, exp.Select):
         return
-    words: tuple[tuple[str, How], ...] = (
-        *(("where", "filter"), ("having", "filter"), ("qualify", "filter")),
-        *(("group", "group"), ("distinct", "group"), ("order", "order")),
-    )
-    for word, how in words:
+    for word, how in _CLAUSES:
         if isinstance(clause := query.args.get(word), exp.Expr):
             yield how, clause
     for join in query.args.get("joins") or ():

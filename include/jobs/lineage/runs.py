@@ -270,7 +270,8 @@ def _namespace_of(contract: Contract) -> str:
 def _fields_of(contract: Contract) -> dict[str, Mapping[Column, How]]:
     """The field in the landing of each column of the raw table, as its path in a record."""
     fields = {column.name: place_of(column) for column in contract.columns}
-    raw, found = f"raw.{contract.name}", {}
+    raw = f"raw.{contract.name}"
+    found: dict[str, Mapping[Column, How]] = {}
     for column, sources in contract_graph(contract).made_of.items():
         if column.table == raw and column.name != ROWS:
             found[column.name] = {
