@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from include.jobs.lake import Lake
     from include.lineage.events import JobRun, Places
     from include.publish.about import Dataset
+    from include.publish.versions import Entry
     from include.transform.graph import Node, Result
 
 log = logging.getLogger(__name__)
@@ -149,9 +150,7 @@ def _columns_of(nodes: Mapping[str, Node], unique_id: str) -> list[str]:
     return [*expected_columns(contract)] if contract else []
 
 
-def tell_published(
-    version: str, datasets: Sequence[Dataset], *, lake: Lake, dsn: str, began: datetime
-) -> None:
+def tell_published(entry: Entry, datasets: Sequence[Dataset], *, lake: Lake, dsn: str) -> None:
     """Tell that a version was published, with the marts that its files are made of."""
     sender = _sender()
     if not sender:
@@ -170,13 +169,13 @@ def tell_published(
                     for column in one.columns
                 },
                 one.rows,
-                version,
+                entry.version,
             )
             for one in datasets
         ]
         inputs = [f"marts.{one.name}" for one in datasets]
         run = _job_run("publish", None, _places(lake.bucket, dsn), inputs, outputs)
-        sender.send(run.event(RunState.START, began), run.event(RunState.COMPLETE))
+        sender.send(run.event(RunState.START, entry.when), run.event(RunState.COMPLETE))
 
 
 @contextmanager
