@@ -246,6 +246,43 @@ select source, council, period, landing_id, record_no, page, page_record_no, col
 from ops.quarantine;
 comment on view ops.quarantine_overview is
     'Quarantine without values and records, which may be personal.';
+create or replace view ops.quarantine_samples as
+with personal as (
+    select source, contract_hash, recorded_at, array(
+        select coalesce(item ->> 'path', item ->> 'name')
+        from jsonb_array_elements(content::jsonb -> 'columns') as item
+        where coalesce(item ->> 'personal', 'no') <> 'no'
+    ) as columns
+    from ops.contract
+), newest as (
+    select distinct on (source) source, columns from personal
+    order by source, recorded_at desc, contract_hash
+)
+select q.source, q.council, q.period, q.landing_id, q.record_no, q.page, q.page_record_no,
+    q.column_name, q.rule, q.found_at, q.responsible,
+    case when used.columns @> newest.columns then q.value else '(withheld)' end as value,
+    case when used.columns @> newest.columns then q.record else '(withheld)' end as record
+from ops.quarantine as q
+left join newest on newest.source = q.source
+left join lateral (
+    select contract_hash from ops.load
+    where load.source = q.source and load.council = q.council and load.period = q.period
+        and load.landing_id = q.landing_id and load.status in ('loaded', 'unchanged')
+    order by load_id desc limit 1
+) as load on true
+left join personal as used
+    on used.source = q.source and used.contract_hash = load.contract_hash;
+comment on view ops.quarantine_samples is
+    'Quarantined records as they were stored: without the values of columns that the contract of '
+    'their load calls personal. Withheld, if the newest contract calls more columns personal.';
+create or replace view ops.drift_overview as
+select source, field, first_seen, landing_id, type, way from ops.schema_drift;
+comment on view ops.drift_overview is
+    'Unknown fields without samples of their values, which may be personal.';
+create or replace view ops.removed_partitions as
+select distinct source, council, period from ops.removal
+where reason = 'removed' and period is not null;
+comment on view ops.removed_partitions is 'What people removed, without who was erased.';
 comment on table ops.load is
     'The ledger: one row per attempt to load a landing, and per failed extract.';
 comment on column ops.load.period is 'When the period begins, in UTC.';
@@ -285,7 +322,8 @@ grant select on all tables in schema raw to wandle_transformer;
 grant select on ops.load, ops.migration to wandle_transformer;
 grant select, insert, update, delete on ops.dbt_run, ops.dbt_node, ops.dbt_state, ops.dbt_loads
     to wandle_transformer;
-grant select on ops.landing, ops.load, ops.dbt_run, ops.dbt_node, ops.quarantine_overview
+grant select on ops.landing, ops.load, ops.dbt_run, ops.dbt_node, ops.quarantine_overview,
+    ops.quarantine_samples, ops.drift_overview, ops.removed_partitions
     to wandle_portal;
 """
 GRANTS += locks.GRANTS
