@@ -15,23 +15,25 @@ MOST_ENTRIES = 50
 
 Row = Mapping[str, Any]
 
-# Source by source, so that the index on source, council and period is used.
+# Entries of the periods that a page shows, by source.
 _WINDOW = """
 from unnest($1::text[], $2::timestamp[]) as wanted (source, since)
 join ops.load as load on load.source = wanted.source and load.period >= wanted.since
 where ($3::text is null or load.council = $3)
 """
+_OF_PARTITION = "group by load.source, load.council, load.period"
 _NEWEST = f"""
-select distinct on (load.source, load.council, load.period)
-    load.source, load.council, load.period, load.status, load.loaded, load.quarantined
-{_WINDOW}
-order by load.source, load.council, load.period, load.load_id desc
+select source, council, period, status, loaded, quarantined
+from ops.load
+join (select max(load_id) as load_id {_WINDOW} {_OF_PARTITION}) as newest using (load_id)
 """
 _KEPT = f"""
-select distinct on (load.source, load.council, load.period)
-    load.source, load.council, load.period, load.loaded
-{_WINDOW} and load.status in ('loaded', 'unchanged', 'expired')
-order by load.source, load.council, load.period, load.load_id desc
+select source, council, period, loaded
+from ops.load
+join (
+    select max(load_id) as load_id {_WINDOW}
+    and load.status in ('loaded', 'unchanged', 'expired') {_OF_PARTITION}
+) as newest using (load_id)
 """
 _SUMMED = f"""
 select source, period, status, count(*) as partitions, sum(loaded) as loaded
@@ -105,6 +107,8 @@ def reading(dsn: str) -> Iterator[Cursor]:
     with connect(dsn) as connection, connection.cursor() as cursor:
         cursor.execute("set transaction read only")
         cursor.execute(f"set local statement_timeout = {STATEMENT_TIMEOUT}")
+        # Partitions of many sources and councils are grouped in memory.
+        cursor.execute("set local work_mem = '64MB'")
         yield cursor
 
 

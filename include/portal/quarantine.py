@@ -88,11 +88,10 @@ def quarantine_view(
         for name in sorted({*by_source, *fields} & contracts.keys())
     ]
     samples = []
-    if source in contracts:
-        grain = contracts[source].period
+    if chosen := contracts.get(source or ""):
         samples = [
-            {**row, "shown_period": period_at(row["period"], grain)}
-            for row in books.samples(cursor, source, None, None, MOST_SAMPLES)
+            {**row, "shown_period": period_at(row["period"], chosen.period)}
+            for row in books.samples(cursor, chosen.name, None, None, MOST_SAMPLES)
         ]
     rows = [row for some in by_source.values() for row in some]
     return QuarantineView(

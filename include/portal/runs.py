@@ -48,8 +48,9 @@ def form(doing: str, contract: Contract, partition: Partition) -> Form | None:
         return None
     place = {"source": partition.source, **partition.place}
     back = link("partition", **place)
+    parameters: dict[str, Any] = {"source": contract.name}
     if doing == REPLAY:
-        dag_id, parameters = "replay_quarantine", {"source": contract.name}
+        dag_id = "replay_quarantine"
     else:
         dag_id = f"ingest_{contract.name}"
         period = None if contract.period == "all" else str(partition.period)

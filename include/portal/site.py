@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from include.councils import model as council_model
-from include.councils.model import council_titles
+from include.councils.model import UK, council_titles
 from include.errors import UnknownName
 from include.portal import books, costs, data, overview, quarantine, runs
 from include.portal.pages import Page, asset, render
@@ -83,13 +83,16 @@ def not_found(visit: Visit, text: str = "There is no such page.") -> Page:
 def _overview(
     visit: Visit, cursor: Cursor, known: Mapping[str, Contract], councils: Mapping[str, str]
 ) -> Page:
+    council = visit.query.get("council") or None
+    if council not in (None, UK, *councils):
+        return not_found(visit, "There is no council of that name.")
     made = overview.overview(
         cursor,
         known,
         councils,
         visit.now,
         source=visit.query.get("source") or None,
-        council=visit.query.get("council") or None,
+        council=council,
     )
     return render("overview.html", "", title=made.heading, view=made, now=visit.now)
 
