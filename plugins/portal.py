@@ -85,7 +85,7 @@ class Portal:
             path=path.removeprefix("/"),
             query=dict(request.query_params),
             base=base_path(),
-            bucket=_bucket(),
+            bucket=_bucket,
             may_run=lambda dag_id: _may_run(user, dag_id),
             now=datetime.now(UTC),
         )

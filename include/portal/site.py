@@ -23,14 +23,14 @@ from include.warehouse.connection import Cursor
 class Visit:
     """A request of somebody who may look.
 
-    `base` is Airflow's base path, `bucket` that of the landings, `may_run`
+    `base` is Airflow's base path, `bucket` finds that of the landings, `may_run`
     says whether the user may start runs of a DAG.
     """
 
     path: str
     query: Mapping[str, str]
     base: str
-    bucket: str
+    bucket: Callable[[], str]
     may_run: Callable[[str], bool]
     now: datetime
 
@@ -124,7 +124,7 @@ def _partition(
         "partition.html",
         "",
         title=f"{contract.title}, {title}, {partition.period}",
-        view=partition_view(cursor, contract, partition, title, visit.bucket, visit.now),
+        view=partition_view(cursor, contract, partition, title, visit.bucket(), visit.now),
         forms=runs.forms_of(contract, partition),
         may_run=visit.may_run(f"ingest_{contract.name}"),
         base=visit.base,

@@ -34,7 +34,7 @@ def open_page(warehouse) -> Callable[[str], Page]:
     def opened(address: str) -> Page:
         parts = urlsplit(address)
         visit = Visit(
-            parts.path, dict(parse_qsl(parts.query)), "", "wandle", lambda dag_id: True, NOW
+            parts.path, dict(parse_qsl(parts.query)), "", lambda: "wandle", lambda dag_id: True, NOW
         )
         return answer(visit, lambda: warehouse.dsn("wandle_portal"))
 

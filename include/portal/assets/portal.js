@@ -1,23 +1,20 @@
 "use strict";
 // Airflow shows the portal in a frame that may not lead its window elsewhere. What leads out of
 // the portal is therefore opened from Airflow's own page.
-function open(address) {
+function leave(address, inNewTab) {
   const outer = window.parent;
-  if (outer === window) {
-    window.location.assign(address);
-    return;
-  }
   const link = outer.document.createElement("a");
   link.href = address;
+  if (inNewTab) link.target = "_blank";
   outer.document.body.append(link);
   link.click();
   link.remove();
 }
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-airflow]");
-  if (link && window.parent !== window && !event.ctrlKey && !event.metaKey) {
+  if (link && window.parent !== window) {
     event.preventDefault();
-    open(link.href);
+    leave(link.href, event.ctrlKey || event.metaKey);
   }
 });
 // Starts the run by Airflow's public API, as the user who is logged in: Airflow decides who may.
@@ -52,7 +49,7 @@ async function start(form) {
     });
     const said = await answer.json().catch(() => ({}));
     if (answer.ok) {
-      open(form.dataset.runs + encodeURIComponent(said.dag_run_id));
+      leave(form.dataset.runs + encodeURIComponent(said.dag_run_id));
       return;
     }
     problem.textContent = `Airflow refused (${answer.status}): ${inWords(said.detail ?? "")}`;
