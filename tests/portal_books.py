@@ -16,6 +16,8 @@ from include.sources.model import Contract
 SCRIPT = "<script>alert('portal')</script>"
 # More than any page shows of a source.
 PERIODS = 26
+# The end of the landings written here.
+WRITTEN = "0123456789"
 
 
 def fill(
@@ -81,7 +83,7 @@ def write(connection: psycopg.Connection, changes: Mapping[str, Any]) -> None:
         "value": None,
         "record": '{"id": null, "note": "a note"}',
     } | dict(changes)
-    entry["landing"] = f"{entry['at']:%Y%m%dT%H%M%S}000000Z-0123456789"
+    entry["landing"] = f"{entry['at']:%Y%m%dT%H%M%S}000000Z-{WRITTEN}"
     bad = entry["status"] in ("refused", "failed")
     if bad:
         entry["error"] = entry["error"] or (

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from include.sources.model import contracts
 from tests.dags.test_docs_plugin import CHECKOUT, anonymous, bearer, s3_url, viewer, whole_app
-from tests.portal_books import SCRIPT, write
+from tests.portal_books import SCRIPT, WRITTEN, write
 
 __all__ = ["anonymous", "s3_url", "viewer", "whole_app"]
 
@@ -53,7 +53,12 @@ def books(services) -> Iterator[None]:
     """A partition in the books, and the connection that the portal reads them by."""
     import psycopg
 
-    place = {"source": SOURCE, "period": PERIOD, "at": datetime.now(UTC) - timedelta(hours=1)}
+    place = {
+        "source": SOURCE,
+        "period": PERIOD,
+        "at": datetime.now(UTC) - timedelta(hours=1),
+        "hash": contracts()[SOURCE].contract_hash,
+    }
     with psycopg.connect(services.admin_dsn) as connection:
         write(connection, place | {"quarantined": 2, "value": SCRIPT, "record": SCRIPT})
         write(
@@ -73,7 +78,8 @@ def books(services) -> Iterator[None]:
         patch.setenv("AIRFLOW_CONN_WANDLE_PORTAL", json.dumps(connection))
         yield
     with psycopg.connect(services.admin_dsn) as opened:
-        opened.execute("truncate ops.load, ops.landing, ops.quarantine")
+        for table in ("load", "landing", "quarantine"):
+            opened.execute(f"delete from ops.{table} where landing_id like '%-{WRITTEN}'")
 
 
 @pytest.fixture
