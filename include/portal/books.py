@@ -49,7 +49,7 @@ group by source, council
 """
 _QUARANTINED = """
 select source, period, column_name, rule, responsible, count(*) as records,
-    min(found_at) as first, max(found_at) as last, count(distinct council) as councils
+    min(found_at) as first, max(found_at) as last, array_agg(distinct council) as councils
 from ops.quarantine_overview
 where ($1::text is null or source = $1)
 group by source, period, column_name, rule, responsible

@@ -136,7 +136,7 @@ def _broken(contract: Contract, rows: Iterable[Row]) -> list[Broken]:
             Broken(
                 *name,
                 records=sum(row["records"] for row in some),
-                councils=max(row["councils"] for row in some),
+                councils=len({council for row in some for council in row["councils"]}),
                 periods=_span(contract, [row["period"] for row in some]),
                 last=max(row["last"] for row in some),
             )
