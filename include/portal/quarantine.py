@@ -87,7 +87,7 @@ def quarantine_view(
         _of_source(contracts[name], by_source[name], fields[name], now)
         for name in sorted({*by_source, *fields} & contracts.keys())
     ]
-    samples = []
+    samples: list[Mapping[str, Any]] = []
     if chosen := contracts.get(source or ""):
         samples = [
             {**row, "shown_period": period_at(row["period"], chosen.period)}
@@ -147,7 +147,8 @@ def _broken(contract: Contract, rows: Iterable[Row]) -> list[Broken]:
 
 
 def _span(contract: Contract, periods: Sequence[datetime]) -> str:
-    first, last = (period_at(of(periods), contract.period) for of in (min, max))
+    first = period_at(min(periods), contract.period)
+    last = period_at(max(periods), contract.period)
     return first if first == last else f"{first} to {last}"
 
 
