@@ -37,7 +37,9 @@ def test_a_snapshot_shows_the_current_period_which_a_finished_one_does_not() -> 
 
 def test_a_whole_table_is_one_period() -> None:
     request = {"path": "/gauges"}
-    shown = window(contract(period="all", schedule="0 4 * * *", extract=extracting(request=request)), NOW)
+    shown = window(
+        contract(period="all", schedule="0 4 * * *", extract=extracting(request=request)), NOW
+    )
 
     assert [str(period) for period in shown.periods] == ["all"]
     assert shown.due == shown.periods[0]
