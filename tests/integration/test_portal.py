@@ -128,7 +128,8 @@ def test_what_a_newer_contract_calls_personal_is_withheld(warehouse):
         with psycopg.connect(warehouse.admin) as connection:
             connection.execute(
                 "insert into ops.contract (source, contract_hash, content, recorded_at) "
-                "values (%s, %s, %s, %s)",
+                "values (%s, %s, %s, %s) on conflict (source, contract_hash) "
+                "do update set recorded_at = excluded.recorded_at",
                 (one.name, one.contract_hash, one.as_recorded, at),
             )
         with books.reading(warehouse.dsn("wandle_portal")) as cursor:
