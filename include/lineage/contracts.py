@@ -17,7 +17,7 @@ def contract_graph(contract: Contract) -> Graph:
     A column of which no record has a field, such as `_council`, says what it is.
     """
     fields, raw = f"contract.{contract.name}", f"raw.{contract.name}"
-    made_of: dict[Column, dict[Column, How]] = {}
+    made_of: dict[Column, Mapping[Column, How]] = {}
     says: dict[Column, str] = {}
     for column in contract.columns:
         says[Column(fields, column.name)] = place_of(column)
