@@ -1,17 +1,11 @@
-"""What `make bench-api` asks, times and judges."""
+"""What `make bench-api` asks and judges."""
 
 from __future__ import annotations
-
-import socketserver
-import threading
-import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.benchmarks.api.bars import RATE, bars
-from tests.benchmarks.api.generator import Generator
-from tests.benchmarks.api.mix import SHARES, STATUS, Request, plan
+from tests.benchmarks.api.mix import SHARES, STATUS, plan
 from tests.benchmarks.api.phases import unexpected
 from tests.benchmarks.api.servers import OTHER, OURS
 
@@ -72,40 +66,3 @@ def test_another_status_than_its_own_is_an_error():
     bad = {"hot 400": 1, "error 200": 2, "filtered lost": 4, "unchanged 200": 8}
     assert unexpected(statuses | bad, is_switch=False) == 15
     assert unexpected(statuses | bad, is_switch=True) == 7
-
-
-class _Slow(socketserver.StreamRequestHandler):
-    """Answers at once, but for one request: everything waits for that."""
-
-    lock = threading.Lock()
-    answered = 0
-    pause = 0.5
-
-    def handle(self) -> None:
-        while line := self.rfile.readline():
-            if line.strip():
-                continue
-            with self.lock:
-                type(self).answered += 1
-                if type(self).answered == 20:
-                    time.sleep(self.pause)
-            self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-
-
-@pytest.fixture
-def slow_port() -> Iterator[int]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Slow) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
-
-
-def test_requests_that_were_due_during_a_pause_count_the_time_they_waited(slow_port):
-    found = Generator(slow_port, [Request("hot", "/")], rate=100, seconds=1, connections=1).run()
-    assert found["statuses"] == {"hot 200": 100}
-    assert found["unanswered"] == 0
-    # Half of the requests were due while the server paused, and waited half of that on average:
-    # a generator that sends the next request after an answer would have seen a single slow one.
-    assert found["max"] >= 500
-    assert found["mean"] >= 100

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -45,7 +45,7 @@ def bench(
     target = Settings.read().home / "bench-api.json"
     console = Console(width=None if sys.stdout.isatty() else 120)
     results: list[Result] = []
-    found = {
+    found: dict[str, Any] = {
         "machine": machine(),
         "seconds": seconds,
         "rows": len(table().rows),

@@ -25,20 +25,20 @@ def bars(results: Sequence[Result], parquet_mb: float) -> list[Bar]:
     memory = [one["rss_mb"] for one in results if one["server"] == OURS]
     most = BASE_MB + TIMES_PARQUET * parquet_mb
     return [
-        _at_most(f"errors at {RATE:,} requests a second", sustained and sustained["errors"], 0),
-        _at_most(f"p99 at {RATE:,} requests a second, ms", sustained and sustained.get("p99"), P99),
+        _at_most(f"errors at {RATE:,} requests a second", _of(sustained, "errors"), 0),
+        _at_most(f"p99 at {RATE:,} requests a second, ms", _of(sustained, "p99"), P99),
         _at_least(
             "304s a second at the peak, with no error",
-            unchanged and (0 if unchanged["errors"] else unchanged["per_second"]),
+            0 if _of(unchanged, "errors") else _of(unchanged, "per_second"),
             UNCHANGED * RATE,
         ),
         _at_least(
             f"hot rows at the peak, relative to {OTHER}",
-            hot and slow and hot["per_second"] / max(1, slow["per_second"]),
+            hot["per_second"] / max(1, slow["per_second"]) if hot and slow else None,
             TIMES,
         ),
-        _at_most("errors while the version is switched", switch and switch["errors"], 0),
-        _at_most("p99 while the version is switched, ms", switch and switch.get("p99"), SWITCH_P99),
+        _at_most("errors while the version is switched", _of(switch, "errors"), 0),
+        _at_most("p99 while the version is switched, ms", _of(switch, "p99"), SWITCH_P99),
         _at_most("memory of a process, MB", max(memory, default=None), most),
     ]
 
@@ -46,6 +46,10 @@ def bars(results: Sequence[Result], parquet_mb: float) -> list[Bar]:
 def _one(results: Sequence[Result], **wanted: object) -> Result | None:
     found = (one for one in results if all(one.get(key) == wanted[key] for key in wanted))
     return next(found, None)
+
+
+def _of(result: Result | None, name: str) -> float | None:
+    return None if result is None else result.get(name)
 
 
 def _at_least(says: str, found: float | None, bound: float) -> Bar:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
-import pandas as pd
 import psutil
 import vl_convert
 
@@ -35,6 +34,9 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "load": round(os.getloadavg()[0], 1),
+        "is_idle_priority": os.sched_getscheduler(0) == os.SCHED_IDLE
+        if hasattr(os, "SCHED_IDLE")
+        else False,
         "at": datetime.now(UTC).isoformat(timespec="minutes"),
     }
 
@@ -66,10 +68,12 @@ def page(found: dict[str, Any], judged: Sequence[Bar]) -> str:
 def _machine(found: dict[str, Any]) -> str:
     here = found["machine"]
     busy = (
-        "**It was busy with other work, so the rates are not what it can do.**"
+        "**It was busy with other work, so the rates and times are not what it can do.**"
         if here["load"] > here["cores"] / 2
         else ""
     )
+    if here["is_idle_priority"]:
+        busy += " **All of this ran at the lowest priority, in what other work left.**"
     return (
         f"{here['processor']}, {here['cores']} cores, {here['memory_gb']} GB, {here['system']}, "
         f"Python {here['python']}; {here['at'][:10]}, {found['seconds']:g} s each. Its load was "
@@ -130,7 +134,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def chart(results: Sequence[Result]) -> str:
     """Median and p99 of both servers against the rate, as SVG."""
-    points = pd.DataFrame(
+    points: Any = alt.InlineData(
         [
             {"rate": one["rate"], "server": one["server"], "percentile": name, "ms": one[name]}
             for one in results
