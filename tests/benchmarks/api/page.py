@@ -108,7 +108,7 @@ def _rates(results: Sequence[Result]) -> str:
     rows = [
         (f"{one['rate']:,}", one["server"],
          *(f"{one[name]:.1f}" if name in one else "" for name in names),
-         f"{one['errors']:,} of {one['due']:,}", f"{one['cpu_microseconds']:.0f}",
+         _errors(one), f"{one['cpu_microseconds']:.0f}",
          f"{one['rss_mb']:.0f}", f"{one['all_mb']:.0f}")
         for one in results
         if one["phase"] == "rate"
@@ -118,11 +118,16 @@ def _rates(results: Sequence[Result]) -> str:
     return _table(heads, rows)
 
 
+def _errors(one: Result) -> str:
+    wrong = one["errors"] - one["unanswered"]
+    return f"{wrong:,} wrong, {one['unanswered']:,} unanswered, of {one['due']:,}"
+
+
 def _switch(one: Result) -> str:
     return (
         f"{one['rate']:,} requests a second while another version was published. Every process "
-        f"served it {one['switched_seconds']} s later. {one['errors']:,} errors of "
-        f"{one['due']:,}; p50 {one.get('p50', '-')}, p99 {one.get('p99', '-')}, at most "
+        f"served it {one['switched_seconds']} s later. Errors: {_errors(one)}; p50 "
+        f"{one.get('p50', '-')}, p99 {one.get('p99', '-')}, at most "
         f"{one.get('max', '-')} ms."
     )
 
@@ -150,7 +155,7 @@ def chart(results: Sequence[Result]) -> str:
             x=alt.X("rate:Q", scale=alt.Scale(type="log"), title="requests a second"),
             y=alt.Y("ms:Q", scale=alt.Scale(type="log"), title="milliseconds"),
             color=alt.Color("server:N", scale=alt.Scale(domain=[OURS, OTHER], range=_COLOURS)),
-            strokeDash=alt.StrokeDash("percentile:N"),
+            strokeDash=alt.StrokeDash("percentile:N", legend=alt.Legend(symbolType="stroke")),
         )
         .properties(width=520, height=300)
     )
