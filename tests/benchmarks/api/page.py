@@ -149,13 +149,13 @@ def chart(results: Sequence[Result]) -> str:
         ]
     )
     drawn = (
-        alt.Chart(points, title="Milliseconds until the answer, by requests a second")
+        alt.Chart(points, title="Time until the answer: median, and p99 (dashed)")
         .mark_line(point=True)
         .encode(
             x=alt.X("rate:Q", scale=alt.Scale(type="log"), title="requests a second"),
             y=alt.Y("ms:Q", scale=alt.Scale(type="log"), title="milliseconds"),
             color=alt.Color("server:N", scale=alt.Scale(domain=[OURS, OTHER], range=_COLOURS)),
-            strokeDash=alt.StrokeDash("percentile:N", legend=alt.Legend(symbolType="stroke")),
+            strokeDash=alt.StrokeDash("percentile:N", legend=None),
         )
         .properties(width=520, height=300)
     )
