@@ -143,6 +143,7 @@ def connections(settings: Settings) -> dict[str, dict[str, Any]]:
         "wandle_loader": settings.loader_dsn,
         "wandle_transformer": settings.transformer_dsn,
         "wandle_publisher": settings.publisher_dsn,
+        "wandle_portal": settings.portal_dsn,
     }
     return {name: _postgres_connection(dsn) for name, dsn in databases.items()} | {"wandle_s3": s3}
 
