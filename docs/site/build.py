@@ -31,6 +31,7 @@ SECTIONS = {
         "dashboard.md",
         "open-data.md",
         "serving.md",
+        "api.md",
         "promises.md",
         "performance.md",
         "security.md",

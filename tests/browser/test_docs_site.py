@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, expect
 
-from plugins.handbook import HEADERS
+from plugins.handbook import headers
 from tests.browser.test_dashboard import DESK, PHONE, Visit
 
 CHECKOUT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ class _Handler(SimpleHTTPRequestHandler):
     """The headers that the Airflow UI sends."""
 
     def end_headers(self) -> None:
-        for name, value in HEADERS.items():
+        for name, value in headers(Path(self.directory)).items():
             self.send_header(name, value)
         super().end_headers()
 
