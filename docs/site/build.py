@@ -32,6 +32,8 @@ SECTIONS = {
         "open-data.md",
         "serving.md",
         "api.md",
+        "lineage.md",
+        "portal.md",
         "promises.md",
         "performance.md",
         "security.md",
