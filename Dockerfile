@@ -1,6 +1,6 @@
 # The images of one commit: `airflow` (the default, for all processes of the platform), `sandbox`
-# (adds the simulated public APIs) and `extract` (one extraction as a Lambda function, without a
-# shell or package manager).
+# (adds the simulated public APIs), `extract` (one extraction as a Lambda function) and `api` (the
+# read API), the last two without a shell or package manager.
 
 # To pin the base images by digest: --build-arg AIRFLOW_DIGEST=@sha256:..., PYTHON_DIGEST, and
 # EXTRACT_BASE=gcr.io/distroless/cc-debian12@sha256:... (docs/containers.md, "Pin images").
@@ -41,7 +41,7 @@ RUN printf '#!/usr/bin/env python\nfrom include.cli import main\nmain()\n' > /us
  && chmod 755 /usr/local/bin/wandle \
  && touch /opt/airflow/airflow.cfg \
  && install -d -o airflow -g 0 -m 700 /wandle /admin /opt/airflow/logs /volumes/home /volumes/logs \
-      /volumes/redis /volumes/s3 /volumes/sandbox \
+      /volumes/redis /volumes/s3 /volumes/sandbox /volumes/api \
  && install -d -o airflow -g 0 -m 1777 /volumes/postgres
 USER 50000
 ENV PYTHONPATH=/opt/airflow \
@@ -59,19 +59,22 @@ HEALTHCHECK --interval=30s --timeout=20s --start-period=300s --retries=3 \
 FROM airflow AS sandbox
 COPY --chown=0:0 sandbox /opt/airflow/sandbox
 
-# ---- Python, the packages of one extraction and their libraries, nothing else
-FROM docker.io/library/python:${PYTHON_VERSION}${PYTHON_DIGEST} AS function
+# ---- Python, the packages of one extraction and of the read API, and their libraries
+FROM docker.io/library/python:${PYTHON_VERSION}${PYTHON_DIGEST} AS small
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
-WORKDIR /function
-COPY requirements-extract.txt /tmp/requirements.txt
-COPY include include
-RUN pip install --quiet --no-cache-dir --no-compile --require-hashes --target . -r /tmp/requirements.txt \
- && python -m compileall -q . \
- && rm -rf /usr/local/lib/python3.12/{ensurepip,idlelib,test,tkinter,site-packages} \
+COPY requirements-extract.txt requirements-api.txt /tmp/
+RUN for image in extract api; do \
+      pip install --quiet --no-cache-dir --no-compile --require-hashes --target /of/$image \
+        -r /tmp/requirements-$image.txt; done
+COPY include /of/extract/include
+COPY include /of/api/include
+RUN rm -rf /of/*/pyarrow/{include,src,tests} \
+      /usr/local/lib/python3.12/{ensurepip,idlelib,test,tkinter,site-packages} \
+ && python -m compileall -q /of \
  && mkdir -p /root-of-image/usr/local/bin \
  && cp -a /usr/local/lib /root-of-image/usr/local/ \
  && cp -L /usr/local/bin/python3.12 /root-of-image/usr/local/bin/python3 \
- && find /usr/local /function -name '*.so*' -type f -print0 \
+ && find /usr/local /of \( -name '*.so' -o -name '*.so.*' \) -type f -print0 \
       | xargs -0 ldd /usr/local/bin/python3.12 2>/dev/null \
       | awk '$2 == "=>" && $3 ~ "^/(usr/)?lib" {print $3} $1 ~ "^/lib.*ld-linux" {print $1}' \
       | sort -u | xargs -I '{}' cp --parents -L '{}' /root-of-image/ \
@@ -80,8 +83,8 @@ RUN pip install --quiet --no-cache-dir --no-compile --require-hashes --target . 
 # hadolint ignore=DL3006
 FROM ${EXTRACT_BASE} AS extract
 ARG CODE_VERSION=0.1.0
-COPY --from=function /root-of-image /
-COPY --from=function /function /function
+COPY --from=small /root-of-image /
+COPY --from=small /of/extract /function
 WORKDIR /function
 USER 65532:65532
 ENV PATH=/usr/local/bin \
@@ -96,6 +99,28 @@ LABEL org.opencontainers.image.title="Wandle extract" \
       org.opencontainers.image.revision="${CODE_VERSION}"
 ENTRYPOINT ["/usr/local/bin/python3", "-m", "awslambdaric"]
 CMD ["include.jobs.aws.extract_function.handler"]
+
+# hadolint ignore=DL3006
+FROM ${EXTRACT_BASE} AS api
+ARG CODE_VERSION=0.1.0
+COPY --from=small /root-of-image /
+COPY --from=small /of/api /api
+WORKDIR /api
+USER 65532:65532
+ENV PATH=/usr/local/bin \
+    LD_LIBRARY_PATH=/usr/local/lib \
+    PYTHONPATH=/api \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    WANDLE_HOME=/wandle \
+    WANDLE_CODE_VERSION=${CODE_VERSION}
+LABEL org.opencontainers.image.title="Wandle API" \
+      org.opencontainers.image.description="The read API over what is published in S3" \
+      org.opencontainers.image.version="${CODE_VERSION}" \
+      org.opencontainers.image.revision="${CODE_VERSION}"
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 \
+    CMD ["/usr/local/bin/python3", "-m", "include.local.health", "api"]
+ENTRYPOINT ["/usr/local/bin/python3", "-m", "include.jobs.serving.api", "--host=0.0.0.0"]
 
 # ---- the default target
 FROM airflow

@@ -204,6 +204,8 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o requirements-bench.txt
 	$(BIN)/uv pip compile --group extract --universal --python-version 3.12 --generate-hashes \
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
+	$(BIN)/uv pip compile --group api --universal --python-version 3.12 --generate-hashes \
+	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-api.txt
 	$(BIN)/uv pip compile --group checkov --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements-checkov.txt
 	$(BIN)/uv pip compile --group docs --universal --python-version 3.11 --generate-hashes \

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
 
     pseudonym_key: str = Field(default="", alias="WANDLE_PSEUDONYM_KEY", repr=False)
 
+    # The keys of the read API, where neither a state folder nor Secrets Manager has them.
+    api_keys: str = Field(default="", alias="WANDLE_API_KEYS", repr=False)
+
     environment: str = Field(default="", alias="WANDLE_ENVIRONMENT", pattern=r"^[a-z0-9-]*$")
     job_role: str = Field(default="", alias="WANDLE_JOB_ROLE")
     database: str = Field(default="", alias="WANDLE_DATABASE", pattern=r"^([^:/@]+:\d+)?$")

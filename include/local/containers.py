@@ -22,6 +22,7 @@ from include.local.state import (
     IN_SETTINGS_FILE,
     SUPERUSER,
     Addresses,
+    as_variables,
     begin_sandbox,
     generated_password,
     make_secrets,
@@ -40,6 +41,8 @@ ADDRESSES = Addresses(
     postgresql="postgres:5432",
 )
 OF_BROKER = {"broker": generated_password, "flower": generated_password}
+# What the read API is told: where to read what is published.
+OF_API = ("bucket", "region", "s3_endpoint", "s3_access_key", "s3_secret_key")
 # Names of Airflow's secret options in a secrets backend, as in docs/deploy.md.
 CONFIG_NAMES = {
     "core": "fernet_key",
@@ -67,6 +70,9 @@ def prepare(settings: Settings, volumes: Path = VOLUMES) -> None:
     secrets = read_secrets(settings.home)
     write_settings_file(local, settings.home, IN_SETTINGS_FILE)
     _give_airflow(local, volumes / "home")
+    make_private_folder(volumes / "api")
+    told = "".join(f"{name}={value}\n" for name, value in as_variables(local, OF_API).items())
+    write_private(volumes / "api" / "wandle.env", told)
 
     keys = f'"{secrets["s3_access_key"]},{secrets["s3_secret_key"]}"'
     for folder in ("s3", "s3/buckets", f"s3/buckets/{settings.bucket}", "sandbox"):

@@ -24,8 +24,12 @@ HOME = Path("/wandle")
 AIRFLOW = "http://{host}:8080/api/v2/monitor/health"
 # The first request to the execution API builds it, which takes seconds.
 FOR_TASKS = "http://127.0.0.1:8080/execution/health"
-SANDBOX = "http://127.0.0.1:8082/health"
-FLOWER = "http://127.0.0.1:5555/healthcheck"
+# Well if they answer.
+ANSWERING = {
+    "sandbox": "http://127.0.0.1:8082/health",
+    "flower": "http://127.0.0.1:5555/healthcheck",
+    "api": "http://127.0.0.1:8000/healthz",
+}
 JOBS = {
     "scheduler": "scheduler",
     "dag-processor": "dag_processor",
@@ -39,8 +43,8 @@ def trouble(process: str) -> str:
         if process == "api-server":
             _asked(FOR_TASKS)
             return _database(json.loads(_asked(AIRFLOW.format(host="127.0.0.1"))))
-        if process in ("sandbox", "flower"):
-            _asked(SANDBOX if process == "sandbox" else FLOWER)
+        if process in ANSWERING:
+            _asked(ANSWERING[process])
             return ""
         if process in JOBS:
             health = json.loads(_asked(AIRFLOW.format(host="api-server")))

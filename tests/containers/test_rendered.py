@@ -19,9 +19,9 @@ BASE = "docker-compose.yaml"
 OF_AWS = {"postgres", "s3"}
 # What is rendered: its files, and how many services are left.
 RENDERED = {
-    "alone": ((BASE,), 13),
-    "edit": ((BASE, "docker-compose.edit.yaml"), 13),
-    "aws": ((BASE, "docker-compose.aws.yaml"), 13 - len(OF_AWS)),
+    "alone": ((BASE,), 14),
+    "edit": ((BASE, "docker-compose.edit.yaml"), 14),
+    "aws": ((BASE, "docker-compose.aws.yaml"), 14 - len(OF_AWS)),
 }
 # What a host on AWS has in its `.env`, as far as Compose insists on it.
 SETTINGS = """\
@@ -51,7 +51,7 @@ def rendered(project: Path, *files: str) -> dict[str, Service]:
             *(word for name in files for word in ("-f", name)),
             "config",
         ],
-        env=environment | {"COMPOSE_PROFILES": "sandbox,demo,flower"},
+        env=environment | {"COMPOSE_PROFILES": "sandbox,demo,flower,api"},
         cwd=project,
         capture_output=True,
         text=True,

@@ -1,16 +1,18 @@
 """The process of the read API: settings and keys of this deployment, and the server.
 
-`wandle serve` replaces itself with this module, which imports nothing that answers do not need.
+`wandle serve` replaces itself with this module, which imports nothing that answers do not need. The
+image of the API starts it by itself, with the options of `Served`.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import logging
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,29 +42,49 @@ _S3 = Config(
 
 @dataclass(frozen=True)
 class Served:
-    """How the API is served; `per_second` 0 is without limits, `keys` says that it has keys."""
+    """The options of `wandle serve`; `rate` 0 is without limits, `keys` says that it has keys."""
 
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
-    per_second: float = 50.0
+    rate: float = 50.0
     burst: int = 200
-    hops: int = 0
+    proxies: int = 0
     keys: bool = False
-    log_requests: bool = True
+    log: bool = True
     log_clients: bool = False
 
 
 def command(how: Served) -> list[str]:
     """The command line of the process that serves so."""
-    return [sys.executable, "-m", "include.jobs.serving.api", json.dumps(asdict(how))]
+    options = []
+    for name, value in asdict(how).items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            options.append(f"--{option}={value}")
+    return [sys.executable, "-m", "include.jobs.serving.api", *options]
+
+
+def parsed(arguments: list[str]) -> Served:
+    """What a command line says. Exits with a message if it is wrong."""
+    parser = argparse.ArgumentParser(prog="serve", description="Options: see docs/api.md.")
+    for one in fields(Served):
+        option = f"--{one.name.replace('_', '-')}"
+        if isinstance(one.default, bool):
+            parser.add_argument(option, action=argparse.BooleanOptionalAction)
+        else:
+            parser.add_argument(option, type=type(one.default))
+        parser.set_defaults(**{one.name: one.default})
+    return Served(**vars(parser.parse_args(arguments)))
 
 
 def application(folder: Path, how: Served, keys: Mapping[str, Key]) -> Application:
     """The application of one process, with its files in a folder of its own."""
     settings = Settings.read()
     store = Store(Published(_s3(settings), settings.bucket), folder / f"files-{os.getpid()}")
-    options = Options(Rate(how.per_second, how.burst), how.hops, how.log_requests, how.log_clients)
+    options = Options(Rate(how.rate, how.burst), how.proxies, how.log, how.log_clients)
     return Application(store, folder, options, keys)
 
 
@@ -80,25 +102,28 @@ def _s3(settings: Settings) -> Any:
 
 def _keys(settings: Settings) -> dict[str, Key]:
     """The API keys of this deployment. Raises `PermanentError` if there are none."""
+    if settings.api_keys:
+        return keys_in(settings.api_keys)
     if settings.environment:
         from include.aws.secrets import Secrets
 
         return keys_in(Secrets(settings.session("serve"), settings.environment).need(SECRET))
-    from include.jobs.logins import kept
+    # The image of the API lacks what reads a state folder.
+    with suppress(ModuleNotFoundError):
+        from include.jobs.logins import kept
 
-    found = kept(settings.home, SECRET)
-    if found is None:
-        raise PermanentError(
-            f"serve: there are no API keys. Run `wandle secrets set {SECRET} < keys.json` (see "
-            "docs/api.md), or serve without `--keys`."
-        )
-    return keys_in(found.password)
+        if found := kept(settings.home, SECRET):
+            return keys_in(found.password)
+    raise PermanentError(
+        f"serve: there are no API keys. Run `wandle secrets set {SECRET} < keys.json` or, in a "
+        "container, set WANDLE_API_KEYS (see docs/api.md), or serve without `--keys`."
+    )
 
 
 def main() -> None:
-    """Serve as the first argument says, until a signal ends it."""
+    """Serve as the command line says, until a signal ends it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    how = Served(**json.loads(sys.argv[1])) if len(sys.argv) > 1 else Served()
+    how = parsed(sys.argv[1:])
     try:
         keys = _keys(Settings.read()) if how.keys else {}
     except PermanentError as error:

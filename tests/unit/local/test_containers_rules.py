@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from include.jobs.serving.api import parsed
 from include.settings import CHECKOUT, Settings
 
 Service = dict[str, Any]
@@ -107,7 +108,7 @@ RULES: list[tuple[Callable[[str, Service], bool], Service]] = [
 def services() -> dict[str, Service]:
     content = yaml.safe_load((CHECKOUT / "docker-compose.yaml").read_text())
     found: dict[str, Service] = content["services"]
-    assert len(found) == 13
+    assert len(found) == 14
     return found
 
 
@@ -152,7 +153,7 @@ def test_live_editing_mounts_the_source_read_only_into_every_container_of_ours(s
     edit = yaml.safe_load((CHECKOUT / "docker-compose.edit.yaml").read_text())["services"]
     ours = {name for name, service in services.items() if "build" in service}
 
-    assert set(edit) == ours - {"flower"}
+    assert set(edit) == ours - {"flower", "api"}
     platform = {"dags", "include", "plugins", "dbt_project"}
     for name, service in edit.items():
         folders = {"include", "sandbox"} if name in ("sandbox", "demo") else platform
@@ -165,8 +166,8 @@ def test_the_image_is_ours_by_version_and_never_roots():
     last_users = [line.split()[1] for line in lines if line.startswith("USER ")]
 
     assert version is not None
-    assert lines.count(f"ARG CODE_VERSION={version[1]}") == 2
-    assert last_users == ["0", "50000", "65532:65532"]
+    assert lines.count(f"ARG CODE_VERSION={version[1]}") == 3
+    assert last_users == ["0", "50000", "65532:65532", "65532:65532"]
     airflow = re.search(r'"apache-airflow==(.*)"', (CHECKOUT / "pyproject.toml").read_text())
     assert airflow is not None
     assert f"ARG AIRFLOW_VERSION={airflow[1]}" in lines
@@ -192,7 +193,7 @@ def test_a_host_on_aws_runs_neither_database_nor_bucket_and_mounts_only_certific
     told = {name: service for name, service in aws.items() if "environment" in service}
     assert set(told) == set(services) - left_out - {"redis"}
     for name, service in told.items():
-        mounted = [] if name == "prepare" else ["/etc/wandle:/etc/wandle:ro"]
+        mounted = [] if name in ("prepare", "api") else ["/etc/wandle:/etc/wandle:ro"]
         assert service.get("volumes", []) == mounted
         admin = service["environment"]["WANDLE_ADMIN_SECRET"]
         assert bool(admin) == (name == "migrate")
@@ -214,6 +215,29 @@ def test_the_editors_container_installs_what_make_installs_and_points_at_what_is
     for schema, files in schemas.items():
         assert (CHECKOUT / schema).is_file()
         assert list(CHECKOUT.glob(files))
+
+
+def test_kubernetes_runs_the_read_api_with_no_more_rights_than_compose(services):
+    content = (CHECKOUT / "docs" / "kubernetes-api.yaml").read_text()
+    found = {one["kind"]: one["spec"] for one in yaml.safe_load_all(content)}
+    pod = found["Deployment"]["template"]["spec"]
+    (api,) = pod["containers"]
+
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == 65532
+    assert api["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert parsed(api["args"]).proxies == 1
+    assert pod["terminationGracePeriodSeconds"] == int(
+        services["api"]["stop_grace_period"].removesuffix("s")
+    )
+    assert [one["mountPath"] for one in api["volumeMounts"]] == ["/tmp"]
+    labels = found["Deployment"]["template"]["metadata"]["labels"]
+    assert found["Service"]["selector"] == labels
+    assert found["PodDisruptionBudget"]["selector"]["matchLabels"] == labels
 
 
 def test_kubernetes_sets_what_compose_sets_for_airflow(services):

@@ -63,7 +63,7 @@ def embedded(tmp_path) -> dict[str, str]:
 
 @pytest.fixture
 def volumes(tmp_path) -> Path:
-    for name in ("home", "s3", "redis", "postgres", "sandbox"):
+    for name in ("home", "s3", "redis", "postgres", "sandbox", "api"):
         (tmp_path / "volumes" / name).mkdir(parents=True)
     prepare(admin(tmp_path), tmp_path / "volumes")
     return tmp_path / "volumes"
@@ -151,6 +151,17 @@ def test_the_sandbox_gets_no_secret(volumes):
     assert [path.name for path in (volumes / "sandbox").iterdir()] == ["sandbox.json"]
 
 
+def test_the_read_api_gets_the_keys_of_s3_and_no_other_secret(volumes, tmp_path):
+    told = (volumes / "api" / "wandle.env").read_text()
+    generated = read_secrets(admin(tmp_path).home)
+
+    assert [path.name for path in (volumes / "api").iterdir()] == ["wandle.env"]
+    assert {name for name, value in generated.items() if value in told} == {
+        "s3_access_key",
+        "s3_secret_key",
+    }
+
+
 def test_a_second_start_changes_nothing(volumes, tmp_path):
     def contents() -> dict[Path, str]:
         return {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
@@ -163,7 +174,7 @@ def test_a_second_start_changes_nothing(volumes, tmp_path):
 
 def test_two_stacks_share_no_secret(volumes, tmp_path):
     other = tmp_path / "other"
-    for name in ("home", "s3", "redis", "postgres", "sandbox"):
+    for name in ("home", "s3", "redis", "postgres", "sandbox", "api"):
         (other / name).mkdir(parents=True)
     settings = Settings(_env_file=None, WANDLE_HOME=tmp_path / "other-admin")
 
