@@ -36,6 +36,7 @@ SECTIONS = {
         "portal.md",
         "promises.md",
         "performance.md",
+        "performance-api.md",
         "security.md",
     ],
     "Operations": ["runbook.md", "deploy.md", "containers.md", "kubernetes.md"],
