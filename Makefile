@@ -91,7 +91,7 @@ test: $(INSTALLED) ## Run unit, DAG and integration tests
 	$(BIN)/pytest tests/unit tests/dags tests/integration tests/security
 
 # The same in three parts, which can run at the same time.
-SECOND_HALF := tests/integration/test_[!a-j]*.py
+SECOND_HALF := tests/integration/test_[!a-m]*.py
 test-unit: $(INSTALLED)
 	$(BIN)/pytest tests/unit tests/dags tests/security
 
@@ -176,6 +176,18 @@ screenshots: $(INSTALLED) ## Take the pictures of the dashboard at SITE=<address
 diagrams: $(INSTALLED) ## Draw the diagrams of docs/architecture.md
 	$(BIN)/python docs/diagrams/draw.py
 
+# An environment of its own: Zensical's dependencies conflict with dbt's.
+DOCS_VENV := .venv-docs
+DOCS_INSTALLED := $(DOCS_VENV)/.installed
+
+$(DOCS_INSTALLED): $(INSTALLED) requirements-docs.txt
+	@test -x $(DOCS_VENV)/bin/python || $(PYTHON) -m venv --without-pip $(DOCS_VENV)
+	@$(BIN)/uv pip sync --quiet --python $(DOCS_VENV)/bin/python --require-hashes requirements-docs.txt
+	@touch $@
+
+docs: $(DOCS_INSTALLED) ## Build the site of the documentation into .docs-site; a broken link is an error
+	$(DOCS_VENV)/bin/python docs/site/build.py $(or $(DOCS_SITE),.docs-site)
+
 terraform-docs: $(INSTALLED) ## Terraform: generate the tables of variables and outputs in the READMEs
 	$(BIN)/python terraform/tables.py
 
@@ -190,6 +202,8 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	  --no-annotate --no-header --quiet -c requirements.txt -o requirements-extract.txt
 	$(BIN)/uv pip compile --group checkov --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements-checkov.txt
+	$(BIN)/uv pip compile --group docs --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet -o requirements-docs.txt
 
 .PHONY: help account install editable demo up down status check lint format test test-unit test-integration-1 test-integration-2 test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
-  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams screenshots $(TERRAFORM_FOLDERS)
+  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams docs screenshots $(TERRAFORM_FOLDERS)

@@ -147,12 +147,17 @@ def lake() -> Lake:
 def landings_of(ti: Any, task_id: str, partitions: list[dict[str, str]]) -> list[str | None]:
     """The landing that the mapped task `task_id` dealt with, by partition; None where it failed."""
     states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task_id], run_ids=[ti.run_id])
-    return [
-        ti.xcom_pull(task_ids=task_id, key="landing", map_indexes=index)
-        if states.get(ti.run_id, {}).get(f"{task_id}_{index}") in ("success", "skipped")
-        else None
+    good = [
+        index
         for index in range(len(partitions))
+        if states.get(ti.run_id, {}).get(f"{task_id}_{index}") in ("success", "skipped")
     ]
+    # One request for all, in the order of their indexes; others may have failed after their push.
+    found = ti.xcom_pull(task_ids=[task_id], key="landing")
+    if len(found) != len(good):
+        found = [ti.xcom_pull(task_ids=task_id, key="landing", map_indexes=each) for each in good]
+    landings = dict(zip(good, found, strict=True))
+    return [landings.get(index) for index in range(len(partitions))]
 
 
 def others_follow(ti: Any, task_id: str) -> bool:

@@ -12,6 +12,7 @@ from airflow.sdk import (
     Asset,
     CronTriggerTimetable,
     dag,
+    get_parsing_context,
     task,
     task_group,
 )
@@ -149,7 +150,7 @@ def extract(
         )
 
 
-@task(map_index_template=PARTITION_LABEL, trigger_rule="none_failed")
+@task(map_index_template=PARTITION_LABEL, trigger_rule="none_failed", multiple_outputs=False)
 def load(
     source: str,
     council: str,
@@ -208,7 +209,7 @@ def announce(
         raise AirflowSkipException("nothing was loaded, so nothing to announce")
 
 
-@task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+@task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT, multiple_outputs=False)
 def reconcile(
     source: str, partitions: list[dict[str, str]] | None, ti: Any = None
 ) -> dict[str, int]:
@@ -298,5 +299,8 @@ def _timetable(contract: Contract) -> PeriodTimetable | CronTriggerTimetable | l
     return PeriodTimetable(contract.schedule, period=contract.period)
 
 
+# A task parses the file for its own DAG alone.
+_dag_id = get_parsing_context().dag_id
 for _contract in contracts().values():
-    ingest(_contract)
+    if _dag_id in (None, f"ingest_{_contract.name}"):
+        ingest(_contract)

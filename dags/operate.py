@@ -42,7 +42,7 @@ EMPTIED = AssetAlias("raw tables with less personal data")
 REPLAY_LABEL = "{{ task.op_kwargs['source'] }} " + PARTITION_LABEL
 
 
-@task(map_index_template=REPLAY_LABEL)
+@task(map_index_template=REPLAY_LABEL, multiple_outputs=False)
 def replay(
     source: str, council: str, period: str, dag_run: Any = None, ti: Any = None
 ) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def replay_quarantine() -> None:
             outlet_events[REPLAYED].add(Asset(f"raw.{source}"))
         return changed
 
-    @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+    @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT, multiple_outputs=False)
     def reconcile(partitions: list[dict[str, str]] | None, ti: Any = None) -> dict[str, int]:
         """Fail unless every planned partition has a successful ledger entry."""
         from include.jobs.pipeline import replay as job
@@ -221,7 +221,7 @@ deleted, and a run that is triggered stays queued.
 def housekeeping() -> None:
     """Create the DAG `housekeeping`."""
 
-    @task(outlets=[EMPTIED])
+    @task(outlets=[EMPTIED], multiple_outputs=False)
     def clean(
         params: Any = None, dag_run: Any = None, outlet_events: Any = None
     ) -> dict[str, dict[str, int]]:

@@ -53,7 +53,7 @@ PUBLISHER = "wandle_publisher"
     },
 )
 def transform() -> None:
-    @task
+    @task(multiple_outputs=False)
     def staging(ti: Any = None, params: Any = None) -> dict[str, Any]:
         """Build and test what changed in the staging and intermediate models."""
         from include.jobs.pipeline.transform import build
@@ -65,14 +65,14 @@ def transform() -> None:
             full_refresh=params["full_refresh"],
         )
 
-    @task(trigger_rule="all_done")
+    @task(trigger_rule="all_done", multiple_outputs=False)
     def marts(ti: Any = None) -> dict[str, Any]:
         """Build and test what changed in the marts, unless it depends on a failure."""
         from include.jobs.pipeline.transform import build
 
         return build("marts", dsn=postgres_dsn(CONNECTION), run_id=ti.run_id)
 
-    @task(trigger_rule="all_done")
+    @task(trigger_rule="all_done", multiple_outputs=False)
     def publish(ti: Any = None) -> dict[str, Any]:
         """Publish the open data, its dashboard and the dbt docs to S3.
 

@@ -1,8 +1,10 @@
-"""Commands for people who look at data: profile a table, write a mart to a Google Sheet."""
+"""Commands for people and programs that read data: profile, Google Sheets, the read API."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +30,7 @@ commands = typer.Typer()
 # Heights of a bar, from nothing to the highest.
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _MOST_SHOWN = 3
+_HOST = re.compile(r"[A-Za-z0-9.:-]{1,253}", re.ASCII)
 _MOST_CHARACTERS = 40
 _WHY_HIDDEN = {
     "personal": "personal: values are hidden",
@@ -132,6 +135,65 @@ def sheets(
         f"Wrote {counted(written.rows, 'row')} of {written.mart} to the tab {written.tab!r} of "
         f"{written.title!r}: {written.address}"
     )
+
+
+@commands.command()
+def serve(
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65_535, help="Port to listen on.")
+    ] = 8000,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all of this machine.")
+    ] = "127.0.0.1",
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=64, help="Processes, each with its own memory.")
+    ] = 1,
+    rate: Annotated[
+        float,
+        typer.Option("--rate", min=0, help="Requests a second of a client; 0 for no limit."),
+    ] = 50.0,
+    burst: Annotated[
+        int, typer.Option("--burst", min=1, help="Requests at once of a client after a pause.")
+    ] = 200,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Know API keys: the secret api_keys.")
+    ] = False,
+    proxies: Annotated[
+        int,
+        typer.Option(
+            "--proxies", min=0, max=5, help="Proxies in front that add to X-Forwarded-For."
+        ),
+    ] = 0,
+    log_requests: Annotated[
+        bool, typer.Option("--log/--no-log", help="Print a line of JSON for each request.")
+    ] = True,
+    log_clients: Annotated[
+        bool, typer.Option("--log-clients", help="Also log the addresses of clients.")
+    ] = False,
+) -> None:
+    """Serve the published datasets over HTTP: rows, groups and files, from memory.
+
+    Loads the current version from S3, and each new one within seconds. Reads no database. If S3
+    is away, it serves what it has. Stop it with Ctrl+C or SIGTERM: requests that have begun are
+    answered. `/v1/` is a page to try it.
+
+    Examples:
+
+    `wandle serve`
+
+    `wandle serve --host 0.0.0.0 --port 8000 --workers 2 --rate 100`
+    """
+    from include.jobs.serving.api import Served, command
+
+    if not _HOST.fullmatch(host):
+        raise typer.BadParameter(f"{host!r} is not an address or a host name", param_hint="--host")
+    settings = settings_for("s3")
+    if not settings.environment:
+        settings.need("s3_endpoint")
+    how = Served(host, port, workers, rate, burst, proxies, keys, log_requests, log_clients)
+    line = command(how)
+    # Replaces this process: its memory is not kept, and signals reach the server.
+    os.execv(line[0], line)  # noqa: S606
 
 
 def _sampled(found: Profile) -> str:

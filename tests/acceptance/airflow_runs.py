@@ -46,7 +46,7 @@ class Airflow:
         new.write_text(json.dumps(rules))
         new.replace(self.home / "faults.json")
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Let the simulated APIs answer as they should."""
         self.fail()
 

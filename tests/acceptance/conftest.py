@@ -131,4 +131,4 @@ def airflow(sandbox: Wandle) -> Iterator[Airflow]:
     """Its Airflow, while the APIs answer as they should."""
     found = Airflow(sandbox.airflow(), sandbox.home)
     yield found
-    found.mend()
+    found.restore()

@@ -141,7 +141,7 @@ def test_a_cancelled_backfill_leaves_nothing_queued_and_loses_nothing(sandbox, a
     airflow.api.put(f"/backfills/{number}/cancel", {})
 
     at_once = [run["state"] for run in airflow.backfilled(DAG, *asked)]
-    airflow.mend()
+    airflow.restore()
     airflow.quiet(DAG)
     runs = airflow.backfilled(DAG, *asked)
     states = {run["data_interval_start"][:7]: run["state"] for run in runs}
@@ -180,7 +180,7 @@ def test_a_partition_that_failed_is_fetched_again_by_clearing_it_and_no_other_is
     ]
     assert failed
     assert len(failed) < 4
-    airflow.mend()
+    airflow.restore()
 
     chosen = [[EXTRACT, task["map_index"]] for task in failed]
     airflow.clear(DAG, run_id, *chosen, include_downstream=True)
@@ -224,7 +224,7 @@ def test_a_run_that_is_triggered_overtakes_a_backfill(airflow):
 
     run_id = airflow.trigger(DAG, {"councils": ["sutton"], "from": "2013-06"})
     assert airflow.ended(DAG, run_id)["state"] == "success"
-    airflow.mend()
+    airflow.restore()
     runs = airflow.backfilled(DAG, *asked)
     assert any(run["state"] not in FINISHED for run in runs)
     airflow.quiet(DAG)

@@ -44,7 +44,7 @@ def test_what_is_killed_in_a_backfill_loses_nothing(sandbox: Wandle, airflow: Ai
     else:
         airflow.kill(victim)
         sandbox.ok("up")
-    airflow.mend()
+    airflow.restore()
 
     runs = [run["dag_run_id"] for run in airflow.backfilled(DAG, *asked)]
     assert airflow.all_ended(DAG, runs) == ["success"] * len(asked)

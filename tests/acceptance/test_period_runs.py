@@ -88,6 +88,20 @@ class Project:
         """Start no further runs."""
         self.airflow.patch(f"/dags/ingest_{source}", {"is_paused": True})
 
+    def settle(self, source: str) -> None:
+        """Pause between two runs: one that has begun gets no further task while it is paused."""
+        ends = time.monotonic() + 400
+        while self._running(source):
+            self.resume(source)
+            while begun := self._running(source):
+                assert time.monotonic() < ends, f"still running: {begun}"
+                time.sleep(1)
+            self.pause(source)
+
+    def _running(self, source: str) -> list[str]:
+        runs = self.airflow.listed(f"/dags/ingest_{source}/dagRuns", "dag_runs", state="running")
+        return [run["dag_run_id"] for run in runs]
+
     def finished(self, source: str, run_type: str, expected: int) -> list[dict[str, Any]]:
         """The runs of a type, once as many as expected have ended."""
         ends = time.monotonic() + 400
@@ -176,4 +190,7 @@ def test_a_backfill_loads_each_period_of_its_dates_once(project, source, first, 
 
 
 def test_landings_and_tables_agree(project):
+    for source in SOURCES:
+        project.settle(source)
+
     project.wandle("verify", *SOURCES)

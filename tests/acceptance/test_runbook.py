@@ -28,7 +28,7 @@ def test_an_extract_that_failed_is_red_with_reconcile_and_clearing_it_makes_the_
     airflow.fail(IS_GONE)
     run_id = airflow.trigger(HOLIDAYS, {})
     errors = red(airflow, HOLIDAYS, run_id)
-    airflow.mend()
+    airflow.restore()
 
     (extract,) = (name for name in errors if name.startswith(EXTRACT))
     assert "HTTP 404" in errors[extract]

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     crime_cases,
     extract_cases,
     extraction,
+    file_formats,
     limits,
     main_job,
     parallel_cases,
@@ -41,11 +42,12 @@ LOADING = {
 CASES = {
     **LOADING,
     "extraction": "extraction from the sandbox, by source",
+    "formats": "readings as JSON, CSV, Parquet and Delta: size and read time; only if named",
     "limits": "memory that extreme answers take, with the contract's limits; only if named",
     "main_job": "the main job through Airflow and without it; only if named",
     "transform": "dbt builds where nothing, a partition or all changed; only if named",
 }
-IF_NAMED = ("limits", "main_job", "transform")
+IF_NAMED = ("formats", "limits", "main_job", "transform")
 OTHERS = list(reading_cases.OTHERS)
 EPILOG = """
 Examples:
@@ -66,8 +68,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 @app.command(
     epilog=EPILOG,
-    help="Measure CASES (all but `limits`, `main_job` and `transform`, if none is named), print "
-    "tables and write `bench.json` into the state folder.\n\n"
+    help="Measure CASES (all but `formats`, `limits`, `main_job` and `transform`, if none is "
+    "named), print tables and write `bench.json` into the state folder.\n\n"
     + "\n".join(f"- `{name}`: {says}" for name, says in CASES.items()),
 )
 def bench(
@@ -106,6 +108,7 @@ def bench(
         show(console, rows)
     on_their_own: dict[str, Callable[[], list[Row]]] = {
         "extraction": extraction.main,
+        "formats": lambda: file_formats.main(records, runs),
         "limits": limits.main,
         "main_job": lambda: main_job.main(max(1, runs // 3), payloads),
         "transform": lambda: transform_cases.main(runs),

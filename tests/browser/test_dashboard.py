@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
-from include.publish.site import pages
+from include.publish.site.build import pages
 from tests.dashboard_tables import LONG, about, odd, tables
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from include.publish.front import front
-from include.publish.site import pages
+from include.publish.site.build import pages
 from plugins.open_data import HEADERS
 from tests.browser.test_dashboard import AXE
 from tests.dashboard_tables import about, tables

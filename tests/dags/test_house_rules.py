@@ -81,6 +81,15 @@ def test_there_are_exactly_the_dags_that_the_contracts_call_for(dag_bag):
     assert len(EXPECTED) >= 3
 
 
+def test_no_task_stores_each_key_of_its_result_by_itself(dag_bag):
+    several = {task.label for task in tasks(dag_bag) if task.multiple_outputs}
+
+    assert {task.label for task in tasks(dag_bag)} >= {"load", "reconcile", "staging", "replay"}
+    assert several == set(), (
+        "Airflow makes an XCom, a request, of each key: give the decorator multiple_outputs=False"
+    )
+
+
 def test_every_dag_says_what_it_is_and_can_be_found(dag_bag):
     without = [
         dag.dag_id

@@ -151,6 +151,7 @@ ATTACKS: dict[str, list[list[str]]] = {
     "reload": [["--all"], ["--all", "--json"], [HOSTILE]],
     "replay": [[], ["--json"], [HOSTILE]],
     "sandbox": [[]],
+    "serve": [["--host", HOSTILE]],
     "secrets": [["list"], ["list", "--json"], ["remove", HOSTILE]],
     "sheets": [["weather_daily", HOSTILE], [HOSTILE, "1" * 30]],
     "sources": [[], ["--json"]],

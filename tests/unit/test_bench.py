@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from tests.benchmarks import readings
+from tests.benchmarks import file_formats, readings
 from tests.benchmarks.bars import bars
 from tests.benchmarks.report import write
 
@@ -114,3 +115,25 @@ def test_a_variant_differs_in_one_record_of_a_hundred_or_in_none(variant, differ
     records, others = json.loads(plain)["items"], json.loads(varied)["items"]
     assert varied != plain
     assert sum(a != b for a, b in zip(records, others, strict=True)) == different
+
+
+# Delta needs a package that only the environment of the benchmarks has.
+WITHOUT_DELTA = file_formats.FORMATS[:-1]
+
+
+def test_every_format_returns_the_same_rows_and_is_measured():
+    rows = file_formats.main(1_000, 1, WITHOUT_DELTA)
+
+    assert [row["contender"] for row in rows] == [each.name for each in WITHOUT_DELTA]
+    assert len(rows) == 5
+    assert all(row["bytes"] > 1_000 and row["cpu_seconds"] >= 0 for row in rows)
+
+
+@pytest.mark.parametrize("reading", ["read", "read_gauge"])
+def test_a_format_that_loses_a_row_ends_the_benchmark(reading):
+    parquet = WITHOUT_DELTA[-1]
+    complete = getattr(parquet, reading)
+    lossy = replace(parquet, **{reading: lambda folder: complete(folder).slice(1)})
+
+    with pytest.raises(SystemExit, match="Parquet"):
+        file_formats.main(1_000, 1, (lossy,))

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
-import pytest
-from typer.testing import CliRunner
-
 from include.aws.metrics import NAMESPACE
-from include.cli import app
 from include.jobs.aws.aws_doctor import JOBS
 from include.jobs.aws.environment import GENERATED, METADATA, ROTATED
 from include.settings import IN_SECRETS, Settings
@@ -58,27 +53,3 @@ def test_the_metrics_are_those_that_are_put():
     assert f"Namespace `{NAMESPACE}`" in NAMES
     assert documented == ["FreshnessHours", "Late", "Heartbeat"]
     assert all(f'_value("{name}"' in source for name in documented)
-
-
-COMMANDS = sorted(set(re.findall(r"\bwandle ((?:doctor|migrate|reload|ledger)[^'`\n]*)", GUIDE)))
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_of_the_guide_exists_with_its_options(command):
-    name, *options = shlex.split(re.sub(r"[.,;].*", "", command))
-    said = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
-
-    assert said.exit_code == 0
-    for option in options:
-        assert not option.startswith("--") or option in said.stdout
-
-
-def test_there_are_commands_to_look_at():
-    assert len(COMMANDS) >= 5
-
-
-def test_every_file_that_the_guide_names_is_there():
-    named = re.findall(r"(?:^|[`\s(])((?:\.github|docs|config)/[\w./-]+\w)", GUIDE)
-
-    assert len(named) >= 2
-    assert [name for name in named if not (CHECKOUT / name).exists()] == []

@@ -254,7 +254,7 @@ def _files(
 ) -> Iterator[tuple[str, bytes | Path, str]]:
     """Path below the version, body and media type of each file: data, descriptions, pages."""
     # Imports the library that draws charts, which takes longer than to find nothing to publish.
-    from include.publish.site import pages
+    from include.publish.site.build import pages
 
     for name, one in prepared.items():
         for path, file in dataset_files(one):

@@ -99,6 +99,7 @@ NEEDS_A_PLATFORM = {
     "reload": ("--all",),
     "remove": ("police_street_crime",),
     "replay": (),
+    "serve": (),
     "sheets": ("marts.weather_daily", "1" * 44),
     "transform": (),
     "verify": (),

@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from include.errors import PermanentError
-from include.publish.site import pages, words
+from include.publish.site import words
+from include.publish.site.build import pages
 from include.publish.site.tables import SCHEMAS
 from tests.dashboard_tables import (
     COUNCILS,

@@ -1,0 +1,1 @@
+"""The read API over the published versions: from memory, without the database."""

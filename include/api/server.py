@@ -1,0 +1,71 @@
+"""Granian with the application: processes, time-outs, and an end that loses no request."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+
+# What the server says goes to stderr: lines of requests are alone on stdout.
+_LOGGING = {
+    name: {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"}
+    for name in ("console", "access")
+}
+# A client must have sent its headers by then; an idle connection is closed.
+_HEADERS_MILLISECONDS = 15_000
+# Of the headers of a request.
+_MOST_BYTES = 64 << 10
+_BACKLOG = 4096
+# Answers that are being sent get so long to end.
+_STOP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it listens, and in how many processes."""
+
+    host: str
+    port: int
+    workers: int = 1
+
+
+# Makes the application in each process; it can be pickled.
+Make = Callable[[Path], Any]
+
+
+def serve(place: Place, make: Make) -> None:
+    """Serve until a signal ends it. Files are kept in a temporary folder, which is deleted."""
+    with tempfile.TemporaryDirectory(prefix="wandle-serve-") as folder:
+        Granian(
+            "wandle",
+            address=place.host,
+            port=place.port,
+            interface=Interfaces.RSGI,
+            http=HTTPModes.http1,
+            workers=place.workers,
+            websockets=False,
+            backlog=_BACKLOG,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=_HEADERS_MILLISECONDS, max_buffer_size=_MOST_BYTES
+            ),
+            respawn_failed_workers=True,
+            workers_kill_timeout=_STOP_SECONDS,
+            log_access=False,
+            log_dictconfig={"handlers": _LOGGING},
+        ).serve(target_loader=_Loader(make, Path(folder)), wrap_loader=False)
+
+
+class _Loader:
+    """What Granian calls in each process."""
+
+    def __init__(self, make: Make, folder: Path) -> None:
+        self._make, self._folder = make, folder
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self._make(self._folder)

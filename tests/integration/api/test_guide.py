@@ -1,0 +1,76 @@
+"""docs/api.md: its examples for curl and Python run, and its numbers are those of the code."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from include.api.data import query
+from include.api.data.aggregate import MOST_GROUPS, MOST_VALUES
+from include.api.data.rows import MOST_BYTES
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def run(server, tmp_path):
+    """Runs a command where the examples find the server; returns its output."""
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "API": server.url},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_the_examples_for_curl_answer(run, crimes, tmp_path):
+    (block,) = blocks("sh")
+    rows, groups, file = block.strip().splitlines()
+
+    assert len(json.loads(run("sh", "-c", rows))["rows"]) == 5
+    assert json.loads(run("sh", "-c", groups))["groups"][0]["sum.crimes"] > 0
+    run("sh", "-c", file)
+    with (tmp_path / "crimes.csv").open(newline="") as found:
+        assert len(list(csv.DictReader(found))) == len(crimes.rows)
+
+
+def test_the_example_for_python_reads_all_pages(run, crimes):
+    (block,) = blocks("python")
+
+    count = int(run(sys.executable, "-c", block))
+
+    assert count == sum(row["council"] == "sutton" for row in crimes.rows) > 1000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"at most {query.MOST_CHARACTERS:,} characters",
+        f"{query.MOST_FILTERS} filters and {query.MOST_IN} values of `in`",
+        f"`limit={query.DEFAULT_ROWS}` (at most {query.MOST_ROWS:,})",
+        f"At most {MOST_GROUPS:,} groups, and {MOST_VALUES:,} values",
+        f"at most about {MOST_BYTES >> 20} MB",
+    ],
+)
+def test_its_numbers_are_those_of_the_code(said):
+    assert said in GUIDE
