@@ -46,6 +46,15 @@ class Airflow:
         new.write_text(json.dumps(rules))
         new.replace(self.home / "faults.json")
 
+    def publish_until(self, year: int) -> None:
+        """Let the simulated police API hold the 36 months up to that year's October."""
+        path = self.home / "sandbox.json"
+        kept = json.loads(path.read_text())
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(kept | {"as_of": f"{year}-12-20"}))
+        new.chmod(0o600)
+        new.replace(path)
+
     def restore(self) -> None:
         """Let the simulated APIs answer as they should."""
         self.fail()

@@ -64,6 +64,7 @@ def months(year: int, first: int, last: int) -> list[str]:
 def test_the_command_line_runs_what_is_asked_ends_included_with_its_parameters(
     sandbox, airflow, transforms
 ):
+    airflow.publish_until(2019)
     asked = months(2017, 1, 4)
     done = airflow.command(
         *("backfill", "create", "--dag-id", DAG, "--from-date", "2017-01-01"),
@@ -85,6 +86,7 @@ def test_the_command_line_runs_what_is_asked_ends_included_with_its_parameters(
 def test_the_api_runs_what_is_asked_and_a_second_backfill_takes_its_new_parameters(
     sandbox, airflow, transforms
 ):
+    airflow.publish_until(2019)
     asked = months(2018, 1, 3)
     window = ("2018-01-31", "2018-03-01")
     airflow.backfill(DAG, *window, {"councils": ["kingston"]}, max_active_runs=3)
@@ -128,6 +130,7 @@ def test_wrong_parameters_of_a_backfill_start_no_run(airflow):
 
 
 def test_a_cancelled_backfill_leaves_nothing_queued_and_loses_nothing(sandbox, airflow):
+    airflow.publish_until(2020)
     asked = months(2019, 1, 8)
     airflow.fail({"match": {"path": "crimes-street"}, "fault": "slow", "seconds": 0.5})
     number = airflow.backfill(
@@ -166,6 +169,7 @@ def test_a_cancelled_backfill_leaves_nothing_queued_and_loses_nothing(sandbox, a
 def test_a_partition_that_failed_is_fetched_again_by_clearing_it_and_no_other_is_touched(
     sandbox, airflow
 ):
+    airflow.publish_until(2017)
     airflow.fail(
         {"match": {"path": "crimes-street", "form": {"date": "2016-07"}}, "fault": "wrong-type",
          "field": "id", "times": 8}
@@ -195,6 +199,7 @@ def test_a_partition_that_failed_is_fetched_again_by_clearing_it_and_no_other_is
 
 
 def test_clearing_only_load_loads_the_same_landing_again(sandbox, airflow):
+    airflow.publish_until(2017)
     run_id = airflow.trigger(DAG, {"councils": ["sutton"], "from": "2015-06"})
     assert airflow.ended(DAG, run_id)["state"] == "success"
     (first,) = sandbox.ledger(SOURCE, "--council", "sutton", "--period", "2015-06")
@@ -210,6 +215,7 @@ def test_clearing_only_load_loads_the_same_landing_again(sandbox, airflow):
 
 
 def test_a_run_that_is_triggered_overtakes_a_backfill(airflow):
+    airflow.publish_until(2015)
     asked = months(2014, 1, 8)
     airflow.fail({"match": {"path": "crimes-street"}, "fault": "slow", "seconds": 0.5})
     airflow.backfill(DAG, "2014-01-01", "2014-08-01", {}, max_active_runs=8)

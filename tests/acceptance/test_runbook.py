@@ -46,6 +46,7 @@ def test_an_extract_that_failed_is_red_with_reconcile_and_clearing_it_makes_the_
 def test_a_load_that_a_check_refused_is_loaded_by_a_run_with_force(sandbox, airflow):
     place = ("police_street_crime", "--council", "sutton", "--period", "2012-06")
     asked = {"councils": ["sutton"], "from": "2012-06"}
+    airflow.publish_until(2014)
     airflow.fail({"match": {"path": "crimes-street"}, "fault": "wrong-type", "field": "latitude"})
     run_id = airflow.trigger(CRIME, asked)
     errors = red(airflow, CRIME, run_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from include.sources import model
@@ -99,7 +100,7 @@ def test_a_transform_that_fails_is_told_once_to_those_of_the_sources_and_has_an_
     assert broken["To"] == "team@council.example"
     assert broken["Subject"] == "[wandle] Marts and publication: 1 failed"
     text = mails.texts()[told]
-    assert "Where: not_null_stg_govuk__bank_holidays_title" in text
+    assert "Where: not_null_stg_bank__holidays_title" in text
     assert "Got 1 result, configured to fail" in text
     assert f"/dags/transform/runs/{runs[0].run_id.partition(':')[0]}" in text
     assert over["Subject"] == "[wandle] Marts and publication: all clear"
@@ -108,11 +109,12 @@ def test_a_transform_that_fails_is_told_once_to_those_of_the_sources_and_has_an_
 def test_a_publication_that_fails_is_told_with_its_reason(start, world, mails):
     start(HOLIDAYS, {})
     told = len(mails.mails)
-    world.query("ALTER ROLE wandle_publisher NOLOGIN; SELECT 1")
-    try:
-        start("transform", {"full_refresh": True})
-    finally:
-        world.query("ALTER ROLE wandle_publisher LOGIN; SELECT 1")
+    with psycopg.connect(world.admin_dsn, autocommit=True) as admin:
+        admin.execute("alter role wandle_publisher nologin")
+        try:
+            start("transform", {"full_refresh": True})
+        finally:
+            admin.execute("alter role wandle_publisher login")
 
     assert "Where: publish" in mails.texts()[told]
     assert "wandle_publisher" in mails.texts()[told]
