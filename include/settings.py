@@ -131,6 +131,12 @@ class Settings(BaseSettings):
     )
     smtp_from: str = Field(default="", alias="WANDLE_SMTP_FROM", pattern=r"^([^\s@]+@[^\s@]+)?$")
 
+    # Where OpenLineage events go: file:///path/to/lineage.jsonl, or the URL of a server.
+    lineage_url: str = Field(
+        default="", alias="WANDLE_LINEAGE_URL", pattern=r"^(file:///.+|https?://[^\s/]+.*)?$"
+    )
+    lineage_api_key: str = Field(default="", alias="WANDLE_LINEAGE_API_KEY", repr=False)
+
     oidc_issuer: str = Field(default="", alias="WANDLE_OIDC_ISSUER")
     oidc_client_id: str = Field(default="", alias="WANDLE_OIDC_CLIENT_ID")
     oidc_client_secret: str = Field(default="", alias="WANDLE_OIDC_CLIENT_SECRET", repr=False)

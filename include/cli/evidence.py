@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,13 @@ from include.cli.terminal import (
     selected,
     settings_for,
 )
-from include.terminal import counted, print_json, say
+from include.settings import Settings
+from include.sources.model import contracts, require_every_contract
+from include.terminal import complain, counted, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from include.jobs.lineage.columns import Answer
+    from include.lineage.graph import Graph
 
 commands = typer.Typer()
 
@@ -118,3 +124,59 @@ def explain(
         print_json(as_objects(found))
     else:
         show(found)
+
+
+@commands.command()
+def lineage(
+    asked: Annotated[
+        str,
+        typer.Argument(
+            metavar="COLUMN|TABLE",
+            help="A table, such as `ward_crime_monthly` or `raw.bank_holidays`, or one of its "
+            "columns, such as `marts.ward_crime_monthly.crimes`.",
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Show where a column comes from, and what breaks if you change it.
+
+    From the field of a contract through raw table, staging model and mart to the published files,
+    the dashboard and whoever else uses it, by the SQL of your working tree. Needs no platform.
+    `(its rows)` stands for which rows a table has: a filter, join or grouping decides about them.
+
+    Examples:
+
+    `wandle lineage marts.ward_crime_summary.crimes`
+
+    `wandle lineage contract.police_street_crime.outcome_category`
+
+    `wandle lineage stg_weather__hourly --json | jq '.downstream[].table'`
+    """
+    from include.jobs.lineage import columns as job
+
+    graph = job.project_graph(contracts(), state=Settings.read().home / "dbt")
+    found = job.ask(graph, asked)
+    if as_json:
+        print_json(job.as_json(graph, found))
+    else:
+        _show_lineage(graph, found)
+    require_every_contract("lineage")
+
+
+def _show_lineage(graph: Graph, found: Answer) -> None:
+    for column in found.asked[:1] if len(found.asked) == 1 else ():
+        if told := graph.says.get(column):
+            say(f"{column}: {told}")
+    for title, steps in (
+        ("Where it comes from", found.upstream),
+        ("What is made of it", found.downstream),
+    ):
+        say(f"{title}:" if steps else f"{title}: nothing.")
+        if steps:
+            print_table(
+                ("column", "how", "by way of"),
+                [(str(step.column), step.how, str(step.via)) for step in steps],
+                notes=[graph.says.get(step.column, "") for step in steps],
+            )
+    for table, why in graph.untraced.items():
+        complain(f"{table} is left out: {why}.", mark="Warning:", style="yellow")

@@ -44,6 +44,8 @@ ROLES = {
 }
 SUPERUSER = "wandle_admin"
 
+# The OpenLineage events, if no server gets them.
+LINEAGE = "lineage.jsonl"
 SECRETS, SECRETS_COPY = "secrets.json", "secrets.copy.json"
 _RESTORE = (
     f"Nothing was changed. Restore {SECRETS} from {SECRETS_COPY} beside it, or from a backup, and "
@@ -115,6 +117,8 @@ def prepare(settings: Settings) -> Settings:
     make_private_folder(home / "s3" / settings.bucket)
     make_secrets(home, GENERATED)
     local = with_addresses(settings, Addresses.of_this_machine(settings.port_base))
+    if not local.lineage_url:
+        local = local.model_copy(update={"lineage_url": (home / LINEAGE).as_uri()})
     write_settings_file(local, home, IN_SETTINGS_FILE)
     # Its own connections are in the environment of Airflow's processes.
     prepare_connections(local, {})
@@ -296,6 +300,8 @@ IN_SETTINGS_FILE = (
     "pseudonym_key",
     "smtp",
     "smtp_from",
+    "lineage_url",
+    "lineage_api_key",
 )
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
 
+from include.lineage.project import described_lineage, made_of
 from include.transform.changes.fingerprint import Described
 from include.transform.project import Files, copy_without, project_hash
 
@@ -37,6 +38,7 @@ _PROGRESS = {
 _RELATIONS = ("model", "seed", "snapshot")
 # Without unit tests: their input is constant, so the test suite runs them.
 _BUILD = ("build", "--no-write-json", "--exclude-resource-type", "unit_test")
+_COMPILE = ("compile", "--no-write-json", "--no-populate-cache", "--no-introspect")
 _STORE = ("test", "--no-write-json", "--store-failures")
 _FAILURES = "test_failures"
 _EXACTLY = ("--indirect-selection", "empty", "--select")
@@ -190,6 +192,7 @@ class Session:
                 "failures": result.failures,
                 "message": result.message,
                 "table": [result.node.schema, result.node.alias],
+                "sql": getattr(result.node, "compiled_code", None),
                 "failing_rows": failing_rows.get(result.node.unique_id),
             }
             for result in run.results
@@ -214,11 +217,18 @@ class Session:
                     }
                     for column in node.columns.values()
                 ],
-                "made_of": sorted(_made_of(nodes, node.unique_id)),
+                "made_of": sorted(made_of(nodes, node.unique_id)),
             }
             for node in nodes.values()
             if str(node.resource_type) == "model" and node.config.meta.get("publish") is True
         ]
+
+    def lineage(self) -> dict[str, Any]:
+        """The models with their compiled SQL, and the exposures; needs no database."""
+        if self._manifest is None:
+            self._parse()
+        run = self._invoke(*_COMPILE, "--select", "resource_type:model", may_fail=True)
+        return described_lineage(self._manifest, run.results)
 
     def _stored(self, results: Iterable[Any], *variables: str) -> dict[str, str]:
         """What became of the failing rows of each test; runs those that failed again."""
@@ -249,7 +259,7 @@ class Session:
         sources = self._manifest.sources
         return any(
             column.config.meta.get("personal")
-            for found in {name, *_made_of(self._manifest.nodes, name)} & sources.keys()
+            for found in {name, *made_of(self._manifest.nodes, name)} & sources.keys()
             for column in sources[found].columns.values()
         )
 
@@ -274,18 +284,6 @@ class Session:
         if not done.success and not may_fail:
             raise RuntimeError(f"dbt {arguments[0]} failed without an error message")
         return done.result
-
-
-def _made_of(nodes: Any, model: str) -> set[str]:
-    """Everything that a model depends on, directly or not."""
-    found: set[str] = set()
-    waiting = [model]
-    while waiting:
-        name = waiting.pop()
-        parents = nodes[name].depends_on.nodes if name in nodes else ()
-        waiting += [parent for parent in parents if parent not in found]
-        found.update(parents)
-    return found
 
 
 def _selector(node: Any) -> str:

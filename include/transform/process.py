@@ -78,6 +78,9 @@ class Dbt:
         self.project = project
         self.target = home / "target"
         self._tables: set[tuple[str, ...]] = set()
+        # What was built, and the compiled SQL of each model by unique ID.
+        self.results: list[Result] = []
+        self.compiled: dict[str, str] = {}
         self._dsn = dsn
         self._progress = progress
         self._options = [
@@ -158,12 +161,21 @@ class Dbt:
         for result in results:
             if added := rows.get(result["unique_id"]):
                 result["message"] = f"{(result['message'] or result['status'])}. {added}"
+            if sql := result.pop("sql"):
+                self.compiled[result["unique_id"]] = sql
             del result["table"], result["failing_rows"]
-        return [Result(**described) for described in results]
+        built = [Result(**described) for described in results]
+        self.results += built
+        return built
 
     def published(self) -> list[dict[str, Any]]:
         """What dbt knows of each model that declares `publish`; see `include.publish.public`."""
         found: list[dict[str, Any]] = self._ask("published")
+        return found
+
+    def lineage(self) -> dict[str, Any]:
+        """What `include.lineage.models` reads; needs no database."""
+        found: dict[str, Any] = self._ask("lineage")
         return found
 
     def relations(self) -> dict[str, Any]:

@@ -308,6 +308,7 @@ def test_the_menu_of_the_ui_has_an_entry(viewer):
     assert [(view["name"], view["href"]) for view in views] == [
         ("dbt docs", "dbt-docs/"),
         ("Dashboard", "dashboard/"),
+        ("Portal", "portal/"),
     ]
 
 

@@ -140,6 +140,7 @@ ATTACKS: dict[str, list[list[str]]] = {
         for month in ("2017-01", "2017-02", "2017-03", "2017-04", "2017-06", "2017-07")
     ],
     "ledger": [[], ["--history"], ["--json"], [HOSTILE], ["--council", HOSTILE]],
+    "lineage": [["raw.gauges"], [HOSTILE]],
     "migrate": [["--rotate", HOSTILE]],
     "new-council": [["smallville", "--title", HOSTILE, "--gss", "E1", "--box", "1,2,3,4"]],
     "new-source": [["hostile", "--url", "{url}/v1/gauges?month=2017-01"]],

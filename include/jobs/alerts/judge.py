@@ -90,7 +90,7 @@ def _late(
 ) -> list[Problem]:
     if measured["late"]:
         return [problems.of_lateness(contract, measured)]
-    period = _newest_due(contract, now - GRACE)
+    period = newest_due(contract, now - GRACE)
     if period is None:
         return []
     partition = Partition(contract.name, measured["council"], period)
@@ -112,7 +112,7 @@ def _due(contract: Contract, period: Period) -> datetime:
     return period.end + timedelta(days=contract.publication_lag_days)
 
 
-def _newest_due(contract: Contract, now: datetime) -> Period | None:
+def newest_due(contract: Contract, now: datetime) -> Period | None:
     """The newest period that a scheduled run has asked for after it was due; None if there is none.
 
     A source without periods or without a schedule has none.

@@ -20,6 +20,7 @@ from include.jobs.files.again import AlreadyLanded, unless_landed
 from include.jobs.files.places import known_councils, open_place
 from include.jobs.followers.derive import derive
 from include.jobs.lake import Lake
+from include.jobs.lineage.runs import landing_run
 from include.jobs.logins import SecretOf, login_of
 from include.jobs.partition_log import logged
 from include.jobs.pipeline.origin import described, explained
@@ -81,7 +82,10 @@ def extract(
     access = _Access(lake, now, source_dsn, secret_of, rate_shared_in)
     way = way_for(contract, partition.period, now.date())
     place = described(contract, Settings.read(), way)
-    with logged(partition, f"requesting {place}, to land it in S3") as outcome:
+    with (
+        landing_run(contract, partition, lake=lake, run_id=run_id) as facts,
+        logged(partition, f"requesting {place}, to land it in S3") as outcome,
+    ):
         refuse_periods(contract, partition, now)
         if isinstance(contract.extract, LandingExtract):
             found = derive(contract, partition, lake=lake, run_id=run_id, progress=progress)
@@ -90,9 +94,11 @@ def extract(
         if isinstance(found, str):
             outcome.text = "nothing new since the newest landing"
             outcome.manifest = lake.landings.manifest_address(partition, found)
+            facts.tags["landing"] = found
             return found
         outcome.text = _counts(found)
         outcome.manifest = lake.landings.manifest_address(partition, found.landing_id)
+        facts.rows, facts.tags["landing"] = found.totals.records, found.landing_id
         return found.landing_id
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from include.errors import PermanentError
 from include.jobs.lake import Lake
+from include.jobs.lineage.runs import load_run
 from include.jobs.partition_log import logged
 from include.jobs.pipeline.books import public_entry
 from include.jobs.rules import pseudonyms_of, rules_hash_of
@@ -58,10 +59,15 @@ def load(
         forced_by=forced_by,
     )
     which = f"landing {landing_id}" if landing_id else "its newest landing"
-    with logged(partition, f"replacing it in raw.{partition.source} by {which}") as outcome:
+    with (
+        load_run(contract, partition, lake=lake, dsn=dsn, run_id=run_id) as facts,
+        logged(partition, f"replacing it in raw.{partition.source} by {which}") as outcome,
+    ):
         entry = _load(contract, partition, lake, dsn, begun, landing_id, loading)
         outcome.text = _counts(entry)
         outcome.manifest = lake.landings.manifest_address(partition, entry.landing_id)
+        facts.rows = entry.rows
+        facts.tags |= {"landing": entry.landing_id, "status": entry.status}
     return public_entry(vars(entry), contract)
 
 

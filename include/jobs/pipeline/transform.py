@@ -14,6 +14,7 @@ from typing import Any
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError, PipelineError, ServiceUnavailable
 from include.jobs.lake import Lake
+from include.jobs.lineage.runs import tell_models
 from include.jobs.publish.publish import publish_marts
 from include.jobs.publish.state import state_of
 from include.settings import Settings
@@ -51,7 +52,7 @@ def build(
     with _dbt(dsn, home, log.info) as (dbt, history):
         if full_refresh:
             history.states.forget()
-        built = _build(chosen, dbt, history, run_id)
+        built = _build(chosen, dbt, history, run_id, dsn)
     return _summary(built, time.monotonic() - began)
 
 
@@ -101,7 +102,7 @@ def transform(
         for layer in FOLDERS:
             began = time.monotonic()
             try:
-                built = _build(layer, dbt, history, run_id)
+                built = _build(layer, dbt, history, run_id, dsn)
             except (BuildFailed, ServiceUnavailable) as error:
                 failures.append(error)
             else:
@@ -116,8 +117,12 @@ def transform(
     return {**summaries, **published}
 
 
-def _build(layer: Layer, dbt: Dbt, history: History, run_id: str) -> Built:
-    return build_layer(layer, dbt=dbt, history=history, run_id=run_id, contracts=contracts())
+def _build(layer: Layer, dbt: Dbt, history: History, run_id: str, dsn: str) -> Built:
+    try:
+        return build_layer(layer, dbt=dbt, history=history, run_id=run_id, contracts=contracts())
+    finally:
+        tell_models(dbt.nodes, dbt.results, dbt.compiled, dsn=dsn, run_id=run_id)
+        dbt.results.clear()
 
 
 def freshness(*, dsn: str) -> list[dict[str, Any]]:

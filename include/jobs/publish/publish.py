@@ -7,7 +7,7 @@ import json
 import logging
 import mimetypes
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import pyarrow as pa
 from include.councils.model import council_titles
 from include.errors import PermanentError
 from include.jobs.lake import Lake
+from include.jobs.lineage.runs import tell_published
 from include.jobs.publish.datasets import (
     Prepared,
     carried,
@@ -80,9 +81,8 @@ def publish_marts(
 ) -> dict[str, Any]:
     """Publish the marts, under the lock of `history`.
 
-    With `built_nothing`, after a run that found all of them up to date, neither
-    rows nor dbt's project are read if the newest version is made from the same
-    state (`state_of`). Otherwise contents are compared.
+    With `built_nothing`, after a run that found all of them up to date, nothing is
+    read if the newest version is made from the same state (`state_of`).
 
     A mart that is not built as described, has a value that no file can hold,
     or whose latest build or tests failed, keeps its last published files. The
@@ -122,6 +122,7 @@ def publish_marts(
             entry, new = _published(store, index, latest, dict(sorted(prepared.items())), found)
         else:
             entry, new = Entry("", "", {}), False
+    _tell(entry, new, prepared.values(), lake, publisher_dsn)
     not_public = [*found.refused.values(), *exposing(store, entry, found, contracts())]
     # What is not as the marts declare is looked at again by the next run.
     if entry.version:
@@ -129,6 +130,11 @@ def publish_marts(
     _raise(not_public, [*unfit.values()])
     report(_said(entry, new) if entry.version else _nothing(found))
     return _summary(entry, new=new, kept=found.kept)
+
+
+def _tell(entry: Entry, new: bool, prepared: Iterable[Prepared], lake: Lake, dsn: str) -> None:
+    if new:
+        tell_published(entry, [one.dataset for one in prepared], lake=lake, dsn=dsn)
 
 
 def _summary(entry: Entry, *, new: bool, kept: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from include.sources.model import Contract
-from include.warehouse.schema import locks, ops_changes
+from include.warehouse.schema import locks, ops_changes, ops_views
 
 TABLES = """
 create table if not exists ops.landing (
@@ -239,40 +239,6 @@ COLUMNS = (
     ("removal", "definitions", "text[]", ""),
 )
 
-VIEWS = """
-create or replace view ops.quarantine_overview as
-select source, council, period, landing_id, record_no, page, page_record_no, column_name, rule,
-    found_at, responsible
-from ops.quarantine;
-comment on view ops.quarantine_overview is
-    'Quarantine without values and records, which may be personal.';
-comment on table ops.load is
-    'The ledger: one row per attempt to load a landing, and per failed extract.';
-comment on column ops.load.period is 'When the period begins, in UTC.';
-comment on table ops.migration is 'What `wandle migrate` changed, and when.';
-comment on column ops.quarantine.record_bytes is
-    'The bytes of `record`, if they are not UTF-8 text; `record` then has escapes.';
-comment on table ops.contract is
-    'Each version of a contract, so that data stay readable when its file is gone.';
-comment on table ops.removal is
-    'Landings that are no longer in S3, why and by whom, with what was loaded of them. Without a '
-    'period: a dataset or council with its definitions. Who was erased only as a keyed hash.';
-comment on table ops.dbt_state is
-    'What each dbt model and test was last built from or passed with; `loads` names a row of '
-    'dbt_loads by source. Without a fingerprint, the next run builds it whole.';
-comment on table ops.dbt_loads is
-    'Sets of loads of one source, by council and period: the load_id in ops.load.';
-comment on function ops.relation_state is
-    'Changes when a table is rebuilt or truncated, or a view created again.';
-comment on table ops.alert is
-    'What is wrong with a source at a partition, council or field, until it is over.';
-comment on column ops.alert.cause is 'What alerts of one message have in common.';
-comment on table ops.alert_message is
-    'One row per message and channel; without `sent_at`, it was not accepted yet.';
-comment on table ops.rate_limit is
-    'When the next request to an API may be sent (GCRA, microseconds since 1970), by host.';
-"""
-
 GRANTS = """
 grant usage on schema raw to wandle_loader, wandle_transformer;
 grant usage on schema ops to wandle_loader, wandle_transformer, wandle_portal;
@@ -285,7 +251,8 @@ grant select on all tables in schema raw to wandle_transformer;
 grant select on ops.load, ops.migration to wandle_transformer;
 grant select, insert, update, delete on ops.dbt_run, ops.dbt_node, ops.dbt_state, ops.dbt_loads
     to wandle_transformer;
-grant select on ops.landing, ops.load, ops.dbt_run, ops.dbt_node, ops.quarantine_overview
+grant select on ops.landing, ops.load, ops.dbt_run, ops.dbt_node, ops.quarantine_overview,
+    ops.quarantine_samples, ops.drift_overview, ops.removed_partitions
     to wandle_portal;
 """
 GRANTS += locks.GRANTS
@@ -311,7 +278,7 @@ def make(connection: psycopg.Connection, changed: list[str]) -> None:
             connection.execute(sql.SQL(fill))
         changed.append(f"added ops.{name}.{column}")
     ops_changes.make(connection, changed)
-    connection.execute(VIEWS)
+    connection.execute(ops_views.VIEWS)
 
 
 def record_contract(connection: psycopg.Connection, contract: Contract) -> None:

@@ -51,6 +51,13 @@ def test_the_settings_file_gives_another_process_the_same_settings(settings, mon
     assert Settings.read() == local
 
 
+def test_lineage_goes_to_a_file_of_the_folder_unless_a_server_is_named(settings):
+    server = settings.model_copy(update={"lineage_url": "https://marquez.example"})
+
+    assert prepare(settings).lineage_url == (settings.home / "lineage.jsonl").as_uri()
+    assert prepare(server).lineage_url == "https://marquez.example"
+
+
 def test_addresses_follow_the_port_base_and_passwords_stay(settings):
     before = prepare(settings)
     moved = prepare(settings.model_copy(update={"port_base": 19240}))

@@ -1,0 +1,1 @@
+"""Pages about what is loaded, late, quarantined and built; they only read the books."""

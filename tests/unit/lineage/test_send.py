@@ -1,0 +1,99 @@
+"""Events go to a file or a server; one that is down costs a warning, and no run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from openlineage.client.event_v2 import RunState
+
+from include.lineage.send import Sender
+from tests.alert_sinks import hook
+from tests.unit.lineage.test_events import job_run
+
+KEY = "lineage-key-7c1d"
+
+
+def begin(job: str = "load_police"):
+    return job_run(job=job).event(RunState.START)
+
+
+def test_each_event_is_a_line_of_a_file_that_nobody_else_reads(tmp_path):
+    place = tmp_path / "a folder" / "lineage.jsonl"
+    place.parent.mkdir()
+
+    sender = Sender(place.as_uri())
+    sender.send(begin("one"), begin("two"))
+    Sender(place.as_uri()).send(begin("three"))
+
+    jobs = [json.loads(line)["job"]["name"] for line in place.read_text().splitlines()]
+    assert jobs == ["one", "two", "three"]
+    assert place.stat().st_mode & 0o777 == 0o600
+
+
+def test_processes_that_write_at_the_same_time_tear_no_line(tmp_path):
+    place = tmp_path / "lineage.jsonl"
+    long = "x" * 20_000
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: Sender(place.as_uri()).send(begin(long)), range(40)))
+
+    lines = place.read_text().splitlines()
+    assert len(lines) == 40
+    assert all(json.loads(line)["job"]["name"] == long for line in lines)
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_a_server_gets_each_event_with_its_key(caplog):
+    with hook("/prefix/") as server, caplog.at_level(logging.DEBUG):
+        Sender(server.url, KEY).send(begin("one"), begin("two"))
+
+    assert [event["job"]["name"] for event in server.posted] == ["one", "two"]
+    assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+    assert KEY not in caplog.text
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_server_that_refuses_is_warned_of_once_and_not_asked_again(caplog, status):
+    with hook("") as server:
+        server.status = status
+        sender = Sender(server.url, KEY)
+        sender.send(begin(), begin())
+        sender.send(begin())
+        server.status = 200
+        sender.send(begin())
+
+    assert server.posted == []
+    (warning,) = [record for record in caplog.records if record.name == "include.lineage.send"]
+    assert warning.getMessage().startswith("lineage: 127.0.0.1:")
+    assert "Check WANDLE_LINEAGE_URL" in warning.getMessage()
+    assert KEY not in caplog.text
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://me:hidden@127.0.0.1:9"])
+def test_a_server_that_is_down_fails_nothing(caplog, url):
+    Sender(url).send(begin())
+
+    (warning,) = [record for record in caplog.records if record.name == "include.lineage.send"]
+    assert "127.0.0.1:9 did not accept an event" in warning.getMessage()
+    assert "hidden" not in caplog.text
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_file_that_may_not_be_written_fails_nothing(tmp_path, caplog):
+    tmp_path.chmod(0o500)
+
+    Sender((tmp_path / "lineage.jsonl").as_uri()).send(begin())
+
+    assert "PermissionError" in caplog.text
+
+
+def test_a_folder_that_is_not_there_fails_nothing(tmp_path, caplog):
+    Sender((tmp_path / "none" / "lineage.jsonl").as_uri()).send(begin())
+
+    assert "FileNotFoundError" in caplog.text
