@@ -228,10 +228,16 @@ def unfinished(dsn: str, run_id: str) -> dict[Layer, str]:
 
 
 def failures(dsn: str, run_id: str) -> dict[str, str]:
-    """What failed in a run, by the name of a model or test, and why; else layers not finished."""
+    """What failed in a run, by the name of a model or test, and why; else layers not finished.
+
+    Without the failing rows: what is told of it may leave the platform.
+    """
     with connection(dsn) as opened:
         found = opened.execute(_FAILED, (run_id, list(FAILED))).fetchall()
-    named = {unique_id.split(".")[2]: message for unique_id, message in found}
+    named = {
+        unique_id.split(".")[2]: (message or "").partition(" Rows: ")[0]
+        for unique_id, message in found
+    }
     return named or dict(unfinished(dsn, run_id))
 
 

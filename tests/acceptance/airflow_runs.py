@@ -134,10 +134,18 @@ class Airflow:
         return [self.ended(dag_id, run_id)["state"] for run_id in run_ids]
 
     def quiet(self, dag_id: str) -> None:
-        """Wait until no run of a DAG is queued or running."""
+        """Wait until no run of a DAG is queued or running, and no backfill of it."""
         waited(
             f"the end of all runs of {dag_id}",
             lambda: all(run["state"] in FINISHED for run in self.runs(dag_id)),
+        )
+        # The scheduler closes a backfill some seconds after its last run.
+        waited(
+            f"the end of all backfills of {dag_id}",
+            lambda: all(
+                backfill["completed_at"]
+                for backfill in self.api.listed("/backfills", "backfills", dag_id=dag_id)
+            ),
         )
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:

@@ -117,6 +117,7 @@ def test_the_api_runs_what_is_asked_and_a_second_backfill_takes_its_new_paramete
 
 
 def test_wrong_parameters_of_a_backfill_start_no_run(airflow):
+    airflow.quiet(DAG)
     before = airflow.count(DAG)
 
     refused = airflow.command(
@@ -130,6 +131,7 @@ def test_wrong_parameters_of_a_backfill_start_no_run(airflow):
 
 
 def test_a_cancelled_backfill_leaves_nothing_queued_and_loses_nothing(sandbox, airflow):
+    airflow.quiet(DAG)
     airflow.publish_until(2020)
     asked = months(2019, 1, 8)
     airflow.fail({"match": {"path": "crimes-street"}, "fault": "slow", "seconds": 0.5})

@@ -41,20 +41,21 @@ def world(sandbox: Wandle, airflow: Airflow) -> Callable[[], Any]:
 
 
 def test_a_dry_run_shows_what_is_loaded_and_what_it_costs_and_does_nothing(sandbox, airflow, world):
-    sandbox.ok("ingest", SOURCE, "--council", "sutton", "--period", "2012-02")
-    (entry,) = sandbox.ledger(SOURCE, "--council", "sutton", "--period", "2012-02")
+    airflow.publish_until(2015)
+    sandbox.ok("ingest", SOURCE, "--council", "sutton", "--period", "2013-02")
+    (entry,) = sandbox.ledger(SOURCE, "--council", "sutton", "--period", "2013-02")
     before = world()
-    asked = {"councils": ["sutton"], "from": "2012-02", "to": "2012-03"}
+    asked = {"councils": ["sutton"], "from": "2013-02", "to": "2013-03"}
 
     run_id = airflow.trigger(DAG, {**asked, "dry_run": True})
 
     assert airflow.ended(DAG, run_id)["state"] == "success"
     path = f"/dags/{DAG}/dagRuns/{quote(run_id, safe='')}/taskInstances/plan/xcomEntries/dry_run"
     loaded, new = airflow.api.get(path, deserialize=True)["value"]
-    assert (loaded["council"], loaded["period"]) == ("sutton", "2012-02")
+    assert (loaded["council"], loaded["period"]) == ("sutton", "2013-02")
     assert loaded["loaded"] == f"{datetime.fromisoformat(entry['finished_at']):%Y-%m-%d %H:%M}"
     assert (loaded["records"], loaded["requests"]) == (entry["records"], entry["pages"])
-    assert (new["period"], new["loaded"]) == ("2012-03", None)
+    assert (new["period"], new["loaded"]) == ("2013-03", None)
     assert new["requests"] == entry["pages"]
     states = airflow.states(DAG, run_id)
     assert states["announce"] == "skipped"
@@ -63,13 +64,14 @@ def test_a_dry_run_shows_what_is_loaded_and_what_it_costs_and_does_nothing(sandb
 
 
 def test_a_dry_run_by_the_command_lines_says_the_same(sandbox, airflow, world):
+    airflow.publish_until(2015)
     before = world()
-    window = ("--from", "2012-02", "--to", "2012-03")
+    window = ("--from", "2013-02", "--to", "2013-03")
 
     said = sandbox.ok("ingest", SOURCE, "--council", "sutton", *window, "--dry-run")
     done = airflow.command(
         *("dags", "trigger", DAG, "--run-id", "dry-by-hand", "--conf"),
-        json.dumps({"councils": ["sutton"], "from": "2012-02", "to": "2012-03", "dry_run": True}),
+        json.dumps({"councils": ["sutton"], "from": "2013-02", "to": "2013-03", "dry_run": True}),
     )
 
     assert done.returncode == 0, done.stderr
