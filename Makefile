@@ -127,6 +127,10 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.txt
 bench: $(BENCH_INSTALLED) ## Benchmark loading against COPY and others (CASES="first_load" RUNS=3 RECORDS=1000000)
 	$(BENCH_BIN)/python -m tests.benchmarks $(CASES) $(if $(RUNS),--runs $(RUNS)) $(if $(RECORDS),--records $(RECORDS)) $(if $(CHECK),--check)
 
+bench-api: $(INSTALLED) ## Benchmark the read API, and write docs/performance-api.md (MINUTES=5 CHECK=1)
+	$(BIN)/python -m tests.benchmarks.api --page docs/performance-api.md \
+	  $(if $(MINUTES),--seconds $$(($(MINUTES) * 60))) $(if $(CHECK),--check)
+
 test-containers: $(INSTALLED) ## Test the platform in containers (COMPOSE="docker compose"; slow)
 	COMPOSE="$(COMPOSE)" $(BIN)/pytest $(or $(TESTS),tests/containers)
 
@@ -205,5 +209,5 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	$(BIN)/uv pip compile --group docs --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements-docs.txt
 
-.PHONY: help account install editable demo up down status check lint format test test-unit test-integration-1 test-integration-2 test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench lock \
+.PHONY: help account install editable demo up down status check lint format test test-unit test-integration-1 test-integration-2 test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench bench-api lock \
   terraform-test terraform-apply-offline terraform-host terraform-docs diagrams docs screenshots $(TERRAFORM_FOLDERS)

@@ -7,7 +7,6 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from contextlib import suppress
 
 import brotli
 
@@ -39,7 +38,7 @@ class Answer:
     `etag` has no quotes; empty for answers that are not cached.
     """
 
-    __slots__ = ("_levels", "_made", "body", "etag", "headers", "status")
+    __slots__ = ("_levels", "_made", "_unchanged", "body", "etag", "headers", "status")
 
     def __init__(
         self,
@@ -62,6 +61,7 @@ class Answer:
         ]
         self._levels = _BEST if is_hot else _FAST
         self._made: dict[str, tuple[Headers, bytes]] = {}
+        self._unchanged: dict[str, Headers] = {}
         if is_hot:
             for encoding in ("", *_BEST):
                 self.encoded(encoding)
@@ -85,7 +85,11 @@ class Answer:
         """The headers of a 304."""
         if len(self.body) < _SMALLEST:
             encoding = ""
-        return not_modified(tagged(self.etag, encoding), self.headers)
+        found = self._unchanged.get(encoding)
+        if found is None:
+            made = not_modified(tagged(self.etag, encoding), self.headers)
+            found = self._unchanged[encoding] = made
+        return found
 
     def _compressed(self, encoding: str) -> bytes:
         if encoding == "br":
@@ -166,9 +170,11 @@ class Memory:
         """The answer to a target, if it is remembered."""
         found = self._answers.get(target)
         if found is not None:
-            # Another thread may have forgotten it just now.
-            with suppress(KeyError):
+            try:  # noqa: SIM105, `suppress` costs as much as the rest of this
                 self._answers.move_to_end(target)
+            except KeyError:
+                # Another thread has forgotten it just now.
+                pass
         return found
 
     def add(self, target: str, answer: Answer) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import threading
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,7 +81,7 @@ class Journal:
         self._keep()
         self.dropped += max(0, count - _MOST_WAITING)
         if self._output is not None and entries:
-            _write(self._output, b"".join(map(_line, entries[:_MOST_WAITING])))
+            _write(self._output, _json_lines(entries[:_MOST_WAITING]))
 
     def _count(self, entry: Entry) -> None:
         label = f"{entry.route} {entry.status}"
@@ -87,8 +89,7 @@ class Journal:
         self._bytes[entry.route] += entry.bytes
         seconds = entry.micros / 1e6
         buckets = self._buckets.setdefault(entry.route, [0] * (len(BOUNDS) + 1))
-        place = next((n for n, bound in enumerate(BOUNDS) if seconds <= bound), len(BOUNDS))
-        buckets[place] += 1
+        buckets[bisect_left(BOUNDS, seconds)] += 1
         self._seconds[entry.route] = self._seconds.get(entry.route, 0.0) + seconds
 
     def _keep(self) -> None:
@@ -105,9 +106,22 @@ class Journal:
         begun.replace(self._place)
 
 
-def _line(entry: Entry) -> bytes:
+# Of ten thousand requests a second, ten share each of these.
+@lru_cache(maxsize=8)
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _json_lines(entries: list[Entry]) -> bytes:
+    """Made as one array: an allocation for each line would cost more than all else."""
+    array = orjson.dumps([_said(entry) for entry in entries])
+    # In a string, the quotes would be escaped: this is only ever between two objects.
+    return array[1:-1].replace(b'},{"time":', b'}\n{"time":') + b"\n"
+
+
+def _said(entry: Entry) -> dict[str, Any]:
     said: dict[str, Any] = {
-        "time": datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds"),
+        "time": _moment(int(entry.at * 1000)),
         "request": entry.request_id,
         "method": entry.method,
         "route": entry.route,
@@ -117,7 +131,7 @@ def _line(entry: Entry) -> bytes:
     }
     if entry.client:
         said["client"] = entry.client
-    return orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
+    return said
 
 
 def _write(output: int, text: bytes) -> None:

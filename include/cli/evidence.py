@@ -132,7 +132,7 @@ def lineage(
         str,
         typer.Argument(
             metavar="COLUMN|TABLE",
-            help="A table, such as `ward_crime_monthly` or `raw.bank_holidays`, or one of its "
+            help="A table, such as `ward_crime_monthly` or `stg_weather__hourly`, or one of its "
             "columns, such as `marts.ward_crime_monthly.crimes`.",
         ),
     ],
@@ -148,7 +148,7 @@ def lineage(
 
     `wandle lineage marts.ward_crime_summary.crimes`
 
-    `wandle lineage contract.police_street_crime.outcome_category`
+    `wandle lineage int_police__crimes.outcome_category`
 
     `wandle lineage stg_weather__hourly --json | jq '.downstream[].table'`
     """

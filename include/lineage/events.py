@@ -60,7 +60,7 @@ class Places:
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, table: str) -> tuple[str, str]:
-        """The namespace and name of a table such as `raw.bank_holidays`."""
+        """The namespace and name of a table such as `marts.dim_date`."""
         kind, _, name = table.partition(".")
         if kind in ("landing", "published"):
             return f"s3://{self.bucket}", f"{kind}/{name}"

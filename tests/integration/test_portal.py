@@ -172,6 +172,14 @@ def test_a_slow_query_is_ended(warehouse, monkeypatch):
         rows(cursor, "select pg_sleep(5)")
 
 
+def waiting() -> float:
+    """How many seconds pass for one of computing: more than one if others use the processors."""
+    began, used = time.perf_counter(), time.process_time()
+    while time.process_time() - used < 0.2:
+        pass
+    return max(1.0, (time.perf_counter() - began) / (time.process_time() - used))
+
+
 def test_two_hundred_contracts_and_fifty_councils_are_shown_within_a_second(warehouse):
     known = {f"s{n:03}": contract(name=f"s{n:03}", title=f"Source {n}") for n in range(200)}
     councils = {f"c{n:02}": f"Council {n}" for n in range(50)}
@@ -186,13 +194,14 @@ def test_two_hundred_contracts_and_fifty_councils_are_shown_within_a_second(ware
         page = render("overview.html", "", title=view.heading, view=view, now=NOW)
         return time.perf_counter() - began, page.body.decode()
 
-    # Until one is fast enough: the budget is the page's, not that of a busy machine.
+    # The budget is the page's, not that of a busy machine: until one is fast enough for it.
     for _ in range(10):
+        busy = waiting()
         seconds, page = made()
-        if seconds < 1:
+        if seconds < busy:
             break
 
-    assert seconds < 1
+    assert seconds < busy
     assert page.count('class="card group"') == 200
     assert "1 partition needs attention" in page
     assert "49 unchanged, 1 missing" in page or "49 loaded, 1 missing" in page

@@ -53,8 +53,12 @@ class Rows:
     order: tuple[tuple[str, bool], ...]
     limit: int
     after: str
-    # What a cursor belongs to.
-    fingerprint: str
+
+    @property
+    def fingerprint(self) -> str:
+        """What a cursor belongs to."""
+        said = repr((self.select, self.order, self.filters)).encode()
+        return hashlib.blake2b(said, digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -77,17 +81,12 @@ class _Parameters:
 def parse_rows(query: str, columns: Mapping[str, Column]) -> Rows:
     """What the query string asks of `/rows`. Raises `Problem`."""
     found = _parameters(query, columns, OF_ROWS)
-    filters = _filters(found, columns)
-    select = _select(found.own.get("select"), columns)
-    order = _order(found.own.get("order"), columns)
-    said = repr((select, order, filters)).encode()
     return Rows(
-        filters=filters,
-        select=select,
-        order=order,
+        filters=_filters(found, columns),
+        select=_select(found.own.get("select"), columns),
+        order=_order(found.own.get("order"), columns),
         limit=_limit(found.own.get("limit")),
         after=found.own.get("after", ""),
-        fingerprint=hashlib.blake2b(said, digest_size=6).hexdigest(),
     )
 
 

@@ -97,9 +97,7 @@ def _keys(settings: Settings) -> dict[str, Key]:
 
 def main() -> None:
     """Serve as the first argument says, until a signal ends it."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     how = Served(**json.loads(sys.argv[1])) if len(sys.argv) > 1 else Served()
     try:
         keys = _keys(Settings.read()) if how.keys else {}
