@@ -45,8 +45,8 @@ ACTIVE = ["queued", "running"]
 NOT_STARTED = (None, "scheduled", "queued", "up_for_retry", "restarting")
 # What `plan` says of files that belong to nothing.
 UNMATCHED = "unmatched"
-# Why `plan` failed, for alerts.
-PLAN_ERROR = "plan_error"
+# Why `plan` or `publish` failed, for alerts.
+ERROR = "error"
 BOOKKEEPING_TIMEOUT = timedelta(minutes=10)
 
 # How the UI names a mapped task.
@@ -183,7 +183,7 @@ def alert(source: str, partitions: list[dict[str, str]] | None, of: str, ti: Any
     from include.jobs.alerts.check import check_run
 
     errors = {
-        "plan": ti.xcom_pull(task_ids="plan", key=PLAN_ERROR) if partitions is None else None,
+        "plan": ti.xcom_pull(task_ids="plan", key=ERROR) if partitions is None else None,
         "files": ti.xcom_pull(task_ids="plan", key=UNMATCHED),
     }
     return check_run(
@@ -198,14 +198,34 @@ def alert(source: str, partitions: list[dict[str, str]] | None, of: str, ti: Any
     )
 
 
+@task(task_id="alert", trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
+def alert_of_transform(connection: str, ti: Any = None) -> int:
+    """Tell of what `transform` did not build or publish, once; returns as `alert` does."""
+    from include.jobs.alerts.check import check_transform
+    from include.jobs.pipeline.transform import failed_in
+
+    failed = failed_in(dsn=postgres_dsn(connection), run_id=ti.run_id)
+    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=["publish"], run_ids=[ti.run_id])
+    if states.get(ti.run_id, {}).get("publish") != "success":
+        failed["publish"] = ti.xcom_pull(task_ids="publish", key=ERROR) or ""
+    return check_transform(
+        failed,
+        dsn=loader_dsn(),
+        run_id=ti.run_id,
+        owner=str(DEFAULTS["owner"]),
+        airflow_url=airflow_url(),
+        secret_of=secret_of,
+    )
+
+
 @contextmanager
 def error_kept(ti: Any) -> Iterator[None]:
-    """Push why a task failed as `PLAN_ERROR`, for the task `alert`; raises it again."""
+    """Push why a task failed as `ERROR`, for the task `alert`; raises it again."""
     try:
         yield
     except Exception as error:
         known = isinstance(error, PipelineError)
-        ti.xcom_push(PLAN_ERROR, str(error) if known else type(error).__name__)
+        ti.xcom_push(ERROR, str(error) if known else type(error).__name__)
         raise
 
 

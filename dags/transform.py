@@ -7,7 +7,7 @@ A model that fails holds back only what depends on it: everything else is
 built and published, and `reconcile` fails the run and names what failed and
 what is stale because of it. Loads that finish during a run share the next one.
 `freshness` reports sources that have not been checked for too long; it does
-not block the build.
+not block the build. `alert` tells everybody whom the contracts of sources name of what failed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAny, Param, dag, task
 
-from dags._tasks import BOOKKEEPING_TIMEOUT, DEFAULTS, lake, postgres_dsn
+from dags._tasks import (
+    BOOKKEEPING_TIMEOUT,
+    DEFAULTS,
+    alert_of_transform,
+    error_kept,
+    lake,
+    postgres_dsn,
+)
 from include.sources.model import broken_contracts, contracts
 
 # The assets that the `announce` tasks update; an event may still wait if a contract is broken.
@@ -73,12 +80,13 @@ def transform() -> None:
         """
         from include.jobs.pipeline.transform import publish_all
 
-        return publish_all(
-            dsn=postgres_dsn(CONNECTION),
-            publisher_dsn=postgres_dsn(PUBLISHER),
-            lake=lake(),
-            run_id=ti.run_id,
-        )
+        with error_kept(ti):
+            return publish_all(
+                dsn=postgres_dsn(CONNECTION),
+                publisher_dsn=postgres_dsn(PUBLISHER),
+                lake=lake(),
+                run_id=ti.run_id,
+            )
 
     @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
     def reconcile(ti: Any = None) -> None:
@@ -94,8 +102,11 @@ def transform() -> None:
 
         return freshness(dsn=postgres_dsn(CONNECTION))
 
-    staging() >> marts() >> [publish(), reconcile()]
+    ends = [publish(), reconcile()]
+    staging() >> marts() >> ends
     freshness()
+    if any(contract.alerts.tell_of("failed") for contract in contracts().values()):
+        ends >> alert_of_transform(CONNECTION).as_teardown()
 
 
 transform()

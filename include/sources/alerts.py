@@ -81,9 +81,9 @@ class Alerts(Definition):
     kinds: tuple[Kind, ...] = Field(
         default=KINDS,
         min_length=1,
-        description="What to tell of: a partition `failed` or was `refused`, data are `late`, "
-        "fields `drifted` (are new or vanished), the `quarantine` has more than its usual share, "
-        "or the `volume` of a partition is unusual.",
+        description="What to tell of: a partition or the DAG `transform` `failed`, a partition was "
+        "`refused`, data are `late`, fields `drifted` (are new or vanished), the `quarantine` has "
+        "more than its usual share, or the `volume` of a partition is unusual.",
     )
 
     @model_validator(mode="after")
@@ -100,6 +100,10 @@ class Alerts(Definition):
     def are_on(self) -> bool:
         """Whether there is a channel."""
         return bool(self.email or self.webhook or self.slack or self.sns)
+
+    def tell_of(self, kind: Kind) -> bool:
+        """Whether there is a channel, and it gets problems of this kind."""
+        return self.are_on and kind in self.kinds
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -75,6 +75,21 @@ where run_id = %s
 order by layer, started_at desc
 """
 
+# The nodes that failed in the latest attempts of a run, with their messages.
+_FAILED = """
+with latest as (
+    select distinct on (layer) invocation_id
+    from ops.dbt_run
+    where run_id = %s
+    order by layer, started_at desc
+)
+select node.unique_id, coalesce(node.message, node.status)
+from ops.dbt_node as node
+join latest using (invocation_id)
+where node.status = any(%s)
+order by node.unique_id
+"""
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -210,6 +225,20 @@ def unfinished(dsn: str, run_id: str) -> dict[Layer, str]:
         if status != "success":
             found[layer] = error or f"dbt {layer}: it did not end; see the log of its task."
     return found
+
+
+def failures(dsn: str, run_id: str) -> dict[str, str]:
+    """What failed in a run, by the name of a model or test, and why; else layers not finished.
+
+    Without the failing rows: what is told of it may leave the platform.
+    """
+    with connection(dsn) as opened:
+        found = opened.execute(_FAILED, (run_id, list(FAILED))).fetchall()
+    named = {
+        unique_id.split(".")[2]: (message or "").partition(" Rows: ")[0]
+        for unique_id, message in found
+    }
+    return named or dict(unfinished(dsn, run_id))
 
 
 @contextmanager

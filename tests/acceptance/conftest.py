@@ -14,9 +14,22 @@ from typing import Any
 
 import pytest
 
+from include.local.services.airflow_api import AirflowApi
+from tests.acceptance.airflow_runs import Airflow
+
 CHECKOUT = Path(__file__).parents[2]
 PORT_BASE = 18_180
+# Of the platform that `sandbox` brings up.
+SANDBOX_PORT_BASE = 18_880
 YEAR = [f"2017-{month:02}" for month in range(1, 13)]
+
+
+def environment_of_its_own(home: Path, port_base: int, **more: str) -> dict[str, str]:
+    """The variables of this process, with a state folder and ports of their own."""
+    foreign = ("WANDLE_", "AIRFLOW", "AWS_")
+    own = {"WANDLE_HOME": str(home), "WANDLE_PORT_BASE": str(port_base), **more}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return kept | own
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,12 @@ class Wandle:
         pairs = (shlex.split(line)[1].split("=", 1) for line in self.ok("env").splitlines())
         return dict(pairs)
 
+    def airflow(self) -> AirflowApi:
+        """Its Airflow, logged in."""
+        names = ("AIRFLOW_URL", "AIRFLOW_USER", "AIRFLOW_PASSWORD")
+        exported = self.exported()
+        return AirflowApi(*(exported[name] for name in names))
+
 
 def recorded_payloads() -> Path | None:
     """The recorded payloads, from RECORDED_PAYLOADS or beside the checkout."""
@@ -72,14 +91,7 @@ def payloads() -> Path:
 @pytest.fixture(scope="session")
 def wandle(tmp_path_factory: pytest.TempPathFactory, payloads: Path) -> Iterator[Wandle]:
     home = tmp_path_factory.mktemp("wandle")
-    foreign = ("WANDLE_", "AIRFLOW", "AWS_")
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(foreign)
-    } | {
-        "WANDLE_HOME": str(home),
-        "WANDLE_PORT_BASE": str(PORT_BASE),
-        "WANDLE_PAYLOADS": str(payloads),
-    }
+    environment = environment_of_its_own(home, PORT_BASE, WANDLE_PAYLOADS=str(payloads))
     platform = Wandle(environment, home)
     yield platform
     platform.run("down")
@@ -99,3 +111,24 @@ def expected(payloads: Path) -> dict[str, dict[str, Any]]:
 def year(wandle: Wandle) -> str:
     """The whole year, from nothing, as `make demo` runs it; what it printed."""
     return wandle.ok("demo", "--from", "2017-01", "--to", "2017-12")
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wandle]:
+    """A platform on the simulated APIs, with the wards' boundaries of this month loaded."""
+    home = tmp_path_factory.mktemp("wandle")
+    platform = Wandle(environment_of_its_own(home, SANDBOX_PORT_BASE), home)
+    try:
+        platform.ok("up")
+        platform.ok("ingest", "police_ward_boundaries")
+        yield platform
+    finally:
+        platform.run("down")
+
+
+@pytest.fixture
+def airflow(sandbox: Wandle) -> Iterator[Airflow]:
+    """Its Airflow, while the APIs answer as they should."""
+    found = Airflow(sandbox.airflow(), sandbox.home)
+    yield found
+    found.restore()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from moto.server import ThreadedMotoServer
 from include.councils.model import council
 from include.local.services.airflow_api import FINISHED, AirflowApi
 from sandbox.spending import file_name, spending_file
-from tests.acceptance.conftest import Wandle
+from tests.acceptance.conftest import Wandle, environment_of_its_own
 
 PORT_BASE = 18_780
 BUCKET, QUEUE = "wandle", "wandle-dev-inbox-council_spend"
@@ -90,11 +89,7 @@ def aws() -> Iterator[Aws]:
 def platform(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wandle]:
     """A platform with that bucket and queue, on which the DAG waits for its events."""
     home = tmp_path_factory.mktemp("wandle")
-    foreign = ("WANDLE_", "AIRFLOW", "AWS_")
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(foreign)
-    } | {"WANDLE_HOME": str(home), "WANDLE_PORT_BASE": str(PORT_BASE)}
-    found = Wandle(environment, home)
+    found = Wandle(environment_of_its_own(home, PORT_BASE), home)
     try:
         found.ok("up")
         _use(home, aws)
@@ -118,9 +113,7 @@ def _use(home: Path, aws: Aws) -> None:
 @pytest.fixture(scope="module")
 def airflow(platform: Wandle) -> AirflowApi:
     """Airflow, once it has parsed the DAG with its events."""
-    exported = platform.exported()
-    names = ("AIRFLOW_URL", "AIRFLOW_USER", "AIRFLOW_PASSWORD")
-    found = AirflowApi(*(exported[name] for name in names))
+    found = platform.airflow()
     ends = time.monotonic() + 240
     while not [a for a in found.listed("/assets", "assets") if a["name"] == "inbox.council_spend"]:
         assert time.monotonic() < ends, "the DAG does not wait for events"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from include.sources import model
@@ -71,3 +72,51 @@ def test_a_plan_that_fails_is_told_with_its_reason(start, world, mails):
     assert run.state == "failed"
     assert "Where: plan" in mails.texts()[-1]
     assert "2999-01" in mails.texts()[-1]
+
+
+def test_a_transform_without_anybody_to_tell_has_no_task_for_it(dag_bag):
+    assert "alert" not in dag_bag.get_dag("transform").task_dict
+
+
+def test_a_transform_that_fails_is_told_once_to_those_of_the_sources_and_has_an_all_clear(
+    start, world, mails
+):
+    start(HOLIDAYS, {})
+    told = len(mails.mails)
+    table, everything = "raw.bank_holidays", {"full_refresh": True}
+    ((day, title),) = world.query(f"SELECT date, title FROM {table} ORDER BY date LIMIT 1")
+    world.query(f"UPDATE {table} SET title = NULL WHERE date = '{day}' RETURNING 1")
+    try:
+        # The ledger does not know of an edit by hand.
+        runs = [start("transform", everything), start("transform", everything)]
+    finally:
+        restored = f"UPDATE {table} SET title = '{title}' WHERE date = '{day}' RETURNING 1"
+        world.query(restored)
+    whole = start("transform", everything)
+
+    assert [(run.state, run.states["alert"]) for run in runs] == [("failed", "success")] * 2
+    assert (whole.state, whole.states["alert"]) == ("success", "success")
+    broken, over = mails.mails[told:]
+    assert broken["To"] == "team@council.example"
+    assert broken["Subject"] == "[wandle] Marts and publication: 1 failed"
+    text = mails.texts()[told]
+    assert "Where: not_null_stg_bank__holidays_title" in text
+    # Its rows stay on the platform.
+    assert "configured to fail if != 0.\r\n" in text or "configured to fail if != 0.\n" in text
+    assert day.isoformat() not in text
+    assert f"/dags/transform/runs/{runs[0].run_id.partition(':')[0]}" in text
+    assert over["Subject"] == "[wandle] Marts and publication: all clear"
+
+
+def test_a_publication_that_fails_is_told_with_its_reason(start, world, mails):
+    start(HOLIDAYS, {})
+    told = len(mails.mails)
+    with psycopg.connect(world.admin_dsn, autocommit=True) as admin:
+        admin.execute("alter role wandle_publisher nologin")
+        try:
+            start("transform", {"full_refresh": True})
+        finally:
+            admin.execute("alter role wandle_publisher login")
+
+    assert "Where: publish" in mails.texts()[told]
+    assert "wandle_publisher" in mails.texts()[told]

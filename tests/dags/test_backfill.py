@@ -210,3 +210,21 @@ def test_a_snapshot_is_of_the_current_month_and_another_one_can_only_be_reloaded
     assert plan(run_of("manual", mode="reload", **{"from": "2017-05"}), WARDS) == [
         (name, "2017-05") for name in COUNCILS
     ]
+
+
+def test_the_tasks_of_a_backfill_start_after_those_of_other_runs(backfill, metadata):
+    from airflow.api.common.trigger_dag import trigger_dag
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.types import DagRunTriggeredByType
+    from sqlalchemy import select
+
+    (run,) = backfill("2017-05-01", "2017-05-31", {})
+    trigger_dag(dag_id=CRIME, triggered_by=DagRunTriggeredByType.TEST, run_id="by-hand")
+
+    def weights(run_id: str) -> set[int]:
+        chosen = select(TaskInstance.priority_weight).where(TaskInstance.run_id == run_id)
+        with metadata() as session:
+            return set(session.scalars(chosen))
+
+    assert weights(run.run_id) == {0}
+    assert min(weights("by-hand")) > 0

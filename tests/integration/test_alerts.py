@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 from include.errors import PermanentError, PipelineError, ServiceUnavailable
 from include.extract.login.secret import Secret
 from include.jobs.alerts import check, look, outbox
-from include.jobs.alerts.check import check_all, check_run
+from include.jobs.alerts.check import check_all, check_run, check_transform
 from include.sources import model
 from include.sources.partition import Period
 from include.warehouse.books import drift, ledger
@@ -644,3 +644,64 @@ def test_what_is_wrong_and_what_was_sent_is_listed(mails, monkeypatch, written, 
     assert code == 0
     assert "kingston 2017-05" in out
     assert "[wandle] Gauges: 1 failed" in out
+
+
+@pytest.fixture
+def transformed(warehouse, monkeypatch):
+    """What the task `alert` does at the end of `transform`, where these sources have alerts."""
+
+    def end(sources, failed, run_id="run"):
+        named = {source.name: source for source in sources}
+        monkeypatch.setattr(check, "contracts", lambda: named)
+        return check_transform(
+            failed, dsn=warehouse.dsn(), run_id=run_id, owner="Data team", airflow_url=AIRFLOW
+        )
+
+    return end
+
+
+def of(name, **alerts):
+    """A source of that name which tells somebody."""
+    return gauges(**alerts).model_copy(update={"name": name})
+
+
+def test_a_failed_transform_is_told_once_to_each_address_that_is_told_of_failed_sources(
+    mails, transformed
+):
+    sources = [
+        of("one"),
+        of("two", email=["team@council.example", "waste@council.example"]),
+        of("three", kinds=("late",), email=["late@council.example"]),
+        contract(name="four"),
+    ]
+    failed = {"ward_crime_monthly": "division by zero", "not_null_x": "Got 1 result"}
+
+    assert transformed(sources, failed, "manual__1") == 2
+    assert transformed(sources, failed, "manual__2") == 0
+
+    assert {mail["To"] for mail in mails.mails} == {"team@council.example", "waste@council.example"}
+    text = mails.texts()[0]
+    assert "Marts and publication (DAG transform, owner Data team): failed" in text
+    assert "Where: ward_crime_monthly" in text
+    assert "Cause: division by zero" in text
+    assert f"Open: {AIRFLOW}/dags/transform/runs/manual__1" in text
+
+
+def test_another_model_that_fails_is_told_and_the_last_one_has_the_all_clear(mails, transformed):
+    sources = [of("one")]
+    transformed(sources, {"first": "no"})
+    transformed(sources, {"first": "no", "second": "no"})
+    transformed(sources, {"second": "no"})
+    transformed(sources, {})
+
+    titles = [mail["Subject"].partition(": ")[2] for mail in mails.mails]
+    assert titles == ["1 failed", "1 failed", "all clear", "all clear"]
+    assert ["first" in text for text in mails.texts()] == [True, False, True, False]
+
+
+def test_where_no_source_has_alerts_a_failed_transform_is_only_listed(
+    deployment, transformed, wandle
+):
+    assert transformed([contract()], {"first": "division by zero"}) == 0
+
+    assert "division by zero" in wandle("alerts")[1]

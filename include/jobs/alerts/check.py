@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from include.councils.model import UK, council_titles
 from include.jobs.alerts import judge, outbox
 from include.jobs.alerts.message import About, content_of
 from include.jobs.alerts.outbox import Channel, Sender
-from include.jobs.alerts.problems import Problem, of_failure, of_task
+from include.jobs.alerts.problems import TRANSFORM, Problem, of_failure, of_task, of_transform
 from include.jobs.alerts.settle import Settled, settle
 from include.jobs.logins import SecretOf
 from include.jobs.pipeline.reconcile import outcomes
@@ -64,6 +65,38 @@ def check_all(*, dsn: str, airflow_url: str, secret_of: SecretOf | None = None) 
     return _check(chosen, {}, dsn, airflow_url, secret_of)
 
 
+def check_transform(
+    failed: Mapping[str, str],
+    *,
+    dsn: str,
+    run_id: str,
+    owner: str,
+    airflow_url: str,
+    secret_of: SecretOf | None = None,
+) -> int:
+    """Tell of a run of `transform` that has ended; returns and raises as `check_run` does.
+
+    `failed` are models, tests and tasks with their errors. Marts are made of
+    several sources, so everybody who is told of failures of one gets the message.
+    """
+    settings, now = Settings.read(), datetime.now(UTC)
+    found = [of_transform(subject, error, run_id) for subject, error in failed.items()]
+    about = About(TRANSFORM, "Marts and publication", owner, "transform", airflow_url)
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        books.lock(cursor)
+        settled = settle(
+            books.opened(cursor, [TRANSFORM]), found, lambda alert: alert.subject not in failed, now
+        )
+        _write(cursor, settled, now)
+        content = content_of([(about, settled.tell, settled.all_clear)], settings.environment)
+        if content:
+            told = [item for item in contracts().values() if item.alerts.tell_of("failed")]
+            for channel in dict.fromkeys(chain.from_iterable(map(outbox.channels_of, told))):
+                outbox.put(cursor, channel, content)
+        connection.commit()
+    return outbox.deliver(dsn, Sender(settings, secret_of))
+
+
 def _check(
     chosen: Sequence[Contract],
     of_run: Mapping[str, list[Problem]],
@@ -82,7 +115,7 @@ def _check(
             fresh = [item for item in measured if item["source"] == contract.name]
             settled = _settled(cursor, contract, of_run.get(contract.name), fresh, now)
             for channel in outbox.channels_of(contract):
-                about = About(contract, airflow_url)
+                about = About.of(contract, airflow_url)
                 by_channel.setdefault(channel, []).append((about, settled))
         for channel, found in by_channel.items():
             content = content_of(
@@ -115,6 +148,11 @@ def _settled(
         lambda alert: judge.is_over(alert, keys, newest, run=ended),
         now,
     )
+    _write(cursor, settled, now)
+    return settled
+
+
+def _write(cursor: Cursor, settled: Settled, now: datetime) -> None:
     books.close(cursor, [alert.alert_id for alert in settled.close], now)
     books.told(cursor, [alert.alert_id for alert in settled.told_again], now)
     for problem, told_at in settled.opened:
@@ -129,7 +167,6 @@ def _settled(
             now=now,
             told_at=told_at,
         )
-    return settled
 
 
 def _councils(contract: Contract) -> Sequence[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from include.errors import PermanentError, PipelineError
-from include.jobs.alerts import outbox
+from include.jobs.alerts import outbox, problems
 from include.jobs.alerts.message import About, Content, content_of
 from include.jobs.alerts.outbox import Channel, Sender
 from include.jobs.alerts.problems import Problem
@@ -21,11 +21,12 @@ MOST_MESSAGES = 20
 
 
 def listed(dsn: str, sources: Collection[str] = ()) -> dict[str, list[dict[str, Any]]]:
-    """What is wrong with these sources or all, and the newest messages, sent or not.
+    """What is wrong with these sources, and the newest messages, sent or not.
 
-    Raises `UnknownName` for a source that does not exist.
+    By default with all, and with `transform`. Raises `UnknownName` for a source
+    that does not exist.
     """
-    names = [contract(name).name for name in sources] or list(contracts())
+    names = [contract(name).name for name in sources] or [*contracts(), problems.TRANSFORM]
     with connect(dsn) as connection, connection.cursor() as cursor:
         found = books.opened(cursor, names)
         messages = books.messages(cursor, MOST_MESSAGES)
@@ -79,7 +80,7 @@ def _test_message(tried: Contract, settings: Settings) -> Content:
         tried.name, "failed", "no partition", "test", "none: this is a test", "nothing"
     )
     content = content_of(
-        [(About(tried, settings.airflow_url), [problem], [])], settings.environment
+        [(About.of(tried, settings.airflow_url), [problem], [])], settings.environment
     )
     assert content is not None  # noqa: S101, it has a problem
     content["title"] = f"{content['title']} (a test)"

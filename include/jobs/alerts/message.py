@@ -55,16 +55,25 @@ class Content(TypedDict):
 
 @dataclass(frozen=True)
 class About:
-    """The source that a message is about, and Airflow's address for links."""
+    """What a message is about, a source or a DAG of its own, and Airflow's address for links."""
 
-    contract: Contract
+    name: str
+    title: str
+    owner: str
+    dag_id: str
     airflow_url: str
+
+    @classmethod
+    def of(cls, contract: Contract, airflow_url: str) -> About:
+        """A source."""
+        dag_id = f"ingest_{contract.name}"
+        return cls(contract.name, contract.title, contract.owner, dag_id, airflow_url)
 
     def link(self, run_id: str) -> str:
         """The page of a run; without one, or for a run of the command line, of the DAG."""
         if not self.airflow_url:
             return ""
-        dag = f"{self.airflow_url.rstrip('/')}/dags/ingest_{self.contract.name}"
+        dag = f"{self.airflow_url.rstrip('/')}/dags/{self.dag_id}"
         by_airflow = run_id and not run_id.startswith("wandle ")
         return f"{dag}/runs/{quote(run_id, safe='')}" if by_airflow else dag
 
@@ -132,9 +141,9 @@ def _item(
 ) -> Item:
     places = [shown(each.subject) for each in group]
     return Item(
-        source=about.contract.name,
-        title=one_line(about.contract.title),
-        owner=one_line(about.contract.owner),
+        source=about.name,
+        title=one_line(about.title),
+        owner=one_line(about.owner),
         kind=group[0].kind,
         places=places[:MOST_PLACES],
         more_places=max(0, len(places) - MOST_PLACES),

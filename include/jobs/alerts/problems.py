@@ -28,6 +28,9 @@ FEWEST_RECORDS = 20
 
 MOST_CHARACTERS = 1000
 
+# In place of a source, which no contract can be called.
+TRANSFORM = "DAG transform"
+
 _NEXT: Mapping[Kind, str] = {
     "failed": "Fix the cause, then clear the failed tasks of the run.",
     "refused": "Compare the landing with the source. If it is right, run the partition again with "
@@ -99,6 +102,20 @@ def of_task(contract: Contract, task: str, error: str, run_id: str) -> Problem:
         cause=" ".join(problem.kind),
         text=shown(text),
         next_step=next_step(contract, "failed"),
+        run_id=run_id,
+    )
+
+
+def of_transform(subject: str, error: str, run_id: str) -> Problem:
+    """A model, a test or a task of the DAG `transform` that failed."""
+    return Problem(
+        source=TRANSFORM,
+        kind="failed",
+        subject=subject,
+        cause=subject,
+        text=shown(error or "failed; its log says why"),
+        next_step="Fix the model, or the data that the test is about, then clear the failed tasks. "
+        "Until then, what depends on it keeps its last state.",
         run_id=run_id,
     )
 

@@ -23,7 +23,7 @@ from include.transform import docs
 from include.transform import freshness as measured
 from include.transform.build import Built, build_layer
 from include.transform.failures import BuildFailed
-from include.transform.history import History, building, unfinished
+from include.transform.history import History, building, failures, unfinished
 from include.transform.process import Dbt
 from include.transform.project import FOLDERS, Layer, layer_named
 
@@ -60,6 +60,11 @@ def refuse_unfinished(*, dsn: str, run_id: str) -> None:
     """Raise `BuildFailed`, naming what failed and what is stale, unless all of a run was built."""
     if why := unfinished(dsn, run_id):
         raise BuildFailed("\n".join(why.values()))
+
+
+def failed_in(*, dsn: str, run_id: str) -> dict[str, str]:
+    """What a run did not build, and why: see `include.transform.history.failures`."""
+    return failures(dsn, run_id)
 
 
 def publish_all(
