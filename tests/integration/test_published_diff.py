@@ -18,9 +18,10 @@ from include.jobs.publish import diff as job
 from include.jobs.publish import publish as publishing
 from include.jobs.publish.datasets import from_mart
 from include.jobs.publish.publish import Found
-from include.publish import public, site
+from include.publish import public
 from include.publish.public import PublicMart
 from include.publish.read import Mart
+from include.publish.site import build
 from include.publish.versions import NotPublished, Published, used, without
 from include.sources.model import contracts
 from tests.command_line import command_line
@@ -45,7 +46,7 @@ def store(lake) -> Published:
 @pytest.fixture
 def publish_to(tmp_path, monkeypatch) -> Callable[[Lake], Callable[..., str]]:
     """Publishes marts, made of rows, by the code that publishes; returns the version."""
-    monkeypatch.setattr(site, "pages", lambda tables, about: iter([("index.html", b"x")]))
+    monkeypatch.setattr(build, "pages", lambda tables, about: iter([("index.html", b"x")]))
 
     def to(lake: Lake) -> Callable[..., str]:
         store = Published(lake.s3, lake.bucket)

@@ -392,7 +392,7 @@ def test_an_earlier_version_s_table_can_record_removals_after_a_migration(
         "drop constraint removal_reason_check, add constraint removal_reason_check "
         "check (reason in ('superseded', 'interrupted', 'expired', 'erased'))"
     )
-    database.query("drop table ops.contract")
+    database.query("drop table ops.contract cascade")
 
     changed = migrate(database.admin, [GAUGES], {})
     land(lake, GAUGES, GOOD)
