@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 CLOSED = frozenset(
     f"{prefix}/{page}"
-    for prefix in ("", "/auth")
-    for page in ("docs", "docs/oauth2-redirect", "redoc", "openapi.json")
+    for prefix in ("", "/auth", "/execution")
+    for page in ("docs", "docs/oauth2-redirect", "redoc", "openapi.json", "changelog")
 )
 
 

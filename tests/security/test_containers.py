@@ -174,7 +174,7 @@ def test_every_image_can_be_pinned_by_digest_and_one_command_finds_them_all(tmp_
     assert all("@sha256:" in value for value in settings.values())
     stages = re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)
     foreign = [stage for stage in stages if "/" in stage or "$" in stage]
-    assert len(foreign) == 3
+    assert len(foreign) == 4
     assert all(any(f"${{{name}}}" in stage for name in arguments) for stage in foreign)
 
 
@@ -194,8 +194,11 @@ def test_there_is_no_lock_file_without_hashes_and_no_tool_outside_of_them():
 
     assert {path.name for path in CHECKOUT.glob("requirements*.txt")} == {
         "requirements.txt",
-        *(f"requirements-{name}.txt" for name in ("bench", "checkov", "extract", "local")),
+        *(
+            f"requirements-{name}.txt"
+            for name in ("api", "bench", "checkov", "docs", "extract", "local")
+        ),
     }
     assert "uv tool run" not in makefile
     assert "uvx" not in makefile
-    assert makefile.count("pip sync") == makefile.count("--require-hashes") - 1 == 3
+    assert makefile.count("pip sync") == makefile.count("--require-hashes") - 1 == 4
