@@ -91,7 +91,7 @@ test: $(INSTALLED) ## Run unit, DAG and integration tests
 	$(BIN)/pytest tests/unit tests/dags tests/integration tests/security
 
 # The same in three parts, which can run at the same time.
-SECOND_HALF := tests/integration/test_[!a-m]*.py
+SECOND_HALF := tests/integration/test_[!a-l]*.py
 test-unit: $(INSTALLED)
 	$(BIN)/pytest tests/unit tests/dags tests/security
 
