@@ -200,7 +200,7 @@ def alert(source: str, partitions: list[dict[str, str]] | None, of: str, ti: Any
 
 @task(task_id="alert", trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
 def alert_of_transform(connection: str, ti: Any = None) -> int:
-    """Tell of what `transform` did not build or publish, once; returns as `alert` does."""
+    """Send one alert about what `transform` did not build or publish; returns as `alert` does."""
     from include.jobs.alerts.check import check_transform
     from include.jobs.pipeline.transform import failed_in
 

@@ -7,7 +7,7 @@ A model that fails holds back only what depends on it: everything else is
 built and published, and `reconcile` fails the run and names what failed and
 what is stale because of it. Loads that finish during a run share the next one.
 `freshness` reports sources that have not been checked for too long; it does
-not block the build. `alert` tells everybody whom the contracts of sources name of what failed.
+not block the build. `alert` notifies the recipients in the contracts about failures.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def lineage(
     """Show where a column comes from, and what breaks if you change it.
 
     From the field of a contract through raw table, staging model and mart to the published files,
-    the dashboard and whoever else uses it, by the SQL of your working tree. Needs no platform.
+    the dashboard and other consumers, from the SQL of your working tree. Needs no platform.
     `(its rows)` stands for which rows a table has: a filter, join or grouping decides about them.
 
     Examples:

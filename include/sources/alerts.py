@@ -81,7 +81,7 @@ class Alerts(Definition):
     kinds: tuple[Kind, ...] = Field(
         default=KINDS,
         min_length=1,
-        description="What to tell of: a partition or the DAG `transform` `failed`, a partition was "
+        description="What to report: a partition or the DAG `transform` `failed`, a partition was "
         "`refused`, data are `late`, fields `drifted` (are new or vanished), the `quarantine` has "
         "more than its usual share, or the `volume` of a partition is unusual.",
     )

@@ -230,7 +230,7 @@ def unfinished(dsn: str, run_id: str) -> dict[Layer, str]:
 def failures(dsn: str, run_id: str) -> dict[str, str]:
     """What failed in a run, by the name of a model or test, and why; else layers not finished.
 
-    Without the failing rows: what is told of it may leave the platform.
+    Without the failing rows: alerts leave the platform.
     """
     with connection(dsn) as opened:
         found = opened.execute(_FAILED, (run_id, list(FAILED))).fetchall()

@@ -193,4 +193,4 @@ def test_landings_and_tables_agree(project):
     for source in SOURCES:
         project.settle(source)
 
-    project.wandle("verify", *SOURCES)
+    assert "Compared" in project.wandle("verify", *SOURCES)

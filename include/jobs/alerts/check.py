@@ -74,10 +74,10 @@ def check_transform(
     airflow_url: str,
     secret_of: SecretOf | None = None,
 ) -> int:
-    """Tell of a run of `transform` that has ended; returns and raises as `check_run` does.
+    """Send alerts about a finished run of `transform`; returns and raises as `check_run` does.
 
     `failed` are models, tests and tasks with their errors. Marts are made of
-    several sources, so everybody who is told of failures of one gets the message.
+    several sources, so every recipient of failures of one of them gets the message.
     """
     settings, now = Settings.read(), datetime.now(UTC)
     found = [of_transform(subject, error, run_id) for subject, error in failed.items()]
