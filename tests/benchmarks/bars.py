@@ -79,6 +79,7 @@ def bars(measured: Sequence[Row]) -> list[Bar]:
             ("ten_times", "wandle"),
             lambda row: PEAK_MB + BYTES_A_RECORD * row["records"] / 1024**2,
         ),
+        _extremes([row for row in measured if row["case"] == "limits"]),
     ]
 
 
@@ -102,6 +103,18 @@ def _ratio(rows: Rows, upper: tuple[str, str], lower: tuple[str, str]) -> float 
         return None
     above, below = (rows[name]["seconds_median"] / rows[name]["records"] for name in (upper, lower))
     return float(above / below)
+
+
+def _extremes(rows: Sequence[Row]) -> Bar:
+    """Of the answer that took most, without what each record may take."""
+    says = f"peak memory of an extreme answer, less {BYTES_A_RECORD} bytes a record, MB"
+    peaks = [
+        max(row["fetch"]["peak_mb"], row["load"]["peak_mb"] - BYTES_A_RECORD * read / 1024**2)
+        for row in rows
+        for read in [row["load"]["records"] or 0]
+    ]
+    most = max(peaks, default=None)
+    return Bar(f"{says}: at most {PEAK_MB}", most, None if most is None else most <= PEAK_MB)
 
 
 def _memory(says: str, rows: Rows, ours: tuple[str, str], bound: Callable[[Row], float]) -> Bar:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,16 @@ EDITS = (
 
 
 class RandomWorld:
-    """Changes by name; `step` makes some of them, builds, and compares with a whole build."""
+    """Changes by name; `step` makes some of them, builds, and compares with a whole build.
+
+    A context manager: its dbt processes go on until the project is changed.
+    """
 
     def __init__(self, database: Warehouse, project: Path, home: Path, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311, no secret
         self.world = World(database, project, home, Dbt(dsn="", home=home, progress=print))
+        self._processes = ExitStack()
+        self._running: dict[str, Dbt] = {}
         self.database, self.project, self.home = database, project, home
         self.councils = ["kingston", "sutton"]
         self.bad: set[tuple[str, str, str]] = set()
@@ -83,6 +88,25 @@ class RandomWorld:
             ):
                 self._load(source, council, period)
         self._load("bank_holidays", "uk", MONTHS[0])
+
+    def __enter__(self) -> RandomWorld:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        self._running.clear()
+        self._processes.close()
+
+    def _dbt(self, role: str, home: Path, prefix: str = "") -> Dbt:
+        if prefix not in self._running:
+            dsn = self.database.dsn(role)
+            made = Dbt(
+                dsn=dsn, home=home, progress=print, project=self.project, schema_prefix=prefix
+            )
+            self._running[prefix] = self._processes.enter_context(made)
+        return self._running[prefix]
 
     # What is loaded
 
@@ -243,6 +267,7 @@ class RandomWorld:
         text = path.read_text()
         assert one in text or other in text, name
         path.write_text(text.replace(one, other) if one in text else text.replace(other, one))
+        self._stop()
 
     def views(self) -> None:
         """Somebody makes views on marts, or drops them."""
@@ -303,8 +328,7 @@ class RandomWorld:
     def _try(self, *layers: Any) -> list[str]:
         """Build; the failures."""
         try:
-            with self.world.restarted() as dbt:
-                self.world.build(*layers, dbt=dbt)
+            self.world.build(*layers, dbt=self._dbt("wandle_transformer", self.home))
         except BuildFailed as error:
             return [str(error)]
         return []
@@ -350,8 +374,7 @@ class RandomWorld:
 
     def _build_again(self) -> set[str]:
         """The layers of which another run builds nothing."""
-        with self.world.restarted() as dbt:
-            built = self.world.build(dbt=dbt)
+        built = self.world.build(dbt=self._dbt("wandle_transformer", self.home))
         return {name for name, layer in built.items() if layer.unchanged_since}
 
     def _statuses(self) -> dict[str, str]:
@@ -365,13 +388,9 @@ class RandomWorld:
     @contextmanager
     def whole(self) -> Iterator[tuple[dict[str, list[Any]], dict[str, str]]]:
         """Each table as dbt builds it from nothing, and the verdict of each test."""
-        dsn = self.database.admin
-        home = self.home.parent / "whole"
-        with Dbt(
-            dsn=dsn, home=home, progress=print, project=self.project, schema_prefix=PREFIX
-        ) as dbt:
-            nodes = dbt.nodes()
-            verdicts = {result.unique_id: result.status for result in dbt.build(nodes)}
+        dbt = self._dbt("postgres", self.home.parent / "whole", PREFIX)
+        nodes = dbt.nodes()
+        verdicts = {result.unique_id: result.status for result in dbt.build(nodes)}
         names = [
             node.key.removeprefix(PREFIX)
             for node in nodes

@@ -26,9 +26,8 @@ def test_after_any_changes_a_run_leaves_what_a_whole_build_does(new_database, tm
     migrate(database.admin, contracts().values(), {})
     ignored = shutil.ignore_patterns("target", "logs")
     project = shutil.copytree(FOLDER, tmp_path / "project", ignore=ignored)
-    world = RandomWorld(database, project, tmp_path / "dbt", SEED)
-
-    for _ in range(STEPS):
-        world.step()
+    with RandomWorld(database, project, tmp_path / "dbt", SEED) as world:
+        for _ in range(STEPS):
+            world.step()
 
     assert world.compared > 0, world.said

@@ -28,6 +28,7 @@ from include.errors import PermanentError, ServiceUnavailable, TableOutdated
 from include.jobs.lake import Lake
 from include.jobs.migrate import migrate
 from include.jobs.pipeline.transform import build, freshness, publish_all, transform
+from include.jobs.publish import publish as publishing
 from include.sources.model import contracts
 from include.transform import docs, history
 from include.transform.build import Built, build_layer
@@ -612,6 +613,33 @@ def test_documentation_and_data_can_be_published_without_a_build(warehouse, make
 
     name = docs.current(lake.s3, lake.bucket)
     assert done["docs"] == f"s3://{BUCKET}/docs/{name}/index.html"
+
+
+def test_documentation_is_written_while_files_and_pages_are_made(
+    warehouse, make, home, lake, monkeypatch
+):
+    make()
+    written = threading.Event()
+    write, files = Dbt.docs, publishing._files
+
+    def docs_of(dbt: Dbt) -> Path:
+        page = write(dbt)
+        written.set()
+        return page
+
+    def made(*given: Any) -> Iterator[Any]:
+        assert written.wait(120)
+        return files(*given)
+
+    monkeypatch.setattr(Dbt, "docs", docs_of)
+    monkeypatch.setattr(publishing, "_files", made)
+
+    done = publish_all(
+        dsn=warehouse.transformer, publisher_dsn=warehouse.publisher, lake=lake, home=home
+    )
+
+    assert done["published"]["new"]
+    assert done["docs"]
 
 
 def test_a_reader_of_the_documentation_never_meets_a_mix(lake, tmp_path):

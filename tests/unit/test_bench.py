@@ -75,6 +75,26 @@ def test_ten_times_the_records_may_take_sixteen_bytes_each(peak, met):
     assert found["peak memory of ten times the records, MB: at most 552.6"] is met
 
 
+@pytest.mark.parametrize(
+    ("fetch", "load", "records", "met"),
+    [
+        (400, 400, 0, True),
+        (401, 100, 10_000_000, False),
+        (100, 552, 10_000_000, True),
+        (100, 553, 10_000_000, False),
+    ],
+)
+def test_no_extreme_answer_takes_more_than_its_records_may(fetch, load, records, met):
+    small = {"case": "limits", "contender": "small", "fetch": {"peak_mb": 1}}
+    small["load"] = {"peak_mb": 1, "records": None}
+    large = {"case": "limits", "contender": "large", "fetch": {"peak_mb": fetch}}
+    large["load"] = {"peak_mb": load, "records": records}
+
+    found = judged(small, large)
+
+    assert found["peak memory of an extreme answer, less 16 bytes a record, MB: at most 400"] is met
+
+
 def test_what_was_not_measured_is_neither_met_nor_missed():
     assert set(judged().values()) == {None}
 

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,26 +169,30 @@ def _dbt(dsn: str, home: Path | None, progress: Report) -> Iterator[tuple[Dbt, H
 def _publish(
     dbt: Dbt, history: History, publisher_dsn: str, lake: Lake, report: Report, run_id: str
 ) -> dict[str, Any]:
-    """Publish both, the second also if the first fails."""
+    """Publish both, the second also if the first fails; dbt writes it while the first is made."""
     published: dict[str, Any] = {}
     failures: list[PipelineError] = []
-    try:
-        published = publish_marts(
-            dbt,
-            history,
-            publisher_dsn=publisher_dsn,
-            lake=lake,
-            report=report,
-            built_nothing=history.built_nothing(run_id),
-        )
-    except PipelineError as error:
-        failures.append(error)
     keeper, state = lake.as_job("transform"), state_of(history, dbt.project)
     address = docs.up_to_date(keeper.s3, keeper.bucket, state)
-    if not address:
-        report("Publishing the documentation")
-        page, now = dbt.docs(), datetime.now(UTC)
-        address = docs.publish(keeper.s3, keeper.bucket, page, now, made_from=state)
+    with ThreadPoolExecutor(1, thread_name_prefix="docs") as beside:
+        written: list[Future[Path]] = []
+        try:
+            published = publish_marts(
+                dbt,
+                history,
+                publisher_dsn=publisher_dsn,
+                lake=lake,
+                report=report,
+                built_nothing=history.built_nothing(run_id),
+                dbt_is_free=lambda: address or written.append(beside.submit(dbt.docs)),
+            )
+        except PipelineError as error:
+            failures.append(error)
+        if not address:
+            report("Publishing the documentation")
+            page = written[0].result() if written else dbt.docs()
+            now = datetime.now(UTC)
+            address = docs.publish(keeper.s3, keeper.bucket, page, now, made_from=state)
     if failures:
         raise failures[0]
     return {"published": published, "docs": address}

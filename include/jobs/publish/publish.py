@@ -78,11 +78,13 @@ def publish_marts(
     lake: Lake,
     report: Report = log.info,
     built_nothing: bool = False,
+    dbt_is_free: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Publish the marts, under the lock of `history`.
 
     With `built_nothing`, after a run that found all of them up to date, nothing is
     read if the newest version is made from the same state (`state_of`).
+    `dbt_is_free` is called once the rest needs no dbt: files and pages take a while.
 
     A mart that is not built as described, has a value that no file can hold,
     or whose latest build or tests failed, keeps its last published files. The
@@ -103,6 +105,7 @@ def publish_marts(
         report(f"Open data: version {same.version} is up to date; nothing was published")
         return _summary(same, new=False, kept={})
     found = find(dbt, history, contracts())
+    dbt_is_free()
     columns = {mart.name: tuple(mart.columns) for mart in found.ready}
     grant(history.connection, columns)
     unfit: dict[str, str] = {}

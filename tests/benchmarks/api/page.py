@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import psutil
 import vl_convert
 
@@ -139,24 +138,26 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def chart(results: Sequence[Result]) -> str:
     """Median and p99 of both servers against the rate, as SVG."""
-    points: Any = alt.InlineData(
-        [
-            {"rate": one["rate"], "server": one["server"], "percentile": name, "ms": one[name]}
-            for one in results
-            if one["phase"] == "rate"
-            for name in ("p50", "p99")
-            if name in one
-        ]
-    )
-    drawn = (
-        alt.Chart(points, title="Time until the answer: median, and p99 (dashed)")
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("rate:Q", scale=alt.Scale(type="log"), title="requests a second"),
-            y=alt.Y("ms:Q", scale=alt.Scale(type="log"), title="milliseconds"),
-            color=alt.Color("server:N", scale=alt.Scale(domain=[OURS, OTHER], range=_COLOURS)),
-            strokeDash=alt.StrokeDash("percentile:N", legend=None),
-        )
-        .properties(width=520, height=300)
-    )
-    return str(vl_convert.vegalite_to_svg(drawn.to_dict()))
+    points = [
+        {"rate": one["rate"], "server": one["server"], "percentile": name, "ms": one[name]}
+        for one in results
+        if one["phase"] == "rate"
+        for name in ("p50", "p99")
+        if name in one
+    ]
+    log = {"type": "quantitative", "scale": {"type": "log"}}
+    colours = {"domain": [OURS, OTHER], "range": _COLOURS}
+    spec = {
+        "title": "Time until the answer: median, and p99 (dashed)",
+        "data": {"values": points},
+        "mark": {"type": "line", "point": True},
+        "encoding": {
+            "x": {"field": "rate", "title": "requests a second", **log},
+            "y": {"field": "ms", "title": "milliseconds", **log},
+            "color": {"field": "server", "type": "nominal", "scale": colours},
+            "strokeDash": {"field": "percentile", "type": "nominal", "legend": None},
+        },
+        "width": 520,
+        "height": 300,
+    }
+    return str(vl_convert.vegalite_to_svg(spec))

@@ -10,8 +10,6 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
-import altair as alt
-
 from include.publish.site.draw.base import (
     BLUE,
     COLOURS,
@@ -21,18 +19,24 @@ from include.publish.site.draw.base import (
     MUTED,
     ORANGE,
     PAPER,
+    TIP,
     WIDTH,
     Point,
+    Spec,
     drawn,
-    over,
+    either,
+    marks,
+    number_field,
     round_top,
+    text_field,
     time_axis,
-    y_axis,
+    value_axis,
 )
 
 MOST_LINES = 4
 _LABEL_LINE = 17
 _PLOT = HEIGHT - 50
+_DOT: Spec = {"filled": True, "size": 34, "opacity": 1}
 
 
 @dataclass(frozen=True)
@@ -57,23 +61,24 @@ def lines(title: str, series: Mapping[str, Sequence[Point]], suffix: str = "") -
     low = min(0.0, math.floor(min(values, default=0) / step) * step)
     labels = _spread({name: _last(points) for name, points in series.items()}, top, top - low)
     colours = dict(zip(series, COLOURS, strict=False))
-    y = alt.Y("value:Q").scale(domain=[low, top], nice=False)
-    y = y.axis(y_axis(low, top, step, suffix))
     rows = [
         {"at": p.at.isoformat(), "value": p.value, "tip": p.tip, "series": name}
         for name, points in series.items()
         for p in points
     ]
-    colour = alt.Color("series:N").scale(domain=list(series), range=list(colours.values()))
+    colour = {
+        **text_field("series"),
+        "scale": {"domain": list(series), "range": list(colours.values())},
+        "legend": None,
+    }
     days = sorted({p.at for points in series.values() for p in points})
     x = time_axis(days, most=4 if len(series) == 1 else 3)
-    base = over("rows").encode(x=x, y=y, color=colour.legend(None))
+    y = value_axis("value", low, top, step, suffix)
     seen = [row for row in rows if row["value"] is not None]
-    layers: list[Any] = [
-        base.mark_line(strokeWidth=2.5, invalid="break-paths-show-path-domains"),
-        base.mark_point(filled=True, size=34, opacity=1)
-        .encode(description="tip:N")
-        .properties(data=alt.NamedData("seen")),
+    line = {"strokeWidth": 2.5, "invalid": "break-paths-show-path-domains"}
+    layers = [
+        marks("rows", "line", line, x=x, y=y, color=colour),
+        marks("seen", "point", _DOT, x=x, y=y, color=colour, description=TIP),
     ]
     ends: list[dict[str, Any]] = []
     if len(series) > 1:
@@ -83,7 +88,7 @@ def lines(title: str, series: Mapping[str, Sequence[Point]], suffix: str = "") -
             if name in labels
         ]
         layers.append(_end_labels(x, y))
-    return drawn(title, alt.layer(*layers), rows=rows, seen=seen, ends=ends)
+    return drawn(title, {"layer": layers}, rows=rows, seen=seen, ends=ends)
 
 
 def ages(title: str, points: Sequence[tuple[int, float, str]]) -> str:
@@ -96,21 +101,26 @@ def ages(title: str, points: Sequence[tuple[int, float, str]]) -> str:
     for row in rows:
         if row["age"] % 6 == 0:
             row["under" if row["value"] > top / 6 else "over"] = f"{row['value']:.0f}%"
-    x = alt.X("age:Q").axis(
-        values=[age for age, _, _ in points if age % 6 == 0],
-        labelExpr="datum.value == 0 ? 'same month' : datum.value + ' months'",
-        grid=False,
-    )
-    x = x.scale(nice=False, padding=24)
-    y = alt.Y("value:Q").scale(domain=[0, top + step / 2], nice=False)
-    y = y.axis(y_axis(0, top, step, "%"))
-    base = over("rows").encode(x=x, y=y)
-    line = base.mark_line(strokeWidth=2.5, color=BLUE)
-    marks = base.mark_point(filled=True, size=34, opacity=1, color=BLUE).encode(description="tip:N")
-    # Below the line, which rises; above it where the axis is near.
-    under = base.mark_text(dy=18, dx=4, color=INK, fontWeight="bold").encode(text="under:N")
-    higher = base.mark_text(dy=-14, color=INK, fontWeight="bold").encode(text="over:N")
-    return drawn(title, alt.layer(line, marks, under, higher), rows=rows)
+    x = {
+        **number_field("age"),
+        "scale": {"nice": False, "padding": 24},
+        "axis": {
+            "values": [age for age, _, _ in points if age % 6 == 0],
+            "labelExpr": "datum.value == 0 ? 'same month' : datum.value + ' months'",
+            "grid": False,
+        },
+    }
+    y = value_axis("value", 0, top, step, "%")
+    y["scale"]["domain"] = [0, top + step / 2]
+    bold = {"color": INK, "fontWeight": "bold"}
+    layers = [
+        marks("rows", "line", {"strokeWidth": 2.5, "color": BLUE}, x=x, y=y),
+        marks("rows", "point", {**_DOT, "color": BLUE}, x=x, y=y, description=TIP),
+        # Below the line, which rises; above it where the axis is near.
+        marks("rows", "text", {"dy": 18, "dx": 4, **bold}, x=x, y=y, text=text_field("under")),
+        marks("rows", "text", {"dy": -14, **bold}, x=x, y=y, text=text_field("over")),
+    ]
+    return drawn(title, {"layer": layers}, rows=rows)
 
 
 def columns(title: str, points: Sequence[Point], suffix: str = "", legend: str = "") -> str:
@@ -123,26 +133,22 @@ def columns(title: str, points: Sequence[Point], suffix: str = "", legend: str =
         for p in points
         if p.value is not None
     ]
-    x = time_axis(sorted(p.at for p in points), padded=True)
     size = max(2.0, min(34.0, 0.72 * (WIDTH - 80) / max(1, _slots(points))))
-    hollow = alt.datum.hollow
-    bars = (
-        over("rows")
-        .mark_bar(size=size, stroke=BLUE, strokeWidth=1.5)
-        .encode(
-            x=x,
-            y=alt.Y("value:Q")
-            .scale(domain=[low, top], nice=False)
-            .axis(y_axis(low, top, step, suffix)),
-            fill=alt.when(hollow).then(alt.value(PAPER)).otherwise(alt.value(BLUE)),
-            strokeDash=alt.when(hollow).then(alt.value([3, 2])).otherwise(alt.value([1, 0])),
-            description="tip:N",
+    layers = [
+        marks(
+            "rows",
+            "bar",
+            {"size": size, "stroke": BLUE, "strokeWidth": 1.5},
+            x=time_axis(sorted(p.at for p in points), padded=True),
+            y=value_axis("value", low, top, step, suffix),
+            fill=either("hollow", PAPER, BLUE),
+            strokeDash=either("hollow", [3, 2], [1, 0]),
+            description=TIP,
         )
-    )
-    layers: list[Any] = [bars]
+    ]
     if legend and any(row["hollow"] for row in rows):
         layers.append(_corner(f"Dashed: {legend}"))
-    return drawn(title, alt.layer(*layers), rows=rows, corner=[{}])
+    return drawn(title, {"layer": layers}, rows=rows, corner=[{}])
 
 
 def bars(title: str, rows: Sequence[Bar]) -> str:
@@ -154,35 +160,32 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
     ]  # fmt: skip
     top = max([bar.value for bar in rows if bar.value > 0], default=1) or 1
     low = min([bar.value for bar in rows if bar.value < 0], default=0)
-    shared = over("rows")
-    y = alt.Y("label:N").sort(None).scale(paddingInner=0.5, paddingOuter=0.4).axis(None)
-    x = alt.X("value:Q").scale(domain=[low, top * 1.24], nice=False).axis(None)
-    colour = alt.when(alt.datum.marked).then(alt.value(ORANGE)).otherwise(alt.value(BLUE))
-    names = shared.mark_text(align="left", baseline="bottom", dy=-1, color=INK, limit=WIDTH - 20)
-    chart = alt.layer(
-        shared.mark_bar(height=14, yOffset=8).encode(x=x, y=y, color=colour, description="tip:N"),
-        shared.mark_text(align="left", baseline="middle", dx=6, dy=8, color=INK).encode(
-            x=x, y=y, text="shown:N"
-        ),
-        names.encode(x=alt.value(0), y=y, text="name:N"),
-    )
-    return drawn(title, chart, height=44 * max(1, len(rows)) + 10, rows=values)
+    bands = {"paddingInner": 0.5, "paddingOuter": 0.4}
+    y = {**text_field("label"), "sort": None, "scale": bands, "axis": None}
+    lengths = {"domain": [low, top * 1.24], "nice": False}
+    x = {**number_field("value"), "scale": lengths, "axis": None}
+    colour = either("marked", ORANGE, BLUE)
+    left = {"align": "left", "color": INK}
+    value = {**left, "baseline": "middle", "dx": 6, "dy": 8}
+    name = {**left, "baseline": "bottom", "dy": -1, "limit": WIDTH - 20}
+    layers = [
+        marks("rows", "bar", {"height": 14, "yOffset": 8}, x=x, y=y, color=colour, description=TIP),
+        marks("rows", "text", value, x=x, y=y, text=text_field("shown")),
+        marks("rows", "text", name, x={"value": 0}, y=y, text=text_field("name")),
+    ]
+    return drawn(title, {"layer": layers}, height=44 * max(1, len(rows)) + 10, rows=values)
 
 
-def _end_labels(x: alt.X, y: alt.Y) -> Any:
-    return (
-        over("ends")
-        .mark_text(align="left", baseline="middle", dx=10, lineHeight=_LABEL_LINE - 2, color=INK)
-        .encode(x=x, y=y, text="text:N")
-    )
+def _end_labels(x: Spec, y: Spec) -> Spec:
+    look = {"align": "left", "baseline": "middle", "dx": 10, "color": INK}
+    look["lineHeight"] = _LABEL_LINE - 2
+    return marks("ends", "text", look, x=x, y=y, text=text_field("text"))
 
 
-def _corner(words: str) -> Any:
-    return (
-        over("corner")
-        .mark_text(align="right", baseline="top", color=MUTED, fontSize=FONT - 1)
-        .encode(x=alt.value("width"), y=alt.value(-18), text=alt.value(words))
-    )
+def _corner(words: str) -> Spec:
+    look = {"align": "right", "baseline": "top", "color": MUTED, "fontSize": FONT - 1}
+    where = {"x": {"value": "width"}, "y": {"value": -18}}
+    return marks("corner", "text", look, **where, text={"value": words})
 
 
 def _wrapped(name: str) -> list[str]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import altair as alt
-
 from include.publish.site.draw.base import (
     BLUE,
     FONT,
@@ -17,18 +15,27 @@ from include.publish.site.draw.base import (
     ORANGE,
     PALE,
     PAPER,
+    TIP,
     WIDTH,
     Point,
+    Spec,
     drawn,
-    over,
+    either,
+    marks,
+    number_field,
     round_step,
     round_top,
     time_axis,
-    y_axis,
+    value_axis,
 )
 
 # Beside the labels of the axis.
 _PANEL_WIDTH, _PANEL_HEIGHT = WIDTH - 66, 88
+_LINE: Spec = {"strokeWidth": 2.5, "color": BLUE, "invalid": "break-paths-show-path-domains"}
+_DASHED: Spec = {"stroke": MUTED, "strokeDash": [4, 3]}
+_DOT: Spec = {"filled": True, "opacity": 1}
+# Above the typical range: large and orange.
+_BY_RANGE: Spec = {"size": either("above", 60, 22), "color": either("above", ORANGE, BLUE)}
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,6 @@ def levels(title: str, points: Sequence[Level], typical: Typical, unit: str) -> 
     step = round_step(max(max(reach) - min(0, *reach), 0.1))
     low = min(0.0, math.floor(min(reach) / step) * step)
     top = math.ceil(max(reach) / step + 0.25) * step
-    y = alt.Y("highest:Q").scale(domain=[low, top], nice=False)
-    y = y.axis(y_axis(low, top, step, f" {unit}" if unit else ""))
     rows: list[dict[str, Any]] = [
         {
             "at": p.at.isoformat(),
@@ -82,28 +87,22 @@ def levels(title: str, points: Sequence[Level], typical: Typical, unit: str) -> 
     seen = [row for row in rows if row["highest"] is not None]
     low_days = {p.at.isoformat() for p in points if typical.is_below(p.lowest)}
     below = [row for row in seen if row["at"] in low_days]
-    base = over("rows").encode(x=time_axis(sorted(p.at for p in points)), y=y)
-    marks = base.mark_point(filled=True, opacity=1).encode(
-        size=alt.when(alt.datum.above).then(alt.value(60)).otherwise(alt.value(22)),
-        color=alt.when(alt.datum.above).then(alt.value(ORANGE)).otherwise(alt.value(BLUE)),
-        description="tip:N",
-    )
+    x = time_axis(sorted(p.at for p in points))
+    y = value_axis("highest", low, top, step, f" {unit}" if unit else "")
+    span = {"stroke": BLUE, "strokeWidth": 4, "strokeOpacity": 0.28, "strokeCap": "round"}
+    low_mark = {**_DOT, "size": 60, "color": ORANGE}
     band = {"low": low if typical.low is None else typical.low, "high": typical.high}
-    layers: list[Any] = [
+    layers = [
         *(_band(typical) if typical.high is not None else []),
-        base.mark_rule(stroke=BLUE, strokeWidth=4, strokeOpacity=0.28, strokeCap="round")
-        .encode(y2="lowest:Q")
-        .properties(data=alt.NamedData("seen")),
-        base.mark_line(strokeWidth=2.5, color=BLUE, invalid="break-paths-show-path-domains"),
-        marks.properties(data=alt.NamedData("seen")),
-        base.mark_point(filled=True, opacity=1, size=60, color=ORANGE)
-        .encode(y="lowest:Q", description="tip:N")
-        .properties(data=alt.NamedData("below")),
+        marks("seen", "rule", span, x=x, y=y, y2={"field": "lowest"}),
+        marks("rows", "line", _LINE, x=x, y=y),
+        marks("seen", "point", _DOT, x=x, y=y, description=TIP, **_BY_RANGE),
+        marks("below", "point", low_mark, x=x, y=number_field("lowest"), description=TIP),
     ]
     if typical.high is not None:
         # Twice: once as a halo, so that the line does not cross it.
-        layers += [_limit(stroke=PAPER, strokeWidth=5), _limit(color=MUTED)]
-    return drawn(title, alt.layer(*layers), rows=rows, seen=seen, below=below, band=[band])
+        layers += [_limit({"stroke": PAPER, "strokeWidth": 5}), _limit({"color": MUTED})]
+    return drawn(title, {"layer": layers}, rows=rows, seen=seen, below=below, band=[band])
 
 
 def rain_and_rivers(title: str, rain: Sequence[Point], rises: Sequence[Point]) -> str:
@@ -117,7 +116,7 @@ def rain_and_rivers(title: str, rain: Sequence[Point], rises: Sequence[Point]) -
     rows = [_row(p) for p in rises]
     return drawn(
         title,
-        alt.vconcat(*panels, spacing=14).resolve_scale(x="shared"),
+        {"vconcat": panels, "spacing": 14, "resolve": {"scale": {"x": "shared"}}},
         rain=[_row(p) for p in rain if p.value is not None],
         rows=rows,
         seen=[row for row in rows if row["value"] is not None],
@@ -130,74 +129,61 @@ def _row(point: Point) -> dict[str, Any]:
     return {"at": at, "value": point.value, "tip": point.tip, "above": point.is_marked}
 
 
-def _rain(days: Sequence[date], values: Sequence[float]) -> Any:
+def _rain(days: Sequence[date], values: Sequence[float]) -> Spec:
     top, step = round_top(max(values))
     size = max(2.0, min(20.0, 0.7 * _PANEL_WIDTH / max(1, len(days))))
-    return (
-        over("rain")
-        .mark_bar(size=size, color=BLUE)
-        .encode(
-            x=time_axis(days, padded=True),
-            y=_panel_axis(0, top, step, " mm"),
-            description="tip:N",
-        )
-        .properties(**_panel("Rain of the day, at the wettest place"))
-    )
+    x, y = time_axis(days, padded=True), _panel_axis(0, top, step, " mm")
+    bars = marks("rain", "bar", {"size": size, "color": BLUE}, x=x, y=y, description=TIP)
+    return {**bars, **_panel("Rain of the day, at the wettest place")}
 
 
-def _rises(days: Sequence[date], values: Sequence[float]) -> Any:
+def _rises(days: Sequence[date], values: Sequence[float]) -> Spec:
     reach = max(0.0, *values) - min(0.0, *values)
     step = round_step(max(reach, 0.1))
     low = math.floor(min(0.0, *values) / step) * step
     top = math.ceil(max(0.0, *values) / step) * step
     if top == low:
         top = step
-    base = over("rows").encode(x=time_axis(days, padded=True), y=_panel_axis(low, top, step, " m"))
-    marks = base.mark_point(filled=True, opacity=1).encode(
-        size=alt.when(alt.datum.above).then(alt.value(60)).otherwise(alt.value(22)),
-        color=alt.when(alt.datum.above).then(alt.value(ORANGE)).otherwise(alt.value(BLUE)),
-        description="tip:N",
-    )
-    limit = over("zero").mark_rule(stroke=MUTED, strokeDash=[4, 3]).encode(y="zero:Q")
-    line = base.mark_line(strokeWidth=2.5, color=BLUE, invalid="break-paths-show-path-domains")
-    return alt.layer(limit, line, marks.properties(data=alt.NamedData("seen"))).properties(
-        **_panel("The highest river; 0 is the top of its typical range")
-    )
+    x, y = time_axis(days, padded=True), _panel_axis(low, top, step, " m")
+    layers = [
+        marks("zero", "rule", _DASHED, y=number_field("zero")),
+        marks("rows", "line", _LINE, x=x, y=y),
+        marks("seen", "point", _DOT, x=x, y=y, description=TIP, **_BY_RANGE),
+    ]
+    return {"layer": layers, **_panel("The highest river; 0 is the top of its typical range")}
 
 
-def _panel(label: str) -> dict[str, Any]:
-    title = alt.TitleParams(
-        label,
-        anchor="start",
-        frame="group",
-        fontSize=FONT - 1,
-        fontWeight="normal",
-        color=MUTED,
-        offset=8,
-    )
+def _panel(label: str) -> Spec:
+    title = {
+        "text": label,
+        "anchor": "start",
+        "frame": "group",
+        "fontSize": FONT - 1,
+        "fontWeight": "normal",
+        "color": MUTED,
+        "offset": 8,
+    }
     return {"width": _PANEL_WIDTH, "height": _PANEL_HEIGHT, "title": title}
 
 
-def _panel_axis(low: float, top: float, step: float, suffix: str) -> alt.Y:
+def _panel_axis(low: float, top: float, step: float, suffix: str) -> Spec:
     """An axis for half the height, so with half the labels."""
     if round((top - low) / step) > 3:
         step *= 2
         low, top = math.floor(low / step) * step, math.ceil(top / step) * step
-    y = alt.Y("value:Q").scale(domain=[low, top], nice=False)
-    return y.axis(y_axis(low, top, step, suffix))
+    return value_axis("value", low, top, step, suffix)
 
 
-def _band(typical: Typical) -> list[Any]:
-    band = over("band")
-    dashed = band.mark_rule(stroke=MUTED, strokeDash=[4, 3])
-    low = [] if typical.low is None else [dashed.encode(y="low:Q")]
-    shade = band.mark_rect(fill=PALE).encode(y="low:Q", y2="high:Q")
-    return [shade, *low, dashed.encode(y="high:Q")]
+def _band(typical: Typical) -> list[Spec]:
+    low, high = number_field("low"), number_field("high")
+    shade = marks("band", "rect", {"fill": PALE}, y=low, y2={"field": "high"})
+    limits = [high] if typical.low is None else [low, high]
+    return [shade, *(marks("band", "rule", _DASHED, y=y) for y in limits)]
 
 
-def _limit(**look: Any) -> Any:
-    return (
-        over("band")
-        .mark_text(align="left", baseline="bottom", dx=4, dy=-4, fontSize=FONT - 1, **look)
-        .encode(x=alt.value(0), y="high:Q", text=alt.value("Top of the typical range"))
+def _limit(look: Spec) -> Spec:
+    place = {"align": "left", "baseline": "bottom", "dx": 4, "dy": -4, "fontSize": FONT - 1}
+    text = {"value": "Top of the typical range"}
+    return marks(
+        "band", "text", {**place, **look}, x={"value": 0}, y=number_field("high"), text=text
     )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import posixpath
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -157,6 +161,20 @@ def test_the_same_tables_give_the_same_bytes_whatever_the_order_of_their_rows(wh
         name: one.take(list(reversed(range(one.num_rows)))) for name, one in tables().items()
     }
     assert site(shuffled) == whole
+
+
+def test_another_process_makes_the_same_bytes(whole):
+    code = (
+        "import hashlib; from tests.unit.publish.site.test_pages import site, tables\n"
+        "for path, body in site(tables()).items(): print(path, hashlib.sha256(body).hexdigest())"
+    )
+    seed = {**os.environ, "PYTHONHASHSEED": "1"}
+
+    made = subprocess.check_output((sys.executable, "-c", code), env=seed, text=True).split()
+
+    assert dict(zip(made[::2], made[1::2], strict=True)) == {
+        path: hashlib.sha256(body).hexdigest() for path, body in whole.items()
+    }
 
 
 def test_a_finding_is_in_the_title_of_its_chart_on_all_pages(whole):
