@@ -44,15 +44,15 @@ def test_an_extract_that_failed_is_red_with_reconcile_and_clearing_it_makes_the_
 
 
 def test_a_load_that_a_check_refused_is_loaded_by_a_run_with_force(sandbox, airflow):
-    place = ("police_street_crime", "--council", "sutton", "--period", "2012-06")
-    asked = {"councils": ["sutton"], "from": "2012-06"}
+    place = ("police_street_crime", "--council", "sutton", "--period", "2013-09")
+    asked = {"councils": ["sutton"], "from": "2013-09"}
     airflow.publish_until(2014)
     airflow.fail({"match": {"path": "crimes-street"}, "fault": "wrong-type", "field": "latitude"})
     run_id = airflow.trigger(CRIME, asked)
     errors = red(airflow, CRIME, run_id)
 
-    assert set(errors) == {f"{LOAD} sutton 2012-06", "reconcile"}
-    assert "more than the share of 0.02 that it allows" in errors[f"{LOAD} sutton 2012-06"]
+    assert set(errors) == {f"{LOAD} sutton 2013-09", "reconcile"}
+    assert "more than the share of 0.02 that it allows" in errors[f"{LOAD} sutton 2013-09"]
     assert [entry["status"] for entry in sandbox.ledger(*place)] == ["refused"]
 
     forced = airflow.trigger(CRIME, {**asked, "mode": "reload", "force": True})

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
 
 import psycopg
 import pytest
 
+from include.jobs.pipeline import replay
+from include.sources.model import contracts
 from tests.unit.docs.runbook import RUNBOOK, red_tasks
 
 
@@ -29,7 +33,7 @@ def restore(world) -> Iterator[Callable[[], None]]:
     [
         ("ingest_police_ward_boundaries", {"plan", "announce", "reconcile"}),
         ("transform", {"staging", "marts", "publish", "reconcile", "freshness"}),
-        ("replay_quarantine", {"plan", "announce", "reconcile"}),
+        ("replay_quarantine", {"plan", "reconcile"}),
         ("freshness_watch", {"measure", "alert"}),
         ("housekeeping", {"clean", "clean_published", "find_unknown_retention"}),
     ],
@@ -46,6 +50,40 @@ def test_tasks_without_the_tables_of_the_books_are_red_at_once_and_the_next_run_
     assert failed.state == "failed"
     assert "`wandle migrate`" in failed.said
     assert after.state == "success"
+
+
+def test_a_replay_that_cannot_announce_has_one_red_task_and_the_next_run_makes_up_for_it(
+    start, world, monkeypatch
+):
+    shipped = contracts()["bank_holidays"]
+    narrow = tuple(
+        column.model_copy(update={"allowed": ("scotland",)}) if column.allowed else column
+        for column in shipped.columns
+    )
+    checks = shipped.checks.model_copy(update={"max_quarantined_share": 1, "min_records": 0})
+    with monkeypatch.context() as broken:
+        misread = shipped.model_copy(update={"columns": narrow, "checks": checks})
+        broken.setitem(contracts(), shipped.name, misread)
+        start("ingest_bank_holidays", {"force": True})
+
+    def without_books(*found: Any, **more: Any) -> Any:
+        with psycopg.connect(world.admin_dsn, autocommit=True) as admin:
+            admin.execute("alter schema ops rename to elsewhere")
+            try:
+                return changed_sources(*found, **more)
+            finally:
+                admin.execute("alter schema elsewhere rename to ops")
+
+    changed_sources = replay.changed_sources
+    with monkeypatch.context() as gone:
+        gone.setattr(replay, "changed_sources", without_books)
+        failed = start("replay_quarantine", {"source": shipped.name})
+    after = start("ingest_bank_holidays", {})
+
+    assert [task for task, state in failed.states.items() if state == "failed"] == ["announce"]
+    assert failed.states[f"replay {shipped.name} uk {date.today():%Y-%m}"] == "success"
+    assert (failed.state, failed.announced) == ("failed", [])
+    assert (after.state, after.announced) == ("success", ["raw.bank_holidays"])
 
 
 def test_every_task_that_may_be_red_is_in_the_runbook_and_no_other(dag_bag):
