@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dotenv import dotenv_values
 
 from include.local.services.airflow_api import AirflowApi
 from tests.acceptance.airflow_runs import Airflow
@@ -22,6 +23,8 @@ PORT_BASE = 18_180
 # Of the platform that `sandbox` brings up.
 SANDBOX_PORT_BASE = 18_880
 YEAR = [f"2017-{month:02}" for month in range(1, 13)]
+# The DAGs that tests run on `sandbox`. The schedules of all others would run between them.
+RUN_BY_TESTS = ("ingest_police_street_crime", "ingest_bank_holidays", "transform")
 
 
 def environment_of_its_own(home: Path, port_base: int, **more: str) -> dict[str, str]:
@@ -65,6 +68,10 @@ class Wandle:
         """What `wandle env` prints."""
         pairs = (shlex.split(line)[1].split("=", 1) for line in self.ok("env").splitlines())
         return dict(pairs)
+
+    def setting(self, name: str) -> str:
+        """A setting that `wandle up` has written for all processes of the platform."""
+        return str(dotenv_values(self.home / "wandle.env")[name])
 
     def airflow(self) -> AirflowApi:
         """Its Airflow, logged in."""
@@ -121,6 +128,10 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wandle]:
     try:
         platform.ok("up")
         platform.ok("ingest", "police_ward_boundaries")
+        airflow = platform.airflow()
+        for dag in [*airflow.listed("/dags", "dags", paused=False)]:
+            if dag["dag_id"] not in RUN_BY_TESTS:
+                airflow.patch(f"/dags/{dag['dag_id']}", {"is_paused": True})
         yield platform
     finally:
         platform.run("down")

@@ -48,7 +48,7 @@ def loaded(sandbox: Wandle) -> set[tuple[str, str]]:
 
 def in_marts(sandbox: Wandle, council: str) -> set[str]:
     """The months of which a mart has crimes."""
-    with psycopg.connect(sandbox.exported()["WANDLE_WAREHOUSE_DSN"]) as connection:
+    with psycopg.connect(sandbox.setting("WANDLE_WAREHOUSE_DSN")) as connection:
         found = connection.execute(
             "select distinct to_char(month, 'YYYY-MM') from marts.ward_crime_monthly "
             "where council = %s",

@@ -44,15 +44,15 @@ def test_an_extract_that_failed_is_red_with_reconcile_and_clearing_it_makes_the_
 
 
 def test_a_load_that_a_check_refused_is_loaded_by_a_run_with_force(sandbox, airflow):
-    place = ("police_street_crime", "--council", "sutton", "--period", "2012-06")
-    asked = {"councils": ["sutton"], "from": "2012-06"}
+    place = ("police_street_crime", "--council", "sutton", "--period", "2013-09")
+    asked = {"councils": ["sutton"], "from": "2013-09"}
     airflow.publish_until(2014)
     airflow.fail({"match": {"path": "crimes-street"}, "fault": "wrong-type", "field": "latitude"})
     run_id = airflow.trigger(CRIME, asked)
     errors = red(airflow, CRIME, run_id)
 
-    assert set(errors) == {f"{LOAD} sutton 2012-06", "reconcile"}
-    assert "max_quarantined_share" in errors[f"{LOAD} sutton 2012-06"]
+    assert set(errors) == {f"{LOAD} sutton 2013-09", "reconcile"}
+    assert "more than the share of 0.02 that it allows" in errors[f"{LOAD} sutton 2013-09"]
     assert [entry["status"] for entry in sandbox.ledger(*place)] == ["refused"]
 
     forced = airflow.trigger(CRIME, {**asked, "mode": "reload", "force": True})
@@ -68,7 +68,7 @@ def edited(sandbox: Wandle, airflow: Airflow) -> None:
     """A raw table with a value that a data test does not accept."""
     assert airflow.ended(HOLIDAYS, airflow.trigger(HOLIDAYS, {}))["state"] == "success"
     airflow.quiet("transform")
-    with psycopg.connect(sandbox.exported()["WANDLE_LOADER_DSN"]) as connection:
+    with psycopg.connect(sandbox.setting("WANDLE_ADMIN_DSN")) as connection:
         connection.execute(
             "update raw.bank_holidays set title = null "
             "where date = (select min(date) from raw.bank_holidays)"
@@ -81,7 +81,7 @@ def test_a_transform_with_a_failed_test_names_it_and_is_green_when_cleared_after
     run_id = airflow.trigger("transform", {"full_refresh": True})
     errors = red(airflow, "transform", run_id)
 
-    assert "not_null_stg_govuk__bank_holidays_title" in errors["reconcile"]
+    assert "not_null_stg_bank__holidays_title" in errors["reconcile"]
     assert airflow.states("transform", run_id)["publish"] == "success"
 
     # The fix: what was loaded, again.

@@ -93,7 +93,9 @@ def test_every_page_is_requested_with_the_login_and_the_manifest_does_not_know_i
 
 @pytest.mark.parametrize("auth", AUTH.values(), ids=AUTH)
 def test_a_wrong_secret_fails_at_once_and_says_which_and_how_to_set_it(fetch, api, auth):
-    with pytest.raises(SourceRejected, match=r"secret `gauges_key`.*wandle secrets set gauges_key"):
+    with pytest.raises(
+        SourceRejected, match=r"refuses the secret `gauges_key`.*secrets set gauges_key"
+    ):
         fetch(auth, secret_of(auth, "wrong-0123456789"))
 
     assert len(api.asked) == 1

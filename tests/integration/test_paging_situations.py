@@ -214,7 +214,7 @@ def test_no_content_may_mean_not_published_yet(api, lake):
 def test_no_content_without_a_meaning_is_an_error_that_names_the_words_for_it(api, fetch):
     api.on("/things$", Reply(status=204))
 
-    with pytest.raises(PermanentError, match=r"HTTP 204 .*`answers\.empty`"):
+    with pytest.raises(PermanentError, match=r"HTTP 204 .*: no content.*`answers\.empty`"):
         fetch(source())
 
 

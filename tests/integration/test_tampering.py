@@ -199,6 +199,22 @@ def test_a_damaged_landing_is_refused_by_name_and_changes_nothing(
     assert [len(rows) for rows in before] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (page_of_another_landing, "expected .* bytes with sha256 .*, found .* bytes with"),
+        (truncated_page, "not readable as gzip"),
+        (manifest_of_another_landing, "expected the manifest of"),
+        (vanished_page, "no such object"),
+    ],
+)
+def test_the_message_says_what_is_damaged_and_how_to_go_on(lake, bucket, loading, damage, said):
+    damage(bucket, land(lake, GAUGES, *PAGES))
+
+    with pytest.raises(LandingDamaged, match=f"{said}.*etch the partition again"):
+        loading()
+
+
 @pytest.mark.parametrize("damage", PAGES_DAMAGED, ids=lambda item: item.__name__)
 @pytest.mark.parametrize("limit", ["VERIFIED_BY_READER_BYTES", "IN_MEMORY_BYTES"])
 def test_a_damaged_page_too_large_for_its_reader_or_for_memory_is_refused_by_name(
@@ -302,7 +318,7 @@ def test_an_unreachable_bucket_is_in_the_ledger_as_failed(lake, warehouse, loadi
 
     monkeypatch.setattr(lake.s3, "get_object", unreachable)
 
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises(ServiceUnavailable, match=r"S3 is reachable\. Try again later"):
         loading(landing_id=manifest.landing_id)
 
     assert warehouse.query("select status, landing_id from ops.load") == [

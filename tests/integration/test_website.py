@@ -187,7 +187,8 @@ def test_a_deletion_whose_copies_stay_fails_and_is_finished_by_the_next(
     with monkeypatch.context() as wrong:
         wrong.setenv("WANDLE_DISTRIBUTION", "ENOSUCH")
         with pytest.raises(
-            PermanentError, match=r"ENOSUCH keeps: NoSuchDistribution.*can still be"
+            PermanentError,
+            match=r"the CloudFront distribution ENOSUCH keeps: NoSuchDistribution.*can still",
         ):
             run()
     assert not [key for key in bucket.listed() if key.endswith(f"{FIRST}/data/x.csv")]

@@ -90,6 +90,7 @@ def test_a_redirect_elsewhere_is_refused_and_names_both_addresses(api, location,
         ask(REQUEST.model_copy(update={"url": at}))
 
     assert f"HTTP 302 from {at} redirects to" in str(caught.value)
+    assert ", which is not followed: " in str(caught.value)
     assert len(api.calls) == 1
 
 

@@ -14,7 +14,7 @@ PROMISES = CHECKOUT / "docs" / "promises.md"
 HEADING = re.compile(r"^## (\d+)\. \S.*$", re.M)
 NODE = re.compile(r"^- `([^`]+)`$", re.M)
 # What `make test` and its siblings run.
-SUITES = ("unit", "dags", "integration", "security", "acceptance", "browser", "chaos")
+SUITES = ("unit", "dags", "integration", "security", "aws", "acceptance", "browser", "chaos")
 
 
 def promises(text: str) -> dict[int, list[str]]:

@@ -128,9 +128,14 @@ def _handshake(error: ssl.SSLError, host: str) -> Failure | None:
             permanent=True,
         )
     if any(name in reason for name in _NO_COMMON_TLS):
+        what, fix = "no common TLS version or cipher", ""
+        if "ALERT_HANDSHAKE_FAILURE" in reason:
+            # A server of TLS 1.2 says the same if it lacks the client's certificate.
+            what = f"{what}, or the server requires a client certificate"
+            fix = ", or ask for an address that does not need one"
         return Failure(
-            f"no common TLS version or cipher: {reason}",
-            f"{host} needs TLS 1.2 or later with current ciphers: tell the publisher.",
+            f"{what}: {reason}",
+            f"{host} needs TLS 1.2 or later with current ciphers: tell the publisher{fix}.",
             permanent=True,
         )
     return Failure(f"the TLS handshake failed: {reason}") if reason else None

@@ -184,6 +184,21 @@ def test_a_server_with_old_tls_alone_is_permanent(tmp_path, monkeypatch, pauses)
     assert "TLS 1.2 or later" in said
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_requires_a_client_certificate_is_permanent(
+    tmp_path, monkeypatch, pauses, version
+):
+    context = served(tmp_path, "127.0.0.1")
+    context.minimum_version = context.maximum_version = version
+    context.verify_mode = ssl.CERT_REQUIRED
+    with listening(context=context) as port:
+        trust(tmp_path, monkeypatch)
+        said = refused(f"https://127.0.0.1:{port}/v1", pauses)
+
+    assert "the server requires a client certificate" in said
+    assert "an address that does not need one" in said
+
+
 def test_a_connection_refused_says_so_and_is_tried_again(pauses):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
