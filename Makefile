@@ -210,6 +210,8 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	  --no-annotate --no-header --quiet -o requirements-checkov.txt
 	$(BIN)/uv pip compile --group docs --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements-docs.txt
+	$(BIN)/uv pip compile template/pyproject.toml --group template/pyproject.toml:dev --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o template/requirements.txt
 
 .PHONY: help account install editable demo up down status check lint format test test-unit test-integration-1 test-integration-2 test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench bench-api lock \
   terraform-test terraform-apply-offline terraform-host terraform-docs diagrams docs screenshots $(TERRAFORM_FOLDERS)
