@@ -180,6 +180,9 @@ screenshots: $(INSTALLED) ## Take the pictures of the dashboard at SITE=<address
 diagrams: $(INSTALLED) ## Draw the diagrams of docs/architecture.md
 	$(BIN)/python docs/diagrams/draw.py
 
+dictionary: $(INSTALLED) ## Write docs/data-dictionary.md from contracts and models
+	$(BIN)/python docs/dictionary/write.py
+
 # An environment of its own: Zensical's dependencies conflict with dbt's.
 DOCS_VENV := .venv-docs
 DOCS_INSTALLED := $(DOCS_VENV)/.installed
@@ -210,6 +213,8 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	  --no-annotate --no-header --quiet -o requirements-checkov.txt
 	$(BIN)/uv pip compile --group docs --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements-docs.txt
+	$(BIN)/uv pip compile template/pyproject.toml --group template/pyproject.toml:dev --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o template/requirements.txt
 
 .PHONY: help account install editable demo up down status check lint format test test-unit test-integration-1 test-integration-2 test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench bench-api lock \
-  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams docs screenshots $(TERRAFORM_FOLDERS)
+  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams dictionary docs screenshots $(TERRAFORM_FOLDERS)

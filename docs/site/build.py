@@ -23,6 +23,7 @@ SECTIONS = {
     "Handbook": ["handbook"],
     "Tutorials": ["adding-a-dataset.md", "changing-a-dataset.md", "tutorials", "demo.md"],
     "Reference": [
+        "data-dictionary.md",
         "architecture.md",
         "contract-reference.md",
         "contract-recipes.md",
@@ -37,6 +38,7 @@ SECTIONS = {
         "promises.md",
         "performance.md",
         "performance-api.md",
+        "reliability.md",
         "security.md",
     ],
     "Operations": ["runbook.md", "deploy.md", "containers.md", "kubernetes.md"],

@@ -59,9 +59,9 @@ GROUPS = (
     ("Inspect", serving.commands),
     ("Retention and erasure", keep.commands),
     ("Retention and erasure", remove.commands),
-    ("Sources and councils", draft.commands),
-    ("Sources and councils", define.commands),
-    ("Sources and councils", secrets.commands),
+    ("Sources, councils and projects", draft.commands),
+    ("Sources, councils and projects", define.commands),
+    ("Sources, councils and projects", secrets.commands),
 )
 for _title, _commands in GROUPS:
     for _command in _commands.registered_commands:

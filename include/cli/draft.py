@@ -1,4 +1,4 @@
-"""The command that drafts a contract from what a publisher gives."""
+"""The commands that draft a contract from what a publisher gives, and a new project."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from include.cli.terminal import NameArgument, UrlOption, ask, print_drafted
 from include.errors import PermanentError
 from include.sources.partition import Grain
+from include.terminal import say
 
 commands = typer.Typer()
 
@@ -147,3 +148,24 @@ def _values(parameters: list[str] | None) -> dict[str, str]:
             raise PermanentError(f"new-source: --parameter {text}: expected NAME=VALUE.")
         found[name] = value
     return found
+
+
+@commands.command()
+def new_project(
+    name: NameArgument,
+    into: Annotated[
+        Path, typer.Option("--into", help="The folder to write to. Default: the current one.")
+    ] = Path(),
+) -> None:
+    """Create a repository for another pipeline, with all that each one must have.
+
+    It has a contract, jobs, DAGs, dbt models, Terraform, tests, a runbook and a CI workflow, which
+    pass their own checks. The dependencies are locked to the versions that Wandle uses.
+
+    Examples: `wandle new-project parking_permits`, `wandle new-project parking --into ~/projects`
+    """
+    from include.jobs.new_project import new_project as job
+
+    target = job(name, into)
+    say(f"Wrote {target}. It loads bank holidays as an example.")
+    say(f"Next: `cd {target} && git init && make check`, then `make run`.")

@@ -178,7 +178,11 @@ def test_every_image_can_be_pinned_by_digest_and_one_command_finds_them_all(tmp_
     assert all(any(f"${{{name}}}" in stage for name in arguments) for stage in foreign)
 
 
-@pytest.mark.parametrize("path", sorted(CHECKOUT.glob("requirements*.txt")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(CHECKOUT.glob("requirements*.txt")), CHECKOUT / "template" / "requirements.txt"],
+    ids=lambda path: str(path.relative_to(CHECKOUT)),
+)
 def test_every_package_has_hashes(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     packages = [number for number, line in enumerate(lines) if "==" in line]
