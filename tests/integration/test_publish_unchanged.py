@@ -136,7 +136,7 @@ def test_a_source_that_is_internal_now_is_taken_out_and_said_by_every_run(
     run()
     crimes = contracts()[CRIMES].model_copy(update={"access": "internal"})
     changed = {**contracts(), CRIMES: crimes}
-    for module in (job, state):
+    for module in (job, prepare, state):
         monkeypatch.setattr(module, "contracts", lambda: changed)
 
     for _ in range(2):

@@ -15,6 +15,7 @@ from include.councils.model import UK, council_titles
 from include.errors import PermanentError, PipelineError, ServiceUnavailable
 from include.jobs.lake import Lake
 from include.jobs.lineage.runs import tell_models
+from include.jobs.publish.propose import Proposal, propose
 from include.jobs.publish.publish import publish_marts
 from include.jobs.publish.state import state_of
 from include.settings import Settings
@@ -67,15 +68,36 @@ def failed_in(*, dsn: str, run_id: str) -> dict[str, str]:
     return failures(dsn, run_id)
 
 
+def propose_publication(
+    *, dsn: str, publisher_dsn: str, lake: Lake, run_id: str, home: Path | None = None
+) -> Proposal | None:
+    """What `publish_all` would publish and change, for a person to approve; else None."""
+    with _dbt(dsn, home, log.info) as (dbt, history):
+        return propose(
+            dbt,
+            history,
+            publisher_dsn=publisher_dsn,
+            lake=lake,
+            built_nothing=history.built_nothing(run_id),
+        )
+
+
 def publish_all(
-    *, dsn: str, publisher_dsn: str, lake: Lake, run_id: str = "", home: Path | None = None
+    *,
+    dsn: str,
+    publisher_dsn: str,
+    lake: Lake,
+    run_id: str = "",
+    home: Path | None = None,
+    approved: str | None = None,
 ) -> dict[str, Any]:
     """Publish a version of the open data, and dbt's documentation; see `transform`.
 
     If the run `run_id` built nothing, both stay, unless they are of another state.
+    `approved` as for `publish_marts`.
     """
     with _dbt(dsn, home, log.info) as (dbt, history):
-        return _publish(dbt, history, publisher_dsn, lake, log.info, run_id)
+        return _publish(dbt, history, publisher_dsn, lake, log.info, run_id, approved)
 
 
 def transform(
@@ -166,7 +188,13 @@ def _dbt(dsn: str, home: Path | None, progress: Report) -> Iterator[tuple[Dbt, H
 
 
 def _publish(
-    dbt: Dbt, history: History, publisher_dsn: str, lake: Lake, report: Report, run_id: str
+    dbt: Dbt,
+    history: History,
+    publisher_dsn: str,
+    lake: Lake,
+    report: Report,
+    run_id: str,
+    approved: str | None = None,
 ) -> dict[str, Any]:
     """Publish both, the second also if the first fails."""
     published: dict[str, Any] = {}
@@ -179,6 +207,7 @@ def _publish(
             lake=lake,
             report=report,
             built_nothing=history.built_nothing(run_id),
+            approved=approved,
         )
     except PipelineError as error:
         failures.append(error)
