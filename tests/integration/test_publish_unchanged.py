@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError
 
 from include.errors import PermanentError, ServiceUnavailable
 from include.jobs.lake import Lake
+from include.jobs.publish import prepare, state
 from include.jobs.publish import publish as job
-from include.jobs.publish import state
 from include.jobs.publish import versions as jobs
 from include.jobs.publish.publish import NotPublic, publish_marts
 from include.jobs.publish.state import state_of

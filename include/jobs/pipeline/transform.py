@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError, PipelineError, ServiceUnavailable
 from include.jobs.lake import Lake
+from include.jobs.lineage.columns import whole_graph
 from include.jobs.lineage.runs import tell_models
 from include.jobs.publish.propose import Proposal, propose
 from include.jobs.publish.publish import publish_marts
 from include.jobs.publish.state import state_of
+from include.lineage import stored
 from include.settings import Settings
 from include.sources.model import broken_contracts, contracts
 from include.transform import docs
@@ -26,7 +28,7 @@ from include.transform.build import Built, build_layer
 from include.transform.failures import BuildFailed
 from include.transform.history import History, building, failures, unfinished
 from include.transform.process import Dbt
-from include.transform.project import FOLDERS, Layer, layer_named
+from include.transform.project import FOLDERS, Layer, inputs_hash, layer_named
 
 log = logging.getLogger(__name__)
 
@@ -216,10 +218,21 @@ def _publish(
     if not address:
         report("Publishing the documentation")
         page, now = dbt.docs(), datetime.now(UTC)
+        _publish_lineage(dbt, keeper)
         address = docs.publish(keeper.s3, keeper.bucket, page, now, made_from=state)
     if failures:
         raise failures[0]
     return {"published": published, "docs": address}
+
+
+def _publish_lineage(dbt: Dbt, keeper: Lake) -> None:
+    """Publish what each column is made of, unless that was done for the same definitions."""
+    state = f"{inputs_hash(dbt.project, contracts())} {Settings.read().code_version}"
+    with suppress(docs.NotPublished):
+        if stored.made_from(docs.lineage(keeper.s3, keeper.bucket)) == state:
+            return
+    graph = whole_graph(contracts(), dbt.lineage(), dbt.published())
+    docs.publish_lineage(keeper.s3, keeper.bucket, stored.dumped(graph, state))
 
 
 def _done(built: Built) -> str:
