@@ -23,7 +23,8 @@ from dags._tasks import (
 from include.errors import PermanentError
 from include.sources.model import Contract
 
-APPROVE, REFUSE = "Approve", "Refuse"
+# Words that Airflow's pages know.
+APPROVE, REJECT = "Approve", "Reject"
 # A run of another type was not started by a person.
 BY_PEOPLE = ("manual", "backfill")
 
@@ -45,8 +46,8 @@ class Approval(HITLOperator):
     ) -> None:
         super().__init__(
             task_id=APPROVAL,
-            options=[APPROVE, REFUSE],
-            defaults=REFUSE,
+            options=[APPROVE, REJECT],
+            defaults=REJECT,
             response_timeout=timedelta(hours=hours),
             **options,
         )
@@ -71,7 +72,7 @@ class Approval(HITLOperator):
                 self.log.info("Approved by %s.", user["name"])
                 return str(user["name"])
             why = (
-                f"{user['name']} refused"
+                f"{user['name']} rejected it"
                 if user
                 else f"nobody answered within {self._hours:g} hours, which means no"
             )

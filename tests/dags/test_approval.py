@@ -149,14 +149,14 @@ def test_what_a_person_refuses_is_not_fetched_and_the_run_says_so(
     start(HOLIDAYS, {})
     asking(FAR)
     before = loads(world)
-    answer = meanwhile(lambda: person("OP").answer(person("OP").question(HOLIDAYS), "Refuse"))
+    answer = meanwhile(lambda: person("OP").answer(person("OP").question(HOLIDAYS), "Reject"))
 
     run = start(HOLIDAYS, {})
 
     assert answer.result() == 200
     assert (run.state, run.states["approve"], run.states["reconcile"]) == ("failed",) * 3
     assert run.tries["approve"] == 1
-    assert f"{HOLIDAYS}: a-OP refused. Nothing was fetched or replaced." in run.said
+    assert f"{HOLIDAYS}: a-OP rejected it. Nothing was fetched or replaced." in run.said
     assert loads(world) == before
 
 
@@ -199,10 +199,10 @@ def test_a_publication_goes_out_when_a_person_approves_it_and_not_before(
         return start("transform", {}), answer.result()
 
     before = listed(world.lake)
-    refused, question = run("Refuse")
+    refused, question = run("Reject")
     assert (refused.state, refused.states["publish"]) == ("failed", "upstream_failed")
     assert refused.states["reconcile"] == "success"
-    assert "transform: a-OP refused. Nothing was published" in refused.said
+    assert "transform: a-OP rejected it. Nothing was published" in refused.said
     assert "What the publication would change" in question["body"]
     assert listed(world.lake) == before
 
