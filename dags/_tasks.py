@@ -45,8 +45,10 @@ ACTIVE = ["queued", "running"]
 NOT_STARTED = (None, "scheduled", "queued", "up_for_retry", "restarting")
 # What `plan` says of files that belong to nothing.
 UNMATCHED = "unmatched"
-# Why `plan` or `publish` failed, for alerts.
+# Why `plan`, `approve` or `publish` failed, for alerts.
 ERROR = "error"
+# The task that asks a person, and the version that was approved.
+APPROVAL, APPROVED = "approve", "version"
 BOOKKEEPING_TIMEOUT = timedelta(minutes=10)
 
 # How the UI names a mapped task.
@@ -182,10 +184,14 @@ def alert(source: str, partitions: list[dict[str, str]] | None, of: str, ti: Any
     """
     from include.jobs.alerts.check import check_run
 
+    refused = refused_by_person(contract(source), ti)
     errors = {
         "plan": ti.xcom_pull(task_ids="plan", key=ERROR) if partitions is None else None,
         "files": ti.xcom_pull(task_ids="plan", key=UNMATCHED),
+        APPROVAL: refused,
     }
+    # What was not approved did not fail, partition by partition.
+    partitions = [] if refused else partitions
     return check_run(
         contract(source),
         partitions,
@@ -207,7 +213,8 @@ def alert_of_transform(connection: str, ti: Any = None) -> int:
     failed = failed_in(dsn=postgres_dsn(connection), run_id=ti.run_id)
     states = ti.get_task_states(dag_id=ti.dag_id, task_ids=["publish"], run_ids=[ti.run_id])
     if states.get(ti.run_id, {}).get("publish") != "success":
-        failed["publish"] = ti.xcom_pull(task_ids="publish", key=ERROR) or ""
+        errors = ti.xcom_pull(task_ids=[APPROVAL, "publish"], key=ERROR)
+        failed["publish"] = next(filter(None, errors), "")
     return check_transform(
         failed,
         dsn=loader_dsn(),
@@ -216,6 +223,14 @@ def alert_of_transform(connection: str, ti: Any = None) -> int:
         airflow_url=airflow_url(),
         secret_of=secret_of,
     )
+
+
+def refused_by_person(contract: Contract, ti: Any) -> str | None:
+    """Why a run was not approved; None if it was, or if nobody was asked."""
+    if contract.approval is None:
+        return None
+    found = ti.xcom_pull(task_ids=APPROVAL, key=ERROR)
+    return None if found is None else str(found)
 
 
 @contextmanager

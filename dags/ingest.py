@@ -35,6 +35,7 @@ from dags._tasks import (
     loader_dsn,
     looks_at_files,
     others_follow,
+    refused_by_person,
     secret_of,
     show_dry_run,
     source_dsn,
@@ -218,6 +219,8 @@ def reconcile(
 
     if partitions is None:
         raise PermanentError(f"{ti.dag_id}: `plan` failed, so nothing was done. See its log.")
+    if refused := refused_by_person(contract(source), ti):
+        raise PermanentError(refused)
     landings = landings_of(ti, LOAD, partitions)
     planned = [contract(source).partition(**place) for place in partitions]
     return job.reconcile(contract(source), planned, landings, dsn=loader_dsn(), run_id=ti.run_id)
@@ -270,7 +273,12 @@ def ingest(contract: Contract) -> None:
                 else []
             ),
         ]
-        partition.expand_kwargs(partitions) >> leaves
+        loaded = partition.expand_kwargs(partitions)
+        if contract.approval:
+            from dags._approval import approval_to_replace
+
+            partitions >> approval_to_replace(contract, contract.approval.hours) >> loaded
+        loaded >> leaves
         if contract.alerts.are_on:
             leaves >> alert(source=source, partitions=partitions, of=LOAD).as_teardown()
 

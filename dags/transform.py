@@ -8,6 +8,10 @@ built and published, and `reconcile` fails the run and names what failed and
 what is stale because of it. Loads that finish during a run share the next one.
 `freshness` reports sources that have not been checked for too long; it does
 not block the build. `alert` notifies the recipients in the contracts about failures.
+
+With `WANDLE_PUBLISH_APPROVAL_HOURS`, `approve` asks a person before a publication goes out, under
+*Required Actions*, and shows what would change. Refused, or not answered in time, nothing is
+published and the run fails. The next run waits for the answer.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from typing import Any
 from airflow.sdk import Asset, AssetAny, Param, dag, task
 
 from dags._tasks import (
+    APPROVAL,
+    APPROVED,
     BOOKKEEPING_TIMEOUT,
     DEFAULTS,
     alert_of_transform,
@@ -24,6 +30,7 @@ from dags._tasks import (
     lake,
     postgres_dsn,
 )
+from include.settings import Settings
 from include.sources.model import broken_contracts, contracts
 
 # The assets that the `announce` tasks update; an event may still wait if a contract is broken.
@@ -32,6 +39,8 @@ RAW_TABLES = [Asset(f"raw.{source}") for source in sorted({*contracts(), *broken
 CONNECTION = "wandle_transformer"
 # Reads only what is public.
 PUBLISHER = "wandle_publisher"
+
+APPROVAL_HOURS = Settings.read().publish_approval_hours
 
 
 @dag(
@@ -72,7 +81,8 @@ def transform() -> None:
 
         return build("marts", dsn=postgres_dsn(CONNECTION), run_id=ti.run_id)
 
-    @task(trigger_rule="all_done", multiple_outputs=False)
+    # What a person refused must not be published.
+    @task(trigger_rule="all_success" if APPROVAL_HOURS else "all_done", multiple_outputs=False)
     def publish(ti: Any = None) -> dict[str, Any]:
         """Publish the open data, its dashboard and the dbt docs to S3.
 
@@ -81,11 +91,15 @@ def transform() -> None:
         from include.jobs.pipeline.transform import publish_all
 
         with error_kept(ti):
+            approved = None
+            if APPROVAL_HOURS:
+                approved = ti.xcom_pull(task_ids=APPROVAL, key=APPROVED) or ""
             return publish_all(
                 dsn=postgres_dsn(CONNECTION),
                 publisher_dsn=postgres_dsn(PUBLISHER),
                 lake=lake(),
                 run_id=ti.run_id,
+                approved=approved,
             )
 
     @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
@@ -102,11 +116,17 @@ def transform() -> None:
 
         return freshness(dsn=postgres_dsn(CONNECTION))
 
-    ends = [publish(), reconcile()]
-    staging() >> marts() >> ends
+    built, published, checked = marts(), publish(), reconcile()
+    staging() >> built >> checked
+    if APPROVAL_HOURS:
+        from dags._approval import approval_to_publish
+
+        built >> approval_to_publish(APPROVAL_HOURS, CONNECTION, PUBLISHER) >> published
+    else:
+        built >> published
     freshness()
     if any(contract.alerts.tell_of("failed") for contract in contracts().values()):
-        ends >> alert_of_transform(CONNECTION).as_teardown()
+        [published, checked] >> alert_of_transform(CONNECTION).as_teardown()
 
 
 transform()

@@ -128,6 +128,11 @@ class Settings(BaseSettings):
     # The CloudFront distribution in front of what is published.
     distribution: str = Field(default="", alias="WANDLE_DISTRIBUTION", pattern=r"^([A-Z0-9]+)?$")
 
+    # The hours that a person has to approve a publication; 0: nobody is asked.
+    publish_approval_hours: float = Field(
+        default=0, ge=0, le=24 * 30, alias="WANDLE_PUBLISH_APPROVAL_HOURS"
+    )
+
     # The mail server of alerts: smtp://host:587 (with STARTTLS) or smtps://host:465.
     smtp: str = Field(
         default="", alias="WANDLE_SMTP", pattern=r"^(smtps?://[A-Za-z0-9._-]+(:\d{1,5})?/?)?$"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.plugins_manager import AirflowPlugin
 
 if TYPE_CHECKING:
+    from botocore.client import BaseClient
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -86,21 +87,28 @@ class Site:
     def _newest(self) -> Page:
         import gzip
 
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-        from botocore.config import Config
-
-        from include.jobs.lake import Lake
         from include.transform import docs
 
-        timeouts = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
-        hook = S3Hook(CONNECTION, config=timeouts)
-        bucket = hook.service_config["bucket_name"]
-        lake = Lake(hook.conn, bucket, hook.get_session()).as_job("portal")
-        name = docs.current(lake.s3, lake.bucket)
+        s3, bucket = bucket_of_docs()
+        name = docs.current(s3, bucket)
         if self._page is not None and self._page.name == name:
             return self._page
-        body = docs.read(lake.s3, lake.bucket, name)
+        body = docs.read(s3, bucket, name)
         return Page(name, body, gzip.compress(body, 6))
+
+
+def bucket_of_docs() -> tuple[BaseClient, str]:
+    """S3, with the rights of these pages, and the bucket that the connection names."""
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore.config import Config
+
+    from include.jobs.lake import Lake
+
+    timeouts = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
+    hook = S3Hook(CONNECTION, config=timeouts)
+    bucket = hook.service_config["bucket_name"]
+    lake = Lake(hook.conn, bucket, hook.get_session()).as_job("portal")
+    return lake.s3, lake.bucket
 
 
 class Docs:

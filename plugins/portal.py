@@ -7,6 +7,8 @@ the first request.
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
@@ -16,12 +18,14 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from include.lineage.graph import Graph
     from include.portal.pages import Page
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/portal"
 CONNECTION, S3_CONNECTION = "wandle_portal", "wandle_s3"
+LINEAGE_SECONDS = 30
 
 # Its one script calls Airflow's own API, which decides who may start a run.
 HEADERS = {
@@ -37,8 +41,43 @@ HEADERS = {
 }
 
 
+class Lineage:
+    """The lineage that was published last; S3 is asked for a newer one every `LINEAGE_SECONDS`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._graph: Graph | None = None
+        self._looked_at = float("-inf")
+
+    def graph(self) -> Graph | None:
+        """The graph; the cached one while S3 is unavailable. None before the first publication."""
+        with self._lock:
+            if time.monotonic() - self._looked_at > LINEAGE_SECONDS:
+                try:
+                    self._graph = self._newest()
+                except Exception:
+                    if self._graph is None:
+                        raise
+                    log.warning("portal: S3 is unavailable, serving the cached lineage")
+                self._looked_at = time.monotonic()
+            return self._graph
+
+    def _newest(self) -> Graph | None:
+        from include.lineage.stored import loaded
+        from include.transform import docs
+        from plugins.docs_site import bucket_of_docs
+
+        try:
+            return loaded(docs.lineage(*bucket_of_docs()))
+        except docs.NotPublished:
+            return None
+
+
 class Portal:
     """The ASGI app below the prefix. Every path returns 401 without a login."""
+
+    def __init__(self) -> None:
+        self._lineage = Lineage()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -69,8 +108,8 @@ class Portal:
             return message(
                 503,
                 "Portal unavailable",
-                "Reading the database failed. See the API server's log, and check the Airflow "
-                f"connection <code>{CONNECTION}</code>.",
+                "Reading the database or S3 failed. See the API server's log, and check the "
+                f"Airflow connections <code>{CONNECTION}</code> and <code>{S3_CONNECTION}</code>.",
             )
         return _response(request, page)
 
@@ -88,6 +127,7 @@ class Portal:
             bucket=_bucket,
             may_run=lambda dag_id: _may_run(user, dag_id),
             now=datetime.now(UTC),
+            lineage=self._lineage.graph,
         )
         return answer(visit, _dsn)
 

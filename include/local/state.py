@@ -298,6 +298,7 @@ IN_SETTINGS_FILE = (
     "airflow_user",
     "airflow_password",
     "pseudonym_key",
+    "publish_approval_hours",
     "smtp",
     "smtp_from",
     "lineage_url",

@@ -20,6 +20,7 @@ NAVIGATION = (
     ("", "Overview"),
     ("quarantine", "Quarantine and drift"),
     ("data", "Data"),
+    ("lineage", "Lineage"),
     ("costs", "Costs"),
 )
 

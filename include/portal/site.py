@@ -10,7 +10,8 @@ from pathlib import Path
 from include.councils import model as council_model
 from include.councils.model import UK, council_titles
 from include.errors import UnknownName
-from include.portal import books, costs, data, overview, quarantine, runs
+from include.lineage.graph import Graph
+from include.portal import books, costs, data, lineage, overview, quarantine, runs
 from include.portal.pages import Page, asset, render
 from include.portal.partition import partition_view
 from include.sources import model as source_model
@@ -24,7 +25,8 @@ class Visit:
     """A request of somebody who may look.
 
     `base` is Airflow's base path, `bucket` finds that of the landings, `may_run`
-    says whether the user may start runs of a DAG.
+    says whether the user may start runs of a DAG. `lineage` returns the graph that
+    `transform` published last, None before the first time.
     """
 
     path: str
@@ -33,6 +35,7 @@ class Visit:
     bucket: Callable[[], str]
     may_run: Callable[[str], bool]
     now: datetime
+    lineage: Callable[[], Graph | None]
 
 
 class Definitions:
@@ -172,6 +175,28 @@ def _data(
     )
 
 
+def _lineage(
+    visit: Visit, cursor: Cursor, known: Mapping[str, Contract], councils: Mapping[str, str]
+) -> Page:
+    graph, of = visit.lineage(), visit.query.get("of", "")
+    view = None
+    if of and graph:
+        try:
+            view = lineage.lineage_view(graph, of)
+        except UnknownName as error:
+            return not_found(visit, str(error))
+    return render(
+        "lineage.html",
+        "lineage",
+        title=view.heading if view else "Lineage",
+        view=view,
+        is_column=isinstance(view, lineage.ColumnView),
+        layers=lineage.tables_view(graph) if graph else [],
+        meanings=lineage.MEANINGS,
+        now=visit.now,
+    )
+
+
 def _costs(
     visit: Visit, cursor: Cursor, known: Mapping[str, Contract], councils: Mapping[str, str]
 ) -> Page:
@@ -192,6 +217,7 @@ _PAGES: Mapping[str, Callable[[Visit, Cursor, Mapping[str, Contract], Mapping[st
     "run": _run,
     "quarantine": _quarantine,
     "data": _data,
+    "lineage": _lineage,
     "costs": _costs,
 }
 ADDRESSES = tuple(_PAGES)

@@ -1,4 +1,4 @@
-"""The limits on fetches, and the checks that a load must pass."""
+"""The limits on fetches, the checks that a load must pass, and when a person is asked before."""
 
 from __future__ import annotations
 
@@ -111,4 +111,24 @@ class Checks(Definition):
         ge=0,
         le=1,
         description="Refuse a load that quarantines a larger share of its records.",
+    )
+
+
+class Approval(Definition):
+    """When a run asks a person before it replaces rows; by default, never.
+
+    Scheduled runs never ask. Who may start runs may answer, in Airflow under
+    *Required Actions*. See docs/runbook.md.
+    """
+
+    rows: int = Field(
+        ge=0,
+        description="Ask if the partitions of a run that a person starts, or of one run of a "
+        "backfill, hold more rows than this.",
+    )
+    hours: float = Field(
+        default=24,
+        gt=0,
+        le=24 * 30,
+        description="Hours to answer. No answer means no: the run fails and replaces nothing.",
     )

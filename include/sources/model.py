@@ -33,7 +33,7 @@ from include.sources.extract.http import Extract, Rate
 from include.sources.extract.kinds import AnyExtract
 from include.sources.extract.templates import BATCH, placeholders
 from include.sources.formats import Format
-from include.sources.limits import Checks, Limits
+from include.sources.limits import Approval, Checks, Limits
 from include.sources.partition import FirstDay, Grain, Partition, Period
 from include.sources.paths import parts
 
@@ -120,6 +120,7 @@ class Contract(Definition):
     key: tuple[str, ...] = Field(default=(), description="Columns that identify a record.")
     checks: Checks = Checks()
     limits: Limits = Limits()
+    approval: Approval | None = None
 
     @field_validator("schedule")
     @classmethod

@@ -2,6 +2,7 @@
 
 A version is written completely before the pointer moves to it, and kept until
 there are two newer ones, so readers never see a partial or mixed version.
+`docs/lineage.json` is the lineage of the same project.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = "docs/"
 POINTER = f"{ROOT}current.json"
+LINEAGE = f"{ROOT}lineage.json"
 PAGE = "index.html"
 KEPT = 2
 
@@ -84,6 +86,17 @@ def read(s3: BaseClient, bucket: str, name: str) -> bytes:
     return _read(s3, bucket, f"{ROOT}{name}/{PAGE}")
 
 
+def publish_lineage(s3: BaseClient, bucket: str, body: bytes) -> None:
+    """Replace the lineage, which is JSON. Raises as `publish` does."""
+    with _errors(f"lineage: publishing s3://{bucket}/{LINEAGE}"):
+        s3.put_object(Bucket=bucket, Key=LINEAGE, Body=body, ContentType="application/json")
+
+
+def lineage(s3: BaseClient, bucket: str) -> bytes:
+    """The lineage that was published last. Raises `NotPublished`, or as `publish` does."""
+    return _read(s3, bucket, LINEAGE)
+
+
 def _read(s3: BaseClient, bucket: str, key: str) -> bytes:
     with _errors(f"dbt docs: reading s3://{bucket}/{key}"):
         body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -101,8 +114,10 @@ def _errors(doing: str) -> AbstractContextManager[None]:
 def _tidy(s3: BaseClient, bucket: str, newest: str) -> None:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=ROOT)
     keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
-    names = {key.removeprefix(ROOT).partition("/")[0] for key in keys if key != POINTER}
-    kept = {newest, *sorted(names)[-KEPT:]}
-    for key in keys:
-        if key != POINTER and key.removeprefix(ROOT).partition("/")[0] not in kept:
+    versions = {
+        key: name for key in keys for name, slash, _ in [key[len(ROOT) :].partition("/")] if slash
+    }
+    kept = {newest, *sorted({*versions.values()})[-KEPT:]}
+    for key, name in versions.items():
+        if name not in kept:
             s3.delete_object(Bucket=bucket, Key=key)

@@ -15,7 +15,7 @@ from include.errors import PermanentError, RetryableError, SourceRejected, Sourc
 from include.sources.model import contracts
 
 DAGS = Path(__file__).parents[2] / "dags"
-SHARED = {DAGS / "_form.py", DAGS / "_tasks.py", DAGS / "_texts.py"}
+SHARED = {DAGS / f"{name}.py" for name in ("_approval", "_form", "_tasks", "_texts")}
 FILES = sorted(DAGS.glob("*.py"))
 DAG_FILES = [file for file in FILES if file not in SHARED]
 OTHERS = {"transform", "replay_quarantine", "freshness_watch", "housekeeping"}
@@ -29,8 +29,9 @@ HEAVY = (
 )
 MAY_IMPORT = (
     *("airflow.sdk", "dags._form", "dags._tasks", "dags._texts"),
+    "airflow.providers.standard.operators.hitl",
     *("plugins.inbox_events", "plugins.period_timetable"),
-    *("include.sources", "include.councils", "include.errors"),
+    *("include.sources", "include.councils", "include.errors", "include.settings"),
 )
 PARSE_SECONDS = 1.0
 

@@ -13,11 +13,23 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from fastapi.testclient import TestClient
 
+from include.lineage.stored import dumped
 from include.sources.model import contracts
-from tests.dags.test_docs_plugin import CHECKOUT, anonymous, bearer, s3_url, viewer, whole_app
+from include.transform import docs
+from tests.dags.test_docs_plugin import (
+    BUCKET,
+    CHECKOUT,
+    anonymous,
+    bearer,
+    s3,
+    s3_url,
+    viewer,
+    whole_app,
+)
 from tests.portal_books import SCRIPT, WRITTEN, write
+from tests.unit.lineage.test_graph import project
 
-__all__ = ["anonymous", "s3_url", "viewer", "whole_app"]
+__all__ = ["anonymous", "s3", "s3_url", "viewer", "whole_app"]
 
 SOURCE = "police_street_crime"
 # The last full month but one, so that it is in the grid whatever day it is.
@@ -34,6 +46,9 @@ PAGES = [
     f"/portal/quarantine?source={SOURCE}",
     "/portal/data",
     "/portal/costs",
+    "/portal/lineage",
+    "/portal/lineage?of=marts.crimes",
+    "/portal/lineage?of=marts.crimes.ward_code",
     "/portal/assets/portal.css",
     "/portal/assets/portal.js",
 ]
@@ -83,8 +98,16 @@ def books(services) -> Iterator[None]:
 
 
 @pytest.fixture
-def app(books, whole_app) -> Any:
-    """Airflow's own app with the project's plugins."""
+def published(s3) -> None:
+    """The lineage of a small project, as `transform` publishes it."""
+    docs.publish_lineage(s3, BUCKET, dumped(project()))
+
+
+@pytest.fixture
+def app(books, whole_app, published) -> Any:
+    """Airflow's own app with the project's plugins, as if just started."""
+    module = sys.modules["portal"]
+    module.PortalPlugin.fastapi_apps[0]["app"]._lineage = module.Lineage()
     return whole_app
 
 
@@ -220,6 +243,25 @@ def test_an_unknown_source_or_council_is_not_found(app):
     for query in ("source=nothing", "council=nowhere", "council=%00", "source=%00"):
         assert client.get(f"/portal/?{query}").status_code == 404
     assert client.get("/portal/quarantine?source=%00").status_code == 404
+
+
+def test_before_the_first_publication_the_lineage_says_what_publishes_it(app, s3):
+    s3.delete_object(Bucket=BUCKET, Key=docs.LINEAGE)
+
+    answer = as_role(app, "VIEWER").get("/portal/lineage")
+
+    assert answer.status_code == 200
+    assert "<code>transform</code> publishes the lineage" in answer.text
+
+
+def test_a_column_of_the_lineage_is_found_by_its_name_alone(app):
+    client = as_role(app, "VIEWER")
+
+    assert "raw.crimes.ward" in client.get("/portal/lineage?of=marts.crimes.ward_code").text
+    for name in ("marts.nothing", "nothing", SCRIPT, "%00", "marts.crimes."):
+        answer = client.get("/portal/lineage", params={"of": name})
+        assert answer.status_code == 404
+        assert SCRIPT not in answer.text
 
 
 def test_without_the_database_the_page_names_the_connection(app, monkeypatch):

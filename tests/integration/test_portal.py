@@ -13,6 +13,9 @@ import pytest
 
 from include.councils.model import council_titles
 from include.errors import ServiceUnavailable
+from include.jobs.lineage.columns import project_graph
+from include.lineage.graph import Graph
+from include.lineage.stored import dumped, loaded
 from include.portal import books
 from include.portal.overview import overview
 from include.portal.pages import Page, render
@@ -27,14 +30,26 @@ NOW = datetime.now(UTC)
 CRIMES = "police_street_crime"
 
 
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory) -> Graph:
+    """The lineage of the project, on its way through the bucket."""
+    return loaded(dumped(project_graph(contracts(), state=tmp_path_factory.mktemp("dbt"))))
+
+
 @pytest.fixture
-def open_page(warehouse) -> Callable[[str], Page]:
+def open_page(warehouse, graph) -> Callable[[str], Page]:
     """Opens an address of the portal as Airflow's API server does."""
 
     def opened(address: str) -> Page:
         parts = urlsplit(address)
         visit = Visit(
-            parts.path, dict(parse_qsl(parts.query)), "", lambda: "wandle", lambda dag_id: True, NOW
+            parts.path,
+            dict(parse_qsl(parts.query)),
+            "",
+            lambda: "wandle",
+            lambda dag_id: True,
+            NOW,
+            lambda: graph,
         )
         return answer(visit, lambda: warehouse.dsn("wandle_portal"))
 
@@ -61,6 +76,35 @@ def test_before_the_first_load_every_page_says_so(open_page):
     assert "Nothing was landed or loaded yet" in text(open_page("costs"))
     place = f"source={CRIMES}&council=sutton&period=2026-08"
     assert "This partition was never asked for" in text(open_page(f"partition?{place}"))
+
+
+def test_a_column_of_a_mart_and_a_field_of_a_contract_lead_to_each_other(open_page):
+    column = text(open_page("lineage?of=marts.ward_crime_summary.crimes"))
+    field = text(open_page(f"lineage?of=contract.{CRIMES}.category"))
+
+    assert f"contract.{CRIMES}.category" in column
+    assert "Where it comes from" in column
+    assert "marts.ward_crime_summary.crimes" in field
+    assert re.search(r"A change concerns \d+ marts, \d+ open-data files", field)
+
+
+def test_every_source_and_model_has_a_lineage_and_leads_to_it(filled, open_page, graph):
+    source = text(open_page(f"?source={CRIMES}"))
+    models = re.findall(r'href="(lineage[^"]*)"', text(open_page("data")))
+
+    assert f"lineage?of=contract.{CRIMES}" in source
+    assert len(models) > 1
+    for name in contracts():
+        assert open_page(f"lineage?of=contract.{name}").status == 200
+    for name in graph.tables:
+        assert open_page(f"lineage?of={name}").status == 200
+
+
+def test_a_column_that_is_not_there_is_not_found_and_the_nearest_is_named(open_page):
+    page = open_page("lineage?of=marts.dim_ward.ward_cod")
+
+    assert page.status == 404
+    assert "Did you mean" in page.body.decode()
 
 
 def test_every_link_of_the_overview_leads_to_a_page(filled, open_page):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,9 +17,11 @@ import pyarrow.parquet as parquet
 import pytest
 
 from include.errors import PermanentError
-from include.jobs.publish import publish as job
+from include.jobs.publish import prepare as job
+from include.jobs.publish import publish as publishing
 from include.jobs.publish import versions as jobs
-from include.jobs.publish.publish import NotPublic, publish_marts
+from include.jobs.publish.propose import Proposal, propose
+from include.jobs.publish.publish import NotApproved, NotPublic, publish_marts
 from include.publish import versions
 from include.publish.files import write
 from include.publish.front import front
@@ -68,25 +70,50 @@ def dbt(database, tmp_path_factory) -> Iterator[Dbt]:
 def publish(database, dbt, lake, monkeypatch) -> Callable[..., dict[str, Any]]:
     """Publish what the database holds, with all of it good but what is `failed`."""
 
-    def run(*failed: str) -> dict[str, Any]:
-        statuses = {node.unique_id: "success" for node in dbt.nodes()}
-        statuses |= {name: "fail" for name in statuses if name.split(".")[2] in failed}
-        database.query("truncate ops.dbt_run, ops.dbt_node")
-        with psycopg.connect(database.admin) as connection:
-            connection.execute(
-                "insert into ops.dbt_run (run_id, invocation_id, layer, project_hash, started_at, "
-                "finished_at, status, nodes, failed) "
-                "values ('run', 'one', 'marts', '', now(), now(), 'success', 1, 0)"
-            )
-            connection.cursor().executemany(
-                "insert into ops.dbt_node (run_id, invocation_id, unique_id, resource_type, status)"
-                " values ('run', 'one', %s, 'model', %s)",
-                list(statuses.items()),
-            )
+    def run(*failed: str, approved: str | None = None) -> dict[str, Any]:
+        judge(database, dbt, failed)
         with history.building(database.dsn("wandle_transformer")) as opened:
-            return publish_marts(dbt, opened, publisher_dsn=database.dsn(ROLE), lake=lake)
+            return publish_marts(
+                dbt, opened, publisher_dsn=database.dsn(ROLE), lake=lake, approved=approved
+            )
 
     return run
+
+
+@pytest.fixture
+def proposed(database, dbt, lake) -> Callable[..., Proposal | None]:
+    """What publishing would change, with all that the database holds good but what is `failed`."""
+
+    def run(*failed: str) -> Proposal | None:
+        judge(database, dbt, failed)
+        with history.building(database.dsn("wandle_transformer")) as opened:
+            return propose(dbt, opened, publisher_dsn=database.dsn(ROLE), lake=lake)
+
+    return run
+
+
+def with_contracts(monkeypatch: pytest.MonkeyPatch, changed: Any) -> None:
+    """Publish under other contracts."""
+    for module in (job, publishing):
+        monkeypatch.setattr(module, "contracts", lambda: changed)
+
+
+def judge(database: Any, dbt: Dbt, failed: Collection[str]) -> None:
+    """Write dbt's verdict: all is good but what is `failed`."""
+    statuses = {node.unique_id: "success" for node in dbt.nodes()}
+    statuses |= {name: "fail" for name in statuses if name.split(".")[2] in failed}
+    database.query("truncate ops.dbt_run, ops.dbt_node")
+    with psycopg.connect(database.admin) as connection:
+        connection.execute(
+            "insert into ops.dbt_run (run_id, invocation_id, layer, project_hash, started_at, "
+            "finished_at, status, nodes, failed) "
+            "values ('run', 'one', 'marts', '', now(), now(), 'success', 1, 0)"
+        )
+        connection.cursor().executemany(
+            "insert into ops.dbt_node (run_id, invocation_id, unique_id, resource_type, status)"
+            " values ('run', 'one', %s, 'model', %s)",
+            list(statuses.items()),
+        )
 
 
 @pytest.fixture
@@ -185,6 +212,49 @@ def test_a_version_says_what_changed_since_the_one_before(database, publish, res
         CRIMES: {"added": 1, "removed": 0, "changed": 1},
         WEATHER: {"added": 0, "removed": 1, "changed": 0},
     }
+
+
+def test_a_proposal_says_what_would_change_and_writes_nothing(
+    database, publish, proposed, restored, bucket, lake
+):
+    first = publish()["version"]
+    assert proposed() is None
+    database.query(f"update marts.{CRIMES} set crimes = 7; delete from marts.{WEATHER}")
+    bucket.forget()
+
+    found = proposed(SPEND)
+
+    assert f"compared with {first}" in found.markdown
+    assert f"| `{CRIMES}` | 1 | 0 | 0 | 1 | the same |" in found.markdown
+    assert f"| `{WEATHER}` | 1 → 0 | 0 | 1 | 0 | the same |" in found.markdown
+    assert f"`{SPEND}` keeps its last published files: `model {SPEND}: fail`" in found.markdown
+    assert bucket.calls["PutObject"] == 0
+    assert publish(SPEND, approved=found.version)["version"] == found.version
+    assert proposed(SPEND) is None
+
+
+def test_the_first_publication_is_proposed_too(publish, proposed):
+    found = proposed()
+
+    assert "would be the first one" in found.markdown
+    assert f"| `{CRIMES}` | 1 | 1 | 0 | 0 | **new mart** |" in found.markdown
+    assert publish(approved=found.version)["new"]
+
+
+def test_marts_that_changed_after_they_were_approved_are_not_published(
+    database, publish, proposed, restored, published
+):
+    publish()
+    before = published.index()
+    database.query(f"update marts.{CRIMES} set crimes = 7")
+    approved = proposed().version
+    database.query(f"update marts.{CRIMES} set crimes = 8")
+
+    for given in (approved, ""):
+        with pytest.raises(NotApproved, match=r"changed meanwhile\. Nothing was published"):
+            publish(approved=given)
+
+    assert published.index() == before
 
 
 def test_a_mart_that_failed_keeps_its_last_published_files(database, publish, published, restored):
@@ -291,7 +361,7 @@ def test_a_mart_of_an_internal_source_is_refused_and_the_others_are_published(
 ):
     changed = {**contracts()}
     changed["weather_hourly"] = replace_contract(changed["weather_hourly"], access="internal")
-    monkeypatch.setattr(job, "contracts", lambda: changed)
+    with_contracts(monkeypatch, changed)
 
     with pytest.raises(NotPublic, match=f"marts.{WEATHER} .* weather_hourly, .*access: internal"):
         publish()
@@ -307,7 +377,7 @@ def test_values_of_a_source_with_personal_columns_are_published_only_by_name(
     publish, published, monkeypatch
 ):
     changed = with_personal("council_spend", "supplier_name")
-    monkeypatch.setattr(job, "contracts", lambda: changed)
+    with_contracts(monkeypatch, changed)
 
     with pytest.raises(NotPublic, match=f"marts.{SPEND} has no public column"):
         publish()
@@ -338,7 +408,7 @@ def test_versions_with_a_column_that_became_personal_are_named_until_they_are_wi
     first = publish()["version"]
     database.query(f"update marts.{CRIMES} set crimes = 8")
     second = publish()["version"]
-    monkeypatch.setattr(job, "contracts", lambda: with_personal("police_street_crime", "ward_name"))
+    with_contracts(monkeypatch, with_personal("police_street_crime", "ward_name"))
     for mart in (*MADE_OF_CRIMES, SHARES, "crime_outcomes_by_age"):
         hide(dbt, monkeypatch, mart, "ward_name")
 
@@ -362,7 +432,7 @@ def test_a_mart_that_failed_does_not_keep_files_with_a_column_that_became_person
     database, publish, published, dbt, monkeypatch
 ):
     publish()
-    monkeypatch.setattr(job, "contracts", lambda: with_personal("weather_hourly", "point_name"))
+    with_contracts(monkeypatch, with_personal("weather_hourly", "point_name"))
     hide(dbt, monkeypatch, WEATHER, "point_name")
     hide(dbt, monkeypatch, "borough_conditions_daily")
 

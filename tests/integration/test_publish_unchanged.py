@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError
 
 from include.errors import PermanentError, ServiceUnavailable
 from include.jobs.lake import Lake
+from include.jobs.publish import prepare, state
 from include.jobs.publish import publish as job
-from include.jobs.publish import state
 from include.jobs.publish import versions as jobs
 from include.jobs.publish.publish import NotPublic, publish_marts
 from include.jobs.publish.state import state_of
@@ -136,7 +136,7 @@ def test_a_source_that_is_internal_now_is_taken_out_and_said_by_every_run(
     run()
     crimes = contracts()[CRIMES].model_copy(update={"access": "internal"})
     changed = {**contracts(), CRIMES: crimes}
-    for module in (job, state):
+    for module in (job, prepare, state):
         monkeypatch.setattr(module, "contracts", lambda: changed)
 
     for _ in range(2):

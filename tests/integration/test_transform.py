@@ -29,6 +29,8 @@ from include.jobs.lake import Lake
 from include.jobs.migrate import migrate
 from include.jobs.pipeline.transform import build, freshness, publish_all, transform
 from include.jobs.publish import publish as publishing
+from include.lineage.graph import Column
+from include.lineage.stored import loaded
 from include.sources.model import contracts
 from include.transform import docs, history
 from include.transform.build import Built, build_layer
@@ -613,6 +615,9 @@ def test_documentation_and_data_can_be_published_without_a_build(warehouse, make
 
     name = docs.current(lake.s3, lake.bucket)
     assert done["docs"] == f"s3://{BUCKET}/docs/{name}/index.html"
+    graph = loaded(docs.lineage(lake.s3, lake.bucket))
+    origins = graph.origins(Column("marts.ward_crime_summary", "crimes"))
+    assert Column("contract.police_street_crime", "id") in origins
 
 
 def test_documentation_is_written_while_files_and_pages_are_made(
@@ -678,6 +683,7 @@ def test_a_reader_of_the_documentation_never_meets_a_mix(lake, tmp_path):
 
 def test_old_documentation_is_removed(lake, tmp_path):
     page = tmp_path / "page.html"
+    docs.publish_lineage(lake.s3, lake.bucket, b"{}")
     for number in range(4):
         page.write_text(str(number))
         docs.publish(lake.s3, lake.bucket, page, datetime.now(UTC))
@@ -685,6 +691,7 @@ def test_old_documentation_is_removed(lake, tmp_path):
     keys = [item["Key"] for item in lake.s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
 
     assert len([key for key in keys if key.endswith("index.html")]) == docs.KEPT
+    assert docs.LINEAGE in keys
     assert docs.read(lake.s3, lake.bucket, docs.current(lake.s3, lake.bucket)) == b"3"
 
 

@@ -26,7 +26,8 @@ NUMBERS = ("records", "requests")
 class Planned:
     """A partition of a run: when it was loaded last, with how many records, and what it costs.
 
-    `requests` is None if it is not known before; `problem` is why the partition would fail.
+    `rows` are those that the raw table holds of it. `requests` is None if it is not known
+    before; `problem` is why the partition would fail.
     """
 
     partition: Partition
@@ -34,6 +35,7 @@ class Planned:
     records: int | None
     requests: int | None
     problem: str = ""
+    rows: int = 0
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -87,7 +89,8 @@ def preview(
         if requests and entry:
             requests = max(requests, entry["pages"])
         loaded, records = entry.get("finished_at"), entry.get("records")
-        found.append(Planned(partition, loaded, records, requests, problem))
+        rows = entry.get("rows") or 0
+        found.append(Planned(partition, loaded, records, requests, problem, rows))
     return found
 
 

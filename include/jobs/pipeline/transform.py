@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,12 @@ from typing import Any
 from include.councils.model import UK, council_titles
 from include.errors import PermanentError, PipelineError, ServiceUnavailable
 from include.jobs.lake import Lake
+from include.jobs.lineage.columns import whole_graph
 from include.jobs.lineage.runs import tell_models
+from include.jobs.publish.propose import Proposal, propose
 from include.jobs.publish.publish import publish_marts
 from include.jobs.publish.state import state_of
+from include.lineage import stored
 from include.settings import Settings
 from include.sources.model import broken_contracts, contracts
 from include.transform import docs
@@ -26,7 +29,7 @@ from include.transform.build import Built, build_layer
 from include.transform.failures import BuildFailed
 from include.transform.history import History, building, failures, unfinished
 from include.transform.process import Dbt
-from include.transform.project import FOLDERS, Layer, layer_named
+from include.transform.project import FOLDERS, Layer, inputs_hash, layer_named
 
 log = logging.getLogger(__name__)
 
@@ -68,15 +71,36 @@ def failed_in(*, dsn: str, run_id: str) -> dict[str, str]:
     return failures(dsn, run_id)
 
 
+def propose_publication(
+    *, dsn: str, publisher_dsn: str, lake: Lake, run_id: str, home: Path | None = None
+) -> Proposal | None:
+    """What `publish_all` would publish and change, for a person to approve; else None."""
+    with _dbt(dsn, home, log.info) as (dbt, history):
+        return propose(
+            dbt,
+            history,
+            publisher_dsn=publisher_dsn,
+            lake=lake,
+            built_nothing=history.built_nothing(run_id),
+        )
+
+
 def publish_all(
-    *, dsn: str, publisher_dsn: str, lake: Lake, run_id: str = "", home: Path | None = None
+    *,
+    dsn: str,
+    publisher_dsn: str,
+    lake: Lake,
+    run_id: str = "",
+    home: Path | None = None,
+    approved: str | None = None,
 ) -> dict[str, Any]:
     """Publish a version of the open data, and dbt's documentation; see `transform`.
 
     If the run `run_id` built nothing, both stay, unless they are of another state.
+    `approved` as for `publish_marts`.
     """
     with _dbt(dsn, home, log.info) as (dbt, history):
-        return _publish(dbt, history, publisher_dsn, lake, log.info, run_id)
+        return _publish(dbt, history, publisher_dsn, lake, log.info, run_id, approved)
 
 
 def transform(
@@ -167,7 +191,13 @@ def _dbt(dsn: str, home: Path | None, progress: Report) -> Iterator[tuple[Dbt, H
 
 
 def _publish(
-    dbt: Dbt, history: History, publisher_dsn: str, lake: Lake, report: Report, run_id: str
+    dbt: Dbt,
+    history: History,
+    publisher_dsn: str,
+    lake: Lake,
+    report: Report,
+    run_id: str,
+    approved: str | None = None,
 ) -> dict[str, Any]:
     """Publish both, the second also if the first fails; dbt writes it while the first is made."""
     published: dict[str, Any] = {}
@@ -184,6 +214,7 @@ def _publish(
                 lake=lake,
                 report=report,
                 built_nothing=history.built_nothing(run_id),
+                approved=approved,
                 dbt_is_free=lambda: address or written.append(beside.submit(dbt.docs)),
             )
         except PipelineError as error:
@@ -192,10 +223,21 @@ def _publish(
             report("Publishing the documentation")
             page = written[0].result() if written else dbt.docs()
             now = datetime.now(UTC)
+            _publish_lineage(dbt, keeper)
             address = docs.publish(keeper.s3, keeper.bucket, page, now, made_from=state)
     if failures:
         raise failures[0]
     return {"published": published, "docs": address}
+
+
+def _publish_lineage(dbt: Dbt, keeper: Lake) -> None:
+    """Publish what each column is made of, unless that was done for the same definitions."""
+    state = f"{inputs_hash(dbt.project, contracts())} {Settings.read().code_version}"
+    with suppress(docs.NotPublished):
+        if stored.made_from(docs.lineage(keeper.s3, keeper.bucket)) == state:
+            return
+    graph = whole_graph(contracts(), dbt.lineage(), dbt.published())
+    docs.publish_lineage(keeper.s3, keeper.bucket, stored.dumped(graph, state))
 
 
 def _done(built: Built) -> str:

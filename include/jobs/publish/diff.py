@@ -66,12 +66,12 @@ def published_diff(
     described = [_described(store, entry) for entry in (old, new)]
     found = []
     for number, name in enumerate(wanted, 1):
-        sides = [_Side.of(version, name) for version in described]
-        if _is_same(*sides):
-            found.append(_same(name, sides))
+        sides = [Side.of(version, name) for version in described]
+        if is_same(*sides):
+            found.append(same(name, sides))
             continue
         progress(f"Comparing {name}: {number} of {len(wanted)}")
-        found.append(_compared(store, sides))
+        found.append(compared(store, sides))
     notes = [*_notes(index, old, new), *_said(described, found)]
     if marts and not base:
         notes += _earlier(index, new, found)
@@ -136,28 +136,38 @@ def _described(store: Published, entry: Entry) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Side:
-    """A mart as a version describes it; `sha256` is of its CSV file, which has every digit."""
+class Side:
+    """A mart as a version describes it; `sha256` is of its CSV file, which has every digit.
+
+    `local` is its Parquet file, if the version is not published yet.
+    """
 
     version: str
     dataset: Mapping[str, Any]
     files: Mapping[str, Mapping[str, Any]]
+    local: Path | None = None
 
     @classmethod
-    def of(cls, described: Mapping[str, Any], name: str) -> _Side | None:
+    def of(cls, described: Mapping[str, Any], name: str) -> Side | None:
+        """The mart in a version, by the contents of its `version.json`; None if it is not there."""
         dataset = described["datasets"].get(name)
         return cls(described["version"], dataset, described["files"]) if dataset else None
 
     @property
     def table(self) -> Table:
+        """Its columns and key."""
         columns = {column["name"]: column["type"] for column in self.dataset["columns"]}
         return Table(SCHEMA, self.dataset["name"], columns, tuple(self.dataset["key"]))
 
     @property
     def sha256(self) -> str:
+        """The hash of its CSV file."""
         return str(self.files[self.dataset["files"]["csv"]]["sha256"])
 
     def saved(self, store: Published, place: Path) -> Rows:
+        """Its rows, in `place` if they must be read from S3."""
+        if self.local:
+            return Rows(self.table, self.local)
         path = self.dataset["files"]["parquet"]
         with _still_there(self.version):
             store.save(self.version, path, place)
@@ -165,19 +175,25 @@ class _Side:
         return Rows(self.table, place)
 
 
-def _is_same(before: _Side | None, after: _Side | None) -> bool:
+def is_same(before: Side | None, after: Side | None) -> bool:
+    """Whether both have the same rows, columns and key."""
     if before is None or after is None or before.sha256 != after.sha256:
         return False
     return not schema_changes(before.table, after.table)
 
 
-def _same(name: str, sides: Sequence[_Side | None]) -> Difference:
+def same(name: str, sides: Sequence[Side | None]) -> Difference:
+    """The result for a mart that is the same in both."""
     rows = [side.dataset["rows"] for side in sides if side]
     key = tuple(key for side in sides[-1:] if side for key in side.table.key)
     return Difference(name, key, rows[0], rows[-1], 0, 0, 0)
 
 
-def _compared(store: Published, sides: Sequence[_Side | None]) -> Difference:
+def compared(store: Published, sides: Sequence[Side | None]) -> Difference:
+    """What differs in a mart, before and after, by its Parquet files.
+
+    Of a column that is not public any more, no value is shown.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="wandle-diff-") as folder,
         disk_errors("diff: saving published files", Path(folder)),
@@ -189,7 +205,7 @@ def _compared(store: Published, sides: Sequence[_Side | None]) -> Difference:
         return compare_files(rows[0], rows[1], hidden=_hidden(*sides))
 
 
-def _hidden(before: _Side | None, after: _Side | None) -> set[str]:
+def _hidden(before: Side | None, after: Side | None) -> set[str]:
     """The columns that were public and are not any more: their values stay where they are."""
     sides = [side for side in (before, after) if side]
     sources = {source["name"] for side in sides for source in side.dataset["sources"]}

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import mimetypes
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -19,23 +18,16 @@ from include.councils.model import council_titles
 from include.errors import PermanentError
 from include.jobs.lake import Lake
 from include.jobs.lineage.runs import tell_published
-from include.jobs.publish.datasets import (
-    Prepared,
-    carried,
-    dataset_files,
-    fingerprint,
-    from_mart,
-    layout_hash,
-)
-from include.jobs.publish.found import Found, carry, exposing, find, not_shown
+from include.jobs.publish.datasets import Prepared, dataset_files, fingerprint
+from include.jobs.publish.found import Found, exposing, not_shown
+from include.jobs.publish.prepare import prepare, version_of
 from include.jobs.publish.state import state_of
 from include.publish.about import About, Change
 from include.publish.changes import changes
 from include.publish.describe.csvw import csvw
 from include.publish.describe.datapackage import datapackage
 from include.publish.describe.dcat import catalogue
-from include.publish.read import grant, read
-from include.publish.versions import Entry, Index, NotPublished, Published, with_version
+from include.publish.versions import Entry, Index, Published, with_version
 from include.settings import Settings
 from include.sources.model import contracts
 from include.transform.history import History, building
@@ -48,6 +40,10 @@ Report = Callable[[str], None]
 
 class NotPublic(PermanentError):
     """Marts declare that they are published, and must not be; all others are published."""
+
+
+class NotApproved(PermanentError):
+    """What would be published is not what a person approved."""
 
 
 def publish(
@@ -78,12 +74,14 @@ def publish_marts(
     lake: Lake,
     report: Report = log.info,
     built_nothing: bool = False,
+    approved: str | None = None,
     dbt_is_free: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Publish the marts, under the lock of `history`.
 
     With `built_nothing`, after a run that found all of them up to date, nothing is
-    read if the newest version is made from the same state (`state_of`).
+    read if the newest version is made from the same state (`state_of`). With
+    `approved`, only the version of that name may be published; empty: no new one.
     `dbt_is_free` is called once the rest needs no dbt: files and pages take a while.
 
     A mart that is not built as described, has a value that no file can hold,
@@ -94,9 +92,9 @@ def publish_marts(
 
     Raises `NotPublic` naming the marts that must not be published and the
     earlier versions with what is no longer public, and `PermanentError` for
-    values that no file can hold, both after all others are published;
-    `PermanentError` for content that was withdrawn, and `ServiceUnavailable` if
-    the database or S3 does not respond.
+    values that no file can hold, both after all others are published; before
+    anything is written `NotApproved`, and `PermanentError` for content that was
+    withdrawn; and `ServiceUnavailable` if the database or S3 does not respond.
     """
     store = Published(lake.as_job("transform").s3, lake.bucket)
     index = store.index()
@@ -104,25 +102,12 @@ def publish_marts(
     if built_nothing and (same := index.unchanged(state)):
         report(f"Open data: version {same.version} is up to date; nothing was published")
         return _summary(same, new=False, kept={})
-    found = find(dbt, history, contracts())
-    dbt_is_free()
-    columns = {mart.name: tuple(mart.columns) for mart in found.ready}
-    grant(history.connection, columns)
-    unfit: dict[str, str] = {}
-    marts = read(publisher_dsn, columns, unfit)
-    found.kept |= unfit
-    _warn(found)
-    with tempfile.TemporaryDirectory(prefix="wandle-publish-") as folder:
-        latest = _version(store, index)
-        prepared = {
-            mart.name: from_mart(mart, marts[mart.name], contracts(), Path(folder), latest)
-            for mart in found.ready
-            if mart.name in marts
-        }
-        for name in carry(found, latest, contracts()):
-            prepared[name] = carried(name, latest, store, Path(folder))
+    with prepare(dbt, history, store=store, index=index, publisher_dsn=publisher_dsn) as ready:
+        dbt_is_free()
+        found, prepared = ready.found, ready.prepared
         if prepared or index.versions:
-            entry, new = _published(store, index, latest, dict(sorted(prepared.items())), found)
+            _refuse_unapproved(ready.version, index, approved)
+            entry, new = _published(store, index, ready.latest, prepared, found)
         else:
             entry, new = Entry("", "", {}), False
     _tell(entry, new, prepared.values(), lake, publisher_dsn)
@@ -130,9 +115,19 @@ def publish_marts(
     # What is not as the marts declare is looked at again by the next run.
     if entry.version:
         store.remember(("", "") if not_public or found.kept else (entry.version, state))
-    _raise(not_public, [*unfit.values()])
+    _raise(not_public, [*ready.unfit.values()])
     report(_said(entry, new) if entry.version else _nothing(found))
     return _summary(entry, new=new, kept=found.kept)
+
+
+def _refuse_unapproved(version: str, index: Index, approved: str | None) -> None:
+    if approved in (None, version) or version == index.newest:
+        return
+    raise NotApproved(
+        f"publish: the marts make version {version}, but "
+        f"{f'version {approved}' if approved else 'no new version'} was approved: they changed "
+        "meanwhile. Nothing was published. Clear the task `approve` to ask again."
+    )
 
 
 def _tell(entry: Entry, new: bool, prepared: Iterable[Prepared], lake: Lake, dsn: str) -> None:
@@ -149,13 +144,6 @@ def _summary(entry: Entry, *, new: bool, kept: Mapping[str, str]) -> dict[str, A
         "changes": entry.changes if new else {},
         "kept": kept,
     }
-
-
-def _warn(found: Found) -> None:
-    for name, why in found.kept.items():
-        log.warning("publish: %s keeps its last published files: %s", name, why)
-    for name, hidden in not_shown(found).items():
-        log.warning("publish: no page shows %s: %s is not public", name, ", ".join(hidden))
 
 
 def _raise(not_public: list[str], unfit: list[str]) -> None:
@@ -178,19 +166,6 @@ def _nothing(found: Found) -> str:
     )
 
 
-def _version(store: Published, index: Index) -> dict[str, Any]:
-    """The description of the newest version; of an older one if somebody deleted its files.
-
-    What is current may be an older one that was pinned.
-    """
-    for entry in index.versions:
-        try:
-            return store.version(entry.version)
-        except NotPublished as error:
-            log.warning("%s Somebody deleted it.", error)
-    return {}
-
-
 def _published(
     store: Published,
     index: Index,
@@ -199,9 +174,7 @@ def _published(
     found: Found,
 ) -> tuple[Entry, bool]:
     """The entry of this content in the index, and whether it was written now."""
-    content = {name: fingerprint(one) for name, one in prepared.items()}
-    parts = {"datasets": content, "layout": layout_hash(), "councils": council_titles()}
-    version = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    version = version_of(prepared)
     if version in index.withdrawn:
         raise PermanentError(
             f"publish: this content was withdrawn as version {version}, so it is not published "

@@ -148,4 +148,5 @@ columns:
         "checks: {min_records: 1, max_records_of_emptied_part: 5, max_quarantined_share: 0.02}",
     ),
     "Limits": ("limits: {record_bytes: 33554432}",),
+    "Approval": ("approval: {rows: 100000, hours: 8}",),
 }
