@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from typing import Any
 
 import boto3
 import httpx
+import psutil
 from botocore.config import Config
 
 from include.publish.versions import Published
@@ -147,6 +149,17 @@ def served(store: ObjectStore, home: Path, *options: str, ready: bool = True) ->
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def workers(home: Path) -> dict[int, dict[str, float]]:
+    """The processes of a server that have a version, and the gauges that each of them writes."""
+    found = {}
+    for place in home.glob("wandle-serve-*/metrics-*.json"):
+        process = int(place.stem.partition("-")[2])
+        gauges = json.loads(place.read_bytes())["gauges"]
+        if psutil.pid_exists(process) and gauges["ready"]:
+            found[process] = gauges
+    return found
 
 
 def _listens(port: int) -> bool:

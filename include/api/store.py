@@ -1,4 +1,8 @@
-"""Keeps the current version in memory: looks for a new one, and keeps the last good one."""
+"""Keeps the current version in memory: looks for a new one, and keeps the last good one.
+
+All processes of a server share the folder with its files, so one that is started again while S3 is
+away has the last good version too.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from include.api.version import Version, load, sweep, with_history
+from include.api.version import Version, forget, load, load_kept, sweep, with_history
 from include.errors import PipelineError
 from include.publish.versions import Index, Published
 
@@ -74,6 +78,7 @@ class Store:
         if not index.current and index != Index():
             # Everything was withdrawn. If the index itself is missing, the last version stays.
             self.current = None
+            forget(self._folder)
         elif index.current and (
             last is None or last.version != index.current or last.lacks_files()
         ):
@@ -93,6 +98,16 @@ class Store:
         if why != self._said:
             log.warning("%s", why)
         self._said = why
+        if self.current is None:
+            self._recover()
+
+    def _recover(self) -> None:
+        try:
+            self.current = load_kept(self._published, self._folder)
+        except Exception as error:
+            log.warning("serve: no version here either: %s: %s", type(error).__name__, error)
+        if self.current:
+            log.info("serve: version %s, as it was kept here", self.current.version)
 
     def _watch(self) -> None:
         while not self._stop.wait(self._every):

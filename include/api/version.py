@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import os
+import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,10 @@ from include.publish.versions import Entry, Published
 pa.set_memory_pool(pa.system_memory_pool())
 # Of the answers that are remembered.
 _MEMORY_BYTES = 16 << 20
+# Beside the files of a version: what it is.
+_KEPT = "kept.json"
+# Other processes may just have fetched a younger file.
+_SWEPT_AFTER = 60.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,40 @@ def load(
     published.
     """
     described = store.version(version)
+    made = _made(store, version, described, history, folder, last)
+    entries = [asdict(entry) for entry in history]
+    begun = folder / f"{uuid.uuid4().hex}.part"
+    begun.write_text(json.dumps({"version": version, "described": described, "history": entries}))
+    begun.replace(folder / _KEPT)
+    return made
+
+
+def load_kept(store: Published, folder: Path) -> Version | None:
+    """The version that a process loaded last into this folder, without S3; None if there is none.
+
+    Raises as `load` does if files of it are missing.
+    """
+    place = folder / _KEPT
+    if not place.exists():
+        return None
+    kept = json.loads(place.read_bytes())
+    history = tuple(Entry(**entry) for entry in kept["history"])
+    return _made(store, kept["version"], kept["described"], history, folder, None)
+
+
+def forget(folder: Path) -> None:
+    """Let no process load a version from this folder any more."""
+    (folder / _KEPT).unlink(missing_ok=True)
+
+
+def _made(
+    store: Published,
+    version: str,
+    described: Mapping[str, Any],
+    history: tuple[Entry, ...],
+    folder: Path,
+    last: Version | None,
+) -> Version:
     datasets, files = {}, {}
     for name, about in described["datasets"].items():
         files[name] = {
@@ -155,6 +195,9 @@ def code_hash() -> str:
 def sweep(folder: Path, version: Version) -> None:
     """Delete the files that the version does not have."""
     kept = {file.place.name for files in version.files.values() for file in files.values()}
+    oldest = time.time() - _SWEPT_AFTER
     for entry in os.scandir(folder):
-        if entry.name not in kept:
-            Path(entry.path).unlink(missing_ok=True)
+        # Another process may have deleted it.
+        with suppress(FileNotFoundError):
+            if entry.name not in (*kept, _KEPT) and entry.stat().st_mtime < oldest:
+                Path(entry.path).unlink()

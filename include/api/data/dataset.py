@@ -96,16 +96,15 @@ def _test(column: Column, condition: Filter) -> tuple[Codes, Callable[[Codes], M
     ranges = [column.places(interval) for interval in condition.intervals]
     if condition.operator == "in":
         return column.codes, lambda codes: _within_any(codes, ranges)
-    (low, high), operator = ranges[0], condition.operator
-    tests: dict[str, Callable[[Codes], Mask]] = {
-        "eq": lambda codes: _within(codes, low, high),
-        "neq": lambda codes: (codes != NULL) & ~_within(codes, low, high),
-        "gt": lambda codes: codes >= high,
-        "gte": lambda codes: codes >= low,
-        "lt": lambda codes: _within(codes, 0, low),
-        "lte": lambda codes: _within(codes, 0, high),
-    }
-    return column.codes, tests[operator]
+    low, high = ranges[0]
+    if condition.operator == "neq":
+        return column.codes, lambda codes: (codes != NULL) & ~_within(codes, low, high)
+    if condition.operator in ("gt", "gte"):
+        first = high if condition.operator == "gt" else low
+        return column.codes, lambda codes: codes >= first
+    if condition.operator in ("lt", "lte"):
+        low, high = 0, low if condition.operator == "lt" else high
+    return column.codes, lambda codes: _within(codes, low, high)
 
 
 def _within(codes: Codes, low: int, high: int) -> Mask:

@@ -126,7 +126,7 @@ def _pairs(query: str) -> Iterable[tuple[str, str]]:
             continue
         name, equals, value = part.partition("=")
         try:
-            decoded = unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")
+            decoded = _decoded(name), _decoded(value)
         except UnicodeDecodeError:
             raise Problem(400, f"The parameter {quoted(name)} is not UTF-8.") from None
         if not equals:
@@ -135,6 +135,13 @@ def _pairs(query: str) -> Iterable[tuple[str, str]]:
                 f"The parameter {quoted(decoded[0])} has no value. Write {quoted(decoded[0])}=...",
             )
         yield decoded
+
+
+def _decoded(text: str) -> str:
+    # Most have neither, and this is much faster.
+    if "%" not in text and "+" not in text:
+        return text
+    return unquote_plus(text, errors="strict")
 
 
 def _parameters(query: str, columns: Mapping[str, Column], own: tuple[str, ...]) -> _Parameters:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,11 +25,10 @@ from include.api.limits import Rate
 from include.api.server import Place, serve
 from include.api.store import Store
 from include.errors import PermanentError
+from include.jobs.serving.api_keys import NAME
 from include.publish.versions import Published
 from include.settings import Settings
 
-# What `wandle secrets set` calls the keys; on AWS, below `wandle/<environment>/`.
-SECRET = "api_keys"  # noqa: S105, a name
 # Nobody waits for a read of the index: the next look comes in seconds.
 _S3 = Config(
     connect_timeout=3,
@@ -81,9 +79,9 @@ def parsed(arguments: list[str]) -> Served:
 
 
 def application(folder: Path, how: Served, keys: Mapping[str, Key]) -> Application:
-    """The application of one process, with its files in a folder of its own."""
+    """The application of one process; `folder` is that of all processes of this server."""
     settings = Settings.read()
-    store = Store(Published(_s3(settings), settings.bucket), folder / f"files-{os.getpid()}")
+    store = Store(Published(_s3(settings), settings.bucket), folder / "files")
     options = Options(Rate(how.rate, how.burst), how.proxies, how.log, how.log_clients)
     return Application(store, folder, options, keys)
 
@@ -107,15 +105,15 @@ def _keys(settings: Settings) -> dict[str, Key]:
     if settings.environment:
         from include.aws.secrets import Secrets
 
-        return keys_in(Secrets(settings.session("serve"), settings.environment).need(SECRET))
+        return keys_in(Secrets(settings.session("serve"), settings.environment).need(NAME))
     # The image of the API lacks what reads a state folder.
     with suppress(ModuleNotFoundError):
         from include.jobs.logins import kept
 
-        if found := kept(settings.home, SECRET):
+        if found := kept(settings.home, NAME):
             return keys_in(found.password)
     raise PermanentError(
-        f"serve: there are no API keys. Run `wandle secrets set {SECRET} < keys.json` or, in a "
+        f"serve: there are no API keys. Run `wandle secrets set {NAME} < keys.json` or, in a "
         "container, set WANDLE_API_KEYS (see docs/api.md), or serve without `--keys`."
     )
 

@@ -1,4 +1,4 @@
-"""docs/api.md: its examples for curl and Python run, and its numbers are those of the code."""
+"""docs/api.md: its examples run or ask what exists, and its numbers are those of the code."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
+import playwright
 import pytest
 
 from include.api.data import query
@@ -60,6 +62,33 @@ def test_the_example_for_python_reads_all_pages(run, crimes):
     count = int(run(sys.executable, "-c", block))
 
     assert count == sum(row["council"] == "sutton" for row in crimes.rows) > 1000
+
+
+def test_the_example_for_javascript_reads_groups(run, crimes):
+    (block,) = blocks("js")
+    # The one that the browsers' driver brings.
+    node = Path(playwright.__file__).parent / "driver" / "node"
+    program = f"const API = process.env.API;\n{block}\nconsole.log(JSON.stringify(groups));"
+
+    groups = json.loads(run(str(node), "--input-type=module", "--eval", program))
+
+    by_month = Counter()
+    for row in crimes.rows:
+        by_month[row["month"].isoformat()] += row["crimes"]
+    assert {one["month"]: one["sum.crimes"] for one in groups} == by_month
+
+
+def test_the_examples_for_r_and_excel_ask_what_there_is(client, crimes):
+    (r,) = blocks("r")
+    (path,) = re.findall(r'"(/v1/[^"]+)"', r)
+    assert client.get(path).json()["rows"][0]["council"] == "sutton"
+
+    (excel,) = (found for found in blocks("text") if found.startswith("let"))
+    (path,) = re.findall(r'RelativePath = "([^"]+)"', excel)
+    head = next(csv.reader(client.get(f"/{path}").text.splitlines()))
+    typed = re.findall(r'\{"(\w+)", (?:type date|Int64.Type)\}', excel)
+    assert len(typed) == 2
+    assert set(typed) <= set(head) == set(crimes.types)
 
 
 @pytest.mark.parametrize(

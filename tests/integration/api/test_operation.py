@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,7 @@ import httpx
 import pytest
 
 from include.publish.versions import Index, used, with_version, without
-from tests.api_server import object_store, served, wait_until
+from tests.api_server import object_store, served, wait_until, workers
 from tests.api_tables import PLACES, every_type
 from tests.published_version import publish, write_version
 
@@ -66,6 +68,7 @@ def test_a_new_version_is_served_within_seconds_and_every_answer_is_of_one_versi
             "what was withdrawn is still served",
             60,
         )
+        assert not list((tmp_path / "home").glob("wandle-serve-*/files/kept.json"))
 
 
 def current(url: str) -> str:
@@ -93,6 +96,22 @@ def test_without_s3_the_last_good_version_is_served_and_a_damaged_one_is_not(own
         )
         assert current(server.url) == first
         assert len(httpx.get(f"{server.url}{ROWS}?limit=1000").json()["rows"]) == 40
+
+
+def test_a_process_that_dies_while_s3_is_away_is_replaced_by_one_with_the_last_version(
+    own_store, tmp_path
+):
+    version = publish(own_store.published, {"things": every_type(40)}, tmp_path / "one")
+    with served(own_store, tmp_path / "home", "--rate", "0") as server:
+        (before,) = workers(tmp_path / "home")
+        own_store.stop()
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: set(workers(tmp_path / "home")) - {before}, "it was not replaced", 60)
+        wait_until(server.ready, "the version was not kept", 60)
+
+        assert current(server.url) == version
+        assert len(httpx.get(f"{server.url}{ROWS}?limit=1000").json()["rows"]) == 40
+        assert httpx.get(f"{server.url}/v1/datasets/things.csv").status_code == 200
 
 
 def test_before_the_first_version_it_is_up_but_not_ready(own_store, tmp_path):
@@ -179,7 +198,7 @@ def test_a_stop_loses_no_request_that_has_begun(store, tmp_path):
         with ThreadPoolExecutor(8) as pool:
             asked = [pool.submit(ask, number) for number in range(400)]
             assert begun.wait(120)
-            assert list((tmp_path / "home").glob("wandle-serve-*/files-*/*.parquet"))
+            assert list((tmp_path / "home").glob("wandle-serve-*/files/*.parquet"))
             code = server.stop()
             for one in asked:
                 one.result()
@@ -210,7 +229,7 @@ def test_files_that_a_system_cleans_up_are_fetched_again(store, tmp_path):
     with served(store, tmp_path / "home", "--rate", "0") as server:
         address = f"{server.url}/v1/datasets/things.csv"
         before = httpx.get(address).content
-        found = list((tmp_path / "home").glob("wandle-serve-*/files-*/*"))
+        found = list((tmp_path / "home").glob("wandle-serve-*/files/*"))
         assert len(found) > 5
         for place in found:
             place.unlink()
