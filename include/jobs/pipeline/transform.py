@@ -206,6 +206,11 @@ def _publish(
     address = docs.up_to_date(keeper.s3, keeper.bucket, state)
     with ThreadPoolExecutor(1, thread_name_prefix="docs") as beside:
         written: list[Future[Path]] = []
+
+        def write_docs() -> None:
+            if not address:
+                written.append(beside.submit(dbt.docs))
+
         try:
             published = publish_marts(
                 dbt,
@@ -215,7 +220,7 @@ def _publish(
                 report=report,
                 built_nothing=history.built_nothing(run_id),
                 approved=approved,
-                dbt_is_free=lambda: address or written.append(beside.submit(dbt.docs)),
+                dbt_is_free=write_docs,
             )
         except PipelineError as error:
             failures.append(error)

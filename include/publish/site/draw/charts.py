@@ -165,7 +165,7 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
     lengths = {"domain": [low, top * 1.24], "nice": False}
     x = {**number_field("value"), "scale": lengths, "axis": None}
     colour = either("marked", ORANGE, BLUE)
-    left = {"align": "left", "color": INK}
+    left: Spec = {"align": "left", "color": INK}
     value = {**left, "baseline": "middle", "dx": 6, "dy": 8}
     name = {**left, "baseline": "bottom", "dy": -1, "limit": WIDTH - 20}
     layers = [
@@ -184,7 +184,7 @@ def _end_labels(x: Spec, y: Spec) -> Spec:
 
 def _corner(words: str) -> Spec:
     look = {"align": "right", "baseline": "top", "color": MUTED, "fontSize": FONT - 1}
-    where = {"x": {"value": "width"}, "y": {"value": -18}}
+    where: Spec = {"x": {"value": "width"}, "y": {"value": -18}}
     return marks("corner", "text", look, **where, text={"value": words})
 
 
