@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.timeout(2400), pytest.mark.platform]
 
 @pytest.mark.parametrize("victim", YEARS)
 def test_what_is_killed_in_a_backfill_loses_nothing(sandbox: Wandle, airflow: Airflow, victim):
+    airflow.quiet(DAG)
     asked = [f"{YEARS[victim]}-{month:02}" for month in range(1, 5)]
     airflow.publish_until(int(YEARS[victim]) + 1)
     airflow.fail({"match": {"path": "crimes-street"}, "fault": "slow", "seconds": 0.5})
