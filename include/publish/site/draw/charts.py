@@ -184,7 +184,7 @@ def _end_labels(x: Spec, y: Spec) -> Spec:
 
 def _corner(words: str) -> Spec:
     look = {"align": "right", "baseline": "top", "color": MUTED, "fontSize": FONT - 1}
-    where = {"x": {"value": "width"}, "y": {"value": -18}}
+    where: Spec = {"x": {"value": "width"}, "y": {"value": -18}}
     return marks("corner", "text", look, **where, text={"value": words})
 
 
