@@ -379,7 +379,7 @@ class RandomWorld:
 
     def _statuses(self) -> dict[str, str]:
         query = (
-            "select distinct on (unique_id) unique_id, status from ops.dbt_node "
+            "select distinct on (unique_id) unique_id, node.status from ops.dbt_node as node "
             "join ops.dbt_run using (invocation_id) where unique_id like 'test.%' "
             "order by unique_id, started_at desc"
         )
