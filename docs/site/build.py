@@ -45,6 +45,8 @@ SECTIONS = {
     "Decisions": ["decisions"],
 }
 LINK = re.compile(r"(?<=\]\()(?P<path>[^)#\s:]+)(?P<anchor>#[^)\s]*)?(?=\))")
+# The site asks no other host, so it has no badges.
+BADGE = re.compile(r"^\[!\[[^\]]*\]\(\.\./\.\./actions/[^)]*\)\]\([^)]*\)\n", re.MULTILINE)
 FENCE = re.compile(r"^ *```", re.MULTILINE)
 # Zensical leaves `<name>` out of a heading's address, GitHub does not.
 TAG_IN_HEADING = re.compile(r"^#+ (?P<title>.*<.*)$", re.MULTILINE)
@@ -125,7 +127,7 @@ class Stage:
                 target.write_text(shown(path), encoding="utf-8")
 
     def _page(self, path: Path) -> str:
-        text = path.read_text(encoding="utf-8")
+        text = BADGE.sub("", path.read_text(encoding="utf-8"))
         parts = []
         for is_code, part in split(text):
             if not is_code:

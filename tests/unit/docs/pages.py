@@ -19,7 +19,7 @@ FOLDERS = ("docs", ".github", "terraform")
 # How a session of the database calls itself, in an example of the runbook.
 NO_COMMANDS = ("wandle load police_street_crime kingston 2017-05",)
 # What the walkthroughs add to a copy of the checkout; `tests/acceptance` follows them.
-MADE_BY_READERS = ("library", "merton", "daily_loans")
+MADE_BY_READERS = ("library", "merton", "daily_loans", "wet_days")
 # What looks like a path of the checkout and is none: an object in the bucket, Terraform's state.
 OTHER_PATHS = ("docs/current.json", "terraform/bootstrap/terraform.tfstate")
 
@@ -27,6 +27,8 @@ _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ ]*([\w-]*).*?\n(.*?)^ {0,3}\1[ ]*$",
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
 _LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 _ELSEWHERE = re.compile(r"^[a-z][a-z0-9+.-]*:", re.I)
+# Where GitHub has a workflow's badge and its runs, relative to a page at the top.
+_WORKFLOW = re.compile(r"^\.\./\.\./actions/workflows/([\w-]+\.yml)(?:/badge\.svg)?(?:\?|$)")
 _HEADING = re.compile(r"^#{1,6}[ ]+(.+?)[ ]*#*$", re.M)
 _FILE = re.compile(
     r"(?<![\w/.<>{}*-])((?:include|dags|plugins|config|sandbox|tests|docs|terraform|dbt_project"
@@ -138,6 +140,10 @@ def wrong_links(page: Page) -> list[str]:
     """Links to a file or a heading that is not there, or out of the checkout."""
     wrong = []
     for target in page.links:
+        if workflow := _WORKFLOW.match(target):
+            if not (CHECKOUT / ".github" / "workflows" / workflow[1]).exists():
+                wrong.append(f"{target}: no such workflow")
+            continue
         path, _, anchor = target.partition("#")
         file = (page.path.parent / path).resolve()
         if path and not (file.is_relative_to(CHECKOUT) and file.exists()):
