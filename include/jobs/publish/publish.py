@@ -198,6 +198,8 @@ def _published(
     """The entry of this content in the index, and whether it was written now."""
     content = {name: fingerprint(one) for name, one in prepared.items()}
     parts = {"datasets": content, "layout": layout_hash(), "councils": council_titles()}
+    if api := Settings.read().read_api:
+        parts["read_api"] = api
     version = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
     if version in index.withdrawn:
         raise PermanentError(
@@ -224,6 +226,7 @@ def _published(
             Change(version, now, changed, since),
             *(Change(one.version, one.when, one.changes, one.since) for one in index.versions),
         ],
+        api=api,
     )
     files = list(_files(about, version, prepared, found))
     listed = {
