@@ -111,6 +111,10 @@ class Settings(BaseSettings):
 
     pseudonym_key: str = Field(default="", alias="WANDLE_PSEUDONYM_KEY", repr=False)
 
+    # The address of the read API, for the filters of the dashboard: https://api.example.org.
+    read_api: str = Field(
+        default="", alias="WANDLE_API_URL", pattern=r"^(https?://[A-Za-z0-9.-]+(:\d{1,5})?)?$"
+    )
     # The keys of the read API, where neither a state folder nor Secrets Manager has them.
     api_keys: str = Field(default="", alias="WANDLE_API_KEYS", repr=False)
 

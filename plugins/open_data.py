@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
@@ -38,6 +39,18 @@ HEADERS = {
     "Cache-Control": "private, no-cache",
     "Vary": "Accept-Encoding, Authorization, Cookie",
 }
+
+
+@cache
+def headers() -> dict[str, str]:
+    """The headers of a page: its scripts may ask the read API, if there is one, and nobody else."""
+    from include.settings import Settings
+
+    asked = Settings.read().read_api or "'none'"
+    policy = HEADERS["Content-Security-Policy"].replace(
+        "connect-src 'none'", f"connect-src {asked}"
+    )
+    return {**HEADERS, "Content-Security-Policy": policy}
 
 
 class Current:
@@ -163,7 +176,7 @@ class Files:
         description = CURRENT.description()
         if self._folder == "data" and not path:
             # The page of the dashboard that lists them.
-            return RedirectResponse("../dashboard/data.html", headers=HEADERS)
+            return RedirectResponse("../dashboard/data.html", headers=headers())
         name = f"{self._folder}/{path}{'index.html' if not path or path.endswith('/') else ''}"
         file = description["files"].get(name)
         if file is None:
@@ -171,14 +184,14 @@ class Files:
             return message(404, "Page not found", f"See {back}.")
         # Weak, because the same file is sent plain or compressed.
         tag = f'W/"{file["sha256"]}"'
-        headers = {**HEADERS, "ETag": tag}
+        sent = {**headers(), "ETag": tag}
         known = [item.strip() for item in request.headers.get("if-none-match", "").split(",")]
         if tag in known or "*" in known:
-            return Response(status_code=304, headers=headers)
-        headers["Content-Type"] = file["media_type"]
+            return Response(status_code=304, headers=sent)
+        sent["Content-Type"] = file["media_type"]
         if request.method == "HEAD":
-            return Response(headers={**headers, "Content-Length": str(file["bytes"])})
-        return Response(CURRENT.body(name), headers=headers)
+            return Response(headers={**sent, "Content-Length": str(file["bytes"])})
+        return Response(CURRENT.body(name), headers=sent)
 
 
 class DashboardSlash:

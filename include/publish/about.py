@@ -90,12 +90,14 @@ class About:
 
     `catalogue` and `datapackage` are the paths of the descriptions of all datasets, relative to the
     site's root. No path names the version, so links stay the same from one version to the next.
-    `history` has this version and those before it, newest first.
+    `history` has this version and those before it, newest first. `api` is the origin of the read
+    API that the pages may ask, e.g. `https://api.example.org`; empty: they ask nobody.
     """
 
     as_of: datetime
     councils: Mapping[str, str]
     datasets: Mapping[str, Dataset]
     history: Sequence[Change] = ()
+    api: str = ""
     catalogue: str = "../data/catalog.jsonld"
     datapackage: str = "../data/datapackage.json"

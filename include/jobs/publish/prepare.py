@@ -17,6 +17,7 @@ from include.jobs.publish.datasets import Prepared, carried, fingerprint, from_m
 from include.jobs.publish.found import Found, carry, find, not_shown
 from include.publish.read import grant, read
 from include.publish.versions import Index, NotPublished, Published
+from include.settings import Settings
 from include.sources.model import contracts
 from include.transform.history import History
 from include.transform.process import Dbt
@@ -70,9 +71,11 @@ def prepare(
 
 
 def version_of(prepared: Mapping[str, Prepared]) -> str:
-    """The name of a version: the same for the same content and the same code."""
+    """The name of a version: the same for the same content, code and address of the read API."""
     content = {name: fingerprint(one) for name, one in prepared.items()}
     parts = {"datasets": content, "layout": layout_hash(), "councils": council_titles()}
+    if api := Settings.read().read_api:
+        parts["read_api"] = api
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -200,6 +200,7 @@ def _published(
             Change(version, now, changed, since),
             *(Change(one.version, one.when, one.changes, one.since) for one in index.versions),
         ],
+        api=Settings.read().read_api,
     )
     files = list(_files(about, version, prepared, found))
     listed = {

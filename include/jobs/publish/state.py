@@ -18,14 +18,15 @@ def state_of(history: History, project: Path) -> str:
     """A hash of all that decides what is published, and of when each mart was last built.
 
     It changes with a build, a table that was replaced, truncated or dropped,
-    the dbt project, a contract, a council, and this code. Not with rows that
-    somebody edits in a mart by hand.
+    the dbt project, a contract, a council, the read API's address, and this code.
+    Not with rows that somebody edits in a mart by hand.
     """
     said = [
         inputs_hash(project, contracts()),
         layout_hash(),
         council_titles(),
         Settings.read().code_version,
+        Settings.read().read_api,
         history.states.built(),
     ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

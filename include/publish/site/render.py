@@ -14,7 +14,7 @@ from include.publish.about import About, Dataset
 from include.publish.site import words
 
 _HERE = Path(__file__).parent
-_ASSETS = ("icon.svg", "site.js", "style.css", "wave.svg")
+_ASSETS = ("icon.svg", "rows.js", "site.js", "style.css", "wave.svg")
 # Files of a dataset by the name of their field.
 _FORMATS = {
     "csv": "CSV",

@@ -150,6 +150,19 @@ def test_nothing_needs_a_script_a_style_or_another_host(whole):
     )
 
 
+def test_with_the_read_api_pages_may_ask_it_and_nobody_else():
+    made = tables()
+    origin = "https://api.example.org"
+    with_api = html(dict(pages(made, replace(about(made), api=origin))))
+    for path, body in with_api.items():
+        (policy,) = re.findall(r'Policy" content="([^"]+)"', body.decode())
+        assert f"; connect-src {origin};" in policy
+        assert ("assets/rows.js" in body.decode()) == (path == "data.html")
+    named = re.findall(r'data-rows="(\w+)"', with_api["data.html"].decode())
+    assert sorted(named) == sorted(made)
+    assert b"connect-src" not in b"".join(html(site(made)).values())
+
+
 def test_a_page_fits_its_budget(whole):
     sizes = {path: len(body) for path, body in whole.items()}
 
