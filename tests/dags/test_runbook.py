@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from dags._tasks import DEFAULTS
 from include.jobs.pipeline import replay
 from include.sources.model import contracts
 from tests.unit.docs.runbook import RUNBOOK, red_tasks
@@ -84,6 +85,19 @@ def test_a_replay_that_cannot_announce_has_one_red_task_and_the_next_run_makes_u
     assert failed.states[f"replay {shipped.name} uk {date.today():%Y-%m}"] == "success"
     assert (failed.state, failed.announced) == ("failed", [])
     assert (after.state, after.announced) == ("success", ["raw.bank_holidays"])
+
+
+def test_a_task_that_takes_too_long_is_red_and_the_ledger_says_so(start, world, monkeypatch):
+    monkeypatch.setitem(DEFAULTS, "execution_timeout", timedelta(seconds=5))
+    monkeypatch.setitem(DEFAULTS, "retries", 0)
+    world.fail(match={"path": "bank-holidays"}, fault="slow", seconds=60)
+
+    failed = start("ingest_bank_holidays", {})
+
+    red = {task.split(" ")[0] for task, state in failed.states.items() if state == "failed"}
+    assert red == {"extract", "reconcile"}
+    query = f"select step, error from ops.load where run_id = '{failed.run_id}'"
+    assert world.query(query) == [("extract", "AirflowTaskTimeout")]
 
 
 def test_every_task_that_may_be_red_is_in_the_runbook_and_no_other(dag_bag):
