@@ -82,21 +82,18 @@ def publish_marts(
 ) -> dict[str, Any]:
     """Publish the marts, under the lock of `history`.
 
-    With `built_nothing`, after a run that found all of them up to date, nothing is
-    read if the newest version is made from the same state (`state_of`).
-    `dbt_is_free` is called once the rest needs no dbt: files and pages take a while.
+    With `built_nothing`, after a run that found all of them up to date, nothing is read if the
+    newest version is made from the same state (`state_of`). `dbt_is_free` is called once the rest
+    needs no dbt: files and pages take a while.
 
-    A mart that is not built as described, has a value that no file can hold,
-    or whose latest build or tests failed, keeps its last published files. The
-    same content is not published twice. Returns the `version` with its `rows`
-    and `changes`, whether it is `new`, and what was `kept` and why. Without any
-    public mart that was ever good, `version` is empty.
+    A mart that is not built as described, has a value that no file can hold, or whose latest build
+    or tests failed, keeps its last published files. The same content is not published twice.
+    Returns the `version` with its `rows` and `changes`, whether it is `new`, and what was `kept`
+    and why. Without any public mart that was ever good, `version` is empty.
 
-    Raises `NotPublic` naming the marts that must not be published and the
-    earlier versions with what is no longer public, and `PermanentError` for
-    values that no file can hold, both after all others are published;
-    `PermanentError` for content that was withdrawn, and `ServiceUnavailable` if
-    the database or S3 does not respond.
+    Raises `NotPublic` naming the marts that must not be published and the earlier versions with
+    what is no longer public, and `PermanentError` for values that no file can hold, both after all
+    others are published; `PermanentError` for content that was withdrawn; `ServiceUnavailable`.
     """
     store = Published(lake.as_job("transform").s3, lake.bucket)
     index = store.index()
