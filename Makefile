@@ -22,9 +22,9 @@ ASKED = $(SOURCES) $(addprefix --council ,$(COUNCILS)) $(if $(FROM),--from $(FRO
 COMPOSE ?= docker compose
 DOCKER ?= docker
 
-# What `test-slow` runs with more examples than `test` does.
-SLOW_TESTS := tests/integration/test_paging_servers.py tests/integration/test_broken_models.py \
-  tests/dags/test_broken_definitions.py tests/incremental
+# What `test-slow` runs with more examples than `test` does; the longest first, two at a time.
+SLOW_TESTS := tests/integration/test_broken_models.py tests/incremental \
+  tests/integration/test_paging_servers.py tests/dags/test_broken_definitions.py
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
@@ -101,8 +101,11 @@ test-integration-1: $(INSTALLED)
 test-integration-2: $(INSTALLED)
 	$(BIN)/pytest $(SECOND_HALF)
 
-test-slow: $(INSTALLED) ## Page with many examples, break every contract and model, change a warehouse at random (EXAMPLES=10000)
-	EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest $(SLOW_TESTS)
+test-slow: $(INSTALLED) ## Page EXAMPLES times, break each contract and model in 10 ways, change a warehouse EXAMPLES/500 times (EXAMPLES=10000)
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(SLOW_TESTS)
+
+$(SLOW_TESTS):
+	EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/pytest $@
 
 test-acceptance: $(INSTALLED) ## Follow the docs, and run the main job on recorded payloads (RECORDED_PAYLOADS=<dir> ACCEPTANCE=<file>)
 	$(BIN)/pytest $(or $(ACCEPTANCE),tests/acceptance)
@@ -217,4 +220,4 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o template/requirements.txt
 
 .PHONY: help account install editable demo up down status check lint format test test-unit test-integration-1 test-integration-2 test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench bench-api lock \
-  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams dictionary docs screenshots $(TERRAFORM_FOLDERS)
+  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams dictionary docs screenshots $(TERRAFORM_FOLDERS) $(SLOW_TESTS)

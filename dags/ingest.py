@@ -43,7 +43,7 @@ from dags._tasks import (
 from dags._texts import documentation, origin
 from include.errors import PermanentError
 from include.sources.extract.landing import LandingExtract
-from include.sources.followers import followers
+from include.sources.followers import followers, is_parent
 from include.sources.model import Contract, contract, contracts
 from include.sources.partition import Partition
 from plugins.inbox_events import with_events
@@ -51,6 +51,8 @@ from plugins.period_timetable import PeriodTimetable
 
 # The task whose landings the leaves ask for.
 EXTRACT, LOAD = "partition.extract", "partition.load"
+# Of a task without tasks after it; each one after it adds as much. Others have 1.
+PARENT_WEIGHT = 10
 # The longest from the time in a ledger's entry to its commit.
 COMMITTED_WITHIN = timedelta(minutes=5)
 
@@ -248,7 +250,10 @@ def ingest(contract: Contract) -> None:
         catchup=False,
         # For all runs except backfills, which have their own `max_active_runs`.
         max_active_runs=4,
-        default_args=DEFAULTS | {"owner": contract.owner},
+        default_args=DEFAULTS
+        | {"owner": contract.owner}
+        # Also its last task starts before what others begin with: a source waits for it.
+        | ({"priority_weight": PARENT_WEIGHT} if is_parent(contract.name) else {}),
     )
     def ingest_source() -> None:
         source = contract.name

@@ -1,4 +1,4 @@
-"""Sources that read the landings of another one."""
+"""Sources that read the landings of another one, or wait for it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ def schedule_of(contract: Contract) -> str:
     if isinstance(extract, LandingExtract) and extract.source in every_contract():
         return every_contract()[extract.source].schedule
     return contract.schedule
+
+
+def is_parent(source: str) -> bool:
+    """Whether an enabled source makes its requests from the landings of this one."""
+    return any(
+        parent.source == source
+        for other in contracts().values()
+        for parent in other.extract.parents.values()
+    )
 
 
 def followers(source: str, known: Mapping[str, Contract] | None = None) -> list[Contract]:

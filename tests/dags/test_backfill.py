@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -212,19 +213,34 @@ def test_a_snapshot_is_of_the_current_month_and_another_one_can_only_be_reloaded
     ]
 
 
-def test_the_tasks_of_a_backfill_start_after_those_of_other_runs(backfill, metadata):
+@pytest.fixture
+def weights(metadata) -> Callable[[str], set[int]]:
+    """The weights of the tasks of a run; of a DAG, those of a run that is started by hand."""
     from airflow.api.common.trigger_dag import trigger_dag
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.types import DagRunTriggeredByType
     from sqlalchemy import select
 
-    (run,) = backfill("2017-05-01", "2017-05-31", {})
-    trigger_dag(dag_id=CRIME, triggered_by=DagRunTriggeredByType.TEST, run_id="by-hand")
-
-    def weights(run_id: str) -> set[int]:
+    def found(name: str) -> set[int]:
+        run_id = name
+        if name.startswith("ingest_"):
+            run_id = f"by-hand-{name}"
+            trigger_dag(dag_id=name, triggered_by=DagRunTriggeredByType.TEST, run_id=run_id)
         chosen = select(TaskInstance.priority_weight).where(TaskInstance.run_id == run_id)
         with metadata() as session:
             return set(session.scalars(chosen))
 
+    return found
+
+
+def test_the_tasks_of_a_backfill_start_after_those_of_other_runs(backfill, weights):
+    (run,) = backfill("2017-05-01", "2017-05-31", {})
+
     assert weights(run.run_id) == {0}
-    assert min(weights("by-hand")) > 0
+    assert min(weights(CRIME)) > 0
+
+
+def test_all_tasks_of_a_source_that_another_waits_for_start_before_those_of_others(
+    backfill, weights
+):
+    assert min(weights(WARDS)) > max(weights(WEATHER) | weights(CRIME))
