@@ -12,9 +12,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
+import yaml
 from psycopg import sql
 
 from include.definitions import did_you_mean
@@ -35,6 +37,7 @@ from include.settings import Settings
 from include.sources.model import Contract, contract
 from include.sources.partition import Partition
 
+WORDS = Path(__file__).with_suffix(".yaml")
 STATE = "game-day.json"
 FAULTS = "faults.json"
 READER = "wandle_reader"
@@ -44,20 +47,27 @@ Notes = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """Something that breaks: what the team hears, how it is found, and what it was.
+class Steps:
+    """How something is broken.
 
     `note` chooses what to break, and changes nothing but what a team would have loaded anyway.
     `undo` also works if the team has repaired it, or if breaking it was interrupted.
     """
 
+    note: Callable[[Settings], Notes]
+    do: Callable[[Settings, Notes], None]
+    undo: Callable[[Settings, Notes], None]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that breaks: what the team hears, how it is found, and what it was."""
+
     name: str
     heard: str
     found_by: str
     cause: str
-    note: Callable[[Settings], Notes]
-    do: Callable[[Settings, Notes], None]
-    undo: Callable[[Settings, Notes], None]
+    steps: Steps
 
 
 def begin(settings: Settings, name: str = "") -> Scenario:
@@ -84,11 +94,11 @@ def begin(settings: Settings, name: str = "") -> Scenario:
     scenario = SCENARIOS[name or secrets.choice(list(SCENARIOS))]
     # Addresses and logins of this machine's platform, from its state folder alone.
     local = prepare(settings)
-    notes = scenario.note(local)
+    notes = scenario.steps.note(local)
     began = datetime.now(UTC).isoformat(timespec="seconds")
     kept = {"scenario": scenario.name, "began": began, "notes": notes}
     write_private(settings.home / STATE, json.dumps(kept) + "\n")
-    scenario.do(local, notes)
+    scenario.steps.do(local, notes)
     return scenario
 
 
@@ -105,7 +115,7 @@ def restore(settings: Settings) -> Scenario | None:
         return None
     _refuse_real_data(settings)
     scenario = SCENARIOS[kept["scenario"]]
-    scenario.undo(prepare(settings), kept["notes"])
+    scenario.steps.undo(prepare(settings), kept["notes"])
     (settings.home / STATE).unlink()
     return scenario
 
@@ -200,7 +210,7 @@ def _put_page(settings: Settings, notes: Notes) -> None:
 # A publisher answers otherwise than before.
 
 
-def _answers(source: str, rule: dict[str, Any]) -> dict[str, Callable[..., Any]]:
+def _answers(source: str, rule: dict[str, Any]) -> Steps:
     """A source whose API answers with a fault of the sandbox (`sandbox/middleware/faults.py`)."""
 
     def fetch(settings: Settings) -> None:
@@ -226,7 +236,7 @@ def _answers(source: str, rule: dict[str, Any]) -> dict[str, Callable[..., Any]]
             (settings.home / FAULTS).unlink(missing_ok=True)
         fetch(settings)
 
-    return {"note": note, "do": do, "undo": undo}
+    return Steps(note, do, undo)
 
 
 # A role cannot log in.
@@ -276,75 +286,23 @@ def _nothing(settings: Settings) -> Notes:
     return {}
 
 
+# What each scenario does; an API that answers otherwise is in the YAML file.
+_STEPS: dict[str, Steps] = {
+    "lost-rows": Steps(_loaded, _lose_rows, _load_rows),
+    "damaged-landing": Steps(_note_page, _damage_page, _put_page),
+    "locked-out": Steps(_nothing, _lock_out, _let_in),
+    "stopped-scheduler": Steps(_nothing, _kill_scheduler, _start_all),
+    "paused-transform": Steps(_nothing, _pause, _unpause),
+}
+
+
+def _scenario(said: dict[str, Any]) -> Scenario:
+    words = (said["name"], said["heard"], said["found_by"], said["cause"])
+    if "source" in said:
+        return Scenario(*words, _answers(said["source"], said["rule"]))
+    return Scenario(*words, _STEPS[said["name"]])
+
+
 SCENARIOS = {
-    scenario.name: scenario
-    for scenario in (
-        Scenario(
-            "lost-rows",
-            "The dashboard counted more last week than today. No run is red.",
-            "wandle verify",
-            "Somebody deleted the rows of a partition from its raw table, and the ledger still "
-            "says `loaded`. `wandle reload` with `--force` loads them again from S3.",
-            _loaded,
-            _lose_rows,
-            _load_rows,
-        ),
-        Scenario(
-            "damaged-landing",
-            "The auditor asks for the original of one of our figures. `wandle explain` refuses.",
-            "wandle verify --deep",
-            "Half of an object in S3 is gone. The rows are as they were; its checksum does not "
-            "match. On AWS the version before is restored.",
-            _note_page,
-            _damage_page,
-            _put_page,
-        ),
-        Scenario(
-            "changed-field",
-            "A gauge was moved this morning. On our map it is still at its old place.",
-            "wandle ledger --status refused",
-            "The API answers 200, but `lat` is an object now. A check refused the load, so readers "
-            "see the old rows. Ask the publisher, and change the contract if it stays so.",
-            **_answers(
-                "flood_stations",
-                {"match": {"path": "stations"}, "fault": "wrong-type", "field": "lat"},
-            ),
-        ),
-        Scenario(
-            "publisher-gone",
-            "The calendar of next year is missing, although GOV.UK has it.",
-            "wandle ledger --status failed",
-            "The API answers 404: its address has changed. Correct `base_url` or `request.path` in "
-            "the contract.",
-            **_answers("bank_holidays", {"match": {"path": "bank-holidays"}, "fault": "404"}),
-        ),
-        Scenario(
-            "locked-out",
-            "Power BI asks for a password since this morning.",
-            "wandle doctor",
-            "The password of wandle_reader was changed. `wandle up` sets it again. If none of you "
-            "did it, somebody else knows the old one: replace it.",
-            _nothing,
-            _lock_out,
-            _let_in,
-        ),
-        Scenario(
-            "stopped-scheduler",
-            "The run that I triggered stays queued.",
-            "wandle status",
-            "The scheduler was killed. `wandle up` starts it again, and nothing is lost.",
-            _nothing,
-            _kill_scheduler,
-            _start_all,
-        ),
-        Scenario(
-            "paused-transform",
-            "Yesterday's weather is in the raw table, and not on the dashboard.",
-            "wandle status",
-            "Somebody paused the DAG `transform`. Unpause it in Airflow.",
-            _nothing,
-            _pause,
-            _unpause,
-        ),
-    )
+    said["name"]: _scenario(said) for said in yaml.safe_load(WORDS.read_text(encoding="utf-8"))
 }
