@@ -183,6 +183,9 @@ screenshots: $(INSTALLED) ## Take the pictures of the dashboard at SITE=<address
 diagrams: $(INSTALLED) ## Draw the diagrams of docs/architecture.md
 	$(BIN)/python docs/diagrams/draw.py
 
+demo-recording: $(INSTALLED) ## Record the commands of docs/demo.md on the running platform (after `make demo`)
+	$(BIN)/python docs/recording/record.py docs/demo.md docs/images/demo.svg
+
 dictionary: $(INSTALLED) ## Write docs/data-dictionary.md from contracts and models
 	$(BIN)/python docs/dictionary/write.py
 
@@ -220,4 +223,4 @@ lock: $(INSTALLED) ## Compile the lock files from pyproject.toml
 	  --no-annotate --no-header --quiet -c requirements.txt -c requirements-local.txt -o template/requirements.txt
 
 .PHONY: help account install editable demo up down status check lint format test test-unit test-integration-1 test-integration-2 test-slow test-acceptance test-aws test-chaos test-browser test-containers compose-demo bench bench-api lock \
-  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams dictionary docs screenshots $(TERRAFORM_FOLDERS) $(SLOW_TESTS)
+  terraform-test terraform-apply-offline terraform-host terraform-docs diagrams demo-recording dictionary docs screenshots $(TERRAFORM_FOLDERS) $(SLOW_TESTS)

@@ -222,3 +222,46 @@ def _aws_doctor(only: list[str], *, as_json: bool) -> None:
         say(f"{counted(red, 'check')} failed.")
         raise typer.Exit(1)
     say("All checks passed.")
+
+
+@commands.command()
+def game_day(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="What to break. Default: anything.")
+    ] = "",
+    listed: Annotated[bool, typer.Option("--list", help="List what there is instead.")] = False,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Say what is broken.")] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="Repair what is broken.")] = False,
+) -> None:
+    """Break the local platform on purpose, so that a team can practise finding it.
+
+    Prints only what a reader would notice. Works on a running platform of the sandbox, never on
+    AWS or with real data. `--restore` undoes everything.
+
+    Examples: `wandle game-day`, `wandle game-day lost-rows`, `wandle game-day --reveal`,
+    `wandle game-day --restore`
+    """
+    from include.local import game_day as job
+
+    if listed + reveal + restore + bool(scenario) > 1:
+        raise PermanentError("game-day: pass one of SCENARIO, --list, --reveal and --restore.")
+    settings = Settings.read()
+    if listed:
+        for one in job.SCENARIOS.values():
+            say(f"{one.name}: {one.heard}")
+    elif restore:
+        undone = job.restore(settings)
+        say(f"Restored: {undone.name}." if undone else "Nothing is broken.")
+    elif reveal:
+        broken = job.current(settings)
+        if broken is None:
+            raise PermanentError("game-day: nothing is broken. Begin with `wandle game-day`.")
+        say(f"{broken.name}: {broken.cause}")
+        say(f"Found by `{broken.found_by}`. To repair it: `wandle game-day --restore`.")
+    else:
+        begun = job.begin(settings, scenario)
+        say(f"What you hear: {begun.heard}")
+        say(
+            "Find out what it is, with docs/runbook.md. `wandle game-day --reveal` says it, "
+            "`wandle game-day --restore` repairs it."
+        )

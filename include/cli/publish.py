@@ -16,7 +16,7 @@ commands = typer.Typer()
 
 @commands.command()
 def publish(
-    show: Annotated[bool, typer.Option("--list", help="List the versions.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="List what there is instead.")] = False,
     use: Annotated[
         str,
         typer.Option(

@@ -106,7 +106,7 @@ NEEDS_A_PLATFORM = {
 }
 # They start a platform, are about this machine, or read files alone.
 NEEDS_NONE = {
-    "councils", "demo", "doctor", "down", "env", "export-odcs", "import-odcs",
+    "councils", "demo", "doctor", "down", "env", "export-odcs", "game-day", "import-odcs",
     "lineage", "new-project", "new-source", "sandbox", "secrets", "sources", "status", "sync",
     "up", "validate",
 }  # fmt: skip

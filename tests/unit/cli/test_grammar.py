@@ -19,7 +19,7 @@ COMMANDS: dict[str, Any] = dict(get_command(cli.app).commands)
 # They print addresses, settings or the files they wrote: no table.
 WITHOUT_JSON = {
     *("down", "env", "export-odcs", "import-odcs", "migrate", "new-council", "new-project"),
-    *("new-source", "put", "sandbox", "serve", "sync", "up"),
+    *("game-day", "new-source", "put", "sandbox", "serve", "sync", "up"),
 }
 SAME_DEFAULT = {"--council", "--period", "--from", "--to", "--json", "--yes", "--force"}
 
