@@ -131,8 +131,9 @@ bench: $(BENCH_INSTALLED) ## Benchmark loading against COPY and others (CASES="f
 	$(BENCH_BIN)/python -m tests.benchmarks $(CASES) $(if $(RUNS),--runs $(RUNS)) $(if $(RECORDS),--records $(RECORDS)) $(if $(CHECK),--check)
 
 bench-api: $(INSTALLED) ## Benchmark the read API, and write docs/performance-api.md (MINUTES=5 CHECK=1)
-	$(BIN)/python -m tests.benchmarks.api --page docs/performance-api.md \
-	  $(if $(MINUTES),--seconds $$(($(MINUTES) * 60))) $(if $(CHECK),--check)
+	@$(BIN)/python -m tests.benchmarks.api --page docs/performance-api.md \
+	  $(if $(MINUTES),--seconds $$(($(MINUTES) * 60))) $(if $(CHECK),--check); found=$$?; \
+	  $(BIN)/python -m tests.notebooks notebooks/performance_api.ipynb && exit $$found
 
 test-containers: $(INSTALLED) ## Test the platform in containers (COMPOSE="docker compose"; slow)
 	COMPOSE="$(COMPOSE)" $(BIN)/pytest $(or $(TESTS),tests/containers)

@@ -7,9 +7,10 @@ file=$(realpath "$2")
 . "$(dirname "$0")/terraform.sh"
 begin "$1"
 
-# Before the first apply no image runs yet, so plan with a placeholder digest.
-wandle=$(running_wandle)
-mapfile -t images < <(digests "${wandle:-sha256:$(printf '0%.0s' {1..64})}" "$(running_extract)")
+# Before the first apply no image runs yet, nor does an API that was just added: plan with a placeholder.
+wandle=$(running_wandle) api=$(running_api)
+none=sha256:$(printf '0%.0s' {1..64})
+mapfile -t images < <(digests "${wandle:-$none}" "$(running_extract)" "${api:-$none}")
 changed=0
 terraform plan -input=false -no-color -lock=false -detailed-exitcode "${images[@]}" >plan.txt 2>&1 ||
   changed=$?

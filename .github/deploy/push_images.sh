@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build both images, push them with the commit as tag, and print `name=digest` for each.
+# Build the images, push them with the commit as tag, and print `name=digest` for each.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 version=${GITHUB_SHA::12}
@@ -18,3 +18,4 @@ push() { # push NAME REPOSITORY TARGET
 
 push wandle wandle airflow
 push extract wandle-extract extract
+push api wandle-api api

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# release.sh ENVIRONMENT WANDLE EXTRACT: apply with these image digests, migrate, restart, run the doctor
+# release.sh ENVIRONMENT WANDLE EXTRACT API: apply with these image digests, migrate, restart, run the doctor
 # and a DAG. On failure, apply the previous images again and fail.
 set -euo pipefail
-environment=$1 wandle=$2 extract=$3
+environment=$1 wandle=$2 extract=$3 api=$4
 services="api-server scheduler dag-processor triggerer worker"
 # shellcheck source=.github/deploy/terraform.sh
 . "$(dirname "$0")/terraform.sh"
 begin "$environment"
-before_wandle=$(running_wandle) before_extract=$(running_extract)
+before_wandle=$(running_wandle) before_extract=$(running_extract) before_api=$(running_api)
 
 on_host() { # on_host COMMAND: run a command on the host through SSM; print its output, return its status
   local host id state
@@ -61,14 +61,14 @@ asleep() { # during the nightly stop there is no host; the next one starts with 
     --query 'AutoScalingGroups[0].DesiredCapacity')" = 0 ]
 }
 
-apply() { # apply WANDLE EXTRACT
+apply() { # apply WANDLE EXTRACT API
   local images
-  mapfile -t images < <(digests "$1" "$2")
+  mapfile -t images < <(digests "$1" "$2" "$3")
   terraform apply -input=false -no-color -auto-approve "${images[@]}"
 }
 
-release() { # release WANDLE EXTRACT; returns explicitly because `set -e` is off inside an `if`
-  apply "$1" "$2" || return
+release() { # release WANDLE EXTRACT API; returns explicitly because `set -e` is off inside an `if`
+  apply "$1" "$2" "$3" || return
   if asleep; then
     echo "release: $environment sleeps (nightly stop), so nothing was run on its host"
     return
@@ -81,7 +81,7 @@ release() { # release WANDLE EXTRACT; returns explicitly because `set -e` is off
     on_host "wandle-compose exec -T scheduler airflow dags test freshness_watch"
 }
 
-if release "$wandle" "$extract"; then
+if release "$wandle" "$extract" "$api"; then
   echo "release: $environment runs $wandle"
   exit 0
 fi
@@ -90,5 +90,5 @@ if [ -z "$before_wandle" ] || [ "$before_wandle" = "$wandle" ]; then
   exit 1
 fi
 echo "release: going back to $before_wandle" >&2
-release "$before_wandle" "$before_extract" || echo "release: going back failed as well" >&2
+release "$before_wandle" "$before_extract" "${before_api:-$api}" || echo "release: going back failed as well" >&2
 exit 1

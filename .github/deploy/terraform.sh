@@ -19,7 +19,13 @@ running_extract() {
     | .values.image_uri][0] // empty' | sed 's/.*@//'
 }
 
-digests() { # digests WANDLE EXTRACT: print the Terraform arguments for them
+running_api() { # only the main host has one
+  terraform show -json | jq -r '.. | objects | select(.type? == "aws_launch_template")
+    | .values.user_data | @base64d' | sed -n "s/^API_IMAGE='.*@\(sha256:[0-9a-f]*\)'$/\1/p"
+}
+
+digests() { # digests WANDLE EXTRACT API: print the Terraform arguments for them
   printf -- '-var=image_digest=%s\n' "$1"
   if [ -n "$2" ]; then printf -- '-var=extract_image_digest=%s\n' "$2"; fi
+  if [ -n "$3" ]; then printf -- '-var=api_image_digest=%s\n' "$3"; fi
 }

@@ -1,4 +1,4 @@
-"""The command for the secrets that sources log in with, and those of alerts."""
+"""The command for secrets: logins of sources, URLs of alerts, hashes of API keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def secrets(
         typer.Argument(
             metavar="SECRET",
             help="The secret, as `auth.secret` or `alerts` in a contract names it; `smtp`: of the "
-            "mail server.",
+            "mail server; `api_keys`: of `wandle serve`.",
         ),
     ] = "",
     login: Annotated[

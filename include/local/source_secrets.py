@@ -1,4 +1,4 @@
-"""Set, list and remove the secrets that sources log in with, and those of alerts."""
+"""Set, list and remove secrets: logins of sources, URLs of alerts, hashes of API keys."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from include.extract.login.secret import Secret, checked
 from include.jobs.alerts.channels import checked_url
 from include.jobs.alerts.outbox import SMTP
 from include.jobs.logins import CONNECTION_TYPE, FILE, ON_AWS, connection_of
+from include.jobs.serving import api_keys
 from include.local.home import make_private_folder, read_kept, refuse_foreign, write_private
 from include.local.lock import hold
 from include.settings import Settings
@@ -32,10 +33,13 @@ def set_secret(settings: Settings, name: str, value: str, login: str) -> str:
     checked("secrets", name, found, needs_login=needs_login)
     if name in _of_alerts():
         checked_url(found)
+    of_api = name == api_keys.NAME
+    if of_api:
+        api_keys.checked(found.password)
     if settings.environment:
-        where = f"{ON_AWS}/{name}"
+        where = name if of_api else f"{ON_AWS}/{name}"
         on_aws = Secrets(settings.session("migrate"), settings.environment)
-        on_aws.write(where, json.dumps(connection_of(found)))
+        on_aws.write(where, found.password if of_api else json.dumps(connection_of(found)))
         return f"{on_aws.prefix}/{where}"
     refuse_foreign(settings.home)
     make_private_folder(settings.home)
@@ -113,12 +117,12 @@ def _of_alerts() -> dict[str, list[str]]:
 
 
 def _one_line(value: str) -> str:
-    """A JSON document, such as the key of a service account, without line ends between fields."""
+    """A JSON document, such as the key of a service account, without line ends in it."""
     try:
         content = json.loads(value)
     except ValueError:
         return value
-    return json.dumps(content) if isinstance(content, dict) else value
+    return json.dumps(content) if isinstance(content, dict | list) else value
 
 
 def _checked_name(name: str) -> str:

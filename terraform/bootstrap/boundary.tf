@@ -45,7 +45,7 @@ locals {
         Sid      = "BoundaryImages"
         Effect   = "Allow"
         Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Resource = "arn:${local.partition}:ecr:*:${local.account}:repository/wandle"
+        Resource = [for name in ["wandle", "wandle-api"] : "arn:${local.partition}:ecr:*:${local.account}:repository/${name}"]
       },
       {
         Sid    = "BoundaryLogs"

@@ -1,7 +1,8 @@
-# ECR repositories: `wandle` (Airflow with Wandle) and `wandle-extract` (the Lambda function).
+# ECR repositories: `wandle` (Airflow with Wandle), `wandle-api` (the read API) and `wandle-extract` (the
+# Lambda function).
 
 locals {
-  repositories = toset(["wandle", "wandle-extract"])
+  repositories = toset(["wandle", "wandle-api", "wandle-extract"])
 }
 
 resource "aws_ecr_repository" "this" {

@@ -29,7 +29,8 @@ def test_a_short_run_measures_everything_and_fails_its_check(tmp_path):
     done = subprocess.run(
         [
             sys.executable, "-m", "tests.benchmarks.api", "--check", "--page", page,
-            "--rate", str(RATE), "--switch-rate", str(RATE), "--seconds", "1",
+            "--rate", str(RATE), "--knee-rate", str(2 * RATE), "--switch-rate", str(RATE),
+            "--seconds", "1",
         ],
         cwd=CHECKOUT,
         env={**os.environ, "WANDLE_HOME": str(tmp_path / "home")},
@@ -45,14 +46,27 @@ def test_a_short_run_measures_everything_and_fails_its_check(tmp_path):
     assert peaks == {(server, kind) for server in (OURS, OTHER) for kind in (*SHARES, "mix")}
     rates = [one for one in results if one["phase"] == "rate"]
     assert [(one["server"], one["rate"]) for one in rates] == [(OURS, RATE), (OTHER, RATE)]
-    switch = results[-1]
-    assert (switch["phase"], switch["errors"]) == ("switch", 0)
-    # Both do the same work, and all of it is right.
-    assert [one for one in results if one["errors"]] == []
-    assert all(one["answered"] == one["due"] for one in (*rates, switch))
-    assert all(one["cpu_microseconds"] > 0 and one["rss_mb"] > 20 for one in results)
-    assert "**not met**" in page.read_text() or "not measured" in page.read_text()
-    assert (tmp_path / "images" / "performance-api.svg").read_text().startswith("<svg")
+    by_phase = {one["phase"]: one for one in results}
+    events = [by_phase[name] for name in ("new version", "kill", "outage", "kill in an outage")]
+    # Both do the same work, and all of it is right; but a killed process loses what it had begun.
+    safe = [one for one in results if "errors" in one and not one["phase"].startswith("kill")]
+    assert [one for one in safe if one["errors"]] == []
+    assert all(
+        one["answered"] + one["unanswered"] == one["due"]
+        for one in (*rates, by_phase["switch"], *events)
+    )
+    lost = [by_phase[name]["errors"] for name in ("kill", "kill in an outage")]
+    assert all(errors < RATE for errors in lost)
+    assert all(one["cpu_microseconds"] > 0 and one["rss_mb"] > 20 for one in safe)
+    small, large = (one for one in results if one["phase"].startswith("start"))
+    assert 0 < small["load_seconds"] < small["start_seconds"]
+    assert small["process_mb"] < large["process_mb"]
+    written = page.read_text()
+    assert "**not met**" in written or "not measured" in written
+    assert "a process is killed while S3 is away" in written
+    assert json.loads((tmp_path / "page.json").read_text()) == found
+    for name in ("performance-api", "performance-api-load"):
+        assert (tmp_path / "images" / f"{name}.svg").read_text().startswith("<svg")
 
 
 class _Slow(socketserver.StreamRequestHandler):

@@ -238,6 +238,13 @@ def test_roles_that_are_there_are_green_and_every_job_has_one(aws):
     assert len(looked_at("roles")) == len(NAMES) >= 12
 
 
+def test_with_the_read_api_its_role_is_looked_at_too(aws, monkeypatch):
+    make_roles(aws)
+    monkeypatch.setenv("WANDLE_API_URL", "https://api.example.gov.uk")
+
+    assert red("roles") == {"role: wandle-dev-serve": "the role does not exist."}
+
+
 def test_each_role_that_is_missing_is_red(aws):
     make_roles(aws)
     iam = aws.client("iam")

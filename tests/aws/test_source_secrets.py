@@ -6,9 +6,12 @@ import json
 
 import pytest
 
+from include.api.keys import Key
+from include.api.limits import Rate
 from include.errors import PermanentError
 from include.extract.network.deadline import Fetch
 from include.jobs.logins import login_of
+from include.jobs.serving import api
 from include.local import source_secrets
 from include.settings import Settings
 from include.sources.limits import DEFAULT
@@ -63,6 +66,20 @@ def test_what_is_no_secret_of_a_source_is_refused_without_its_value(
         read(settings)
 
     assert value not in str(said.value)
+
+
+def test_keys_of_the_read_api_are_set_where_it_reads_them(aws: Aws, settings: Settings) -> None:
+    client = aws.client("secretsmanager")
+    client.create_secret(Name="wandle/dev/api_keys")
+    key = {"name": "dashboard", "sha256": "0" * 64, "per_second": 5, "burst": 9}
+
+    where = source_secrets.set_secret(settings, "api_keys", json.dumps([key], indent=1), "")
+
+    assert where == "wandle/dev/api_keys"
+    assert api._keys(settings) == {"0" * 64: Key("dashboard", Rate(5, 9))}
+    with pytest.raises(PermanentError, match="malformed"):
+        source_secrets.set_secret(settings, "api_keys", "not-a-list", "")
+    assert list(api._keys(settings)) == ["0" * 64]
 
 
 def test_terraform_removes_secrets(settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """One stack for the suite, driven by the commands that a user types.
 
-`COMPOSE` names another `docker compose`; `EXTRACT_BASE` another base of the function's image.
+`COMPOSE` names another `docker compose`; `EXTRACT_BASE` another base of the images without a shell.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.acceptance.conftest import recorded_payloads
 CHECKOUT = Path(__file__).parents[2]
 FILES = ("docker-compose.yaml", "tests/containers/extract.yaml")
 REPLAY = "tests/containers/replay.yaml"
-PORT, FLOWER_PORT = "18490", "18491"
+PORT, FLOWER_PORT, API_PORT = "18490", "18491", "18492"
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "sandbox", "flower")
 HEALTHY_SECONDS = 600
 MEASURED = (*(name for name in SERVICES if name != "flower"), "postgres", "s3", "redis")
@@ -131,6 +131,8 @@ def stack() -> Iterator[Stack]:
         "WANDLE_SANDBOX_IMAGE": "wandle-sandbox:test",
         "WANDLE_PORT": PORT,
         "WANDLE_FLOWER_PORT": FLOWER_PORT,
+        "WANDLE_API_IMAGE": "wandle-api:test",
+        "WANDLE_API_PORT": API_PORT,
         "WANDLE_LIVE": "",
         "WANDLE_CODE_VERSION": "first",
     }

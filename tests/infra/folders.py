@@ -35,6 +35,12 @@ EVERYTHING: dict[str, Any] = {
         "certificate_arn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1",
         "allowed_cidrs": ["192.0.2.0/24"],
     },
+    "api": {
+        "hostname": "api.example.gov.uk",
+        "certificate_arn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/2",
+        "with_keys": True,
+    },
+    "api_image_digest": DIGEST,
     "login": {
         "issuer": "https://login.example.gov.uk",
         "client_id": "wandle",

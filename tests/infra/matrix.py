@@ -238,6 +238,7 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
             secret("GetSecretValue", f"wandle/{other}/config/fernet_key"),
             secret("GetSecretValue", "rds!db-1"),
             *of_sources.values(),
+            secret("GetSecretValue", f"wandle/{env}/api_keys"),
             get(env, landed),
             *never[1:],
         ],
@@ -247,6 +248,7 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
             secret("GetSecretValue", f"wandle/{env}/connections/airflow"),
             secret("PutSecretValue", f"wandle/{env}/connections/airflow"),
             *(secret("PutSecretValue", f"wandle/{env}/sources/{name}") for name in SECRETS),
+            secret("PutSecretValue", f"wandle/{env}/api_keys"),
             use(key, "Decrypt", VIA_SECRETS),
             use(key, "GenerateDataKey", VIA_SECRETS),
         ],
@@ -359,6 +361,30 @@ def matrix(environment: str, key: str) -> dict[str, tuple[list[Request], list[Re
                     *never,
                 ],
             )
+        api_keys = f"wandle/{env}/api_keys"
+        found["serve"] = (
+            [
+                get(env, published),
+                listing(env, "published/"),
+                *reads,
+                secret("GetSecretValue", api_keys),
+                use(key, "Decrypt", VIA_SECRETS),
+            ],
+            [
+                *(get(env, zone) for zone in (landed, docs, logs)),
+                *(do(env, published) for do in (put, delete)),
+                *(listing(env, prefix) for prefix in ("", "landing/", "docs/")),
+                use(key, "GenerateDataKey", VIA_S3),
+                secret("PutSecretValue", api_keys),
+                secret("GetSecretValue", f"wandle/{other}/api_keys"),
+                secret("GetSecretValue", f"wandle/{env}/pseudonym_key"),
+                *of_sources.values(),
+                *never,
+            ],
+        )
+        on_host, not_on_host = found["host"]
+        of_api = Request("ecr:BatchGetImage", arn("ecr", "repository/wandle-api"))
+        found["host"] = [*on_host, become(env, "serve"), of_api], not_on_host
         server = arn("rds", f"db:wandle-{env}")
         found["nightly"] = (
             [

@@ -9,7 +9,7 @@ import pytest
 
 from include.publish.front import front
 from include.publish.versions import VERSION
-from plugins.open_data import HEADERS
+from plugins.open_data import HEADERS, headers
 from tests.infra.folders import TERRAFORM
 
 WEBSITE = (TERRAFORM / "modules/website/main.tf").read_text()
@@ -43,6 +43,19 @@ def test_the_security_headers_are_those_of_the_dashboard_in_airflow():
     assert sent == {
         name: value for name, value in HEADERS.items() if name not in ("Cache-Control", "Vary")
     }
+
+
+def test_with_the_read_api_both_let_scripts_ask_it(monkeypatch):
+    monkeypatch.setenv("WANDLE_API_URL", "https://api.example.gov.uk")
+    headers.cache_clear()
+    sent = headers()["Content-Security-Policy"]
+    headers.cache_clear()
+
+    replaced = re.search(r'replace\(local\.content_security_policy, "(.+?)", "(.+?)"\)', WEBSITE)
+    assert replaced
+    by_terraform = local("content_security_policy").replace(replaced[1], replaced[2])
+    assert by_terraform.replace("${var.api_url}", "https://api.example.gov.uk") == sent
+    assert "connect-src https://api.example.gov.uk;" in sent
 
 
 def test_readers_may_read_everything_that_the_publication_made_for_them(readable):

@@ -10,15 +10,14 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
-from jupyter_client.manager import start_new_kernel
 
 from include.councils.model import councils
 from include.warehouse.schema.migrate import LOGINS
 from sandbox.spending import SOURCE, file_name, spending_file
+from tests.notebooks import save
 
 CHECKOUT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("*.ipynb"))
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.timeout(MOST_SECONDS)
 
 
 @pytest.fixture
-def environment(wandle, warehouse, tmp_path) -> dict[str, str]:
+def platform(wandle, warehouse, tmp_path) -> dict[str, str]:
     """Two months of generated payments of both councils; the variables of that platform."""
     for place in councils().values():
         for month in MONTHS:
@@ -39,11 +38,16 @@ def environment(wandle, warehouse, tmp_path) -> dict[str, str]:
             assert wandle("put", SOURCE, str(path))[0] == 0
     code, _, err = wandle("ingest", SOURCE, "--from", "2026-04", "--to", "2026-05")
     assert code == 0, err
-    roles = {VARIABLES.get(role, f"{role.upper()}_DSN"): warehouse.dsn(role) for role in LOGINS}
+    return {VARIABLES.get(role, f"{role.upper()}_DSN"): warehouse.dsn(role) for role in LOGINS}
+
+
+@pytest.fixture
+def environment(notebook, request, tmp_path) -> dict[str, str]:
+    """The variables of a notebook; only that of a table needs a platform."""
     folders = {"MPLCONFIGDIR": "matplotlib", "JUPYTER_RUNTIME_DIR": "jupyter", "IPYTHONDIR": "ip"}
     return {
         **os.environ,
-        **roles,
+        **(request.getfixturevalue("platform") if notebook.stem == "profile" else {}),
         **{name: str(tmp_path / folder) for name, folder in folders.items()},
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
@@ -61,42 +65,14 @@ def checked(notebook: Path, environment: dict[str, str]) -> subprocess.Completed
     )
 
 
-def saved(notebook: Path, environment: dict[str, str]) -> None:
-    """Run a notebook and save its text outputs; charts are drawn again by whoever opens it."""
-    content = nbformat.read(notebook, as_version=4)
-    manager, client = start_new_kernel(env=environment, cwd=str(notebook.parent))
-    try:
-        code = [cell for cell in content.cells if cell.cell_type == "code"]
-        for number, cell in enumerate(code, start=1):
-            cell.outputs, cell.execution_count = [], number
-            client.execute_interactive(
-                cell.source, output_hook=lambda message, cell=cell: _keep(cell, message)
-            )
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-    nbformat.write(content, notebook)
-
-
-def _keep(cell: Any, message: Any) -> None:
-    if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
-        text = message["content"]["text"]
-        if cell.outputs:
-            cell.outputs[-1].text += text
-        else:
-            cell.outputs.append(nbformat.v4.new_output("stream", name="stdout", text=text))
-    elif message["msg_type"] == "error":
-        raise AssertionError("\n".join(message["content"]["traceback"]))
-
-
 def test_there_are_notebooks():
-    assert [path.name for path in NOTEBOOKS] == ["profile.ipynb"]
+    assert [path.name for path in NOTEBOOKS] == ["performance_api.ipynb", "profile.ipynb"]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_prints_what_it_did_when_it_was_saved(notebook, environment):
+def test_a_notebook_prints_what_it_did_when_it_was_save(notebook, environment):
     if os.environ.get("UPDATE_NOTEBOOKS"):
-        saved(notebook, environment)
+        save(notebook, environment)
 
     found = checked(notebook, environment)
 

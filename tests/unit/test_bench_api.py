@@ -20,6 +20,7 @@ GOOD = [
         "rss_mb": 99,
     },
     {"phase": "switch", "server": OURS, "errors": 0, "p99": 99.0, "rss_mb": 99},
+    {"phase": "start", "server": OURS, "start_seconds": 2.0, "process_mb": 999},
 ]  # fmt: skip
 
 

@@ -69,12 +69,21 @@ class Deployment:
         lines = [line for line in self.calls if line.startswith("terraform apply")]
         return [re.findall(r"-var=image_digest=(\S+)", line)[0] for line in lines]
 
-    def runs(self, digest: str) -> None:
-        """Write the state of an environment that runs this image."""
-        data = base64.b64encode(f"#!/bin/bash\nIMAGE='1.ecr/wandle@{digest}'\n".encode()).decode()
-        template = {"type": "aws_launch_template", "values": {"user_data": data}}
-        state = {"values": {"root_module": {"child_modules": [{"resources": [template]}]}}}
+    def runs(self, digest: str, api: str = "") -> None:
+        """Write the state of an environment that runs this image, and that of the read API."""
+        of_api = f"1.ecr/wandle-api@{api}" if api else ""
+        templates = [
+            {"type": "aws_launch_template", "values": {"user_data": encoded(digest, image)}}
+            for image in (of_api, "")
+        ]
+        state = {"values": {"root_module": {"child_modules": [{"resources": templates}]}}}
         Path(self.variables["STATE"]).write_text(json.dumps(state), encoding="utf-8")
+
+
+def encoded(digest: str, of_api: str) -> str:
+    """The user data of a host."""
+    text = f"#!/bin/bash\nIMAGE='1.ecr/wandle@{digest}'\nAPI_IMAGE='{of_api}'\n"
+    return base64.b64encode(text.encode()).decode()
 
 
 @pytest.fixture
@@ -103,7 +112,7 @@ def deployment(tmp_path: Path) -> Deployment:
 
 
 def test_a_release_applies_migrates_restarts_and_tries_in_this_order(deployment):
-    done = deployment.run("release.sh", "dev", NEW, "")
+    done = deployment.run("release.sh", "dev", NEW, "", "")
 
     assert done.returncode == 0, done.stderr
     assert deployment.applied == [NEW]
@@ -116,15 +125,26 @@ def test_a_release_applies_migrates_restarts_and_tries_in_this_order(deployment)
     "step", ["run --rm migrate", "--no-deps --wait", "wandle doctor --aws", "freshness_watch"]
 )
 def test_a_step_that_fails_brings_back_what_ran_before_and_is_red(deployment, step):
-    done = deployment.run("release.sh", "dev", NEW, "", BREAKS=step)
+    done = deployment.run("release.sh", "dev", NEW, "", "", BREAKS=step)
 
     assert done.returncode == 1
     assert deployment.applied == [NEW, OLD]
     assert f"going back to {OLD}" in done.stderr
 
 
+def test_a_release_that_fails_brings_back_the_read_api_that_ran_before(deployment):
+    deployment.runs(OLD, api=OLD)
+
+    done = deployment.run("release.sh", "dev", NEW, "", NEW, BREAKS="run --rm migrate")
+
+    assert done.returncode == 1
+    applied = [line for line in deployment.calls if line.startswith("terraform apply")]
+    found = [re.findall(r"-var=api_image_digest=(\S+)", line) for line in applied]
+    assert found == [[NEW], [OLD]]
+
+
 def test_an_environment_that_sleeps_is_applied_and_not_tried(deployment):
-    done = deployment.run("release.sh", "dev", NEW, "", CAPACITY="0")
+    done = deployment.run("release.sh", "dev", NEW, "", "", CAPACITY="0")
 
     assert done.returncode == 0, done.stderr
     assert deployment.applied == [NEW]
@@ -135,7 +155,7 @@ def test_an_environment_that_sleeps_is_applied_and_not_tried(deployment):
 def test_a_first_release_that_fails_has_nothing_to_go_back_to(deployment):
     Path(deployment.variables["STATE"]).write_text('{"values": {}}', encoding="utf-8")
 
-    done = deployment.run("release.sh", "dev", NEW, "", BREAKS="run --rm migrate")
+    done = deployment.run("release.sh", "dev", NEW, "", "", BREAKS="run --rm migrate")
 
     assert done.returncode == 1
     assert deployment.applied == [NEW]
@@ -150,13 +170,23 @@ def test_a_plan_is_made_with_the_image_that_runs_and_written_as_markdown(deploym
     assert "Plan: 1 to add" in (deployment.folder / "plan.md").read_text(encoding="utf-8")
 
 
+def test_a_plan_has_the_read_api_that_runs_or_a_placeholder(deployment):
+    deployment.run("plan.sh", "dev", "plan.md")
+    deployment.runs(OLD, api=NEW)
+    deployment.run("plan.sh", "dev", "plan.md")
+
+    planned = [line for line in deployment.calls if line.startswith("terraform plan")]
+    found = [re.findall(r"-var=api_image_digest=(\S+)", line) for line in planned]
+    assert found == [[f"sha256:{'0' * 64}"], [NEW]]
+
+
 @pytest.mark.parametrize(("plan", "code"), [("0", 0), ("2", 2), ("1", 1)])
 def test_drift_is_red_only_if_something_differs(deployment, plan, code):
     assert deployment.run("plan.sh", "dev", "plan.md", "--drift", PLAN=plan).returncode == code
 
 
 def test_without_its_variables_nothing_is_done(deployment):
-    done = deployment.run("release.sh", "dev", NEW, "", TFVARS="")
+    done = deployment.run("release.sh", "dev", NEW, "", "", TFVARS="")
 
     assert done.returncode != 0
     assert "docs/deploy.md" in done.stderr

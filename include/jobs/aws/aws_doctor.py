@@ -87,6 +87,7 @@ def _roles(settings: Settings) -> Iterator[Check]:
         )
         return
     jobs = [*(f"extract-{name}" for name in sorted({*contracts(), *broken_contracts()})), *JOBS]
+    jobs += ["serve"] if settings.read_api else []
     looking = _session(settings, "doctor", "roles")
     yield from check_roles(
         boto3.Session(region_name=settings.region) if isinstance(looking, Check) else looking,

@@ -72,6 +72,24 @@ variable "website" {
   default     = null
 }
 
+variable "api" {
+  description = "The read API behind the public load balancer, under a host name of its own: the ARN of an ACM certificate, unless that of Airflow covers the name; processes; requests a second of each client; whether clients may have keys. Needs `public` and `api_image_digest`. Null: it does not run."
+  type = object({
+    hostname        = string
+    certificate_arn = optional(string)
+    workers         = optional(number)
+    per_second      = optional(number)
+    with_keys       = optional(bool)
+  })
+  default = null
+}
+
+variable "api_image_digest" {
+  description = "Digest of the `wandle-api` image in ECR. Required if api is not null."
+  type        = string
+  default     = null
+}
+
 variable "login" {
   description = "OIDC login: issuer, client ID, and the comma-separated groups that can view, operate and administer Airflow. The client secret is stored in Secrets Manager. Null: Airflow's own user accounts."
   type = object({

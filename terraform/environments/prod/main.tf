@@ -50,6 +50,8 @@ module "environment" {
   nightly_stop         = local.settings.nightly_stop
   public               = var.public
   website              = var.website
+  api                  = var.api
+  api_image_digest     = var.api_image_digest
   login                = var.login
   serverless_sources   = var.serverless_sources
   extract_image_digest = var.extract_image_digest

@@ -22,6 +22,8 @@ locals {
       settings         = var.settings
       listen           = var.public == null && var.workers == 0 ? "127.0.0.1" : "0.0.0.0"
       listen_broker    = var.workers == 0 ? "127.0.0.1" : "0.0.0.0"
+      api_image        = group == "host" && var.api != null ? var.api.image : ""
+      api_settings     = group == "host" ? local.api_settings : {}
       # Empty on the host itself: it cannot reach itself through the load balancer.
       host = group == "worker" ? one(aws_lb.internal[*].dns_name) : ""
     })

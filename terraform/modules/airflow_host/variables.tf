@@ -164,6 +164,39 @@ variable "public" {
   }
 }
 
+variable "api" {
+  description = "The read API behind the public load balancer, under a host name of its own: its image, pinned by digest; the ARN of an ACM certificate, unless that of Airflow covers the name; processes; requests a second of each client; whether clients may have keys, from the secret `api_keys`. Null: it does not run."
+  type = object({
+    hostname        = string
+    image           = string
+    certificate_arn = optional(string)
+    workers         = optional(number, 1)
+    per_second      = optional(number, 50)
+    with_keys       = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition     = var.api == null || var.public != null
+    error_message = "api needs the public load balancer: set `public`, too."
+  }
+
+  validation {
+    condition     = var.api == null || var.public == null ? true : can(regex("^[a-z0-9.-]+\\.[a-z]+$", var.api.hostname)) && var.api.hostname != var.public.hostname
+    error_message = "api.hostname must be a host name, and another one than that of Airflow (public.hostname)."
+  }
+
+  validation {
+    condition     = var.api == null ? true : can(regex("^[0-9]{12}\\.dkr\\.ecr\\.[a-z0-9-]+\\.amazonaws\\.com(\\.cn)?/[a-z0-9/_-]+@sha256:[0-9a-f]{64}$", var.api.image))
+    error_message = "api.image must be an ECR image with its digest. Tags are not accepted because they can be moved."
+  }
+
+  validation {
+    condition     = var.api == null ? true : var.api.workers >= 1 && var.api.workers <= 16 && floor(var.api.workers) == var.api.workers && var.api.per_second > 0
+    error_message = "api.workers must be a whole number between 1 and 16, and api.per_second more than 0."
+  }
+}
+
 variable "access_logs_bucket" {
   description = "Name of the bucket for the load balancer's access logs."
   type        = string

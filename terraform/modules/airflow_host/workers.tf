@@ -7,6 +7,7 @@ locals {
   target_groups = concat(
     [for group in aws_lb_target_group.public : group.arn],
     [for group in aws_lb_target_group.internal : group.arn],
+    [for group in aws_lb_target_group.api : group.arn],
   )
 }
 

@@ -2,6 +2,8 @@
 # None of them is a secret.
 
 locals {
+  api_url = var.api == null ? "" : "https://${var.api.hostname}"
+
   function_settings = {
     WANDLE_ENVIRONMENT = var.environment
     WANDLE_BUCKET      = module.lake.bucket
@@ -16,6 +18,7 @@ locals {
     WANDLE_BACKUP_DAYS  = var.database.backup_days
     WANDLE_SERVERLESS   = join(",", var.serverless_sources)
     WANDLE_INBOX_QUEUE  = module.inbox.queue_url
+    WANDLE_API_URL      = local.api_url
     WANDLE_DISTRIBUTION = join("", module.website[*].distribution) # empty without the website
     PGSSLMODE           = "verify-full"
     PGSSLROOTCERT       = "/etc/wandle/rds-ca.pem"

@@ -61,6 +61,7 @@ module "website" {
   bucket             = module.lake.bucket
   access_logs_bucket = module.lake.access_logs_bucket
   domain             = var.website.domain
+  api_url            = local.api_url
 }
 
 module "warehouse" {
@@ -88,6 +89,7 @@ module "secrets" {
   context        = local.context
   key_arn        = module.key.arn
   source_secrets = module.identity.source_secrets
+  has_api        = var.api != null
   protected      = var.protected
 }
 
@@ -103,6 +105,8 @@ module "identity" {
   admin_secret_arn = module.warehouse.admin_secret_arn
   has_website      = var.website != null
   website_arn      = one(module.website[*].distribution_arn)
+
+  api_repository_arn = var.api == null ? null : "${local.repository_arn}-api"
 }
 
 module "inbox" {
@@ -133,6 +137,7 @@ module "airflow_host" {
   nightly_stop                = var.nightly_stop
   workers                     = var.workers
   public                      = var.public
+  api                         = var.api == null ? null : merge(var.api, { image = "${local.registry}/wandle-api@${var.api_image_digest}" })
   access_logs_bucket          = module.lake.access_logs_bucket
   log_retention_days          = var.retention_days.logs
 }

@@ -90,6 +90,34 @@ variable "website" {
   default     = null
 }
 
+variable "api" {
+  description = "The read API behind the public load balancer, under a host name of its own: the ARN of an ACM certificate, unless that of Airflow covers the name; processes; requests a second of each client; whether clients may have keys. Needs `public` and `api_image_digest`. Null: it does not run."
+  type = object({
+    hostname        = string
+    certificate_arn = optional(string)
+    workers         = optional(number, 1)
+    per_second      = optional(number, 50)
+    with_keys       = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition     = var.api == null || var.public != null
+    error_message = "api needs the public load balancer: set `public`, too."
+  }
+}
+
+variable "api_image_digest" {
+  description = "Digest of the `wandle-api` image in ECR. Required if api is not null."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.api_image_digest == null ? var.api == null : can(regex("^sha256:[0-9a-f]{64}$", var.api_image_digest))
+    error_message = "api_image_digest must be sha256: followed by 64 hexadecimal digits. It is required if api is not null."
+  }
+}
+
 variable "login" {
   description = "OIDC login: issuer, client ID, and the comma-separated groups that can view, operate and administer Airflow. The client secret is stored in Secrets Manager. Null: Airflow's own user accounts."
   type = object({

@@ -12,7 +12,7 @@ locals {
       Sid      = "PullImage"
       Effect   = "Allow"
       Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-      Resource = var.repository_arn
+      Resource = compact([var.repository_arn, var.api_repository_arn])
     },
     {
       Sid      = "LogInToRegistry"

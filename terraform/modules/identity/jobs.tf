@@ -57,6 +57,7 @@ locals {
       transform    = ["docs/", "published/"]
       portal       = ["docs/", "published/"]
       housekeeping = ["landing/", "published/"]
+      serve        = ["published/"]
       logs         = ["logs/"]
     },
   )
@@ -129,6 +130,22 @@ locals {
     alert = {
       description = "Sends alerts to webhooks and SNS topics"
       statements  = local.sending_alerts
+    }
+  }
+
+  jobs_of_api = var.api_repository_arn == null ? {} : {
+    serve = {
+      description = "Serves what is published: the read API"
+      statements = concat(local.reading.serve, [
+        local.read_with_key_for_s3,
+        {
+          Sid      = "ReadApiKeys"
+          Effect   = "Allow"
+          Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+          Resource = ["${local.arn.secret}/api_keys-??????"]
+        },
+        merge(local.use_key_for_secrets, { Sid = "DecryptApiKeys", Action = ["kms:Decrypt"] }),
+      ])
     }
   }
 

@@ -53,7 +53,7 @@ locals {
     server = "arn:${var.context.partition}:rds:${var.context.region}:${var.context.account_id}:db:${local.name}"
   }
 
-  jobs = merge(local.jobs_of_sources, local.jobs_of_all, local.jobs_of_inboxes, local.jobs_of_alerts)
+  jobs = merge(local.jobs_of_sources, local.jobs_of_all, local.jobs_of_inboxes, local.jobs_of_alerts, local.jobs_of_api)
 }
 
 resource "aws_iam_role" "job" {

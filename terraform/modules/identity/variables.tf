@@ -139,6 +139,17 @@ variable "repository_arn" {
   }
 }
 
+variable "api_repository_arn" {
+  description = "ARN of the ECR repository of the read API's image. Null: there is no API, and no role for it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.api_repository_arn == null ? true : can(regex("^arn:[a-z-]+:ecr:[a-z0-9-]+:[0-9]{12}:repository/", var.api_repository_arn))
+    error_message = "api_repository_arn must be the ARN of an ECR repository."
+  }
+}
+
 variable "admin_secret_arn" {
   description = "ARN of the secret in which RDS keeps the admin password."
   type        = string

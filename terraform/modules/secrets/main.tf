@@ -1,5 +1,6 @@
 # Creates the secrets without values, so that no password is in the state. `wandle migrate` fills them,
-# except for the OIDC client secret and the secrets of sources, which an administrator sets (docs/deploy.md).
+# except for the OIDC client secret, the API keys and the secrets of sources, which an administrator sets
+# (docs/deploy.md).
 
 locals {
   logins = ["wandle_loader", "wandle_transformer", "wandle_portal", "wandle_reader", "wandle_publisher", "airflow"]
@@ -16,6 +17,7 @@ locals {
       "pseudonym_key"           = "Key for pseudonyms; never rotate it"
       "oidc_client_secret"      = "OIDC client secret; set by an administrator"
     },
+    var.has_api ? { "api_keys" = "Hashes of the read API's keys: set by `wandle secrets set api_keys`" } : {},
     { for name in var.source_secrets : "sources/${name}" => "Login of sources, or URL of alerts: set by `wandle secrets set ${name}`" },
   )
 }

@@ -49,6 +49,12 @@ variable "source_secrets" {
   }
 }
 
+variable "has_api" {
+  description = "Whether there is the read API, which has a secret for the hashes of its keys."
+  type        = bool
+  default     = false
+}
+
 variable "protected" {
   description = "Whether to protect the data from `terraform destroy`."
   type        = bool

@@ -33,7 +33,7 @@ resource "aws_cloudfront_response_headers_policy" "this" {
 
   security_headers_config {
     content_security_policy {
-      content_security_policy = local.content_security_policy
+      content_security_policy = var.api_url == "" ? local.content_security_policy : replace(local.content_security_policy, "connect-src 'none'", "connect-src ${var.api_url}")
       override                = true
     }
 

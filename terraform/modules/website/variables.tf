@@ -38,6 +38,17 @@ variable "access_logs_bucket" {
   type        = string
 }
 
+variable "api_url" {
+  description = "Address of the read API, which the dashboard's scripts may ask. Empty: they may ask nobody."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(https://[a-z0-9.-]+)?$", var.api_url))
+    error_message = "api_url must be the https:// address of a host, without a path."
+  }
+}
+
 variable "domain" {
   description = "The council's own domain for the website: host name and ARN of its ACM certificate, which must be in us-east-1. Null: the name that CloudFront assigns."
   type        = object({ hostname = string, certificate_arn = string })

@@ -16,9 +16,10 @@ from rich.console import Console
 
 from include.settings import Settings
 from tests.benchmarks.api.bars import RATE, bars
+from tests.benchmarks.api.events import kill, kill_in_outage, new_version, outage, starts
 from tests.benchmarks.api.mix import table
-from tests.benchmarks.api.page import chart, machine, page
-from tests.benchmarks.api.phases import Result, fixed, peaks, switch
+from tests.benchmarks.api.page import machine, write
+from tests.benchmarks.api.phases import Result, fixed, knee, peaks, switch
 from tests.benchmarks.api.servers import servers
 from tests.benchmarks.report import show_bars
 
@@ -26,6 +27,12 @@ from tests.benchmarks.report import show_bars
 _SWITCH_SECONDS = 10
 _CORES = 2
 RATES = [100, 1_000, 5_000, RATE]
+# Of ours alone, to find where it bends.
+KNEE_RATES = [2_500, 7_500, 12_500, 15_000, 17_500]
+# In so many seconds, a new process is up and S3 was away for long enough to be noticed.
+_EVENT_SECONDS = (12.0, 30.0)
+# So that what is lost is due to the event, not to the load.
+_EVENT_RATE = 1_000
 
 app = typer.Typer(add_completion=False)
 
@@ -35,8 +42,10 @@ def bench(
     rates: Annotated[list[int], typer.Option("--rate", help="Requests a second.")] = RATES,
     seconds: Annotated[float, typer.Option(min=0.5, help="How long each is measured.")] = 10,
     switch_rate: Annotated[int, typer.Option(help="While the version is switched.")] = 5_000,
+    knee_rates: Annotated[list[int], typer.Option("--knee-rate", help="Of ours.")] = KNEE_RATES,
     page_at: Annotated[
-        Path | None, typer.Option("--page", help="Write the page here, its chart into `images`.")
+        Path | None,
+        typer.Option("--page", help="Write the page here, results beside it, charts in `images`."),
     ] = None,
     check: Annotated[bool, typer.Option(help="Fail if a bar is not met, or not measured.")] = False,
 ) -> None:
@@ -65,17 +74,21 @@ def bench(
             _tell(console, results, one)
         for one in fixed(here, rates, seconds):
             _tell(console, results, one)
+        for one in knee(here, knee_rates, min(seconds, 10)):
+            _tell(console, results, one)
         _tell(console, results, switch(here, switch_rate, max(seconds, _SWITCH_SECONDS)))
+        shortest, longest = _EVENT_SECONDS
+        for event in (new_version, kill, outage, kill_in_outage):
+            lasts = min(max(seconds, shortest), longest)
+            _tell(console, results, event(here, min(switch_rate, _EVENT_RATE), lasts))
+        results += starts(here)
     found["load_after"] = machine()["load"]
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(found, indent=1) + "\n")
     judged = bars(results, found["parquet_mb"])
     show_bars(console, judged)
     if page_at:
-        page_at.write_text(page(found, judged))
-        images = page_at.parent / "images"
-        images.mkdir(exist_ok=True)
-        (images / "performance-api.svg").write_text(chart(results))
+        write(page_at, found, judged)
     console.print(f"written to {target}" + (f" and {page_at}" if page_at else ""))
     if check and not all(bar.met for bar in judged):
         raise typer.Exit(1)

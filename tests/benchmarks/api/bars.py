@@ -22,7 +22,7 @@ def bars(results: Sequence[Result], parquet_mb: float) -> list[Bar]:
     slow = _one(results, phase="peak", server=OTHER, kind="hot")
     unchanged = _one(results, phase="peak", server=OURS, kind="unchanged")
     switch = _one(results, phase="switch", server=OURS)
-    memory = [one["rss_mb"] for one in results if one["server"] == OURS]
+    memory = [one["rss_mb"] for one in results if one["server"] == OURS and "rss_mb" in one]
     most = BASE_MB + TIMES_PARQUET * parquet_mb
     return [
         _at_most(f"errors at {RATE:,} requests a second", _of(sustained, "errors"), 0),

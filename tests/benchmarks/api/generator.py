@@ -42,7 +42,7 @@ class Generator:
         self._busy: dict[socket.socket, tuple[int, bytes]] = {}
         self._milliseconds: dict[str, array[float]] = {kind: array("d") for kind in STATUS}
         self._statuses: Counter[str] = Counter()
-        self._sent = self._done = 0
+        self._sent = self._done = self._bytes = 0
         self._begun = 0.0
 
     def run(self) -> dict[str, Any]:
@@ -65,6 +65,7 @@ class Generator:
             "seconds": round(seconds, 3),
             "unanswered": self._total - self._done,
             "statuses": dict(self._statuses),
+            "bytes": self._bytes,
             **summary(every),
             "kinds": {
                 kind: summary(np.frombuffer(one)) for kind, one in self._milliseconds.items() if one
@@ -94,6 +95,7 @@ class Generator:
         if not came:
             self._lost(at, number)
             return
+        self._bytes += len(came)
         answer = before + came if before else came
         status = _complete(answer)
         if status is None:

@@ -44,7 +44,7 @@ class Request(NamedTuple):
     etag: str = ""
 
 
-def table(shift: int = 0) -> Table:
+def table(shift: int = 0, months: int = MONTHS) -> Table:
     """Counts by ward, month and kind of crime; others with another `shift`."""
     rows = [
         {
@@ -56,7 +56,7 @@ def table(shift: int = 0) -> Table:
         }
         for council, wards in WARDS.items()
         for ward in wards
-        for month in range(MONTHS)
+        for month in range(months)
         for place, category in enumerate(CATEGORIES)
     ]
     return Table(TYPES, KEY, rows)

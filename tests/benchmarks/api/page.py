@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Sequence
@@ -10,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import vl_convert
 
+from tests.benchmarks.api import assessment
+from tests.benchmarks.api.charts import against_load, both_servers, svg
 from tests.benchmarks.api.fastapi_app import POOL
 from tests.benchmarks.api.mix import SHARES
 from tests.benchmarks.api.phases import Result
 from tests.benchmarks.api.servers import OTHER, OURS, WORKERS
 from tests.benchmarks.bars import Bar
 
-_COLOURS = ["#12436D", "#F46A25"]
 _TEMPLATE = Path(__file__).with_name("template.md")
 
 
@@ -47,6 +48,17 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def write(place: Path, found: dict[str, Any], judged: Sequence[Bar]) -> None:
+    """The page, the results beside it, and its charts in the folder `images`."""
+    place.write_text(page(found, judged))
+    place.with_suffix(".json").write_text(json.dumps(found) + "\n")
+    images = place.parent / "images"
+    images.mkdir(exist_ok=True)
+    results = found["results"]
+    (images / "performance-api.svg").write_text(svg(both_servers(results)))
+    (images / "performance-api-load.svg").write_text(svg(against_load(results)))
+
+
 def page(found: dict[str, Any], judged: Sequence[Bar]) -> str:
     """The whole page."""
     results = found["results"]
@@ -57,10 +69,15 @@ def page(found: dict[str, Any], judged: Sequence[Bar]) -> str:
         parts=sum(SHARES.values()),
         shares=", ".join(f"{share} {kind}" for kind, share in SHARES.items()),
         machine=_machine(found),
-        bars=_table(("bar", "found", ""), [_judgement(bar) for bar in judged]),
+        bars=table(("bar", "found", ""), [_judgement(bar) for bar in judged]),
         peak=_peak(results),
         rates=_rates(results),
-        switch="\n".join(_switch(one) for one in results if one["phase"] == "switch"),
+        load=table(*assessment.load(results)),
+        model=assessment.model(results),
+        events=table(*assessment.events(results)),
+        assumed=assessment.assumed(),
+        availability=table(*assessment.availability(results)),
+        limits=assessment.limits(results, found["rows"], found["parquet_mb"]),
     )
 
 
@@ -99,7 +116,7 @@ def _peak(results: Sequence[Result]) -> str:
         )  # fmt: skip
     heads = ("", f"{OURS}, a second", f"{OTHER}, a second", "ratio", "CPU µs a request",
              "CPU µs of the other", "errors", "errors of the other")  # fmt: skip
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _rates(results: Sequence[Result]) -> str:
@@ -114,7 +131,7 @@ def _rates(results: Sequence[Result]) -> str:
     ]  # fmt: skip
     heads = ("a second", "", "mean", "p50", "p95", "p99", "p99.9", "max", "errors",
              "CPU µs a request", "MB, largest process", "MB, all")  # fmt: skip
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _errors(one: Result) -> str:
@@ -122,42 +139,7 @@ def _errors(one: Result) -> str:
     return f"{wrong:,} wrong, {one['unanswered']:,} unanswered, of {one['due']:,}"
 
 
-def _switch(one: Result) -> str:
-    return (
-        f"{one['rate']:,} requests a second while another version was published. Every process "
-        f"served it {one['switched_seconds']} s later. Errors: {_errors(one)}; p50 "
-        f"{one.get('p50', '-')}, p99 {one.get('p99', '-')}, at most "
-        f"{one.get('max', '-')} ms."
-    )
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def chart(results: Sequence[Result]) -> str:
-    """Median and p99 of both servers against the rate, as SVG."""
-    points = [
-        {"rate": one["rate"], "server": one["server"], "percentile": name, "ms": one[name]}
-        for one in results
-        if one["phase"] == "rate"
-        for name in ("p50", "p99")
-        if name in one
-    ]
-    log = {"type": "quantitative", "scale": {"type": "log"}}
-    colours = {"domain": [OURS, OTHER], "range": _COLOURS}
-    spec = {
-        "title": "Time until the answer: median, and p99 (dashed)",
-        "data": {"values": points},
-        "mark": {"type": "line", "point": True},
-        "encoding": {
-            "x": {"field": "rate", "title": "requests a second", **log},
-            "y": {"field": "ms", "title": "milliseconds", **log},
-            "color": {"field": "server", "type": "nominal", "scale": colours},
-            "strokeDash": {"field": "percentile", "type": "nominal", "legend": None},
-        },
-        "width": 520,
-        "height": 300,
-    }
-    return str(vl_convert.vegalite_to_svg(spec))

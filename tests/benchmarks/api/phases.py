@@ -15,6 +15,8 @@ from tests.benchmarks.api.servers import Here, Served
 
 Result = dict[str, Any]
 _PEAK_CONNECTIONS = 32
+# Of the bar, and among the events of a day, at their rate.
+SWITCHES = ("switch", "new version")
 _LUA = Path(__file__).with_name("peak.lua")
 
 
@@ -58,22 +60,29 @@ def fixed(here: Here, rates: Sequence[int], seconds: float) -> Iterator[Result]:
     """The mix at fixed rates, by turns."""
     for rate in rates:
         for server in (here.ours, here.other):
-            yield _at_rate(here, server, "rate", rate, seconds)
+            yield at_rate(here, server, "rate", rate, seconds)
 
 
-def switch(here: Here, rate: int, seconds: float) -> Result:
+def switch(here: Here, rate: int, seconds: float, phase: str = "switch") -> Result:
     """The mix at a fixed rate, while a new version is published."""
     took: list[float] = []
     publishing = threading.Timer(seconds / 3, lambda: took.append(here.switch()))
     publishing.start()
-    found = _at_rate(here, here.ours, "switch", rate, seconds)
+    found = at_rate(here, here.ours, phase, rate, seconds)
     publishing.join()
     if not took:
         raise SystemExit("bench-api: no version was switched")
     return {**found, "switched_seconds": round(took[0], 2)}
 
 
-def _at_rate(here: Here, server: Served, phase: str, rate: int, seconds: float) -> Result:
+def knee(here: Here, rates: Sequence[int], seconds: float) -> Iterator[Result]:
+    """The mix at more rates, of ours alone: to find where it bends."""
+    for rate in rates:
+        yield at_rate(here, here.ours, "knee", rate, seconds)
+
+
+def at_rate(here: Here, server: Served, phase: str, rate: int, seconds: float) -> Result:
+    """The mix at a fixed rate; `phase` names it."""
     place = here.folder / "asked.json"
     asked = {
         "port": server.port,
@@ -89,14 +98,15 @@ def _at_rate(here: Here, server: Served, phase: str, rate: int, seconds: float) 
         stdout=subprocess.PIPE,
         check=True,
     )
-    cpu = server.cpu_seconds() - before
+    # What a killed process took is in neither.
+    cpu = max(0.0, server.cpu_seconds() - before)
     found = json.loads(done.stdout)
     return {
         "phase": phase,
         "server": server.name,
         "rate": rate,
         **found,
-        "errors": found["unanswered"] + unexpected(found["statuses"], is_switch=phase == "switch"),
+        "errors": found["unanswered"] + unexpected(found["statuses"], is_switch=phase in SWITCHES),
         "cpu_microseconds": round(cpu / max(1, found["answered"]) * 1e6, 1),
         **server.memory(),
     }

@@ -70,12 +70,19 @@ class Here:
     store: ObjectStore
     folder: Path
     parquet_mb: float
-    version: str = ""
+    switched: int = 0
+
+    @property
+    def home(self) -> Path:
+        """The folder of ours."""
+        return self.folder / "home"
 
     def switch(self) -> float:
         """Publish other rows; returns how many seconds later every process serves them."""
         published = self.store.published
-        entry = write_version(published, {NAME: table(shift=1)}, self.folder / "next")
+        self.switched += 1
+        folder = self.folder / f"next-{self.switched}"
+        entry = write_version(published, {NAME: table(shift=self.switched)}, folder)
         begun = time.monotonic()
         published.write_index(with_version(published.index(), entry))
         # Each process looks for itself: one answer says nothing of the others.

@@ -243,3 +243,121 @@ run "refuses_a_setting_with_a_quote" {
 
   expect_failures = [var.settings]
 }
+
+run "runs_no_read_api_by_default" {
+  command = plan
+
+  variables {
+    public             = { hostname = "wandle.example.gov.uk", certificate_arn = "arn:aws:acm:eu-west-2:123456789012:certificate/1", allowed_cidrs = ["192.0.2.0/24"] }
+    access_logs_bucket = "wandle-dev-access-logs-123456789012"
+  }
+
+  assert {
+    condition     = length(aws_lb_target_group.api) + length(aws_lb_listener_rule.api) + length(aws_vpc_security_group_ingress_rule.api_from_balancer) == 0
+    error_message = "Only a person may decide that there is a read API."
+  }
+
+  assert {
+    condition     = strcontains(local.user_data["host"], "API_IMAGE=''") && !strcontains(local.user_data["host"], "COMPOSE_PROFILES")
+    error_message = "The host must not start the API."
+  }
+}
+
+run "serves_the_read_api_under_its_own_name_to_the_same_addresses" {
+  command = plan
+
+  override_resource {
+    target          = aws_lb.internal
+    override_during = plan
+    values          = { dns_name = "internal.elb.test", arn = "arn:aws:elasticloadbalancing:eu-west-2:123456789012:loadbalancer/net/internal/1" }
+  }
+
+  variables {
+    public             = { hostname = "wandle.example.gov.uk", certificate_arn = "arn:aws:acm:eu-west-2:123456789012:certificate/1", allowed_cidrs = ["192.0.2.0/24"] }
+    access_logs_bucket = "wandle-dev-access-logs-123456789012"
+    workers            = 1
+    api                = { hostname = "api.example.gov.uk", image = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/wandle-api@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", per_second = 20, with_keys = true }
+  }
+
+  assert {
+    condition     = one(one(aws_lb_listener_rule.api["this"].condition).host_header).values == toset(["api.example.gov.uk"])
+    error_message = "The load balancer must tell the API from Airflow by the host name."
+  }
+
+  assert {
+    condition     = aws_lb_target_group.api["this"].port == 8000 && aws_lb_target_group.api["this"].health_check[0].path == "/readyz"
+    error_message = "A host without a version must get no requests."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.api_from_balancer["this"].cidr_ipv4 == null && aws_vpc_security_group_ingress_rule.api_from_balancer["this"].from_port == 8000
+    error_message = "Only the load balancer may reach the API."
+  }
+
+  assert {
+    condition = alltrue([
+      for line in ["API_IMAGE='${var.api.image}'", "COMPOSE_PROFILES='api'", "WANDLE_LISTEN_API='0.0.0.0'", "WANDLE_API_RATE='20'", "WANDLE_API_WITH_KEYS='--keys'", "WANDLE_API_WORKERS='1'"] :
+      strcontains(local.user_data["host"], line)
+    ])
+    error_message = "The host must start the API with these settings."
+  }
+
+  assert {
+    condition     = !strcontains(local.user_data["worker"], "COMPOSE_PROFILES") && strcontains(local.user_data["worker"], "API_IMAGE=''")
+    error_message = "The API must run on the main host alone."
+  }
+
+  assert {
+    condition     = length(aws_lb_listener_certificate.api) == 0 && length(local.user_data["host"]) < 16384
+    error_message = "Without a certificate of its own, that of Airflow must serve; EC2 limits user data to 16 KB."
+  }
+}
+
+run "serves_the_read_api_with_a_certificate_of_its_own" {
+  command = plan
+
+  variables {
+    public             = { hostname = "wandle.example.gov.uk", certificate_arn = "arn:aws:acm:eu-west-2:123456789012:certificate/1", allowed_cidrs = ["192.0.2.0/24"] }
+    access_logs_bucket = "wandle-dev-access-logs-123456789012"
+    api                = { hostname = "api.example.gov.uk", image = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/wandle-api@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", certificate_arn = "arn:aws:acm:eu-west-2:123456789012:certificate/2" }
+  }
+
+  assert {
+    condition     = aws_lb_listener_certificate.api["this"].certificate_arn == "arn:aws:acm:eu-west-2:123456789012:certificate/2"
+    error_message = "The listener must have the API's certificate, too."
+  }
+}
+
+run "refuses_the_read_api_without_the_load_balancer" {
+  command = plan
+
+  variables {
+    api = { hostname = "api.example.gov.uk", image = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/wandle-api@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" }
+  }
+
+  expect_failures = [var.api]
+}
+
+run "refuses_the_read_api_under_the_name_of_airflow" {
+  command = plan
+
+  variables {
+    public             = { hostname = "wandle.example.gov.uk", certificate_arn = "arn:aws:acm:eu-west-2:123456789012:certificate/1", allowed_cidrs = ["192.0.2.0/24"] }
+    access_logs_bucket = "wandle-dev-access-logs-123456789012"
+    api                = { hostname = "wandle.example.gov.uk", image = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/wandle-api@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" }
+  }
+
+  expect_failures = [var.api]
+}
+
+run "refuses_a_tag_of_the_read_api" {
+  command = plan
+
+  variables {
+    public             = { hostname = "wandle.example.gov.uk", certificate_arn = "arn:aws:acm:eu-west-2:123456789012:certificate/1", allowed_cidrs = ["192.0.2.0/24"] }
+    access_logs_bucket = "wandle-dev-access-logs-123456789012"
+    api                = { hostname = "api.example.gov.uk", image = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/wandle-api:latest" }
+  }
+
+  expect_failures = [var.api]
+}

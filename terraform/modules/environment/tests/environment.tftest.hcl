@@ -197,3 +197,54 @@ run "publishes_under_a_name_of_cloudfront_without_a_domain" {
     error_message = "One variable must be enough."
   }
 }
+
+run "serves_no_read_api_by_default" {
+  command = plan
+
+  assert {
+    condition     = local.settings["WANDLE_API_URL"] == "" && !contains(keys(module.identity.job_role_arns), "serve")
+    error_message = "Only a person may decide that there is a read API."
+  }
+}
+
+run "serves_the_read_api_on_request" {
+  command = plan
+
+  variables {
+    public           = { hostname = "wandle.example.gov.uk", certificate_arn = "arn:aws:acm:eu-west-2:123456789012:certificate/1", allowed_cidrs = ["192.0.2.0/24"] }
+    api              = { hostname = "api.example.gov.uk", certificate_arn = null, workers = null, per_second = null, with_keys = null }
+    api_image_digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  }
+
+  assert {
+    condition     = local.settings["WANDLE_API_URL"] == "https://api.example.gov.uk" && contains(keys(module.identity.job_role_arns), "serve")
+    error_message = "The API must have its address in the settings, and a role of its own."
+  }
+
+  assert {
+    condition     = var.api.workers == 1 && var.api.per_second == 50 && !var.api.with_keys
+    error_message = "Null must mean the default."
+  }
+}
+
+run "refuses_the_read_api_without_an_image" {
+  command = plan
+
+  variables {
+    public = { hostname = "wandle.example.gov.uk", certificate_arn = "arn:aws:acm:eu-west-2:123456789012:certificate/1", allowed_cidrs = ["192.0.2.0/24"] }
+    api    = { hostname = "api.example.gov.uk" }
+  }
+
+  expect_failures = [var.api_image_digest]
+}
+
+run "refuses_the_read_api_without_the_load_balancer" {
+  command = plan
+
+  variables {
+    api              = { hostname = "api.example.gov.uk" }
+    api_image_digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  }
+
+  expect_failures = [var.api]
+}

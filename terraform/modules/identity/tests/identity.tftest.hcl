@@ -249,3 +249,35 @@ run "lets_no_role_do_anything_with_cloudfront_by_default" {
     error_message = "Without the website there is nothing to invalidate."
   }
 }
+
+run "has_no_role_for_the_read_api_by_default" {
+  command = plan
+
+  assert {
+    condition     = !contains(keys(aws_iam_role.job), "serve") && !strcontains(aws_iam_role_policy.host.policy, "repository/wandle-api")
+    error_message = "Without the read API nobody may read its secret, and the host needs no image of it."
+  }
+}
+
+run "lets_the_read_api_read_what_is_published_and_its_own_keys_alone" {
+  command = plan
+
+  variables {
+    api_repository_arn = "arn:aws:ecr:eu-west-2:123456789012:repository/wandle-api"
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.job["serve"].policy).Statement : statement.Resource if statement.Sid != "ListZones"
+      ])) == toset([
+      "${var.bucket_arn}/published/*", var.key_arn,
+      "arn:aws:secretsmanager:eu-west-2:123456789012:secret:wandle/dev/api_keys-??????",
+    ])
+    error_message = "The API must read nothing but published/ and the secret api_keys."
+  }
+
+  assert {
+    condition     = strcontains(aws_iam_role_policy.host.policy, "repository/wandle-api") && strcontains(aws_iam_role_policy.host.policy, "role/wandle-dev-serve")
+    error_message = "The host must pull the image of the API, and become its role."
+  }
+}

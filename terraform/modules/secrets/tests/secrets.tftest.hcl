@@ -45,6 +45,19 @@ run "creates_the_secrets_of_sources_apart_from_the_connections_of_the_platform" 
   }
 }
 
+run "creates_the_secret_of_the_read_api_only_with_it" {
+  command = plan
+
+  variables {
+    has_api = true
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret.this) == 15 && aws_secretsmanager_secret.this["api_keys"].name == "wandle/dev/api_keys"
+    error_message = "The hashes of API keys must be apart from the secrets that other roles read."
+  }
+}
+
 run "can_restore_a_deleted_secret" {
   command = plan
 

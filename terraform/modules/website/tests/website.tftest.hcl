@@ -156,3 +156,35 @@ run "refuses_a_url_as_host_name" {
 
   expect_failures = [var.domain]
 }
+
+run "lets_scripts_ask_nobody_by_default" {
+  command = plan
+
+  assert {
+    condition     = strcontains(one(one(aws_cloudfront_response_headers_policy.this.security_headers_config).content_security_policy).content_security_policy, "connect-src 'none';")
+    error_message = "Without the read API, scripts must not ask anybody."
+  }
+}
+
+run "lets_scripts_ask_the_read_api_on_request" {
+  command = plan
+
+  variables {
+    api_url = "https://api.example.gov.uk"
+  }
+
+  assert {
+    condition     = strcontains(one(one(aws_cloudfront_response_headers_policy.this.security_headers_config).content_security_policy).content_security_policy, "connect-src https://api.example.gov.uk;")
+    error_message = "Scripts must be allowed to ask this origin, and no other."
+  }
+}
+
+run "refuses_an_api_without_tls" {
+  command = plan
+
+  variables {
+    api_url = "http://api.example.gov.uk"
+  }
+
+  expect_failures = [var.api_url]
+}
