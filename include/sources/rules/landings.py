@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from include.definitions import WrongField
 from include.sources.extract.http import Extract
 from include.sources.extract.landing import LandingExtract
+from include.sources.paths import parts
 
 if TYPE_CHECKING:
     from include.sources.model import Contract
@@ -69,7 +70,9 @@ def _check_personal(contract: Contract, parent: Contract) -> None:
     for number, column in enumerate(contract.columns):
         path = column.record_path
         above = inherited.get(path[0]) if len(path) == 1 else None
-        if above and (above,) in personal and column.personal == "no":
+        names = parts(above) if above else ()
+        taken = any(names and field[: len(names)] == names for field in personal)
+        if taken and column.personal == "no":
             raise WrongField(
                 f"{above!r} is personal data in {parent.name}", "columns", number, "personal"
             )
