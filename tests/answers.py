@@ -232,7 +232,7 @@ def _take(left: dict[str, Any], record: Any, column: Column) -> Any:
 
 
 def _holds(column: Column, value: Any, known: Any, *, blank_is_null: bool) -> bool:
-    if value is None or (value == "" and (blank_is_null or "" in column.null_values)):
+    if value is None or value in column.null_values or (value == "" and blank_is_null):
         return known is None
     match column.type:
         case "jsonb":

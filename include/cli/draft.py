@@ -34,7 +34,8 @@ ForPeriodOption = Annotated[
     ),
 ]
 RecordsOption = Annotated[
-    str, typer.Option("--records", help="Path to the records: `result.records`.")
+    str,
+    typer.Option("--records", help="Path to the records: `result.records`, `sites.*.readings`."),
 ]
 ChooseOption = Annotated[
     str, typer.Option("--choose", help="An operation, layer or resource, of several.")

@@ -32,6 +32,7 @@ MORE = {
 TOTALS = {
     *("count", "total", "totalcount", "totalrecords", "totalresults", "totalitems", "totalhits"),
     *("totalrows", "totalelements", "numfound", "numbermatched", "recordstotal"),
+    *("hitcount", "recordcount", "resultcount", "totalmatches"),
 }
 # Objects that tell of the records, beside those on the way to them.
 AROUND_TOTALS = {"meta", "metadata", "pagination", "paging", "page", "pageinfo", "info"}
@@ -71,7 +72,7 @@ class Signals:
     def __init__(self, paging: Paging, answer: Answer, last: Any = None) -> None:
         self.link = _next(paging, answer, last)
         self.more = _flag(_value(answer, paging.more), paging.more)
-        self.total = _number(_value(answer, paging.total), paging.total)
+        self.total = _number(_total(answer, paging.total), paging.total)
         self.total_pages = _number(_value(answer, paging.total_pages), paging.total_pages)
         self.part = answer.part
         # One that the contract does not name: where it stands, and the number.
@@ -236,6 +237,14 @@ def _value(answer: Answer, path: str) -> Any:
                 raise UnexpectedPayload(
                     f"expected {path!r}, found a field whose name has a dot (write it `{name}`)"
                 )
+    return found
+
+
+def _total(answer: Answer, path: str) -> Any:
+    """The total at a path; of `Content-Range: 0-24/3573`, what is behind the slash."""
+    found = _value(answer, path)
+    if path.lower() == f"{words.HEADER}content-range" and isinstance(found, str):
+        return found.rpartition("/")[2]
     return found
 
 

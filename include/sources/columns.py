@@ -92,8 +92,9 @@ class Column(Definition):
     )
     list_value: Literal["quarantine", "first", "last", "explode"] = Field(
         default="quarantine",
-        description="What to do with a value that is a list, or joined by `list_separator`: "
-        "break the rule, take the first or last, or load one row for each.",
+        description="What to do with a value that is a list, stands in the objects of a list on "
+        "its path, or is joined by `list_separator`: break the rule, take the first or last, or "
+        "load one row for each.",
     )
     list_separator: str = Field(
         default="", description="The separator of the values of a list in text: `|`."

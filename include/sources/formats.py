@@ -19,7 +19,7 @@ from include.definitions import Definition, WrongField
 from include.sources.evidence import Evidence
 from include.sources.extract.templates import as_tuple, date_format
 from include.sources.limits import DEFAULT, Limits
-from include.sources.paths import BodyPath, parts
+from include.sources.paths import BodyPath, joined, parts
 
 Compression = Literal["gzip", "zip"]
 Kind = Literal[
@@ -119,16 +119,17 @@ class Format(Definition):
         "`*.events`; at the end, each match is a record: `stations.*`. Of `xml`, the names of the "
         "elements from the root to the records, as written: `feed.entry`.",
     )
-    inherit: tuple[str, ...] | dict[str, str] = Field(
+    inherit: tuple[str, ...] | dict[str, BodyPath] = Field(
         default=(),
         description="Fields that a record inherits from the objects around it, if `records` has "
-        "a `*` and the record has no such field: `[division]`; under another name: "
-        "`{division_name: name}`; the name that `*` matches: `{station_id: '*'}`.",
+        "a `*` and the record has no such field: `[division]`; under another name, by its "
+        "dotted path: `{division: name, day: period.start}`; the name that `*` matches: "
+        "`{station_id: '*'}`.",
     )
     one_or_many: bool = Field(
         default=False,
-        description="A single record may be an object instead of a list, no records null or "
-        "an empty parent object.",
+        description="A single record, or item above one, may be an object instead of a list, no "
+        "records null or an empty parent object.",
     )
     envelope: tuple[str, ...] = Field(
         default=(),
@@ -261,10 +262,10 @@ class Format(Definition):
 
     @property
     def inherited(self) -> dict[str, str]:
-        """The inherited field, or `*`, by its name in the records."""
+        """The path of the inherited field, or `*`, by its name in the records."""
         if isinstance(self.inherit, dict):
             return self.inherit
-        return {name: name for name in self.inherit}
+        return {name: joined([name]) for name in self.inherit}
 
     @property
     def layers(self) -> tuple[Compression, ...]:

@@ -108,8 +108,8 @@ class Address:
         if len(query) < len(pairs):
             twice = sorted({name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1})
             raise PermanentError(
-                f"new-source: the address repeats the parameters {', '.join(twice)}, which a "
-                "contract cannot do. Use one value, or one request for each."
+                f"new-source: the address repeats the parameters {', '.join(twice)}. Give one "
+                "value, and put the list into `query` of the contract."
             )
         return query
 

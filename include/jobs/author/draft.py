@@ -47,12 +47,10 @@ def drafted_columns(
         column["type"] = item.type
         if item.without_zone:
             column["zone"] = "UTC"
-        if item.blank_is_null:
-            column["null_values"] = [""]
+        if item.null_values:
+            column["null_values"] = [*item.null_values]
         if item.notation and not described.is_typed:
             column |= item.notation.words
-            if item.notation.remark:
-                remarks.append(f"`{name}`: {item.notation.remark}.")
         elif known.words:
             column |= known.words
             if known.words["type"] != "timestamptz":
@@ -63,7 +61,15 @@ def drafted_columns(
             known.description or f"Field `{item.shown}` of the record; describe what it means."
         )
         columns.append(column)
+        remarks += _remarks_on(item, column, described)
     return columns
+
+
+def _remarks_on(item: Field, column: dict[str, Any], described: Described) -> list[str]:
+    said = [item.notation.remark] if item.notation and not described.is_typed else []
+    if words := [f"`{word}`" for word in column.get("null_values", ()) if word]:
+        said.append(f"{' and '.join(words)} {'mean' if len(words) > 1 else 'means'} null")
+    return [f"`{column['name']}`: {text}." for text in said if text]
 
 
 def fitted(

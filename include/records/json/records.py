@@ -126,8 +126,10 @@ def _gathered(
         return
     if not isinstance(found, dict):
         raise UnexpectedPayload(_no_list(layout, found))
-    known = layout.one_or_many and not rest and (own or _is_known_empty(layout, found, True))
-    if name not in found and not known:
+    known = layout.one_or_many and (own or _is_known_empty(layout, found, True))
+    if known and found.get(name) is None:
+        return
+    if name not in found:
         raise UnexpectedPayload(_no_list(layout, found))
     yield from _gathered(found.get(name), rest, inherited, layout)
 
@@ -136,6 +138,8 @@ def _branches(
     found: dict[str, Any] | list[Any], rest: list[str], inherited: dict[str, Any], layout: Format
 ) -> Iterator[Any]:
     keys = [name for name, above in layout.inherited.items() if above == EVERY]
+    if layout.one_or_many and isinstance(found, dict) and _is_item(found, rest, layout):
+        found = [found]
     branches = found.items() if isinstance(found, dict) else ((None, item) for item in found)
     for key, branch in branches:
         named = inherited if key is None else inherited | dict.fromkeys(keys, key)
@@ -153,6 +157,11 @@ def _branches(
             raise UnexpectedPayload(_no_list(layout, branch))
 
 
+def _is_item(found: dict[str, Any], rest: list[str], layout: Format) -> bool:
+    """Whether an object is the only item of what is a list where there are several."""
+    return bool(rest) and (rest[0] in found or bool(_from_above(found, layout)))
+
+
 # The field of a record that is a value alone: `counts.*` of {"counts": {"2026-11-24": 5}}.
 VALUE = "#value"
 
@@ -160,7 +169,15 @@ VALUE = "#value"
 def _from_above(found: Any, layout: Format) -> dict[str, Any]:
     if not isinstance(found, dict):
         return {}
-    return {name: found[above] for name, above in layout.inherited.items() if above in found}
+    inner = {name: _inner(found, above) for name, above in layout.inherited.items()}
+    return {name: value for name, value in inner.items() if value is not _ABSENT}
+
+
+def _inner(found: Any, path: str) -> Any:
+    """The value of a field, or of one in objects below; `_ABSENT` if there is none."""
+    for name in parts(path):
+        found = found.get(name, _ABSENT) if isinstance(found, dict) else _ABSENT
+    return found
 
 
 def _side_by_side(layout: Format, found: Any) -> list[Any]:

@@ -88,7 +88,8 @@ def date_format(text: str) -> DateFormat:
         if len(named) > 1:
             raise ValueError(f"{text!r} has the {what} twice: {' and '.join(named)}")
         if not named and what in ("year", "month", "day"):
-            raise ValueError(f"{text!r} has no {what}")
+            hint = ": load months as text, and make dates of them in the staging model"
+            raise ValueError(f"{text!r} has no {what}{hint if what == 'day' else ''}")
     _check_time(text, frozenset(used))
     pattern = "".join(_patterns(text, tokens))
     return DateFormat(pattern, frozenset(used))

@@ -91,10 +91,10 @@ class Paging(Definition):
     )
     total: SignalPath = Field(
         default="",
-        description="Path in the body to the total number of records, or `header:X-Total-Count`. "
-        "Records are counted once per `key`. If the total changes or is not reached, "
-        "the pages are fetched again; then "
-        "the fetch fails.",
+        description="Path in the body to the total number of records, or `header:X-Total-Count`; "
+        "of `header:Content-Range`, what is behind the slash. Records are counted once per `key`. "
+        "If the total changes or is not reached, the pages are fetched again; then the fetch "
+        "fails.",
     )
     total_pages: SignalPath = Field(
         default="",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from include.definitions import WrongField
 from include.sources.extract.http import Extract
 from include.sources.extract.landing import LandingExtract
+from include.sources.paths import parts
 
 if TYPE_CHECKING:
     from include.sources.model import Contract
@@ -54,6 +55,11 @@ def check_parent(contract: Contract, extract: LandingExtract, parent: Contract) 
     _check_personal(contract, parent)
 
 
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether one of two paths is the other, or leads to it."""
+    return all(a == b for a, b in zip(one, other, strict=False))
+
+
 def _check_personal(contract: Contract, parent: Contract) -> None:
     """What is personal in the one is personal in the other."""
     personal = {column.record_path for column in parent.columns if column.personal != "no"}
@@ -68,8 +74,10 @@ def _check_personal(contract: Contract, parent: Contract) -> None:
     inherited = contract.format.inherited
     for number, column in enumerate(contract.columns):
         path = column.record_path
-        above = inherited.get(path[0]) if len(path) == 1 else None
-        if above and (above,) in personal and column.personal == "no":
+        above = inherited.get(path[0]) if path else None
+        names = (*parts(above), *path[1:]) if above else ()
+        taken = any(names and field and _overlap(names, field) for field in personal)
+        if taken and column.personal == "no":
             raise WrongField(
                 f"{above!r} is personal data in {parent.name}", "columns", number, "personal"
             )

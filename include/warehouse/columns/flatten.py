@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -85,9 +85,11 @@ def collect(
 ) -> bool:
     """Fill `values` column by column, and `left` with what no column names, by record.
 
-    Returns True if every item is known to be an object.
+    Of a list of objects, a field below is the list of theirs. Returns True if
+    every item is known to be an object.
     """
     fields = _fields_of_all(node.below, items)
+    lists = {} if fields or not path else _lists(items)
     # Each has as many fields as were found in all of them, so no others.
     alike = bool(fields) and set(map(len, items)) == {len(fields)}
     objects = items if fields else _objects(items)
@@ -95,10 +97,11 @@ def collect(
     nothing = [None] * len(items)
     for name, child in node.below.items():
         found = fields.get(name) or (_field(name, objects) if name in names else nothing)
+        every = _of_lists(name, found, lists) if lists else found
         for column in child.columns:
-            values[column.name] = found
+            values[column.name] = every
         if child.below:
-            collect(child, found, values, left, (*path, name))
+            collect(child, every, values, left, (*path, name))
             if not child.columns and not child.dropped:
                 _keep_others(found, left, (*path, name))
     if not node.dropped and not names <= node.below.keys():
@@ -115,6 +118,12 @@ def _fields_of_all(names: Iterable[str], items: Sequence[Any]) -> dict[str, list
     return found
 
 
+def _lists(items: Sequence[Any]) -> dict[int, list[Any]]:
+    if list not in set(map(type, items)):
+        return {}
+    return {place: item for place, item in enumerate(items) if type(item) is list}
+
+
 def _objects(values: Sequence[Any]) -> Sequence[dict[str, Any] | None]:
     """The values that are objects, None instead of any other."""
     if set(map(type, values)) <= {dict, type(None)}:
@@ -124,6 +133,23 @@ def _objects(values: Sequence[Any]) -> Sequence[dict[str, Any] | None]:
 
 def _field(name: str, objects: Sequence[dict[str, Any] | None]) -> list[Any]:
     return [None if item is None else item.get(name) for item in objects]
+
+
+def _of_lists(name: str, found: Sequence[Any], lists: Mapping[int, list[Any]]) -> list[Any]:
+    """The values found, and of each list those of its objects; None if none has the field."""
+    every = list(found)
+    for place, items in lists.items():
+        inner = [item.get(name) if type(item) is dict else None for item in _flat(items)]
+        every[place] = inner if any(value is not None for value in inner) else None
+    return every
+
+
+def _flat(items: Iterable[Any]) -> Iterator[Any]:
+    for item in items:
+        if type(item) is list:
+            yield from _flat(item)
+        else:
+            yield item
 
 
 def _keep_others(found: list[Any], left: LeftOver, path: Path) -> None:

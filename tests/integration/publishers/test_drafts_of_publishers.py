@@ -13,6 +13,7 @@ from include.jobs.author import new_source as job
 from include.sources.model import Contract
 from tests.integration.fixture_server import Asked
 from tests.integration.publishers.test_more_publishers import FUELS, buildings, trees
+from tests.integration.publishers.test_odd_answers import boroughs
 from tests.spreadsheet_files import ods, workbook
 
 TABLE: list[list[Any]] = [
@@ -41,11 +42,13 @@ def draft(tmp_path, monkeypatch) -> Any:
     monkeypatch.setattr("include.transform.staging.STAGING", tmp_path / "staging")
     monkeypatch.setattr(job, "sync", list)
 
-    def run(content: bytes, path: str) -> Contract:
+    def run(content: bytes, path: str, records: str = "") -> Contract:
         file = tmp_path / "answer"
         file.write_bytes(content)
         url = f"https://api.example.org{path}"
-        job.new_source("found", url=url, file=file, period="all", folder=_folder(tmp_path))
+        options = job.Options(records=records)
+        folder = _folder(tmp_path)
+        job.new_source("found", url=url, file=file, period="all", folder=folder, options=options)
         return read_definition(tmp_path / "sources" / "found.yaml", Contract)
 
     return run
@@ -128,3 +131,69 @@ def test_moments_of_net_are_milliseconds_since_1970(draft):
     made = draft(json.dumps({"d": {"results": rows}}).encode(), "/jobs")
 
     assert (made.column("at").type, made.column("at").format) == ("timestamptz", ("epoch_ms",))
+
+
+def test_months_as_columns_are_names_of_a_header(draft):
+    text = "\ufeffWardName,WardCode,MajorText,202609,202610\r\n" + "".join(
+        f"{name},E0501392{place},Theft,{place},0\r\n" for place, name in enumerate(("Ale", "Ber"))
+    )
+    made = draft(text.encode(), "/crime.csv")
+
+    assert (made.format.header, made.format.skip_rows_before_header) == ((), 0)
+    assert [column.record_path[0] for column in made.columns][3:] == ["202609", "202610"]
+
+
+def test_a_line_that_does_not_tell_repeated_names_apart_is_no_part_of_the_header(draft):
+    text = (
+        'UK-AIR\n\nSite,"London Kingston"\nDate,Time,NO2,status,unit,O3,status,unit\n'
+        "24-11-2026,01:00,12.6,V,ug,1.5,V,ug\n24-11-2026,02:00,No data,,,8.1,P,ug\nEnd\n"
+    )
+    made = draft(text.encode(), "/KC1_2026.csv")
+
+    assert (made.format.header_rows, made.format.skip_rows_before_header) == (1, 3)
+    nitrogen = next(column for column in made.columns if column.path == "NO2")
+    assert (nitrogen.type, nitrogen.null_values) == ("double", ("No data",))
+
+
+def test_a_word_for_no_value_is_null_and_a_number_of_the_school_is_the_key(draft):
+    text = (
+        "Web Link,Publication date,URN,Pupils,Notes\r\n"
+        'http://x/1,13/03/2024,102574,420,NULL\r\nhttp://x/2,NULL,102575,"1,203",x\r\n'
+        "http://x/3,14/10/2023,102576,NULL,y\r\n"
+    )
+    made = draft(text.encode(), "/ofsted.csv")
+
+    found = {column.name: (column.type, column.null_values) for column in made.columns}
+    assert found["publication_date"] == ("date", ("NULL",))
+    assert found["pupils"] == ("numeric(18,0)", ("NULL",))
+    # Among texts, it may be one of them.
+    assert found["notes"] == ("text", ())
+    assert made.key == ("urn",)
+
+
+def test_records_below_a_star_are_drafted_with_what_is_around_them(draft):
+    points = [
+        {"id": f"BikePoints_{number}", "lat": 51.5,
+         "additionalProperties": [{"key": key, "value": str(number)} for key in ("Bikes", "Docks")]}
+        for number in (1, 2)
+    ]  # fmt: skip
+    made = draft(json.dumps(points).encode(), "/BikePoint", "*.additionalProperties")
+
+    assert made.format.inherited == {"id": "id", "lat": "lat"}
+    assert [column.name for column in made.columns] == ["id", "lat", "key", "value"]
+    assert made.key == ("id", "key")
+
+
+def test_records_below_a_star_may_be_one_or_many(draft):
+    body = {"HourlyAirQualityIndex": {"LocalAuthority": boroughs()}}
+    path = "HourlyAirQualityIndex.LocalAuthority.*.Site.*.Species"
+    made = draft(json.dumps(body).encode(), "/AirQuality", path)
+
+    assert made.format.one_or_many
+    assert {"@SiteCode", "@LocalAuthorityName"} <= {*made.format.inherited.values()}
+
+
+def test_a_list_in_a_list_has_the_records(draft):
+    made = draft(json.dumps([[{"SiteCode": "A"}, {"SiteCode": "B"}]]).encode(), "/ListSensors")
+
+    assert made.format.records == "*"

@@ -11,7 +11,15 @@ from include.errors import BeyondLimit, UnexpectedPayload
 from include.jobs.author.questions import Ask, refuse
 from include.jobs.author.samples.csv_layout import layout_of
 from include.jobs.author.samples.files import kind_of_file, sheet_layout, xml_layout
-from include.jobs.author.samples.shapes import NOT_RECORDS, Shape, nameless_arrays, shapes, totals
+from include.jobs.author.samples.shapes import (
+    EVERY,
+    NOT_RECORDS,
+    Shape,
+    below_every,
+    nameless_arrays,
+    shapes,
+    totals,
+)
 from include.records.json.values import BOM, BodyCutShort, parsed, without_bom
 from include.records.read import read_records
 from include.records.recognise import HEAD_BYTES, error_beside, is_error_name, recognise
@@ -199,6 +207,8 @@ def _unpacked(content: bytes) -> bytes:
 def _of_json(content: bytes, body: Any, records: str, encoded: dict[str, str]) -> Sample:
     known = shapes(body)
     chosen = [shape for shape in known if not records or shape.path == _path(records)]
+    if EVERY in _path(records) and not chosen:
+        chosen = below_every(body, _path(records))
     if records and known and not chosen:
         raise UnexpectedPayload(f"new-source: no records at {records!r}. Choose {_listed(known)}.")
     if known and not records:

@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import accumulate
 from statistics import median
 from typing import Any
 
@@ -18,6 +19,7 @@ _SHARE_OF_HEADER = 0.6
 _SHOWN = 60
 # Below it, a number may be the name of a day, an hour or an age.
 _MOST_SMALL = 100
+_YEARS = range(1900, 2101)
 # What is rather a value than the name of a column.
 _VALUE = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/TZ -]*|#\d+|", re.ASCII)
 _BELOW = re.compile(r"(?i)(grand |sub-?)?totals?\b|sum\b|source\b|notes?\b|©|end of\b|\*")
@@ -79,9 +81,17 @@ def is_header(filled: int, usual: float) -> bool:
 
 
 def is_grouped(header: Row, above: Row) -> bool:
-    """Whether a header repeats names that the row above it, which has several, tells apart."""
-    names = [cell.strip() for cell in header if cell.strip()]
-    return len(set(names)) < len(names) and _filled(above) > 1
+    """Whether a header repeats names that the row above it, which has several, tells apart.
+
+    A text in that row also counts for the cells to the right of it that have none.
+    """
+    groups = accumulate(above, lambda last, cell: cell.strip() or last, initial="")
+    wide = [*groups][1:]
+    wide += [wide[-1] if wide else ""] * (len(header) - len(wide))
+    names = [(group, cell.strip()) for group, cell in zip(wide, header, strict=False)]
+    named = [(group, name) for group, name in names if name]
+    repeated = len({name for _, name in named})
+    return _filled(above) > 1 and repeated < len(set(named))
 
 
 def is_below(first: str, filled: int, width: int) -> bool:
@@ -114,7 +124,8 @@ def _has_names(header: Row, rows: list[Row]) -> bool:
     """Whether a row has names rather than values.
 
     It has values if it has no text, or a value of a form that all others of
-    its column have: E09000021 above E09000029. Years and small numbers may be names.
+    its column have: E09000021 above E09000029. Years, months such as 202610 and small numbers
+    may be names.
     """
     if all(map(_VALUE.fullmatch, header)):
         return False
@@ -135,7 +146,9 @@ def _form(cell: str) -> str:
 
 
 def _is_year_or_small(number: int) -> bool:
-    return number < _MOST_SMALL or number in range(1900, 2101)
+    year, month = divmod(number, 100)
+    is_month = year in _YEARS and month in range(1, 13)
+    return number < _MOST_SMALL or number in _YEARS or is_month
 
 
 def _header(lines: list[str], delimiter: str, width: int) -> tuple[int, Row]:

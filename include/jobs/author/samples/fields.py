@@ -29,7 +29,16 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(?P<zone>Z|[-+]\d{2}:?\d{2})?", re.ASCII
 )
-_LIKE_A_KEY = re.compile(r"(?i)(id|code|ref|key|no|time|date)$")
+_LIKE_AN_ID = re.compile(
+    r"(?i)(?<!post)(?<!post[ _])(?:id|code|ref|reference|key|no|urn|[uw]prn)$|(?<!phone)"
+    r"(?<!phone[ _])number$"
+)
+_LIKE_A_TIME = re.compile(r"(?i)(time|date)$")
+# What publishers write where there is no value, among values of a type.
+NULL_WORDS = frozenset(
+    {"NULL", "null", "N/A", "n/a", "NA", "#N/A", "NaN", "No data", "-", "--", ".", "..", ":"}
+    | {"[c]", "[x]", "[z]", "[u]", "[low]"}
+)
 _NUMBERS = ("integer", "double", "numeric(38,0)", "numeric(38,10)", "numeric(38,20)")
 
 # The members of a geometry of GeoJSON, which stays whole.
@@ -45,7 +54,7 @@ class Field:
     path: Path
     type: str
     without_zone: bool = False
-    blank_is_null: bool = False
+    null_values: tuple[str, ...] = ()
     always_there: bool = False
     all_text: bool = False
     notation: Notation | None = None
@@ -85,7 +94,7 @@ def key_of(records: Sequence[dict[str, Any]], fields: Iterable[Field]) -> list[F
         for field in fields
         if field.always_there and field.type not in ("jsonb", "double", "boolean")
     ]
-    able.sort(key=lambda field: not _LIKE_A_KEY.search(field.path[-1]))
+    able.sort(key=_likeness_to_a_key)
     able = able[:MOST_KEY_FIELDS]
     columns = {field.path: [str(_at(record, field.path)) for record in records] for field in able}
     for count in range(1, MOST_KEY_COLUMNS + 1):
@@ -94,6 +103,11 @@ def key_of(records: Sequence[dict[str, Any]], fields: Iterable[Field]) -> list[F
             if len(rows) == len(records):
                 return [*chosen]
     return []
+
+
+def _likeness_to_a_key(field: Field) -> int:
+    name = field.path[-1]
+    return 0 if _LIKE_AN_ID.search(name) else 1 if _LIKE_A_TIME.search(name) else 2
 
 
 def _at(record: Any, path: Path) -> Any:
@@ -146,22 +160,37 @@ def _inner(value: dict[str, Any], depth: int, path: Path = ()) -> Iterator[tuple
 
 def _field(path: Path, values: list[Any], records: int, order: str) -> Field:
     known = [value for value in values if value is not None and value != ""]
-    fits = _type(known)
-    all_text = all(isinstance(value, str) for value in known)
-    notation = notation_of(known, order) if known and all_text and fits == "text" else None
-    if notation:
-        fits = notation.words["type"]
+    fits, notation = _type_and_notation(known, order)
+    words = {value for value in known if isinstance(value, str) and value in NULL_WORDS}
+    if words and fits in ("text", "jsonb"):
+        others = [value for value in known if not (isinstance(value, str) and value in words)]
+        fits_others, notation_of_others = _type_and_notation(others, order)
+        if fits_others not in ("text", "jsonb"):
+            known, fits, notation = others, fits_others, notation_of_others
+    if fits in ("text", "jsonb"):
+        words = set()
+    elif "" in values:
+        words.add("")
+    texts = (value for value in values if value is not None)
     moments = [_MOMENT.fullmatch(str(value)) for value in known] if fits == "timestamptz" else []
     return Field(
         path=path,
         type=fits,
         without_zone=not notation
         and any(moment is None or not moment["zone"] for moment in moments),
-        blank_is_null=fits not in ("text", "jsonb") and "" in values,
+        null_values=tuple(sorted(words)),
         always_there=len(known) == records,
-        all_text=all_text,
+        all_text=all(isinstance(value, str) for value in texts),
         notation=notation,
     )
+
+
+def _type_and_notation(known: list[Any], order: str) -> tuple[str, Notation | None]:
+    fits = _type(known)
+    if not known or fits != "text" or not all(isinstance(value, str) for value in known):
+        return fits, None
+    notation = notation_of(known, order)
+    return (notation.words["type"], notation) if notation else (fits, None)
 
 
 def _type(known: list[Any]) -> str:

@@ -109,9 +109,13 @@ def _above(rows: list[Row]) -> tuple[int, int]:
 
 def _is_grouped(rows: list[Row], above: int) -> bool:
     """Whether the header below so many rows has a second row above it."""
-    by_number = {row.number: [_text(row.cells[place]) for place in sorted(row.cells)]
-                 for row in rows}  # fmt: skip
+    by_number = {row.number: _texts(row) for row in rows}
     return is_grouped(by_number.get(above + 1, []), by_number.get(above, []))
+
+
+def _texts(row: Row) -> list[str]:
+    """The texts of a row by their column, from the first."""
+    return [_text(row.cells.get(place, "")) for place in range(1, max(row.cells, default=0) + 1)]
 
 
 def _below(rows: deque[Row], above: int, width: int) -> int:

@@ -25,6 +25,7 @@ NOT_RECORDS = {
 TOTALS = {
     "total", "totalcount", "total_count", "totalresults", "total_results", "count", "numfound",
     "totalitems", "total_items", "numbermatched", "numberreturned", "@odata.count", "@count",
+    "hitcount",
 }  # fmt: skip
 
 Path = tuple[str, ...]
@@ -39,6 +40,7 @@ class Shape:
     records: int
     declared: bool = False
     inherit: tuple[str, ...] | dict[str, str] = field(default=())
+    one_or_many: bool = False
 
     @property
     def layout(self) -> dict[str, Any]:
@@ -46,7 +48,8 @@ class Shape:
         kind = {} if self.kind == "json" else {"kind": self.kind}
         records = {"records": paths.joined(self.path)} if self.path else {}
         inherit = self.inherit if isinstance(self.inherit, dict) else [*self.inherit]
-        return {**kind, **records, **({"inherit": inherit} if inherit else {})}
+        others = {"inherit": inherit, "one_or_many": self.one_or_many}
+        return {**kind, **records, **{name: value for name, value in others.items() if value}}
 
     def __str__(self) -> str:
         return f"`{paths.joined(self.path) or '(the whole body)'}` ({self.records} records)"
@@ -59,7 +62,48 @@ def shapes(body: Any) -> list[Shape]:
     the answer's declared total, and longer lists.
     """
     found = [*_lists(body), *_of_every(body), *_by_name(body), *_columnar(body), *_rows(body)]
+    found += _lists_in_lists(body)
     return sorted(found, key=_likelihood, reverse=True)
+
+
+def below_every(body: Any, path: Path) -> list[Shape]:
+    """The records at a path with a `*`, with what they can inherit; empty if there are none.
+
+    The second one also takes an object for the list of it alone, and a missing list for none.
+    """
+    around: list[list[dict[str, Any]]] = [[] for _ in path]
+    records = [*_walked(body, path, around)]
+    if not records:
+        return []
+    taken = set().union(*records)
+    inherit: dict[str, str] = {}
+    for place in range(len(path) - 1, -1, -1):
+        for name in _scalars_of_all(around[place]) if around[place] else ():
+            source = paths.joined((name,))
+            if source not in inherit.values():
+                above = path[place - 1] if place else "parent"
+                inherit[f"{above}_{name}" if name in taken | {*inherit} else name] = source
+    return [Shape(path, "json", len(records), False, inherit, many) for many in (False, True)]
+
+
+def _walked(
+    value: Any, path: Path, around: list[list[dict[str, Any]]], place: int = 0
+) -> Iterator[dict[str, Any]]:
+    """The objects at a path; `around` collects the items at each `*` of it."""
+    if place == len(path):
+        items = value if isinstance(value, list) else [value]
+        yield from (item for item in items if isinstance(item, dict))
+    elif path[place] != EVERY:
+        if isinstance(value, dict) and path[place] in value:
+            yield from _walked(value[path[place]], path, around, place + 1)
+    else:
+        rest = path[place + 1 :]
+        is_item = isinstance(value, dict) and bool(rest) and rest[0] in value
+        items = [value] if is_item else [*value.values()] if isinstance(value, dict) else value
+        for item in items if isinstance(items, list) else ():
+            if rest and isinstance(item, dict):
+                around[place].append(item)
+            yield from _walked(item, path, around, place + 1)
 
 
 def _likelihood(shape: Shape) -> tuple[bool, bool, bool, int]:
@@ -94,6 +138,19 @@ def _object_lists(value: Any, path: Path = ()) -> Iterator[tuple[Path, list[Any]
         for name, inner in value.items():
             if _can_be_named(name):
                 yield from _object_lists(inner, (*path, name))
+
+
+def _lists_in_lists(value: Any, path: Path = ()) -> Iterator[Shape]:
+    """Lists of objects that are the items of a list."""
+    if isinstance(value, list):
+        items = [item for inner in value if isinstance(inner, list) for item in inner]
+        only_lists = all(isinstance(inner, list) for inner in value)
+        if items and only_lists and all(isinstance(item, dict) for item in items):
+            yield Shape((*path, EVERY), "json", len(items))
+    elif isinstance(value, dict) and len(path) < DEEPEST:
+        for name, inner in value.items():
+            if _can_be_named(name):
+                yield from _lists_in_lists(inner, (*path, name))
 
 
 def _of_every(value: Any, path: Path = ()) -> Iterator[Shape]:

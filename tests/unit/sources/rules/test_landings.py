@@ -103,3 +103,13 @@ def test_what_is_personal_and_marked_is_taken(tmp_path):
     papers = {"records": "plans.*.papers", "inherit": {"by": "who"}}
 
     assert errors(tmp_path, parent(), child(by, column("name"), format=papers)) == {}
+
+
+@pytest.mark.parametrize("by", ["person.name", "person"])
+def test_what_is_personal_within_an_object_is_personal_where_it_is_inherited(tmp_path, by):
+    name = column("name", path="person.name", personal="pseudonymise")
+    plans = parent(columns=[column("id", "integer"), name])
+    documents = {"records": "plans.*.documents", "inherit": {"by": by}}
+    found = errors(tmp_path, plans, child(column("by", "jsonb"), format=documents))
+
+    assert f"{by!r} is personal data in plans" in found["documents"]
