@@ -43,6 +43,23 @@ PUBLISHER = "wandle_publisher"
 APPROVAL_HOURS = Settings.read().publish_approval_hours
 
 
+def _asking_first(built: Any, published: Any) -> None:
+    """Let `published` follow `built`, once a person has approved it if the settings say so."""
+    if APPROVAL_HOURS:
+        from dags._approval import approval_to_publish
+
+        built >> approval_to_publish(APPROVAL_HOURS, CONNECTION, PUBLISHER) >> published
+    else:
+        built >> published
+
+
+def _approved(ti: Any) -> str | None:
+    """The version that a person approved, empty if none; None if nobody is asked."""
+    if not APPROVAL_HOURS:
+        return None
+    return str(ti.xcom_pull(task_ids=APPROVAL, key=APPROVED) or "")
+
+
 @dag(
     description="raw -> staging -> marts -> open data and docs, one dbt build per layer",
     doc_md=__doc__,
@@ -91,15 +108,12 @@ def transform() -> None:
         from include.jobs.pipeline.transform import publish_all
 
         with error_kept(ti):
-            approved = None
-            if APPROVAL_HOURS:
-                approved = ti.xcom_pull(task_ids=APPROVAL, key=APPROVED) or ""
             return publish_all(
                 dsn=postgres_dsn(CONNECTION),
                 publisher_dsn=postgres_dsn(PUBLISHER),
                 lake=lake(),
                 run_id=ti.run_id,
-                approved=approved,
+                approved=_approved(ti),
             )
 
     @task(trigger_rule="all_done", execution_timeout=BOOKKEEPING_TIMEOUT)
@@ -118,12 +132,7 @@ def transform() -> None:
 
     built, published, checked = marts(), publish(), reconcile()
     staging() >> built >> checked
-    if APPROVAL_HOURS:
-        from dags._approval import approval_to_publish
-
-        built >> approval_to_publish(APPROVAL_HOURS, CONNECTION, PUBLISHER) >> published
-    else:
-        built >> published
+    _asking_first(built, published)
     freshness()
     if any(contract.alerts.tell_of("failed") for contract in contracts().values()):
         [published, checked] >> alert_of_transform(CONNECTION).as_teardown()
