@@ -176,6 +176,11 @@ def _publish(
     address = docs.up_to_date(keeper.s3, keeper.bucket, state)
     with ThreadPoolExecutor(1, thread_name_prefix="docs") as beside:
         written: list[Future[Path]] = []
+
+        def write() -> None:
+            if not address:
+                written.append(beside.submit(dbt.docs))
+
         try:
             published = publish_marts(
                 dbt,
@@ -184,7 +189,7 @@ def _publish(
                 lake=lake,
                 report=report,
                 built_nothing=history.built_nothing(run_id),
-                dbt_is_free=lambda: address or written.append(beside.submit(dbt.docs)),
+                dbt_is_free=write,
             )
         except PipelineError as error:
             failures.append(error)
