@@ -101,7 +101,7 @@ test-integration-1: $(INSTALLED)
 test-integration-2: $(INSTALLED)
 	$(BIN)/pytest $(SECOND_HALF)
 
-test-slow: $(INSTALLED) ## Page EXAMPLES times, break each contract and model in 10 ways, change a warehouse EXAMPLES/500 times (EXAMPLES=10000)
+test-slow: $(INSTALLED) ## Page EXAMPLES times, change a warehouse EXAMPLES/500 times, break each contract and model in 10 ways or more (EXAMPLES=10000: in all)
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(SLOW_TESTS)
 
 $(SLOW_TESTS):
