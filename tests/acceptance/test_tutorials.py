@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 import yaml
 
@@ -78,38 +77,6 @@ def test_a_mart_and_a_chart_are_seen_on_the_dashboard(person):
     for command in (["check", "--ignore=I001"], ["format", "--check"]):
         options = ["--isolated", "--line-length=100"]
         subprocess.run([ruff, *command, *options, made], check=True)
-
-
-def test_a_backup_is_restored_and_what_came_after_it_is_loaded(person):
-    person.follow(TUTORIALS / "restore-a-backup.md")
-
-    missing = last_said(person, "# weather_hourly kingston 2026-11-11: never loaded")
-    assert "weather_hourly kingston 2026-11-11: never loaded" in missing
-    assert missing.rstrip(".").endswith("1 difference")
-    held = person.rows(
-        "select _council, count(*) > 0 from raw.weather_hourly "
-        "where _period in ('2026-11-10', '2026-11-11') group by 1 order by 1"
-    )
-    assert held == [("kingston", True), ("sutton", True)]
-
-
-def test_airflow_of_an_older_version_is_migrated_by_the_next_start(person):
-    """As after an upgrade: the database says that another version migrated it."""
-    with psycopg.connect(admin_of(person), dbname="airflow") as connection:
-        noted = connection.execute("comment on database airflow is '3.2.0'")
-        assert noted.statusmessage == "COMMENT"
-
-    person.follow(TUTORIALS / "upgrade-airflow.md")
-
-    said = last_said(person, "wandle down\nwandle up")
-    assert "airflow: metadata database" in said
-    assert "dead" not in said
-
-
-def admin_of(person: Newcomer) -> str:
-    from dotenv import dotenv_values
-
-    return str(dotenv_values(person.home / "wandle.env")["WANDLE_ADMIN_DSN"])
 
 
 def test_a_year_is_backfilled(person):
