@@ -32,10 +32,11 @@ CHECKOUT = Path(__file__).parents[2]
 ADDING = CHECKOUT / "docs" / "adding-a-dataset.md"
 CHANGING = CHECKOUT / "docs" / "changing-a-dataset.md"
 BLOCK = re.compile(
-    r"^```(?P<language>\w*)(?P<example> example)?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^```(?P<language>\w*)(?P<example> example)?(?: (?P<how>\w+))?\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 # The file that a block is about, in its first line.
-FILE = re.compile(r"(?:--|#) (?P<path>[\w./]+\.(?:sql|ya?ml))\n")
+FILE = re.compile(r"(?:--|#) (?P<path>[\w./]+\.(?:sql|ya?ml|py))\n")
 # Only a command that hangs takes so long, even on a busy machine.
 COMMAND_SECONDS = 900
 CONTRACT = "include/sources/library_loans.yaml"
@@ -84,8 +85,41 @@ class Newcomer:
     def follow_text(self, text: str) -> None:
         """The same for a part of a page."""
         for block in BLOCK.finditer(text):
-            if not block["example"]:
+            if block["example"]:
+                continue
+            if block["language"] == "sh":
+                self.shell(block["text"], fails=block["how"] == "fails")
+            elif block["language"] == "diff":
+                subprocess.run(
+                    [str(shutil.which("patch")), "-p1"],
+                    input=block["text"],
+                    cwd=self.folder,
+                    text=True,
+                    check=True,
+                )
+            else:
                 self._doing(block["language"], block["text"])(block["text"])
+
+    def shell(self, text: str, *, fails: bool = False) -> str:
+        """Run the lines in a shell, in which `wandle` is the command of this copy."""
+        programs = self.folder / ".programs"
+        programs.mkdir(exist_ok=True)
+        wandle = programs / "wandle"
+        start = "import sys; sys.argv[0] = 'wandle'; from include.cli import main; main()"
+        wandle.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{start}" "$@"\n')
+        wandle.chmod(0o755)
+        path = f"{programs}{os.pathsep}{self.environment['PATH']}"
+        done = subprocess.run(
+            [str(shutil.which("bash")), "-euo", "pipefail", "-c", text],
+            cwd=self.folder,
+            env=self.environment | {"PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+        assert (done.returncode != 0) is fails, f"{text}\n{done.stdout}{done.stderr}"
+        self.said[text.strip()] = done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def _doing(self, language: str, text: str) -> Callable[[str], None]:
         if text.startswith("GET "):
