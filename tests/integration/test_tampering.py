@@ -202,16 +202,19 @@ def test_a_damaged_landing_is_refused_by_name_and_changes_nothing(
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (page_of_another_landing, "expected .* bytes with sha256 .*, found .* bytes with"),
-        (truncated_page, "not readable as gzip"),
-        (manifest_of_another_landing, "expected the manifest of"),
+        (
+            page_of_another_landing,
+            "expected .* bytes with sha256 .*, or fetch the partition again",
+        ),
+        (truncated_page, "not readable as gzip .*, or fetch the partition again"),
+        (manifest_of_another_landing, r"expected the manifest of .*\. Fetch the partition again"),
         (vanished_page, "no such object"),
     ],
 )
-def test_the_message_says_what_is_damaged_and_how_to_go_on(lake, bucket, loading, damage, said):
+def test_the_message_says_what_is_damaged(lake, bucket, loading, damage, said):
     damage(bucket, land(lake, GAUGES, *PAGES))
 
-    with pytest.raises(LandingDamaged, match=f"{said}.*etch the partition again"):
+    with pytest.raises(LandingDamaged, match=said):
         loading()
 
 
