@@ -24,6 +24,7 @@ NO_FAILURES = {
 ACTIONS = {
     RED,
     "In the Airflow UI",
+    "Approvals",
     "Alerts",
     "When a source sends too much, or too slowly",
     "In dbt",
