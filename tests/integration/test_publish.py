@@ -237,7 +237,7 @@ def test_the_first_publication_is_proposed_too(publish, proposed):
     found = proposed()
 
     assert "would be the first one" in found.markdown
-    assert f"| `{CRIMES}` | 1 | 1 | 0 | 0 | **new mart** |" in found.markdown
+    assert f"| `{CRIMES}` | 0 → 1 | 1 | 0 | 0 | **new mart** |" in found.markdown
     assert publish(approved=found.version)["new"]
 
 
