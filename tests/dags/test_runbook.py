@@ -32,7 +32,7 @@ def restore(world) -> Iterator[Callable[[], None]]:
 @pytest.mark.parametrize(
     ("dag_id", "red"),
     [
-        ("ingest_police_ward_boundaries", {"plan", "announce", "reconcile"}),
+        ("ingest_bank_holidays", {"plan", "announce", "reconcile"}),
         ("transform", {"staging", "marts", "publish", "reconcile", "freshness"}),
         ("replay_quarantine", {"plan", "reconcile"}),
         ("freshness_watch", {"measure", "alert"}),

@@ -133,6 +133,7 @@ ATTACKS: dict[str, list[list[str]]] = {
     ],
     "export-odcs": [["gauges"]],
     "files": [["gauges"], [HOSTILE]],
+    "game-day": [["--reveal"], ["--restore"], [HOSTILE]],
     "housekeeping": [[], ["--json"]],
     "import-odcs": [["/dev/null"]],
     "ingest": [
@@ -143,6 +144,7 @@ ATTACKS: dict[str, list[list[str]]] = {
     "lineage": [["raw.gauges"], [HOSTILE]],
     "migrate": [["--rotate", HOSTILE]],
     "new-council": [["smallville", "--title", HOSTILE, "--gss", "E1", "--box", "1,2,3,4"]],
+    "new-project": [[HOSTILE], ["hostile", "--into", HOSTILE]],
     "new-source": [["hostile", "--url", "{url}/v1/gauges?month=2017-01"]],
     "profile": [["raw.gauges"], ["raw.gauges", "--json"], [f"marts.{HOSTILE}"], [HOSTILE]],
     "publish": [[], ["--list"], ["--use", HOSTILE], ["--withdraw", HOSTILE]],
@@ -164,7 +166,7 @@ ATTACKS: dict[str, list[list[str]]] = {
     "verify": [[], ["--json"], ["--deep"]],
 }
 # In the state folder's own path, and in the name of the payload folder.
-ON_THIS_MACHINE = {"demo", "doctor", "down", "env", "sandbox", "status", "up"}
+ON_THIS_MACHINE = {"demo", "doctor", "down", "env", "game-day", "sandbox", "status", "up"}
 SHOWS_VALUES = {"councils", "drift", "explain", "profile", "quarantine", "sources", "verify"}
 
 

@@ -41,7 +41,7 @@ def test_every_secret_is_documented():
 def test_every_job_role_is_documented_and_no_other():
     documented = set(re.findall(r"^\| `wandle-<env>-([a-z<>-]+)` \|", NAMES, re.MULTILINE))
 
-    assert documented == {*JOBS, "extract-<source>", "inbox"}
+    assert documented == {*JOBS, "extract-<source>", "inbox", "serve"}
 
 
 def test_the_metrics_are_those_that_are_put():
