@@ -24,6 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 from include.errors import PipelineError
 from include.jobs.lake import lake_of
@@ -34,7 +35,7 @@ from include.sources.model import Contract
 from tests.benchmarks.landed import land
 from tests.benchmarks.measuring import Row
 from tests.benchmarks.platform import platform
-from tests.samples import column, contract_fields
+from tests.samples import BASE_URL, column, contract_fields
 from tests.spreadsheet_files import parts, text_rows
 
 MB = 1_000_000
@@ -220,6 +221,7 @@ def main() -> list[Row]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as folder, platform([CASES[0].contract]) as settings:
         os.environ["WANDLE_SANDBOX_URL"] = f"http://127.0.0.1:{server.server_port}"
+        os.environ["WANDLE_SANDBOX_HOSTS"] = urlsplit(BASE_URL).netloc
         for case in CASES:
             server.case = case  # type: ignore[attr-defined]
             fetched = _measured("extract", case, "")
