@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.acceptance.conftest import Wandle
+from tests.acceptance.conftest import YEAR, Wandle
 
 CRIMES = "police_street_crime"
 
@@ -27,10 +27,15 @@ def crimes(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [entry for entry in entries if entry["source"] == CRIMES]
 
 
+def of_the_year(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the demo loaded: schedules go on, and report that their sources were not recorded."""
+    return [entry for entry in entries if entry["period"] <= YEAR[-1]]
+
+
 def hashes(wandle: Wandle) -> dict[tuple[str, str, str], str]:
     return {
         (entry["source"], entry["council"], entry["period"]): entry["content_hash"]
-        for entry in wandle.ledger()
+        for entry in of_the_year(wandle.ledger())
     }
 
 
@@ -69,7 +74,7 @@ def test_a_second_run_changes_nothing(year, wandle):
 
     wandle.ok("demo", "--from", "2017-01", "--to", "2017-12")
 
-    assert {entry["status"] for entry in wandle.ledger()} == {"unchanged"}
+    assert {entry["status"] for entry in of_the_year(wandle.ledger())} == {"unchanged"}
     assert hashes(wandle) == before
 
 

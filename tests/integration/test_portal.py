@@ -79,12 +79,12 @@ def test_before_the_first_load_every_page_says_so(open_page):
 
 
 def test_a_column_of_a_mart_and_a_field_of_a_contract_lead_to_each_other(open_page):
-    column = text(open_page("lineage?of=marts.ward_crime_summary.crimes"))
+    column = text(open_page("lineage?of=marts.ward_crime_monthly.category"))
     field = text(open_page(f"lineage?of=contract.{CRIMES}.category"))
 
     assert f"contract.{CRIMES}.category" in column
     assert "Where it comes from" in column
-    assert "marts.ward_crime_summary.crimes" in field
+    assert "marts.ward_crime_monthly.category" in field
     assert re.search(r"A change concerns \d+ marts, \d+ open-data files", field)
 
 

@@ -103,6 +103,7 @@ def test_a_process_that_dies_while_s3_is_away_is_replaced_by_one_with_the_last_v
 ):
     version = publish(own_store.published, {"things": every_type(40)}, tmp_path / "one")
     with served(own_store, tmp_path / "home", "--rate", "0") as server:
+        wait_until(lambda: workers(tmp_path / "home"), "no process has written its gauges")
         (before,) = workers(tmp_path / "home")
         own_store.stop()
         os.kill(before, signal.SIGKILL)
