@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from include.local.game_day import SCENARIOS
 
+from include.local.game_day import SCENARIOS
 from tests.benchmarks.api import bars as api_bars
 from tests.chaos import points, test_random_kills
 from tests.integration import test_kills, test_mutations, test_paging_servers, test_readers
