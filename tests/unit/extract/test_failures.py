@@ -69,6 +69,24 @@ def certificate(
     return files
 
 
+def encrypted(connection: socket.socket, context: ssl.SSLContext) -> socket.socket:
+    """The connection after its handshake, or, if that fails, after the client has left.
+
+    A server that closes with a request unread resets the connection, and a reset overtakes the
+    alert that says why.
+    """
+    spoken = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+    try:
+        spoken.do_handshake()
+    except ssl.SSLError:
+        spoken.shutdown(socket.SHUT_WR)
+        while spoken.recv(4096):
+            pass
+        spoken.close()
+        raise
+    return spoken
+
+
 @contextmanager
 def listening(answer: bytes = b"", context: ssl.SSLContext | None = None) -> Iterator[int]:
     """A server on the loopback address that sends `answer` to every connection; its port."""
@@ -82,9 +100,7 @@ def listening(answer: bytes = b"", context: ssl.SSLContext | None = None) -> Ite
                 return
             with suppress(OSError), connection:
                 connection.settimeout(5)
-                spoken = (
-                    context.wrap_socket(connection, server_side=True) if context else connection
-                )
+                spoken = encrypted(connection, context) if context else connection
                 spoken.recv(4096)
                 spoken.sendall(answer)
                 spoken.close()
