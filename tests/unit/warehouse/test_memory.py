@@ -1,4 +1,4 @@
-"""How a process that loads holds memory."""
+"""How a process that loads holds memory, and how seldom it is interrupted."""
 
 import gc
 import platform
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from include.warehouse.memory import rare_searches
+from include.warehouse.memory import few_interruptions
 
 FAULTS = """
 import resource
@@ -66,30 +66,37 @@ def test_pyarrow_does_without_pandas_until_somebody_imports_it():
     assert printed(WITH_PANDAS.format(before=f"import pandas; {without}")) == 1
 
 
-def test_cycles_are_searched_seldom_during_a_load_and_as_before_after_it_failed():
-    before, during = gc.get_threshold(), []
+def settings() -> tuple[tuple[int, int, int], float]:
+    """When cycles are searched and when threads are switched."""
+    return gc.get_threshold(), sys.getswitchinterval()
+
+
+def test_a_load_is_interrupted_seldom_and_all_is_as_before_after_it_failed():
+    before, during = settings(), []
 
     def fail() -> None:
-        with rare_searches():
-            during.append(gc.get_threshold())
+        with few_interruptions():
+            during.append(settings())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
 
-    assert during[0][0] > before[0]
-    assert gc.get_threshold() == before
+    assert during[0][0][0] > before[0][0]
+    assert during[0][1] > before[1]
+    assert settings() == before
 
 
-def test_of_loads_at_once_the_last_to_end_brings_back_how_cycles_were_searched():
-    before = gc.get_threshold()
-    one, other = rare_searches(), rare_searches()
+def test_of_loads_at_once_the_last_to_end_brings_back_the_settings_from_before():
+    before = settings()
+    one, other = few_interruptions(), few_interruptions()
 
     one.__enter__()
     other.__enter__()
     one.__exit__(None, None, None)
-    during = gc.get_threshold()
+    during = settings()
     other.__exit__(None, None, None)
 
     assert during[0] > before[0]
-    assert gc.get_threshold() == before
+    assert during[1] > before[1]
+    assert settings() == before
