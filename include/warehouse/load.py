@@ -21,7 +21,7 @@ from include.warehouse.columns.pseudonyms import Pseudonyms
 from include.warehouse.connection import Connection, CopyCursor, connect, connect_for_arrow
 from include.warehouse.decide import Known, decide
 from include.warehouse.lock import PartitionLocked
-from include.warehouse.memory import do_without_pandas, few_interruptions, keep_freed_memory
+from include.warehouse.memory import do_without_pandas, undisturbed
 from include.warehouse.partition import RawPartition
 from include.warehouse.parts import Requested, columns_of_parts, emptied
 from include.warehouse.prefetch import Ahead
@@ -67,7 +67,7 @@ def load(
     reading = _Reading(pages, requested, pseudonyms)
     loading = _Load(contract, partition, landing, entry, forced, dsn, reading)
     try:
-        with keep_freed_memory(), few_interruptions(), connect(dsn) as connection:
+        with undisturbed(landing.bytes, landing.pages), connect(dsn) as connection:
             done = loading.run(connection)
             connection.commit()
             return done
@@ -102,7 +102,7 @@ def load_into_new_table(
     do_without_pandas()
     reading = _Reading(pages, requested, pseudonyms)
     loading = _Load(contract, partition, landing, entry, forced, dsn, reading, table)
-    with keep_freed_memory(), few_interruptions():
+    with undisturbed(landing.bytes, landing.pages):
         return loading.run(connection)
 
 

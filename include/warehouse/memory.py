@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,18 @@ _KEPT_BYTES = 64 * 1024 * 1024
 _UNSEARCHED = 1_000_000
 # For how long a thread may compute while others wait, in seconds; the default is 0.005.
 _SWITCH_AFTER = 0.02
+# Pages of fewer bytes are many.
+_SMALL_PAGE = 512 * 1024
 # The settings before each running load; those of the first one are the original.
 _before: list[tuple[tuple[int, int, int], float]] = []
 _guard = Lock()
+
+
+@contextmanager
+def undisturbed(size: int, pages: int) -> Iterator[None]:
+    """The settings for a load of so many bytes in so many pages; afterwards those from before."""
+    with keep_freed_memory(), few_interruptions(size / max(1, pages)):
+        yield
 
 
 @contextmanager
@@ -81,18 +91,20 @@ class _NoPandas(MetaPathFinder):
 
 
 @contextmanager
-def few_interruptions() -> Iterator[None]:
+def few_interruptions(page_bytes: float = math.inf) -> Iterator[None]:
     """Let what computes go on: search for cycles seldom, and switch threads less often.
 
     Records have no cycles. The threads that download pages interrupt the one
-    that reads records several times a page: by the default interval, loading
-    pages of 230 records takes a sixth longer.
+    that reads records several times a page: if a page has few bytes, on
+    average, a load takes a sixth longer by the default interval. Of larger
+    pages, there are few; there, `COPY` must not wait.
     """
     with _guard:
         _before.append((gc.get_threshold(), sys.getswitchinterval()))
-        (_, *others), interval = _before[0]
+        (_, *others), _ = _before[0]
         gc.set_threshold(_UNSEARCHED, *others)
-        sys.setswitchinterval(max(_SWITCH_AFTER, interval))
+        if page_bytes < _SMALL_PAGE:
+            sys.setswitchinterval(_SWITCH_AFTER)
     try:
         yield
     finally:

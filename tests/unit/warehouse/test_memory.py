@@ -75,7 +75,7 @@ def test_a_load_is_interrupted_seldom_and_all_is_as_before_after_it_failed():
     before, during = settings(), []
 
     def fail() -> None:
-        with few_interruptions():
+        with few_interruptions(page_bytes=20_000):
             during.append(settings())
             raise ZeroDivisionError
 
@@ -89,7 +89,7 @@ def test_a_load_is_interrupted_seldom_and_all_is_as_before_after_it_failed():
 
 def test_of_loads_at_once_the_last_to_end_brings_back_the_settings_from_before():
     before = settings()
-    one, other = few_interruptions(), few_interruptions()
+    one, other = few_interruptions(20_000), few_interruptions(20_000)
 
     one.__enter__()
     other.__enter__()
@@ -100,3 +100,10 @@ def test_of_loads_at_once_the_last_to_end_brings_back_the_settings_from_before()
     assert during[0] > before[0]
     assert during[1] > before[1]
     assert settings() == before
+
+
+def test_a_load_of_large_pages_switches_threads_as_before_so_that_copy_never_waits():
+    before = sys.getswitchinterval()
+
+    with few_interruptions(page_bytes=3_000_000):
+        assert sys.getswitchinterval() == before
