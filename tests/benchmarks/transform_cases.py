@@ -44,7 +44,7 @@ rows as (
         street_name, outcome_category, outcome_month, _council, _period, _landing_id, _record_no
     )
     select
-        format('E05%s', 10000 + c * 100 + no % {wards}), format('Ward %s', no % {wards}), no,
+        format('E05%s', 100000 + c * 100 + no % {wards}), format('Ward %s', no % {wards}), no,
         md5(no::text || council || month) || md5(no::text),
         (array['burglary', 'drugs', 'robbery', 'shoplifting', 'vehicle-crime'])[1 + no % 5],
         to_char(month, 'YYYY-MM'), 51.4 + no % 100 / 1000.0, -0.3 + no % 90 / 1000.0, no % 700,
@@ -68,7 +68,7 @@ insert into raw.police_ward_boundaries
     (ward_code, ward_name, point_no, latitude, longitude,
     _council, _period, _landing_id, _record_no)
 select
-    format('E05%s', 10000 + c * 100 + w), format('Ward %s', w), 1, 51.4, -0.3,
+    format('E05%s', 100000 + c * 100 + w), format('Ward %s', w), 1, 51.4, -0.3,
     'council_' || c, date '2026-10-01', 'landing', w + 1
 from generate_series(1, {COUNCILS}) as c, generate_series(0, {WARDS - 1}) as w
 """

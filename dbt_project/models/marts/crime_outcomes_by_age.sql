@@ -1,22 +1,8 @@
 with
 
-crimes as (
+ages as (
 
-    select
-        council,
-        month,
-        landing_id,
-        {{ is_settled('outcome_category') }} as is_settled,
-        case
-            when outcome_month is not null
-                -- An outcome that is dated before its crime was there from the start.
-                then greatest({{ months_between('month', 'outcome_month') }}, 0)::integer
-        end as outcome_age,
-        greatest(month, outcome_month) as newest_word
-
-    from {{ ref('int_police__crimes') }}
-
-    where category <> '{{ never_has_an_outcome() }}'
+    select * from {{ ref('int_police__outcome_ages') }}
 
 ),
 
@@ -27,10 +13,10 @@ fetched as (
         month,
         -- a landing's ID begins with the time of its fetch
         left(max(landing_id), 8) as fetched_on,
-        count(*) as crimes,
+        sum(crimes)::bigint as crimes,
         max(newest_word) as newest_word
 
-    from crimes
+    from ages
 
     group by council, month
 
@@ -62,25 +48,7 @@ months as (
 
 ),
 
-outcomes as (
-
-    select
-        council,
-        month,
-        outcome_age as months_elapsed,
-        count(*) as outcomes
-
-    from crimes
-
-    where
-        is_settled
-        and outcome_age is not null
-
-    group by council, month, outcome_age
-
-),
-
-ages as (
+elapsed as (
 
     select
         months.*,
@@ -95,18 +63,24 @@ ages as (
 cumulated as (
 
     select
-        council,
-        month,
-        months_elapsed,
-        ages.crimes,
-        ages.months_known,
+        elapsed.council,
+        elapsed.month,
+        elapsed.months_elapsed,
+        elapsed.crimes,
+        elapsed.months_known,
         coalesce(
-            sum(outcomes.outcomes) over (partition by council, month order by months_elapsed), 0
+            sum(ages.settled) over (
+                partition by elapsed.council, elapsed.month order by elapsed.months_elapsed
+            ), 0
         )::bigint as with_outcome
 
-    from ages
+    from elapsed
 
-    left join outcomes using (council, month, months_elapsed)
+    left join ages
+        on
+            elapsed.council = ages.council
+            and elapsed.month = ages.month
+            and elapsed.months_elapsed = ages.outcome_age
 
 ),
 
