@@ -77,6 +77,7 @@ class Dbt:
         self._prefix = schema_prefix
         self.project = project
         self.target = home / "target"
+        self._nodes: list[Node] | None = None
         self._tables: set[tuple[str, ...]] = set()
         # What was built, and the compiled SQL of each model by unique ID.
         self.results: list[Result] = []
@@ -140,9 +141,11 @@ class Dbt:
 
         Raises `PermanentError` if the project does not parse without them either.
         """
-        nodes = self._ask("nodes")
-        self._tables = {tuple(node.pop("table", ())) for node in nodes}
-        return [Node.of(described) for described in nodes]
+        if self._nodes is None:  # the child parses the project once
+            nodes = self._ask("nodes")
+            self._tables = {tuple(node.pop("table", ())) for node in nodes}
+            self._nodes = [Node.of(described) for described in nodes]
+        return self._nodes
 
     def build(
         self, nodes: Iterable[Selected], plan: str = "", defer_to: Path | None = None
