@@ -36,8 +36,9 @@ _PROGRESS = {
 }
 # The resource types that are relations of the database.
 _RELATIONS = ("model", "seed", "snapshot")
-# Without unit tests: their input is constant, so the test suite runs them.
-_BUILD = ("build", "--no-write-json", "--exclude-resource-type", "unit_test")
+# Their input is constant, so the test suite runs them.
+_NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+_BUILD = ("build", "--no-write-json", "--cache-selected-only", *_NO_UNIT_TESTS)
 _COMPILE = ("compile", "--no-write-json", "--no-populate-cache", "--no-introspect")
 _STORE, _FAILURES = ("test", "--no-write-json", "--store-failures"), "test_failures"
 _EXACTLY = ("--indirect-selection", "empty", "--select")

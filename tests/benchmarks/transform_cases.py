@@ -125,6 +125,8 @@ def _round(
             ),
         )
         _time(seconds, ONE, lambda: _build(dsn, dbt))
+    with Dbt(dsn=dsn, home=home, progress=lambda line: None) as dbt:
+        dbt.nodes()
         with history.building(dsn) as books:
             books.states.forget()
         _time(seconds, ALL, lambda: _build(dsn, dbt))
