@@ -36,9 +36,8 @@ _PROGRESS = {
 }
 # The resource types that are relations of the database.
 _RELATIONS = ("model", "seed", "snapshot")
-# Their input is constant, so the test suite runs them.
-_NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
-_BUILD = ("build", "--no-write-json", "--cache-selected-only", *_NO_UNIT_TESTS)
+# Without unit tests: their input is constant, so the test suite runs them.
+_BUILD = "build --no-write-json --cache-selected-only --exclude-resource-type unit_test".split()
 _COMPILE = ("compile", "--no-write-json", "--no-populate-cache", "--no-introspect")
 _STORE, _FAILURES = ("test", "--no-write-json", "--store-failures"), "test_failures"
 _EXACTLY = ("--indirect-selection", "empty", "--select")
@@ -48,6 +47,7 @@ class Session:
     """One dbt project, parsed once; files that do not parse are left out."""
 
     def __init__(self, options: list[str], progress: Callable[[str], None]) -> None:
+        import agate  # noqa: F401 - with the rest of dbt, not in the middle of the first build
         from dbt.cli.main import dbtRunner
         from dbt_common.behavior_flags import BehaviorFlagRendered as Flag
 
