@@ -1,9 +1,8 @@
 """dbt in a child process: reads commands and writes results as JSON lines on its pipes.
 
 The child keeps dbt's global state, threads and memory out of Airflow's tasks,
-and the password out of their environment. One process for several commands
-pays for dbt's slow start once. It exits when its parent closes the pipe or
-dies, after dbt has cancelled its queries.
+and the password out of their environment. dbt's slow start is paid for once. It
+exits when its parent closes the pipe or dies, after dbt cancelled its queries.
 """
 
 from __future__ import annotations
@@ -37,7 +36,8 @@ _PROGRESS = {
 # The resource types that are relations of the database.
 _RELATIONS = ("model", "seed", "snapshot")
 # Without unit tests: their input is constant, so the test suite runs them.
-_BUILD = "build --no-write-json --cache-selected-only --exclude-resource-type unit_test".split()
+_NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+_BUILD = ("build", "--no-write-json", "--cache-selected-only", *_NO_UNIT_TESTS)
 _COMPILE = ("compile", "--no-write-json", "--no-populate-cache", "--no-introspect")
 _STORE, _FAILURES = ("test", "--no-write-json", "--store-failures"), "test_failures"
 _EXACTLY = ("--indirect-selection", "empty", "--select")
@@ -47,7 +47,7 @@ class Session:
     """One dbt project, parsed once; files that do not parse are left out."""
 
     def __init__(self, options: list[str], progress: Callable[[str], None]) -> None:
-        import agate  # noqa: F401 - with the rest of dbt, not in the middle of the first build
+        import dbt_common.clients.agate_helper  # noqa: F401 - now, not in the first build
         from dbt.cli.main import dbtRunner
         from dbt_common.behavior_flags import BehaviorFlagRendered as Flag
 
@@ -64,8 +64,7 @@ class Session:
     def nodes(self) -> list[dict[str, Any]]:
         """Every node that a build creates or tests, except unit tests.
 
-        Those of files that do not parse have an `error`; what depends on them
-        is listed, too, and cannot be built either.
+        Those of files that do not parse have an `error`; what depends on them is listed, too.
         """
         if self._manifest is None:
             self._parse()
