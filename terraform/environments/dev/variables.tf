@@ -72,6 +72,12 @@ variable "website" {
   default     = null
 }
 
+variable "publish_approval_hours" {
+  description = "Hours that a person has to approve a publication before it goes out; without an answer, it does not. Null: nobody is asked."
+  type        = number
+  default     = null
+}
+
 variable "api" {
   description = "The read API behind the public load balancer, under a host name of its own: the ARN of an ACM certificate, unless that of Airflow covers the name; processes; requests a second of each client; whether clients may have keys. Needs `public` and `api_image_digest`. Null: it does not run."
   type = object({

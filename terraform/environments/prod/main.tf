@@ -35,24 +35,25 @@ module "environment" {
     aws.us_east_1 = aws.us_east_1
   }
 
-  environment          = local.environment
-  region               = var.region
-  protected            = local.settings.protected
-  alert_email          = var.alert_email
-  image_digest         = var.image_digest
-  network              = local.settings.network
-  host                 = local.settings.host
-  workers              = var.workers
-  database             = local.settings.database
-  retention_days       = local.settings.retention_days
-  landing_archive_days = local.settings.landing_archive_days
-  monthly_budget_usd   = local.settings.monthly_budget_usd
-  nightly_stop         = local.settings.nightly_stop
-  public               = var.public
-  website              = var.website
-  api                  = var.api
-  api_image_digest     = var.api_image_digest
-  login                = var.login
-  serverless_sources   = var.serverless_sources
-  extract_image_digest = var.extract_image_digest
+  environment            = local.environment
+  region                 = var.region
+  protected              = local.settings.protected
+  alert_email            = var.alert_email
+  image_digest           = var.image_digest
+  network                = local.settings.network
+  host                   = local.settings.host
+  workers                = var.workers
+  database               = local.settings.database
+  retention_days         = local.settings.retention_days
+  landing_archive_days   = local.settings.landing_archive_days
+  monthly_budget_usd     = local.settings.monthly_budget_usd
+  nightly_stop           = local.settings.nightly_stop
+  public                 = var.public
+  website                = var.website
+  publish_approval_hours = var.publish_approval_hours
+  api                    = var.api
+  api_image_digest       = var.api_image_digest
+  login                  = var.login
+  serverless_sources     = var.serverless_sources
+  extract_image_digest   = var.extract_image_digest
 }

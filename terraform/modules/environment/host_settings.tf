@@ -23,6 +23,9 @@ locals {
     PGSSLMODE           = "verify-full"
     PGSSLROOTCERT       = "/etc/wandle/rds-ca.pem"
 
+    # Empty: nobody is asked.
+    WANDLE_PUBLISH_APPROVAL_HOURS = var.publish_approval_hours == null ? "" : tostring(var.publish_approval_hours)
+
     AIRFLOW__SECRETS__BACKEND = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
     AIRFLOW__SECRETS__BACKEND_KWARGS = jsonencode({
       connections_prefix = "wandle/${var.environment}/connections"

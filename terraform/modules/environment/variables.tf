@@ -90,6 +90,17 @@ variable "website" {
   default     = null
 }
 
+variable "publish_approval_hours" {
+  description = "Hours that a person has to approve a publication before it goes out; without an answer, it does not. Null: nobody is asked."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.publish_approval_hours == null || try(var.publish_approval_hours >= 1 && var.publish_approval_hours <= 720 && floor(var.publish_approval_hours) == var.publish_approval_hours, false)
+    error_message = "publish_approval_hours must be a whole number from 1 to 720 (30 days)."
+  }
+}
+
 variable "api" {
   description = "The read API behind the public load balancer, under a host name of its own: the ARN of an ACM certificate, unless that of Airflow covers the name; processes; requests a second of each client; whether clients may have keys. Needs `public` and `api_image_digest`. Null: it does not run."
   type = object({

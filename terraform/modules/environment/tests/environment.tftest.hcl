@@ -198,6 +198,38 @@ run "publishes_under_a_name_of_cloudfront_without_a_domain" {
   }
 }
 
+run "asks_nobody_before_a_publication_by_default" {
+  command = plan
+
+  assert {
+    condition     = local.settings["WANDLE_PUBLISH_APPROVAL_HOURS"] == ""
+    error_message = "Publications must go out unless somebody wants to be asked."
+  }
+}
+
+run "asks_before_a_publication_on_request" {
+  command = plan
+
+  variables {
+    publish_approval_hours = 24
+  }
+
+  assert {
+    condition     = local.settings["WANDLE_PUBLISH_APPROVAL_HOURS"] == "24"
+    error_message = "The hosts must know how long a person has to answer."
+  }
+}
+
+run "refuses_hours_that_wandle_refuses" {
+  command = plan
+
+  variables {
+    publish_approval_hours = 721
+  }
+
+  expect_failures = [var.publish_approval_hours]
+}
+
 run "serves_no_read_api_by_default" {
   command = plan
 
