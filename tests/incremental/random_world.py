@@ -50,6 +50,10 @@ EDITS = (
         *("crime_id, ward_code, landing_id", "crime_id, landing_id, ward_code"),
     ),
     (
+        "models/intermediate/police/int_police__outcome_ages.sql",
+        *("count(outcome_age) filter (where is_settled)", "count(outcome_age)"),
+    ),
+    (
         "models/staging/police/stg_police__street_crime.sql",
         "from source\n",
         "from source where id > 2\n",
