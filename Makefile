@@ -178,8 +178,8 @@ terraform-apply-offline: $(INSTALLED) ## Terraform: apply, upgrade, use and dest
 terraform-host: $(INSTALLED) ## Terraform: run the user data of the hosts in containers (COMPOSE="docker compose" DOCKER=docker; slow)
 	COMPOSE="$(COMPOSE)" DOCKER="$(DOCKER)" $(WITH_AWS) $(BIN)/pytest tests/infra/host
 
-screenshots: $(INSTALLED) ## Take the pictures of the dashboard at SITE=<address or folder>
-	$(BIN)/python docs/images/shoot.py $(SITE)
+screenshots: $(INSTALLED) ## Take the pictures of the dashboard at SITE=<address or folder>, or of the portal at PORTAL=<address>
+	$(BIN)/python docs/images/shoot.py $(if $(PORTAL),portal $(PORTAL),dashboard $(SITE))
 
 diagrams: $(INSTALLED) ## Draw the diagrams of docs/architecture.md
 	$(BIN)/python docs/diagrams/draw.py

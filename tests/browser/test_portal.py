@@ -20,9 +20,33 @@ KINDS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": PHONE, "has_touch": True},
     "dark": {"viewport": DESK, "color_scheme": "dark"},
 }
+# The tables that a reader must scroll sideways.
+CUT = """
+[...document.querySelectorAll(".stack")]
+  .filter(table => table.scrollWidth > table.parentElement.clientWidth).length
+"""
 WIDE: ViewportSize = {"width": 1400, "height": 1000}
 
 pytestmark = pytest.mark.timeout(1800)
+
+
+def portal_pages(period: str) -> dict[str, str]:
+    """Every page of the portal by its name; those of a partition are of this period."""
+    place = f"source={CRIMES}&council=sutton&period={period}"
+    return {
+        "overview": "portal/",
+        "source": f"portal/?source={CRIMES}",
+        "partition": f"portal/partition?{place}",
+        "run": f"portal/run?do=fetch&{place}",
+        "replay": f"portal/run?do=replay&{place}",
+        "quarantine": "portal/quarantine",
+        "data": "portal/data",
+        "lineage": "portal/lineage",
+        "lineage-table": "portal/lineage?of=marts.ward_crime_summary",
+        "lineage-column": "portal/lineage?of=marts.ward_crime_summary.crimes",
+        "lineage-field": f"portal/lineage?of=contract.{CRIMES}.outcome_category",
+        "costs": "portal/costs",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +57,8 @@ def period(platform: Wandle) -> str:
 
 @pytest.fixture(scope="module")
 def pages(period: str) -> dict[str, str]:
-    """Every page of the portal by its name."""
-    place = f"source={CRIMES}&council=sutton&period={period}"
-    return {
-        "overview": "portal/",
-        "source": f"portal/?source={CRIMES}",
-        "partition": f"portal/partition?{place}",
-        "run": f"portal/run?do=fetch&{place}",
-        "replay": f"portal/run?do=replay&{place}",
-        "quarantine": "portal/quarantine",
-        "data": "portal/data",
-        "costs": "portal/costs",
-        "nothing": "portal/nothing",
-    }
+    """Every page of the portal, and one that is not there."""
+    return {**portal_pages(period), "nothing": "portal/nothing"}
 
 
 @pytest.fixture
@@ -79,6 +92,7 @@ def test_every_page_is_accessible_fits_and_asks_nobody_else(
 
         assert name == "nothing" or visitor.errors == [], name
         assert not visitor.is_too_wide(), name
+        assert kind != "phone" or page.evaluate(CUT) == 0, name
         assert visitor.findings() == [], name
         page.screenshot(path=pictures / f"portal-{name}-{kind}.png", full_page=True)
     assert all(url.startswith((visitor.address, "data:")) for url in visitor.requests)
