@@ -89,6 +89,7 @@ def up(settings: Settings, *, report: Report = say) -> None:
             run(launch.ensure, object_store.s3(local))
             run(launch.ensure_sandbox)
             launch.ensure_postgres()
+            launch.upgrade_airflow()
             run(lambda: due.update(migrate_warehouse(local)))
             run(case_system.create, local)
             api_server, *others = airflow.services(local)
@@ -195,6 +196,19 @@ class _Launch:
             postgres.stop(self._settings)
             self._start(service)
         postgres.create_databases(self._settings)
+
+    def upgrade_airflow(self) -> None:
+        """Migrate the metadata of another version of Airflow, while no process of it runs."""
+        before = postgres.airflow_migrated_for(self._settings)
+        if before in (None, airflow.installed()):
+            return
+        airflow.stop(self._settings.home, STOP_SECONDS)
+        began = time.monotonic()
+        airflow.migrate_metadata(self._settings)
+        self._report(
+            f"airflow: metadata database migrated from {before} to {airflow.installed()} "
+            f"({time.monotonic() - began:.1f} s)"
+        )
 
     def ensure_airflow(self, others: list[Service]) -> None:
         began = time.monotonic()

@@ -101,13 +101,16 @@ class Newcomer:
                 self._doing(block["language"], block["text"])(block["text"])
 
     def shell(self, text: str, *, fails: bool = False) -> str:
-        """Run the lines in a shell, in which `wandle` is the command of this copy."""
+        """Run the lines in a shell, with `wandle` of this copy and the `python` of the checkout."""
         programs = self.folder / ".programs"
         programs.mkdir(exist_ok=True)
         wandle = programs / "wandle"
         start = "import sys; sys.argv[0] = 'wandle'; from include.cli import main; main()"
         wandle.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{start}" "$@"\n')
-        wandle.chmod(0o755)
+        python = programs / "python"
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        for program in (wandle, python):
+            program.chmod(0o755)
         path = f"{programs}{os.pathsep}{self.environment['PATH']}"
         done = subprocess.run(
             [str(shutil.which("bash")), "-euo", "pipefail", "-c", text],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,18 +10,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import yaml
+from dotenv import dotenv_values
 
 from include.local.services.airflow_api import FINISHED
-from tests.acceptance.newcomer import BLOCK, CHECKOUT, Newcomer, newcomer
+from tests.acceptance.newcomer import (
+    BLOCK,
+    CHECKOUT,
+    Newcomer,
+    finished,
+    newcomer,
+    triggered,
+)
 
 PORT_BASE = 18_580
 TUTORIALS = CHECKOUT / "docs" / "tutorials"
 BACKFILL_SECONDS = 1_500
+OLDER_AIRFLOW = "3.2.0"
 
 pytestmark = [pytest.mark.timeout(2_400), pytest.mark.platform]
 
@@ -77,6 +89,109 @@ def test_a_mart_and_a_chart_are_seen_on_the_dashboard(person):
     for command in (["check", "--ignore=I001"], ["format", "--check"]):
         options = ["--isolated", "--line-length=100"]
         subprocess.run([ruff, *command, *options, made], check=True)
+
+
+@contextmanager
+def no_scheduled_runs(person: Newcomer) -> Iterator[None]:
+    """A load between what a page says would be one that its reader has not seen either."""
+    api = person.airflow()
+    open_ = [dag["dag_id"] for dag in api.listed("/dags", "dags", paused=False)]
+    for dag in open_:
+        api.patch(f"/dags/{dag}", {"is_paused": True})
+    try:
+        yield
+    finally:
+        for dag in open_:
+            api.patch(f"/dags/{dag}", {"is_paused": False})
+
+
+def books(person: Newcomer) -> dict[str, str]:
+    """The content hash of each partition of the weather."""
+    kept = json.loads(person.wandle("ledger", "weather_hourly", "--json"))
+    return {f"{row['council']} {row['period']}": row["content_hash"] for row in kept}
+
+
+def test_what_was_lost_is_restored_from_landings_and_backups(person):
+    page = (TUTORIALS / "restore-a-backup.md").read_text(encoding="utf-8")
+    backup, rest = page.split("## 2. Lose a table")
+    table, rest = rest.split("## 3. Lose the warehouse")
+
+    with no_scheduled_runs(person):
+        person.follow_text(backup)
+        before = books(person)
+        person.follow_text(table)
+        assert "0 differences" in last_said(person, "wandle reload weather_hourly\n")
+        assert books(person) == before
+        person.follow_text(rest)
+
+    missing = last_said(person, "# weather_hourly kingston 2026-11-11: never loaded")
+    assert "weather_hourly kingston 2026-11-11: never loaded" in missing
+    assert "0 differences" in last_said(person, "wandle reload --all\n")
+    untraceable = " ".join(person.said["wandle verify weather_hourly"].split())
+    assert "weather_hourly sutton 2026-11-10: vanished landing" in untraceable
+    assert "0 differences" in last_said(person, "--deep")
+    assert books(person) == before
+    held = person.rows(
+        "select _council, count(*) > 0 from raw.weather_hourly "
+        "where (_council, _period) in (('sutton', '2026-11-10'), ('kingston', '2026-11-11')) "
+        "group by 1 order by 1"
+    )
+    assert held == [("kingston", True), ("sutton", True)]
+
+
+def dag_runs(person: Newcomer) -> dict[str, str]:
+    """The state of each run of a DAG."""
+    found = person.airflow().listed("/dags/ingest_bank_holidays/dagRuns", "dag_runs")
+    return {run["dag_run_id"]: run["state"] for run in found}
+
+
+def ran(person: Newcomer) -> str:
+    """The id of a run that has succeeded."""
+    api = person.airflow()
+    run = triggered(api, "ingest_bank_holidays", {})
+    assert finished(api, "ingest_bank_holidays", run) == "success"
+    return run
+
+
+def as_if_a_newer_airflow_had_run(person: Newcomer) -> None:
+    admin = str(dotenv_values(person.home / "wandle.env")["WANDLE_ADMIN_DSN"])
+    with psycopg.connect(admin, dbname="airflow") as connection:
+        connection.execute("update alembic_version set version_num = 'ffffffffffff'")
+        connection.execute("comment on database airflow is '9.0.0'")
+
+
+def test_airflow_is_upgraded_with_its_runs_and_goes_back(person):
+    page = (TUTORIALS / "upgrade-airflow.md").read_text(encoding="utf-8")
+    copy, rest = page.split("## 4. Try it")
+    upgrade, back = rest.split("## 6. Go back")
+    earlier = ran(person)
+
+    person.follow_text(copy)
+    subprocess.run(
+        [sys.executable, CHECKOUT / "tests/acceptance/older_airflow.py", OLDER_AIRFLOW],
+        env=person.environment,
+        check=True,
+    )
+    person.follow_text(upgrade)
+
+    said = last_said(person, "wandle status")
+    assert re.search(rf"metadata database migrated from {OLDER_AIRFLOW} to [\d.]+ ", said)
+    assert dag_runs(person)[earlier] == "success"
+    assert person.airflow().listed("/importErrors", "import_errors") == []
+    later = ran(person)
+
+    as_if_a_newer_airflow_had_run(person)
+    refused = person.run("up")
+
+    assert refused.returncode == 1
+    assert "from 9.0.0 to" in refused.stderr
+    assert "docs/tutorials/upgrade-airflow.md" in refused.stderr
+
+    person.follow_text(back)
+
+    assert earlier in dag_runs(person)
+    assert later not in dag_runs(person)
+    assert "0 differences" in last_said(person, "mv ")
 
 
 def test_a_year_is_backfilled(person):

@@ -174,10 +174,18 @@ def write_login(settings: Settings) -> None:
         write_private(path, text)
 
 
+def installed() -> str:
+    """The version of the installed Airflow."""
+    return version("apache-airflow-core")
+
+
 def migrate_metadata(settings: Settings) -> bool:
-    """Migrate the metadata database to the installed Airflow; False if already up to date."""
-    installed = version("apache-airflow-core")
-    if airflow_migrated_for(settings) == installed:
+    """Migrate the metadata database to the installed Airflow; False if already up to date.
+
+    Raises `PlatformFailed`, for example if a newer Airflow has migrated it.
+    """
+    before = airflow_migrated_for(settings)
+    if before == installed():
         return False
     done = subprocess.run(
         (sys.executable, "-m", "airflow", "db", "migrate"),
@@ -190,9 +198,11 @@ def migrate_metadata(settings: Settings) -> bool:
     if done.returncode != 0:
         end = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
         raise PlatformFailed(
-            f"airflow: `airflow db migrate` failed. Last lines of its output:\n{end}"
+            f"airflow: `airflow db migrate` failed: from {before or 'nothing'} to {installed()}. "
+            "If that is an older version, see docs/tutorials/upgrade-airflow.md. Last lines of "
+            f"its output:\n{end}"
         )
-    note_airflow_migrated(settings, installed)
+    note_airflow_migrated(settings, installed())
     return True
 
 

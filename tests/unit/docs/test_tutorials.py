@@ -1,4 +1,4 @@
-"""docs/tutorials: each is listed, short, and run by a test."""
+"""docs/tutorials: all that the issue of the handbook asks for, short, and each run by a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ ASKED_FOR = [
     "Fix a contract and replay",
     "Add a mart and a chart",
     "Deploy to an account",
+    "Upgrade Airflow",
+    "Restore a backup",
 ]
+# Where the version of Airflow would be, and lock files, which follow pyproject.toml.
+VERSIONED = ("*.toml", "Dockerfile", "*.yaml", "*.yml", "*.env", "Makefile", "*.tf", "*.py", "*.sh")
 
 
 def tutorials() -> list[Page]:
@@ -52,3 +56,28 @@ def test_a_tutorial_has_commands_and_is_followed_by_a_test(page):
 
     assert [language for language, how in blocks if language == "sh" and how != "example"]
     assert page.path.name in FOLLOWED.read_text(encoding="utf-8")
+
+
+def test_the_tutorial_names_every_file_with_the_version_of_airflow():
+    page = named("upgrade-airflow.md")
+    project = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+    (version,) = re.findall(r'"apache-airflow==([\d.]+)"', project)
+    tops = [path for path in CHECKOUT.iterdir() if not path.name.startswith(".")]
+    files = [
+        file
+        for top in tops
+        for file in (top.rglob("*") if top.is_dir() else [top])
+        if any(file.match(pattern) for pattern in VERSIONED) and ".terraform" not in file.parts
+    ]
+    has_it = re.compile(rf"airflow.*[^\d.]{re.escape(version)}(?![\d.])", re.I)
+    found = {
+        str(path.relative_to(CHECKOUT))
+        for path in files
+        if path.is_file() and has_it.search(path.read_text(encoding="utf-8", errors="replace"))
+    }
+
+    listed = set(
+        re.findall(r"^\| `([^`]+)` \| (?:`\"apache|`ARG|`airflowVersion)", page.text, re.M)
+    )
+    assert len(listed) == 4
+    assert found == listed
