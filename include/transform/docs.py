@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ POINTER = f"{ROOT}current.json"
 LINEAGE = f"{ROOT}lineage.json"
 PAGE = "index.html"
 KEPT = 2
+# dbt's page names an icon by an expression that was never evaluated.
+_ICON = re.compile(rb'<link rel="shortcut icon" href="\$\{[^"]*"\s*/?>')
 
 
 class NotPublished(PipelineError):
@@ -34,12 +37,13 @@ class NotPublished(PipelineError):
 def publish(s3: BaseClient, bucket: str, page: Path, now: datetime, *, made_from: str = "") -> str:
     """Publish the site, one HTML file, and return its address.
 
-    `made_from` is the state that it describes.
+    `made_from` is the state that it describes. The page is published without
+    dbt's icon, which does not exist: browsers would report each attempt to load it.
 
     Raises `ServiceUnavailable` if S3 does not respond, and `PermanentError` if
     it refuses.
     """
-    body = page.read_bytes()
+    body = _ICON.sub(b'<link rel="icon" href="data:,">', page.read_bytes())
     digest = hashlib.sha256(body).hexdigest()
     name = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{digest[:10]}"
     key = f"{ROOT}{name}/{PAGE}"

@@ -177,7 +177,7 @@ def test_airflow_is_upgraded_with_its_runs_and_goes_back(person):
     said = last_said(person, "wandle status")
     assert re.search(rf"metadata database migrated from {OLDER_AIRFLOW} to [\d.]+ ", said)
     assert dag_runs(person)[earlier] == "success"
-    assert person.airflow().listed("/importErrors", "import_errors") == []
+    assert list(person.airflow().listed("/importErrors", "import_errors")) == []
     later = ran(person)
 
     as_if_a_newer_airflow_had_run(person)

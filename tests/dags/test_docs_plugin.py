@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -327,3 +328,14 @@ def test_loading_the_plugin_imports_nothing_heavy():
     )
 
     assert done.stdout.splitlines()[-1] == "['docs_site']"
+
+
+def test_the_page_of_dbt_asks_for_no_icon_that_does_not_exist(viewer, s3, tmp_path):
+    page = Path(str(files("dbt.task.docs").joinpath("index.html"))).read_text(encoding="utf-8")
+    assert "${require(" in page[:2000]
+
+    publish(s3, page, tmp_path)
+
+    sent = viewer.get("/dbt-docs/").text
+    assert "${require(" not in sent[:2000]
+    assert '<link rel="icon" href="data:,">' in sent[:2000]
