@@ -26,8 +26,11 @@ POINTER = f"{ROOT}current.json"
 LINEAGE = f"{ROOT}lineage.json"
 PAGE = "index.html"
 KEPT = 2
-# dbt's page names an icon by an expression that was never evaluated.
+# dbt's page names its own icon by an expression that was never evaluated, and those of its menus
+# by expressions that AngularJS evaluates after the browser has tried to load them:
+# https://docs.angularjs.org/guide/interpolation#-ngattr-for-binding-to-arbitrary-attributes.
 _ICON = re.compile(rb'<link rel="shortcut icon" href="\$\{[^"]*"\s*/?>')
+_MENU = re.compile(rb' xlink:href="(?=\{\{)')
 
 
 class NotPublished(PipelineError):
@@ -37,13 +40,14 @@ class NotPublished(PipelineError):
 def publish(s3: BaseClient, bucket: str, page: Path, now: datetime, *, made_from: str = "") -> str:
     """Publish the site, one HTML file, and return its address.
 
-    `made_from` is the state that it describes. The page is published without
-    dbt's icon, which does not exist: browsers would report each attempt to load it.
+    `made_from` is the state that it describes. Addresses of icons that do not
+    exist are taken out of the page: browsers report each attempt to load one.
 
     Raises `ServiceUnavailable` if S3 does not respond, and `PermanentError` if
     it refuses.
     """
     body = _ICON.sub(b'<link rel="icon" href="data:,">', page.read_bytes())
+    body = _MENU.sub(b' ng-attr-xlink:href="', body)
     digest = hashlib.sha256(body).hexdigest()
     name = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{digest[:10]}"
     key = f"{ROOT}{name}/{PAGE}"

@@ -330,12 +330,14 @@ def test_loading_the_plugin_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "['docs_site']"
 
 
-def test_the_page_of_dbt_asks_for_no_icon_that_does_not_exist(viewer, s3, tmp_path):
+def test_the_page_of_dbt_asks_for_no_icons_that_do_not_exist(viewer, s3, tmp_path):
     page = Path(str(files("dbt.task.docs").joinpath("index.html"))).read_text(encoding="utf-8")
     assert "${require(" in page[:2000]
+    assert ' xlink:href="{{' in page
 
     publish(s3, page, tmp_path)
 
     sent = viewer.get("/dbt-docs/").text
+    assert ' xlink:href="{{' not in sent
     assert "${require(" not in sent[:2000]
     assert '<link rel="icon" href="data:,">' in sent[:2000]
