@@ -92,8 +92,8 @@ def parsed(tmp_path_factory) -> Iterator[tuple[Any, Any]]:
         r"- name: (crimes|month)\n(        data_tests:\n.+?)(?=\n      - name|\Z)", TESTS, re.S
     ):
         start = text.index(f"- name: {name}\n")
-        old = text.index("        data_tests: [not_null]", start)
-        text = text[:old] + tests.rstrip() + text[old + len("        data_tests: [not_null]") :]
+        below = text.index("        data_type:", start)
+        text = text[:below] + tests.rstrip() + "\n" + text[below:]
     description.write_text(text)
     (project / "macros" / "of_the_table.sql").write_text(MACRO)
     options = [
