@@ -198,7 +198,7 @@ class _Launch:
         postgres.create_databases(self._settings)
 
     def upgrade_airflow(self) -> None:
-        """Migrate the metadata of another version of Airflow, while no process of it runs."""
+        """Stop Airflow and migrate its metadata if another version of Airflow wrote them."""
         before = postgres.airflow_migrated_for(self._settings)
         if before in (None, airflow.installed()):
             return

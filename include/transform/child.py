@@ -1,8 +1,9 @@
 """dbt in a child process: reads commands and writes results as JSON lines on its pipes.
 
 The child keeps dbt's global state, threads and memory out of Airflow's tasks,
-and the password out of their environment. dbt's slow start is paid for once. It
-exits when its parent closes the pipe or dies, after dbt cancelled its queries.
+and the password out of their environment. One process for several commands
+pays for dbt's slow start once. It exits when its parent closes the pipe or
+dies, after dbt has cancelled its queries.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ _RELATIONS = ("model", "seed", "snapshot")
 _NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 _BUILD = ("build", "--no-write-json", "--cache-selected-only", *_NO_UNIT_TESTS)
 _COMPILE = ("compile", "--no-write-json", "--no-populate-cache", "--no-introspect")
-_STORE, _FAILURES = ("test", "--no-write-json", "--store-failures"), "test_failures"
+_STORE = ("test", "--no-write-json", "--store-failures")
+_FAILURES = "test_failures"
 _EXACTLY = ("--indirect-selection", "empty", "--select")
 
 
@@ -47,11 +49,11 @@ class Session:
     """One dbt project, parsed once; files that do not parse are left out."""
 
     def __init__(self, options: list[str], progress: Callable[[str], None]) -> None:
-        import dbt_common.clients.agate_helper  # noqa: F401 - now, not in the first build
+        import dbt_common.clients.agate_helper  # noqa: F401 - at start, not in the first build
         from dbt.cli.main import dbtRunner
         from dbt_common.behavior_flags import BehaviorFlagRendered as Flag
 
-        # To name in a warning who has a flag, each invocation searches all modules: 0.1 s.
+        # dbt searches all modules in each invocation to name the owner of a flag in a warning.
         Flag._default_source = staticmethod(lambda: "dbt")  # type: ignore[method-assign]
         self._runner_class = dbtRunner
         self._options = options
@@ -64,10 +66,10 @@ class Session:
     def nodes(self) -> list[dict[str, Any]]:
         """Every node that a build creates or tests, except unit tests.
 
-        Those of files that do not parse have an `error`; what depends on them is listed, too.
+        Those of files that do not parse have an `error`; what depends on them
+        is listed, too, and cannot be built either.
         """
-        if self._manifest is None:
-            self._parse()
+        self._parse()
         described = Described(self._manifest, Path(self._option("--project-dir")))
         return [
             {
@@ -85,11 +87,13 @@ class Session:
         ] + self._unusable
 
     def _parse(self) -> None:
-        """Parse the project, without the files that it does not parse with.
+        """Parse the project once, without the files that it does not parse with.
 
         What was parsed before is used only if nothing has changed since: from
         a changed description, dbt's partial parsing can lose tests.
         """
+        if self._manifest is not None:
+            return
         files = Files(Path(self._option("--project-dir")))
         target = Path(self._option("--target-path"))
         stamp, now = target / "parsed", project_hash(files.folder)
@@ -129,8 +133,7 @@ class Session:
 
     def relations(self) -> dict[str, Any]:
         """What the project builds: each relation with its schema, and names of personal columns."""
-        if self._manifest is None:
-            self._parse()
+        self._parse()
         described = [*self._manifest.nodes.values(), *self._manifest.sources.values()]
         return {
             "relations": [
@@ -202,8 +205,7 @@ class Session:
 
     def published(self) -> list[dict[str, Any]]:
         """The models with `publish: true` in their `meta`, and all that each is made of."""
-        if self._manifest is None:
-            self._parse()
+        self._parse()
         nodes = self._manifest.nodes
         return [
             {
@@ -227,8 +229,7 @@ class Session:
 
     def lineage(self) -> dict[str, Any]:
         """The models with their compiled SQL, and the exposures; needs no database."""
-        if self._manifest is None:
-            self._parse()
+        self._parse()
         run = self._invoke(*_COMPILE, "--select", "resource_type:model", may_fail=True)
         return described_lineage(self._manifest, run.results)
 
@@ -270,8 +271,7 @@ class Session:
 
         Without compiled SQL, if a model does not compile.
         """
-        if self._manifest is None:
-            self._parse()
+        self._parse()
         try:
             self._invoke("docs", "generate", "--static")
         except Exception:

@@ -26,8 +26,8 @@ POINTER = f"{ROOT}current.json"
 LINEAGE = f"{ROOT}lineage.json"
 PAGE = "index.html"
 KEPT = 2
-# dbt's page names its own icon by an expression that was never evaluated, and those of its menus
-# by expressions that AngularJS evaluates after the browser has tried to load them:
+# In dbt's page, the address of its own icon is an expression that nothing evaluates. Those of the
+# icons in its menus are evaluated by AngularJS after the browser has tried to load them:
 # https://docs.angularjs.org/guide/interpolation#-ngattr-for-binding-to-arbitrary-attributes.
 _ICON = re.compile(rb'<link rel="shortcut icon" href="\$\{[^"]*"\s*/?>')
 _MENU = re.compile(rb' xlink:href="(?=\{\{)')
@@ -40,8 +40,8 @@ class NotPublished(PipelineError):
 def publish(s3: BaseClient, bucket: str, page: Path, now: datetime, *, made_from: str = "") -> str:
     """Publish the site, one HTML file, and return its address.
 
-    `made_from` is the state that it describes. Addresses of icons that do not
-    exist are taken out of the page: browsers report each attempt to load one.
+    `made_from` is the state that it describes. Icon addresses that browsers
+    cannot load are corrected: each would be an error in the console.
 
     Raises `ServiceUnavailable` if S3 does not respond, and `PermanentError` if
     it refuses.

@@ -22,10 +22,9 @@ _M_ARENA_MAX = -8
 _KEPT_BYTES = 64 * 1024 * 1024
 # Allocations between two runs of the garbage collector; the default, 700, is a few records.
 _UNSEARCHED = 1_000_000
-# For how long a thread may compute while others wait, in seconds; the default is 0.005.
+# Seconds that a thread may run while others wait for the GIL; the default is 0.005.
 _SWITCH_AFTER = 0.02
-# Pages of fewer bytes are many.
-_SMALL_PAGE = 512 * 1024
+_SMALL_PAGE_BYTES = 512 * 1024
 # The settings before each running load; those of the first one are the original.
 _before: list[tuple[tuple[int, int, int], float]] = []
 _guard = Lock()
@@ -33,7 +32,7 @@ _guard = Lock()
 
 @contextmanager
 def undisturbed(size: int, pages: int) -> Iterator[None]:
-    """The settings for a load of so many bytes in so many pages; afterwards those from before."""
+    """Apply the settings for a load of `size` bytes in `pages` pages, and restore them after it."""
     with keep_freed_memory(), few_interruptions(size / max(1, pages)):
         yield
 
@@ -92,18 +91,19 @@ class _NoPandas(MetaPathFinder):
 
 @contextmanager
 def few_interruptions(page_bytes: float = math.inf) -> Iterator[None]:
-    """Let what computes go on: search for cycles seldom, and switch threads less often.
+    """Run the garbage collector less often and, while small pages are loaded, switch threads
+    less often.
 
-    Records have no cycles. The threads that download pages interrupt the one
-    that reads records several times a page: if a page has few bytes, on
-    average, a load takes a sixth longer by the default interval. Of larger
-    pages, there are few; there, `COPY` must not wait.
+    Records have no cycles. `page_bytes` is the average size of a page. For
+    each page, the threads that download interrupt the one that parses several
+    times: with small pages and the default interval, a load takes a sixth
+    longer. With large pages, a longer interval would keep `COPY` waiting.
     """
     with _guard:
         _before.append((gc.get_threshold(), sys.getswitchinterval()))
         (_, *others), _ = _before[0]
         gc.set_threshold(_UNSEARCHED, *others)
-        if page_bytes < _SMALL_PAGE:
+        if page_bytes < _SMALL_PAGE_BYTES:
             sys.setswitchinterval(_SWITCH_AFTER)
     try:
         yield

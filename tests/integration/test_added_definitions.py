@@ -107,6 +107,8 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_council_and_a_source_more_turn_no_test_red(copy):
     synced = python(copy, "-c", SYNC)
     assert synced.returncode == 0, synced.stdout + synced.stderr
+    listed = python(copy, "docs/dictionary/write.py")  # `make dictionary`
+    assert listed.returncode == 0, listed.stdout + listed.stderr
     tests = [
         str(path.relative_to(copy))
         for path in sorted((copy / "tests" / "unit").rglob("test_*.py"))

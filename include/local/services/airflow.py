@@ -182,7 +182,7 @@ def installed() -> str:
 def migrate_metadata(settings: Settings) -> bool:
     """Migrate the metadata database to the installed Airflow; False if already up to date.
 
-    Raises `PlatformFailed`, for example if a newer Airflow has migrated it.
+    Raises `PlatformFailed`, for example if a newer Airflow has migrated it before.
     """
     before = airflow_migrated_for(settings)
     if before == installed():
@@ -198,9 +198,9 @@ def migrate_metadata(settings: Settings) -> bool:
     if done.returncode != 0:
         end = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
         raise PlatformFailed(
-            f"airflow: `airflow db migrate` failed: from {before or 'nothing'} to {installed()}. "
-            "If that is an older version, see docs/tutorials/upgrade-airflow.md. Last lines of "
-            f"its output:\n{end}"
+            f"airflow: `airflow db migrate` from {before or 'nothing'} to {installed()} failed. "
+            "To go back to an older version, see docs/tutorials/upgrade-airflow.md. Last lines "
+            f"of the output:\n{end}"
         )
     note_airflow_migrated(settings, installed())
     return True

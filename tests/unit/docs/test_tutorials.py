@@ -1,4 +1,4 @@
-"""docs/tutorials: all that the issue of the handbook asks for, short, and each run by a test."""
+"""docs/tutorials: each is listed, short, and run by a test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ASKED_FOR = [
     "Upgrade Airflow",
     "Restore a backup",
 ]
-# Where the version of Airflow would be, and lock files, which follow pyproject.toml.
+# Files that may name the version of Airflow; lock files are compiled from pyproject.toml.
 VERSIONED = ("*.toml", "Dockerfile", "*.yaml", "*.yml", "*.env", "Makefile", "*.tf", "*.py", "*.sh")
 
 
