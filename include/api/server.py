@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _MOST_BYTES = 64 << 10
 _BACKLOG = 4096
 # Answers that are being sent get so long to end.
 _STOP_SECONDS = 30
+# Allocations between two runs of the garbage collector; the default, 700, is a few requests.
+_UNSEARCHED = 100_000
 
 
 @dataclass(frozen=True)
@@ -68,4 +71,17 @@ class _Loader:
         self._make, self._folder = make, folder
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return self._make(self._folder)
+        made = self._make(self._folder)
+        _search_less()
+        return made
+
+
+def _search_less() -> None:
+    """Run the garbage collector less often, and not over what lasts as long as the process.
+
+    Requests leave next to no cycles. A search of all modules and remembered answers stops the
+    process for up to 40 ms: with the defaults, the 99th percentile at the peak is 50 ms, not 10.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_UNSEARCHED, *gc.get_threshold()[1:])

@@ -46,18 +46,22 @@ class Filter:
 
 @dataclass(frozen=True)
 class Rows:
-    """A page of rows: columns and, by name, whether each of the order falls."""
+    """A page of rows: columns and, by name, whether each of the order falls.
+
+    `said` is what the query says of columns, order and filters, as text.
+    """
 
     filters: tuple[Filter, ...]
     select: tuple[str, ...]
     order: tuple[tuple[str, bool], ...]
     limit: int
     after: str
+    said: str
 
     @property
     def fingerprint(self) -> str:
         """What a cursor belongs to."""
-        said = repr((self.select, self.order, self.filters)).encode()
+        said = self.said.encode("utf-8", "surrogateescape")
         return hashlib.blake2b(said, digest_size=6).hexdigest()
 
 
@@ -87,6 +91,7 @@ def parse_rows(query: str, columns: Mapping[str, Column]) -> Rows:
         order=_order(found.own.get("order"), columns),
         limit=_limit(found.own.get("limit")),
         after=found.own.get("after", ""),
+        said=repr((found.own.get("select"), found.own.get("order"), found.filters)),
     )
 
 

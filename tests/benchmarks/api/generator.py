@@ -37,6 +37,8 @@ class Generator:
         self._total = int(rate * seconds)
         self._raw = [_raw(port, one) for one in requests]
         self._kinds = [one.kind for one in requests]
+        self._ready = select.epoll()
+        self._by_number: dict[int, socket.socket] = {}
         self._idle = deque(self._opened() for _ in range(connections))
         # By connection: the number of its request, and what came of the answer.
         self._busy: dict[socket.socket, tuple[int, bytes]] = {}
@@ -56,8 +58,8 @@ class Generator:
             pause = self._begun + self._sent / self._rate - now
             if self._sent == self._total or not self._idle:
                 pause = min(0.1, end - now)
-            for found in select.select([*self._busy], (), (), max(0.0, pause))[0]:
-                self._receive(found)
+            for number, _ in self._ready.poll(max(0.0, pause)):
+                self._receive(self._by_number[number])
         seconds = time.perf_counter() - self._begun
         every = np.concatenate([np.frombuffer(one) for one in self._milliseconds.values()])
         return {
@@ -76,7 +78,14 @@ class Generator:
     def _opened(self) -> socket.socket:
         made = socket.create_connection(("127.0.0.1", self._port))
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._by_number[made.fileno()] = made
+        self._ready.register(made, select.EPOLLIN)
         return made
+
+    def _closed(self, connection: socket.socket) -> None:
+        self._ready.unregister(connection)
+        del self._by_number[connection.fileno()]
+        connection.close()
 
     def _send(self, to: socket.socket) -> None:
         number, self._sent = self._sent, self._sent + 1
@@ -87,11 +96,17 @@ class Generator:
             self._lost(to, number)
 
     def _receive(self, at: socket.socket) -> None:
-        number, before = self._busy[at]
         try:
             came = at.recv(1 << 18)
         except OSError:
             came = b""
+        if at not in self._busy:
+            # The server has closed it, between requests.
+            self._idle.remove(at)
+            self._closed(at)
+            self._idle.append(self._opened())
+            return
+        number, before = self._busy[at]
         if not came:
             self._lost(at, number)
             return
@@ -112,7 +127,7 @@ class Generator:
     def _lost(self, closed: socket.socket, number: int) -> None:
         """A connection that ended before the answer did: an error, and another connection."""
         del self._busy[closed]
-        closed.close()
+        self._closed(closed)
         self._done += 1
         self._statuses[f"{self._kinds[number % len(self._kinds)]} lost"] += 1
         self._idle.append(self._opened())
