@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 from sqlglot.schema import MappingSchema
@@ -57,7 +56,10 @@ def trace(sql: str, tables: Mapping[str, Sequence[str]]) -> Traced:
     """
     try:
         return _Query(sql, tables).traced()
-    except (SqlglotError, RecursionError) as error:
+    except NotTraced:
+        raise
+    except Exception as error:
+        # Of SQL that the parser does not know, it raises more than its own errors.
         what = " ".join(str(error).split("\n")[0].split())
         raise NotTraced(f"lineage: the query cannot be read: {what}.") from error
 

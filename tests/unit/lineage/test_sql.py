@@ -180,7 +180,13 @@ def test_a_recursive_query_ends():
 
 
 @pytest.mark.parametrize(
-    "sql", ["select from from", "drop table raw.crimes", "select * from seeds.of_nobody"]
+    "sql",
+    [
+        "select from from",
+        "drop table raw.crimes",
+        "select * from seeds.of_nobody",
+        "select over (id) from raw.crimes",
+    ],
 )
 def test_a_query_that_cannot_be_read_is_refused(sql):
     with pytest.raises(NotTraced, match="lineage: the query cannot be read"):
