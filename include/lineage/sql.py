@@ -70,8 +70,9 @@ class _Query:
         tree = parse_one(sql, read=DIALECT)
         for table in tree.find_all(exp.Table):
             table.set("catalog", None)
+        named = [column for column in tree.find_all(exp.Column) if column.table]
         for rows in tree.find_all(exp.UDTF, exp.Table):
-            _name_its_column(rows)
+            _name_its_columns(rows, [one.this for one in named if one.table == rows.alias])
         known: dict[str, Any] = {}
         for name, columns in tables.items():
             schema, _, table_name = name.partition(".")
@@ -132,7 +133,7 @@ class _Query:
             return self._column(inner, name) if inner else Made()
         if not isinstance(query, exp.Select):
             # A function that returns rows, such as generate_series.
-            return Made(self._of_columns(query), query.sql(DIALECT, comments=False))
+            return self._of_function(query, query)
         for selected in query.selects:
             if selected.alias_or_name == name:
                 return self._of_expression(scope, selected.unalias())
@@ -179,15 +180,38 @@ class _Query:
             return self._of_row(source)
         if isinstance(source, exp.Table):
             if _is_function(source):
-                return Made(self._of_columns(source), source.this.sql(DIALECT, comments=False))
+                return self._of_function(source, source.this)
             return Made({Column(_name(source), reference.name): "copied"})
         if isinstance(source, Scope):
             return self._column(source, reference.name)
+        return self._of_bare_name(reference)
+
+    def _of_bare_name(self, reference: exp.Expr) -> Made:
+        """What a name without a table stands for, where the parser left it like that."""
         scope = self._scope_around(reference)
-        if scope and reference.find_ancestor(exp.Order, exp.Group, exp.Distinct):
-            # The name of a column of the query itself.
+        if scope is None or reference.text("table"):
+            return Made()
+        if reference.find_ancestor(exp.Order, exp.Group, exp.Distinct):
+            # A column of the query itself.
             return self._column(scope, reference.name)
-        return Made()
+        # An argument of a function in `from`.
+        found = [one for one in scope.sources.values() if reference.name in self._columns_of(one)]
+        if len(found) != 1:
+            return Made()
+        if isinstance(found[0], Scope):
+            return self._column(found[0], reference.name)
+        return Made({Column(_name(found[0]), reference.name): "copied"})
+
+    def _columns_of(self, source: Any) -> Sequence[str]:
+        return _names(source) if isinstance(source, Scope) else self._tables.get(_name(source), ())
+
+    def _of_function(self, around: exp.Expr, function: exp.Expr) -> Made:
+        """What the columns of a function in `from` are made of: no value of it is the same."""
+        sources: dict[Column, How] = {
+            source: max(how, "calculated", key=_ORDER.index)
+            for source, how in self._of_columns(around).items()
+        }
+        return Made(sources, function.sql(DIALECT, comments=False))
 
     def _of_row(self, source: exp.Expr | Scope | None) -> Made:
         """What a whole row is made of, such as that of `to_jsonb(crimes)`."""
@@ -268,14 +292,20 @@ def _together(parts: Iterable[Made]) -> Made:
     return Made(sources, " | ".join(says))
 
 
-def _name_its_column(rows: exp.Expr) -> None:
-    """Of a function in `from`, the alias is also the name of its column, as in PostgreSQL."""
+def _name_its_columns(rows: exp.Expr, named: Sequence[exp.Expr]) -> None:
+    """Of a function in `from`, its columns as the query names them, such as `each.key`.
+
+    The alias is also the name of its column, as in PostgreSQL.
+    """
     alias = rows.args.get("alias")
     is_function = isinstance(rows, exp.UDTF) or (isinstance(rows, exp.Table) and _is_function(rows))
     if _is_lateral_query(rows):
         return
     if is_function and isinstance(alias, exp.TableAlias) and alias.this and not alias.columns:
-        alias.set("columns", [alias.this.copy()])
+        names = {
+            name.name: name for name in (alias.this, *named) if isinstance(name, exp.Identifier)
+        }
+        alias.set("columns", [name.copy() for name in names.values()])
 
 
 def _is_lateral_query(rows: exp.Expr) -> bool:

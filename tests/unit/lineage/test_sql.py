@@ -72,6 +72,11 @@ def rows(sql: str) -> dict[str, str]:
             "x",
             {"raw.wards.shape": "calculated"},
         ),
+        (
+            "select e.value ->> 'x' as x from raw.wards, jsonb_each(shape) as e where e.key = 'a'",
+            "x",
+            {"raw.wards.shape": "calculated"},
+        ),
         ("select count(*) as n from raw.crimes", "n", {"raw.crimes.*": "aggregated"}),
         (
             "select sum(id) filter (where outcome = 'x') as n from raw.crimes",
