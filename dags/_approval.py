@@ -77,7 +77,8 @@ class Approval(HITLOperator):
                     f"`{APPROVAL}` of this run asked first, and Airflow would show that question "
                     f"again. {self._otherwise} Start a new run to be asked."
                 )
-        ti.xcom_push(QUESTION, shown)
+        if self._ask_again:
+            ti.xcom_push(QUESTION, shown)
         ti.xcom_push(UNTIL, (datetime.now(UTC) + timedelta(hours=self._hours)).isoformat())
         return super().execute(context)
 
@@ -130,8 +131,7 @@ class Approval(HITLOperator):
         if until and answer["responded_at"] > datetime.fromisoformat(until):
             return f"{name} approved it too late, and nobody {within}"
         now = self._ask(context) if self._ask_again else None
-        shown = str(ti.xcom_pull(task_ids=ti.task_id, key=QUESTION))
-        if now is None or self._covers(shown, now):
+        if now is None or self._covers(ti.xcom_pull(task_ids=ti.task_id, key=QUESTION), now):
             return ""
         self.log.info("%s", now)
         return f"more would change now than {name} approved"
