@@ -115,6 +115,14 @@ def test_a_column_that_nobody_described_is_followed_through_its_model():
     assert graph.named("staging.a.hidden") == [Column("staging.a", "hidden")]
 
 
+@pytest.mark.parametrize("column", ["Ward. Code", "<script>", "a b", 'x"y', "é", "a.b.c", "."])
+def test_a_column_is_found_whatever_it_is_called(column):
+    graph = Graph({"marts.a": Table("marts.a", "marts", (column,))}, {})
+
+    assert graph.named(f"marts.a.{column}") == [Column("marts.a", column)]
+    assert graph.named(f"a.{column}") == [Column("marts.a", column)]
+
+
 def test_the_origins_of_a_count_are_rows():
     origins = project().origins(Column("marts.crimes", "crimes"))
 
