@@ -46,6 +46,7 @@ class Lineage:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._body = b""
         self._graph: Graph | None = None
         self._looked_at = float("-inf")
 
@@ -68,9 +69,13 @@ class Lineage:
         from plugins.docs_site import bucket_of_docs
 
         try:
-            return loaded(docs.lineage(*bucket_of_docs()))
+            body = docs.lineage(*bucket_of_docs())
         except docs.NotPublished:
             return None
+        # To read that of 200 contracts takes a second, to see that it is the same, nothing.
+        if self._graph is None or body != self._body:
+            self._graph, self._body = loaded(body), body
+        return self._graph
 
 
 class Portal:

@@ -120,17 +120,24 @@ class Graph:
         """
         if table := self._table(text):
             return [Column(table.name, name) for name in (*table.columns, ROWS)]
-        before, _, name = text.rpartition(".")
-        if before and (table := self._table(before)):
-            if name in table.columns:
-                return [Column(table.name, name)]
-            hint = did_you_mean(name, table.columns)
-            raise UnknownName(f"lineage: {table.name} has no column {name!r}.{hint}")
+        # The name of a column may have dots, too.
+        parts = text.split(".", 2)
+        for before in (".".join(parts[:2]), parts[0]):
+            name = text.removeprefix(f"{before}.")
+            if name != text and (table := self._table(before)):
+                return [self._column(table, name)]
+        before = text.rpartition(".")[0]
         known = [*self.tables, *(table.short_name for table in self.tables.values())]
         raise UnknownName(
             f"lineage: unknown table or column {text!r}.{did_you_mean(before or text, known)} "
             "Name a table, or a column as table.column."
         )
+
+    def _column(self, table: Table, name: str) -> Column:
+        if name in table.columns:
+            return Column(table.name, name)
+        hint = did_you_mean(name, table.columns)
+        raise UnknownName(f"lineage: {table.name} has no column {name!r}.{hint}")
 
     def _table(self, text: str) -> Table | None:
         if text in self.tables:

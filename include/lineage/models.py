@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from typing import Any, cast
 
 from include.lineage.graph import ROWS, Column, Graph, How, Kind, Table, merged
@@ -17,13 +18,14 @@ def model_graph(described: Mapping[str, Any], raw: Mapping[str, Sequence[str]]) 
     `raw` maps each raw table, as `raw.<source>`, to its columns. Of a model that
     cannot be read, `untraced` says why.
     """
-    tables = {**raw, **{model["table"]: model["columns"] for model in described["models"]}}
+    tables = dict(raw)
     found: dict[str, Table] = {}
     made_of: dict[Column, Mapping[Column, How]] = {}
     says: dict[Column, str] = {}
     untraced: dict[str, str] = {}
-    for model in described["models"]:
+    for model in _parents_first(described["models"]):
         name = model["table"]
+        tables[name] = model["columns"]
         found[name] = Table(name, _kind(name), tuple(model["columns"]))
         if not model["sql"]:
             untraced[name] = "it does not compile"
@@ -34,12 +36,21 @@ def model_graph(described: Mapping[str, Any], raw: Mapping[str, Sequence[str]]) 
             untraced[name] = str(error)
             continue
         made_of[Column(name, ROWS)] = traced.rows
+        # Also those that nobody has described: others may be made of them.
+        tables[name] = list(dict.fromkeys((*model["columns"], *traced.columns)))
+        found[name] = Table(name, _kind(name), tuple(tables[name]))
         for column, made in traced.columns.items():
             if made.sources:
                 made_of[Column(name, column)] = made.sources
             if made.says:
                 says[Column(name, column)] = made.says
     return merged([Graph(found, made_of, says, untraced), _exposures(described)])
+
+
+def _parents_first(models: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    known = {model["unique_id"]: model for model in models}
+    parents = {name: [*filter(known.get, one["depends_on"])] for name, one in known.items()}
+    return (known[name] for name in TopologicalSorter(parents).static_order())
 
 
 def _kind(table: str) -> Kind:

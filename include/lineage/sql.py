@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
+from sqlglot.schema import MappingSchema
 
 from include.errors import PermanentError
 from include.lineage.graph import ROWS, Column, How
@@ -56,18 +56,23 @@ def trace(sql: str, tables: Mapping[str, Sequence[str]]) -> Traced:
     """
     try:
         return _Query(sql, tables).traced()
-    except (SqlglotError, RecursionError) as error:
+    except NotTraced:
+        raise
+    except Exception as error:
+        # Of SQL that the parser does not know, it raises more than its own errors.
         what = " ".join(str(error).split("\n")[0].split())
         raise NotTraced(f"lineage: the query cannot be read: {what}.") from error
 
 
 class _Query:
     def __init__(self, sql: str, tables: Mapping[str, Sequence[str]]) -> None:
+        self._tables = tables
         tree = parse_one(sql, read=DIALECT)
         for table in tree.find_all(exp.Table):
             table.set("catalog", None)
+        named = [column for column in tree.find_all(exp.Column) if column.table]
         for rows in tree.find_all(exp.UDTF, exp.Table):
-            _name_its_column(rows)
+            _name_its_columns(rows, [one.this for one in named if one.table == rows.alias])
         known: dict[str, Any] = {}
         for name, columns in tables.items():
             schema, _, table_name = name.partition(".")
@@ -75,7 +80,8 @@ class _Query:
         tree = qualify(
             tree,
             dialect=DIALECT,
-            schema=known,
+            # Names that are quoted keep their case.
+            schema=MappingSchema(known, dialect=DIALECT, normalize=False),
             validate_qualify_columns=False,
             quote_identifiers=False,
         )
@@ -85,10 +91,17 @@ class _Query:
         self._root = root
         self._scopes = {id(scope.expression): scope for scope in root.traverse()}
         self._made: dict[tuple[int, str], Made] = {}
+        self._rows: dict[int, frozenset[Column]] = {}
+        self._around: dict[int, Scope | None] = {}
 
     def traced(self) -> Traced:
         names = _names(self._root)
-        rows: dict[Column, How] = dict.fromkeys(self._base_rows(self._root), "rows")
+        if "*" in names:
+            raise NotTraced(
+                "lineage: the query cannot be read: it selects `*` of something of which no column "
+                "is known. Name the columns, or describe that table."
+            )
+        rows: dict[Column, How] = dict.fromkeys(sorted(self._base_rows(self._root)), "rows")
         for scope in self._scopes.values():
             for how, clause in _clauses(scope.expression):
                 for source in self._of_columns(clause):
@@ -115,9 +128,12 @@ class _Query:
                 if -1 < at < len(_names(part))
             ]
             return _together(parts)
+        if _is_lateral_query(query):
+            inner = self._scopes.get(id(query.this.unnest()))
+            return self._column(inner, name) if inner else Made()
         if not isinstance(query, exp.Select):
             # A function that returns rows, such as generate_series.
-            return Made(self._of_columns(query), query.sql(DIALECT, comments=False))
+            return self._of_function(query, query)
         for selected in query.selects:
             if selected.alias_or_name == name:
                 return self._of_expression(scope, selected.unalias())
@@ -134,50 +150,117 @@ class _Query:
         }
         if not sources and expression.find(exp.AggFunc):
             # count(*): it is made of rows.
-            sources = dict.fromkeys(self._base_rows(scope), "aggregated")
+            sources = dict.fromkeys(sorted(self._base_rows(scope)), "aggregated")
         if not sources:
-            made_of = map(self._of_reference, expression.find_all(exp.Column))
+            made_of = map(self._of_reference, self._references(expression))
             says = ", from ".join(dict.fromkeys([says, *(made.says for made in made_of)]))
         return Made(sources, says)
 
     def _of_columns(self, expression: exp.Expr) -> dict[Column, How]:
         found: dict[Column, How] = {}
-        for reference in expression.find_all(exp.Column):
+        for reference in self._references(expression):
             for source, how in self._of_reference(reference).sources.items():
                 found[source] = max(found.get(source, how), how, key=_ORDER.index)
         return found
 
-    def _of_reference(self, reference: exp.Column) -> Made:
-        source = self._source_of(reference)
+    def _references(self, expression: exp.Expr) -> Iterator[exp.Expr]:
+        """The columns and whole rows that an expression names, also in a window with a name."""
+        yield from expression.find_all(exp.Column, exp.TableColumn)
+        for window in expression.find_all(exp.Window):
+            scope, named = self._scope_around(window), window.args.get("alias")
+            if scope and isinstance(named, exp.Identifier):
+                for defined in scope.expression.args.get("windows") or ():
+                    if defined.name == named.name:
+                        yield from defined.find_all(exp.Column)
+
+    def _of_reference(self, reference: exp.Expr) -> Made:
+        is_row = isinstance(reference, exp.TableColumn)
+        source = self._source_of(reference, reference.name if is_row else reference.text("table"))
+        if is_row or reference.name == "*":
+            return self._of_row(source)
         if isinstance(source, exp.Table):
             if _is_function(source):
-                return Made(self._of_columns(source), source.this.sql(DIALECT, comments=False))
+                return self._of_function(source, source.this)
             return Made({Column(_name(source), reference.name): "copied"})
         if isinstance(source, Scope):
             return self._column(source, reference.name)
+        return self._of_bare_name(reference)
+
+    def _of_bare_name(self, reference: exp.Expr) -> Made:
+        """What a name without a table stands for, where the parser left it like that."""
+        scope = self._scope_around(reference)
+        if scope is None or reference.text("table"):
+            return Made()
+        if reference.find_ancestor(exp.Order, exp.Group, exp.Distinct):
+            # A column of the query itself.
+            return self._column(scope, reference.name)
+        # An argument of a function in `from`.
+        found = [one for one in scope.sources.values() if reference.name in self._columns_of(one)]
+        if len(found) != 1:
+            return Made()
+        if isinstance(found[0], Scope):
+            return self._column(found[0], reference.name)
+        return Made({Column(_name(found[0]), reference.name): "copied"})
+
+    def _columns_of(self, source: Any) -> Sequence[str]:
+        return _names(source) if isinstance(source, Scope) else self._tables.get(_name(source), ())
+
+    def _of_function(self, around: exp.Expr, function: exp.Expr) -> Made:
+        """What the columns of a function in `from` are made of: no value of it is the same."""
+        sources: dict[Column, How] = {
+            source: max(how, "calculated", key=_ORDER.index)
+            for source, how in self._of_columns(around).items()
+        }
+        return Made(sources, function.sql(DIALECT, comments=False))
+
+    def _of_row(self, source: exp.Expr | Scope | None) -> Made:
+        """What a whole row is made of, such as that of `to_jsonb(crimes)`."""
+        if isinstance(source, Scope):
+            return _together(self._column(source, name) for name in _names(source))
+        if isinstance(source, exp.Table):
+            name = _name(source)
+            return Made({Column(name, one): "copied" for one in self._tables.get(name, ())})
         return Made()
 
-    def _source_of(self, reference: exp.Column) -> exp.Expr | Scope | None:
-        """Where a reference leads: the innermost query around it that knows the name."""
-        around: exp.Expr | None = reference.parent
-        while around is not None:
-            scope = self._scopes.get(id(around))
-            if scope is not None and reference.table in scope.sources:
-                return scope.sources[reference.table]
-            around = around.parent
+    def _source_of(self, reference: exp.Expr, name: str) -> exp.Expr | Scope | None:
+        """Where a reference leads: the innermost query around it that knows the table's name."""
+        scope = self._scope_around(reference)
+        while scope is not None:
+            if name in scope.sources:
+                return scope.sources[name]
+            scope = self._scope_around(scope.expression)
         return None
 
-    def _base_rows(self, scope: Scope, seen: frozenset[int] = frozenset()) -> Iterator[Column]:
+    def _scope_around(self, inner: exp.Expr) -> Scope | None:
+        """The innermost query around an expression; each step on the way is taken once."""
+        way: list[int] = []
+        around, found = inner.parent, None
+        while around is not None and found is None:
+            found = self._scopes.get(id(around)) or self._around.get(id(around))
+            way.append(id(around))
+            around = around.parent
+        self._around.update(dict.fromkeys(way, found))
+        return found
+
+    def _base_rows(self, scope: Scope, around: frozenset[int] = frozenset()) -> frozenset[Column]:
         """The rows of every table that a query reads, also by way of others."""
-        if id(scope) in seen:
-            return
-        for part in (*scope.set_operation_scopes, *scope.subquery_scopes):
-            yield from self._base_rows(part, seen | {id(scope)})
-        for _, source in scope.selected_sources.values():
-            if isinstance(source, exp.Table) and not _is_function(source):
-                yield Column(_name(source), ROWS)
-            elif isinstance(source, Scope):
-                yield from self._base_rows(source, seen | {id(scope)})
+        if id(scope) in around:
+            # A recursive query reads itself.
+            return frozenset()
+        if id(scope) not in self._rows:
+            within = around | {id(scope)}
+            parts = (*scope.set_operation_scopes, *scope.subquery_scopes)
+            sources = (source for _, source in scope.selected_sources.values())
+            found = [self._base_rows_of(part, within) for part in (*parts, *sources)]
+            self._rows[id(scope)] = frozenset().union(*found)
+        return self._rows[id(scope)]
+
+    def _base_rows_of(self, source: Any, around: frozenset[int]) -> frozenset[Column]:
+        if isinstance(source, Scope):
+            return self._base_rows(source, around)
+        if isinstance(source, exp.Table) and not _is_function(source):
+            return frozenset({Column(_name(source), ROWS)})
+        return frozenset()
 
 
 def _names(scope: Scope) -> list[str]:
@@ -209,12 +292,25 @@ def _together(parts: Iterable[Made]) -> Made:
     return Made(sources, " | ".join(says))
 
 
-def _name_its_column(rows: exp.Expr) -> None:
-    """Of a function in `from`, the alias is also the name of its column, as in PostgreSQL."""
+def _name_its_columns(rows: exp.Expr, named: Sequence[exp.Expr]) -> None:
+    """Of a function in `from`, its columns as the query names them, such as `each.key`.
+
+    The alias is also the name of its column, as in PostgreSQL.
+    """
     alias = rows.args.get("alias")
     is_function = isinstance(rows, exp.UDTF) or (isinstance(rows, exp.Table) and _is_function(rows))
+    if _is_lateral_query(rows):
+        return
     if is_function and isinstance(alias, exp.TableAlias) and alias.this and not alias.columns:
-        alias.set("columns", [alias.this.copy()])
+        names = {
+            name.name: name for name in (alias.this, *named) if isinstance(name, exp.Identifier)
+        }
+        alias.set("columns", [name.copy() for name in names.values()])
+
+
+def _is_lateral_query(rows: exp.Expr) -> bool:
+    """Whether it is `lateral (select …)`, which names its columns itself."""
+    return isinstance(rows, exp.Lateral) and isinstance(rows.this, exp.Subquery)
 
 
 def _is_function(table: exp.Table) -> bool:

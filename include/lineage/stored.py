@@ -38,5 +38,8 @@ def loaded(body: bytes) -> Graph:
 
 
 def made_from(body: bytes) -> str:
-    """The state that a graph describes."""
-    return str(json.loads(body)["made_from"])
+    """The state that a graph describes; empty if it cannot be read, so that it is made again."""
+    try:
+        return str(json.loads(body)["made_from"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -44,7 +44,7 @@ MEANINGS: Mapping[How, str] = {
 
 @dataclass(frozen=True)
 class Named:
-    """A column, the rows of a table, or a table; `href` is its page."""
+    """A column, the rows of a table, or a table; `href` is its page, empty if it has none."""
 
     text: str
     href: str
@@ -166,13 +166,16 @@ def _reached(graph: Graph, steps: Iterable[Step]) -> list[Reached]:
 def _named(graph: Graph, column: Column) -> Named:
     # The rows of a table are shown with it.
     of = column.table if column.name == ROWS else str(column)
+    table = graph.tables.get(column.table)
+    href = link("lineage", of=of) if table and column.name in (ROWS, *table.columns) else ""
     layer = _layer(graph, column.table)
-    return Named(str(column), link("lineage", of=of), layer, graph.says.get(column, ""))
+    return Named(str(column), href, layer, graph.says.get(column, ""))
 
 
 def _table(graph: Graph, name: str) -> Named:
     says = graph.says.get(Column(name, ROWS), "")
-    return Named(name, link("lineage", of=name), _layer(graph, name), says)
+    href = link("lineage", of=name) if name in graph.tables else ""
+    return Named(name, href, _layer(graph, name), says)
 
 
 def _layer(graph: Graph, table: str) -> str:

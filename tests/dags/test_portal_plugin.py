@@ -254,6 +254,19 @@ def test_before_the_first_publication_the_lineage_says_what_publishes_it(app, s3
     assert "<code>transform</code> publishes the lineage" in answer.text
 
 
+def test_the_lineage_is_read_again_only_when_another_one_was_published(app, s3):
+    lineage = sys.modules["portal"].Lineage()
+
+    def now() -> Any:
+        lineage._looked_at = float("-inf")
+        return lineage.graph()
+
+    before = now()
+    assert now() is before
+    docs.publish_lineage(s3, BUCKET, dumped(project("district")))
+    assert now() != before
+
+
 def test_a_column_of_the_lineage_is_found_by_its_name_alone(app):
     client = as_role(app, "VIEWER")
 

@@ -557,6 +557,9 @@ def test_a_withdrawn_version_is_deleted_and_not_published_again(
     assert jobs.withdraw(second, dsn=dsn, lake=lake).current == first
 
     assert not [key for key in bucket.listed() if second in key]
+    # Also where nobody was asked, because it may not be published.
+    with pytest.raises(PermanentError, match="was withdrawn"):
+        publish(approved="")
     with pytest.raises(PermanentError, match="was withdrawn"):
         publish()
     assert published.index().current == first

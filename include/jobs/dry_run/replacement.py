@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from include.jobs.dry_run.preview import Planned, preview
@@ -33,6 +34,12 @@ def question(
     if rows <= contract.approval.rows:
         return None
     return "\n".join(_lines(contract, planned, rows, reload))
+
+
+def rows_in(text: str) -> int:
+    """How many rows a question is about; 0 for another text."""
+    found = re.search(r"replace up to \*\*([\d,]+) rows", text)
+    return int(found[1].replace(",", "")) if found else 0
 
 
 def _lines(

@@ -121,12 +121,12 @@ def publish_marts(
 
 
 def _refuse_unapproved(version: str, index: Index, approved: str | None) -> None:
-    if approved in (None, version) or version == index.newest:
+    if approved in (None, version) or version in (index.newest, *index.withdrawn):
         return
     raise NotApproved(
         f"publish: the marts make version {version}, but "
         f"{f'version {approved}' if approved else 'no new version'} was approved: they changed "
-        "meanwhile. Nothing was published. Clear the task `approve` to ask again."
+        "meanwhile. Nothing was published. Start a new run of `transform` to be asked again."
     )
 
 

@@ -103,6 +103,26 @@ def test_a_model_that_cannot_be_read_is_named_and_takes_down_no_other():
     assert graph.upstream([Column("marts.broken", "a")]) == []
 
 
+def test_a_column_that_nobody_described_is_followed_through_its_model():
+    models = [
+        model("marts.b", ["v"], "select hidden as v from staging.a, raw.c", "model.wandle.a"),
+        model("staging.a", ["id"], "select id, x as hidden from raw.a"),
+    ]
+
+    graph = model_graph({"models": models, "exposures": []}, {"raw.a": ["id", "x"], "raw.c": []})
+
+    assert names(graph.upstream([Column("marts.b", "v")])) == ["staging.a.hidden", "raw.a.x"]
+    assert graph.named("staging.a.hidden") == [Column("staging.a", "hidden")]
+
+
+@pytest.mark.parametrize("column", ["Ward. Code", "<script>", "a b", 'x"y', "é", "a.b.c", "."])
+def test_a_column_is_found_whatever_it_is_called(column):
+    graph = Graph({"marts.a": Table("marts.a", "marts", (column,))}, {})
+
+    assert graph.named(f"marts.a.{column}") == [Column("marts.a", column)]
+    assert graph.named(f"a.{column}") == [Column("marts.a", column)]
+
+
 def test_the_origins_of_a_count_are_rows():
     origins = project().origins(Column("marts.crimes", "crimes"))
 

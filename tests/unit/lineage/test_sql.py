@@ -10,7 +10,11 @@ from sqlglot.lineage import lineage
 from include.lineage.graph import ROWS, Column
 from include.lineage.sql import NotTraced, trace
 
-TABLES = {"raw.crimes": ["id", "ward", "month", "outcome"], "raw.wards": ["ward", "name", "shape"]}
+TABLES = {
+    "raw.crimes": ["id", "ward", "month", "outcome"],
+    "raw.wards": ["ward", "name", "shape"],
+    "raw.quoted": ["Ward Code"],
+}
 
 
 def of(sql: str, column: str) -> dict[str, str]:
@@ -68,6 +72,11 @@ def rows(sql: str) -> dict[str, str]:
             "x",
             {"raw.wards.shape": "calculated"},
         ),
+        (
+            "select e.value ->> 'x' as x from raw.wards, jsonb_each(shape) as e where e.key = 'a'",
+            "x",
+            {"raw.wards.shape": "calculated"},
+        ),
         ("select count(*) as n from raw.crimes", "n", {"raw.crimes.*": "aggregated"}),
         (
             "select sum(id) filter (where outcome = 'x') as n from raw.crimes",
@@ -75,6 +84,29 @@ def rows(sql: str) -> dict[str, str]:
             {"raw.crimes.id": "aggregated", "raw.crimes.outcome": "aggregated"},
         ),
         ("select 'police' as source from raw.crimes", "source", {}),
+        (
+            "select last from raw.wards as w cross join lateral "
+            "(select max(c.month) as last from raw.crimes as c where c.ward = w.ward) as newest",
+            "last",
+            {"raw.crimes.month": "aggregated"},
+        ),
+        (
+            "select sum(id) over w as n from raw.crimes window w as (partition by ward)",
+            "n",
+            {"raw.crimes.id": "aggregated", "raw.crimes.ward": "aggregated"},
+        ),
+        (
+            "select to_jsonb(w) as row from raw.wards as w",
+            "row",
+            {f"raw.wards.{name}": "calculated" for name in ("ward", "name", "shape")},
+        ),
+        (
+            "with c as (select id, month from raw.crimes) select to_jsonb(c.*) as row from c",
+            "row",
+            {"raw.crimes.id": "calculated", "raw.crimes.month": "calculated"},
+        ),
+        # A name in quotes keeps its case.
+        ('select "Ward Code" as code from raw.quoted', "code", {"raw.quoted.Ward Code": "copied"}),
     ],
 )
 def test_a_column_is_made_of(sql, column, made_of):
@@ -122,6 +154,27 @@ def test_what_decides_about_rows_is_told_apart_from_what_values_are_made_of():
     }
 
 
+def test_the_column_that_a_row_is_chosen_by_decides_about_rows():
+    sql = "select distinct on (ward) ward, upper(outcome) as o from raw.crimes order by ward, o"
+
+    assert rows(sql) == {
+        "raw.crimes.*": "rows",
+        "raw.crimes.ward": "group",
+        "raw.crimes.outcome": "order",
+    }
+
+
+def test_queries_that_each_read_another_one_twice_are_traced_at_once():
+    joined = [
+        f"q{n} as (select l.* from q{n - 1} as l join q{n - 1} as r on l.id = r.id)"
+        for n in range(1, 30)
+    ]
+    sql = f"with q0 as (select * from raw.crimes), {', '.join(joined)} select * from q29"
+
+    assert of(sql, "month") == {"raw.crimes.month": "copied"}
+    assert rows(sql) == {"raw.crimes.*": "rows", "raw.crimes.id": "join"}
+
+
 def test_a_recursive_query_ends():
     sql = (
         "with recursive up as (select id, ward from raw.crimes union all "
@@ -131,7 +184,15 @@ def test_a_recursive_query_ends():
     assert of(sql, "ward") == {"raw.crimes.ward": "copied"}
 
 
-@pytest.mark.parametrize("sql", ["select from from", "drop table raw.crimes"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select from from",
+        "drop table raw.crimes",
+        "select * from seeds.of_nobody",
+        "select over (id), max(month) from raw.crimes group by 1",
+    ],
+)
 def test_a_query_that_cannot_be_read_is_refused(sql):
     with pytest.raises(NotTraced, match="lineage: the query cannot be read"):
         trace(sql, TABLES)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from include.errors import UnknownName
-from include.lineage.graph import ROWS, Column, Graph
+from include.lineage.graph import ROWS, Column, Graph, Table
 from include.portal.lineage import ColumnView, TableView, lineage_view, tables_view
 from include.portal.pages import render
 from tests.portal_books import SCRIPT
@@ -40,6 +40,19 @@ def test_a_field_shows_what_breaks_and_whom_it_concerns(graph: Graph) -> None:
     reached = {one.column.text: one.how for one in made.downstream}
     assert reached["marts.crimes (its rows)"] == "filter"
     assert made.used == "A change concerns 1 mart, 1 open-data file, 1 other consumer."
+
+
+def test_what_has_no_page_is_named_without_a_link() -> None:
+    mart = Column("marts.a", "v")
+    graph = Graph(
+        {"marts.a": Table("marts.a", "marts", ("v",))},
+        {mart: {Column("seeds.s", "x"): "copied"}, Column("marts.a", ROWS): {}},
+    )
+
+    made = lineage_view(graph, "marts.a.v")
+
+    assert isinstance(made, ColumnView)
+    assert [(one.column.text, one.column.href) for one in made.upstream] == [("seeds.s.x", "")]
 
 
 def test_what_nobody_uses_says_so(graph: Graph) -> None:
