@@ -21,7 +21,7 @@ SECONDS = 5
 # What an answer may take; what is more is counted, up to as much as above.
 QUICK = 0.25
 _PATH = "/api/v1/lineage"
-# Of an answer, only the status counts; so much is read that the connection can be used again.
+# Of an answer, only the status counts; this much is read, so that the connection can be reused.
 _READ = 65_536
 
 
