@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from functools import cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,21 +192,7 @@ class Settings(BaseSettings):
         """The settings of this process. Raises `WrongSetting` naming each invalid variable."""
         home = Path(os.environ.get("WANDLE_HOME") or CHECKOUT / ".local")
         file = home.expanduser() / "wandle.env"
-        kept = dotenv_values(file)
-        of_platform: dict[str, Any] = {}
-        if "AWS_ENDPOINT_URL_S3" not in os.environ:
-            # The local S3 accepts only its own keys, not a person's AWS credentials.
-            of_platform = {name: value for name, value in kept.items() if name in S3_KEYS}
-        if kept.get(ORIGIN) == "live" and not os.environ.keys() & {
-            "WANDLE_LIVE",
-            "WANDLE_PAYLOADS",
-        }:
-            of_platform["WANDLE_LIVE"] = "1"
-        try:
-            return cls(_env_file=file, **of_platform)
-        except ValidationError as error:
-            wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
-            raise WrongSetting(f"settings: {wrong}. Fix the variable and try again.") from None
+        return _read(file, _state(file))
 
     def need(self, field: str) -> str:
         """The value of `field`; on AWS from its secret, if the variable is not set.
@@ -337,3 +324,30 @@ class Settings(BaseSettings):
             return base_url
         parts = urlsplit(base_url)
         return f"{self.need('sandbox_url')}/{parts.netloc}{parts.path}"
+
+
+@lru_cache(maxsize=1)
+def _read(file: Path, _: object) -> Settings:
+    """The settings in this state. A job reads them in several places, which took 10 ms each."""
+    kept = dotenv_values(file)
+    of_platform: dict[str, Any] = {}
+    if "AWS_ENDPOINT_URL_S3" not in os.environ:
+        # The local S3 accepts only its own keys, not a person's AWS credentials.
+        of_platform = {name: value for name, value in kept.items() if name in S3_KEYS}
+    if kept.get(ORIGIN) == "live" and not os.environ.keys() & {"WANDLE_LIVE", "WANDLE_PAYLOADS"}:
+        of_platform["WANDLE_LIVE"] = "1"
+    try:
+        return Settings(_env_file=file, **of_platform)
+    except ValidationError as error:
+        wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
+        raise WrongSetting(f"settings: {wrong}. Fix the variable and try again.") from None
+
+
+def _state(file: Path) -> object:
+    """What settings depend on: the environment, the folder of relative paths, and the file."""
+    found: list[object] = [*os.environ.items()]
+    with suppress(OSError):
+        found.append(os.getcwd())
+        kept = file.stat()
+        found += [kept.st_ino, kept.st_size, kept.st_mtime_ns]
+    return tuple(found)

@@ -206,3 +206,21 @@ def test_the_version_of_the_code_is_its_commit_unless_given(monkeypatch):
     monkeypatch.setenv("WANDLE_CODE_VERSION", "v1")
 
     assert Settings.read().code_version == "v1"
+
+
+def test_settings_are_read_again_when_the_environment_or_the_file_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("WANDLE_HOME", str(tmp_path))
+    monkeypatch.delenv("WANDLE_SCHEMA_PREFIX", raising=False)
+    before = Settings.read()
+    assert Settings.read() is before
+
+    (tmp_path / "wandle.env").write_text("WANDLE_SCHEMA_PREFIX=anna_\n")
+    assert Settings.read().schema_prefix == "anna_"
+    (tmp_path / "wandle.env").write_text("WANDLE_SCHEMA_PREFIX=bert_\n")
+    assert Settings.read().schema_prefix == "bert_"
+    monkeypatch.setenv("WANDLE_SCHEMA_PREFIX", "carl_")
+    assert Settings.read().schema_prefix == "carl_"
+    (tmp_path / "wandle.env").unlink()
+    assert Settings.read().schema_prefix == "carl_"

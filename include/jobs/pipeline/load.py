@@ -22,6 +22,7 @@ from include.sources.model import Contract
 from include.sources.partition import Partition
 from include.warehouse import load as warehouse
 from include.warehouse.books.ledger import Entry, Landing
+from include.warehouse.memory import few_interruptions
 from include.warehouse.parts import Requested
 from include.warehouse.prepare import PageBody
 
@@ -85,12 +86,13 @@ def _load(
     try:
         pseudonyms = pseudonyms_of(contract, settings)
         lake = lake.as_job("load")
-        for looked_at in [landing_id] if landing_id else lake.landings.finished(partition):
-            manifest = lake.landings.manifest(partition, looked_at)
-            if landing_id or manifest.outcome == "complete":
-                break
-        else:
-            raise _nothing_landed(partition)
+        with few_interruptions():  # a manifest has thousands of pages
+            for looked_at in [landing_id] if landing_id else lake.landings.finished(partition):
+                manifest = lake.landings.manifest(partition, looked_at)
+                if landing_id or manifest.outcome == "complete":
+                    break
+            else:
+                raise _nothing_landed(partition)
     except Exception as error:
         warehouse.write_failure(dsn, dataclasses.replace(begun, landing_id=looked_at), error)
         raise
