@@ -48,6 +48,10 @@ ParameterOption = Annotated[
         "Repeatable.",
     ),
 ]
+HeaderOption = Annotated[
+    list[str] | None,
+    typer.Option("--header", help="NAME=VALUE of a header that the API wants. Repeatable."),
+]
 DatesOption = Annotated[
     Literal["", "day-first", "month-first"],
     typer.Option("--dates", help="What comes first in dates such as 03/04/2026."),
@@ -89,6 +93,7 @@ def new_source(
     records: RecordsOption = "",
     choice: ChooseOption = "",
     parameter: ParameterOption = None,
+    header: HeaderOption = None,
     dates: DatesOption = "",
     sheet: SheetOption = "",
     pattern: PatternOption = "",
@@ -133,7 +138,16 @@ def new_source(
         return
     from include.jobs.author import new_source as job
 
-    options = job.Options(records, choice, _values(parameter), dates, sheet, pattern, ask)
+    options = job.Options(
+        records,
+        choice,
+        _values("--parameter", parameter),
+        dates,
+        sheet,
+        pattern,
+        _values("--header", header),
+        ask,
+    )
     print_drafted(
         job.new_source(
             name, url=url, file=file, period=period, asked=asked, council=council, options=options
@@ -141,12 +155,12 @@ def new_source(
     )
 
 
-def _values(parameters: list[str] | None) -> dict[str, str]:
+def _values(option: str, texts: list[str] | None) -> dict[str, str]:
     found = {}
-    for text in parameters or ():
+    for text in texts or ():
         name, equals, value = text.partition("=")
         if not (name and equals):
-            raise PermanentError(f"new-source: --parameter {text}: expected NAME=VALUE.")
+            raise PermanentError(f"new-source: {option} {text}: expected NAME=VALUE.")
         found[name] = value
     return found
 

@@ -76,6 +76,19 @@ def test_each_difference_in_dbts_sources_is_named(project, old, new, said):
     assert any(said in line for line in validate("", project=project).differences)
 
 
+def test_many_differences_of_one_table_are_one_line(project):
+    sources = project / "models" / "staging" / "_sources.yml"
+    text = sources.read_text()
+    start = text.index("  - name: police_street_crime")
+    columns = text[start:].replace("    - name: ", "    - name: old_", 5)
+    sources.write_text(text[:start] + columns)
+
+    (said,) = validate("", project=project).differences
+
+    assert said.count(" is missing") == 3
+    assert said.endswith(" and 7 more; run `wandle sync`")
+
+
 @pytest.mark.parametrize("broken", ["<<<<<<< HEAD\n", "sources: 5\n", "sources: [{}]\n"])
 def test_sources_that_dbt_cannot_read_are_named(project, broken):
     (project / "models" / "staging" / "_sources.yml").write_text(broken)

@@ -20,6 +20,8 @@ from include.transform.project import FOLDER as DBT_PROJECT
 from include.warehouse.connection import connect, rows
 from include.warehouse.schema import raw_table
 
+# Of the differences of a table, which the same command settles.
+_SHOWN = 3
 _WITHOUT_DATABASE = "set WANDLE_LOADER_DSN, or run `wandle up`"
 
 TABLES_QUERY = """
@@ -115,11 +117,16 @@ def of_dbt(
     for name, (where, columns) in tables.items():
         if name not in names:
             yield f"{where}: table {name} has no contract include/sources/{name}.yaml"
-        elif name in every:
-            for said in _column_differences(every[name], columns):
-                yield f"{where}: table {name}: {said}; run `wandle sync`"
+        elif name in every and (said := [*_column_differences(every[name], columns)]):
+            yield f"{where}: table {name}: {_first_of(said)}; run `wandle sync`"
     for name in sorted(enabled.keys() - tables.keys()):
         yield f"dbt_project: no source table for {name}; run `wandle sync`"
+
+
+def _first_of(differences: list[str]) -> str:
+    """The first few, and how many more: one command settles all of them."""
+    more = len(differences) - _SHOWN
+    return ", ".join(differences[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _column_differences(contract: Contract, columns: Mapping[str, str]) -> Iterator[str]:
@@ -157,8 +164,8 @@ def of_database(
                 continue
             found = rows(cursor, raw_table.COLUMNS_QUERY, f"{SCHEMA}.{name}")
             columns = {row["attname"]: row["format_type"] for row in found}
-            for said in raw_table.differences(contract, columns):
-                yield f"database: table raw.{name}: {said}; run `wandle migrate`"
+            if said := [*raw_table.differences(contract, columns)]:
+                yield f"database: table raw.{name}: {_first_of(said)}; run `wandle migrate`"
     for name in sorted(present - {*names}):
         yield (
             f"database: table raw.{name} has no contract include/sources/{name}.yaml; restore it, "
