@@ -132,9 +132,7 @@ def test_each_difference_in_the_database_is_named(database):
 
     assert set(said) == {
         "database: table raw.police_street_crime: column category (text) is missing; "
-        "run `wandle migrate`",
-        "database: table raw.police_street_crime: column month is character varying(7), "
-        "expected text; run `wandle migrate`",
+        "column month is character varying(7), expected text; run `wandle migrate`",
         "database: table raw.police_ward_boundaries is missing; run `wandle migrate`",
         "database: table raw.forgotten has no contract include/sources/forgotten.yaml; "
         "restore it, or run `wandle remove forgotten`",

@@ -76,7 +76,11 @@ def of_councils(contract: Contract, known: Iterable[Council]) -> Iterator[str]:
     for council in known:
         for missing in lacking(contract, council):
             file = f"include/councils/{council.name}.yaml"
-            yield f"{file}: no `{missing}`, but requests of {contract.name} need it"
+            group, _, name = missing.partition(".")
+            added = f"{group}: {{{name}: ...}}" if name else group
+            yield (
+                f"{file}: no `{missing}`, but requests of {contract.name} need it; add `{added}`"
+            )
 
 
 def between_councils(known: Iterable[Council]) -> Iterator[str]:
@@ -126,7 +130,7 @@ def of_dbt(
 def _first_of(differences: list[str]) -> str:
     """The first few, and how many more: one command settles all of them."""
     more = len(differences) - _SHOWN
-    return ", ".join(differences[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return "; ".join(differences[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _column_differences(contract: Contract, columns: Mapping[str, str]) -> Iterator[str]:

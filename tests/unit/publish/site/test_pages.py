@@ -22,7 +22,7 @@ import yaml
 from include.errors import PermanentError
 from include.publish.site import words
 from include.publish.site.build import pages
-from include.publish.site.tables import SCHEMAS
+from include.publish.site.tables import SCHEMAS, Marts
 from tests.dashboard_tables import (
     COUNCILS,
     LAST_DAY,
@@ -557,6 +557,11 @@ def test_a_mart_without_a_column_that_is_shown_fails_and_names_it():
 
     with pytest.raises(PermanentError, match=r"mart weather_daily lacks rain_mm"):
         site(made)
+
+
+def test_a_page_that_shows_a_mart_without_declared_columns_fails_and_says_where_to_add_them():
+    with pytest.raises(PermanentError, match=r"mart wet_days_monthly, .* SCHEMAS in .*tables\.py"):
+        Marts.of(tables(["sutton"])).rows("wet_days_monthly", "sutton")
 
 
 def test_a_mart_with_values_of_another_type_fails_and_names_it():
