@@ -129,29 +129,26 @@ def new_source(
             raise PermanentError(
                 "new-source: a database needs --database and --query, and no --url or --file."
             )
-        from include.jobs.author.new_database import Query, new_database_source
-
-        of_database = Query(database, query, key)
-        print_drafted(
-            new_database_source(name, of_database, period, asked=asked, council=council, ask=ask)
-        )
+        _of_database(name, (database, query, key), period, asked, council)
         return
     from include.jobs.author import new_source as job
 
-    options = job.Options(
-        records,
-        choice,
-        _values("--parameter", parameter),
-        dates,
-        sheet,
-        pattern,
-        _values("--header", header),
-        ask,
-    )
+    parameters, headers = _values("--parameter", parameter), _values("--header", header)
+    options = job.Options(records, choice, parameters, dates, sheet, pattern, headers, ask)
     print_drafted(
         job.new_source(
             name, url=url, file=file, period=period, asked=asked, council=council, options=options
         )
+    )
+
+
+def _of_database(
+    name: str, query: tuple[str, str, str], period: Grain, asked: str, council: str
+) -> None:
+    from include.jobs.author.new_database import Query, new_database_source
+
+    print_drafted(
+        new_database_source(name, Query(*query), period, asked=asked, council=council, ask=ask)
     )
 
 
