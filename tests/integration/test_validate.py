@@ -76,6 +76,14 @@ def test_each_difference_in_dbts_sources_is_named(project, old, new, said):
     assert any(said in line for line in validate("", project=project).differences)
 
 
+def test_a_mart_that_the_dashboard_shows_and_no_model_builds_is_named(project):
+    (project / "models" / "marts" / "weather_daily.sql").unlink()
+
+    said = "\n".join(validate("", project=project).differences)
+
+    assert "tables.py: the dashboard shows marts.weather_daily, and no model builds it" in said
+
+
 def test_many_differences_of_one_table_are_one_line(project):
     sources = project / "models" / "staging" / "_sources.yml"
     text = sources.read_text()

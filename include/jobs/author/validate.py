@@ -54,6 +54,7 @@ def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
         *between_councils(known.values()),
         *of_dbt(enabled, every, names, project),
         *mart_rows.undeclared(project),
+        *of_dashboard(project),
     ]
     looked_at = [
         f"{len(every)} contracts ({len(enabled)} enabled)",
@@ -151,6 +152,19 @@ def _dbt_tables(file: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
             for item in source.get("tables", []):
                 columns = item.get("columns", [])
                 yield item["name"], {one["name"]: one.get("data_type", "") for one in columns}
+
+
+def of_dashboard(project: Path) -> Iterator[str]:
+    """The marts that the dashboard shows, and no model builds."""
+    # Loads data frames, which no other command of an author needs.
+    from include.publish.site.tables import SCHEMAS
+
+    built = {path.stem for path in project.glob("models/marts/**/*.sql")}
+    for mart in sorted(SCHEMAS.keys() - built):
+        yield (
+            f"include/publish/site/tables.py: the dashboard shows marts.{mart}, and no model "
+            "builds it; remove its topic, or restore the model"
+        )
 
 
 def of_database(
