@@ -55,6 +55,7 @@ account:
 	@$(PYTHON) -m include.local.account "$${WANDLE_HOME:-.local}"
 
 install: $(INSTALLED) ## Create or update the virtual environment
+	@echo "Installed into $(VENV). Next: make demo"
 
 demo: account $(INSTALLED) ## Run the main job end to end and leave the platform running
 	@$(BIN)/wandle demo $(ASKED)

@@ -325,6 +325,8 @@ def _found(item: Any) -> str:
     found = item.get("input")
     if item["type"] == "string_type" and isinstance(found, bool):
         return f" Found {found}; YAML reads on, off, yes and no as true or false: put it in quotes."
+    if item["type"] == "string_type" and isinstance(found, int | float | date):
+        return f" Found {found}: put it in quotes."
     if item["type"] == "missing" or not isinstance(found, str | int | float | bool | date):
         return ""
     return f" Found {found!r}."

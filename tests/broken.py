@@ -81,9 +81,13 @@ def _in_columns(text: str, pattern: str, new: str) -> str:
     return before + columns + _without(after, pattern, new)
 
 
-_COLUMNS = "\ncolumns:\n"
-_TWICE = "  - {name: twice, type: text, description: Twice.}\n" * 2
-_BEFORE = _TWICE.replace("name: twice", "name: now, renamed_from: twice", 1)
+def _with_columns(text: str, *columns: str) -> str:
+    """The text with these columns as the first ones; drafts do not indent the list."""
+    return _in_columns(text, "^( *)- ", "".join(rf"\1- {one}" + "\n" for one in columns) + r"\1- ")
+
+
+_TWICE = "{name: twice, type: text, description: Twice.}"
+_BEFORE = "{name: now, renamed_from: twice, type: text, description: Twice.}"
 
 
 # A council's title is what a contract's is, too.
@@ -113,25 +117,21 @@ OF_CONTRACTS = WAYS | {
         lambda text: _without(text, "^start: .*$", "start: 2017-02-30")
     ),
     "a type that PostgreSQL does not have": Way(
-        lambda text: _in_columns(text, "^    type: .*$", "    type: varchar"), "columns.0.type"
+        lambda text: _in_columns(text, "^( +)type: .*$", r"\1type: varchar"), "columns.0.type"
     ),
     "a column of the system": Way(
-        lambda text: _in_columns(text, r"^  - name: \w+$", "  - name: xmin"), "columns.0.name"
+        lambda text: _in_columns(text, r"^( *)- name: \w+$", r"\1- name: xmin"), "columns.0.name"
     ),
     "a column that comes twice": Way(
-        lambda text: (
-            f"{text.partition(_COLUMNS)[0]}{_COLUMNS}{_TWICE}{text.partition(_COLUMNS)[2]}"
-        ),
-        "columns.1.name",
+        lambda text: _with_columns(text, _TWICE, _TWICE), "columns.1.name"
     ),
     "a pattern of another language": Way(
-        lambda text: _in_columns(text, "^    type: text$", '    type: text\n    pattern: "(?=a)b"')
+        lambda text: _in_columns(
+            text, "^( +)type: text$", r"\1type: text" "\n" r'\1pattern: "(?=a)b"'
+        )
     ),
     "an earlier name that another column has": Way(
-        lambda text: (
-            f"{text.partition(_COLUMNS)[0]}{_COLUMNS}{_BEFORE}{text.partition(_COLUMNS)[2]}"
-        ),
-        "columns.0.renamed_from",
+        lambda text: _with_columns(text, _BEFORE, _TWICE), "columns.0.renamed_from"
     ),
     "a parent that nobody has": Way(
         lambda text: (

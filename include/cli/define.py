@@ -82,7 +82,10 @@ def new_council(
         say(
             f"The API has no boundary of {', '.join(written.unplaced)}: add those that are missing."
         )
-    say("Review it: the box may include wards of other neighbouring councils.")
+    say(
+        "Review it: the box may include wards of other neighbouring councils. Then run `wandle "
+        f"validate`, and `wandle ingest SOURCE --council {name}` for each source."
+    )
 
 
 @commands.command()

@@ -48,6 +48,10 @@ ParameterOption = Annotated[
         "Repeatable.",
     ),
 ]
+HeaderOption = Annotated[
+    list[str] | None,
+    typer.Option("--header", help="NAME=VALUE of a header that the API wants. Repeatable."),
+]
 DatesOption = Annotated[
     Literal["", "day-first", "month-first"],
     typer.Option("--dates", help="What comes first in dates such as 03/04/2026."),
@@ -89,6 +93,7 @@ def new_source(
     records: RecordsOption = "",
     choice: ChooseOption = "",
     parameter: ParameterOption = None,
+    header: HeaderOption = None,
     dates: DatesOption = "",
     sheet: SheetOption = "",
     pattern: PatternOption = "",
@@ -124,16 +129,12 @@ def new_source(
             raise PermanentError(
                 "new-source: a database needs --database and --query, and no --url or --file."
             )
-        from include.jobs.author.new_database import Query, new_database_source
-
-        of_database = Query(database, query, key)
-        print_drafted(
-            new_database_source(name, of_database, period, asked=asked, council=council, ask=ask)
-        )
+        _of_database(name, (database, query, key), period, asked, council)
         return
     from include.jobs.author import new_source as job
 
-    options = job.Options(records, choice, _values(parameter), dates, sheet, pattern, ask)
+    parameters, headers = _values("--parameter", parameter), _values("--header", header)
+    options = job.Options(records, choice, parameters, dates, sheet, pattern, headers, ask)
     print_drafted(
         job.new_source(
             name, url=url, file=file, period=period, asked=asked, council=council, options=options
@@ -141,12 +142,22 @@ def new_source(
     )
 
 
-def _values(parameters: list[str] | None) -> dict[str, str]:
+def _of_database(
+    name: str, query: tuple[str, str, str], period: Grain, asked: str, council: str
+) -> None:
+    from include.jobs.author.new_database import Query, new_database_source
+
+    print_drafted(
+        new_database_source(name, Query(*query), period, asked=asked, council=council, ask=ask)
+    )
+
+
+def _values(option: str, texts: list[str] | None) -> dict[str, str]:
     found = {}
-    for text in parameters or ():
+    for text in texts or ():
         name, equals, value = text.partition("=")
         if not (name and equals):
-            raise PermanentError(f"new-source: --parameter {text}: expected NAME=VALUE.")
+            raise PermanentError(f"new-source: {option} {text}: expected NAME=VALUE.")
         found[name] = value
     return found
 

@@ -273,5 +273,7 @@ def _what_remains(scope: Scope, settings: Settings, dags: Dags | None) -> Iterat
             f"Airflow is not running here: if it has a DAG ingest_{scope.dataset}, delete it in "
             "the UI, or run this again after `wandle up`."
         )
-    if scope.files:
+    if scope.files and scope.dataset:
+        yield "Run `make dictionary`, then commit the data dictionary and the deleted files."
+    elif scope.files:
         yield "Commit the deleted files."

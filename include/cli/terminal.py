@@ -170,4 +170,7 @@ def print_drafted(drafted: Drafted) -> None:
     for remark in drafted.remarks:
         say(f"Note: {remark}")
     name = drafted.files[0].stem
-    say(f"Review the contract, then run `wandle migrate && wandle ingest {name} --period ...`.")
+    say(
+        "Review the contract, then run `wandle sync && wandle migrate && wandle ingest "
+        f"{name} --period ...`, for a snapshot without `--period`."
+    )

@@ -97,10 +97,11 @@ def passes_by_itself(message: str | None) -> bool:
 def next_step(message: str | None) -> str:
     """What to do about a failed node."""
     if _NOT_MIGRATED.search(message or ""):
-        return "Run `wandle migrate`, then clear this task."
+        return "Run `wandle migrate`, then `wandle transform`, or clear this task."
     return (
         "Fix the data (reload or ingest it again), or the model or test in dbt_project/, then "
-        "clear this task: it rebuilds what failed and everything downstream."
+        "run `wandle transform`, or clear this task: it rebuilds what failed and everything "
+        "downstream."
     )
 
 

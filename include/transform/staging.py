@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from include.definitions import yaml_text
 from include.errors import WrongDefinition
 from include.sources.model import Contract
-from include.sources.partition import grain_label
-from include.sources.raw_table import column_name, lineage, quoted, sql_type
-from include.transform.sources import STAGING, column_list, plain
+from include.sources.partition import Grain, grain_label
+from include.sources.raw_table import column_name, quoted, sql_type
+from include.transform.sources import (
+    BEGIN,
+    DISABLED,
+    END,
+    STAGING,
+    column_list,
+    outside_generated,
+    plain,
+)
 
 MODEL = """\
 with
@@ -43,6 +55,8 @@ renamed as (
 
 select * from renamed
 """
+_NO_COLUMNS = f"        {BEGIN}\n        {END}"
+_REQUIRED = "not_null"
 
 
 def model_path(source: str) -> Path:
@@ -72,61 +86,111 @@ def first_model(contract: Contract) -> dict[Path, str]:
     return {file: text for file, text in model_files(contract).items() if not file.exists()}
 
 
-def _staged_name(contract: Contract, name: str) -> str:
+def is_as_drafted(path: Path, table: Mapping[str, Any]) -> bool:
+    """Whether a model and its YAML file are as they were generated, and no other model reads it.
+
+    `table` is its source as `_sources.yml` has it: the contract of the last `wandle sync`.
+    """
+    raw = [column for column in table["columns"] if not column["name"].startswith("_")]
+    names, period = [column["name"] for column in raw], table["config"]["meta"]["period"]
+    text = path.read_text(encoding="utf-8").removeprefix(DISABLED)
+    generated = _model(table["name"], names, _period_name(period))
+    if outside_generated(text) != outside_generated(generated):
+        return False
+    if path != model_path(table["name"]) or _is_read(path.stem):
+        return False
+    try:
+        found = yaml.safe_load(path.with_suffix(".yml").read_text(encoding="utf-8"))["models"]
+        return [_without_tests(model) for model in found] == [
+            {
+                "name": path.stem,
+                "description": table["description"],
+                "columns": [
+                    *({**one, "name": _staged_name(one["name"], names, period)} for one in raw),
+                    *_own_columns(period),
+                ],
+            }
+        ]
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return False
+
+
+def _is_read(model: str) -> bool:
+    ref = re.compile(rf"""\bref\(\s*['"]{model}['"]""")
+    return any(
+        ref.search(path.read_text(encoding="utf-8", errors="replace"))
+        for path in STAGING.parent.rglob("*.sql")
+    )
+
+
+def _without_tests(model: Mapping[str, Any]) -> dict[str, Any]:
+    """A described model without the tests that are generated; others stay."""
+    tests = [*model.get("data_tests", ())]
+    of_key = len(tests) == 1 and [*tests[0]] == ["unique_together"]
+    columns = [
+        {name: said for name, said in column.items() if (name, said) != ("data_tests", [_REQUIRED])}
+        for column in model["columns"]
+    ]
+    left = {name: value for name, value in model.items() if not (name == "data_tests" and of_key)}
+    return left | {"columns": columns}
+
+
+def _staged_name(name: str, names: Collection[str], period: str) -> str:
     """The name of a column in the model; another one if the model's own columns use it."""
-    if name not in ("council", period_column(contract), "landing_id", "record_no"):
+    if name not in ("council", _period_name(period), "landing_id", "record_no"):
         return name
-    return column_name((name,), {column.name for column in contract.columns})
+    return column_name((name,), {*names})
 
 
-def _renamed(contract: Contract, name: str) -> str:
-    staged = _staged_name(contract, name)
-    return f"        {quoted(name)}{'' if staged == name else f' as {staged}'},"
+def _model(source: str, names: Collection[str], period: str, columns: str = "") -> str:
+    """The text of a model; `columns` are the generated lines."""
+    renamed = []
+    for name in names:
+        staged = _staged_name(name, names, period)
+        renamed.append(f"        {quoted(name)}{'' if staged == name else f' as {staged}'},")
+    return MODEL.format(
+        columns=columns or _NO_COLUMNS,
+        source=source,
+        renamed="\n".join(renamed),
+        period=f"        _period as {period},\n" if period else "",
+    )
 
 
 def _text(contract: Contract) -> str:
-    text = MODEL.format(
-        columns=column_list(contract),
-        source=contract.name,
-        renamed="\n".join(_renamed(contract, column.name) for column in contract.raw_columns()),
-        period=f"        _period as {name},\n" if (name := period_column(contract)) else "",
-    )
-    return text if contract.enabled else "{{ config(enabled=false) }}\n\n" + text
+    names = [column.name for column in contract.raw_columns()]
+    text = _model(contract.name, names, period_column(contract), column_list(contract))
+    return text if contract.enabled else DISABLED + text
 
 
 def period_column(contract: Contract) -> str:
     """The name of `_period` in the model; none if the table is one partition."""
-    return "" if contract.period == "all" else contract.period
+    return _period_name(contract.period)
 
 
-def _described_period(contract: Contract) -> list[dict[str, Any]]:
+def _period_name(period: str) -> str:
+    return "" if period == "all" else period
+
+
+def _described_period(period: Grain) -> list[dict[str, Any]]:
     said = {"hour": "The hour of the row, in UTC.", "day": "The day of the row."}
-    of_others = f"First day of the {grain_label(contract.period)} of the row."
+    of_others = f"First day of the {grain_label(period)} of the row."
     column = {
-        "name": contract.period,
-        "data_type": lineage(contract)["_period"],
-        "description": said.get(contract.period, of_others),
+        "name": period,
+        "data_type": "timestamptz" if period == "hour" else "date",
+        "description": said.get(period, of_others),
     }
-    return [column] if period_column(contract) else []
+    return [column] if _period_name(period) else []
 
 
-def _described(contract: Contract, name: str) -> dict[str, Any]:
-    columns: list[dict[str, Any]] = []
-    for column in contract.raw_columns():
-        said = {
-            "name": _staged_name(contract, column.name),
-            "quote": True,
-            "data_type": sql_type(column.type),
-            "description": plain(column.description),
-        }
-        columns.append(said | ({"data_tests": ["not_null"]} if column.required else {}))
-    columns += [
+def _own_columns(period: Grain) -> list[dict[str, Any]]:
+    """What the model adds to the columns of the contract."""
+    return [
         {
             "name": "council",
             "data_type": "text",
             "description": "The council of the row; `uk` for sources without a council.",
         },
-        *_described_period(contract),
+        *_described_period(period),
         {
             "name": "landing_id",
             "data_type": "text",
@@ -138,9 +202,22 @@ def _described(contract: Contract, name: str) -> dict[str, Any]:
             "description": "The record's number in that landing, from 1.",
         },
     ]
+
+
+def _described(contract: Contract, name: str) -> dict[str, Any]:
+    columns: list[dict[str, Any]] = []
+    names = [column.name for column in contract.raw_columns()]
+    for column in contract.raw_columns():
+        said = {
+            "name": _staged_name(column.name, names, contract.period),
+            "quote": True,
+            "data_type": sql_type(column.type),
+            "description": plain(column.description),
+        }
+        columns.append(said | ({"data_tests": [_REQUIRED]} if column.required else {}))
     described: dict[str, Any] = {"name": name, "description": plain(contract.description)}
     if contract.key:
-        key = [_staged_name(contract, name) for name in contract.key]
+        key = [_staged_name(name, names, contract.period) for name in contract.key]
         together = ["council", *filter(None, [period_column(contract)]), *key]
         described["data_tests"] = [{"unique_together": {"arguments": {"columns": together}}}]
-    return described | {"columns": columns}
+    return described | {"columns": [*columns, *_own_columns(contract.period)]}

@@ -304,7 +304,8 @@ def test_a_council_without_a_name_for_the_publisher_does_not_block_others(lake, 
     assert str(outcomes["sutton"].error) == lacks
     assert outcomes["kingston"].entry["loaded"] == 3
     assert list(of_councils(sites, councils().values())) == [
-        "include/councils/sutton.yaml: no `names.london_air`, but requests of air_sites need it"
+        "include/councils/sutton.yaml: no `names.london_air`, but requests of air_sites need it; "
+        "add `names: {london_air: ...}`"
     ]
     assert plan(sites, today=date(2026, 1, 2), councils=["sutton"], reload=True, first="2026-01-01")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from include.jobs.author import new_council, new_source
 from include.jobs.pipeline.extract import extract
 from include.sources.model import Contract
 from include.sources.partition import Partition, Period
-from tests.integration.fixture_server import FixtureServer, Reply, serving_fixture
+from tests.integration.fixture_server import Asked, FixtureServer, Reply, serving_fixture
 from tests.samples import contract, extracting
 
 ROWS = [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}]
@@ -45,6 +46,44 @@ def drafted(places: Path, url: str, **how: Any) -> tuple[Contract, list[str]]:
         "things", **{"url": url, "file": None, "period": "day", "folder": places} | how
     ).remarks
     return read_definition(places / "things.yaml", Contract), said
+
+
+def versioned(asked: Asked) -> Any:
+    status = 200 if asked.headers.get("x-api-version") == "2" else 404
+    return Reply(json.dumps(ROWS).encode(), status)
+
+
+def test_a_header_that_the_api_wants_is_sent_and_is_the_contracts(places, api, monkeypatch, lake):
+    server, url = api
+    server.on("^/v1/things", versioned)
+    monkeypatch.setenv("WANDLE_LIVE", "1")
+
+    with pytest.raises(PipelineError, match=r"HTTP 404 .* wants a header.* pass it with --header"):
+        drafted(places, f"{url}/v1/things?on=2026-07-03")
+
+    options = new_source.Options(headers={"x-api-version": "2"})
+    made, _ = drafted(places, f"{url}/v1/things?on=2026-07-03", options=options)
+    assert extract(made, made.partition("uk", "2026-07-04"), lake=lake, run_id="run")
+
+
+def test_a_header_with_a_secret_is_neither_sent_nor_written(places, api, monkeypatch):
+    server, url = api
+    monkeypatch.setenv("WANDLE_LIVE", "1")
+
+    with pytest.raises(PipelineError, match="a secret is never written into a contract") as error:
+        drafted(places, url, options=new_source.Options(headers={"X-Api-Key": "hush-hush"}))
+
+    assert "hush-hush" not in str(error.value)
+    assert server.asked == []
+
+
+def test_an_api_with_a_login_is_drafted_from_a_file(places, api, monkeypatch):
+    server, url = api
+    server.on("^/v1/things", Reply(b"{}", 401))
+    monkeypatch.setenv("WANDLE_LIVE", "1")
+
+    with pytest.raises(PipelineError, match=r"asks for a login\. Save a response .* put `auth`"):
+        drafted(places, f"{url}/v1/things")
 
 
 def test_a_server_on_this_machine_is_requested_over_http_and_so_is_the_contract(

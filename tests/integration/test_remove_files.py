@@ -120,6 +120,7 @@ def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any
     done, told = wandle("remove", SOURCE, "--yes")
 
     assert (done, "1 partition removed." in told) == (0, True)
+    assert "Run `make dictionary`, then commit" in told
     assert not (copy / f"include/sources/{SOURCE}.yaml").exists()
     assert not sample.exists()
     assert not (copy / "dbt_project/models/staging/planning").exists()
@@ -133,7 +134,8 @@ def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any
     ) == [("river_levels_daily",)]
     valid, differences = wandle("validate")
     assert "database: table raw.gauges" not in differences
-    assert (valid, "0 differences" in differences) == (0, True)
+    assert "the dashboard shows marts.planning_applications, and no model builds it" in differences
+    assert (valid, "1 difference." in differences) == (1, True)
     again, nothing = wandle("remove", SOURCE, "--yes")
     assert again == 0
     assert "Nothing to remove." in nothing

@@ -76,6 +76,27 @@ def test_each_difference_in_dbts_sources_is_named(project, old, new, said):
     assert any(said in line for line in validate("", project=project).differences)
 
 
+def test_a_mart_that_the_dashboard_shows_and_no_model_builds_is_named(project):
+    (project / "models" / "marts" / "weather_daily.sql").unlink()
+
+    said = "\n".join(validate("", project=project).differences)
+
+    assert "tables.py: the dashboard shows marts.weather_daily, and no model builds it" in said
+
+
+def test_many_differences_of_one_table_are_one_line(project):
+    sources = project / "models" / "staging" / "_sources.yml"
+    text = sources.read_text()
+    start = text.index("  - name: police_street_crime")
+    columns = text[start:].replace("    - name: ", "    - name: old_", 5)
+    sources.write_text(text[:start] + columns)
+
+    (said,) = validate("", project=project).differences
+
+    assert said.count(" is missing") == 3
+    assert said.endswith(" and 7 more; run `wandle sync`")
+
+
 @pytest.mark.parametrize("broken", ["<<<<<<< HEAD\n", "sources: 5\n", "sources: [{}]\n"])
 def test_sources_that_dbt_cannot_read_are_named(project, broken):
     (project / "models" / "staging" / "_sources.yml").write_text(broken)
@@ -119,9 +140,7 @@ def test_each_difference_in_the_database_is_named(database):
 
     assert set(said) == {
         "database: table raw.police_street_crime: column category (text) is missing; "
-        "run `wandle migrate`",
-        "database: table raw.police_street_crime: column month is character varying(7), "
-        "expected text; run `wandle migrate`",
+        "column month is character varying(7), expected text; run `wandle migrate`",
         "database: table raw.police_ward_boundaries is missing; run `wandle migrate`",
         "database: table raw.forgotten has no contract include/sources/forgotten.yaml; "
         "restore it, or run `wandle remove forgotten`",

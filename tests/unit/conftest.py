@@ -6,6 +6,9 @@ A test that serves something on this machine says so: `@pytest.mark.allow_hosts(
 from __future__ import annotations
 
 import pytest
+
+# It keeps the class of sockets that it finds when it is imported: that must not be the blocked one.
+import uvloop  # noqa: F401
 from pytest_socket import disable_socket
 
 

@@ -13,12 +13,14 @@ import pytest
 
 from include import cli
 from include.councils import model as councils
+from include.definitions import yaml_text
 from include.errors import UnknownName, WrongDefinition
 from include.jobs.author import sync
 from include.jobs.pipeline.plan import plan
 from include.local.demo.window import asked_of_sources
 from include.sources import model as sources
 from tests.broken import OF_CONTRACTS, WAYS, Definitions, copied
+from tests.samples import contract_fields
 from tests.unit.local.test_demo_window import AS_OF, WINDOW
 
 CONTRACTS = sorted(sources.every_contract())
@@ -69,6 +71,17 @@ def test_every_other_definition_is_read_as_before(copy, name, way):
         assert f"field `{OF_CONTRACTS[way].field}`: " in said
     if way != "an empty file":
         assert re.search(r"line \d+", said)
+
+
+@pytest.mark.parametrize("way", OF_CONTRACTS)
+def test_a_contract_as_new_source_writes_it_is_broken_in_the_same_ways(copy, way):
+    copy.write(copy.sources / "gauges.yaml", yaml_text(contract_fields()))
+
+    copy.break_("gauges", way)
+
+    assert list(errors()) == ["gauges"]
+    if OF_CONTRACTS[way].field:
+        assert f"field `{OF_CONTRACTS[way].field}`: " in errors()["gauges"]
 
 
 def test_the_line_is_that_of_the_field(copy):

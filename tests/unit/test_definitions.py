@@ -92,6 +92,12 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_found(
     assert f"Found {found!r}." in message
 
 
+def test_a_number_in_place_of_a_text_is_to_be_put_in_quotes(tmp_path):
+    message = refusal(write(tmp_path, contract_fields(licence=2)))
+
+    assert "field `licence`: Input should be a valid string. Found 2: put it in quotes." in message
+
+
 def test_a_key_given_twice_is_named_with_its_line(tmp_path):
     path = write(tmp_path, "name: gauges\ntitle: One\ntitle: Two\n")
 

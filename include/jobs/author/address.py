@@ -157,9 +157,10 @@ class Address:
         values = common_values(period, place)
         for name in self._names():
             if name.startswith(COUNCIL_NAMES) and name not in values:
+                missing = name.removeprefix(COUNCIL_NAMES)
                 raise PermanentError(
-                    f"new-source: include/councils/{place.name}.yaml has no "
-                    f"`{name.removeprefix('council.')}`. Add it, or choose another council with "
+                    f"new-source: include/councils/{place.name}.yaml has no `names.{missing}`. Add "
+                    f"`names: {{{missing}: ...}}` to it, or choose another council with "
                     "--for-council."
                 )
         if "ward" in self.for_each:

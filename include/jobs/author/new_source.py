@@ -43,7 +43,8 @@ class Options:
     """What may be said beside the address: which records, and answers to questions.
 
     `choice` is an operation, layer or resource, `parameters` are an API's, and
-    `dates` whether the day or the month comes first.
+    `dates` whether the day or the month comes first. `headers` are sent along,
+    and are the contract's.
     """
 
     records: str = ""
@@ -52,6 +53,7 @@ class Options:
     dates: str = ""
     sheet: str = ""
     pattern: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     ask: Ask = refuse
 
 
@@ -108,6 +110,7 @@ class _Finding:
     def __init__(self, settings: Settings, options: Options, period: Period, council: str) -> None:
         self._settings, self._period, self._council = settings, period, council
         self._asking = Asking(self._get, options.ask, options.choice, options.parameters)
+        self._headers = options.headers
         self.remarks: list[str] = []
         self.is_saved = False
 
@@ -151,7 +154,7 @@ class _Finding:
     def _get(self, url: str) -> bytes:
         address = Address.parse(public(url, self._settings))
         target = address.filled(self._period, self._council)
-        content, said = fetched(address, target, self._settings)
+        content, said = fetched(address, target, self._settings, self._headers)
         if address.has_placeholders:
             said += " Choose other values with --for-council and --for-period."
         self.remarks = [said]
@@ -183,6 +186,8 @@ def contract_fields(
     else:
         where = f"{place.parts.netloc}{place.parts.path}"
         first, extract = _of_address(place, sample, period, described, remarks)
+        if options.headers:
+            extract["request"]["headers"] = {**options.headers}
         if described.auth:
             extract["auth"] = {**described.auth, "secret": name}
             remarks.append(f"Set the login with `wandle secrets set {name}`.")

@@ -20,6 +20,8 @@ from include.transform.project import FOLDER as DBT_PROJECT
 from include.warehouse.connection import connect, rows
 from include.warehouse.schema import raw_table
 
+# Of the differences of a table, which the same command settles.
+_SHOWN = 3
 _WITHOUT_DATABASE = "set WANDLE_LOADER_DSN, or run `wandle up`"
 
 TABLES_QUERY = """
@@ -52,6 +54,7 @@ def validate(dsn: str, *, project: Path = DBT_PROJECT) -> Validation:
         *between_councils(known.values()),
         *of_dbt(enabled, every, names, project),
         *mart_rows.undeclared(project),
+        *of_dashboard(project),
     ]
     looked_at = [
         f"{len(every)} contracts ({len(enabled)} enabled)",
@@ -74,7 +77,11 @@ def of_councils(contract: Contract, known: Iterable[Council]) -> Iterator[str]:
     for council in known:
         for missing in lacking(contract, council):
             file = f"include/councils/{council.name}.yaml"
-            yield f"{file}: no `{missing}`, but requests of {contract.name} need it"
+            group, _, name = missing.partition(".")
+            added = f"{group}: {{{name}: ...}}" if name else group
+            yield (
+                f"{file}: no `{missing}`, but requests of {contract.name} need it; add `{added}`"
+            )
 
 
 def between_councils(known: Iterable[Council]) -> Iterator[str]:
@@ -115,11 +122,16 @@ def of_dbt(
     for name, (where, columns) in tables.items():
         if name not in names:
             yield f"{where}: table {name} has no contract include/sources/{name}.yaml"
-        elif name in every:
-            for said in _column_differences(every[name], columns):
-                yield f"{where}: table {name}: {said}; run `wandle sync`"
+        elif name in every and (said := [*_column_differences(every[name], columns)]):
+            yield f"{where}: table {name}: {_first_of(said)}; run `wandle sync`"
     for name in sorted(enabled.keys() - tables.keys()):
         yield f"dbt_project: no source table for {name}; run `wandle sync`"
+
+
+def _first_of(differences: list[str]) -> str:
+    """The first few, and how many more: one command settles all of them."""
+    more = len(differences) - _SHOWN
+    return "; ".join(differences[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _column_differences(contract: Contract, columns: Mapping[str, str]) -> Iterator[str]:
@@ -142,6 +154,19 @@ def _dbt_tables(file: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
                 yield item["name"], {one["name"]: one.get("data_type", "") for one in columns}
 
 
+def of_dashboard(project: Path) -> Iterator[str]:
+    """The marts that the dashboard shows, and no model builds."""
+    # Loads data frames, which no other command of an author needs.
+    from include.publish.site.tables import SCHEMAS
+
+    built = {path.stem for path in project.glob("models/marts/**/*.sql")}
+    for mart in sorted(SCHEMAS.keys() - built):
+        yield (
+            f"include/publish/site/tables.py: the dashboard shows marts.{mart}, and no model "
+            "builds it; remove its topic, or restore the model"
+        )
+
+
 def of_database(
     enabled: Mapping[str, Contract], names: Collection[str], dsn: str, project: Path
 ) -> Iterator[str]:
@@ -157,8 +182,8 @@ def of_database(
                 continue
             found = rows(cursor, raw_table.COLUMNS_QUERY, f"{SCHEMA}.{name}")
             columns = {row["attname"]: row["format_type"] for row in found}
-            for said in raw_table.differences(contract, columns):
-                yield f"database: table raw.{name}: {said}; run `wandle migrate`"
+            if said := [*raw_table.differences(contract, columns)]:
+                yield f"database: table raw.{name}: {_first_of(said)}; run `wandle migrate`"
     for name in sorted(present - {*names}):
         yield (
             f"database: table raw.{name} has no contract include/sources/{name}.yaml; restore it, "

@@ -120,7 +120,8 @@ class Scope:
         if self.other_objects:
             found.append(f"other objects below landing/{self.dataset}/: {self.other_objects}")
         if self.dag:
-            found.append(f"the DAG {self.dag.dag_id} and its {self.dag.runs} runs")
+            runs = "its run" if self.dag.runs == 1 else f"its {self.dag.runs} runs"
+            found.append(f"the DAG {self.dag.dag_id} and {runs}")
         return found
 
 

@@ -109,7 +109,15 @@ class Marts:
         )
 
     def rows(self, mart: str, council: str) -> pl.DataFrame:
-        """The rows of a council; none if the mart is not published."""
+        """The rows of a council; none if the mart is not published.
+
+        Raises PermanentError for a mart whose columns are not in `SCHEMAS`.
+        """
+        if mart not in SCHEMAS:
+            raise PermanentError(
+                f"The dashboard: a page shows the mart {mart}, which SCHEMAS in "
+                "include/publish/site/tables.py lacks. Add the columns that the page reads."
+            )
         if mart not in self.frames:
             return pl.DataFrame(schema=pl.Schema(SCHEMAS[mart]))
         return self.frames[mart].filter(pl.col("council") == council)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from include.councils.model import Point
 from include.definitions import read_definition
 from include.errors import WrongDefinition
-from include.extract.requests import Ask, asks, context_of, request_of
+from include.extract.requests import Ask, asks, context_of, lacking, request_of
 from include.sources import syntax
 from include.sources.columns import Column
 from include.sources.extract.templates import check_formats, fill
@@ -515,8 +515,10 @@ def first_requests(source: Contract) -> list[Ask]:
     found = []
     period = Period.of(datetime(2017, 5, 1, tzinfo=UTC).date(), source.period)
     each = source.councils == "each"
-    known = {"points": POINTS, "names": {"air": "Small, ville"}}
-    place = council("E05000001").model_copy(update=known) if each else None
+    place = council("E05000001").model_copy(update={"points": POINTS}) if each else None
+    if place:
+        lacked = [name.removeprefix("names.") for name in lacking(source, place)]
+        place = place.model_copy(update={"names": dict.fromkeys(lacked, "Small, ville")})
     for name, way in source.extract.ways.items():
         partition = Partition(source.name, "smallville" if each else "uk", period)
         ask = next(asks(source, name, partition, place, Landed(source)))

@@ -147,7 +147,8 @@ def test_the_error_names_the_node_its_file_its_message_and_what_to_do():
         "dbt staging: 1 of 4 nodes failed, 2 were not built because of a failure. "
         "test not_null_stg (models/any.yml): Got 3 results, configured to fail if != 0. "
         "Stale because of it: int. Fix the data (reload or ingest it again), or the model or test "
-        "in dbt_project/, then clear this task: it rebuilds what failed and everything downstream."
+        "in dbt_project/, then run `wandle transform`, or clear this task: it rebuilds what failed "
+        "and everything downstream."
     )
 
 

@@ -52,7 +52,8 @@ class Shape:
         return {**kind, **records, **{name: value for name, value in others.items() if value}}
 
     def __str__(self) -> str:
-        return f"`{paths.joined(self.path) or '(the whole body)'}` ({self.records} records)"
+        where = paths.joined(self.path) or "(the whole body)"
+        return f"`{where}` ({self.records} record{'' if self.records == 1 else 's'})"
 
 
 def shapes(body: Any) -> list[Shape]:

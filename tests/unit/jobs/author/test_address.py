@@ -53,7 +53,9 @@ def test_a_contract_is_drafted_with_a_loop_over_wards_and_points():
 def test_a_council_without_the_name_in_the_address_is_told_where_to_add_it():
     address = Address.parse("https://a.test/{council.names.rain}")
 
-    with pytest.raises(PermanentError, match=r"smallville.yaml has no `names.rain`. Add it"):
+    with pytest.raises(
+        PermanentError, match=r"smallville.yaml has no `names.rain`\. Add `names: \{rain: "
+    ):
         address.filled(DAY, "")
 
 

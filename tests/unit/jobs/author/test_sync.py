@@ -138,6 +138,55 @@ def test_a_staging_model_that_exists_is_never_overwritten(by_hand):
     assert described.read_text() == "models: []\n"
 
 
+@pytest.fixture
+def drafted(by_hand, monkeypatch):
+    """Says the contract anew, whose first model is there; and the model."""
+    source, model = by_hand
+    sync.sync()
+
+    def say(*columns, **fields):
+        said = contract(*columns, name=source.name, **fields)
+        monkeypatch.setattr(sync, "every_contract", lambda: {source.name: said})
+        monkeypatch.setattr(sync, "contracts", lambda: {source.name: said})
+        return said
+
+    return say, model
+
+
+def test_a_first_model_that_nobody_has_edited_follows_the_contract(drafted):
+    say, model = drafted
+    said = say(column("id"), column("site", "integer", description="Where."), period="month")
+
+    sync.sync()
+
+    assert {file: file.read_text() for file in model_files(said)} == model_files(said)
+    assert "month_field" not in model.read_text()
+
+
+@pytest.mark.parametrize("suffix", [".sql", ".yml"])
+def test_a_model_that_somebody_has_edited_keeps_what_it_says(drafted, suffix):
+    say, model = drafted
+    file = model.with_suffix(suffix)
+    file.write_text(file.read_text().replace("month_field", "of_month"))
+    say(column("id"), period="day")
+
+    sync.sync()
+
+    assert "of_month" in file.read_text()
+    assert '"month" as' in model.read_text()
+
+
+def test_a_model_that_another_one_selects_from_keeps_its_columns(drafted):
+    say, model = drafted
+    mart = model.parent.parent / "daily.sql"
+    mart.write_text("select month_field from {{ ref('stg_air__quality') }}")
+    say(column("id"), period="day")
+
+    sync.sync()
+
+    assert '"month" as month_field' in model.read_text()
+
+
 def test_a_model_of_that_name_that_reads_something_else_is_named_not_overwritten(by_hand):
     _, model = by_hand
     model.parent.mkdir(parents=True)

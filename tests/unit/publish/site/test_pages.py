@@ -21,8 +21,8 @@ import yaml
 
 from include.errors import PermanentError
 from include.publish.site import words
-from include.publish.site.build import pages
-from include.publish.site.tables import SCHEMAS
+from include.publish.site.build import TOPICS, pages
+from include.publish.site.tables import SCHEMAS, Marts
 from tests.dashboard_tables import (
     COUNCILS,
     LAST_DAY,
@@ -103,10 +103,7 @@ def test_there_is_a_page_for_each_council_ward_and_topic(whole):
     expected = {"index.html", "data.html"}
     expected |= {f"council/{name}.html" for name in COUNCILS}
     expected |= {f"ward/{code}.html" for codes in WARDS.values() for code in codes}
-    expected |= {
-        f"topic/{name}.html"
-        for name in ("crime", "outcomes", "rivers", "weather", "spending", "planning")
-    }
+    expected |= {f"topic/{topic.name}.html" for topic in TOPICS}
 
     assert html(whole).keys() == expected
 
@@ -171,7 +168,8 @@ def test_a_page_fits_its_budget(whole):
 
 def test_the_same_tables_give_the_same_bytes_whatever_the_order_of_their_rows(whole):
     shuffled = {
-        name: one.take(list(reversed(range(one.num_rows)))) for name, one in tables().items()
+        name: one.take(pa.array(reversed(range(one.num_rows)), pa.int64()))
+        for name, one in tables().items()
     }
     assert site(shuffled) == whole
 
@@ -557,6 +555,11 @@ def test_a_mart_without_a_column_that_is_shown_fails_and_names_it():
 
     with pytest.raises(PermanentError, match=r"mart weather_daily lacks rain_mm"):
         site(made)
+
+
+def test_a_page_that_shows_a_mart_without_declared_columns_fails_and_says_where_to_add_them():
+    with pytest.raises(PermanentError, match=r"mart wet_days_monthly, .* SCHEMAS in .*tables\.py"):
+        Marts.of(tables(["sutton"])).rows("wet_days_monthly", "sutton")
 
 
 def test_a_mart_with_values_of_another_type_fails_and_names_it():
