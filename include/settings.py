@@ -190,9 +190,8 @@ class Settings(BaseSettings):
     @classmethod
     def read(cls) -> Settings:
         """The settings of this process. Raises `WrongSetting` naming each invalid variable."""
-        home = Path(os.environ.get("WANDLE_HOME") or CHECKOUT / ".local")
-        file = home.expanduser() / "wandle.env"
-        return _read(file, _state(file))
+        home = Path(os.environ.get("WANDLE_HOME") or CHECKOUT / ".local").expanduser()
+        return _read(home / "wandle.env", _state(home / "wandle.env"))
 
     def need(self, field: str) -> str:
         """The value of `field`; on AWS from its secret, if the variable is not set.
@@ -330,10 +329,9 @@ class Settings(BaseSettings):
 def _read(file: Path, _: object) -> Settings:
     """The settings in this state. A job reads them in several places, which took 10 ms each."""
     kept = dotenv_values(file)
-    of_platform: dict[str, Any] = {}
-    if "AWS_ENDPOINT_URL_S3" not in os.environ:
-        # The local S3 accepts only its own keys, not a person's AWS credentials.
-        of_platform = {name: value for name, value in kept.items() if name in S3_KEYS}
+    # The local S3 accepts only its own keys, not a person's AWS credentials.
+    own = S3_KEYS if "AWS_ENDPOINT_URL_S3" not in os.environ else ()
+    of_platform: dict[str, Any] = {name: kept[name] for name in own if name in kept}
     if kept.get(ORIGIN) == "live" and not os.environ.keys() & {"WANDLE_LIVE", "WANDLE_PAYLOADS"}:
         of_platform["WANDLE_LIVE"] = "1"
     try:
@@ -347,7 +345,6 @@ def _state(file: Path) -> object:
     """What settings depend on: the environment, the folder of relative paths, and the file."""
     found: list[object] = [*os.environ.items()]
     with suppress(OSError):
-        found.append(os.getcwd())
         kept = file.stat()
-        found += [kept.st_ino, kept.st_size, kept.st_mtime_ns]
+        found += [Path.cwd(), kept.st_ino, kept.st_size, kept.st_mtime_ns]
     return tuple(found)

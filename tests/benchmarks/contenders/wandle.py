@@ -9,8 +9,8 @@ from tests.benchmarks.contenders import Task
 
 def ready(task: Task) -> Callable[[], None]:
     """Load the landing by the one load path."""
-    from include.jobs.lake import lake_of
     import include.lineage.send  # noqa: F401, it is imported only where events are sent
+    from include.jobs.lake import lake_of
     from include.jobs.pipeline.load import load
     from include.settings import Settings
     from tests.benchmarks.contracts import contract_of
