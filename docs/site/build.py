@@ -52,6 +52,11 @@ FENCE = re.compile(r"^ *```", re.MULTILINE)
 TAG_IN_HEADING = re.compile(r"^#+ (?P<title>.*<.*)$", re.MULTILINE)
 ITEM = re.compile(r" *(?:[-*]|\d+\.) ")
 EMPTY_HEADER = re.compile(r"<th[^>]*></th>")
+# A section with a page of its own is labelled by its arrow, which has no text.
+SECTION = re.compile(
+    r'aria-labelledby="__nav_\d+_label"(?P<rest>[^>]*>\s*'
+    r'<label class="md-nav__title"[^>]*>\s*<span[^>]*></span>)(?P<title>[^<]*)'
+)
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 LANGUAGES = {
     ".py": "python",
@@ -190,6 +195,14 @@ def shown(path: Path) -> str:
     return f"{title}~~~~~~~~ {LANGUAGES.get(path.suffix, 'text')}\n{text.rstrip()}\n~~~~~~~~\n"
 
 
+def accessible(html: str) -> str:
+    """A page whose sections have names, and whose cells without text head nothing."""
+    html = EMPTY_HEADER.sub("<td></td>", html)
+    return SECTION.sub(
+        lambda found: f'aria-label="{found["title"].strip()}"{found["rest"]}{found["title"]}', html
+    )
+
+
 def build(target: Path) -> None:
     """Build the site into a folder, which it replaces. Raises `BrokenDocs`."""
     sections = navigation()
@@ -219,8 +232,7 @@ def build(target: Path) -> None:
                 f"docs: the site cannot be built.\n{said}{' '.join(error.splitlines()[-1:])}"
             )
         for page in (folder / "site").rglob("*.html"):
-            # A cell without text heads nothing.
-            page.write_text(EMPTY_HEADER.sub("<td></td>", page.read_text("utf-8")), "utf-8")
+            page.write_text(accessible(page.read_text("utf-8")), "utf-8")
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(folder / "site", target)
 
