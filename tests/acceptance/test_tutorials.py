@@ -56,7 +56,7 @@ def test_a_contract_is_fixed_and_quarantine_replayed(person):
     person.follow(TUTORIALS / "fix-a-contract.md")
 
     quarantined = " ".join(person.said["wandle quarantine bank_holidays"].split())
-    assert "division: northern-ireland" in quarantined
+    assert 'division: "northern-ireland"' in quarantined
     assert "allowed" in quarantined
     assert "No matching records in quarantine." in last_said(person, "wandle verify bank_holidays")
     assert person.rows(
