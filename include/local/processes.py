@@ -107,10 +107,20 @@ class Recorded:
         """The process, if it is still running and its PID was not reused."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) <= SAME_START_SECONDS
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+            is_same = self._is(process) and process.status() != psutil.STATUS_ZOMBIE
+            return process if is_same else None
         except psutil.NoSuchProcess:
             return None
+
+    def has_lost_its_id(self) -> bool:
+        """Whether its PID was reused, which it is not while a process of its session runs."""
+        try:
+            return not self._is(psutil.Process(self.pid))
+        except psutil.NoSuchProcess:
+            return False
+
+    def _is(self, process: psutil.Process) -> bool:
+        return abs(process.create_time() - self.created) <= SAME_START_SECONDS
 
 
 def inherited_environment() -> dict[str, str]:
@@ -246,7 +256,9 @@ def port_owner(port: int) -> str | None:
 
 def _session(start: Recorded) -> list[psutil.Process]:
     """The processes of a service: its session, which orphans keep after the leader dies."""
-    members = []
+    members: list[psutil.Process] = []
+    if start.has_lost_its_id():
+        return members
     for process in psutil.process_iter():
         try:
             if os.getsid(process.pid) == start.pid and (

@@ -79,14 +79,20 @@ def test_a_killed_service_is_not_running(home):
 
 
 def test_a_recycled_process_id_is_not_the_service(home):
-    stranger = psutil.Process()
-    content = {"pid": stranger.pid, "created": stranger.create_time() - 3600, "port": None}
-    record_path(home, "clock").parent.mkdir()
-    record_path(home, "clock").write_text(json.dumps(content | {"fingerprint": "", "since": ""}))
+    # A session of its own, as of a login or another service.
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(sleep, start_new_session=True) as stranger:
+        created = psutil.Process(stranger.pid).create_time() - 3600
+        content = {"pid": stranger.pid, "created": created, "port": None}
+        record_path(home, "clock").parent.mkdir()
+        record_path(home, "clock").write_text(
+            json.dumps(content | {"fingerprint": "", "since": ""})
+        )
 
-    assert recorded(home, "clock").process() is None
-    assert stop(home, ["clock"], signal.SIGTERM, 1) == []
-    assert stranger.is_running()
+        assert recorded(home, "clock").process() is None
+        assert stop(home, ["clock"], signal.SIGTERM, 1) == []
+        assert stranger.poll() is None
+        stranger.kill()
 
 
 def test_a_service_that_ends_while_starting_shows_the_end_of_its_log(home):
