@@ -120,7 +120,7 @@ class Recorded:
             return False
 
     def _is(self, process: psutil.Process) -> bool:
-        return abs(process.create_time() - self.created) <= SAME_START_SECONDS
+        return bool(abs(process.create_time() - self.created) <= SAME_START_SECONDS)
 
 
 def inherited_environment() -> dict[str, str]:

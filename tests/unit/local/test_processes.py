@@ -80,7 +80,7 @@ def test_a_killed_service_is_not_running(home):
 
 def test_a_recycled_process_id_is_not_the_service(home):
     # A session of its own, as of a login or another service.
-    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    sleep = [sys.executable, "-c", "import time; time.sleep(10)"]
     with subprocess.Popen(sleep, start_new_session=True) as stranger:
         created = psutil.Process(stranger.pid).create_time() - 3600
         content = {"pid": stranger.pid, "created": created, "port": None}
