@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -19,3 +21,8 @@ settings.load_profile("wandle")
 def _nothing_left_behind(tmp_path_factory) -> None:
     """Servers end with pytest, even if it is killed."""
     leftovers.watch(tmp_path_factory.getbasetemp())
+
+
+def pytest_unconfigure() -> None:
+    """Print no traceback if a server logs that it ends, after pytest has closed its log."""
+    logging.raiseExceptions = False
