@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from include.jobs.publish.versions import listed
+from include.publish.versions import ROOT
 from include.sources import model
 from include.sources.limits import Approval
 from tests.dags.running import Run
@@ -189,6 +190,10 @@ def test_a_publication_goes_out_when_a_person_approves_it_and_not_before(
 ):
     monkeypatch.setenv("WANDLE_PUBLISH_APPROVAL_HOURS", str(FAR))
     start(HOLIDAYS, {})
+    # Other tests may have published the same.
+    landings = world.lake.landings
+    for key in [*landings.keys(ROOT)]:
+        landings.s3.delete_object(Bucket=landings.bucket, Key=key)
 
     def run(option: str) -> tuple[Run, dict[str, Any]]:
         def answered() -> dict[str, Any]:
