@@ -345,6 +345,6 @@ def _state(file: Path) -> object:
     """What settings depend on: the environment, the folder of relative paths, and the file."""
     found: list[object] = [*os.environ.items()]
     with suppress(OSError):
-        kept = file.stat()
-        found += [Path.cwd(), kept.st_ino, kept.st_size, kept.st_mtime_ns]
+        found.append(Path.cwd())
+        found += [(kept := file.stat()).st_ino, kept.st_size, kept.st_mtime_ns]
     return tuple(found)

@@ -218,9 +218,22 @@ def test_settings_are_read_again_when_the_environment_or_the_file_changes(
 
     (tmp_path / "wandle.env").write_text("WANDLE_SCHEMA_PREFIX=anna_\n")
     assert Settings.read().schema_prefix == "anna_"
-    (tmp_path / "wandle.env").write_text("WANDLE_SCHEMA_PREFIX=bert_\n")
-    assert Settings.read().schema_prefix == "bert_"
+    (tmp_path / "wandle.env").write_text("WANDLE_SCHEMA_PREFIX=bertha_\n")
+    assert Settings.read().schema_prefix == "bertha_"
     monkeypatch.setenv("WANDLE_SCHEMA_PREFIX", "carl_")
     assert Settings.read().schema_prefix == "carl_"
     (tmp_path / "wandle.env").unlink()
     assert Settings.read().schema_prefix == "carl_"
+
+
+def test_settings_are_read_again_from_another_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("WANDLE_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("WANDLE_PAYLOADS", "recorded")
+    monkeypatch.chdir(tmp_path)
+    assert Settings.read().payloads == tmp_path / "recorded"
+
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert Settings.read().payloads == tmp_path / "other" / "recorded"
