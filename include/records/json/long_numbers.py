@@ -9,7 +9,7 @@ from typing import Any
 
 # For a shorter text, exact reading is faster than this search.
 SHORT_BYTES = 16 * 1024
-# Bytes to search at a time, about: they fit into a processor's cache.
+# They fit into a processor's cache.
 _PIECE_BYTES = 64 * 1024
 _OVERLAP_BYTES = 32
 # A double distinguishes all numbers of up to 15 digits, unless they are tiny. So a longer number
@@ -24,15 +24,18 @@ _FOUR_TRUE = 0x01010101
 _LOWER_CASE = 0x20
 
 
-def may_hold_long_numbers(text: bytes) -> bool:
+def may_hold_long_numbers(text: bytes, at_a_time: int = _PIECE_BYTES) -> bool:
     """False only if every number of a JSON text has the value of its nearest float's shortest
-    form; whole numbers are ignored. True if numpy is not installed."""
+    form; whole numbers are ignored. True if numpy is not installed.
+
+    `at_a_time` is how many bytes are searched by each step, about.
+    """
     if len(text) < SHORT_BYTES:
         return True
     numpy = _numpy()
     if numpy is None:
         return True
-    pieces = max(1, round(len(text) / _PIECE_BYTES))
+    pieces = max(1, round(len(text) / at_a_time))
     size = -(-len(text) // pieces)
     return any(_in_piece(numpy, text, start, size) for start in range(0, len(text), size))
 
@@ -49,6 +52,21 @@ def count_names(text: bytes) -> int:
     (wanted,) = numpy.frombuffer(_END_OF_NAME, numpy.uint16)
     views = (numpy.frombuffer(text, numpy.uint16, (len(text) - odd) // 2, odd) for odd in (0, 1))
     return sum(int(numpy.count_nonzero(view == wanted)) for view in views)
+
+
+# What JSON allows between a name and its colon.
+_SPACES = (b" ", b"\t", b"\n", b"\r")
+
+
+def has_spaced_names(text: bytes) -> bool:
+    """False only if no name of a JSON text has a space before its colon."""
+    numpy = _numpy()
+    if len(text) < SHORT_BYTES or numpy is None:
+        return any(space + b":" in text for space in _SPACES)
+    view = numpy.frombuffer(text, numpy.uint8)
+    found = view[1:] == numpy.uint8(ord(":"))
+    found &= view[:-1] <= numpy.uint8(ord(" "))
+    return bool(found.any())
 
 
 @cache

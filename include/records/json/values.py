@@ -18,7 +18,11 @@ import msgspec
 import orjson
 
 from include.errors import UnexpectedPayload
-from include.records.json.long_numbers import count_names, may_hold_long_numbers
+from include.records.json.long_numbers import (
+    count_names,
+    has_spaced_names,
+    may_hold_long_numbers,
+)
 from include.sources.paths import parts
 
 BOM = b"\xef\xbb\xbf"
@@ -188,20 +192,27 @@ def without_loss(text: bytes, found: Any, as_sent: bool = False) -> Any:
     return found
 
 
+# With one of these in a text, its names cannot be counted by what follows them: another space
+# before a colon, or a backslash at the end of a name.
+_UNUSUAL = (b"\t:", b"\n:", b"\r:", b"  :", b'\\\\"')
+
+
 def has_all_names(text: bytes, found: Any) -> bool:
     """Whether the value of a text has as many names as the text; False if that is not certain."""
     names = count_names(text)
-    if names == _count_members(found, exactly=False):
+    if names == count_members(found, exactly=False) and not has_spaced_names(text):
         return True
+    if any(unusual in text for unusual in _UNUSUAL):
+        return False
     names += text.count(b'" :') - text.count(b'\\":') - text.count(b'\\" :')
-    return names == _count_members(found, exactly=True)
+    return names == count_members(found, exactly=True)
 
 
 # Of a list, those whose fields are inspected for objects and lists in them.
 _INSPECTED = 8
 
 
-def _count_members(found: Any, *, exactly: bool) -> int:
+def count_members(found: Any, *, exactly: bool) -> int:
     """The fields of all objects in a value, level by level; if not exactly, maybe too few."""
     level, count = [found], 0
     while level:

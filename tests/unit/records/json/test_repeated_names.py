@@ -112,6 +112,21 @@ def test_usual_texts_are_read_only_once(space):
     assert has_all_names(json.dumps(found, separators=space).encode(), found)
 
 
+@pytest.mark.parametrize(
+    "other",
+    ['"a" :1', '"a"\t:1', '"a"\n:1', '"a"\r\n:1', '"a"  :1', r'"a\\":1', r'"a":"\\\":"'],
+    ids=["space", "tab", "line", "lines", "two spaces", "backslash", "quoted"],
+)
+@pytest.mark.parametrize("length", [0, SHORT_BYTES], ids=["short", "long"])
+def test_a_repeated_name_is_found_beside_one_that_is_counted_otherwise(other, length):
+    record = f'{{{other},"id":1,"id":2,"more":"{"x" * length}"}}'
+
+    (found,) = read(Format(), f"[{record}]")
+
+    assert isinstance(found, str)
+    assert '"id":1,"id":2' in found
+
+
 @given(st.binary(max_size=40), st.integers(0, 3))
 def test_names_are_counted_alike_in_texts_of_any_length(some, before):
     long = b" " * before + some.join([b'":'] * 3) + b"x" * SHORT_BYTES
