@@ -18,7 +18,7 @@ from include.records.chunks import (
 from include.records.evidence import Witness
 from include.records.geojson import seen_fields
 from include.records.json import body as json_body
-from include.records.json.records import whole
+from include.records.json.records import NOT_PARSED, whole
 from include.records.json.stream import around_list, pieces
 from include.records.json.values import (
     BodyCutShort,
@@ -120,7 +120,7 @@ def read_chunks(
         text = found.body.read()
         if not layout.in_place:
             _refuse_large(weight(text), layout)
-        records = whole(text, layout)
+        records = whole(text, layout, value=getattr(found.body, "value", NOT_PARSED))
         witness.see(_seen(records, layout))
         # Before any record is returned: most bodies are read here.
         witness.end()

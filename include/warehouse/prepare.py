@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import IO, Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from include.errors import BeyondLimit, LandingDamaged, UnexpectedPayload
 from include.records.diagnose import not_the_data
+from include.records.json.together import may_be_parsed, parsed_together
 from include.records.read import STREAM_ABOVE_BYTES, BodyCutShort, Chunk, read_chunks
 from include.sources.formats import Format
 from include.sources.model import Contract
@@ -27,6 +28,9 @@ from include.warehouse.columns.redact import Withholding
 
 BATCH_RECORDS = 20_000
 BATCH_BYTES = STREAM_ABOVE_BYTES
+# Pages that are parsed together.
+SMALL_BYTES = 128 * 1024
+TOGETHER_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -151,12 +155,12 @@ def _batches(
     """Parts of pages, read by the layout of their way, which may be changed meanwhile."""
     parts: list[_Part] = []
     records = size = 0
-    for page in pages:
+    for page in _together(pages, lambda way: _layout(contract, way, layouts)):
         if parts and parts[0].page.way != page.way:
             yield parts
             parts, records, size = [], 0, 0
         position = 1
-        layout = layouts.get(page.way) or layouts.setdefault(page.way, contract.layout(page.way))
+        layout = _layout(contract, page.way, layouts)
         for chunk in _chunks(page, layout):
             parts.append(_Part(page, chunk, position, chunk.records, layout.as_sent))
             position += len(chunk.records)
@@ -172,6 +176,35 @@ def _batches(
             )
     if records:
         yield parts
+
+
+def _layout(contract: Contract, way: str, layouts: dict[str, Format]) -> Format:
+    return layouts.get(way) or layouts.setdefault(way, contract.layout(way))
+
+
+def _together(pages: Iterable[PageBody], layout_of: Callable[[str], Format]) -> Iterator[PageBody]:
+    """The pages; small ones of JSON are parsed, several at once."""
+    small: list[PageBody] = []
+    texts: list[bytes] = []
+    size = 0
+    for page in pages:
+        is_small = page.size < SMALL_BYTES and may_be_parsed(layout_of(page.way))
+        if is_small:
+            small.append(page)
+            page.body.seek(0)
+            texts.append(page.body.read())
+            size += page.size
+        if small and (not is_small or size >= TOGETHER_BYTES):
+            yield from _parsed(small, texts)
+            small, texts, size = [], [], 0
+        if not is_small:
+            yield page
+    yield from _parsed(small, texts)
+
+
+def _parsed(pages: list[PageBody], texts: list[bytes]) -> Iterator[PageBody]:
+    for page, body in zip(pages, parsed_together(texts), strict=True):
+        yield replace(page, body=body)
 
 
 def _chunks(page: PageBody, layout: Format) -> Iterator[Chunk]:

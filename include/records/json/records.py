@@ -20,20 +20,27 @@ from include.sources.formats import EVERY, Format
 from include.sources.paths import joined, parts
 
 _ABSENT = object()
+NOT_PARSED = object()
 
 
-def whole(body: bytes, layout: Format, *, around: bool = False) -> list[Any]:
+def whole(
+    body: bytes, layout: Format, *, around: bool = False, value: Any = NOT_PARSED
+) -> list[Any]:
     """The records of a body that fits into memory.
 
     With `around`, the list was read before, and the body is the JSON around
-    it. Raises `BodyCutShort`, and `UnexpectedPayload` for a body without the
-    envelope of the records, or with an error beside them.
+    it. `value` is that of the whole body, if it is known. Raises
+    `BodyCutShort`, and `UnexpectedPayload` for a body without the envelope of
+    the records, or with an error beside them.
     """
     if not body:
         raise BodyCutShort("it is empty (0 bytes)")
-    text = without_bom(body)
-    plain = parsed(text, layout.as_sent)
-    found = without_loss(text, plain, layout.as_sent)
+    if value is NOT_PARSED or layout.as_sent:
+        text = without_bom(body)
+        plain = parsed(text, layout.as_sent)
+        found = without_loss(text, plain, layout.as_sent)
+    else:
+        plain = found = value
     _require_envelope(layout, found)
     above, records = _found_in(found, layout)
     if found is not plain:

@@ -162,6 +162,49 @@ def test_quarantine_numbers_run_over_pages_and_batches(monkeypatch):
     assert [json.loads(item.record) for item in counts.quarantine] == [{"id": "x"}, {"id": "y"}, []]
 
 
+FILLED = crimes(*range(100, 400))
+GOOD = b'{"id":1,"kind":"a","place":{"latitude":"51.1"}}'
+ONE_OF = [
+    *ODD,
+    b'{"id":2,"id":3,"kind":"a"}',
+    b'{"id" :2,"kind":"a","kind":"b"}',
+    b'{"id":2,"kind":"a","place":{"latitude":51.1234564999999999}}',
+    b'{"id":2,"kind":"a","new":0.10000000000000000001}',
+]
+
+
+@given(
+    st.lists(st.sampled_from([body_of(FILLED), *ONE_OF]), max_size=6),
+    st.sampled_from([KEYED, UNKEYED]),
+)
+def test_small_pages_are_read_together_as_one_by_one(chosen, source):
+    def read() -> tuple[Counts, list[dict[str, Any]]]:
+        pages = [
+            page_body(one, len(FILLED))
+            if one == body_of(FILLED)
+            else page_body(b"[%b,%b]" % (GOOD, one), 2)
+            for one in chosen
+        ]
+        return run(pages, source)
+
+    counts, rows = read()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparing, "may_be_parsed", lambda layout: False)
+        alone, rows_alone = read()
+
+    assert rows == rows_alone
+    assert list(counts.quarantine) == list(alone.quarantine)
+    assert counts.content.hexdigest() == alone.content.hexdigest()
+
+
+def test_an_error_in_pages_that_are_read_together_names_its_own():
+    pages = pages_of([FILLED, crimes(1), FILLED])
+    pages[1] = page_body(b'{"error": "too many requests"}', 1, name="0002.json.gz")
+
+    with pytest.raises(LandingDamaged, match=r"0002\.json\.gz"):
+        run(pages)
+
+
 @pytest.mark.parametrize("said", [1, 3])
 def test_a_page_with_another_number_of_records_than_the_manifest_says_is_damaged(said):
     with pytest.raises(LandingDamaged, match=rf"0001.json.gz: expected {said} records .* found 2"):
