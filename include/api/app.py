@@ -7,6 +7,7 @@ import itertools
 import logging
 import re
 import secrets
+import signal
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from include.api import draining
 from include.api.answers import (
     CACHE,
     OF_ALL,
@@ -84,11 +86,15 @@ class Application:
         self._journal = Journal(folder, store.gauges, output=1 if options.log_requests else None)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="query")
         self._waiting = 0
+        self._draining = False
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to watch for versions, and to log."""
+        loop.add_signal_handler(draining.SIGNAL, self._drain)
+        # Ctrl-C reaches all processes of a terminal: only the main process ends this one.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
         self._store.start()
         self._journal.start()
 
@@ -97,6 +103,10 @@ class Application:
         self._store.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._journal.stop()
+
+    def _drain(self) -> None:
+        self._draining = True
+        draining.refuse_connections()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         """Answer one request."""
@@ -241,6 +251,8 @@ class Application:
         if path == "/healthz":
             return Reply(path, 200, plain, b"ok\n")
         if path == "/readyz":
+            if self._draining:
+                return Reply(path, 503, plain, b"it is about to stop\n")
             if self._store.current is None:
                 return Reply(path, 503, plain, b"no version is loaded yet\n")
             return Reply(path, 200, plain, f"{self._store.current.version}\n".encode())
@@ -252,6 +264,8 @@ class Application:
 
     def _send(self, proto: Any, method: str, reply: Reply, more: Headers) -> None:
         headers = [*reply.headers, *more]
+        if self._draining:
+            headers.append(("connection", "close"))
         if method == "HEAD" or reply.status in (204, 304) or not reply.size:
             proto.response_empty(reply.status, headers)
         elif reply.file is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+
+from include.api import draining
 
 # What the server says goes to stderr: lines of requests are alone on stdout.
 _LOGGING = {
@@ -45,7 +48,9 @@ Make = Callable[[Path], Any]
 def serve(place: Place, make: Make) -> None:
     """Serve until a signal ends it. Files are kept in a temporary folder, which is deleted."""
     with tempfile.TemporaryDirectory(prefix="wandle-serve-") as folder:
-        Granian(
+        # Of a process that does not serve yet, the signal must not be the end.
+        signal.signal(draining.SIGNAL, signal.SIG_IGN)
+        _Server(
             "wandle",
             address=place.host,
             port=place.port,
@@ -62,6 +67,16 @@ def serve(place: Place, make: Make) -> None:
             log_access=False,
             log_dictconfig={"handlers": _LOGGING},
         ).serve(target_loader=_Loader(make, Path(folder)), wrap_loader=False)
+
+
+class _Server(Granian):  # type: ignore[misc, valid-type]
+    """Drains before it stops."""
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Stop serving. After a signal, clients get a second to send what they have begun."""
+        if self.interrupt_signal:
+            draining.drain()
+        super().shutdown(exit_code)
 
 
 class _Loader:

@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.timeout(1500), pytest.mark.platform]
 
 @pytest.fixture
 def world(sandbox: Wandle, airflow: Airflow) -> Callable[[], Any]:
-    """All that a run of the DAG could change: requests, landings and the books."""
+    """All that a run of the DAG could change: requests, landings, the books, and its events, of
+    which each starts a run of `transform`. One of earlier tests may still publish."""
     airflow.quiet(DAG)
 
     def look() -> Any:
@@ -31,10 +32,11 @@ def world(sandbox: Wandle, airflow: Airflow) -> Callable[[], Any]:
             # Every request to an API is counted here.
             asked = connection.execute("select * from ops.rate_limit order by host").fetchall()
             booked = connection.execute("select max(load_id) from ops.load").fetchall()
-        landed = sorted(path for path in (sandbox.home / "s3").rglob("*.json*"))
+        landed = sorted((sandbox.home / "s3").glob("*/landing/**/*.json*"))
         assert asked
         assert landed
-        return asked, landed, booked
+        events = airflow.api.get("/assets/events", source_dag_id=DAG, limit=1)["total_entries"]
+        return asked, landed, booked, events
 
     return look
 

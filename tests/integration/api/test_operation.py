@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -211,6 +212,59 @@ def test_a_stop_loses_no_request_that_has_begun(store, tmp_path):
         lines = server.log.read_bytes().splitlines()
         assert sum(b'"/v1/datasets/{name}/rows"' in line for line in lines) == outcomes["answered"]
         assert not list((tmp_path / "home").glob("wandle-serve-*"))
+
+
+def connects(host: str, port: int) -> bool:
+    """Whether a new connection is made within a tenth of a second."""
+    try:
+        socket.create_connection((host, port), timeout=0.1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_whoever_has_connected_before_a_stop_is_answered(store, tmp_path):
+    with served(store, tmp_path / "home", "--rate", "0", "--workers", "2") as server:
+        host, port = httpx.URL(server.url).host, httpx.URL(server.url).port
+        wait_until(lambda: len(workers(tmp_path / "home")) == 2, "not both have started")
+        connected = [socket.create_connection((host, port), timeout=30) for _ in range(20)]
+        with httpx.Client(base_url=server.url) as client:
+            assert client.get("/healthz").headers.get("connection") != "close"
+
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: "about to stop" in server.errors.read_text(), "it does not stop")
+            wait_until(lambda: not connects(host, port), "it takes new connections")
+            assert client.get("/readyz").status_code == 503
+            for one in connected:
+                one.sendall(b"GET /v1/datasets HTTP/1.1\r\nHost: test\r\n\r\n")
+            for one in connected:
+                with one, one.makefile("rb") as answer:
+                    head, _, body = answer.read().partition(b"\r\n\r\n")
+                    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+                    assert b"connection: close" in head.lower().splitlines()
+                    assert json.loads(body)
+
+        assert server.process.wait(timeout=60) == 0
+
+
+def test_a_client_that_keeps_its_connection_is_told_to_close_it(store, tmp_path):
+    with served(store, tmp_path / "home", "--rate", "0") as server:
+
+        def ask() -> None:
+            with httpx.Client(base_url=server.url, timeout=60) as connected:
+                for _ in range(100_000):
+                    answer = connected.get(f"{ROWS}?limit=1")
+                    assert answer.status_code == 200
+                    if answer.headers.get("connection") == "close":
+                        return
+            pytest.fail("never told to close")
+
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(ask) for _ in range(4)]
+            wait_until(lambda: server.log.stat().st_size > 10_000, "nobody asks")
+            assert server.stop() == 0
+            for one in asked:
+                one.result()
 
 
 def test_two_processes_share_the_work_and_the_counts(store, tmp_path):
