@@ -1,7 +1,7 @@
-"""Parse the JSON of many small bodies at once, which takes half the time of one by one.
+"""Parse the JSON of several small bodies at once: a load of small pages takes an eighth less.
 
-What parsers lose is looked for in all texts together: each step of that search releases the
-GIL, and waits for threads that download.
+What parsers lose is looked for in all texts together, because each step of that search releases
+the GIL, and then waits for a thread that downloads.
 """
 
 from __future__ import annotations
