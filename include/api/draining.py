@@ -53,10 +53,10 @@ def refuse_connections() -> int:
 
     A client that is ignored tries again after a second, when a new server may
     listen. Connections that are being opened, or wait to be accepted, are not
-    affected: closing the sockets would reset them. Only on Linux; elsewhere,
-    does nothing.
+    affected: closing the sockets would reset them. Only on Linux with /proc;
+    elsewhere, does nothing.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not _OPEN_FILES.is_dir():
         return 0
     count = 0
     for place in list(_OPEN_FILES.iterdir()):

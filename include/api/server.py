@@ -48,7 +48,7 @@ Make = Callable[[Path], Any]
 def serve(place: Place, make: Make) -> None:
     """Serve until a signal ends it. Files are kept in a temporary folder, which is deleted."""
     with tempfile.TemporaryDirectory(prefix="wandle-serve-") as folder:
-        # Of a process that does not serve yet, the signal must not be the end.
+        # Of a process that has not reached the loader yet, the signal must not be the end.
         signal.signal(draining.SIGNAL, signal.SIG_IGN)
         _Server(
             "wandle",
@@ -75,6 +75,10 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop serving. After a signal, clients get a second to send what they have begun."""
         if self.interrupt_signal:
+            # One that ends meanwhile, for a signal to all processes, is no failure.
+            for worker in self.wrks:
+                worker.interrupt_by_parent = True
+            self.interrupt_children.clear()
             draining.drain()
         super().shutdown(exit_code)
 
@@ -86,6 +90,10 @@ class _Loader:
         self._make, self._folder = make, folder
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        # Nobody waits for a process that starts. It has inherited what the main process does for
+        # these signals, which would keep it until it is killed.
+        for number in (draining.SIGNAL, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         made = self._make(self._folder)
         _search_less()
         return made

@@ -192,9 +192,9 @@ def without_loss(text: bytes, found: Any, as_sent: bool = False) -> Any:
     return found
 
 
-# With one of these in a text, its names cannot be counted by what follows them: another space
-# before a colon, or a backslash at the end of a name.
-_UNUSUAL = (b"\t:", b"\n:", b"\r:", b"  :", b'\\\\"')
+# With one of these in a text, its names cannot be counted by what follows them: anything but one
+# space before a colon, or a backslash at the end of a name.
+_UNUSUAL = (b"\t:", b"\n:", b"\r:", b"  :", b"\t :", b"\n :", b"\r :", b'\\\\"')
 
 
 def has_all_names(text: bytes, found: Any) -> bool:

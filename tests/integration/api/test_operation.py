@@ -247,6 +247,26 @@ def test_whoever_has_connected_before_a_stop_is_answered(store, tmp_path):
         assert server.process.wait(timeout=60) == 0
 
 
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_its_processes_ends_it_as_one_to_the_first(store, tmp_path, sent):
+    with served(store, tmp_path / "home", "--workers", "2") as server:
+        wait_until(lambda: len(workers(tmp_path / "home")) == 2, "not both have started")
+        for process in [server.process.pid, *workers(tmp_path / "home")]:
+            os.kill(process, sent)
+
+        assert server.process.wait(timeout=60) == 0
+        assert "Unexpected exit" not in server.errors.read_text()
+
+
+def test_a_stop_does_not_wait_for_processes_that_start(store, tmp_path):
+    with served(store, tmp_path / "home", "--workers", "2", ready=False) as server:
+        wait_until(lambda: "Spawning worker-2" in server.errors.read_text(), "it does not start")
+        server.process.send_signal(signal.SIGTERM)
+
+        assert server.process.wait(timeout=20) == 0
+        assert "Killing" not in server.errors.read_text()
+
+
 def test_a_client_that_keeps_its_connection_is_told_to_close_it(store, tmp_path):
     with served(store, tmp_path / "home", "--rate", "0") as server:
 

@@ -114,8 +114,12 @@ def test_usual_texts_are_read_only_once(space):
 
 @pytest.mark.parametrize(
     "other",
-    ['"a" :1', '"a"\t:1', '"a"\n:1', '"a"\r\n:1', '"a"  :1', r'"a\\":1', r'"a":"\\\":"'],
-    ids=["space", "tab", "line", "lines", "two spaces", "backslash", "quoted"],
+    [
+        *(f'"a"{space}:1' for space in (" ", "\t", "\n", "\r\n", "  ", "\t ", "\n ", "\r ")),
+        r'"a\\":1',
+        r'"a":"\\\":"',
+    ],
+    ids=ascii,
 )
 @pytest.mark.parametrize("length", [0, SHORT_BYTES], ids=["short", "long"])
 def test_a_repeated_name_is_found_beside_one_that_is_counted_otherwise(other, length):
