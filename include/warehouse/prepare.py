@@ -28,9 +28,10 @@ from include.warehouse.columns.redact import Withholding
 
 BATCH_RECORDS = 20_000
 BATCH_BYTES = STREAM_ABOVE_BYTES
-# Pages that are parsed together.
+# Pages that are parsed together: of so many bytes each, and so many bytes or pages in all.
 SMALL_BYTES = 128 * 1024
 TOGETHER_BYTES = 512 * 1024
+TOGETHER_PAGES = 256
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,8 @@ def _together(pages: Iterable[PageBody], layout_of: Callable[[str], Format]) -> 
             page.body.seek(0)
             texts.append(page.body.read())
             size += page.size
-        if small and (not is_small or size >= TOGETHER_BYTES):
+        full = size >= TOGETHER_BYTES or len(small) == TOGETHER_PAGES
+        if small and (full or not is_small):
             yield from _parsed(small, texts)
             small, texts, size = [], [], 0
         if not is_small:
