@@ -30,12 +30,12 @@ GZIP = 16 + isal_zlib.MAX_WBITS
 NO_GZIP = (gzip.BadGzipFile, EOFError, cast(type[Exception], isal_zlib.error))
 # Concurrent downloads, and the number of pages or bytes to prefetch.
 AHEAD = 4
-PAGES_READY = 64
+PAGES_READY = 128
 BYTES_READY = 8 * 1024 * 1024
 # Decompressing so few bytes is faster than switching threads.
 VERIFIED_BY_READER_BYTES = 512 * 1024
 # Small pages that one thread downloads in turn.
-GROUP_PAGES = 8
+GROUP_PAGES = 16
 
 # Returns the verified body of a page, or raises.
 Verified: TypeAlias = Callable[[], IO[bytes]]

@@ -30,7 +30,7 @@ BATCH_RECORDS = 20_000
 BATCH_BYTES = STREAM_ABOVE_BYTES
 # Pages that are parsed together: of so many bytes each, and so many bytes or pages in all.
 SMALL_BYTES = 128 * 1024
-TOGETHER_BYTES = 512 * 1024
+TOGETHER_BYTES = 1024 * 1024
 TOGETHER_PAGES = 256
 
 
