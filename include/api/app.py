@@ -106,7 +106,7 @@ class Application:
 
     def _drain(self) -> None:
         self._draining = True
-        draining.refuse_connections()
+        draining.ignore_new_connections()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         """Answer one request."""
@@ -252,7 +252,7 @@ class Application:
             return Reply(path, 200, plain, b"ok\n")
         if path == "/readyz":
             if self._draining:
-                return Reply(path, 503, plain, b"it is about to stop\n")
+                return Reply(path, 503, plain, b"the server is about to stop\n")
             if self._store.current is None:
                 return Reply(path, 503, plain, b"no version is loaded yet\n")
             return Reply(path, 200, plain, f"{self._store.current.version}\n".encode())

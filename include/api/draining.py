@@ -43,12 +43,13 @@ def drain() -> None:
     """In the main process: let each process that serves drain, and wait."""
     log.info("serve: about to stop; no new connections")
     for process in multiprocessing.active_children():
-        with suppress(ProcessLookupError):
-            os.kill(process.pid or 0, SIGNAL)
+        if process.pid:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, SIGNAL)
     time.sleep(SECONDS)
 
 
-def refuse_connections() -> int:
+def ignore_new_connections() -> int:
     """Ignore what would open a connection to this process; returns how many sockets listened.
 
     A client that is ignored tries again after a second, when a new server may
@@ -61,11 +62,11 @@ def refuse_connections() -> int:
     count = 0
     for place in list(_OPEN_FILES.iterdir()):
         with suppress(OSError):  # it was closed meanwhile, or is no TCP socket
-            count += _refuse(int(place.name))
+            count += _ignore(int(place.name))
     return count
 
 
-def _refuse(number: int) -> bool:
+def _ignore(number: int) -> bool:
     if not stat.S_ISSOCK(os.fstat(number).st_mode):
         return False
     with socket.socket(fileno=os.dup(number)) as found:

@@ -40,7 +40,7 @@ def s3(settings: Settings) -> Service:
             *("--addr", f"{HOST}:{listens}", "--config", "", "--log-level", "NOTICE"),
             *("--vfs-cache-mode", "off", "--dir-cache-time", "5s"),
         ),
-        # The other cores are left to those who ask it: a load of small pages takes 5 % less.
+        # Half of the cores are for its clients: on two, a load of small pages takes 5 % less time.
         environment=inherited_environment()
         | {"RCLONE_AUTH_KEY": keys, "GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // 2))},
         address=settings.need("s3_endpoint"),

@@ -23,7 +23,7 @@ def test_only_new_connections_are_ignored_and_no_file_stays_open(monkeypatch, tm
             (tmp_path / str(before.fileno())).touch()
             opened = sorted(OPEN.iterdir())
 
-            assert draining.refuse_connections() == 1
+            assert draining.ignore_new_connections() == 1
 
             assert sorted(OPEN.iterdir()) == opened
             with pytest.raises(TimeoutError):
@@ -39,4 +39,4 @@ def test_only_new_connections_are_ignored_and_no_file_stays_open(monkeypatch, tm
 def test_without_proc_nothing_is_ignored(monkeypatch, tmp_path):
     monkeypatch.setattr(draining, "_OPEN_FILES", tmp_path / "absent")
 
-    assert draining.refuse_connections() == 0
+    assert draining.ignore_new_connections() == 0
