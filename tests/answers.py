@@ -15,7 +15,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from include.sources import paths
-from include.sources.model import Column, Contract
+from include.sources.columns import Column
+from include.sources.model import Contract
 
 # Reserved by SQL, used by Wandle, by PostgreSQL, or by the notations that names go through.
 HOSTILE_NAMES = (

@@ -72,7 +72,8 @@ def transform(
 
 def _transform_apart(settings: Settings, *, drop: bool, as_json: bool) -> None:
     """Build into the schemas of a developer, or drop them."""
-    from include.jobs.author import own_schemas
+    from include.jobs.author import build_apart
+    from include.transform.diff import own_schemas
 
     prefix, dsn = settings.need("schema_prefix"), settings.need("developer_dsn")
     if drop:
@@ -85,7 +86,7 @@ def _transform_apart(settings: Settings, *, drop: bool, as_json: bool) -> None:
     schemas = own_schemas.names(prefix)
     note(f"WANDLE_SCHEMA_PREFIX is set: building into {', '.join(schemas)} and nowhere else")
     home = settings.home / "dbt" / f"prefix_{prefix}"
-    built = own_schemas.transform(dsn=dsn, prefix=prefix, home=home, report=note)
+    built = build_apart.transform(dsn=dsn, prefix=prefix, home=home, report=note)
     _print_built(built, as_json=as_json)
 
 

@@ -55,10 +55,10 @@ def status(as_json: JsonOption = False) -> None:
 
     Examples: `wandle status`, `wandle status --json | jq '.services[].state'`
     """
-    from include.local import platform
+    from include.local import platform, status
 
     settings = Settings.read()
-    found = platform.status(settings)
+    found = status.status(settings)
     folders = (settings.home, Path(tempfile.gettempdir()))
     warnings = [f"{told} Free some space." for told in map(warning, folders) if told]
     paused: list[str] = []
@@ -139,7 +139,7 @@ def sandbox(
 
     Examples: `wandle sandbox`, `wandle sandbox --as-of 2026-12-24`
     """
-    from include.local import platform
+    from include.local import platform, state
 
     settings = Settings.read()
     settings.refuse_other_origin()
@@ -150,10 +150,10 @@ def sandbox(
         )
     settings = platform.start_sandbox(settings, report=say)
     if as_of:
-        platform.set_as_of(settings, as_of.date())
-    state = json.loads((settings.home / "sandbox.json").read_text(encoding="utf-8"))
+        state.set_as_of(settings, as_of.date())
+    running = json.loads((settings.home / "sandbox.json").read_text(encoding="utf-8"))
     mode = f"recorded, from {settings.payloads}" if settings.payloads else "generated"
-    say(f"{settings.need('sandbox_url')}  {mode}, as of {state['as_of']}, seed {state['seed']}")
+    say(f"{settings.need('sandbox_url')}  {mode}, as of {running['as_of']}, seed {running['seed']}")
 
 
 @commands.command()
@@ -188,9 +188,9 @@ def doctor(
     if aws:
         _aws_doctor(only or [], as_json=as_json)
         return
-    from include.local import platform
+    from include.local import doctor
 
-    findings = platform.doctor(Settings.read())
+    findings = doctor.doctor(Settings.read())
     if as_json:
         print_json([dataclasses.asdict(finding) for finding in findings])
     else:

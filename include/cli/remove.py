@@ -180,9 +180,9 @@ def _by_council(scope: Scope) -> Iterator[str]:
 
 def _airflow(settings: Settings) -> Dags | None:
     """The Airflow of this machine's platform, if it is running."""
-    from include.local.platform import status
     from include.local.services.airflow_api import AirflowApi
     from include.local.services.airflow_dags import AirflowDags
+    from include.local.status import status
 
     if not settings.airflow_password or not any(
         service.name == "api-server" and service.state == "running" for service in status(settings)

@@ -25,12 +25,10 @@ from include.extract.rate_limit import limiter
 from include.extract.statuses import LATER, AnswerNotReady, refuse
 from include.sources.extract.addresses import is_loopback
 from include.sources.extract.auth import REFUSED
+from include.sources.extract.http import Extract
+from include.sources.extract.http import Rate as AllowedRate
 from include.sources.limits import DEFAULT, Limits
-from include.sources.model import Extract
-from include.sources.model import Rate as AllowedRate
 from include.sources.page import SentRequest
-
-__all__ = ["Answer", "Client"]
 
 log = logging.getLogger(__name__)
 

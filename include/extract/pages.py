@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from include.councils.model import Council
 from include.errors import BeyondLimit, SourceRejected, SourceUnavailable, UnexpectedPayload
-from include.extract.client import Answer, Client
+from include.extract.answer import Answer
+from include.extract.client import Client
 from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdrawn
 from include.extract.hosts import Hosts
 from include.extract.identity import Identity
@@ -22,8 +23,6 @@ from include.sources.extract.http import Archive, Extract
 from include.sources.model import Contract
 from include.sources.page import PageFacts, StatusAnswer
 from include.sources.partition import Partition
-
-__all__ = ["Fetched", "NotPublished", "Page", "fetch_pages", "refuse_large"]
 
 log = logging.getLogger(__name__)
 

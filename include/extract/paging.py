@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from include.errors import UnexpectedPayload
-from include.extract.client import Answer
+from include.extract.answer import Answer
 from include.extract.hosts import Hosts, Refused
 from include.extract.identity import PageRecords
 from include.extract.signals import Signals, cursor_of

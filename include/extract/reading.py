@@ -8,14 +8,15 @@ from dataclasses import replace
 from typing import IO, Any
 
 from include.errors import BeyondLimit, SourceUnavailable, UnexpectedPayload
-from include.extract.client import Answer
+from include.extract.answer import Answer
 from include.extract.fetched import Page
 from include.extract.identity import Identity, PageRecords
 from include.extract.media_types import is_accepted
 from include.extract.paging import Pager
 from include.extract.signals import Signals, sign_of_more, sign_of_part, undeclared_total
 from include.records.diagnose import diagnose
-from include.records.read import BodyCutShort, around_records, envelope_body, read_records
+from include.records.json.values import BodyCutShort
+from include.records.read import around_records, envelope_body, read_records
 from include.records.unpack import unpack
 from include.sources.formats import Format
 from include.sources.page import PageFacts, SentRequest

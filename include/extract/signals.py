@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from include.errors import UnexpectedPayload
-from include.extract.client import Answer
+from include.extract.answer import Answer
 from include.records.json.values import at, parsed, written
 from include.records.read import value_in
 from include.sources.extract import paging as words

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from include.lineage.graph import ROWS, Column, Graph, How, Table
+from include.sources.columns import Column as Field
 from include.sources.extract.templates import placeholders
-from include.sources.model import Column as Field
 from include.sources.model import Contract
 from include.sources.raw_table import expected_columns, lineage_notes
 

@@ -13,7 +13,6 @@ from threading import Event
 from include.councils.model import broken_councils
 from include.jobs.pipeline.origin import listed
 from include.local import processes
-from include.local.doctor import Finding, doctor
 from include.local.home import HOST, port, refuse_path
 from include.local.lock import hold
 from include.local.processes import PlatformFailed, Recorded, Service, recorded
@@ -26,26 +25,12 @@ from include.local.state import (
     as_variables,
     prepare,
     read_secrets,
-    set_as_of,
     with_addresses,
 )
-from include.local.status import NAMES, ServiceStatus, status
+from include.local.status import NAMES, status
 from include.settings import CHECKOUT, Settings
 from include.sources.model import broken_contracts, contracts
 from include.terminal import say
-
-__all__ = [
-    "Finding",
-    "ServiceStatus",
-    "doctor",
-    "down",
-    "environment",
-    "open_new_schedules",
-    "paused_dags",
-    "set_as_of",
-    "status",
-    "up",
-]
 
 Report = Callable[[str], None]
 

@@ -21,7 +21,6 @@ from include.records.json import body as json_body
 from include.records.json.records import NOT_PARSED, whole
 from include.records.json.stream import around_list, pieces
 from include.records.json.values import (
-    BodyCutShort,
     at,
     parsed,
     without_bom,
@@ -34,19 +33,6 @@ from include.records.unpack import unpack
 from include.records.xml.records import envelope, xml_lines
 from include.sources.formats import FILES, Format
 from include.sources.limits import VALUE_BYTES, weight
-
-__all__ = [
-    "STREAM_ABOVE_BYTES",
-    "BodyCutShort",
-    "Chunk",
-    "around_records",
-    "count_records",
-    "envelope_body",
-    "read_chunks",
-    "read_records",
-    "record_texts",
-    "value_in",
-]
 
 # Larger bodies are read in pieces: the records of a whole body take over twice its size.
 STREAM_ABOVE_BYTES = 4 * 1024 * 1024

@@ -26,18 +26,16 @@ from include.definitions import (
 from include.errors import UnknownName, WrongDefinition
 from include.sources import consistency, syntax
 from include.sources.alerts import Alerts
-from include.sources.columns import NUMERIC, Column
+from include.sources.columns import Column
 from include.sources.evidence import evidence_of, evidence_of_features
 from include.sources.extract.database import DatabaseExtract
-from include.sources.extract.http import Extract, Rate
+from include.sources.extract.http import Extract
 from include.sources.extract.kinds import AnyExtract
 from include.sources.extract.templates import BATCH, placeholders
 from include.sources.formats import Format
 from include.sources.limits import Approval, Checks, Limits
 from include.sources.partition import FirstDay, Grain, Partition, Period
 from include.sources.paths import parts
-
-__all__ = ["NUMERIC", "Column", "Contract", "Extract", "Format", "Rate", "contract", "contracts"]
 
 FOLDER = Path(__file__).parent
 

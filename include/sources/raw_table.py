@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import product
 
 from include.definitions import NAME_PATTERN
-from include.sources.columns import SYSTEM_COLUMNS
+from include.sources.columns import SYSTEM_COLUMNS, Column
 from include.sources.extract.http import Extract
-from include.sources.model import Column, Contract
+from include.sources.model import Contract
 
 SCHEMA = "raw"
 # Fields that the contract does not name, as one JSON object.

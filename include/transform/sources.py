@@ -11,8 +11,9 @@ import yaml
 
 from include.definitions import yaml_text
 from include.errors import WrongDefinition
+from include.sources.columns import Column
 from include.sources.followers import schedule_of
-from include.sources.model import Column, Contract
+from include.sources.model import Contract
 from include.sources.raw_table import (
     EXTRA,
     expected_columns,

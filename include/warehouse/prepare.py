@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from include.errors import BeyondLimit, LandingDamaged, UnexpectedPayload
+from include.records.chunks import Chunk
 from include.records.diagnose import not_the_data
 from include.records.json.together import may_be_parsed, parsed_together
-from include.records.read import STREAM_ABOVE_BYTES, BodyCutShort, Chunk, read_chunks
+from include.records.json.values import BodyCutShort
+from include.records.read import STREAM_ABOVE_BYTES, read_chunks
 from include.sources.formats import Format
 from include.sources.model import Contract
 from include.sources.partition import Partition

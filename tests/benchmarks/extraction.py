@@ -90,7 +90,8 @@ def _fetch(source: str, council: str, period: str, run_id: str) -> Fetched:
     from include.extract import client
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.extract import extract
-    from include.sources.model import Rate, every_contract
+    from include.sources.extract.http import Rate
+    from include.sources.model import every_contract
 
     found = every_contract()[source]
     unlimited = Rate(per_second=UNLIMITED, burst=UNLIMITED)

@@ -20,7 +20,8 @@ from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
 from include.landing.write import Draft
 from include.settings import Settings
-from include.sources.model import Contract, Rate, contract
+from include.sources.extract.http import Rate
+from include.sources.model import Contract, contract
 from include.warehouse import prepare as preparing
 from tests.chaos import points
 

@@ -29,7 +29,8 @@ from include.extract import client as asking
 from include.jobs import lake as lakes
 from include.jobs.lake import S3_CONFIG, Lake
 from include.landing.object_reader import FastReader
-from include.sources.model import Rate, contracts
+from include.sources.extract.http import Rate
+from include.sources.model import contracts
 from include.warehouse.schema.migrate import LOGINS, migrate
 from sandbox.app import create_app
 from tests.command_line import command_line

@@ -22,7 +22,8 @@ from include.extract import client as asking
 from include.jobs.pipeline import extract as job
 from include.jobs.pipeline.extract import extract
 from include.landing.write import Draft
-from include.sources.model import Rate, contract, contracts
+from include.sources.extract.http import Rate
+from include.sources.model import contract, contracts
 from include.sources.partition import Partition, Period
 from sandbox.app import create_app
 from tests.integration.conftest import AS_OF, serving

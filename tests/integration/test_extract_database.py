@@ -14,7 +14,8 @@ import pytest
 from include.errors import PermanentError, SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.databases import fetch as database
 from include.jobs.pipeline.extract import extract
-from include.sources.model import Column, Contract
+from include.sources.columns import Column
+from include.sources.model import Contract
 from tests.samples import column, contract
 
 COUNCIL, DAY = "kingston", "2026-11-02"

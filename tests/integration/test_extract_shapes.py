@@ -21,7 +21,8 @@ from include.jobs.pipeline import extract as job
 from include.jobs.pipeline import parents
 from include.jobs.pipeline.extract import extract
 from include.records.read import read_records
-from include.sources.model import Contract, Rate
+from include.sources.extract.http import Rate
+from include.sources.model import Contract
 from tests.integration.conftest import serving
 from tests.samples import column, contract, extracting
 

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from include.errors import PipelineError
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
-from include.records.read import BodyCutShort, read_records
+from include.records.json.values import BodyCutShort
+from include.records.read import read_records
 from include.sources.model import Contract
 from include.warehouse.prepare import PageBody, prepare
 from include.warehouse.schema.migrate import migrate

@@ -27,7 +27,8 @@ from include.jobs.pipeline.extract import extract
 from include.landing.read import read_pages
 from include.landing.write import Draft
 from include.records.read import read_records
-from include.sources.model import Contract, Rate
+from include.sources.extract.http import Rate
+from include.sources.model import Contract
 from tests.integration.paging_world import (
     CHANGES,
     HOST,

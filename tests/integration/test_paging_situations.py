@@ -19,7 +19,8 @@ from include.landing.manifest import Manifest
 from include.landing.read import read_pages
 from include.landing.store import GIVEN_UP
 from include.records.read import read_records
-from include.sources.model import Contract, Rate
+from include.sources.extract.http import Rate
+from include.sources.model import Contract
 from tests.integration.fixture_server import Asked, FixtureServer, Reply, serving_fixture
 from tests.samples import column, contract, extracting
 

@@ -25,11 +25,13 @@ from include import cli
 from include.errors import ServiceUnavailable
 from include.local import platform, processes
 from include.local.account import as_unprivileged, unprivileged
+from include.local.doctor import doctor
 from include.local.home import HOST, read_json
 from include.local.services import postgres
 from include.local.services.airflow_api import AirflowApi
 from include.local.services.airflow_dags import AirflowDags
-from include.local.state import prepare, read_secrets
+from include.local.state import prepare, read_secrets, set_as_of
+from include.local.status import status
 from include.settings import Settings, WrongSetting
 
 pytestmark = pytest.mark.platform
@@ -72,11 +74,11 @@ def up(settings: Settings) -> list[str]:
 
 
 def states(settings: Settings) -> dict[str, str]:
-    return {each.name: each.state for each in platform.status(settings)}
+    return {each.name: each.state for each in status(settings)}
 
 
 def pids(settings: Settings) -> dict[str, int]:
-    return {each.name: each.pid for each in platform.status(settings)}
+    return {each.name: each.pid for each in status(settings)}
 
 
 def kill(settings: Settings, name: str) -> None:
@@ -362,7 +364,7 @@ def test_a_payload_folder_without_payloads_is_refused_before_anything_stops(sett
 def test_the_sandbox_notices_a_moved_day_without_a_restart(settings, said):
     before = pids(settings)
 
-    platform.set_as_of(settings, date(2026, 12, 24))
+    set_as_of(settings, date(2026, 12, 24))
 
     assert read_json(settings.home / "sandbox.json")["as_of"] == "2026-12-24"
     assert pids(settings) == before
@@ -378,7 +380,7 @@ def test_no_service_and_no_log_shows_a_secret(settings, said):
 
 
 def test_doctor_finds_nothing_wrong_while_it_runs(settings, said):
-    assert platform.doctor(settings) == []
+    assert doctor(settings) == []
 
 
 def test_doctor_names_a_role_that_changed_its_password_and_up_lets_it_in_again(
@@ -389,7 +391,7 @@ def test_doctor_names_a_role_that_changed_its_password_and_up_lets_it_in_again(
         connection.execute("alter role current_user password 'stolen'")
         connection.execute("alter role current_user set statement_timeout = 1")
 
-    found = {finding.what: finding.fix for finding in platform.doctor(settings)}
+    found = {finding.what: finding.fix for finding in doctor(settings)}
     up(settings)
 
     login, limits = sorted(found)
@@ -397,13 +399,13 @@ def test_doctor_names_a_role_that_changed_its_password_and_up_lets_it_in_again(
     assert "wandle_reader: its settings are not exactly" in limits
     assert all("`wandle up`" in fix for fix in found.values())
     psycopg.connect(dsn).close()
-    assert platform.doctor(settings) == []
+    assert doctor(settings) == []
 
 
 def test_doctor_names_a_dead_service_a_wrong_folder_and_how_to_fix_them(settings, said):
     kill(settings, "triggerer")
 
-    found = platform.doctor(settings.model_copy(update={"payloads": Path("/usr/lib")}))
+    found = doctor(settings.model_copy(update={"payloads": Path("/usr/lib")}))
 
     assert [finding.what.split(" ")[0] for finding in found] == ["triggerer", "sandbox:"]
     assert all(finding.fix for finding in found)
@@ -436,7 +438,7 @@ def test_a_taken_port_is_named_before_anything_is_started(settings, said):
 
         assert "running" not in states(settings).values()
         assert states(settings)["s3"] == "port in use"
-        assert [found.what for found in platform.doctor(settings) if "is in use by" in found.what]
+        assert [found.what for found in doctor(settings) if "is in use by" in found.what]
 
 
 @pytest.mark.skipif(unprivileged() is None, reason="only root steps down")

@@ -17,7 +17,7 @@ from include.jobs.lake import Lake
 from include.jobs.publish import diff as job
 from include.jobs.publish import publish as publishing
 from include.jobs.publish.datasets import from_mart
-from include.jobs.publish.publish import Found
+from include.jobs.publish.found import Found
 from include.publish import public
 from include.publish.public import PublicMart
 from include.publish.read import Mart

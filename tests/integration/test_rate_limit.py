@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from include.errors import RetryableError, TableOutdated
 from include.extract import rate_limit
-from include.sources.model import Rate
+from include.sources.extract.http import Rate
 
 HOST = "rate.test"
 RATE = Rate(per_second=20, burst=5)

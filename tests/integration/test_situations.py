@@ -31,7 +31,8 @@ from include.extract import client as asking
 from include.jobs.pipeline import extract as job
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
-from include.sources.model import Contract, Rate, contracts
+from include.sources.extract.http import Rate
+from include.sources.model import Contract, contracts
 from include.sources.model import contract as source_named
 from include.warehouse.schema.migrate import migrate
 from sandbox.app import create_app

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from include.extract.client import Client
 from include.extract.fetched import Page
 from include.extract.pages import fetch_pages
+from include.sources.extract.http import Rate
 from include.sources.formats import FILES, Compression, Format
 from include.sources.limits import Limits
-from include.sources.model import Contract, Rate
+from include.sources.model import Contract
 from tests.samples import contract, council, extracting, partition
 from tests.security.peak import layout_of
 from tests.spreadsheet_files import parts, text_rows, zipped

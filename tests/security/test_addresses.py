@@ -15,7 +15,7 @@ from include.extract.network import addresses
 from include.extract.network.addresses import is_public
 from include.jobs.operate.explain import Explained, Origin
 from include.jobs.pipeline.extract import extract
-from include.sources.model import Rate
+from include.sources.extract.http import Rate
 from include.sources.page import SentRequest
 from tests.samples import contract, extracting, partition
 from tests.security.hostile import hostile, whole

@@ -14,7 +14,8 @@ from include.extract.files.listing import Place, Received, is_changed, limited
 from include.extract.files.matching import Match, Matcher, chosen
 from include.extract.requests import common_values, context_of
 from include.records.diagnose import diagnose
-from include.records.read import BodyCutShort, read_records
+from include.records.json.values import BodyCutShort
+from include.records.read import read_records
 from include.sources.extract.file_rules import FILE_NAME
 from include.sources.model import Contract
 from include.sources.page import PageFacts, SentRequest, StatusAnswer

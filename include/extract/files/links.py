@@ -13,7 +13,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 import orjson
 
 from include.errors import BeyondLimit, UnexpectedPayload
-from include.extract.client import Answer, Client
+from include.extract.answer import Answer
+from include.extract.client import Client
 from include.extract.files.listing import File, Received
 from include.extract.hosts import Hosts, Refused
 from include.sources.extract.files import FilesExtract

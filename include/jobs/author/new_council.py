@@ -18,7 +18,8 @@ from shapely.geometry import Polygon
 from include.councils.model import FOLDER, UK, Council, councils, read_again
 from include.definitions import NAME_PATTERN, validated, yaml_text
 from include.errors import PermanentError, SourceUnavailable, UnexpectedPayload, UnknownName
-from include.extract.client import Answer, Client
+from include.extract.answer import Answer
+from include.extract.client import Client
 from include.extract.pages import KM_PER_DEGREE
 from include.printable import one_line
 from include.settings import Settings

@@ -13,7 +13,8 @@ from include.landing.read import read_pages
 from include.landing.store import Landings, new_landing_id, page_prefix
 from include.landing.write import write_manifest
 from include.records.diagnose import not_the_data
-from include.records.read import BodyCutShort, read_records
+from include.records.json.values import BodyCutShort
+from include.records.read import read_records
 from include.settings import Settings
 from include.sources.extract.landing import LABEL, LandingExtract
 from include.sources.model import Contract

@@ -31,7 +31,8 @@ from include.landing.manifest import LandedPage, Manifest
 from include.landing.read import AHEAD, read_page
 from include.landing.store import ROOT, Landings
 from include.records.diagnose import diagnose
-from include.records.read import BodyCutShort, read_records
+from include.records.json.values import BodyCutShort
+from include.records.read import read_records
 from include.settings import Settings
 from include.sources.extract.landing import LandingExtract
 from include.sources.formats import Format

@@ -13,11 +13,13 @@ from include.landing.manifest import Manifest, ParentLanding
 from include.landing.read import read_pages
 from include.landing.store import ROOT, page_prefix
 from include.records.diagnose import not_the_data
-from include.records.read import BodyCutShort, read_records
+from include.records.json.values import BodyCutShort
+from include.records.read import read_records
+from include.sources.columns import Column
 from include.sources.extract.http import Extract
 from include.sources.extract.templates import fill, placeholders
 from include.sources.formats import Format
-from include.sources.model import Column, Contract, contract
+from include.sources.model import Contract, contract
 from include.sources.partition import Partition
 from include.warehouse.columns.convert import plain
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from include.errors import PermanentError
-from include.sources.model import Column, Contract
+from include.sources.columns import Column
+from include.sources.model import Contract
 from include.sources.raw_table import EXTRA
 from include.warehouse.columns.cast import nothing, typed, typed_as
 from include.warehouse.columns.convert import clean_values

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.records.json.values import ExactNumber
+from include.sources.columns import NUMERIC, Column
 from include.sources.conversions.conversion import Conversion
-from include.sources.model import NUMERIC, Column
 from include.warehouse.columns.cast_numbers import read_decimals, read_doubles, read_integers
 from include.warehouse.columns.cast_times import read_dates, read_epochs, read_moments
 from include.warehouse.columns.convert import convert

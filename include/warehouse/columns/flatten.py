@@ -9,7 +9,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from include.sources.model import Column
+from include.sources.columns import Column
 
 # Records whose keys are data have ever new fields; no more than these are listed.
 MOST_FIELDS = 200

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from include.records.json.values import ExactNumber
-from include.sources.model import Column
+from include.sources.columns import Column
 from include.warehouse.columns.cast import typed_as
 from include.warehouse.columns.convert import clean_values
 from include.warehouse.columns.hashing import Mask

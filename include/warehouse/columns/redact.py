@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from include.records.json.values import json_text
-from include.sources.model import Column
+from include.sources.columns import Column
 
 WITHHELD = "(withheld)"
 

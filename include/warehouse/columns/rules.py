@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.records.json.values import json_text
-from include.sources.model import Column
+from include.sources.columns import Column
 from include.warehouse.columns.cast import full_match, typed_as
 from include.warehouse.columns.hashing import Mask, json_forms
 from include.warehouse.columns.typed_column import Typed, decimal_text, nulls_of

@@ -9,7 +9,8 @@ import psycopg
 from psycopg import sql
 
 from include.errors import PermanentError
-from include.sources.model import Column, Contract
+from include.sources.columns import Column
+from include.sources.model import Contract
 from include.sources.raw_table import (
     EXTRA,
     LINEAGE,

@@ -17,7 +17,7 @@ UNLIMITED = 1_000_000
 def ready(task: Task) -> Callable[[], None]:
     """Extract one partition, with no limit to the rate, in one request."""
     from include.jobs.pipeline.extract import extract
-    from include.sources.model import Rate
+    from include.sources.extract.http import Rate
     from tests.benchmarks.contracts import contract_of
 
     lake, found = _lake(), contract_of(task.contract)

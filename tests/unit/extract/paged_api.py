@@ -13,7 +13,8 @@ import responses
 from include.extract.client import Client
 from include.extract.fetched import Landed, Page, Withdrawn
 from include.extract.pages import fetch_pages
-from include.sources.model import Contract, Rate
+from include.sources.extract.http import Rate
+from include.sources.model import Contract
 from tests.samples import BASE_URL, contract, council, extracting, partition
 
 LIVE = "https://api.test/v1"

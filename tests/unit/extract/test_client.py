@@ -13,8 +13,9 @@ import responses
 
 from include.errors import SourceRejected, SourceUnavailable
 from include.extract import client as asking
-from include.extract.client import Answer, Client
-from include.sources.model import Rate
+from include.extract.answer import Answer
+from include.extract.client import Client
+from include.sources.extract.http import Rate
 from tests.samples import BASE_URL, REQUEST, contract, extracting
 
 URL = f"{BASE_URL}/gauges"

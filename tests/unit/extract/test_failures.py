@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from include.errors import SourceRejected, SourceUnavailable
 from include.extract.client import Client
-from include.sources.model import Rate
+from include.sources.extract.http import Rate
 from include.sources.page import SentRequest
 from tests.samples import contract, extracting
 

@@ -10,10 +10,11 @@ import responses
 
 from include.errors import SourceRejected, SourceUnavailable, UnexpectedPayload
 from include.extract.client import Client
-from include.extract.fetched import Landed
-from include.extract.pages import NotPublished, fetch_pages
+from include.extract.fetched import Landed, NotPublished
+from include.extract.pages import fetch_pages
 from include.extract.polygon import halves
-from include.sources.model import Contract, Rate
+from include.sources.extract.http import Rate
+from include.sources.model import Contract
 from include.sources.page import PageFacts, SentRequest
 from tests.samples import BASE_URL, column, contract, council, extracting, facts, partition
 

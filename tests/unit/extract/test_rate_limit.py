@@ -8,7 +8,7 @@ import pytest
 
 from include.extract.client import Client
 from include.extract.rate_limit import limiter
-from include.sources.model import Rate
+from include.sources.extract.http import Rate
 from tests.samples import contract, extracting
 
 

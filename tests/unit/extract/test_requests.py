@@ -14,7 +14,8 @@ from include.extract.client import Client
 from include.extract.pages import fetch_pages
 from include.extract.requests import LABEL_CHARACTERS, asks, context_of, require_council
 from include.printable import one_line
-from include.sources.model import Contract, Rate
+from include.sources.extract.http import Rate
+from include.sources.model import Contract
 from tests.samples import (
     BASE_URL,
     column,

@@ -9,9 +9,10 @@ import requests
 import responses
 
 from include.errors import SourceRejected, SourceUnavailable
-from include.extract.client import Answer, Client
+from include.extract.answer import Answer
+from include.extract.client import Client
 from include.extract.statuses import Part, part_of
-from include.sources.model import Rate
+from include.sources.extract.http import Rate
 from include.sources.page import SentRequest
 from tests.samples import BASE_URL, REQUEST, contract, extracting
 

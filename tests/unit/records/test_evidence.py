@@ -10,7 +10,8 @@ import pytest
 
 from include.errors import UnexpectedPayload
 from include.records.diagnose import diagnose
-from include.records.read import BodyCutShort, read_records
+from include.records.json.values import BodyCutShort
+from include.records.read import read_records
 from include.sources.formats import Format
 from tests.samples import column, contract
 

@@ -18,14 +18,8 @@ from include.errors import UnexpectedPayload
 from include.records import chunks as chunked
 from include.records import read as reading
 from include.records.json import stream as json_stream
-from include.records.json.values import BOM
-from include.records.read import (
-    BodyCutShort,
-    count_records,
-    read_records,
-    record_texts,
-    value_in,
-)
+from include.records.json.values import BOM, BodyCutShort
+from include.records.read import count_records, read_records, record_texts, value_in
 from include.sources.formats import Format
 
 CSV = Format(kind="csv")

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from include.errors import UnexpectedPayload
 from include.records import chunks as chunked
 from include.records import read as reading
-from include.records.read import BodyCutShort, read_records, record_texts
-from include.sources.model import Format
+from include.records.json.values import BodyCutShort
+from include.records.read import read_records, record_texts
+from include.sources.formats import Format
 
 TOP = Format()
 INSIDE = Format(records="data.items")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from include.errors import UnexpectedPayload
-from include.records.read import BodyCutShort, read_records, record_texts
+from include.records.json.values import BodyCutShort
+from include.records.read import read_records, record_texts
 from include.records.remove import cut_records
 from include.sources.evidence import Evidence
 from include.sources.formats import Format

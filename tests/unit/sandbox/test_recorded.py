@@ -9,8 +9,9 @@ import pytest
 
 from include.errors import PermanentError
 from sandbox.police.api import NotHeld
-from sandbox.police.recorded import RecordedPolice, WrongPayloads, recorded_months
+from sandbox.police.recorded import RecordedPolice, recorded_months
 from sandbox.world.area import Area, mile_around, polygon
+from sandbox.world.payloads import WrongPayloads
 
 SHARED = Path(__file__).parents[4] / "shared" / "payloads"
 Square = list[tuple[float, float]]

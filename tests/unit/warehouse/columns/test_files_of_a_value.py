@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from include.sources.model import Column
+from include.sources.columns import Column
 from include.warehouse.columns import cast
 
 FOLDER = Path(cast.__file__).parent

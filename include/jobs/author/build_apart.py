@@ -1,4 +1,4 @@
-"""Build the models into schemas of a developer's own, and drop them."""
+"""Build the models into schemas of a developer's own."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any
 
 from include.sources.model import contracts
 from include.transform.diff.apart import BuiltApart, build_apart
-from include.transform.diff.own_schemas import drop, locked, names
+from include.transform.diff.own_schemas import locked
 from include.transform.history import connection
 from include.transform.process import Dbt
 from include.transform.project import FOLDER
-
-__all__ = ["drop", "names", "transform"]
 
 
 def transform(
