@@ -27,7 +27,6 @@ class Model:
     docs: str
     status: str
     is_good: bool
-    tried_at: datetime
     built_at: datetime | None
     seconds: float
     rows: int | None
@@ -90,7 +89,6 @@ def _model(row: Row, sizes: Mapping[tuple[str, str], Row], tests: Sequence[Row])
         docs=f"/dbt-docs/#!/model/{row['unique_id']}",
         status=row["status"],
         is_good=row["status"] not in (*FAILED, "skipped"),
-        tried_at=row["started_at"],
         built_at=row["good_at"],
         seconds=row["execution_seconds"] or 0.0,
         rows=int(relation["rows"]) if relation and relation["kind"] != "v" else None,

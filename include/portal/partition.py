@@ -18,8 +18,6 @@ from include.warehouse.connection import Cursor
 
 MOST_SAMPLES = 20
 WHOLE = "(whole record)"
-# What the ledger's statuses are called where people read them.
-STATUSES = {**STATES, "not_published": "not published"}
 
 
 @dataclass(frozen=True)

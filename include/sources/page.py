@@ -128,6 +128,3 @@ class StatusAnswer(BaseModel):
     request: SentRequest
     status: int
     fetched_at: datetime
-
-
-Record = dict[str, Any]

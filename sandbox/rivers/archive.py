@@ -24,7 +24,6 @@ BUILT_AFTER = timedelta(days=2)
 NEVER_BUILT = date(2023, 4, 4)
 
 ABSENT, EMPTY, CRLF, MALFORMED, REORDERED = 0.01, 0.015, 0.2, 0.3, 0.1
-MALFORMED_LINES = 3
 
 SHORT = ("dateTime", "measure", "value")
 FULL = (

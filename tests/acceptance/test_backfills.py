@@ -15,7 +15,7 @@ from tests.acceptance.conftest import Wandle
 
 SOURCE = "police_street_crime"
 DAG = f"ingest_{SOURCE}"
-EXTRACT, LOAD, ANNOUNCE = "partition.extract", "partition.load", "announce"
+EXTRACT, LOAD = "partition.extract", "partition.load"
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.platform]
 

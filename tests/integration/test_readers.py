@@ -26,7 +26,6 @@ RELOADS = 100
 SIZES = {"A": 120, "B": 180}
 
 RAW = "select count(*), count(distinct _landing_id) from raw.police_street_crime"
-NOBODYS = "select count(*), count(distinct _landing_id) from raw.police_ward_boundaries"
 STAGED = "select count(*), count(distinct landing_id) from staging.stg_police__street_crime"
 MART = "select sum(crimes)::int, count(*) from marts.ward_crime_monthly"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Protocol
@@ -88,10 +88,6 @@ class Place(Protocol):
 
     def read(self, who: str, file: File) -> Received:
         """The bytes of a file; `who` opens every message. Raises as `files` does."""
-
-
-# Returns the place of a source's files.
-OpenPlace = Callable[[], Place]
 
 
 def limited(files: Iterator[File], most: int, who: str) -> Iterator[File]:

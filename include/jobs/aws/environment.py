@@ -27,7 +27,6 @@ GENERATED: dict[str, Callable[[], str]] = {
     "pseudonym_key": lambda: random.token_hex(32),
 }
 METADATA = "config/sql_alchemy_conn"
-AIRFLOW_CONNECTION = f"{CONNECTIONS}/{AIRFLOW}"
 ROTATED = (*LOGINS, AIRFLOW)
 
 

@@ -18,8 +18,6 @@ from include.sources.model import Contract, contracts, every_contract
 from include.sources.raw_table import EXTRA, LINEAGE, SCHEMA, STAGED
 from include.transform.mart_rows import Described, described_models
 
-MODELS = ("staging", "intermediate", "marts")
-
 PERSONAL = "personal"
 UNCLASSIFIED = "unclassified"
 

@@ -22,7 +22,7 @@ AT_ONCE = 8
 # All items of a row group can be those of one list; unpacked, most take a few bytes.
 ITEMS = 4
 _DICTIONARY = 2
-_STRUCT, _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP = 12, 1, 2, 3, 7, 8, 9, 10, 11
+_STRUCT, _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET = 12, 1, 2, 3, 7, 8, 9, 10
 
 
 @dataclass(frozen=True)
