@@ -17,17 +17,17 @@ import typer
 from include.cli import (
     define,
     draft,
-    evidence,
     files,
-    keep,
-    look,
+    lists,
     models,
+    pipeline,
     platform,
     publish,
     remove,
+    retention,
     secrets,
     serving,
-    steps,
+    trace,
 )
 from include.disk import full_message, is_full
 from include.errors import PipelineError
@@ -50,14 +50,14 @@ _CLOSED = (errno.EACCES, errno.EPERM)
 # The groups of `wandle --help`, in order.
 GROUPS = (
     ("Platform", platform.commands),
-    ("Pipeline", steps.commands),
+    ("Pipeline", pipeline.commands),
     ("Pipeline", publish.commands),
     ("Pipeline", files.commands),
     ("Pipeline", models.commands),
-    ("Inspect", look.commands),
-    ("Inspect", evidence.commands),
+    ("Inspect", lists.commands),
+    ("Inspect", trace.commands),
     ("Inspect", serving.commands),
-    ("Retention and erasure", keep.commands),
+    ("Retention and erasure", retention.commands),
     ("Retention and erasure", remove.commands),
     ("Sources, councils and projects", draft.commands),
     ("Sources, councils and projects", define.commands),

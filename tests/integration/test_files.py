@@ -271,7 +271,7 @@ def test_records_of_several_councils_in_one_file_are_selected(bucket, lake):
 def test_put_and_files_and_ingest_by_hand(wandle, bucket, tmp_path, monkeypatch):
     monkeypatch.setattr("include.cli.terminal.Selection.check", lambda selection: None)
     monkeypatch.setattr("include.cli.files.source_named", lambda name: described())
-    monkeypatch.setattr("include.cli.steps.source_named", lambda name: described())
+    monkeypatch.setattr("include.cli.pipeline.source_named", lambda name: described())
     file = tmp_path / "spend_sutton_2026-10.csv"
     file.write_bytes(body(1, 2, 3))
     (tmp_path / "Spend.csv").write_bytes(body(1))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from include.cli.steps import _planned
+from include.cli.pipeline import _planned
 from include.errors import PermanentError
 from include.jobs.operate.explain import explain
 from include.jobs.operate.housekeeping import housekeeping

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from include.cli import origins
+from include.cli import explained
 from include.errors import SourceRejected, WrongDefinition
 from include.extract.client import Client
 from include.extract.network import addresses
@@ -191,7 +191,7 @@ def test_the_manifest_and_explain_name_every_address_on_the_way(
     steps = [f"{server.url}/api.test/v1/moved/{number}" for number in (1, 2)]
     assert list(page.redirects) == steps
     origin = Origin(partition(), {"id": 1}, manifest, "s3://x", page, 1, 1, record, True)
-    origins.show(Explained(1, [origin]))
+    explained.show(Explained(1, [origin]))
     shown = " ".join(capsys.readouterr().out.split())
     assert " ".join(f"redirected to {step}" for step in steps) in shown
-    assert origins.as_objects(Explained(1, [origin]))["rows"][0]["redirects"] == page.redirects
+    assert explained.as_objects(Explained(1, [origin]))["rows"][0]["redirects"] == page.redirects

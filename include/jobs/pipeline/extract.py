@@ -16,7 +16,7 @@ from include.extract.fetched import Fetched, Landed, NotPublished, Page, Withdra
 from include.extract.files.fetch import fetch_files
 from include.extract.pages import fetch_pages, refuse_large
 from include.extract.requests import require_council, way_for
-from include.jobs.files.again import AlreadyLanded, unless_landed
+from include.jobs.files.land_changed import AlreadyLanded, unless_landed
 from include.jobs.files.places import known_councils, open_place
 from include.jobs.followers.derive import derive
 from include.jobs.lake import Lake

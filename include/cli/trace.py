@@ -110,7 +110,7 @@ def explain(
 
     `wandle explain marts.ward_crime_monthly -k month=2017-05 -k category=drugs`
     """
-    from include.cli.origins import as_objects, show
+    from include.cli.explained import as_objects, show
     from include.jobs.lake import lake_of
     from include.jobs.operate import explain as job
 
