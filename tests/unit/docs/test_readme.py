@@ -63,3 +63,14 @@ def test_what_was_found_is_counted_again_by_a_test_and_has_a_recommendation():
 
     assert found.count("Recommendation:") >= 2
     assert "tests/acceptance/test_findings.py" in found
+
+
+def test_where_things_live_names_every_folder_of_include_and_of_its_jobs():
+    table = README.partition("## Where things live")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([\w/]+/)`", table))
+    folders = {path.parent for path in (CHECKOUT / "include").glob("*/__init__.py")}
+    jobs = {path.parent for path in (CHECKOUT / "include" / "jobs").glob("*/__init__.py")}
+
+    assert len(jobs) > 8
+    assert {f"include/{folder.name}/" for folder in folders} <= named
+    assert {f"{folder.name}/" for folder in jobs} <= named
