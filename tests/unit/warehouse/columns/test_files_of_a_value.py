@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from include.printable import one_line
 from include.sources.columns import Column
 from include.warehouse.columns import cast
 
-FOLDER = Path(cast.__file__).parent
+INCLUDE = Path(cast.__file__).parents[2]
+# What the contract declares of the column.
+DECLARATIONS = INCLUDE / "sources"
 MOST_FILES = 3
 # Not about the value's type: what every column has beside its values.
 BESIDE = {"hashing.py"}
@@ -33,7 +36,8 @@ def files_run(column: Column, values: list[Any]) -> set[str]:
 
     def note(frame: FrameType, event: str, _: Any) -> None:
         file = Path(frame.f_code.co_filename)
-        if event == "call" and file.parent == FOLDER:
+        inside = file.is_relative_to(INCLUDE) and not file.is_relative_to(DECLARATIONS)
+        if event == "call" and inside:
             found.add(file.name)
 
     cast.nothing.cache_clear()
@@ -79,3 +83,11 @@ def test_a_conversion_adds_one_file_to_them(type_name, words, values):
 def test_every_type_of_a_contract_is_tried():
     tried = {name.partition("(")[0] for name in VALUES}
     assert {*cast._READERS, "numeric", "timestamptz"} == tried
+
+
+def test_a_file_outside_of_the_folder_counts_too(monkeypatch):
+    texts = cast._texts
+    monkeypatch.setattr(cast, "_texts", lambda *given: [one_line("x"), texts(*given)][1])
+    column = Column(name="a", type="text", path="a", description="A value of any type.")
+
+    assert "printable.py" in files_run(column, VALUES["text"])
