@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 from include.local.services.airflow_api import AirflowApi
 from tests.acceptance.airflow_runs import Airflow
+from tests.recorded import recorded_payloads
 
 CHECKOUT = Path(__file__).parents[2]
 PORT_BASE = 18_180
@@ -78,13 +79,6 @@ class Wandle:
         names = ("AIRFLOW_URL", "AIRFLOW_USER", "AIRFLOW_PASSWORD")
         exported = self.exported()
         return AirflowApi(*(exported[name] for name in names))
-
-
-def recorded_payloads() -> Path | None:
-    """The recorded payloads, from RECORDED_PAYLOADS or beside the checkout."""
-    named = os.environ.get("RECORDED_PAYLOADS")
-    folder = Path(named) if named else CHECKOUT.parent / "shared" / "payloads"
-    return folder if (folder / "police" / "EXPECTED.json").is_file() else None
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import recorded_payloads
+from tests.recorded import recorded_payloads
 
 CHECKOUT = Path(__file__).parents[2]
 FILES = ("docker-compose.yaml", "tests/containers/extract.yaml")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from include.settings import Settings
-from tests.acceptance.conftest import recorded_payloads
 from tests.acceptance.test_recorded_year import CRIMES, YEAR, crimes
 from tests.containers.conftest import CHECKOUT, Stack
+from tests.recorded import recorded_payloads
 
 PAYLOADS = recorded_payloads()
 pytestmark = [

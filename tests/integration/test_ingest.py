@@ -13,8 +13,8 @@ from include.councils.model import council
 from include.sources.model import contracts
 from sandbox.app import create_app
 from tests.integration.conftest import AS_OF, serving
+from tests.recorded import PAYLOADS, needs_payloads
 
-SHARED = Path(__file__).parents[3] / "shared" / "payloads"
 THIS_MONTH = f"{datetime.now(UTC):%Y-%m}"
 KEYS = [
     "source", "council", "period", "records", "loaded", "quarantined", "duplicates", "status",
@@ -209,11 +209,11 @@ def test_an_unpublished_month_is_not_a_failure(wandle, api):
     assert "not_published" in out
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no recorded payloads beside the checkout")
+@needs_payloads
 def test_a_recorded_month_arrives_whole(wandle, monkeypatch):
-    expected = json.loads((SHARED / "police" / "EXPECTED.json").read_text())
+    expected = json.loads((PAYLOADS / "police" / "EXPECTED.json").read_text())
     app = create_app(
-        seed=1, as_of=AS_OF, payloads=SHARED, rate_per_second=1e6, burst=1_000_000
+        seed=1, as_of=AS_OF, payloads=PAYLOADS, rate_per_second=1e6, burst=1_000_000
     )  # fmt: skip
     with serving(app) as url:
         monkeypatch.setenv("WANDLE_SANDBOX_URL", url)

@@ -36,9 +36,9 @@ from include.sources.model import Contract, contracts
 from include.sources.model import contract as source_named
 from include.warehouse.schema.migrate import migrate
 from sandbox.app import create_app
-from tests.acceptance.conftest import recorded_payloads
 from tests.integration.conftest import AS_OF, Warehouse, serving
 from tests.integration.fixture_server import FixtureServer, Reply
+from tests.recorded import recorded_payloads
 from tests.samples import column, contract, extracting
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)

@@ -90,3 +90,22 @@ def test_what_breaks_a_rule_is_found(tmp_path, files, rule, found):
         (folder / name).write_text(text)
 
     assert rule(folder) == [found]
+
+
+def test_the_folders_of_unit_tests_mirror_the_packages():
+    unit = CHECKOUT / "tests" / "unit"
+    folders = {path.parent.relative_to(unit) for path in unit.rglob("test_*.py")}
+
+    assert len(folders) > 40
+    assert [
+        str(folder)
+        for folder in folders
+        if not ((CHECKOUT / "include" / folder).is_dir() or (CHECKOUT / folder).is_dir())
+    ] == []
+
+
+def test_only_one_module_of_the_tests_finds_the_recorded_payloads():
+    texts = {path: path.read_text(encoding="utf-8") for path in modules(CHECKOUT / "tests")}
+    find = '"shared" / ' + '"payloads"'
+
+    assert [path.name for path, text in texts.items() if find in text] == ["recorded.py"]

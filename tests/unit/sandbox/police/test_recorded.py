@@ -12,8 +12,8 @@ from sandbox.police.api import NotHeld
 from sandbox.police.recorded import RecordedPolice, recorded_months
 from sandbox.world.area import Area, mile_around, polygon
 from sandbox.world.payloads import WrongPayloads
+from tests.recorded import PAYLOADS, needs_payloads
 
-SHARED = Path(__file__).parents[4] / "shared" / "payloads"
 Square = list[tuple[float, float]]
 
 
@@ -259,11 +259,11 @@ def test_a_boundary_file_of_another_kind_is_named(payloads):
         RecordedPolice(payloads, str)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no recorded payloads beside this checkout")
+@needs_payloads
 def test_every_shared_body_is_served_for_the_boundary_of_its_ward():
-    police = RecordedPolice(SHARED, lambda ward: "metropolitan")
-    files = sorted((SHARED / "police" / "crimes").glob("*/*/E*.json"))
-    expected = json.loads((SHARED / "police" / "EXPECTED.json").read_text())
+    police = RecordedPolice(PAYLOADS, lambda ward: "metropolitan")
+    files = sorted((PAYLOADS / "police" / "crimes").glob("*/*/E*.json"))
+    expected = json.loads((PAYLOADS / "police" / "EXPECTED.json").read_text())
     records: dict[tuple[str, str], int] = {}
 
     for path in files:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from sandbox.weather.grid import cell_of
+from tests.recorded import PAYLOADS, needs_payloads
 from tests.sandbox_client import AS_OF, Client, make
 
 API = "/archive-api.open-meteo.com/v1/archive"
 PLACE = "latitude=51.39&longitude=-0.28"
-SHARED = Path(__file__).parents[4] / "shared" / "payloads"
 ALL_HOURLY = (
     "temperature_2m,relative_humidity_2m,precipitation,cloud_cover,wind_speed_10m,"
     "wind_direction_10m,pressure_msl,weather_code,soil_moisture_0_to_7cm"
@@ -323,7 +322,7 @@ def test_a_recorded_answer_is_served_byte_for_byte_to_its_own_query_alone(tmp_pa
         assert generated.content != body
 
 
-@pytest.mark.skipif(not (SHARED / "open_meteo").is_dir(), reason="needs the recorded payloads")
+@needs_payloads
 def test_january_as_recorded_in_july_says_an_offset_that_january_does_not_have():
     names = (
         "temperature_2m,relative_humidity_2m,et0_fao_evapotranspiration,precipitation,"
@@ -332,9 +331,9 @@ def test_january_as_recorded_in_july_says_an_offset_that_january_does_not_have()
     query = ASKED.replace("end_date=2025-01-10", "end_date=2025-01-12")
     query = query.replace("temperature_2m", names) + "&wind_speed_unit=ms"
 
-    found = make(payloads=SHARED).get(f"{API}?{query}")
+    found = make(payloads=PAYLOADS).get(f"{API}?{query}")
 
-    recorded = SHARED / "open_meteo" / "archive_hourly_adelaide_2025-01-10_12.json"
+    recorded = PAYLOADS / "open_meteo" / "archive_hourly_adelaide_2025-01-10_12.json"
     assert found.content == recorded.read_bytes()
     assert found.json()["utc_offset_seconds"] == 34200
 

@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 
 from sandbox.world.payloads import WrongPayloads
+from tests.recorded import PAYLOADS, needs_payloads
 from tests.sandbox_client import make
 
 RIVERS = "/environment.data.gov.uk/flood-monitoring"
 URI = "http://environment.data.gov.uk/flood-monitoring"
-SHARED = Path(__file__).parents[4] / "shared" / "payloads"
-needs_payloads = pytest.mark.skipif(
-    not (SHARED / "ea").is_dir(), reason="needs the recorded payloads"
-)
 
 
 def body(path: str, query: str, items: Any) -> bytes:
@@ -192,13 +189,13 @@ def test_the_real_lists_are_served_byte_for_byte():
     }
 
     for path, name in recorded.items():
-        assert get(SHARED, path).content == (SHARED / "ea" / name).read_bytes()
+        assert get(PAYLOADS, path).content == (PAYLOADS / "ea" / name).read_bytes()
 
 
 @needs_payloads
 def test_the_real_list_valued_measure_and_station_are_there():
-    listed = get(SHARED, "id/stations/E85123").json()["items"]
-    readings = get(SHARED, "id/stations/1674TH/readings?date=2026-11-15").json()["items"]
+    listed = get(PAYLOADS, "id/stations/E85123").json()["items"]
+    readings = get(PAYLOADS, "id/stations/1674TH/readings?date=2026-11-15").json()["items"]
 
     assert listed["status"] == [f"{URI}/def/core/statusActive", f"{URI}/def/core/statusSuspended"]
     assert {len(item["value"]) for item in readings} == {2}
@@ -206,6 +203,6 @@ def test_the_real_list_valued_measure_and_station_are_there():
 
 @needs_payloads
 def test_every_api_is_recorded_there():
-    assert make(payloads=SHARED).get("/health").json()["recorded"] == [
+    assert make(payloads=PAYLOADS).get("/health").json()["recorded"] == [
         "data.police.uk", "environment.data.gov.uk", "archive-api.open-meteo.com", "www.gov.uk",
     ]  # fmt: skip
