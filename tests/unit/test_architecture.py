@@ -76,13 +76,18 @@ def imports() -> Iterator[Import]:
 
 def imported_by_name(path: Path) -> list[int]:
     """The lines that import a module without an `import` statement, which `imports` cannot see."""
-    calls = [
-        node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-    ]
     names = {"__import__", "import_module", "run_module", "run_path", "spec_from_file_location"}
-    return [call.lineno for call in calls if ast.unparse(call.func).rpartition(".")[2] in names]
+    lines = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            used = {ast.unparse(node.func).rpartition(".")[2]}
+        elif isinstance(node, ast.ImportFrom):  # under another name
+            used = {alias.name for alias in node.names if alias.asname}
+        else:
+            continue
+        if used & names:
+            lines.append(node.lineno)
+    return lines
 
 
 def reachable(room: str, arrows: Mapping[str, list[str]]) -> set[str]:
@@ -174,6 +179,7 @@ def test_no_module_is_imported_by_its_name():
         '__import__("include.cli")',
         'importlib.util.spec_from_file_location("cli", path)',
         'runpy.run_module("include.cli")',
+        "from importlib import import_module as load",
     ],
 )
 def test_an_import_by_name_is_found(line, tmp_path):
