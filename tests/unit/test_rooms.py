@@ -110,3 +110,10 @@ def test_no_test_looks_for_the_recorded_payloads_itself():
     beside = re.compile(r"[s]hared. / .payloads")
 
     assert [str(path) for path in files if beside.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_every_folder_of_tests_is_a_package():
+    # Otherwise pytest refuses two test modules of one name in one run, as `make test` is.
+    folders = {path.parent for path in (CHECKOUT / "tests").rglob("test_*.py")}
+
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
