@@ -186,11 +186,15 @@ def _layout(contract: Contract, way: str, layouts: dict[str, Format]) -> Format:
 
 
 def _together(pages: Iterable[PageBody], layout_of: Callable[[str], Format]) -> Iterator[PageBody]:
-    """The pages; small ones of JSON are parsed, several at once."""
+    """The pages; small ones of JSON are parsed, several at once.
+
+    An error of a page is raised after the pages before it, as if each was read alone.
+    """
     small: list[PageBody] = []
     texts: list[bytes] = []
     size = 0
-    for page in pages:
+    failures: list[Exception] = []
+    for page in _until_failure(pages, failures):
         is_small = page.size < SMALL_BYTES and may_be_parsed(layout_of(page.way))
         if is_small:
             small.append(page)
@@ -204,6 +208,15 @@ def _together(pages: Iterable[PageBody], layout_of: Callable[[str], Format]) -> 
         if not is_small:
             yield page
     yield from _parsed(small, texts)
+    for failure in failures:
+        raise failure
+
+
+def _until_failure(pages: Iterable[PageBody], failures: list[Exception]) -> Iterator[PageBody]:
+    try:
+        yield from pages
+    except Exception as error:
+        failures.append(error)
 
 
 def _parsed(pages: list[PageBody], texts: list[bytes]) -> Iterator[PageBody]:

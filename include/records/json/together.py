@@ -17,7 +17,7 @@ from include.records.json.long_numbers import (
     has_spaced_names,
     may_hold_long_numbers,
 )
-from include.records.json.values import count_members
+from include.records.json.values import count_members, has_all_names
 from include.sources.formats import Format
 
 # Loading keeps freed memory, so that larger pieces than by default do not cost more.
@@ -38,21 +38,24 @@ def may_be_parsed(layout: Format) -> bool:
 
 
 def parsed_together(texts: Sequence[bytes]) -> Sequence[IO[bytes]]:
-    """Bodies with their values; without, if any text is not plain JSON or may lose something."""
-    values = _values(texts)
+    """Bodies with their values, except of texts that may repeat a name in an object; all without,
+    if any text is not plain JSON or may have numbers that lose digits."""
+    joined = b",".join(texts)
+    values = None if may_hold_long_numbers(joined, _PIECE_BYTES) else _values(texts)
     if values is None:
         return [io.BytesIO(text) for text in texts]
-    return list(map(ParsedBody, texts, values))
+    # No text has fewer names than its value, so that the sums are equal only if all of them are.
+    names = count_names(joined)
+    if names == count_members(values, exactly=False) and not has_spaced_names(joined):
+        return list(map(ParsedBody, texts, values))
+    return [
+        ParsedBody(text, value) if has_all_names(text, value) else io.BytesIO(text)
+        for text, value in zip(texts, values, strict=True)
+    ]
 
 
 def _values(texts: Sequence[bytes]) -> list[Any] | None:
-    joined = b",".join(texts)
-    if may_hold_long_numbers(joined, _PIECE_BYTES) or has_spaced_names(joined):
-        return None
     try:
-        values = [msgspec.json.decode(text) for text in texts]
+        return [msgspec.json.decode(text) for text in texts]
     except (ValueError, RecursionError):
         return None
-    # No text has fewer names than its value, so that the sums are equal only if all of them are.
-    names = count_names(joined)
-    return values if names == count_members(values, exactly=False) else None

@@ -53,17 +53,10 @@ def test_usual_texts_are_parsed():
 
 
 @pytest.mark.parametrize(
-    "lossy",
-    [
-        '[{"id":1,"id":2}]',
-        '[{"id" :1,"no":2,"no":3}]',
-        '[{"id":12345678.123456789}]',
-        '[{"id":1e-300}]',
-        "[1,2",
-    ],
+    "lossy", ['[{"id":12345678.123456789}]', '[{"id":1e-300}]', "[1,2", "\ufeff[]", "[]\0", "[NaN]"]
 )
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_none_is_parsed_if_one_may_lose_something(lossy, place):
+def test_none_is_parsed_if_one_may_lose_digits_or_is_not_plain(lossy, place):
     texts = [PLAIN, json.dumps(FILLING)]
     texts.insert(place, lossy)
 
@@ -71,3 +64,33 @@ def test_none_is_parsed_if_one_may_lose_something(lossy, place):
 
     assert not any(isinstance(body, ParsedBody) for body in bodies)
     assert [body.read().decode() for body in bodies] == texts
+
+
+@pytest.mark.parametrize(
+    "lossy",
+    [
+        '[{"id":1,"id":2}]',
+        '[{"id":1,"id":1}]',
+        '[{"id":1,"\\u0069d":2}]',
+        '[{"id" :1,"no":2,"no":3}]',
+        '[[[{"":{"a\\"":1,"a\\"":2}}]]]',
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_all_are_parsed_but_those_that_repeat_a_name(lossy, place):
+    texts = [PLAIN, json.dumps(FILLING)]
+    texts.insert(place, lossy)
+
+    bodies = parsed_together([text.encode() for text in texts])
+
+    assert [isinstance(body, ParsedBody) for body in bodies] == [text != lossy for text in texts]
+    assert [body.read().decode() for body in bodies] == texts
+
+
+@pytest.mark.parametrize("said", ['"id":', "at : noon", "at\t:"])
+def test_texts_that_only_look_like_names_are_parsed(said):
+    texts = [PLAIN, json.dumps(FILLING), json.dumps([{"said": said}])]
+
+    bodies = parsed_together([text.encode() for text in texts])
+
+    assert [body.value for body in bodies] == list(map(json.loads, texts))
