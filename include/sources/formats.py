@@ -65,7 +65,7 @@ class Selection(Definition):
         "value.",
     )
     unlike: Listed = Field(
-        default=(), alias="not", description="The values that do not belong, written alike."
+        default=(), alias="not", description="The values that do not belong, written the same way."
     )
 
     period: Annotated[str, AfterValidator(lambda value: value and date_format(value))] = Field(
@@ -114,9 +114,9 @@ class Format(Definition):
     )
     records: BodyPath = Field(
         default="",
-        description="Dotted path to the records; empty: the body is the list, of `geojson` the "
+        description="Dotted path to the records. Empty: the body is the list; for `geojson`, the "
         "field `features`. A part `*` matches every field of an object, or every item of a list: "
-        "`*.events`; at the end, each match is a record: `stations.*`. Of `xml`, the names of the "
+        "`*.events`; at the end, each match is a record: `stations.*`. For `xml`, the names of the "
         "elements from the root to the records, as written: `feed.entry`.",
     )
     inherit: tuple[str, ...] | dict[str, BodyPath] = Field(
@@ -128,8 +128,9 @@ class Format(Definition):
     )
     one_or_many: bool = Field(
         default=False,
-        description="A single record, or item above one, may be an object instead of a list, no "
-        "records null or an empty parent object.",
+        description="A single record, or a single item above one, may be an object instead "
+        "of a list; no "
+        "records may be null or an empty parent object.",
     )
     envelope: tuple[str, ...] = Field(
         default=(),
