@@ -188,7 +188,7 @@ def _used(graph: Graph, tables: Iterable[str]) -> str:
     said = [counted(kinds[kind], *words) for kind, words in _USERS.items() if kinds[kind]]
     if not said:
         return "No mart, file or page depends on it."
-    return f"A change concerns {', '.join(said)}."
+    return f"A change affects {', '.join(said)}."
 
 
 def _untraced(graph: Graph, column: Column, steps: Iterable[Step]) -> str:
