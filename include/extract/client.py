@@ -234,7 +234,7 @@ class Client:
         if parts.scheme != "https" and not (is_loopback(parts.hostname or "") or login.is_made_up):
             raise SourceRejected(
                 f"{sending.who}: {sending.address} is not requested: the secret "
-                f"`{login.auth.secret}` is sent over https:// alone. Retrying will not help."
+                f"`{login.auth.secret}` is sent over https:// only. Retrying will not help."
             )
         return found
 

@@ -98,8 +98,8 @@ class _Query:
         names = _names(self._root)
         if "*" in names:
             raise NotTraced(
-                "lineage: the query cannot be read: it selects `*` of something of which no column "
-                "is known. Name the columns, or describe that table."
+                "lineage: the query cannot be read: it selects `*` from something whose columns "
+                "are not known. Name the columns, or describe that table."
             )
         rows: dict[Column, How] = dict.fromkeys(sorted(self._base_rows(self._root)), "rows")
         for scope in self._scopes.values():

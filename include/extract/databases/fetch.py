@@ -152,7 +152,7 @@ def _checked(asked: Asked, names: list[str]) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SourceRejected(
-            f"{asked.partition}: the query returns more than one column of the name "
+            f"{asked.partition}: the query returns more than one column named "
             f"{', '.join(map(repr, twice))}. Rename them in `query` with `as`."
         )
     for field, name in (("key", asked.extract.key), ("changed", asked.extract.changed)):
@@ -232,7 +232,7 @@ class _Page:
         if order is not None and before is not None and order < before:
             raise UnexpectedPayload(
                 f"{self._asked.partition}: the database's rows are not in the order of the key "
-                f"{name!r}: pages by it would lose some. Name another unique column under `key`."
+                f"{name!r}: paging by it would lose rows. Name another unique column under `key`."
             )
         self._order = order
         return key

@@ -88,8 +88,8 @@ def _mail_errors(who: str) -> Iterator[None]:
         yield
     except ssl.SSLCertVerificationError as error:
         raise PermanentError(
-            f"{who}: the certificate is not trusted: {error.verify_message}. If an authority of "
-            "your own network signs it, name its certificate file in SSL_CERT_FILE."
+            f"{who}: the certificate is not trusted: {error.verify_message}. If your network's own "
+            "authority signed it, set SSL_CERT_FILE to that authority's certificate file."
         ) from None
     except smtplib.SMTPRecipientsRefused as error:
         code, said = next(iter(error.recipients.values()))

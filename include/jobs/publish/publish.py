@@ -125,8 +125,9 @@ def _refuse_unapproved(version: str, index: Index, approved: str | None) -> None
         return
     raise NotApproved(
         f"publish: the marts make version {version}, but "
-        f"{f'version {approved}' if approved else 'no new version'} was approved: they changed "
-        "meanwhile. Nothing was published. Start a new run of `transform` to be asked again."
+        f"{f'version {approved}' if approved else 'no new version'} was approved: they have "
+        "changed in the meantime. Nothing was published. Start a new run of `transform` to be "
+        "asked again."
     )
 
 

@@ -92,8 +92,8 @@ def write_mart(
             )
         if hidden := found.hidden(types):
             raise PermanentError(
-                f"sheets: {found.full_name}: personal, or not known not to be: "
-                f"{', '.join(hidden)}. Nothing was written. Take them out of the mart, or, of a "
+                f"sheets: {found.full_name}: columns that are or may be personal: "
+                f"{', '.join(hidden)}. Nothing was written. Take them out of the mart or, for a "
                 "column that is not personal, say so in the mart's YAML file: `config: {meta: "
                 "{personal: no}}`."
             )

@@ -122,7 +122,7 @@ def _instead(package: Package, main: str) -> str:
         return "a binary workbook (.xlsb): save it as .xlsx"
     if main:
         return f"another Office document ({main.strip('/')[:80]!r})"
-    return "a zip file that is no workbook"
+    return "a zip file that is not a workbook"
 
 
 def _rows_of_ods(package: Package, layout: Format, limit: int) -> Iterator[Row]:

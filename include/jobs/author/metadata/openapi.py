@@ -122,7 +122,7 @@ class _Document:
                 asked[name] = value
             elif place == "header" and parameter.get("required"):
                 raise PermanentError(
-                    f"new-source: the API needs the header {name}. Save an answer, pass it with "
+                    f"new-source: the API needs the header {name}. Save a response, pass it with "
                     "--file and the address with --url, and add the header to the contract."
                 )
         schema = self._schema(operation) or {}
@@ -156,7 +156,7 @@ class _Document:
         base = urljoin(self._url, base)
         if not base.startswith("http"):
             raise PermanentError(
-                "new-source: the OpenAPI document does not say its server. Pass its own address "
+                "new-source: the OpenAPI document names no server. Pass the document's own address "
                 "with --url."
             )
         return base.rstrip("/")

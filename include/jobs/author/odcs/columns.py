@@ -211,4 +211,4 @@ class _Column:
                     self._read_pattern(column, str(pattern))
             elif metric not in ("nullValues", "duplicateValues") or rule.get("mustBe") != 0:
                 shown = rule.get("name") or rule.get("description") or metric or rule.get("type")
-                self._say(f"has a quality rule that no contract can say, left out: {shown}")
+                self._say(f"has a quality rule that a contract cannot express, left out: {shown}")

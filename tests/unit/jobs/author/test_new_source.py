@@ -1,4 +1,4 @@
-"""wandle new-source: what is guessed from one answer, and that it is ready to run."""
+"""wandle new-source: what is guessed from one response, and that it is ready to run."""
 
 from __future__ import annotations
 
