@@ -58,7 +58,7 @@ class Store:
         }
 
     def look(self) -> None:
-        """Read the index, and the current version if it is another one.
+        """Read the index, and the current version if it has changed.
 
         Whatever fails is logged once, and the last good version stays.
         """

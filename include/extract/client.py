@@ -39,7 +39,7 @@ CONNECT_SECONDS = 10
 LONGEST_BACKOFF_SECONDS = 30.0
 # In total, for an answer that is being prepared (202).
 LONGEST_PREPARATION_SECONDS = 300.0
-# Between two requests for it, also where the server asks for less.
+# Between two requests for it, even where the server asks for less.
 SHORTEST_PREPARATION_SECONDS = 1.0
 MOST_REDIRECTS = 5
 # The redirects that preserve the method POST (RFC 9110, 15.4).
@@ -296,9 +296,9 @@ class Client:
         lost = lost_parameters(response.url, url)
         if lost:
             raise SourceRejected(
-                f"{told}, without the parameters {', '.join(lost)}, so that something else would "
-                "be answered. Retrying will not help; put the new address into `base_url` and "
-                "`request.path`."
+                f"{told}, without the parameters {', '.join(lost)}, so that a different request "
+                "would be answered. Retrying will not help; put the new address into `base_url` "
+                "and `request.path`."
             )
         sending.url = url
         sending.redirects.append(address_of(url))

@@ -114,7 +114,7 @@ def lineage_view(graph: Graph, text: str) -> ColumnView | TableView:
 
 
 def _column_view(graph: Graph, column: Column) -> ColumnView:
-    # Of a column, also what its table's rows are made of: without the row there is no value.
+    # For a column, also what its table's rows are made of: without the row there is no value.
     upstream = graph.upstream([column, Column(column.table, ROWS)])
     downstream = graph.downstream([column])
     return ColumnView(

@@ -34,7 +34,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 Scalar = str | int | float | bool
-# One stands for a list of one, and is dumped as one.
+# A single one means a list of one, and is dumped as one.
 Formats = Annotated[
     tuple[str, ...],
     BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...]),

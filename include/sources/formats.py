@@ -25,7 +25,7 @@ Compression = Literal["gzip", "zip"]
 Kind = Literal[
     "json", "jsonl", "csv", "columnar", "rows", "geojson", "spreadsheet", "xml", "parquet"
 ]
-# Those whose bodies are no text.
+# Those whose bodies are not text.
 FILES = ("spreadsheet", "parquet")
 # The Content-Type of a page that was written as JSON lines when records were removed from it:
 # formats such as .xlsx have no bytes that can be left out.

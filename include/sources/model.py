@@ -205,7 +205,7 @@ class Contract(Definition):
         return self.personal and today - period.last_day > timedelta(days=self.retention_days)
 
     def column(self, name: str) -> Column:
-        """The column of that name."""
+        """The column with that name."""
         return next(column for column in self.columns if column.name == name)
 
     def partition(self, council: str, period: str) -> Partition:

@@ -301,7 +301,7 @@ def test_a_mart_of_a_column_that_partitions_never_filled_is_not_built_until_they
 
     said = transform(ADDED)
 
-    assert "reads concentration of raw.gauges, which 2 partitions never filled" in said[0]
+    assert "selects concentration of raw.gauges, which 2 partitions never filled" in said[0]
     assert "Run `wandle reload gauges`" in said[0]
     assert "Stale because of it: stg_gauges__gauges, totals" in said[0]
     assert warehouse.query(TOTALS) == EVERY

@@ -66,7 +66,7 @@ def fetch_rows(
     if not dsn:
         raise PermanentError(
             f"{partition}: the address of the database {extract.connection!r} is not given. "
-            "Add the Airflow Connection of that name, or its variable for the command line."
+            "Add the Airflow Connection with that name, or its variable for the command line."
         )
     have, after = deque(landed), ""
     while have and have[0].digest == page_request(extract, partition, after).digest_with({}):

@@ -19,7 +19,7 @@ from include.sources.extract.files import FilesExtract
 from include.sources.model import Contract
 from include.sources.partition import Partition, Period
 
-# Versions and parts are no longer numbers than this.
+# The longest number that a version or part may be.
 _NUMBER = re.compile(r"([0-9]{1,18})")
 # One file, or one of several that are loaded together.
 WHOLE = "file"

@@ -128,7 +128,7 @@ class Sftp:
         if not uri:
             raise PermanentError(
                 f"{contract.name}: the address of the SFTP server {extract.connection!r} is not "
-                "given. Add the Airflow Connection of that name, or its variable for the command "
+                "given. Add the Airflow Connection with that name, or its variable for the command "
                 "line."
             )
         self._contract, self._extract = contract, extract

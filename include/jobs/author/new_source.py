@@ -255,8 +255,8 @@ def _order_of(records: list[dict[str, Any]], options: Options) -> str:
     if not is_open:
         return ""
     question = Question(
-        f"new-source: whether days or months come first in `{is_open[0]}` is open: every date can "
-        "be read both ways",
+        f"new-source: whether days or months come first in `{is_open[0]}` is ambiguous: every date "
+        "can be read both ways",
         "--dates",
         [DAY_FIRST, MONTH_FIRST],
     )

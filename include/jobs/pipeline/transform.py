@@ -199,7 +199,7 @@ def _publish(
     run_id: str,
     approved: str | None = None,
 ) -> dict[str, Any]:
-    """Publish both, the second also if the first fails; dbt writes it while the first is made."""
+    """Publish both, the second even if the first fails; dbt writes it while the first is made."""
     published: dict[str, Any] = {}
     failures: list[PipelineError] = []
     keeper, state = lake.as_job("transform"), state_of(history, dbt.project)

@@ -102,7 +102,7 @@ def write_mart(
         shape = tab.Shape(found.full_name, total, list(types), list(map(format_of, types.values())))
 
         def cells() -> Iterator[list[list[Cell]]]:
-            sent = -1  # The heading is no row.
+            sent = -1  # The heading is not a row.
             rows = rows_in_order(connection, found.name, types)
             for chunk in chunks(f"sheets: {found.full_name}", shape.columns, rows):
                 yield chunk

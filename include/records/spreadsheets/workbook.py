@@ -34,7 +34,7 @@ def spreadsheet_lines(body: IO[bytes], layout: Format) -> Iterator[Line]:
 
     A row with a formula whose value the file does not contain is returned as
     text, and so is the header where it is repeated. Rows without values are
-    left out. Raises `UnexpectedPayload` for a file that is no spreadsheet, has
+    left out. Raises `UnexpectedPayload` for a file that is not a spreadsheet, has
     a password, or lacks the sheet or a field of the header, `BodyCutShort` for
     one that is not complete, and `BeyondLimit`.
     """

@@ -16,7 +16,7 @@ from include.sources.extract.http import Extract, Rate
 from include.sources.extract.request import Request
 from include.sources.extract.templates import Parent, is_council_value
 
-# Where files of the source lie in the bucket.
+# Where files of the source are in the bucket.
 INBOX = "inbox"
 
 _HTTP = ("url", "hosts", "private_hosts", "auth", "rate", "timeout_seconds", "attempts")

@@ -29,7 +29,7 @@ from include.sources.formats import Format
 
 # Other names mean something else in `for_each` or in a placeholder.
 _TAKEN = ("partition", "ward", "point", "council", "period", "window")
-# A window is no longer than the longest period.
+# A window is at most as long as the longest period.
 _MOST_MINUTES = 31 * 24 * 60
 
 

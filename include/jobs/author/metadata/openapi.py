@@ -244,7 +244,7 @@ class _Document:
                 yield path, _known(inner)
 
     def _parts(self, schema: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """The properties of an object, also of those that it is all of."""
+        """The properties of an object, including those of its `allOf`."""
         found: dict[str, dict[str, Any]] = {}
         for each in (schema, *map(self._resolved, objects(schema.get("allOf")))):
             properties = each.get("properties")

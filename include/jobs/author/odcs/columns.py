@@ -61,7 +61,7 @@ def columns_of(properties: list[dict[str, Any]], *, own: bool) -> Columns:
 def _flat(
     properties: list[dict[str, Any]], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Every property that is no object of others, with its path."""
+    """Every property that is not an object of others, with its path."""
     for item in properties:
         path = (*above, item.get("physicalName") or item["name"])
         if item.get("properties") and len(path) < _DEEPEST:

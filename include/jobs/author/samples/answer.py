@@ -246,11 +246,11 @@ def _are_features(body: Any, shape: Shape) -> bool:
 
 
 def _require_names(body: Any, known: list[Shape]) -> None:
-    """Raise `UnexpectedPayload` if the records are arrays, and their names stand in a list."""
+    """Raise `UnexpectedPayload` if the records are arrays, and their names are in a list."""
     rows = nameless_arrays(body)
     if rows is not None and NOT_RECORDS.intersection(map(str.lower, known[0].path)):
         raise UnexpectedPayload(
-            f"new-source: the records are arrays at `{paths.joined(rows)}`, and their names stand "
+            f"new-source: the records are arrays at `{paths.joined(rows)}`, and their names are "
             "elsewhere, which no contract can read. Ask for objects or CSV, or choose "
             f"{_listed(known)} with `--records`."
         )

@@ -35,7 +35,7 @@ _ROOT = re.compile(rb"<(?![!?])([^\s/>]+)")
 
 
 def kind_of_file(content: bytes) -> str:
-    """The kind of a file that is no text: `spreadsheet` or `parquet`; else empty."""
+    """The kind of a file that is not text: `spreadsheet` or `parquet`; else empty."""
     if content.startswith(_PARQUET):
         return "parquet"
     if content.startswith(OLE2):
