@@ -86,8 +86,8 @@ def _start(dataset: Dataset, asked: Rows) -> int:
 def _no_cursor() -> Problem:
     return Problem(
         400,
-        "The value of `after` is not a cursor of this query. Follow `next` as it is, or start again "
-        "without `after`.",
+        "The value of `after` is not a cursor of this query. Follow `next` as it is, or start "
+        "again without `after`.",
         parameter="after",
     )
 
