@@ -315,7 +315,7 @@ class Format(Definition):
         if self.kind == "xml" and self.one_or_many:
             raise WrongField("XML has no lists: an element is there once or more", "one_or_many")
         if self.kind in FILES and self.encoding:
-            raise WrongField(f"`kind: {self.kind}` is no text", "encoding")
+            raise WrongField(f"`kind: {self.kind}` is not a text format", "encoding")
         if self.sheet != "" and self.kind != "spreadsheet":
             raise WrongField("needs `kind: spreadsheet`", "sheet")
         return self
