@@ -129,8 +129,7 @@ class Format(Definition):
     one_or_many: bool = Field(
         default=False,
         description="A single record, or a single item above one, may be an object instead "
-        "of a list; no "
-        "records may be null or an empty parent object.",
+        "of a list; where there are no records, null or an empty parent object may be sent.",
     )
     envelope: tuple[str, ...] = Field(
         default=(),
