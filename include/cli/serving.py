@@ -148,12 +148,7 @@ def serve(
     ] = "127.0.0.1",
     workers: Annotated[
         int,
-        typer.Option(
-            "--workers",
-            min=1,
-            max=64,
-            help="Number of processes, each with the data in its own memory.",
-        ),
+        typer.Option("--workers", min=1, max=64, help="Processes, each with a copy of the data."),
     ] = 1,
     rate: Annotated[
         float,
@@ -161,9 +156,7 @@ def serve(
     ] = 50.0,
     burst: Annotated[
         int,
-        typer.Option(
-            "--burst", min=1, help="Requests that a client may send at once after a pause."
-        ),
+        typer.Option("--burst", min=1, help="Requests a client may send at once after a pause."),
     ] = 200,
     keys: Annotated[
         bool, typer.Option("--keys", help="Accept API keys, from the secret api_keys.")
@@ -171,10 +164,7 @@ def serve(
     proxies: Annotated[
         int,
         typer.Option(
-            "--proxies",
-            min=0,
-            max=5,
-            help="Number of proxies in front that append to X-Forwarded-For.",
+            "--proxies", min=0, max=5, help="Proxies in front that append to X-Forwarded-For."
         ),
     ] = 0,
     log_requests: Annotated[
