@@ -102,7 +102,7 @@ test-integration-1: $(INSTALLED)
 test-integration-2: $(INSTALLED)
 	$(BIN)/pytest $(SECOND_HALF)
 
-test-slow: $(INSTALLED) ## Page EXAMPLES times, change a warehouse EXAMPLES/500 times, break each contract and model in 10 ways or more (EXAMPLES=10000: in all)
+test-slow: $(INSTALLED) ## Run generated tests longer: EXAMPLES paged servers, EXAMPLES/500 changed warehouses, 10 or more mistakes in each contract and model (EXAMPLES=10000: all)
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(SLOW_TESTS)
 
 $(SLOW_TESTS):
@@ -179,7 +179,7 @@ terraform-apply-offline: $(INSTALLED) ## Terraform: apply, upgrade, use and dest
 terraform-host: $(INSTALLED) ## Terraform: run the user data of the hosts in containers (COMPOSE="docker compose" DOCKER=docker; slow)
 	COMPOSE="$(COMPOSE)" DOCKER="$(DOCKER)" $(WITH_AWS) $(BIN)/pytest tests/infra/host
 
-screenshots: $(INSTALLED) ## Take the pictures of the dashboard at SITE=<address or folder>, or of the portal at PORTAL=<address>
+screenshots: $(INSTALLED) ## Take screenshots of the dashboard at SITE=<address or folder>, or of the portal at PORTAL=<address>
 	$(BIN)/python docs/images/shoot.py $(if $(PORTAL),portal $(PORTAL),dashboard $(SITE))
 
 diagrams: $(INSTALLED) ## Draw the diagrams of docs/architecture.md

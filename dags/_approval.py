@@ -1,4 +1,4 @@
-"""A run that asks a person before it goes on: the question is under *Required Actions* in Airflow.
+"""A run that asks a person first: the question is under *Required Actions* in Airflow.
 
 No DAG: `.airflowignore` names it. Imported only by DAGs that ask.
 """
@@ -118,7 +118,7 @@ class Approval(HITLOperator):
         return str(user["name"])
 
     def _why_not(self, context: Any, answer: Any) -> str:
-        """Why the run does not go on; empty if it does."""
+        """Why the run does not continue; empty if it does."""
         ti, user = context["ti"], answer["responded_by_user"]
         within = f"within {self._hours:g} hours, which means no"
         if not user:

@@ -63,7 +63,7 @@ def plan(
 ) -> list[dict[str, str]]:
     """List the requested partitions; by default those of the data interval, except removed ones.
 
-    Also those whose files are new or changed; the task `files` reports what belongs to none.
+    Includes those whose files are new or changed; the task `files` reports what belongs to none.
     A dry run lists none: it logs what the run would do, as the XCom `dry_run` says, too.
     """
     with error_kept(ti):

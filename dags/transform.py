@@ -1,6 +1,6 @@
 """Raw tables -> staging -> marts -> open data and dbt docs, whenever a raw table has changed.
 
-Only what changed is built: models whose code is another one, and the partitions whose load no
+Only what changed is built: models whose code has changed, and the partitions whose load no
 earlier run has covered. If that is nothing, a run builds nothing, and publishes no new version.
 
 A model that fails holds back only what depends on it: everything else is

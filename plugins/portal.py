@@ -109,7 +109,7 @@ class Portal:
         try:
             page = await run_in_threadpool(self._page, request, user)
         except Exception:
-            log.exception("portal: cannot make the page")
+            log.exception("portal: cannot render the page")
             return message(
                 503,
                 "Portal unavailable",

@@ -79,7 +79,7 @@ def create_app(
     number of crimes per response; `rate_per_second` and `burst` limit the
     police API per client address; `weather_limits` are weighted calls per
     minute, hour and day, by `wall_clock`; `national` generates gauges all over
-    the country. A `state` file overrides `seed` and `as_of`, also while the app
+    the country. A `state` file overrides `seed` and `as_of`, even while the app
     is running; `faults.json` next to it enables faults
     (`sandbox/middleware/faults.py`), and the responses in `samples` beside it
     are replayed (`sandbox/samples.py`). Raises `WrongPayloads` for a directory

@@ -60,7 +60,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise PortUnavailable(
-            f"sandbox: {host}:{port} cannot be listened on: {reason}. Stop what uses it, or "
+            f"sandbox: {host}:{port} cannot be used: {reason}. Stop what uses it, or "
             "choose other ports with WANDLE_PORT_BASE."
         ) from error
 

@@ -1,4 +1,4 @@
-{#- What stands in place of an outcome where a crime has none, told apart from the police's words. -#}
+{#- The placeholder where a crime has no outcome, distinct from the police's own terms. -#}
 {% macro no_outcome() -%}
     No outcome yet
 {%- endmacro %}

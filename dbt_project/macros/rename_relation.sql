@@ -27,7 +27,7 @@
                             renamed, coalesce(ops.sessions_using(renamed), 'nobody any more'));
                     else
                         perform ops.end_readers(renamed);
-                        -- Whoever comes back waits behind this lock, however slowly the others end.
+                        -- Readers that reconnect wait for this lock, however slowly the others end.
                         try_for := '3s';
                     end if;
                 end;

@@ -42,7 +42,7 @@ ACCESS = """\
 | what the dashboard does not have, of an *internal* dataset | an issue with the template *Access*: [who may get what](handbook/01-start-here.md#access) | the owner of the dataset |
 | personal data | the same, with the purpose, and until when; look at [the questions](handbook/10-patterns-and-principles.md#questions-for-a-dpia) first | the owner, with the data protection officer |
 
-Raw tables are for the pipeline alone. If a definition here is not clear, that is a bug: ask the owner, and let them correct the contract or the model.
+Raw tables are only for the pipeline. If a definition here is not clear, that is a bug: ask the owner, and let them correct the contract or the model.
 """  # noqa: E501, a table has long lines
 
 

@@ -218,7 +218,9 @@ class Application:
         asked: Rows | Aggregate = parse(query, dataset.columns)
         cost = _cost(dataset, asked)
         if cost > _MOST_COST:
-            raise Problem(400, "This query would look at too much. Use fewer filters or measures.")
+            raise Problem(
+                400, "This query would read too many values. Use fewer filters or measures."
+            )
         if cost > _AT_ONCE:
             return route, version, dataset, asked, target, etag, headers
         return sent(route, _answer(version, dataset, asked, target, etag), headers)

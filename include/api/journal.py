@@ -74,7 +74,7 @@ class Journal:
         """Write and count what came since the last time."""
         count = len(self._waiting)
         entries = self._waiting[:count]
-        # In place: others go on adding to this list.
+        # In place: others keep adding to this list.
         del self._waiting[:count]
         for entry in entries:
             self._count(entry)

@@ -38,15 +38,15 @@ def document(version: str, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
             "title": "Open data of London boroughs",
             "version": version,
             "description": (
-                "Rows, aggregates and files of the published datasets. Answers come from one "
-                "published version at a time, and are never partly of another."
+                "Rows, aggregates and files of the published datasets. Each answer comes "
+                "from one published version, never from a mixture of two."
             ),
         },
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": {"Problem": _problem("The request has an error")},
+            "responses": {"Problem": _problem("The request is invalid")},
             "securitySchemes": {
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "bearer": {"type": "http", "scheme": "bearer"},
@@ -186,13 +186,13 @@ def _parameter(
 def _of_rows(names: list[str]) -> tuple[dict[str, Any], ...]:
     limit = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": DEFAULT_ROWS}
     return (
-        _listed("select", "Columns, with commas between them. Default: all", names),
+        _listed("select", "Columns, separated by commas. Default: all", names),
         _listed(
             "order",
             "Columns to sort by. Nulls are last. Default: the dataset's key",
             [f"{name}{way}" for name in names for way in ("", ".asc", ".desc")],
         ),
-        _parameter("limit", "How many rows at most", limit),
+        _parameter("limit", "Maximum number of rows", limit),
         _parameter("after", "From `next` of the page before", {"type": "string"}),
     )
 
@@ -208,7 +208,7 @@ def _of_groups(one: Dataset) -> tuple[dict[str, Any], ...]:
     comparable = [name for name, column in one.columns.items() if column.type.parse is not None]
     return (
         _listed("group", "Columns to group by. Default: all rows are one group", comparable),
-        _listed("measure", "What to compute of each group. Default: count", measures),
+        _listed("measure", "What to compute for each group. Default: count", measures),
     )
 
 
@@ -228,7 +228,7 @@ def _filter(column: Column) -> dict[str, Any]:
         **_parameter(
             column.name,
             f"{column.description} As VALUE, or OPERATOR.VALUE with {', '.join(operators)}. "
-            f"Expected: {column.type.looks}. Repeated: all must be true.",
+            f"Expected: {column.type.looks}. If repeated, all must be true.",
             {"type": "array", "items": {"type": "string"}},
         ),
         "style": "form",

@@ -96,7 +96,7 @@ def not_found(path: str) -> Problem:
     """The problem with an address that does not exist."""
     return Problem(
         404,
-        f"There is nothing at {quoted(path)}. Begin at /v1/datasets; /v1/openapi.json describes "
+        f"There is nothing at {quoted(path)}. Start at /v1/datasets; /v1/openapi.json describes "
         "all addresses.",
     )
 
@@ -130,6 +130,6 @@ def too_many(verdict: Verdict) -> Problem:
     return Problem(
         429,
         f"More than {verdict.limit} requests at once, or more than the rate allows. Wait "
-        f"{verdict.reset} s; an API key has limits of its own.",
+        f"{verdict.reset} s; an API key has its own limits.",
         (("retry-after", str(verdict.reset)),),
     )

@@ -75,7 +75,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop serving. After a signal, clients get a second to send what they have begun."""
         if self.interrupt_signal:
-            # One that ends meanwhile, for a signal to all processes, is no failure.
+            # One that ends in the meantime, for a signal to all processes, is not a failure.
             for worker in self.wrks:
                 worker.interrupt_by_parent = True
             self.interrupt_children.clear()

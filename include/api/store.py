@@ -1,7 +1,7 @@
 """Keeps the current version in memory: looks for a new one, and keeps the last good one.
 
 All processes of a server share the folder with its files, so one that is started again while S3 is
-away has the last good version too.
+unavailable has the last good version too.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Store:
         }
 
     def look(self) -> None:
-        """Read the index, and the current version if it is another one.
+        """Read the index, and the current version if it has changed.
 
         Whatever fails is logged once, and the last good version stays.
         """
@@ -105,9 +105,9 @@ class Store:
         try:
             self.current = load_kept(self._published, self._folder)
         except Exception as error:
-            log.warning("serve: no version here either: %s: %s", type(error).__name__, error)
+            log.warning("serve: no local copy either: %s: %s", type(error).__name__, error)
         if self.current:
-            log.info("serve: version %s, as it was kept here", self.current.version)
+            log.info("serve: version %s, from the local copy", self.current.version)
 
     def _watch(self) -> None:
         while not self._stop.wait(self._every):

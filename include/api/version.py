@@ -154,7 +154,7 @@ def _file(
             if found != sha256:
                 raise PermanentError(
                     f"serve: {path} of version {version} is not the file that was published: its "
-                    "SHA-256 is another one. Restore the object, or withdraw the version: `wandle "
+                    "SHA-256 does not match. Restore the object, or withdraw the version: `wandle "
                     "publish --withdraw`."
                 )
             begun.replace(place)

@@ -57,7 +57,9 @@ def new_council(
     ] = "metropolitan",
     wards: Annotated[
         int | None,
-        typer.Option(help="How many wards the council has: the box must have just these.", min=1),
+        typer.Option(
+            help="Number of wards in the council: the box must contain exactly this many.", min=1
+        ),
     ] = None,
 ) -> None:
     """Create a council's file, with the police API's wards inside a bounding box.
@@ -79,9 +81,7 @@ def new_council(
     for owner, names in written.others.items():
         say(f"Left out {counted(len(names), 'ward')} of {owner}: {', '.join(names)}.")
     if written.unplaced:
-        say(
-            f"The API has no boundary of {', '.join(written.unplaced)}: add those that are missing."
-        )
+        say(f"The API has no boundary for {', '.join(written.unplaced)}: add the missing ones.")
     say(
         "Review it: the box may include wards of other neighbouring councils. Then run `wandle "
         f"validate`, and `wandle ingest SOURCE --council {name}` for each source."
@@ -96,7 +96,7 @@ def sync(
 ) -> None:
     """Regenerate files derived from contracts: dbt sources, staging models, JSON schemas.
 
-    A contract without a staging model gets one, to be edited. In an existing one, only the
+    A contract without a staging model gets one, for you to edit. In an existing one, only the
     columns between the markers are updated, and in its `.yml` the `data_type` of columns that
     the model passes through unchanged.
 
@@ -169,7 +169,7 @@ def migrate(
 
     Columns are added, renamed (`renamed_from`) and widened without data loss. Where a type
     cannot be changed, `--rebuild` makes a new table; readers see the old rows until the new
-    ones are complete. Reports partitions that were loaded by older rules. If Airflow is running
+    ones are complete. Reports partitions that were loaded under older rules. If Airflow is running
     on this machine, unpauses the DAGs of new sources.
 
     On AWS (WANDLE_ENVIRONMENT is set), also fills the environment's secrets and creates
@@ -211,7 +211,7 @@ def _migrate(settings: Settings, rotate: list[str]) -> list[str]:
 
 
 def _rebuild(settings: Settings, contract: Contract, rotate: list[str]) -> list[str]:
-    """Migrate, with the table that refuses to follow rebuilt; then nothing else may refuse."""
+    """Migrate, and rebuild the table that cannot be altered. No other table may be refused."""
     from include.cli.terminal import progress
     from include.jobs.aws.environment import admin_dsn_of
     from include.jobs.lake import lake_of
@@ -243,16 +243,16 @@ def export_odcs(
 ) -> None:
     """Write contracts in the Open Data Contract Standard, as SOURCE.odcs.yaml.
 
-    Columns, types, key, allowed values, retention, licence and owner are in the words of the
-    standard, version 3.2; the rest is in its custom properties, so that `wandle import-odcs`
-    makes the same contract of the file.
+    Columns, types, key, allowed values, retention, licence and owner use the fields of the
+    standard, version 3.2; everything else goes into custom properties, so that
+    `wandle import-odcs` recreates the same contract.
 
     Examples: `wandle export-odcs SOURCE`, `wandle export-odcs --all --into odcs`
     """
     from include.jobs.author.odcs import exchange as job
 
     if bool(source) == everything:
-        raise PermanentError("export-odcs: nothing to do, or too much. Pass sources, or --all.")
+        raise PermanentError("export-odcs: pass either sources or --all.")
     known = every_contract()
     chosen = known.values() if everything else [source_named(name) for name in source or ()]
     for path in job.export_odcs(chosen, into):
@@ -265,16 +265,16 @@ def export_odcs(
 def import_odcs(
     file: FileArgument,
     name: Annotated[
-        str, typer.Option("--name", help="The source's name. Default: as in FILE.")
+        str, typer.Option("--name", help="Name of the source. Default: as in FILE.")
     ] = "",
     table: Annotated[
-        str, typer.Option("--table", help="The object of its schema, if FILE has several.")
+        str, typer.Option("--table", help="Object of the schema to use, if FILE has several.")
     ] = "",
     url: UrlOption = "",
 ) -> None:
     """Generate a contract and a staging model from a file of the Open Data Contract Standard.
 
-    Prints what was assumed, and what no contract can say. Review the contract before you
+    Prints what was assumed, and what a contract cannot express. Review the contract before you
     run it.
 
     Examples: `wandle import-odcs orders.odcs.yaml`,

@@ -20,17 +20,15 @@ FileOption = Annotated[
         "--file", help="A saved response, or an OpenAPI document.", exists=True, dir_okay=False
     ),
 ]
-PartitionByOption = Annotated[
-    Grain, typer.Option("--partition-by", help="The period that a partition holds.")
-]
+PartitionByOption = Annotated[Grain, typer.Option("--partition-by", help="Size of a partition.")]
 ForCouncilOption = Annotated[
-    str, typer.Option("--for-council", help="Fill in placeholders for it. Default: any.")
+    str, typer.Option("--for-council", help="Council to fill placeholders with. Default: any.")
 ]
 ForPeriodOption = Annotated[
     str,
     typer.Option(
         "--for-period",
-        help="Fill in placeholders for it: YYYY-MM-DD, YYYY-MM and so on. Default: the latest.",
+        help="Period to fill placeholders with: YYYY-MM-DD, YYYY-MM etc. Default: the latest.",
     ),
 ]
 RecordsOption = Annotated[
@@ -38,7 +36,7 @@ RecordsOption = Annotated[
     typer.Option("--records", help="Path to the records: `result.records`, `sites.*.readings`."),
 ]
 ChooseOption = Annotated[
-    str, typer.Option("--choose", help="An operation, layer or resource, of several.")
+    str, typer.Option("--choose", help="Operation, layer or resource to use, if there are several.")
 ]
 ParameterOption = Annotated[
     list[str] | None,
@@ -54,9 +52,11 @@ HeaderOption = Annotated[
 ]
 DatesOption = Annotated[
     Literal["", "day-first", "month-first"],
-    typer.Option("--dates", help="What comes first in dates such as 03/04/2026."),
+    typer.Option("--dates", help="Which comes first in dates such as 03/04/2026."),
 ]
-SheetOption = Annotated[str, typer.Option("--sheet", help="The sheet of a workbook, by its name.")]
+SheetOption = Annotated[
+    str, typer.Option("--sheet", help="Name of the sheet, if the file is a workbook.")
+]
 PatternOption = Annotated[
     str,
     typer.Option(
@@ -103,11 +103,11 @@ def new_source(
 ) -> None:
     """Generate a contract and a staging model from one response, or from a query.
 
-    Record path, columns, types, key, paging, encoding, and how dates and numbers are written
-    are guesses: review the contract before you run it. It loads every record of the response,
-    or it is not written. What cannot be guessed is asked for. A response may be JSON, CSV, XML,
-    a workbook or Parquet, and the URL may be that of an OpenAPI document, a dataset in CKAN, or an
-    ArcGIS service. A file without a URL, but with a period in its name, is one of an inbox.
+    Record path, columns, types, key, paging, encoding, and how dates and numbers are written are
+    guesses: review the contract before you run it. It is written only if it loads every record of
+    the response. Asks for what it cannot guess. A response may be JSON, CSV, XML, a workbook or
+    Parquet, and the URL may point to an OpenAPI document, a CKAN dataset or an ArcGIS service. A
+    file without a URL, but with a period in its name, is treated as an inbox file.
 
     Examples:
 
@@ -169,7 +169,7 @@ def new_project(
         Path, typer.Option("--into", help="The folder to write to. Default: the current one.")
     ] = Path(),
 ) -> None:
-    """Create a repository for another pipeline, with all that each one must have.
+    """Create a repository for a new pipeline, with everything that a pipeline must have.
 
     It has a contract, jobs, DAGs, dbt models, Terraform, tests, a runbook and a CI workflow, which
     pass their own checks. The dependencies are locked to the versions that Wandle uses.

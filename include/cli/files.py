@@ -23,10 +23,12 @@ def put(
     source: SourceArgument,
     file: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="Files to put there.", exists=True, dir_okay=False),
+        typer.Argument(
+            metavar="FILE", help="Files to put into the inbox.", exists=True, dir_okay=False
+        ),
     ],
     name: Annotated[
-        str, typer.Option("--as", help="The file's name in the inbox. Default: as it is.")
+        str, typer.Option("--as", help="Name of the file in the inbox. Default: its own name.")
     ] = "",
 ) -> None:
     """Put files into the inbox of a source. The next run, or `wandle ingest`, loads them.

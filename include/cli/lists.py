@@ -209,14 +209,14 @@ def alerts(
     source: SourcesArgument = None,
     test: Annotated[
         bool,
-        typer.Option("--test", help="Send a test message by each channel instead."),
+        typer.Option("--test", help="Send a test message through each channel instead."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List what is wrong, and which messages about it were sent.
+    """List current problems, and the alerts sent about them.
 
     A contract names its channels under `alerts`: e-mail, webhook, Slack, SNS. `--test` sends one
-    message by each channel and exits with code 1 if one is not accepted.
+    message through each channel and exits with code 1 if one is not accepted.
 
     Examples:
 

@@ -33,7 +33,7 @@ def transform(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build what changed of the dbt models, layer by layer; publish the open data and docs.
+    """Build the dbt models that changed, layer by layer; publish the open data and docs.
 
     With WANDLE_SCHEMA_PREFIX, build into schemas of your own, such as `dev_staging`, and
     nothing else: everyone's tables, docs and records stay as they are.
@@ -125,7 +125,7 @@ def diff(
         typer.Option("--published", help="Compare the last two published versions instead."),
     ] = False,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the schemas of both, to look into them.")
+        bool, typer.Option("--keep", help="Keep the schemas of both revisions for inspection.")
     ] = False,
     drop_kept: Annotated[
         bool, typer.Option("--drop-kept", help="Drop what `--keep` kept, and do nothing else.")
@@ -135,10 +135,10 @@ def diff(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what your change to the dbt models would do to the marts, or the last publication did.
+    """Show how your change to the dbt models, or the last publication, changes the marts.
 
-    Builds the changed models, and what depends on them, of both revisions in schemas of
-    their own, and prints as Markdown which rows and columns differ. Nobody's tables change.
+    Builds the changed models, and what depends on them, for both revisions in separate
+    schemas, and prints as Markdown which rows and columns differ. Shared tables do not change.
 
     With `--published`, nothing is built: the same report compares the marts of the newest
     published version with those of the version before, from their Parquet files.

@@ -54,8 +54,8 @@ def ingest(
 ) -> None:
     """Fetch partitions into S3 and load them into PostgreSQL, without Airflow.
 
-    A snapshot needs no period: its API returns the current one only. Nor does a source
-    whose one partition is `all`, nor do files: those that are new or changed are loaded.
+    No period is needed for a snapshot, whose API returns only the current one, for a
+    source with the single partition `all`, or for files: new and changed ones are loaded.
 
     Examples:
 

@@ -107,9 +107,9 @@ def demo(
 ) -> None:
     """Run the main job through Airflow and print a summary.
 
-    Starts the platform, triggers the months of monthly sources and the last 14 days of daily
-    ones through Airflow's REST API, waits for the marts, and prints the ledger. A source brings
-    its parents. Without a range: the recorded months, or the last three published ones. Running
+    Starts the platform, triggers the months of monthly sources and the last 14 days of daily ones
+    through Airflow's REST API, waits for the marts, and prints the ledger. The parents of a source
+    are included. Without a range: the recorded months, or the last three published ones. Running
     it twice changes nothing.
 
     Example: `wandle demo --from 2017-01 --to 2017-03 --council sutton`
@@ -229,11 +229,11 @@ def game_day(
     scenario: Annotated[
         str, typer.Argument(metavar="SCENARIO", help="What to break. Default: anything.")
     ] = "",
-    listed: Annotated[bool, typer.Option("--list", help="List what there is instead.")] = False,
-    reveal: Annotated[bool, typer.Option("--reveal", help="Say what is broken.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List what can be chosen.")] = False,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show what is broken.")] = False,
     restore: Annotated[bool, typer.Option("--restore", help="Repair what is broken.")] = False,
 ) -> None:
-    """Break the local platform on purpose, so that a team can practise finding it.
+    """Break the local platform on purpose, so that a team can practise finding the fault.
 
     Prints only what a reader would notice. Works on a running platform of the sandbox, never on
     AWS or with real data. `--restore` undoes everything.
@@ -262,6 +262,6 @@ def game_day(
         begun = job.begin(settings, scenario)
         say(f"What you hear: {begun.heard}")
         say(
-            "Find out what it is, with docs/runbook.md. `wandle game-day --reveal` says it, "
+            "Find out what it is, with docs/runbook.md. `wandle game-day --reveal` shows it, "
             "`wandle game-day --restore` repairs it."
         )

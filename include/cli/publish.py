@@ -16,17 +16,17 @@ commands = typer.Typer()
 
 @commands.command()
 def publish(
-    show: Annotated[bool, typer.Option("--list", help="List what there is instead.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="List what can be chosen.")] = False,
     use: Annotated[
         str,
         typer.Option(
-            "--use", metavar="VERSION", help="Make it the current one, until `--use latest`."
+            "--use", metavar="VERSION", help="Make this version current, until `--use latest`."
         ),
     ] = "",
     withdraw: Annotated[
         str,
         typer.Option(
-            "--withdraw", metavar="VERSION", help="Delete it, and never publish it again."
+            "--withdraw", metavar="VERSION", help="Delete this version, and never publish it again."
         ),
     ] = "",
     as_json: JsonOption = False,
@@ -106,7 +106,7 @@ def _list(*, as_json: bool) -> None:
     notes = [_note(entry) for entry in found]
     print_table(("version", "published", "rows"), rows, right=("rows",), notes=notes)
     if found[0]["pinned"]:
-        say("The current version is pinned. `wandle publish --use latest` goes on with the newest.")
+        say("The current version is pinned. `wandle publish --use latest` returns to the newest.")
 
 
 def _note(entry: Mapping[str, Any]) -> str:

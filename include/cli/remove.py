@@ -50,10 +50,10 @@ def remove(
 ) -> None:
     """Remove a dataset, a council, or some partitions. Default: a dry run.
 
-    A source alone is the whole dataset: data, table, contract, staging model, and the runs
-    of its DAG. A council alone is its data of every source, and its file. `marts.NAME` is the
-    table of a mart whose model was deleted. If interrupted, run it again to finish.
-    `ops.removal` records who removed what.
+    With only a source, removes the whole dataset: data, table, contract, staging model, and the
+    runs of its DAG. With only a council, removes its data from every source, and its file.
+    `marts.NAME` is the table of a mart whose model was deleted. If interrupted, run it again to
+    finish. `ops.removal` records who removed what.
 
     Examples:
 
@@ -113,7 +113,9 @@ def _remove_built(selection: Selection, *, yes: bool, as_json: bool) -> None:
     from include.transform.leftovers import drop
 
     if selection != Selection(selection.sources):
-        raise PermanentError("remove: a table of dbt is removed whole: omit councils and periods.")
+        raise PermanentError(
+            "remove: a dbt table can only be removed whole: omit councils and periods."
+        )
     dsn = settings_for("postgresql").need("transformer_dsn")
     found = find_built(selection.sources, dsn=dsn)
     names = [f"{schema}.{name}" for schema, name, _ in found]

@@ -89,9 +89,9 @@ def erase(
 ) -> None:
     """Erase a person from landings, raw tables, quarantine, marts and published files.
 
-    Replaces each landing that holds the person with one without their records, loads it, and
+    Replaces each landing that contains the person's records with one that does not, loads it, and
     deletes every version of the old one. With several `--key`, a record must match all of
-    them; the values are as in the source. If interrupted, run it again to finish.
+    them. Give values as they are in the source. If interrupted, run it again to finish.
 
     Examples:
 

@@ -24,8 +24,8 @@ def secrets(
         str,
         typer.Argument(
             metavar="SECRET",
-            help="The secret, as `auth.secret` or `alerts` in a contract names it; `smtp`: of the "
-            "mail server; `api_keys`: of `wandle serve`.",
+            help="Name of the secret, as in `auth.secret` or `alerts` of a contract; `smtp` is for "
+            "the mail server, `api_keys` for `wandle serve`.",
         ),
     ] = "",
     login: Annotated[
@@ -34,7 +34,7 @@ def secrets(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Set, list or remove the secrets that sources log in with, and those of alerts.
+    """Set, list or remove the secrets that sources log in with and alerts use.
 
     `set` prompts for the value without echo, or reads it from standard input. Only this user
     can read the file that keeps it, and no command prints it. Running tasks use a new value
@@ -76,7 +76,7 @@ def _value(name: str) -> str:
     if not value:
         raise PermanentError(
             f"secrets: standard input is empty. Pass the value of {name!r} by standard input, or "
-            "run this in a terminal to be asked for it."
+            "run this in a terminal to be prompted for it."
         )
     return value
 

@@ -46,19 +46,20 @@ def profile(
     first: FromOption = "",
     last: ToOption = "",
     rows: Annotated[
-        int, typer.Option("--rows", min=1, help="Most rows to sample of a larger table.")
+        int,
+        typer.Option("--rows", min=1, help="Maximum number of rows to sample from a larger table."),
     ] = 100_000,
     as_json: JsonOption = False,
 ) -> None:
     """Describe a table: statistics, distributions, missing values and outliers.
 
-    The table can also be a model of staging or intermediate, or the bare name of a source or
+    The table can also be a staging or intermediate model, or just the name of a source or
     mart.
 
     Rows, values and lengths are counted in the whole table; the rest describes a random
     sample of a table with more than `--rows` rows. Outliers are values more than 1.5
-    interquartile ranges beyond the quartiles. Values of personal columns are never read: they
-    have only counts and lengths.
+    interquartile ranges beyond the quartiles. Values of personal columns are never read: only
+    counts and lengths are shown.
 
     Examples:
 
@@ -93,22 +94,22 @@ def sheets(
     ],
     spreadsheet: Annotated[
         str,
-        typer.Argument(metavar="SPREADSHEET", help="The spreadsheet, by its address or ID."),
+        typer.Argument(metavar="SPREADSHEET", help="Address or ID of the spreadsheet."),
     ],
     tab: Annotated[
         str, typer.Option("--tab", help="The tab to write. Default: the name of the mart.")
     ] = "",
     replace: Annotated[
         bool,
-        typer.Option("--replace", help="Replace a tab that has something else in it."),
+        typer.Option("--replace", help="Replace a tab even if it contains something else."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a mart to a Google Sheet, by a service account that may edit it.
+    """Write a mart to a Google Sheet, using a service account that may edit it.
 
-    The tab shows its old rows until all new ones are there. Text stays text, also if it looks
+    The tab shows its old rows until all new ones are there. Text stays text, even if it looks
     like a formula. Other tabs are not touched. Personal columns are refused. The key of the
-    account is the secret google_sheets; docs/serving.md says how to make one.
+    account is the secret google_sheets; docs/serving.md explains how to create one.
 
     Examples:
 
@@ -143,25 +144,27 @@ def serve(
         int, typer.Option("--port", min=1, max=65_535, help="Port to listen on.")
     ] = 8000,
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all of this machine.")
+        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all interfaces.")
     ] = "127.0.0.1",
     workers: Annotated[
-        int, typer.Option("--workers", min=1, max=64, help="Processes, each with its own memory.")
+        int,
+        typer.Option("--workers", min=1, max=64, help="Processes, each with a copy of the data."),
     ] = 1,
     rate: Annotated[
         float,
-        typer.Option("--rate", min=0, help="Requests a second of a client; 0 for no limit."),
+        typer.Option("--rate", min=0, help="Requests per second for each client; 0 for no limit."),
     ] = 50.0,
     burst: Annotated[
-        int, typer.Option("--burst", min=1, help="Requests at once of a client after a pause.")
+        int,
+        typer.Option("--burst", min=1, help="Requests a client may send at once after a pause."),
     ] = 200,
     keys: Annotated[
-        bool, typer.Option("--keys", help="Know API keys: the secret api_keys.")
+        bool, typer.Option("--keys", help="Accept API keys, from the secret api_keys.")
     ] = False,
     proxies: Annotated[
         int,
         typer.Option(
-            "--proxies", min=0, max=5, help="Proxies in front that add to X-Forwarded-For."
+            "--proxies", min=0, max=5, help="Proxies in front that append to X-Forwarded-For."
         ),
     ] = 0,
     log_requests: Annotated[
@@ -173,9 +176,9 @@ def serve(
 ) -> None:
     """Serve the published datasets over HTTP: rows, groups and files, from memory.
 
-    Loads the current version from S3, and each new one within seconds. Reads no database. If S3
-    is away, it serves what it has. Stop it with Ctrl+C or SIGTERM: requests that have begun are
-    answered. `/v1/` is a page to try it.
+    Loads the current version from S3, and each new one within seconds. Reads no database. If S3 is
+    unavailable, it serves what it has. Stop it with Ctrl+C or SIGTERM: requests that have begun
+    are answered. Open `/v1/` in a browser to try it.
 
     Examples:
 

@@ -63,7 +63,7 @@ KeyOption = Annotated[
     typer.Option(
         "--key",
         "-k",
-        help="NAME=VALUE of a column; NAME alone prompts for the value. Repeatable.",
+        help="NAME=VALUE of a column; with NAME alone, prompts for the value. Repeatable.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

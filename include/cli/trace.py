@@ -140,9 +140,9 @@ def lineage(
 ) -> None:
     """Show where a column comes from, and what breaks if you change it.
 
-    From the field of a contract through raw table, staging model and mart to the published files,
-    the dashboard and other consumers, from the SQL of your working tree. Needs no platform.
-    `(its rows)` stands for which rows a table has: a filter, join or grouping decides about them.
+    Follows contract fields through raw tables, staging models and marts to the published files,
+    the dashboard and other consumers, using the SQL of your working tree. Needs no platform.
+    `(its rows)` means which rows a table has, as decided by a filter, join or grouping.
 
     Examples:
 
@@ -169,12 +169,12 @@ def _show_lineage(graph: Graph, found: Answer) -> None:
             say(f"{column}: {told}")
     for title, steps in (
         ("Where it comes from", found.upstream),
-        ("What is made of it", found.downstream),
+        ("What is derived from it", found.downstream),
     ):
         say(f"{title}:" if steps else f"{title}: nothing.")
         if steps:
             print_table(
-                ("column", "how", "by way of"),
+                ("column", "how", "via"),
                 [(str(step.column), step.how, str(step.via)) for step in steps],
                 notes=[graph.says.get(step.column, "") for step in steps],
             )

@@ -37,7 +37,7 @@ CONNECT_SECONDS = 10
 LONGEST_BACKOFF_SECONDS = 30.0
 # In total, for an answer that is being prepared (202).
 LONGEST_PREPARATION_SECONDS = 300.0
-# Between two requests for it, also where the server asks for less.
+# Between two requests for it, even where the server asks for less.
 SHORTEST_PREPARATION_SECONDS = 1.0
 MOST_REDIRECTS = 5
 # The redirects that preserve the method POST (RFC 9110, 15.4).
@@ -232,7 +232,7 @@ class Client:
         if parts.scheme != "https" and not (is_loopback(parts.hostname or "") or login.is_made_up):
             raise SourceRejected(
                 f"{sending.who}: {sending.address} is not requested: the secret "
-                f"`{login.auth.secret}` is sent over https:// alone. Retrying will not help."
+                f"`{login.auth.secret}` is sent over https:// only. Retrying will not help."
             )
         return found
 
@@ -294,9 +294,9 @@ class Client:
         lost = lost_parameters(response.url, url)
         if lost:
             raise SourceRejected(
-                f"{told}, without the parameters {', '.join(lost)}, so that something else would "
-                "be answered. Retrying will not help; put the new address into `base_url` and "
-                "`request.path`."
+                f"{told}, without the parameters {', '.join(lost)}, so that a different request "
+                "would be answered. Retrying will not help; put the new address into `base_url` "
+                "and `request.path`."
             )
         sending.url = url
         sending.redirects.append(address_of(url))

@@ -158,7 +158,7 @@ class Reading:
             raise UnexpectedPayload(
                 f"{self._who}: the answer from {self._address(answer)} names another page in "
                 f"{more}, which is not requested. Retrying will not help; declare `paging` in the "
-                "contract, or, if that is no page, put it into `answers.ignore`."
+                "contract, or, if that is not a page, put it into `answers.ignore`."
             )
 
     def _told(self, answer: Answer, around: Any) -> tuple[str, int] | None:

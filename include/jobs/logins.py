@@ -112,7 +112,7 @@ def connection_of(secret: Secret) -> dict[str, str]:
 
 def _no_secret(name: str) -> PermanentError:
     return PermanentError(
-        f"secrets: {name!r} is not the secret of a source: expected an Airflow Connection of the "
+        f"secrets: {name!r} is not a source's secret: expected an Airflow Connection of the "
         f"type {CONNECTION_TYPE}, with the secret as its password. Set it with "
         f"`wandle secrets set {name}`."
     )

@@ -52,8 +52,8 @@ def loaded_by_older_rules(dsn: str, settings: Settings, but: Collection[str] = (
     for entry in entries:
         older[entry["source"]] += hashes.get(entry["source"]) not in (None, entry["rules_hash"])
     return [
-        f"raw.{source}: {count} of {loaded[source]} partitions were loaded by older rules of the "
-        f"contract. Reload them from S3: `wandle reload {source}`, then `wandle transform`."
+        f"raw.{source}: {count} of {loaded[source]} partitions were loaded under older rules of "
+        f"the contract. Reload them from S3: `wandle reload {source}`, then `wandle transform`."
         for source, count in sorted(older.items())
         if count and source not in but
     ]

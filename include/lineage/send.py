@@ -52,8 +52,8 @@ class Sender:
         except Exception as error:
             self._broken = True
             log.warning(
-                "lineage: %s did not accept an event (%s), so this process sends no more. What it "
-                "does goes on. Check WANDLE_LINEAGE_URL.",
+                "lineage: %s did not accept an event (%s), so this process sends no more. The job "
+                "itself continues. Check WANDLE_LINEAGE_URL.",
                 *(_place(self._url), _why(error)),
             )
 

@@ -98,8 +98,8 @@ class _Query:
         names = _names(self._root)
         if "*" in names:
             raise NotTraced(
-                "lineage: the query cannot be read: it selects `*` of something of which no column "
-                "is known. Name the columns, or describe that table."
+                "lineage: the query cannot be read: it selects `*` from something whose columns "
+                "are not known. Name the columns, or describe that table."
             )
         rows: dict[Column, How] = dict.fromkeys(sorted(self._base_rows(self._root)), "rows")
         for scope in self._scopes.values():
@@ -164,7 +164,7 @@ class _Query:
         return found
 
     def _references(self, expression: exp.Expr) -> Iterator[exp.Expr]:
-        """The columns and whole rows that an expression names, also in a window with a name."""
+        """The columns and whole rows that an expression names, including in a named window."""
         yield from expression.find_all(exp.Column, exp.TableColumn)
         for window in expression.find_all(exp.Window):
             scope, named = self._scope_around(window), window.args.get("alias")
@@ -243,7 +243,7 @@ class _Query:
         return found
 
     def _base_rows(self, scope: Scope, around: frozenset[int] = frozenset()) -> frozenset[Column]:
-        """The rows of every table that a query reads, also by way of others."""
+        """The rows of every table that a query reads, directly or through others."""
         if id(scope) in around:
             # A recursive query reads itself.
             return frozenset()

@@ -34,7 +34,7 @@ def status(settings: Settings) -> list[ServiceStatus]:
     """The status of each service, in start order.
 
     `dead`: it was started and not stopped, but its process is gone. `owner`
-    is the process that uses the port, if it is another one.
+    is the process that uses the port, if it is a different one.
     """
     return [_status(settings, name) for name in NAMES]
 

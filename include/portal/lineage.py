@@ -114,7 +114,7 @@ def lineage_view(graph: Graph, text: str) -> ColumnView | TableView:
 
 
 def _column_view(graph: Graph, column: Column) -> ColumnView:
-    # Of a column, also what its table's rows are made of: without the row there is no value.
+    # For a column, also what its table's rows are made of: without the row there is no value.
     upstream = graph.upstream([column, Column(column.table, ROWS)])
     downstream = graph.downstream([column])
     return ColumnView(
@@ -188,7 +188,7 @@ def _used(graph: Graph, tables: Iterable[str]) -> str:
     said = [counted(kinds[kind], *words) for kind, words in _USERS.items() if kinds[kind]]
     if not said:
         return "No mart, file or page depends on it."
-    return f"A change concerns {', '.join(said)}."
+    return f"A change affects {', '.join(said)}."
 
 
 def _untraced(graph: Graph, column: Column, steps: Iterable[Step]) -> str:

@@ -61,7 +61,7 @@ def render(template: str, here: str, *, status: int = 200, **values: Any) -> Pag
 
 
 def asset(name: str) -> Page | None:
-    """One of the files that all pages use; None if there is none of that name."""
+    """One of the files that all pages use; None if there is none with that name."""
     if name not in ASSETS:
         return None
     return Page((_HERE / "assets" / name).read_bytes(), ASSETS[name])

@@ -71,7 +71,7 @@ def answer(visit: Visit, dsn: Callable[[], str]) -> Page:
         return not_found(visit)
     known, councils = DEFINITIONS.read()
     if visit.query.get("source") and visit.query["source"] not in known:
-        return not_found(visit, "There is no source of that name.")
+        return not_found(visit, "There is no source with that name.")
     with books.reading(dsn()) as cursor:
         return made(visit, cursor, known, councils)
 
@@ -88,7 +88,7 @@ def _overview(
 ) -> Page:
     council = visit.query.get("council") or None
     if council not in (None, UK, *councils):
-        return not_found(visit, "There is no council of that name.")
+        return not_found(visit, "There is no council with that name.")
     made = overview.overview(
         cursor,
         known,

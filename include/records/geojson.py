@@ -18,7 +18,7 @@ GEOMETRY, WKT = "geometry", "geometry#wkt"
 
 
 def features(records: list[Any], layout: Format) -> list[Any]:
-    """The records, as text those that are no feature, or whose geometry is none."""
+    """The records; as text, those that are not a feature, or whose geometry is not one."""
     with_wkt = WKT in layout.evidence.fields
     return [_feature(record, with_wkt) for record in records]
 
@@ -51,7 +51,7 @@ def seen_fields(records: Sequence[Any]) -> list[Any]:
 def well_known_text(geometry: Any) -> str | None:
     """A geometry as well-known text, with the digits as sent; None for null.
 
-    Raises `ValueError` for what is no geometry of RFC 7946.
+    Raises `ValueError` for what is not a geometry of RFC 7946.
     """
     if geometry is None:
         return None

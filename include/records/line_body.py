@@ -75,7 +75,7 @@ def csv_lines(
     So is the header where it is repeated.
 
     With `wanted`, only the rows that it takes. `complete` says that all of
-    the body is known to be there, also where its last line has no ending.
+    the body is known to be there, even where its last line has no ending.
     Raises `BodyCutShort` for one that may lack its end, or has an error message
     for it, and `UnexpectedPayload` for another header, and for quotes that never close.
     """

@@ -140,7 +140,7 @@ def _plain(name: str) -> str:
 
 
 def is_error_name(name: str) -> bool:
-    """Whether a field of this name describes an error."""
+    """Whether a field with this name describes an error."""
     return _plain(name) in _ERROR_NAMES or _plain(name) in _SAYS_NAMES
 
 

@@ -60,7 +60,7 @@ def write(
     """Replace the tab of that title by the table, or add it; returns the spreadsheet's title.
 
     Raises `PermanentError` if the spreadsheet would be too large, and, without
-    `replace`, if the tab has something else in it than a table of that name.
+    `replace`, if the tab contains anything other than a table with that name.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:

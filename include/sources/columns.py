@@ -34,7 +34,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 Scalar = str | int | float | bool
-# One stands for a list of one, and is dumped as one.
+# A single one means a list of one, and is dumped as one.
 Formats = Annotated[
     tuple[str, ...],
     BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...]),
@@ -66,12 +66,14 @@ class Column(Definition):
     renamed_from: str = Field(
         default="",
         json_schema_extra={"pattern": f"{NAME_PATTERN.pattern}|^$"},
-        description="The column's name before: `wandle migrate` moves its values. Keep the "
+        description="The column's previous name: `wandle migrate` moves its values. Keep the "
         "field's name in `path`.",
     )
     request: str = Field(default="", description="Value of the request to use: `ward.code`.")
     position: bool = Field(default=False, description="The record's number in its page, from 1.")
-    required: bool = Field(default=False, description="Null or absent breaks the contract.")
+    required: bool = Field(
+        default=False, description="A null or missing value breaks the contract."
+    )
     optional: bool = Field(
         default=False,
         description="Whether a file's header may lack the field. Otherwise such a file is "
@@ -85,14 +87,14 @@ class Column(Definition):
     pattern: str = Field(
         default="", description="Regular expression that the whole text must match."
     )
-    minimum: int | float | None = Field(default=None, description="The least permitted number.")
+    minimum: int | float | None = Field(default=None, description="The smallest permitted number.")
     maximum: int | float | None = Field(default=None, description="The largest permitted number.")
     null_values: tuple[Scalar, ...] = Field(
         default=(), description="Values that mean null: 32768.47, -32.767, 'n/a'."
     )
     list_value: Literal["quarantine", "first", "last", "explode"] = Field(
         default="quarantine",
-        description="What to do with a value that is a list, stands in the objects of a list on "
+        description="What to do with a value that is a list, is inside the objects of a list on "
         "its path, or is joined by `list_separator`: break the rule, take the first or last, or "
         "load one row for each.",
     )
@@ -101,16 +103,17 @@ class Column(Definition):
     )
     clean: tuple[Step, ...] = Field(
         default=(),
-        description="Steps that change a text before anything else looks at it, in this order: "
-        "`trim` (spaces and line breaks at both ends, also no-break ones), `upper`, `lower`, `nfc` "
-        "(accents and letters as one character), `nfkc` (also full-width digits as digits).",
+        description="Steps applied to a text before anything else, in this order: "
+        "`trim` (spaces and line breaks at both ends, including no-break spaces), `upper`, "
+        "`lower`, `nfc` (accents and letters as one character), `nfkc` (also full-width "
+        "digits as digits).",
     )
     format: Formats = Field(
         default=(),
         description="How a date or a timestamptz is written instead of YYYY-MM-DD: `%d/%m/%Y`; a "
-        "list if in several ways, and a text that means different dates in them breaks the rule "
-        "`type`. %d %m %H %I take one or two digits, but two where a digit is next to them; %Y "
-        "four; %M %S two; %b %B %a %A English names in any case; also %y (with "
+        "list if it is written in several ways; a text that means different dates in them breaks "
+        "the rule `type`. %d %m %H %I take one or two digits, but two where a digit is next to "
+        "them; %Y four; %M %S two; %b %B %a %A English names in any case; also %y (with "
         "`two_digit_years_from`), %p, %f and %z. Or `epoch` or `epoch_ms`: seconds or milliseconds "
         "since 1970 in UTC; as a date, midnights in UTC or in `zone`.",
     )
@@ -128,11 +131,12 @@ class Column(Definition):
     )
     true_values: tuple[str, ...] = Field(
         default=(),
-        description="Texts that mean true in a boolean, beside `true`: `['Y', 'yes']`. Case "
+        description="Texts that mean true in a boolean, in addition to `true`: `['Y', "
+        "'yes']`. Case "
         "matters unless `clean` changes it.",
     )
     false_values: tuple[str, ...] = Field(
-        default=(), description="Texts that mean false, beside `false`: `['N', 'no']`."
+        default=(), description="Texts that mean false, in addition to `false`: `['N', 'no']`."
     )
     zone: str = Field(
         default="",
@@ -172,7 +176,7 @@ class Column(Definition):
             )
         if value in SYSTEM_COLUMNS:
             raise ValueError(
-                "every PostgreSQL table has a system column of this name; choose another one and "
+                "every PostgreSQL table has a system column with this name; choose another one and "
                 "put the field's name in `path`"
             )
         return value

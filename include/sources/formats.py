@@ -25,7 +25,7 @@ Compression = Literal["gzip", "zip"]
 Kind = Literal[
     "json", "jsonl", "csv", "columnar", "rows", "geojson", "spreadsheet", "xml", "parquet"
 ]
-# Those whose bodies are no text.
+# Those whose bodies are not text.
 FILES = ("spreadsheet", "parquet")
 # The Content-Type of a page that was written as JSON lines when records were removed from it:
 # formats such as .xlsx have no bytes that can be left out.
@@ -65,7 +65,7 @@ class Selection(Definition):
         "value.",
     )
     unlike: Listed = Field(
-        default=(), alias="not", description="The values that do not belong, written alike."
+        default=(), alias="not", description="The values that do not belong, written the same way."
     )
 
     period: Annotated[str, AfterValidator(lambda value: value and date_format(value))] = Field(
@@ -114,9 +114,9 @@ class Format(Definition):
     )
     records: BodyPath = Field(
         default="",
-        description="Dotted path to the records; empty: the body is the list, of `geojson` the "
+        description="Dotted path to the records. Empty: the body is the list; for `geojson`, the "
         "field `features`. A part `*` matches every field of an object, or every item of a list: "
-        "`*.events`; at the end, each match is a record: `stations.*`. Of `xml`, the names of the "
+        "`*.events`; at the end, each match is a record: `stations.*`. For `xml`, the names of the "
         "elements from the root to the records, as written: `feed.entry`.",
     )
     inherit: tuple[str, ...] | dict[str, BodyPath] = Field(
@@ -128,8 +128,8 @@ class Format(Definition):
     )
     one_or_many: bool = Field(
         default=False,
-        description="A single record, or item above one, may be an object instead of a list, no "
-        "records null or an empty parent object.",
+        description="A single record, or a single item above one, may be an object instead "
+        "of a list; where there are no records, null or an empty parent object may be sent.",
     )
     envelope: tuple[str, ...] = Field(
         default=(),
@@ -314,7 +314,7 @@ class Format(Definition):
         if self.kind == "xml" and self.one_or_many:
             raise WrongField("XML has no lists: an element is there once or more", "one_or_many")
         if self.kind in FILES and self.encoding:
-            raise WrongField(f"`kind: {self.kind}` is no text", "encoding")
+            raise WrongField(f"`kind: {self.kind}` is not a text format", "encoding")
         if self.sheet != "" and self.kind != "spreadsheet":
             raise WrongField("needs `kind: spreadsheet`", "sheet")
         return self

@@ -123,7 +123,8 @@ class Approval(Definition):
 
     rows: int = Field(
         ge=0,
-        description="Ask if the partitions of a run that a person starts, or of one run of a "
+        description="Ask for approval if the partitions of a run that a person starts, or "
+        "of one run of a "
         "backfill, hold more rows than this.",
     )
     hours: float = Field(

@@ -49,7 +49,7 @@ class Contract(Definition):
     name: str = Field(
         pattern=NAME_PATTERN.pattern, description="Same as the file name without .yaml."
     )
-    title: Text = Field(min_length=1, description="Its name for people.")
+    title: Text = Field(min_length=1, description="Display name.")
     description: Text = Field(
         min_length=1, description="Shown in the Airflow UI and the dbt docs. Markdown."
     )
@@ -57,14 +57,14 @@ class Contract(Definition):
     licence: Text = Field(min_length=1, description="Licence of the data.")
     access: Literal["public", "internal"] = Field(
         default="internal",
-        description="Whether what is made of it may be published as open data.",
+        description="Whether data derived from it may be published as open data.",
     )
     attribution: Text = Field(
         default="",
         description="The sentence that the licence asks users of the data to repeat; by default, "
         "one that names publisher and licence.",
     )
-    owner: Text = Field(min_length=1, description="Who is responsible if it breaks.")
+    owner: Text = Field(min_length=1, description="Who is responsible when it breaks.")
     alerts: Alerts = Alerts()
 
     period: Grain = Field(
@@ -86,7 +86,7 @@ class Contract(Definition):
         default=0,
         ge=0,
         le=_MOST_DAYS,
-        description="Days after the end of a period until it must be published.",
+        description="Days after the end of a period by which it must be published.",
     )
     lookback: int = Field(
         default=0,
@@ -203,7 +203,7 @@ class Contract(Definition):
         return self.personal and today - period.last_day > timedelta(days=self.retention_days)
 
     def column(self, name: str) -> Column:
-        """The column of that name."""
+        """The column with that name."""
         return next(column for column in self.columns if column.name == name)
 
     def partition(self, council: str, period: str) -> Partition:

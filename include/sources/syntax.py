@@ -66,7 +66,7 @@ def _number(text: str, what: str, names: dict[str, int]) -> int:
     return names[text.lower()]
 
 
-# RE2 allows no more repetitions, also where one is within another; and its programs are limited.
+# RE2 allows no more repetitions, including nested ones; and its programs are limited.
 _MOST_REPEATS = 1000
 _MOST_PARTS = 10_000
 # A class by name is hundreds of ranges of characters.
@@ -119,7 +119,7 @@ def pattern(value: str) -> str:
             last = [1 + _LARGE_CLASS * len(_BY_NAME.findall(token[0])), 1]
             groups[-1] = _joined(groups[-1], last)
         if groups[-1][1] > _MOST_REPEATS or groups[-1][0] > _MOST_PARTS:
-            raise ValueError(f"expected at most {_MOST_REPEATS} repetitions, also of a repetition")
+            raise ValueError(f"expected at most {_MOST_REPEATS} repetitions, including nested ones")
     try:
         # Python knows no Unicode classes by name.
         re.compile(_BY_NAME.sub(r"\\w", value))

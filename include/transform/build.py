@@ -64,7 +64,7 @@ def build_layer(
 
     A node is up to date if it was built, or passed its test, with the same code
     and from the same loads. Of an incremental model, only the partitions whose
-    load is another one are rebuilt. dbt is not started if all nodes are up to
+    load has changed are rebuilt. dbt is not started if all nodes are up to
     date. A node is not built if its file does not parse, if a node of the layer
     below that it depends on has not succeeded in this run, or if it reads a
     column that loaded partitions have never filled, according to the ledger

@@ -27,7 +27,7 @@ LOCK_WAIT_SECONDS = 300
 _LOCK = "lock table ops.build_lock in exclusive mode"
 _HOLDER = "select ops.sessions_using('ops.build_lock'::regclass)"
 
-# After all others, also if the clock was set back: the latest attempt is the one that counts.
+# After all others, even if the clock was set back: the latest attempt is the one that counts.
 _START = """
 insert into ops.dbt_run
     (run_id, invocation_id, layer, project_hash, started_at, status, nodes, failed)

@@ -58,7 +58,7 @@ class Dbt:
     """A dbt process for one database, as a context manager. It starts with the first command.
 
     `home` is where dbt writes (parsed project, compiled SQL); `progress` is
-    called with a line for each finished node. `schema_prefix` stands before
+    called with a line for each finished node. `schema_prefix` comes before
     the name of each schema that is built.
     """
 

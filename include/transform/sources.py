@@ -99,7 +99,7 @@ def synced_model(contract: Contract, text: str) -> str:
     """The staging model, updated with the current columns of the contract.
 
     Where its first select takes a renamed column, it takes the new one and
-    keeps its own name for it, so that what selects from the model goes on.
+    keeps its own name for it, so that what selects from the model keeps working.
 
     Raises `WrongDefinition` if the model lacks the markers.
     """

@@ -90,7 +90,7 @@ def _reads(text: str, column: str) -> bool:
 
 def _left_error(source: str, columns: list[str]) -> str:
     return (
-        f"it takes {', '.join(columns)} of raw.{source}, which the contract no longer has: "
+        f"it selects {', '.join(columns)} of raw.{source}, which the contract no longer has: "
         "partitions that are loaded now are empty there. Run `wandle sync`, let the model do "
         "without (or give the column back to the contract), then `wandle transform`"
     )
@@ -99,7 +99,7 @@ def _left_error(source: str, columns: list[str]) -> str:
 def _error(source: str, columns: list[str], counts: Mapping[str, int]) -> str:
     most = max(counts[column] for column in columns)
     return (
-        f"it reads {', '.join(columns)} of raw.{source}, which {most} partitions never filled: "
+        f"it selects {', '.join(columns)} of raw.{source}, which {most} partitions never filled: "
         f"they were loaded before the contract had it. Run `wandle reload {source}`, then "
         "`wandle transform`"
     )

@@ -244,7 +244,7 @@ def _digits(values: NDArray[Any], scale: int) -> tuple[list[NDArray[Any]], int]:
 
 
 def _divided(values: NDArray[Any], by: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Quotients and remainders, also of Python's numbers."""
+    """Quotients and remainders, including those of Python's numbers."""
     whole = values // by
     return whole, values - whole * by
 

@@ -78,7 +78,7 @@ def load(
     except INTERRUPTIONS:
         raise
     except LandingRemoved:
-        raise  # an entry would stand for data that are no longer there
+        raise  # an entry would describe data that are no longer there
     except BaseException as error:
         write_failure(dsn, entry, error, landing, loading.counts)
         raise
@@ -143,7 +143,7 @@ class _Reading(NamedTuple):
 
 
 class _Load:
-    """One load, in one transaction; `counts` are its counts so far, also if it fails."""
+    """One load, in one transaction; `counts` are its counts so far, even if it fails."""
 
     _connection: Connection
     _cursor: CopyCursor

@@ -59,7 +59,7 @@ class _Part:
     """Consecutive records of one page."""
 
     page: PageBody
-    # Kept while the batch is read, also to return the bytes of quarantined records.
+    # Kept while the batch is read, and to return the bytes of quarantined records.
     chunk: Chunk
     first_position: int
     records: list[Any]

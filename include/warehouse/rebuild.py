@@ -204,7 +204,7 @@ def _schema_changes(connection: Connection) -> Iterator[None]:
 
 
 def _call_session(connection: Connection, contract: Contract) -> None:
-    """Name this session for those who wait for it; locking a partition gives it another name."""
+    """Name this session for whoever waits for it; locking a partition renames the session."""
     connection.execute(
         "select set_config('application_name', $1, false)",
         (f"wandle migrate --rebuild {contract.name}",),

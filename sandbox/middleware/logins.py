@@ -22,7 +22,7 @@ TOKEN_SECONDS = 45
 
 
 class KeyInHeader:
-    """Answers those who send the secret in a header; 401 for all others."""
+    """Serves clients that send the secret in a header; answers 401 to all others."""
 
     def __init__(self, app: ASGIApp, header: str, secret: str) -> None:
         self.app = app
@@ -88,7 +88,7 @@ class Tokens:
 
 
 class BearerToken:
-    """Answers those who send a valid token; 401 for all others."""
+    """Serves clients that send a valid token; answers 401 to all others."""
 
     def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
         self.app = app

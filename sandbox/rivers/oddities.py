@@ -94,7 +94,7 @@ def place_at(station: Item, latitude: float, longitude: float) -> None:
 
 
 def stage_scale(uri: str, high: float, index: int, as_of: date) -> Item:
-    """Int or float by luck; the highest recent value is another one each quarter of a year."""
+    """Int or float at random; the highest recent value changes each quarter of a year."""
 
     def event(name: str, day: date, value: float) -> Item:
         at = f"{day.isoformat()}T{index % 24:02}:00:00"

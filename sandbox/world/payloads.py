@@ -39,7 +39,7 @@ def whole_answers(folder: Path) -> Iterator[tuple[Path, bytes, Any]]:
             content = json.loads(body)
         except ValueError as error:
             raise WrongPayloads(
-                f"sandbox: {path} is not JSON: {error}. Record it again, or take it away."
+                f"sandbox: {path} is not JSON: {error}. Record it again, or remove it."
             ) from error
         yield path, body, content
 

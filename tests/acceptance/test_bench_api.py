@@ -63,7 +63,7 @@ def test_a_short_run_measures_everything_and_fails_its_check(tmp_path):
     assert small["process_mb"] < large["process_mb"]
     written = page.read_text()
     assert "**not met**" in written or "not measured" in written
-    assert "a process is killed while S3 is away" in written
+    assert "a process is killed while S3 is unavailable" in written
     assert json.loads((tmp_path / "page.json").read_text()) == found
     for name in ("performance-api", "performance-api-load"):
         assert (tmp_path / "images" / f"{name}.svg").read_text().startswith("<svg")

@@ -210,9 +210,9 @@ def test_a_dataset_and_a_council_live_and_go_as_the_pages_say(person):
 
     until("A new name", in_the_ui(councils=["kingston"], mode="reload", force=True, **day))
     assert "channel" in person.said["drift library_loans"]
-    assert "were loaded by older rules" in person.said["migrate"]
+    assert "were loaded under older rules" in person.said["migrate"]
     assert "raw.library_loans: " in due()
-    assert "were loaded by older rules" in due()
+    assert "were loaded under older rules" in due()
     assert person.said["verify"].startswith("1: ")
     assert "older rules: loaded with another version" in person.said["verify"]
     until("Another type", in_the_ui(councils=["sutton"], **day))

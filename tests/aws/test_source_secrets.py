@@ -62,7 +62,7 @@ def test_what_is_no_secret_of_a_source_is_refused_without_its_value(
 ) -> None:
     aws.client("secretsmanager").put_secret_value(SecretId=NAME, SecretString=value)
 
-    with pytest.raises(PermanentError, match="is not the secret of a source") as said:
+    with pytest.raises(PermanentError, match="is not a source's secret") as said:
         read(settings)
 
     assert value not in str(said.value)

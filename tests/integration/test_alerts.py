@@ -631,7 +631,7 @@ def test_a_source_that_tells_nobody_says_so(wandle):
     code, _, errors = wandle("alerts", "weather_hourly", "--test")
 
     assert code == 1
-    assert "weather_hourly tells nobody" in errors
+    assert "weather_hourly notifies nobody" in errors
 
 
 def test_what_is_wrong_and_what_was_sent_is_listed(mails, monkeypatch, written, ended, wandle):

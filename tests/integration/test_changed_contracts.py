@@ -106,7 +106,7 @@ def test_without_the_word_migrate_says_what_older_rules_loaded_and_how_to_reload
     _, out, _ = wandle("migrate")
 
     assert "added raw.gauges.concentration" in out
-    assert "3 of 3 partitions were loaded by older rules" in " ".join(out.split())
+    assert "3 of 3 partitions were loaded under older rules" in " ".join(out.split())
     assert "`wandle reload gauges`" in " ".join(out.split())
     wandle("reload", "gauges", "--period", MONTHS[0])
     assert "2 of 3 partitions" in wandle("migrate")[1]
@@ -152,7 +152,8 @@ def test_where_the_name_between_two_was_never_migrated_the_reload_is_due(
 ):
     use(renamed("level", "concentration"))
 
-    assert "3 of 3 partitions were loaded by older rules" in " ".join(wandle("migrate")[1].split())
+    said = " ".join(wandle("migrate")[1].split())
+    assert "3 of 3 partitions were loaded under older rules" in said
 
     assert wandle("verify")[0] == 1
     assert wandle("reload", "gauges")[0] == 0
@@ -171,7 +172,7 @@ def test_a_name_and_a_wider_type_in_one_step(use, wandle, loaded, warehouse):
     assert warehouse.value("select array_agg(level order by id) from raw.gauges") == [
         "0.5", "1.5", "2.5",
     ]  # fmt: skip
-    assert "3 of 3 partitions were loaded by older rules" in " ".join(out.split())
+    assert "3 of 3 partitions were loaded under older rules" in " ".join(out.split())
     assert wandle("reload", "gauges")[0] == 0
     assert wandle("verify", "--deep")[0] == 0
 
@@ -200,7 +201,7 @@ def test_a_partition_that_was_edited_by_hand_is_not_declared_correct(
 
     _, out, _ = wandle("migrate")
 
-    assert "1 of 3 partitions were loaded by older rules" in " ".join(out.split())
+    assert "1 of 3 partitions were loaded under older rules" in " ".join(out.split())
 
 
 def test_a_rename_that_is_refused_changes_neither_table_nor_books(use, wandle, loaded, warehouse):
@@ -300,7 +301,7 @@ def test_a_mart_of_a_column_that_partitions_never_filled_is_not_built_until_they
 
     said = transform(ADDED)
 
-    assert "reads concentration of raw.gauges, which 2 partitions never filled" in said[0]
+    assert "selects concentration of raw.gauges, which 2 partitions never filled" in said[0]
     assert "Run `wandle reload gauges`" in said[0]
     assert "Stale because of it: stg_gauges__gauges, totals" in said[0]
     assert warehouse.query(TOTALS) == EVERY

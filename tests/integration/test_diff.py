@@ -257,7 +257,7 @@ def test_a_revision_with_a_link_out_of_the_project_is_refused(project, tmp_path)
     (project / "models" / "passwd.sql").symlink_to("/etc/passwd")
     commit(project.parent)
 
-    with pytest.raises(PermanentError, match=r"leads out of it: dbt_project/models/passwd\.sql"):
+    with pytest.raises(PermanentError, match=r"points outside it: dbt_project/models/passwd\.sql"):
         job.extract(job.resolve("HEAD"), tmp_path)
 
 

@@ -377,7 +377,7 @@ def test_a_login_is_that_of_the_document_and_its_secret_has_the_name_of_the_sour
     answer.write_bytes(_json({"total": 3, "items": LOANS}))
     how = {"choice": "listLoans", "parameters": {"area": "a", "day": "2026-07-03"}}
 
-    with pytest.raises(PermanentError, match="asks for a login: save an answer"):
+    with pytest.raises(PermanentError, match="asks for a login: save a response"):
         drafted(places, f"{url}/openapi.yaml", **how)
     made, said = drafted(places, f"{url}/openapi.yaml", answer, **how)
 

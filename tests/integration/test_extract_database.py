@@ -217,7 +217,7 @@ def test_nothing_can_be_written(lake, source):
             "`key` names the column 'absent', which the query does not",
         ),
         ({"query": "select from where"}, "syntax error"),
-        ({"query": "select id, code as id from requests"}, "more than one column of the name 'id'"),
+        ({"query": "select id, code as id from requests"}, "more than one column named 'id'"),
     ],
 )
 def test_a_query_that_is_wrong_is_refused_for_good(lake, source, changes, said):

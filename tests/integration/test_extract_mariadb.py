@@ -403,7 +403,7 @@ def refused(server: MariaDb, kind: type[PipelineError], said: str, address: str)
 def test_a_server_that_is_not_there_is_retryable(server):
     refused(server, SourceUnavailable, "connection refused", "mysql://u:wrong-one@127.0.0.1:9/d")
     refused(
-        server, SourceUnavailable, "its host name is not known",
+        server, SourceUnavailable, "its host name cannot be resolved",
         "mysql://u:wrong-one@nowhere.invalid/d",
     )  # fmt: skip
 

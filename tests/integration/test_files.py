@@ -158,7 +158,7 @@ def test_a_file_that_matches_nothing_is_reported(bucket, lake):
         "Spend May.csv": "its name does not match `extract.pattern`",
         "spend_atlantis_2026-05.csv": "its name does not match `extract.pattern`",
         "spend_sutton_2026-13.csv": "'2026-13' is not a date",
-        "spend_sutton_2027-01.csv": "it is of 2027-01, which is in the future",
+        "spend_sutton_2027-01.csv": "it is for 2027-01, which is in the future",
     }
     message = unmatched_message(asked, found.unmatched)
     assert message.startswith("gauges: no partition takes 4 files, not loaded: 'Spend")

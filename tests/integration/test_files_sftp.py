@@ -151,7 +151,7 @@ def test_folders_are_read_as_deep_as_the_pattern_goes(lake, server):
 def test_another_host_key_is_refused_before_the_password_is_sent(lake, server, caplog):
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
 
-    with pytest.raises(SourceRejected, match="has another host key than `host_key`"):
+    with pytest.raises(SourceRejected, match="has a host key other than `host_key`"):
         landed(asked(), lake, server.uri(host_key=other))
     with pytest.raises(PermanentError, match="'council_sftp' lacks host_key"):
         landed(asked(), lake, server.uri(host_key=""))

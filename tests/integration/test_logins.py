@@ -448,7 +448,7 @@ def test_the_secret_is_sent_over_tls_alone_unless_to_this_machine(api, fetch, mo
     """A sandbox in another container, say, gets its own secret and no other."""
     monkeypatch.setattr("include.extract.client.is_loopback", lambda host: False)
 
-    with pytest.raises(SourceRejected, match=r"`gauges_key` is sent over https:// alone"):
+    with pytest.raises(SourceRejected, match=r"`gauges_key` is sent over https:// only"):
         fetch(AUTH["bearer"])
 
     assert api.asked == []

@@ -85,7 +85,7 @@ def test_a_column_of_a_mart_and_a_field_of_a_contract_lead_to_each_other(open_pa
     assert f"contract.{CRIMES}.category" in column
     assert "Where it comes from" in column
     assert "marts.ward_crime_monthly.category" in field
-    assert re.search(r"A change concerns \d+ marts, \d+ open-data files", field)
+    assert re.search(r"A change affects \d+ marts, \d+ open-data files", field)
 
 
 def test_every_source_and_model_has_a_lineage_and_leads_to_it(filled, open_page, graph):

@@ -251,7 +251,7 @@ def test_marts_that_changed_after_they_were_approved_are_not_published(
     database.query(f"update marts.{CRIMES} set crimes = 8")
 
     for given in (approved, ""):
-        with pytest.raises(NotApproved, match=r"changed meanwhile\. Nothing was published"):
+        with pytest.raises(NotApproved, match=r"changed in the meantime\. Nothing was published"):
             publish(approved=given)
 
     assert published.index() == before

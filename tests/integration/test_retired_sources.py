@@ -111,7 +111,7 @@ def test_data_whose_retention_cannot_be_known_are_named(loaded, lake, warehouse,
     warehouse.query("delete from ops.contract")
     bucket.put("landing/stray/sutton/2017-05/20170601T000000000000Z-0123456789/0001.json.gz", b"x")
 
-    with pytest.raises(PermanentError, match="no contract is known of gauges, stray"):
+    with pytest.raises(PermanentError, match="no contract is known for gauges, stray"):
         refuse_unknown_retention(lake=lake, dsn=warehouse.dsn())
 
 

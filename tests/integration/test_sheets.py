@@ -295,7 +295,7 @@ def test_a_personal_column_is_refused(run, google, mart, monkeypatch):
     code, _, err = run()
 
     assert code == 1
-    assert "personal, or not known not to be: mean" in err
+    assert "columns that are or may be personal: mean" in err
     assert google.asked == []
 
 

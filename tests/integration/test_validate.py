@@ -103,7 +103,7 @@ def test_sources_that_dbt_cannot_read_are_named(project, broken):
 
     (said,) = validate("", project=project).differences
 
-    assert "_sources.yml: not what `wandle sync` writes; run it" in said
+    assert "_sources.yml: differs from what `wandle sync` writes; run it" in said
 
 
 def test_a_description_that_is_not_yaml_is_one_difference(project):

@@ -152,7 +152,7 @@ def test_names_of_an_sftp_server_that_lead_elsewhere_are_not_asked_for(tmp_path)
         files = list(Sftp(described(extract=sftp), found.uri()).files())
 
     assert len(files) == 3
-    assert {file.trouble for file in files} == {"its name leads elsewhere"}
+    assert {file.trouble for file in files} == {"its name is not a plain relative path"}
 
 
 def site(content: bytes, kind: str) -> Starlette:

@@ -357,7 +357,7 @@ def test_a_connection_of_a_database_is_no_secret_of_a_source():
     """A contract that names one would send its password to whatever API it names, too."""
     from include.jobs.logins import secret_in
 
-    with pytest.raises(PermanentError, match="is not the secret of a source") as said:
+    with pytest.raises(PermanentError, match="is not a source's secret") as said:
         secret_in("cases", {"conn_type": "postgres", "login": "me", "password": SECRET})
 
     assert SECRET not in str(said.value)

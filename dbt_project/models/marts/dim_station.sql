@@ -19,7 +19,7 @@ descriptions as (
         (stage_scale ->> 'typicalRangeHigh')::numeric as typical_high,
         (stage_scale -> 'maxOnRecord' ->> 'value')::numeric as highest_recorded,
         station_uri,
-        -- all that a version is told by
+        -- all that distinguishes a version
         row(
             label, river_name, catchment_name, town, status, latitude, longitude, opened_on,
             stage_scale ->> 'typicalRangeLow', stage_scale ->> 'typicalRangeHigh',
@@ -64,7 +64,7 @@ changes as (
 
     select
         *,
-        -- the first snapshot of a version: another state, or back after it was missing from one
+        -- the first snapshot of a version: a different state, or back after it was missing from one
         (
             lag(state) over station_days is distinct from state
             or lag(snapshot_no) over station_days is distinct from snapshot_no - 1

@@ -1,4 +1,4 @@
-{#- Fails with each combination of values of `columns` that stands in more than one row. -#}
+{#- Fails with each combination of values of `columns` that occurs in more than one row. -#}
 {% test unique_together(model, columns) %}
 
 select

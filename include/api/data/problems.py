@@ -17,7 +17,7 @@ TITLES = {
     414: "The address is too long",
     416: "Range not satisfiable",
     429: "Too many requests",
-    500: "Error of the server",
+    500: "Server error",
     503: "Not available",
 }
 # What is quoted of a request is cut.

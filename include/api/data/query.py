@@ -213,7 +213,7 @@ def _listed(column: Column, text: str) -> list[str]:
             while (end := text.find('"', end)) >= 0 and text.startswith('""', end):
                 end += 2
             if end < 0 or text[end + 1 : end + 2] not in ("", ","):
-                raise _wrong(column, "in", text, "values with commas between them")
+                raise _wrong(column, "in", text, "values separated by commas")
             found.append(text[place + 1 : end].replace('""', '"'))
             place = end + 2
         else:

@@ -74,7 +74,7 @@ def _start(dataset: Dataset, asked: Rows) -> int:
     if content != dataset.content[:_CONTENT]:
         raise Problem(
             410,
-            "The data have changed since the first page. Begin again without `after`, or download "
+            "The data have changed since the first page. Start again without `after`, or download "
             "the file, which is always of one version.",
             parameter="after",
         )
@@ -86,8 +86,8 @@ def _start(dataset: Dataset, asked: Rows) -> int:
 def _no_cursor() -> Problem:
     return Problem(
         400,
-        "The value of `after` is not of this query. Follow `next` as it is, or begin again without "
-        "`after`.",
+        "The value of `after` is not a cursor of this query. Follow `next` as it is, or start "
+        "again without `after`.",
         parameter="after",
     )
 

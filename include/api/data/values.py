@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-# The values between which, both included, those that a literal stands for lie: `2017-01` is every
+# The inclusive bounds of the values that a literal stands for: `2017-01` is every
 # day of that month.
 Interval = tuple[Any, Any]
 

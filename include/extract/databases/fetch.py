@@ -66,7 +66,7 @@ def fetch_rows(
     if not dsn:
         raise PermanentError(
             f"{partition}: the address of the database {extract.connection!r} is not given. "
-            "Add the Airflow Connection of that name, or its variable for the command line."
+            "Add the Airflow Connection with that name, or its variable for the command line."
         )
     have, after = deque(landed), ""
     while have and have[0].digest == page_request(extract, partition, after).digest_with({}):
@@ -152,7 +152,7 @@ def _checked(asked: Asked, names: list[str]) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SourceRejected(
-            f"{asked.partition}: the query returns more than one column of the name "
+            f"{asked.partition}: the query returns more than one column named "
             f"{', '.join(map(repr, twice))}. Rename them in `query` with `as`."
         )
     for field, name in (("key", asked.extract.key), ("changed", asked.extract.changed)):
@@ -232,7 +232,7 @@ class _Page:
         if order is not None and before is not None and order < before:
             raise UnexpectedPayload(
                 f"{self._asked.partition}: the database's rows are not in the order of the key "
-                f"{name!r}: pages by it would lose some. Name another unique column under `key`."
+                f"{name!r}: paging by it would lose rows. Name another unique column under `key`."
             )
         self._order = order
         return key

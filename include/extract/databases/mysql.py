@@ -249,15 +249,15 @@ class MySqlReader:
         if isinstance(cause, ssl.SSLError):
             return certificate_failure(cause)
         if isinstance(cause, socket.gaierror):
-            return Failure("away", "its host name is not known")
+            return Failure("away", "its host name cannot be resolved")
         number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         if isinstance(cause, OSError):
             return Failure("away", (cause.strerror or type(cause).__name__).lower())
         if number == CR.CR_SSL_CONNECTION_ERROR:
             return Failure(
                 "settings",
-                "it offers no TLS. Ask its owner for TLS, or set `ssl_mode: disabled` in the "
-                "connection if nobody can read along.",
+                "it offers no TLS. Ask its owner to enable TLS, or set `ssl_mode: disabled` in "
+                "the connection if nobody can eavesdrop.",
             )
         if number in LOGIN:
             return Failure("login")

@@ -186,7 +186,7 @@ class OracleReader:
             if isinstance(cause, ssl.SSLError):
                 return certificate_failure(cause)
             if isinstance(cause, socket.gaierror):
-                return Failure("away", "its host name is not known")
+                return Failure("away", "its host name cannot be resolved")
         found = error.args[0] if error.args else None
         code = str(getattr(found, "full_code", ""))
         if code in _LOGIN:

@@ -202,7 +202,7 @@ class SqlServerReader:
                     for value, is_single in zip(row, single_precision, strict=True)
                 ]
             if self._deadline is not None and self._deadline.is_over:
-                raise mssql_python.OperationalError("Timeout expired", "the deadline is over")
+                raise mssql_python.OperationalError("Timeout expired", "the deadline has passed")
 
     def statement(self, after: str) -> str:
         """The rows beyond a key, by the key: what it is, not the text that it is read as."""

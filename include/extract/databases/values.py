@@ -40,7 +40,7 @@ def as_json(value: Any) -> Any:
 
 
 def value_for_json(value: Any) -> Any:
-    """The value for JSON, also in arrays; NaN and infinity as text."""
+    """The value for JSON, including in arrays; NaN and infinity as text."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, time) and value.tzinfo:

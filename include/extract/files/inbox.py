@@ -26,7 +26,7 @@ class Inbox:
         self.address = self._prefix
 
     def files(self) -> Iterator[File]:
-        """Every object, except the empty ones that stand for folders."""
+        """Every object, except the empty ones that represent folders."""
         with _errors(f"{self._contract.name}: listing s3://{self._bucket}/{self._prefix}"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix

@@ -52,7 +52,7 @@ class File:
         if not self.name.isprintable():
             return "its name has characters that cannot be printed"
         if {"", ".", ".."} & {*self.name.split("/")}:
-            return "its name leads elsewhere"
+            return "its name is not a plain relative path"
         return ""
 
 

@@ -19,7 +19,7 @@ from include.sources.extract.files import FilesExtract
 from include.sources.model import Contract
 from include.sources.partition import Partition, Period
 
-# Versions and parts are no longer numbers than this.
+# The longest number that a version or part may be.
 _NUMBER = re.compile(r"([0-9]{1,18})")
 # One file, or one of several that are loaded together.
 WHOLE = "file"
@@ -98,10 +98,10 @@ class Matcher:
         part = ",".join(filter(None, (part, groups.get(file_pattern.PART, "")))) or WHOLE
         version = groups.get(file_pattern.VERSION, "")
         if last < start:
-            why = f"it is of {last}, before the `start` of the data, {self._contract.start}"
+            why = f"it is for {last}, before the `start` of the data, {self._contract.start}"
             return Match(file, (), part, version, why, is_ignored=True)
         if first > now:
-            return Match(file, (), part, version, f"it is of {first}, which is in the future")
+            return Match(file, (), part, version, f"it is for {first}, which is in the future")
         partitions = tuple(
             Partition(self._contract.name, council, period)
             for period in max(first, start).until(min(last, now))
@@ -120,7 +120,7 @@ class Matcher:
             if not isinstance(item, str) and item.name != "period"
         ]
         if len({*named}) > 1:
-            raise ValueError(f"its name is of several councils: {', '.join(named)}")
+            raise ValueError(f"its name matches several councils: {', '.join(named)}")
         return named[:1] or [council.name for council in self._councils]
 
     def _periods(self, file: File, groups: dict[str, str]) -> tuple[Period, Period, str]:
@@ -132,7 +132,7 @@ class Matcher:
         dates = [i for i in self._items if not isinstance(i, str) and i.name == "period"]
         if self._extract.period_from == "modified":
             if file.modified is None:
-                raise ValueError("its place does not say when it was modified")
+                raise ValueError("its source does not say when it was modified")
             period = Period.of(file.modified, grain)
             return period, period, ""
         if not dates:

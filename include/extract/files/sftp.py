@@ -128,7 +128,7 @@ class Sftp:
         if not uri:
             raise PermanentError(
                 f"{contract.name}: the address of the SFTP server {extract.connection!r} is not "
-                "given. Add the Airflow Connection of that name, or its variable for the command "
+                "given. Add the Airflow Connection with that name, or its variable for the command "
                 "line."
             )
         self._contract, self._extract = contract, extract
@@ -222,7 +222,7 @@ class Sftp:
         if attrs.type != asyncssh.FILEXFER_TYPE_REGULAR:
             trouble = "it is a link or a special file, which is not followed"
         if leads_elsewhere:
-            trouble = "its name leads elsewhere"
+            trouble = "its name is not a plain relative path"
         return File(
             name=name,
             address=f"{self.address}/{name}",
@@ -263,9 +263,9 @@ def _errors(who: str, connection: str) -> Iterator[None]:
         yield
     except asyncssh.HostKeyNotVerifiable:
         raise SourceRejected(
-            f"{who}: {server} has another host key than `host_key` of the connection. Retrying "
-            "will not help. Ask its operator whether the key was changed; if not, somebody else "
-            "answers in its place."
+            f"{who}: {server} has a host key other than `host_key` of the connection. Retrying "
+            "will not help. Ask its operator whether the key was changed; if not, somebody else is "
+            "answering in its place."
         ) from None
     except asyncssh.PermissionDenied:
         raise SourceRejected(

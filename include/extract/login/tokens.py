@@ -192,7 +192,7 @@ class TokenEndpoint:
         if not isinstance(kind, str) or kind.lower() != "bearer":
             raise UnexpectedPayload(
                 f"{told}: expected a token of the type bearer, found {str(kind)[:40]!r}. Retrying "
-                "will not help; contracts know no other type."
+                "will not help; contracts support no other type."
             )
         seconds = _seconds(content.get("expires_in"))
         if seconds is None:

@@ -40,7 +40,8 @@ _WANTS_CERTIFICATE = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE")
 _TUNNEL = re.compile(r"Tunnel connection failed: (?P<status>\d{3})(?P<reason>[^'\")]*)")
 _PROXIES = "HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
 _OWN_AUTHORITY = (
-    "If an authority of your own network signs it, name its certificate file in REQUESTS_CA_BUNDLE"
+    "If your network's own authority signed it, set REQUESTS_CA_BUNDLE to that authority's "
+    "certificate file"
 )
 
 
@@ -123,7 +124,7 @@ def _handshake(error: ssl.SSLError, host: str) -> Failure | None:
         )
     if any(name in reason for name in _WANTS_CERTIFICATE):
         return Failure(
-            "the server requires a client certificate, which contracts do not have",
+            "the server requires a client certificate, which contracts do not support",
             "Ask the publisher for an address that does not need one.",
             permanent=True,
         )

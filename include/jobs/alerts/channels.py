@@ -88,8 +88,8 @@ def _mail_errors(who: str) -> Iterator[None]:
         yield
     except ssl.SSLCertVerificationError as error:
         raise PermanentError(
-            f"{who}: the certificate is not trusted: {error.verify_message}. If an authority of "
-            "your own network signs it, name its certificate file in SSL_CERT_FILE."
+            f"{who}: the certificate is not trusted: {error.verify_message}. If your network's own "
+            "authority signed it, set SSL_CERT_FILE to that authority's certificate file."
         ) from None
     except smtplib.SMTPRecipientsRefused as error:
         code, said = next(iter(error.recipients.values()))
@@ -110,7 +110,7 @@ def _refused(who: str, code: int, said: bytes | str) -> PermanentError | Service
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
     told = f"{who} refused the message: {code} {shown(text)[:200]}"
     if 400 <= code < 500:
-        return ServiceUnavailable(f"{told}. It is sent again later.")
+        return ServiceUnavailable(f"{told}. It will be sent again later.")
     return PermanentError(f"{told}. Check the recipient, WANDLE_SMTP_FROM, and the secret `smtp`.")
 
 
@@ -221,11 +221,11 @@ def _post(
         told = f"{who} did not answer ({found.what})."
         if found.permanent:
             raise PermanentError(f"{told} Check the URL in the secret.") from None
-        raise ServiceUnavailable(f"{told} It is sent again later.") from None
+        raise ServiceUnavailable(f"{told} It will be sent again later.") from None
     if status in _OK:
         return
     if status == 429 or status >= 500:
-        raise ServiceUnavailable(f"{who} answered HTTP {status}. It is sent again later.")
+        raise ServiceUnavailable(f"{who} answered HTTP {status}. It will be sent again later.")
     raise PermanentError(
         f"{who} answered HTTP {status}. Check the URL in the secret: redirects are not followed."
     )

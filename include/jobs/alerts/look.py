@@ -58,7 +58,7 @@ def try_channels(
     silent = [item.name for item in named if not item.alerts.are_on]
     if silent or not tried:
         raise PermanentError(
-            f"alerts: {', '.join(silent) or 'every source'} tells nobody. Add `alerts` to the "
+            f"alerts: {', '.join(silent) or 'every source'} notifies nobody. Add `alerts` to the "
             "contract: docs/contract-reference.md."
         )
     sender = Sender(settings, secret_of)

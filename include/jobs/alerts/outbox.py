@@ -23,7 +23,7 @@ from include.warehouse.connection import Cursor, connect
 
 log = logging.getLogger(__name__)
 
-# After this, a message is no longer sent: it would be about what has long changed.
+# After this, a message is no longer sent: it would describe what changed long ago.
 GIVE_UP_AFTER = timedelta(days=3)
 # The secret with the login of the mail server, and the role that sends messages on AWS.
 SMTP = "smtp"

@@ -40,7 +40,7 @@ _NEXT: Mapping[Kind, str] = {
     "quarantine": "`wandle quarantine {source}` lists the records and the rules that they break.",
     "volume": "Compare the partition with the source. If it is right, nothing needs to be done.",
 }
-_ASK_PUBLISHER = "Ask the publisher, {publisher}, when it will be there; later runs ask again."
+_ASK_PUBLISHER = "Ask the publisher, {publisher}, when it will be available; later runs ask again."
 
 
 @dataclass(frozen=True)

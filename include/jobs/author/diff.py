@@ -111,7 +111,7 @@ def extract(commit: str, place: Path) -> None:
             tar.extractall(place, filter="data")
     except tarfile.FilterError as error:
         raise PermanentError(
-            f"diff: {commit[:10]} has a link in {project} that leads out of it: "
+            f"diff: {commit[:10]} has a link in {project} that points outside it: "
             f"{error.tarinfo.name}. Compare with a commit that has none: `--base REV`."
         ) from error
     (place / project).rename(place / "base")

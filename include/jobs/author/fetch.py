@@ -66,7 +66,8 @@ def fetched(
     if answer.status in REFUSED:
         raise PermanentError(
             f"new-source: HTTP {answer.status} from {answer.url}: the API asks for a login. Save a "
-            "response and pass it with --file beside --url; then put `auth` into the contract."
+            "response and pass it with --file together with --url; then put `auth` into the "
+            "contract."
         )
     if answer.status >= 400:
         raise PermanentError(

@@ -174,7 +174,7 @@ def _remarks(contract: Contract, key: str, rows: int) -> list[str]:
         )
     zones = [column.name for column in contract.columns if column.zone]
     if zones:
-        found.append(f"Times without a zone are taken for UTC: {', '.join(zones)}.")
+        found.append(f"Times without a zone are assumed to be UTC: {', '.join(zones)}.")
     people = [column.name for column in contract.columns if _ABOUT_PEOPLE.search(column.name)]
     if people:
         found.append(

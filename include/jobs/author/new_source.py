@@ -32,7 +32,7 @@ from include.sources.partition import Grain, Period
 
 PLACE = "https://api.example.org/path"
 HEADING = """\
-# Written by `wandle new-source` from one answer. Review it: title, description, licence, the
+# Written by `wandle new-source` from one response. Review it: title, description, licence, the
 # rate that the publisher allows, the key, which columns may be null, and what each means.
 """
 _UNDESCRIBED = Described("")
@@ -87,7 +87,7 @@ def new_source(
     if named and named.first_day.year == MAXYEAR:
         raise UnknownName(f"new-source: {asked} has no period after it. Choose one that has data.")
     if not url and not file:
-        raise PermanentError("new-source: no answer to read. Pass --url or --file.")
+        raise PermanentError("new-source: no response to read. Pass --url or --file.")
     settings = Settings.read()
     found = _Finding(settings, options, named or latest_period(period), council)
     content, described = found.read(url, file)
@@ -137,8 +137,8 @@ class _Finding:
             if not described.auth:
                 raise
             raise PermanentError(
-                f"{error} The API asks for a login: save an answer, and pass it with --file beside "
-                "--url."
+                f"{error} The API asks for a login: save a response, and pass it with --file "
+                "together with --url."
             ) from None
 
     def _described(self, url: str, *, is_sampled: bool = False) -> Described | None:
@@ -210,7 +210,7 @@ def contract_fields(
 def _of_inbox(inbox: Inbox, name: str, remarks: list[str]) -> dict[str, Any]:
     remarks.append(
         f"Files are named `{inbox.pattern}`. Load one with `wandle put {name} FILE`, or change "
-        "`from`; for the answer of an API, pass --url."
+        "`from`; for a response of an API, pass --url."
     )
     return {"kind": "files", "from": "inbox", "pattern": inbox.pattern}
 
@@ -229,7 +229,7 @@ def _of_address(
     is_current = described.words.get("snapshot") or period == "all"
     if "{period" not in json.dumps(request) and not is_current:
         remarks.append(
-            "The address has no date: every period gets the answer at the time of the request. "
+            "The address has no date: every period gets the response at the time of the request. "
             "Put `{period:%Y-%m-%d}` into the request, or set `snapshot: true`."
         )
     return first, {
@@ -255,8 +255,8 @@ def _order_of(records: list[dict[str, Any]], options: Options) -> str:
     if not is_open:
         return ""
     question = Question(
-        f"new-source: whether days or months come first in `{is_open[0]}` is open: every date can "
-        "be read both ways",
+        f"new-source: whether days or months come first in `{is_open[0]}` is ambiguous: every date "
+        "can be read both ways",
         "--dates",
         [DAY_FIRST, MONTH_FIRST],
     )

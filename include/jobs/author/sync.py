@@ -36,8 +36,8 @@ def made_files(wrong: list[WrongDefinition] | None = None) -> dict[Path, str]:
             made = _of_contract(contract, synced.get(contract.name))
             if taken := models.keys() & made.keys():
                 raise WrongDefinition(
-                    f"{contract.name}: its staging model would be {min(taken)}, as that of another "
-                    "contract. Write one of them by hand, under another name."
+                    f"{contract.name}: its staging model would be {min(taken)}, the same as "
+                    "another contract's. Write one of them by hand, under a different name."
                 )
             models |= made
         except WrongDefinition as error:

@@ -113,7 +113,7 @@ def of_dbt(
         try:
             listed = list(_dbt_tables(file))
         except (yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError):
-            yield f"{where}: not what `wandle sync` writes; run it, and it is written again"
+            yield f"{where}: differs from what `wandle sync` writes; run it to write the file again"
             return
         for name, columns in listed:
             if name in tables:

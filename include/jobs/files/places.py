@@ -36,7 +36,7 @@ def open_place(
     if extract.place == "inbox":
         return Inbox(contract, lake.s3, lake.bucket)
     if extract.place == "sftp":
-        # Its library takes 15 MB, also of jobs that read no files.
+        # Its library takes 15 MB, even in jobs that read no files.
         from include.extract.files.sftp import Sftp
 
         return Sftp(contract, source_dsn)

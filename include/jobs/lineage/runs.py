@@ -298,4 +298,4 @@ def _harmless() -> Iterator[None]:
     try:
         yield
     except Exception:
-        log.warning("lineage: an event could not be made; the job goes on", exc_info=True)
+        log.warning("lineage: an event could not be created; the job continues", exc_info=True)

@@ -148,7 +148,7 @@ class Place:
     def not_the_data(self, landing_id: str, page: str, why: str) -> Difference:
         """What was landed is an error page, a login, or another format."""
         again = (
-            "the source answers for now alone: keep what is loaded until the next snapshot."
+            "the source returns only current data: keep what is loaded until the next snapshot."
             if self._contract.snapshot or self.retired
             else f"fetch it again: `wandle ingest {self._options}`."
         )

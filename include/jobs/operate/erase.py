@@ -217,9 +217,9 @@ def what_remains(
     """
     said = [
         "The source itself: erase them there, too, or the next fetch brings them back.",
-        "PostgreSQL's files hold deleted rows until autovacuum has passed, and its write-ahead log "
-        f"until it is recycled. At once: `vacuum raw.{contract.name}, ops.quarantine`, and of the "
-        "tables in `intermediate` and `marts` that are made of them.",
+        "PostgreSQL's files hold deleted rows until autovacuum has run, and its write-ahead log "
+        f"until it is recycled. To remove them now: `vacuum raw.{contract.name}, ops.quarantine`, "
+        "and the tables in `intermediate` and `marts` that are built from them.",
     ]
     if backup_days is None:
         said.append(

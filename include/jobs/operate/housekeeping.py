@@ -91,8 +91,8 @@ def refuse_unknown_retention(*, lake: Lake, dsn: str) -> None:
         without = sorted(found - known_contracts(cursor).keys())
     if without:
         raise PermanentError(
-            f"housekeeping: no contract is known of {', '.join(without)}, so how long to keep "
-            "their data is not, either. Restore include/sources/SOURCE.yaml (`enabled: false` will "
+            f"housekeeping: no contract is known for {', '.join(without)}, so their retention "
+            "is not known either. Restore include/sources/SOURCE.yaml (`enabled: false` will "
             "do), or `wandle remove SOURCE`."
         )
 

@@ -150,8 +150,8 @@ def _refuse_new_data(selection: Selection, lake: Lake, dsn: str) -> None:
     if left:
         names = ", ".join(str(part.partition) for part in left[:5])
         raise ServiceUnavailable(
-            f"remove: new data arrived meanwhile: {names}. Stop the run that loads them, and run "
-            "the same command again."
+            f"remove: new data arrived in the meantime: {names}. Stop the run that loads them, and "
+            "run the same command again."
         )
 
 

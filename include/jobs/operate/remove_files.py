@@ -139,7 +139,7 @@ def shown(path: Path) -> str:
 
 
 def _text(path: Path) -> str:
-    """The text of a file; empty if it cannot be read, such as a folder of that name."""
+    """The text of a file; empty if it cannot be read, such as a folder with that name."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -75,7 +75,7 @@ def _state(name: str) -> State:
 
 
 def known_contracts(cursor: Cursor) -> dict[str, Contract]:
-    """The contract of each source: its file's, also if it is disabled, else the recorded one."""
+    """The contract of each source: its file's, even if it is disabled, or the recorded one."""
     return {**books.recorded(cursor), **every_contract()}
 
 

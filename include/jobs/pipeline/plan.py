@@ -95,7 +95,7 @@ def with_changed(
     if len(every) > most:
         kept = [*planned, *(one for one in every if one not in planned)][:most]
         log.warning(
-            "%s: %d of %d partitions are left to the next run",
+            "%s: %d of %d partitions are left for the next run",
             contract.name,
             len(every) - len(kept),
             len(every),

@@ -73,7 +73,7 @@ class Selection:
 
 
 def _covers(first: str, last: str, period: Period) -> bool:
-    """Whether the range has the whole period; an empty text is no limit."""
+    """Whether the range has the whole period; an empty text sets no limit."""
     if period.grain == "all" or "all" in (first, last):
         return period.grain == "all" and {first, last} <= {"", "all"}
     begin, end = first and _bounds(first, period.grain), last and _bounds(last, period.grain)

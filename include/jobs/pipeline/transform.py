@@ -176,8 +176,8 @@ def _refuse_prefix() -> None:
     """A run that is green has built everyone's schemas."""
     if prefix := Settings.read().schema_prefix:
         raise PermanentError(
-            f"transform: WANDLE_SCHEMA_PREFIX is {prefix!r} where Airflow runs, and its DAG builds "
-            "everyone's schemas alone. Unset it there; `wandle transform` builds into your own."
+            f"transform: WANDLE_SCHEMA_PREFIX is {prefix!r} where Airflow runs, but its DAG builds "
+            "only everyone's schemas. Unset it there; `wandle transform` builds into your own."
         )
 
 
@@ -199,7 +199,7 @@ def _publish(
     run_id: str,
     approved: str | None = None,
 ) -> dict[str, Any]:
-    """Publish both, the second also if the first fails; dbt writes it while the first is made."""
+    """Publish both, the second even if the first fails; dbt writes it while the first is made."""
     published: dict[str, Any] = {}
     failures: list[PipelineError] = []
     keeper, state = lake.as_job("transform"), state_of(history, dbt.project)

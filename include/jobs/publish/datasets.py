@@ -113,7 +113,7 @@ def checked(place: Path, name: str, sha256: str) -> None:
     if found != sha256:
         raise PermanentError(
             f"publish: the file {name} in the bucket is not the one that was published: its "
-            "SHA-256 is another one. Restore the object's older version, or withdraw the version "
+            "SHA-256 does not match. Restore the object's older version, or withdraw the version "
             "with `wandle publish --withdraw`."
         )
 

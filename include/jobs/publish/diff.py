@@ -54,7 +54,7 @@ def published_diff(
     `base` is a version, by default the one before. Only what is published is
     read, and no value of a column that is not public any more is shown.
 
-    Raises `NotPublished` if there are no two versions or one is gone,
+    Raises `NotPublished` if there are fewer than two versions or one is gone,
     `UnknownName` for a mart that is in neither, `PermanentError` for a file
     that is not as it was written, and `ServiceUnavailable` if S3 does not respond.
     """

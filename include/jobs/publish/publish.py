@@ -81,7 +81,7 @@ def publish_marts(
 
     With `built_nothing`, after a run that found all of them up to date, nothing is
     read if the newest version is made from the same state (`state_of`). With
-    `approved`, only the version of that name may be published; empty: no new one.
+    `approved`, only the version with that name may be published; empty: no new one.
     `dbt_is_free` is called once the rest needs no dbt: files and pages take a while.
 
     A mart that is not built as described, has a value that no file can hold,
@@ -125,8 +125,9 @@ def _refuse_unapproved(version: str, index: Index, approved: str | None) -> None
         return
     raise NotApproved(
         f"publish: the marts make version {version}, but "
-        f"{f'version {approved}' if approved else 'no new version'} was approved: they changed "
-        "meanwhile. Nothing was published. Start a new run of `transform` to be asked again."
+        f"{f'version {approved}' if approved else 'no new version'} was approved: they have "
+        "changed in the meantime. Nothing was published. Start a new run of `transform` to be "
+        "asked again."
     )
 
 

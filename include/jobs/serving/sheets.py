@@ -92,8 +92,8 @@ def write_mart(
             )
         if hidden := found.hidden(types):
             raise PermanentError(
-                f"sheets: {found.full_name}: personal, or not known not to be: "
-                f"{', '.join(hidden)}. Nothing was written. Take them out of the mart, or, of a "
+                f"sheets: {found.full_name}: columns that are or may be personal: "
+                f"{', '.join(hidden)}. Nothing was written. Take them out of the mart or, for a "
                 "column that is not personal, say so in the mart's YAML file: `config: {meta: "
                 "{personal: no}}`."
             )
@@ -102,7 +102,7 @@ def write_mart(
         shape = tab.Shape(found.full_name, total, list(types), list(map(format_of, types.values())))
 
         def cells() -> Iterator[list[list[Cell]]]:
-            sent = -1  # The heading is no row.
+            sent = -1  # The heading is not a row.
             rows = rows_in_order(connection, found.name, types)
             for chunk in chunks(f"sheets: {found.full_name}", shape.columns, rows):
                 yield chunk

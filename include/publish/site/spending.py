@@ -14,7 +14,7 @@ from include.publish.site.figures import Figure, Table, figure_cell, gap, text
 from include.publish.site.tables import Marts
 
 MONTHLY = "supplier_spend_monthly"
-# What councils write for private persons; it is no supplier to be ranked.
+# What councils write for private persons; it is not a supplier to be ranked.
 REDACTED = "REDACTED PERSONAL DATA"
 _DRAWN, _LISTED = 8, 25
 _SHOWN_MONTHS = 36

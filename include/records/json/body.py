@@ -70,7 +70,7 @@ def end_of_list(text: bytes) -> int | None:
 
 
 def last_comma(values: bytes) -> int | None:
-    """Where the last comma between values stands in the beginning of a list; None if none does."""
+    """Where the last comma between values is in the beginning of a list; None if none does."""
     depth, place, end = 0, None, 0
     for token in _TOKEN.finditer(values):
         between = values[end : token.start()]

@@ -158,7 +158,7 @@ def _up_to_a_record(rest: bytes, as_sent: bool) -> tuple[list[Any], bytes, int] 
 
 
 def _up_to_a_comma(rest: bytes, layout: Format) -> tuple[list[Any], bytes, int] | None:
-    """The same, token by token, once there is much to read; also of records that are no objects."""
+    """The same, token by token, once there is much to read; records may be any values."""
     if len(rest) < min(SEARCHED_BYTES, layout.limits.record_bytes):
         return None
     place = json_body.last_comma(rest)

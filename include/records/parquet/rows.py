@@ -50,7 +50,7 @@ def _check_footer(body: IO[bytes]) -> None:
     size = body.seek(0, 2)
     body.seek(0)
     if body.read(len(MAGIC)) != MAGIC:
-        raise BodyCutShort("it is no Parquet file")
+        raise BodyCutShort("it is not a Parquet file")
     body.seek(max(0, size - 8))
     end = body.read()
     length = int.from_bytes(end[:4], "little")

@@ -103,7 +103,7 @@ def _other_number(text: str) -> Value:
 def moment(text: str, shows: Shows, first_day: date) -> Value:
     """A number that is shown as a date or time, as ISO text.
 
-    Raises nothing: a number that is no date is returned as number. Times are
+    Raises nothing: a number that is not a date is returned as a number. Times are
     exact to a millisecond, as in Excel.
     """
     try:

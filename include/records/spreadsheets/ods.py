@@ -41,7 +41,7 @@ class _Tables:
         self._cell: Mapping[str, str] | None = None
         self._spans = 1
         self._paragraphs: list[list[str]] = []
-        # The depth of an element in a cell whose text is no part of the value, such as a note.
+        # The depth of an element in a cell whose text is not part of the value, such as a note.
         self._beside = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:

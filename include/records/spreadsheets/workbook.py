@@ -34,7 +34,7 @@ def spreadsheet_lines(body: IO[bytes], layout: Format) -> Iterator[Line]:
 
     A row with a formula whose value the file does not contain is returned as
     text, and so is the header where it is repeated. Rows without values are
-    left out. Raises `UnexpectedPayload` for a file that is no spreadsheet, has
+    left out. Raises `UnexpectedPayload` for a file that is not a spreadsheet, has
     a password, or lacks the sheet or a field of the header, `BodyCutShort` for
     one that is not complete, and `BeyondLimit`.
     """
@@ -122,7 +122,7 @@ def _instead(package: Package, main: str) -> str:
         return "a binary workbook (.xlsb): save it as .xlsx"
     if main:
         return f"another Office document ({main.strip('/')[:80]!r})"
-    return "a zip file that is no workbook"
+    return "a zip file that is not a workbook"
 
 
 def _rows_of_ods(package: Package, layout: Format, limit: int) -> Iterator[Row]:

@@ -125,7 +125,7 @@ class Elements:
         element = _Element(name, on_path)
         size = 0 if on_path else len(name) + VALUE_BYTES
         for key, text in attributes.items():
-            # Declarations of namespaces are no data.
+            # Declarations of namespaces are not data.
             if key != "xmlns" and not key.startswith("xmlns:"):
                 element.children[ATTRIBUTE + key] = text
                 size += len(key) + len(text) + VALUE_BYTES

@@ -32,7 +32,7 @@ class Conversion:
 
     @property
     def epoch(self) -> int | None:
-        """How many digits of a whole number are a fraction of a second; None if it is no epoch."""
+        """How many digits of a whole number are a fraction of a second; None if not an epoch."""
         return EPOCHS.get(self.formats[0]) if self.formats else None
 
     def wanted(self, type_name: str) -> str:

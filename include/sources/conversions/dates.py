@@ -38,7 +38,7 @@ def _in_any_case(names: str) -> str:
 
 @dataclass(frozen=True)
 class _Directive:
-    """What a directive stands for; its text alone, and where a digit is next to it."""
+    """What a directive matches; its text on its own, and where a digit is next to it."""
 
     what: str
     pattern: str

@@ -24,17 +24,18 @@ class NumberFormat(Definition):
     thousands: Literal["", ",", ".", " ", "'"] = Field(
         default="",
         description="Between groups of three digits; numbers without it are accepted, too. A space "
-        "stands for any space, also a no-break or thin one, `'` for either apostrophe.",
+        "stands for any space, including a no-break or thin one, `'` for either apostrophe.",
     )
     decimal: Literal[".", ","] = Field(default=".", description="Before the decimals.")
     symbols: tuple[str, ...] = Field(
         default=(),
-        description="Texts of one meaning, of which one may stand before or after a number: "
+        description="Texts with the same meaning, one of which may stand before or after a number: "
         "`[£, GBP]`. Spaces between the symbol, the sign and the number are accepted.",
     )
     negative: tuple[str, ...] = Field(
         default=(),
-        description="How negative numbers are written, beside a minus in front, with `#` for the "
+        description="How negative numbers are written, in addition to a leading minus, with "
+        "`#` for the "
         "number: `(#)`, `#-`, `#CR`.",
     )
     percent: Literal["", "fraction", "points"] = Field(
@@ -63,7 +64,7 @@ class NumberFormat(Definition):
                 raise ValueError(f"expected a sign around one #, like (#) or #-, found {sign!r}")
             if around in ("+", "") or (sign in ("-#", "\u2212#")):
                 raise ValueError(
-                    f"a minus in front is always accepted, a plus never; found {sign!r}"
+                    f"a leading minus is always accepted, a leading plus never; found {sign!r}"
                 )
         return value
 

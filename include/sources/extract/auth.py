@@ -77,31 +77,31 @@ class Auth(Definition):
     )
     name: str = Field(
         default="",
-        description="Of an `api_key`: the header or query parameter, `X-Api-Key`. The secret is "
+        description="For `api_key`: the header or query parameter, `X-Api-Key`. The secret is "
         "sent as it is set, with its prefix if there is one: `Token 1234`.",
     )
     location: Literal["header", "query", "user_name"] = Field(
         default="header",
-        description="Of an `api_key`: where it is sent. `user_name`: as the user name of Basic "
+        description="For `api_key`: where it is sent. `user_name`: as the user name of Basic "
         "authentication, with an empty password, and without `name`.",
     )
     access_token_url: Annotated[str, AfterValidator(_token_url)] = Field(
         default="",
-        description="Of `oauth2_client_credentials`: the token endpoint. https://, or http:// on "
+        description="For `oauth2_client_credentials`: the token endpoint. https://, or http:// on "
         "this machine. Its redirects are not followed. A host in your own network is listed under "
         "`private_hosts`.",
     )
     scope: str = Field(
-        default="", description="Of `oauth2_client_credentials`: the scopes, with spaces."
+        default="", description="For `oauth2_client_credentials`: the scopes, separated by spaces."
     )
     access_token_request_data: dict[str, str] = Field(
         default_factory=dict,
-        description="Of `oauth2_client_credentials`: further fields of the token request, "
+        description="For `oauth2_client_credentials`: further fields of the token request, "
         "`{audience: https://api.example.org}`.",
     )
     token_endpoint_auth_method: Literal["client_secret_basic", "client_secret_post"] = Field(
         default="client_secret_basic",
-        description="Of `oauth2_client_credentials`: how the client ID and secret are sent, as "
+        description="For `oauth2_client_credentials`: how the client ID and secret are sent, as "
         "Basic authentication or as form fields.",
     )
 
@@ -148,12 +148,12 @@ class Auth(Definition):
         for field in ("not_published", "empty", "too_large", "unknown_ward"):
             for status in set(getattr(answers, field)) & REFUSED:
                 raise WrongField(
-                    f"HTTP {status} says that the login is refused, and nothing of the data",
+                    f"HTTP {status} says that the login is refused, and nothing about the data",
                     *(*place, "answers", field),
                 )
         for status in set(paging.end_status if paging else ()) & REFUSED:
             raise WrongField(
-                f"HTTP {status} says that the login is refused, and nothing of the data",
+                f"HTTP {status} says that the login is refused, and nothing about the data",
                 *(*place, "paging", "end_status"),
             )
 

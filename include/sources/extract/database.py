@@ -32,12 +32,12 @@ class DatabaseExtract(Definition):
         "or times. Texts are ordered by their bytes.",
     )
     changed: str = Field(default="", description="The column that says when a row changed.")
-    page_size: int = Field(default=10_000, ge=1, le=1_000_000, description="Rows of a page.")
+    page_size: int = Field(default=10_000, ge=1, le=1_000_000, description="Rows per page.")
     parallel: int = Field(
         default=1, ge=1, le=16, description="Partitions to fetch at the same time."
     )
     parents: dict[str, Parent] = Field(
-        default_factory=dict, max_length=0, description="A query has none: it can join."
+        default_factory=dict, max_length=0, description="A query has none, because it can join."
     )
 
     @field_validator("query")

@@ -122,6 +122,6 @@ def check_dated_selection(contract: Contract) -> None:
             return
     raise WrongField(
         f"`select.period` needs a column with `path: {select.field}`, the type date or timestamp, "
-        "and `required: true`, which quarantines what is no date",
+        "and `required: true`, which quarantines what is not a date",
         *("format", "select", "period"),
     )

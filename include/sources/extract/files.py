@@ -16,7 +16,7 @@ from include.sources.extract.http import Extract, Rate
 from include.sources.extract.request import Request
 from include.sources.extract.templates import Parent, is_council_value
 
-# Where files of the source lie in the bucket.
+# Where files of the source are in the bucket.
 INBOX = "inbox"
 
 _HTTP = ("url", "hosts", "private_hosts", "auth", "rate", "timeout_seconds", "attempts")
@@ -66,7 +66,7 @@ class FilesExtract(Definition):
     )
     period_from: Literal["name", "records", "modified"] = Field(
         default="name",
-        description="What says the period: {period} in `pattern`; the records, by "
+        description="Where the period comes from: {period} in `pattern`; the records, by "
         "`format.select.period`; or the time at which the file was last modified.",
     )
     named_by: Literal["address", "text"] = Field(
@@ -97,7 +97,7 @@ class FilesExtract(Definition):
         default=(), description="Other hosts that the links may lead to."
     )
     private_hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = Field(
-        default=(), description="Those of the hosts that are in your own network."
+        default=(), description="The hosts among them that are in your own network."
     )
     auth: Auth | None = None
     rate: Rate | None = None

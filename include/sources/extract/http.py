@@ -29,7 +29,7 @@ from include.sources.formats import Format
 
 # Other names mean something else in `for_each` or in a placeholder.
 _TAKEN = ("partition", "ward", "point", "council", "period", "window")
-# A window is no longer than the longest period.
+# A window is at most as long as the longest period.
 _MOST_MINUTES = 31 * 24 * 60
 
 
@@ -57,7 +57,7 @@ def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
 class Rate(Definition):
     """The rate limit of the API's host for one client, all sources together."""
 
-    per_second: float = Field(gt=0, description="Requests a second, sustained.")
+    per_second: float = Field(gt=0, description="Sustained requests per second.")
     burst: int = Field(ge=1, description="Requests that may be sent at once.")
 
 
@@ -149,7 +149,7 @@ class Extract(Way):
     )
     private_hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = Field(
         default=(),
-        description="Those of the hosts that are in your own network. All others must be at "
+        description="The hosts among them that are in your own network. All others must be at "
         "public addresses: not private, loopback or link-local ones.",
     )
     rate: Rate

@@ -18,7 +18,7 @@ def _has_a_meaning_of_its_own(value: int) -> int:
     if value != NO_CONTENT and not 400 <= value <= 599:
         raise ValueError("expected 204 or a status from 400 to 599")
     if value in ASK_LATER:
-        raise ValueError(f"HTTP {value} asks to come back later and says nothing of the data")
+        raise ValueError(f"HTTP {value} asks to come back later and says nothing about the data")
     return value
 
 
@@ -63,7 +63,7 @@ class Paging(Definition):
         description="What names the next page: the number of records so far, the page's number, a "
         "text in the answer, or an address in the answer or its header."
     )
-    size: int = Field(default=0, ge=0, description="Records of a full page.")
+    size: int = Field(default=0, ge=0, description="Number of records on a full page.")
     size_parameter: str = Field(default="", description="The parameter for the page size.")
     parameter: str = Field(
         default="", description="The parameter of the offset, page number or cursor."
@@ -92,7 +92,7 @@ class Paging(Definition):
     total: SignalPath = Field(
         default="",
         description="Path in the body to the total number of records, or `header:X-Total-Count`; "
-        "of `header:Content-Range`, what is behind the slash. Records are counted once per `key`. "
+        "for `header:Content-Range`, the part after the slash. Records are counted once per `key`. "
         "If the total changes or is not reached, the pages are fetched again; then the fetch "
         "fails.",
     )
@@ -115,7 +115,7 @@ class Paging(Definition):
         "that the order changed between two pages: they are fetched again; then the fetch fails.",
     )
     max_pages: int = Field(
-        default=1_000, ge=1, description="Most pages of one request; more are an error."
+        default=1_000, ge=1, description="Maximum number of pages per request; more are an error."
     )
     until_two_agree: bool = Field(
         default=False,
@@ -183,5 +183,5 @@ class Answers(Definition):
     ignore: tuple[BodyPath, ...] = Field(
         default=(),
         description="Paths of fields that do not name another page, or a total of the records, "
-        "although they are called so: `links.next`, `count`; or `header` for headers.",
+        "although their names suggest it: `links.next`, `count`; or `header` for headers.",
     )

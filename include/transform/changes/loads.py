@@ -81,7 +81,7 @@ class Loads:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def changed_from(self, other: Loads | None) -> set[str]:
-        """The places whose load is another one, or is in one of both only."""
+        """The places whose load has changed, or is in only one of the two."""
         before = other.by_place if other else {}
         places = self.by_place.keys() | before.keys()
         return {place for place in places if self.by_place.get(place) != before.get(place)}

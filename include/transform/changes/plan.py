@@ -148,7 +148,7 @@ def _partitions(node: Node, places: Iterable[Iterable[str]]) -> Iterator[Place]:
 
 
 def _begin(period: str, column: str) -> str:
-    """When the month or year begins that a period is in, for a column of that name."""
+    """When the month or year begins that a period is in, for a column with that name."""
     at = datetime.fromisoformat(period)
     if column in ("month", "year"):
         at = at.replace(day=1, hour=0)

@@ -1,6 +1,6 @@
 """Schemas of one developer or of one run, apart from everyone's: locked while in use, dropped.
 
-A prefix stands before their names: `dev_staging`. The lock is a table in `dev_ops`, as
+A prefix comes before their names: `dev_staging`. The lock is a table in `dev_ops`, as
 `ops.build_lock` is for everyone's: it shows whether whoever made the schemas is still there.
 """
 

@@ -1,6 +1,6 @@
 """A comparison as Markdown that a pull request shows, and as JSON.
 
-Values stand in code spans: nothing in them is a link, a mention or HTML.
+Values are in code spans: nothing in them is a link, a mention or HTML.
 """
 
 from __future__ import annotations

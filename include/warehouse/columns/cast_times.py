@@ -131,7 +131,7 @@ def read_epochs(
     values: list[Any], kinds: set[type], digits: int, type_name: str, zone: str, fraction: str
 ) -> Typed:
     """Times, or midnights of dates, counted from 1970 in UTC in units of `digits` decimals of a
-    second; broken rules as in `read_moments`, and `type` for a date that is no midnight."""
+    second; broken rules as in `read_moments`, and `type` for a date that is not a midnight."""
     moments = _counted(values, kinds, _MICROSECONDS - digits, fraction)
     if type_name == "timestamptz":
         return moments

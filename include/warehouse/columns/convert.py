@@ -171,7 +171,7 @@ def _full_year(short: pl.Expr, first: int) -> pl.Expr:
 
 
 def _by_name(name: pl.Expr, values: dict[str, Any], kind: Any) -> pl.Expr:
-    """What stands for an English name: its first three letters decide."""
+    """The value for an English name: its first three letters decide."""
     start = name.str.head(3).str.to_lowercase()
     return start.replace_strict(values, default=None, return_dtype=kind)
 

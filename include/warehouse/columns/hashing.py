@@ -253,7 +253,7 @@ def _is_word(number: int) -> bool:
 
 
 def fits_numeric(number: Decimal) -> bool:
-    """Whether PostgreSQL's numeric, also in jsonb, can hold a number as it is written."""
+    """Whether PostgreSQL's numeric, including in jsonb, can hold a number as it is written."""
     if number.adjusted() >= _MOST_WHOLE_DIGITS or number.adjusted() < -_MOST_DECIMALS:
         return False
     # Its digits as a tuple take eight times as much memory as its text.

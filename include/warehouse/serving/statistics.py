@@ -69,7 +69,7 @@ def describe_times(values: pd.Series) -> dict[str, Any]:
 
 
 def describe_texts(values: pd.Series) -> dict[str, Any]:
-    """How many differ, stand only once, or are blank."""
+    """How many are distinct, occur only once, or are blank."""
     present = values.dropna()
     counts = present.value_counts()
     return {

@@ -68,9 +68,9 @@ def events(results: Sequence[Result]) -> Table:
         "switch": ("another version is published", "switched_seconds", "every process serves it"),
         "new version": ("the same", "switched_seconds", "every process serves it"),
         "kill": (f"one of {WORKERS} processes is killed", "back_seconds", "another one serves"),
-        "outage": ("S3 is away", "outage_seconds", "S3 is back"),
+        "outage": ("S3 is unavailable", "outage_seconds", "S3 is back"),
         "kill in an outage": (
-            "a process is killed while S3 is away", "back_seconds", "another one serves",
+            "a process is killed while S3 is unavailable", "back_seconds", "another one serves",
         ),
     }  # fmt: skip
     rows = [
@@ -95,8 +95,8 @@ def assumed() -> str:
         f"{shortest:.0f} to {longest:.0f} minutes, {one.killed_a_copy} killed processes a copy, "
         f"and the loss of a copy once in {1 / one.lost_probability:.0f} days, whose new host takes "
         f"{one.host_seconds:.0f} s; the load balancer notices after {one.noticed_seconds:.0f} s. A "
-        f"copy that starts while S3 is away is ready when S3 is back. With several copies, a "
-        f"deploy replaces one after another"
+        f"copy that starts while S3 is unavailable is ready when S3 is back. With several copies, "
+        f"a deploy replaces one after another"
     )
 
 

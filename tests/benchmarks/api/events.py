@@ -60,7 +60,7 @@ def kill(here: Here, rate: int, seconds: float) -> Result:
 
 
 def outage(here: Here, rate: int, seconds: float) -> Result:
-    """The mix at a fixed rate, while S3 is away for a third of the time."""
+    """The mix at a fixed rate, while S3 is unavailable for a third of the time."""
 
     def away() -> Result:
         here.store.stop()
@@ -72,7 +72,7 @@ def outage(here: Here, rate: int, seconds: float) -> Result:
 
 
 def kill_in_outage(here: Here, rate: int, seconds: float) -> Result:
-    """The mix at a fixed rate, while a process is killed when S3 is away."""
+    """The mix at a fixed rate, while a process is killed when S3 is unavailable."""
 
     def away() -> Result:
         here.store.stop()

@@ -221,4 +221,4 @@ def test_what_to_export_is_said_once(wandle, arguments):
     code, _, err = wandle("export-odcs", *arguments)
 
     assert code == 1
-    assert "Pass sources, or --all" in err
+    assert "pass either sources or --all" in err

@@ -39,7 +39,7 @@ def test_a_field_shows_what_breaks_and_whom_it_concerns(graph: Graph) -> None:
     assert isinstance(made, ColumnView)
     reached = {one.column.text: one.how for one in made.downstream}
     assert reached["marts.crimes (its rows)"] == "filter"
-    assert made.used == "A change concerns 1 mart, 1 open-data file, 1 other consumer."
+    assert made.used == "A change affects 1 mart, 1 open-data file, 1 other consumer."
 
 
 def test_what_has_no_page_is_named_without_a_link() -> None:

@@ -426,7 +426,5 @@ def test_a_process_answers_and_cuts_a_connection_in_the_middle_of_a_body(served,
         cwd=CHECKOUT, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert second.returncode == 1
-    assert (
-        f"127.0.0.1:{port} cannot be listened on: {os.strerror(errno.EADDRINUSE)}" in second.stderr
-    )
+    assert f"127.0.0.1:{port} cannot be used: {os.strerror(errno.EADDRINUSE)}" in second.stderr
     assert "Traceback" not in second.stderr

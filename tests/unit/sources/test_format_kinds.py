@@ -19,7 +19,7 @@ from tests.samples import column, contract, extracting
         ({"kind": "xml", "records": "a.*"}, "a `*` in `records` needs `kind: json`"),
         ({"kind": "spreadsheet", "records": "a"}, "`records` does not apply"),
         ({"kind": "parquet", "envelope": ["a"]}, "`envelope` does not apply"),
-        ({"kind": "parquet", "encoding": "utf-8"}, "is no text"),
+        ({"kind": "parquet", "encoding": "utf-8"}, "is not a text format"),
         ({"kind": "parquet", "skip_rows_at_end": 1}, "needs `kind: csv` or `kind: spreadsheet`"),
         ({"kind": "csv", "sheet": "May"}, "needs `kind: spreadsheet`"),
         ({"kind": "spreadsheet", "sheet": 0}, "greater than or equal to 1"),

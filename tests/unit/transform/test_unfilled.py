@@ -47,7 +47,7 @@ def test_a_model_that_reads_such_a_column_is_refused(tmp_path, selected):
 
     (found,) = refuse_unfilled([node], {"gauges": {"depth": 5}}, tmp_path)
 
-    assert found.error.startswith("it reads depth of raw.gauges, which 5 partitions never filled")
+    assert found.error.startswith("it selects depth of raw.gauges, which 5 partitions never filled")
     assert "`wandle reload gauges`" in found.error
 
 
@@ -75,7 +75,9 @@ def test_a_model_that_takes_a_column_which_left_the_contract_is_refused(tmp_path
 
     (found,) = refuse_dropped([node], {"gauges": contract(column("id"))}, tmp_path)
 
-    assert found.error.startswith("it takes depth of raw.gauges, which the contract no longer has")
+    assert found.error.startswith(
+        "it selects depth of raw.gauges, which the contract no longer has"
+    )
     assert "`wandle sync`" in found.error
     assert [*refuse_dropped([node], {"gauges": GAUGES}, tmp_path)] == [node]
     assert [*refuse_dropped([node], {}, tmp_path)] == [node]

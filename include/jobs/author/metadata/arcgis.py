@@ -135,11 +135,11 @@ def _words(answer: Mapping[str, Any]) -> dict[str, Any]:
 def _remarks(
     answer: Mapping[str, Any], paging: Mapping[str, Any] | None, geometry: bool
 ) -> tuple[str, ...]:
-    found = ["A layer shows the current state alone: `snapshot: true`."]
+    found = ["A layer shows only the current state: `snapshot: true`."]
     if geometry:
-        found.append("Geometries are those of Esri's JSON in degrees (WGS 84).")
+        found.append("Geometries are Esri JSON, in degrees (WGS 84).")
     if paging is None:
         found.append(
-            f"The layer has no paging: at most {answer.get('maxRecordCount')} records come."
+            f"The layer has no paging: at most {answer.get('maxRecordCount')} records are returned."
         )
     return tuple(found)

@@ -157,7 +157,7 @@ def _rows(site: str, resource: str, words: Mapping[str, Any], asking: Asking) ->
             "total": "result.total",
         },
         words={**words, "snapshot": True},
-        remarks=("The datastore holds the current state alone: `snapshot: true`.",),
+        remarks=("The datastore holds only the current state: `snapshot: true`.",),
     )
 
 

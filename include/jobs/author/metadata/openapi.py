@@ -122,7 +122,7 @@ class _Document:
                 asked[name] = value
             elif place == "header" and parameter.get("required"):
                 raise PermanentError(
-                    f"new-source: the API needs the header {name}. Save an answer, pass it with "
+                    f"new-source: the API needs the header {name}. Save a response, pass it with "
                     "--file and the address with --url, and add the header to the contract."
                 )
         schema = self._schema(operation) or {}
@@ -156,7 +156,7 @@ class _Document:
         base = urljoin(self._url, base)
         if not base.startswith("http"):
             raise PermanentError(
-                "new-source: the OpenAPI document does not say its server. Pass its own address "
+                "new-source: the OpenAPI document names no server. Pass the document's own address "
                 "with --url."
             )
         return base.rstrip("/")
@@ -244,7 +244,7 @@ class _Document:
                 yield path, _known(inner)
 
     def _parts(self, schema: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """The properties of an object, also of those that it is all of."""
+        """The properties of an object, including those of its `allOf`."""
         found: dict[str, dict[str, Any]] = {}
         for each in (schema, *map(self._resolved, objects(schema.get("allOf")))):
             properties = each.get("properties")

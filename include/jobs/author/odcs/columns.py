@@ -61,7 +61,7 @@ def columns_of(properties: list[dict[str, Any]], *, own: bool) -> Columns:
 def _flat(
     properties: list[dict[str, Any]], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Every property that is no object of others, with its path."""
+    """Every property that is not an object of others, with its path."""
     for item in properties:
         path = (*above, item.get("physicalName") or item["name"])
         if item.get("properties") and len(path) < _DEEPEST:
@@ -211,4 +211,4 @@ class _Column:
                     self._read_pattern(column, str(pattern))
             elif metric not in ("nullValues", "duplicateValues") or rule.get("mustBe") != 0:
                 shown = rule.get("name") or rule.get("description") or metric or rule.get("type")
-                self._say(f"has a quality rule that no contract can say, left out: {shown}")
+                self._say(f"has a quality rule that a contract cannot express, left out: {shown}")

@@ -32,7 +32,7 @@ def read_document(path: Path) -> dict[str, Any]:
     """The document in a file of YAML or JSON.
 
     Raises `PermanentError` for a file that cannot be read, and `UnexpectedPayload` for one that
-    is no document of the standard's version 3, naming the place.
+    is not a document of the standard's version 3, naming the place.
     """
     try:
         with path.open("rb") as file:

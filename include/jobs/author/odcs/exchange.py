@@ -79,7 +79,7 @@ def _complete(found: Imported, url: str, ask: Ask) -> None:
     words, remarks = found.content, found.remarks
     if "period" not in words:
         words["period"] = "day"
-        remarks.append("The file names no frequency: `period: day`.")
+        remarks.append("The file states no frequency: `period: day`.")
     _read_schedule(words, remarks)
     if url or "extract" not in words:
         given = answered(
@@ -103,15 +103,15 @@ def _complete(found: Imported, url: str, ask: Ask) -> None:
         words.pop("snapshot", None)
         if words["period"] == "hour" and "%H" not in str(request):
             words["period"] = "day"
-            remarks.append("The address has no hour: `period: day`, though data come each hour.")
+            remarks.append("The address has no hour: `period: day`, though data arrive every hour.")
         words["councils"] = "each" if address.of_council else "uk"
         if first:
             words.setdefault("start", first.isoformat())
-        remarks.append("`format` is that of a JSON list: correct it to what the API sends.")
+        remarks.append("`format` assumes a JSON list: change it to what the API sends.")
     words.setdefault("councils", "uk")
     if "start" not in words:
         words["start"] = datetime.now(UTC).date().replace(day=1).isoformat()
-        remarks.append(f"The file names no first day: `start: {words['start']}`.")
+        remarks.append(f"The file states no first day: `start: {words['start']}`.")
     if _is_personal(words) and not words.get("retention_days"):
         words["retention_days"] = _RETENTION_DAYS
         remarks.append(f"Personal data need a retention: `retention_days: {_RETENTION_DAYS}`.")
@@ -123,7 +123,9 @@ def _read_schedule(words: dict[str, Any], remarks: list[str]) -> None:
     except ValueError:
         said = words.get("schedule")
         words["schedule"] = SCHEDULES.get(words["period"], SCHEDULES["day"])
-        why = f"The schedule {said!r} is no cron expression" if said else "The file has no schedule"
+        why = "The file has no schedule"
+        if said:
+            why = f"The schedule {said!r} is not a cron expression"
         remarks.append(f"{why}: `schedule: {words['schedule']}`.")
 
 

@@ -76,14 +76,14 @@ def contract_of(document: Mapping[str, Any], *, name: str = "", table: str = "")
     left = sorted(document.keys() - _READ)
     left += [f"{each} of {item['name']}" for each in ("relationships", "context") if each in item]
     if left:
-        found.remarks.append(f"Left out, because no contract has words for it: {', '.join(left)}.")
+        found.remarks.append(f"Left out, because a contract cannot express it: {', '.join(left)}.")
     return found
 
 
 def _chosen(schema: list[dict[str, Any]], table: str) -> dict[str, Any]:
     names = [item["name"] for item in schema]
     if not names:
-        raise UnexpectedPayload("the document has no `schema`: no columns to make a contract of.")
+        raise UnexpectedPayload("the document has no `schema`: no columns for a contract.")
     if table and table not in names:
         raise PermanentError(f"no object {table!r}. Choose {', '.join(names)} with --table.")
     if len(names) > 1 and not table:
@@ -181,7 +181,7 @@ def _read_checks(item: Mapping[str, Any], words: dict[str, Any], remarks: list[s
         least = _least_rows(rule)
         if least is None:
             shown = rule.get("name") or rule.get("description") or rule.get("metric", rule["type"])
-            remarks.append(f"Left out a quality rule that no contract can say: {shown}.")
+            remarks.append(f"Left out a quality rule that a contract cannot express: {shown}.")
         elif least:
             words["checks"] = {**words.get("checks", {}), "min_records": least}
 
@@ -224,7 +224,9 @@ def _read_server(
             words.setdefault("snapshot", True)
             return
     kinds = ", ".join(sorted({str(server.get("type")) for server in servers})) or "none"
-    remarks.append(f"No server of the document can be read by what it says (servers: {kinds}).")
+    remarks.append(
+        f"None of the document's servers is described well enough to read from (servers: {kinds})."
+    )
 
 
 def _query(server: Mapping[str, Any], item: Mapping[str, Any], key: str) -> dict[str, Any]:

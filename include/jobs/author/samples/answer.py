@@ -127,17 +127,17 @@ def read_sample(content: bytes, records: str = "", sheet: str = "", ask: Ask = r
     text, encoded = _decoded(plain)
     if weight(plain) > MOST_BYTES:
         raise UnexpectedPayload(
-            f"new-source: the answer holds more values than a sample of {MOST_BYTES} bytes may. "
+            f"new-source: the response holds more values than a sample of {MOST_BYTES} bytes may. "
             "Save fewer records, and pass them with `--file`."
         )
     try:
         body = parsed(without_bom(text.encode("utf-8", "surrogatepass")))
     except UnexpectedPayload as error:
-        raise UnexpectedPayload(f"new-source: the answer cannot be read: {error}.") from error
+        raise UnexpectedPayload(f"new-source: the response cannot be read: {error}.") from error
     except BodyCutShort:
         if records:
             raise UnexpectedPayload(
-                "new-source: the answer is not one JSON value, so `--records` does not apply."
+                "new-source: the response is not one JSON value, so `--records` does not apply."
             ) from None
         return _of_lines(content, text, encoded)
     return _of_json(content, body, records, encoded)
@@ -152,7 +152,7 @@ def _decoded(plain: bytes) -> tuple[str, dict[str, str]]:
             return plain.decode(WINDOWS), {"encoding": WINDOWS}
         except UnicodeDecodeError:
             raise UnexpectedPayload(
-                f"new-source: the answer is neither UTF-8 nor Windows-1252 ({error}). Save it as "
+                f"new-source: the response is neither UTF-8 nor Windows-1252 ({error}). Save it as "
                 "UTF-8, give it with `--file`, and name the `encoding` that the API sends under "
                 "`format` in the contract."
             ) from error
@@ -164,7 +164,7 @@ def _remarks_on(encoded: dict[str, str], text: str) -> list[str]:
     place = next(number for number, character in enumerate(text) if not character.isascii())
     shown = text[max(0, place - 10) : place + 10].strip()
     return [
-        f"The answer is not UTF-8, and is read as Windows-1252: check `{printable_line(shown)}`."
+        f"The response is not UTF-8, and is read as Windows-1252: check `{printable_line(shown)}`."
     ]
 
 
@@ -192,7 +192,7 @@ def _unpacked(content: bytes) -> bytes:
     except (BodyCutShort, UnexpectedPayload) as error:
         found = recognise(content[:HEAD_BYTES])
         what = f"{error}." if content[:2] in (b"PK", b"\x1f\x8b") or not found else found.what
-        raise UnexpectedPayload(f"new-source: the answer cannot be read: {what}") from error
+        raise UnexpectedPayload(f"new-source: the response cannot be read: {what}") from error
     found = recognise(plain[:HEAD_BYTES])
     if found is not None and found.what != "XML":
         raise UnexpectedPayload(
@@ -200,7 +200,7 @@ def _unpacked(content: bytes) -> bytes:
             "a parameter such as `format=json`?"
         )
     if not plain.removeprefix(BOM).strip():
-        raise UnexpectedPayload("new-source: the answer is empty. Give one that has records.")
+        raise UnexpectedPayload("new-source: the response is empty. Give one that has records.")
     return plain
 
 
@@ -233,7 +233,7 @@ def _of_json(content: bytes, body: Any, records: str, encoded: dict[str, str]) -
             remark += f" Others: {_listed(others)}. Choose with `--records`."
         return Sample(content, body, layout, found, [remark, *_remarks_on(encoded, str(body))])
     raise UnexpectedPayload(
-        "new-source: the answer has no list of objects and no arrays of equal length. "
+        "new-source: the response has no list of objects and no arrays of equal length. "
         "Request a period that has data." + "".join(reasons[:3])
     )
 
@@ -246,11 +246,11 @@ def _are_features(body: Any, shape: Shape) -> bool:
 
 
 def _require_names(body: Any, known: list[Shape]) -> None:
-    """Raise `UnexpectedPayload` if the records are arrays, and their names stand in a list."""
+    """Raise `UnexpectedPayload` if the records are arrays, and their names are in a list."""
     rows = nameless_arrays(body)
     if rows is not None and NOT_RECORDS.intersection(map(str.lower, known[0].path)):
         raise UnexpectedPayload(
-            f"new-source: the records are arrays at `{paths.joined(rows)}`, and their names stand "
+            f"new-source: the records are arrays at `{paths.joined(rows)}`, and their names are "
             "elsewhere, which no contract can read. Ask for objects or CSV, or choose "
             f"{_listed(known)} with `--records`."
         )
@@ -286,8 +286,8 @@ def _of_lines(content: bytes, text: str, encoded: dict[str, str]) -> Sample:
     found = layout_of(text)
     if found is None or first.lstrip().startswith(("<", "[", '{"')):
         raise UnexpectedPayload(
-            f"new-source: the answer is neither JSON nor CSV with a header: it starts with "
-            f"{first[:60]!r}. Save an answer that has records, and pass it with `--file`."
+            f"new-source: the response is neither JSON nor CSV with a header: it starts with "
+            f"{first[:60]!r}. Save a response that has records, and pass it with `--file`."
         )
     layout = {**found.format, **encoded}
     remarks = [*found.remarks, *_remarks_on(encoded, text)]
@@ -299,7 +299,7 @@ def read_lines(content: bytes, layout: dict[str, Any]) -> list[dict[str, Any]]:
         return _read(content, layout)
     except (BodyCutShort, UnexpectedPayload) as error:
         raise UnexpectedPayload(
-            f"new-source: the answer cannot be read as {layout['kind']}: {error}. Save one "
+            f"new-source: the response cannot be read as {layout['kind']}: {error}. Save one "
             "that is complete, and pass it with `--file`."
         ) from error
 

@@ -187,7 +187,7 @@ def _below(lines: list[str], delimiter: str, width: int) -> tuple[int, str]:
             said, blank = line, []
         else:
             break
-    # Above a line of another kind, blank ones are no records either.
+    # Above a line of another kind, blank ones are not records either.
     count += len(blank) if count else 0
     return (count, said) if count < len(lines) - 1 else (0, "")
 

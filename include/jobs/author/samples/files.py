@@ -35,7 +35,7 @@ _ROOT = re.compile(rb"<(?![!?])([^\s/>]+)")
 
 
 def kind_of_file(content: bytes) -> str:
-    """The kind of a file that is no text: `spreadsheet` or `parquet`; else empty."""
+    """The kind of a file that is not text: `spreadsheet` or `parquet`; else empty."""
     if content.startswith(_PARQUET):
         return "parquet"
     if content.startswith(OLE2):
@@ -144,7 +144,7 @@ def xml_layout(content: bytes, plain: bytes, records: str, read: Read) -> Layout
     """
     root = _ROOT.search(plain)
     if root is None:
-        raise UnexpectedPayload("new-source: the answer is XML without an element.")
+        raise UnexpectedPayload("new-source: the response is XML without an element.")
     if records:
         return {"kind": "xml", "records": records}
     name = root[1].decode("utf-8", "replace")

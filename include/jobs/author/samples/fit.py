@@ -33,7 +33,7 @@ def misfits(contract: Contract, content: bytes, records: int) -> tuple[Counts, d
         if where is None or (where != KEY and not _is_column(contract, where)):
             raise UnexpectedPayload(
                 f"new-source: record {item.page_record_no} cannot be loaded: {item.rule} "
-                f"{item.value or ''}. Remove it from the answer and pass the rest with `--file`."
+                f"{item.value or ''}. Remove it from the response and pass the rest with `--file`."
             )
         said = counts.differences.get((where, item.rule), item.rule)
         found.setdefault(where, f"record {item.page_record_no}: {said}")
@@ -49,7 +49,7 @@ def wider(column: dict[str, Any], all_text: bool, misfit: str) -> dict[str, Any]
     if column["type"] in ("text", "jsonb") and (all_text or column["type"] == "jsonb"):
         raise UnexpectedPayload(
             f"new-source: PostgreSQL has no type for a value of `{column['name']}`: {misfit}. "
-            "Remove the record from the answer and pass the rest with `--file`."
+            "Remove the record from the response and pass the rest with `--file`."
         )
     kept = {name: value for name, value in column.items() if name in _OF_EVERY_TYPE}
     return {**kept, "type": kind}

@@ -125,10 +125,10 @@ def _as_dates(texts: list[str], order: str) -> Notation | None:
     remark = ""
     if re.search("%[HI]", form):
         words |= {"type": "timestamptz", "zone": "UTC"}
-        remark = "times are taken for UTC; correct `zone` if they are local"
+        remark = "times are assumed to be UTC; correct `zone` if they are local"
     if "%y" in form:
         words["two_digit_years_from"] = _YEARS_FROM
-        remark = f"two digits of a year are those from {_YEARS_FROM} on"
+        remark = f"two-digit years begin with {_YEARS_FROM}"
     return Notation(words, remark, is_open and not order)
 
 

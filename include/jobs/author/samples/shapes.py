@@ -219,7 +219,7 @@ def _are_names(row: list[Any]) -> bool:
 
 
 def nameless_arrays(value: Any, path: Path = ()) -> Path | None:
-    """Where arrays stand in a list, as rows whose names are elsewhere do; None if nowhere."""
+    """Where arrays are in a list, as rows whose names are elsewhere are; None if nowhere."""
     if isinstance(value, list):
         return path if value and all(isinstance(row, list) and row for row in value) else None
     if not isinstance(value, dict) or len(path) >= DEEPEST:

@@ -52,7 +52,7 @@ class Point:
 
 
 def drawn(title: str, chart: Spec, *, height: int = HEIGHT, **rows: Sequence[Any]) -> str:
-    """The finished SVG of a chart, or of charts below each other, over the rows of that name."""
+    """The finished SVG of a chart, or of charts below each other, over the rows with that name."""
     if "vconcat" not in chart:
         fit = {"type": "fit", "contains": "padding"}
         chart = {**chart, "width": WIDTH, "height": height, "autosize": fit}

@@ -19,7 +19,7 @@ ElementTree.register_namespace("", _SVG)
 
 
 def finished(drawn: str, title: str) -> str:
-    """The SVG as it stands in a page: scalable, without styles, named by the title.
+    """The SVG as it appears in a page: scalable, without styles, named by the title.
 
     The description of a mark becomes its `data-tip`, which the site's script shows.
     """

@@ -174,7 +174,7 @@ def test_a_cursor_belongs_to_its_query_and_its_data():
     cursor = dict(parse_qsl(following.partition("?")[2]))["after"]
 
     other = parse_rows(f"limit=2&council=sutton&after={cursor}", DATASET.columns)
-    with pytest.raises(Problem, match="not of this query"):
+    with pytest.raises(Problem, match="not a cursor of this query"):
         page_of(DATASET, other, "/rows", "")
     changed = type(DATASET)("things", "d" * 64, DATASET.rows, DATASET.columns, DATASET.about)
     same = parse_rows(f"limit=2&after={cursor}", DATASET.columns)

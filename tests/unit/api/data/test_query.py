@@ -72,7 +72,7 @@ def test_any_query_string_is_answered_or_refused(dataset, query):
         ("limit=0", "from 1 to 1000"),
         ("limit=1001", "follow `next` or download the file"),
         ("limit=-1", "is not a value for `limit`"),
-        ("after=zzz", "is not of this query"),
+        ("after=zzz", "is not a cursor of this query"),
         ("council", "has no value"),
         ("council=%zz", "two hexadecimal digits"),
         ("council=%ff", "is not UTF-8"),

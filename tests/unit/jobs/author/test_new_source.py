@@ -1,4 +1,4 @@
-"""wandle new-source: what is guessed from one answer, and that it is ready to run."""
+"""wandle new-source: what is guessed from one response, and that it is ready to run."""
 
 from __future__ import annotations
 
@@ -384,7 +384,7 @@ def test_what_is_recognised_by_its_first_bytes_needs_no_word(places, packed):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"\n", "the answer is empty"),
+        (b"\n", "the response is empty"),
         (b"<?xml version='1.0'?><a>1, 2</a>", "no element of the XML document is repeated"),
         (b"%PDF-1.4 \xe2", "found a PDF document"),
         (gzip.compress(b"[{}]")[:-4], "a gzip file that is not complete"),

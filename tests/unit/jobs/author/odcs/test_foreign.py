@@ -97,7 +97,7 @@ def test_an_api_is_requested_at_its_address_and_objects_within_are_flattened(pla
     ]
     assert (made.licence, made.owner, made.enabled) == ("OGL 3.0", "Environment", False)
     assert made.publication_lag_days == 2
-    assert "'0 * * * ? *' is no cron expression" in said
+    assert "'0 * * * ? *' is not a cron expression" in said
     assert "`note` has no type" in said
 
 

@@ -73,7 +73,8 @@ def test_a_file_of_payments_is_read_with_titles_total_dates_and_pounds(places, e
 def test_dates_that_can_be_read_both_ways_are_asked_about(places):
     content = b"id,paid\n1,03/04/2026\n2,05/06/2026\n"
 
-    with pytest.raises(PermanentError, match=r"`paid` is open.*--dates: one of day-first, month-"):
+    choices = r"`paid` is ambiguous.*--dates: one of day-first, month-"
+    with pytest.raises(PermanentError, match=choices):
         drafted(places, content)
     made, _ = drafted(places, content, dates="month-first")
 
