@@ -89,9 +89,9 @@ def looks_at_files(contract: Contract, params: Any, dag_run: Any) -> bool:
 
 def changed_partitions(contract: Contract, ti: Any) -> tuple[Partition, ...]:
     """The partitions of new and changed files; what belongs to none is pushed as `UNMATCHED`."""
-    from include.jobs.files.look import look, unmatched_message
+    from include.jobs.files.classify import classify_files, unmatched_message
 
-    seen = look(
+    seen = classify_files(
         contract,
         lake=lake(),
         today=datetime.now(UTC),

@@ -68,7 +68,7 @@ def files(
 
     `wandle files SOURCE --json | jq '.[].state'`
     """
-    from include.jobs.files.look import look
+    from include.jobs.files.classify import classify_files
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.ingest import source_dsn
 
@@ -76,7 +76,7 @@ def files(
     if contract.extract.kind != "files":
         raise PermanentError(f"files: {source} is not fetched from files. See `wandle sources`.")
     settings = _platform()
-    found = look(
+    found = classify_files(
         contract,
         lake=lake_of(settings),
         today=datetime.now(UTC),

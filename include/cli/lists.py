@@ -224,7 +224,7 @@ def alerts(
 
     `wandle alerts library_loans --test`
     """
-    from include.jobs.alerts import look as job
+    from include.jobs.alerts import list_and_test as job
 
     if test:
         tried = []

@@ -135,14 +135,14 @@ def _planned(contract: Contract, selection: Selection) -> list[Partition]:
 
 def _changed(contract: Contract, selection: Selection) -> list[Partition]:
     """The partitions whose files are new or changed; what no partition takes is printed."""
-    from include.jobs.files.look import look, unmatched_message
+    from include.jobs.files.classify import classify_files, unmatched_message
     from include.jobs.lake import lake_of
     from include.jobs.pipeline.ingest import source_dsn
     from include.jobs.pipeline.removed import without_removed
 
     settings = settings_for("postgresql", "s3")
     settings.refuse_other_origin()
-    seen = look(
+    seen = classify_files(
         contract,
         lake=lake_of(settings),
         today=datetime.now(UTC),

@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 
 from include.errors import PermanentError, PipelineError, ServiceUnavailable
 from include.extract.login.secret import Secret
-from include.jobs.alerts import check, look, outbox
+from include.jobs.alerts import check, list_and_test, outbox
 from include.jobs.alerts.check import check_all, check_run, check_transform
 from include.sources import model
 from include.sources.partition import Period
@@ -616,7 +616,7 @@ def test_a_topic_of_sns_gets_the_message(deployment, monkeypatch, written, ended
 
 
 def test_the_channels_of_a_source_can_be_tried(mails, monkeypatch, wandle):
-    monkeypatch.setattr(look, "contract", lambda name: gauges())
+    monkeypatch.setattr(list_and_test, "contract", lambda name: gauges())
 
     assert wandle("alerts", "gauges", "--test")[0] == 0
     assert mails.mails[0]["Subject"] == "[wandle] Gauges: 1 failed (a test)"

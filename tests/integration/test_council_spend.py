@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from include.councils.model import council
-from include.jobs.files.look import look
+from include.jobs.files.classify import classify_files
 from include.jobs.operate.erase import erase
 from include.jobs.operate.erase_subject import Subject
 from include.jobs.operate.verify import verify
@@ -83,7 +83,7 @@ def test_who_was_erased_does_not_come_back_with_the_same_file(bucket, lake, ware
     assert gone > 0
     assert warehouse.value(count) == before - gone
     assert found.files == ["inbox/council_spend/payments_over_500_kingston_2026-05.csv"]
-    assert look(spend, lake=lake, today=datetime.now(UTC)).partitions == ()
+    assert classify_files(spend, lake=lake, today=datetime.now(UTC)).partitions == ()
     assert loaded(bucket, warehouse, "kingston")["status"] == "unchanged"
     assert warehouse.value(count) == before - gone
     everything = {"lake": lake, "dsn": warehouse.dsn(), "selection": Selection(("council_spend",))}
@@ -100,7 +100,7 @@ def test_the_demo_drops_a_file_into_the_inbox_for_each_partition_that_it_asks_fo
 
     assert fill_inboxes(Settings.read(), asked) == 4
 
-    found = look(spend, lake=bucket.lake, today=datetime.now(UTC))
+    found = classify_files(spend, lake=bucket.lake, today=datetime.now(UTC))
     assert sorted(map(str, found.partitions)) == [
         f"council_spend {name} {month}" for name in ("kingston", "sutton") for month in months
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from include.errors import LoadRefused, SourceRejected, UnexpectedPayload
-from include.jobs.files.look import Look, look, unmatched_message
+from include.jobs.files.classify import SourceFiles, classify_files, unmatched_message
 from include.jobs.pipeline.extract import extract
 from include.jobs.pipeline.load import load
 from include.sources.model import Contract
@@ -29,8 +29,8 @@ def body(*ids: int, note: str = "a") -> bytes:
     return "".join(["id,note\n", *(f"{number},{note}\n" for number in ids)]).encode()
 
 
-def seen(asked: Contract, lake: Any) -> Look:
-    return look(asked, lake=lake, today=NOW)
+def seen(asked: Contract, lake: Any) -> SourceFiles:
+    return classify_files(asked, lake=lake, today=NOW)
 
 
 def states(asked: Contract, lake: Any) -> dict[str, str]:
@@ -245,7 +245,7 @@ def test_the_time_at_which_a_file_was_modified_can_be_its_period(bucket, lake):
     bucket.put("inbox/gauges/stock_kingston.csv", body(1))
     today = datetime.now(UTC)
 
-    found = look(asked, lake=lake, today=today)
+    found = classify_files(asked, lake=lake, today=today)
 
     assert [str(one.period) for one in found.partitions] == [str(today.date())]
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from include.errors import PermanentError, SourceRejected, UnexpectedPayload
-from include.jobs.files.look import Look, look
+from include.jobs.files.classify import SourceFiles, classify_files
 from include.jobs.pipeline.extract import extract
 from include.sources.model import Contract
 from tests.integration.conftest import serving
@@ -67,8 +67,8 @@ def asked(site: Any, place: str = "page", path: str = "/spending", **changes: An
     return described(changes.pop("pattern", PATTERN), extract=links | changes)
 
 
-def seen(contract: Contract, lake: Any) -> Look:
-    return look(contract, lake=lake, today=NOW)
+def seen(contract: Contract, lake: Any) -> SourceFiles:
+    return classify_files(contract, lake=lake, today=NOW)
 
 
 def landed(contract: Contract, lake: Any, council: str = "kingston") -> Any:

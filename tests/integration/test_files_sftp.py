@@ -14,7 +14,7 @@ import pytest
 
 from include.errors import BeyondLimit, PermanentError, SourceRejected, SourceUnavailable
 from include.extract.files.sftp import Sftp
-from include.jobs.files.look import look
+from include.jobs.files.classify import classify_files
 from include.jobs.pipeline.extract import extract
 from include.sources.model import Contract
 from tests.integration.test_files import PATTERN, body, described
@@ -45,7 +45,7 @@ def asked(pattern: str = PATTERN, **changes: Any) -> Contract:
 
 
 def states(contract: Contract, lake: Any, uri: str) -> dict[str, str]:
-    found = look(contract, lake=lake, today=NOW, source_dsn=uri)
+    found = classify_files(contract, lake=lake, today=NOW, source_dsn=uri)
     return {one.match.file.name: one.state for one in found.files}
 
 
@@ -88,7 +88,7 @@ def test_a_file_that_is_still_being_written_is_left_alone(lake, server):
     put(server, "spend_sutton_2026-06.csv.filepart", body(1))
     put(server, ".spend_sutton_2026-07.csv.x8y", body(1))
 
-    found = look(contract, lake=lake, today=NOW, source_dsn=uri)
+    found = classify_files(contract, lake=lake, today=NOW, source_dsn=uri)
 
     assert {one.match.file.name: one.state for one in found.files} == {
         "spend_kingston_2026-05.csv": "being written",
@@ -127,7 +127,7 @@ def test_links_and_odd_names_are_reported_and_never_followed(lake, server):
     put(server, "-rf.csv", body(1))
     os.mkfifo(server.folder / "out" / "spend_sutton_2026-05.csv")
 
-    found = look(asked(), lake=lake, today=NOW, source_dsn=server.uri())
+    found = classify_files(asked(), lake=lake, today=NOW, source_dsn=server.uri())
 
     assert found.partitions == ()
     link = "it is a link or a special file, which is not followed"

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from include.errors import BeyondLimit, PipelineError, UnexpectedPayload
 from include.extract.files.receive import Receiver
 from include.extract.files.sftp import Sftp
-from include.jobs.files.look import look, unmatched_message
+from include.jobs.files.classify import classify_files, unmatched_message
 from include.jobs.pipeline.extract import extract
 from include.sources.limits import Limits
 from tests.integration.conftest import bucket, deployment, lake, s3, serving
@@ -81,14 +81,14 @@ def test_more_files_than_the_limit_are_refused_and_odd_names_are_printed_safely(
     for name in names:
         bucket.put(f"inbox/gauges/{name}", body(1))
 
-    found = look(described(), lake=lake, today=NOW)
+    found = classify_files(described(), lake=lake, today=NOW)
 
     assert len(found.unmatched) == len(names)
     message = unmatched_message(described(), found.unmatched)
     assert message.isprintable()
     assert len(message) < 2000
     with pytest.raises(BeyondLimit, match=r"limits\.files: 2"):
-        look(described(limits={"files": 2}), lake=lake, today=NOW)
+        classify_files(described(limits={"files": 2}), lake=lake, today=NOW)
 
 
 class Endless(asyncssh.SFTPServer):
@@ -188,6 +188,6 @@ def test_a_page_or_package_that_is_hostile_is_refused(lake, monkeypatch, place, 
         begun = time.monotonic()
 
         with pytest.raises(error):
-            look(asked, lake=lake, today=NOW)
+            classify_files(asked, lake=lake, today=NOW)
 
     assert time.monotonic() - begun < 20

@@ -15,10 +15,10 @@ from typing import Any
 
 from include.councils.model import UK, council_titles
 from include.jobs.alerts import judge, outbox
+from include.jobs.alerts.compare_with_open import Changes, compare_with_open
 from include.jobs.alerts.message import About, content_of
 from include.jobs.alerts.outbox import Channel, Sender
 from include.jobs.alerts.problems import TRANSFORM, Problem, of_failure, of_task, of_transform
-from include.jobs.alerts.settle import Settled, settle
 from include.jobs.logins import SecretOf
 from include.jobs.pipeline.reconcile import outcomes
 from include.settings import Settings
@@ -84,11 +84,11 @@ def check_transform(
     about = About(TRANSFORM, "Marts and publication", owner, "transform", airflow_url)
     with connect(dsn) as connection, connection.cursor() as cursor:
         books.lock(cursor)
-        settled = settle(
+        changes = compare_with_open(
             books.opened(cursor, [TRANSFORM]), found, lambda alert: alert.subject not in failed, now
         )
-        _write(cursor, settled, now)
-        content = content_of([(about, settled.tell, settled.all_clear)], settings.environment)
+        _write(cursor, changes, now)
+        content = content_of([(about, changes.tell, changes.all_clear)], settings.environment)
         if content:
             told = [item for item in contracts().values() if item.alerts.tell_of("failed")]
             for channel in dict.fromkeys(chain.from_iterable(map(outbox.channels_of, told))):
@@ -108,18 +108,18 @@ def _check(
     councils = {item.name: _councils(item) for item in chosen}
     expected = [(item, council) for item in chosen for council in councils[item.name]]
     measured = freshness(dsn, expected, now)
-    by_channel: dict[Channel, list[tuple[About, Settled]]] = {}
+    by_channel: dict[Channel, list[tuple[About, Changes]]] = {}
     with connect(dsn) as connection, connection.cursor() as cursor:
         books.lock(cursor)
         for contract in chosen:
             fresh = [item for item in measured if item["source"] == contract.name]
-            settled = _settled(cursor, contract, of_run.get(contract.name), fresh, now)
+            changes = _changes(cursor, contract, of_run.get(contract.name), fresh, now)
             for channel in outbox.channels_of(contract):
                 about = About.of(contract, airflow_url)
-                by_channel.setdefault(channel, []).append((about, settled))
+                by_channel.setdefault(channel, []).append((about, changes))
         for channel, found in by_channel.items():
             content = content_of(
-                [(about, settled.tell, settled.all_clear) for about, settled in found],
+                [(about, changes.tell, changes.all_clear) for about, changes in found],
                 settings.environment,
             )
             if content:
@@ -128,13 +128,13 @@ def _check(
     return outbox.deliver(dsn, Sender(settings, secret_of))
 
 
-def _settled(
+def _changes(
     cursor: Cursor,
     contract: Contract,
     of_run: list[Problem] | None,
     fresh: Sequence[Mapping[str, Any]],
     now: datetime,
-) -> Settled:
+) -> Changes:
     """Compare one source, and write the difference to the books."""
     newest = judge.attempts(cursor, contract)
     # A run knows more of its partitions than the books.
@@ -142,20 +142,20 @@ def _settled(
     found = [problem for problem in found if problem.kind in contract.alerts.kinds]
     keys = {(problem.kind, problem.subject) for problem in found}
     ended = of_run is not None
-    settled = settle(
+    changes = compare_with_open(
         books.opened(cursor, [contract.name]),
         found,
         lambda alert: judge.is_over(alert, keys, newest, run=ended),
         now,
     )
-    _write(cursor, settled, now)
-    return settled
+    _write(cursor, changes, now)
+    return changes
 
 
-def _write(cursor: Cursor, settled: Settled, now: datetime) -> None:
-    books.close(cursor, [alert.alert_id for alert in settled.close], now)
-    books.told(cursor, [alert.alert_id for alert in settled.told_again], now)
-    for problem, told_at in settled.opened:
+def _write(cursor: Cursor, changes: Changes, now: datetime) -> None:
+    books.close(cursor, [alert.alert_id for alert in changes.close], now)
+    books.told(cursor, [alert.alert_id for alert in changes.told_again], now)
+    for problem, told_at in changes.opened:
         books.open_alert(
             cursor,
             source=problem.source,

@@ -1,4 +1,4 @@
-"""Look at the files of a source: which are new or changed, and which belong to nothing."""
+"""Classify the files of a source: which are new or changed, and which belong to nothing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Look:
+class SourceFiles:
     """The files of a source at one time, and the partitions that are to be fetched for them."""
 
     files: tuple[Seen, ...]
@@ -60,7 +60,7 @@ class Look:
         return [seen for seen in self.files if seen.state in ("no partition", "ambiguous")]
 
 
-def look(
+def classify_files(
     contract: Contract,
     *,
     lake: Lake,
@@ -68,7 +68,7 @@ def look(
     source_dsn: str | None = None,
     secret_of: SecretOf | None = None,
     rate_shared_in: str | None = None,
-) -> Look:
+) -> SourceFiles:
     """Compare the files of a source with the newest landings of their partitions.
 
     Raises `SourceUnavailable`, `SourceRejected`, `BeyondLimit` and
@@ -88,7 +88,7 @@ def look(
     return _compared(matches, lake)
 
 
-def _compared(matches: list[Match], lake: Lake) -> Look:
+def _compared(matches: list[Match], lake: Lake) -> SourceFiles:
     wanted: dict[Partition, list[Match]] = {}
     for match in matches:
         for partition in match.partitions:
@@ -120,7 +120,7 @@ def _compared(matches: list[Match], lake: Lake) -> Look:
                 state = "changed" if match.file.address in known else "new"
             _set(states, [match], state, "")
     seen = tuple(_seen(match, states.get(id(match))) for match in matches)
-    return Look(seen, tuple(todo))
+    return SourceFiles(seen, tuple(todo))
 
 
 # The state of a file of several partitions is that of the one with most to do.

@@ -1,4 +1,4 @@
-"""Compare what is wrong now with what was told before: what to tell, and what is over."""
+"""Compare the problems found with the open alerts: what to send, and what is over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Group = tuple[str, str, str]
 
 
 @dataclass
-class Settled:
+class Changes:
     """What a check changes in the books, and what its message says.
 
     `opened` are new; `close` are no longer open. `tell` and `all_clear` go
@@ -33,18 +33,18 @@ class Settled:
     all_clear: list[OpenAlert] = field(default_factory=list)
 
 
-def settle(
+def compare_with_open(
     known: Sequence[OpenAlert],
     found: Iterable[Problem],
     is_over: Callable[[OpenAlert], bool],
     now: datetime,
-) -> Settled:
+) -> Changes:
     """Compare the open alerts with what a check found.
 
     One message is about a cause, however many partitions meet it, and one
     all-clear when the last of them is over.
     """
-    settled = Settled()
+    changes = Changes()
     by_key = {(alert.source, alert.kind, alert.subject): alert for alert in known}
     problems = list({(p.source, p.kind, p.subject): p for p in found}.values())
     wrong = {_place(problem) for problem in problems}
@@ -54,25 +54,25 @@ def settle(
     for problem in new:
         before = last_told.get(_group(problem))
         if before is not None and now - before < AGAIN_AFTER:
-            settled.opened.append((problem, before))
+            changes.opened.append((problem, before))
             continue
-        settled.opened.append((problem, now))
-        settled.tell.append(problem)
-    again = {_group(problem) for problem in settled.tell}
+        changes.opened.append((problem, now))
+        changes.tell.append(problem)
+    again = {_group(problem) for problem in changes.tell}
     for alert in known:
         if _place(alert) in replaced or is_over(alert):
-            settled.close.append(alert)
+            changes.close.append(alert)
         elif _group(alert) in again:
-            settled.told_again.append(alert)
-    closed = {alert.alert_id for alert in settled.close}
+            changes.told_again.append(alert)
+    closed = {alert.alert_id for alert in changes.close}
     still_open = {_group(alert) for alert in known if alert.alert_id not in closed}
     still_open |= {_group(problem) for problem in new}
-    settled.all_clear = [
+    changes.all_clear = [
         alert
-        for alert in settled.close
+        for alert in changes.close
         if _group(alert) not in still_open and _place(alert) not in wrong
     ]
-    return settled
+    return changes
 
 
 def _group(item: Problem | OpenAlert) -> Group:

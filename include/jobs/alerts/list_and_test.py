@@ -1,4 +1,4 @@
-"""Look at the alerts in the books, and try the channels of a source."""
+"""List open alerts and the messages about them, and send test messages to channels."""
 
 from __future__ import annotations
 
