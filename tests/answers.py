@@ -116,7 +116,7 @@ _ENVELOPES = ("list", "results", "ckan", "deep", "odata", "unusual", "declared")
 in_json = st.tuples(_records(), st.sampled_from(_ENVELOPES)).map(
     lambda found: Answer(_json(_in_envelope(*found)), found[0])
 )
-# One line alone is one JSON value.
+# A single line is one JSON value.
 in_lines = (
     _records()
     .filter(lambda records: len(records) > 1)
@@ -141,7 +141,7 @@ def geojson(draw: st.DrawFn) -> Answer:
 
 
 def _has_a_name(header: list[str]) -> bool:
-    """Whether a first line is more than values: one of those alone is read as a record."""
+    """Whether a first line is more than values: a single one of those is read as a record."""
     return any(
         any(map(str.isalpha, name)) and name.lower() not in ("null", "true", "false")
         for name in header
@@ -192,7 +192,7 @@ def same(expected: Any, found: Any) -> bool:
 
 
 def difference(contract: Contract, answer: Answer, rows: Iterable[Mapping[str, Any]]) -> str:
-    """What rows lack of the records of an answer, or have otherwise; empty if nothing.
+    """What rows lack of the records of an answer, or have differently; empty if nothing.
 
     A row has its columns, `_extra` and `record_no`. A record may have no row
     if an equal one has.

@@ -1,6 +1,6 @@
 """Ends the servers of a pytest that was killed before it could.
 
-Run beside pytest by `tests/conftest.py`. Once pytest is gone, however it ended, every process
+Run next to pytest by `tests/conftest.py`. Once pytest is gone, however it ended, every process
 whose command line, environment or open files name one of its folders is ended, and the short
 folders are removed. Servers that pytest has stopped are not there any more, so nothing is left to
 do.
@@ -76,7 +76,7 @@ def _left(names: list[str], spared: set[int]) -> list[psutil.Process]:
 
 
 def _names(process: psutil.Process) -> Iterator[str]:
-    """What tells where a process belongs; a title, such as Airflow's, overwrites the first two."""
+    """What shows where a process belongs; a title, such as Airflow's, overwrites the first two."""
     yield from process.cmdline()
     yield from process.environ().values()
     yield from (file.path for file in process.open_files())

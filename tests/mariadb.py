@@ -30,7 +30,7 @@ PLAIN_SESSION = "set sql_mode = '', time_zone = '+00:00', sql_select_limit = 100
 
 @dataclass
 class MariaDb:
-    """A server, with a database `council` that the user `reader` may read, by TLS alone."""
+    """A server, with a database `council` that the user `reader` may read, only over TLS."""
 
     folder: Path
     port: int

@@ -13,7 +13,7 @@ from jupyter_client.manager import start_new_kernel
 
 
 def save(notebook: Path, environment: Mapping[str, str]) -> None:
-    """Run a notebook and save its text outputs; charts are drawn again by whoever opens it.
+    """Run a notebook and save its text outputs; charts are drawn again when it is opened.
 
     Raises `AssertionError` with the traceback of a cell that fails.
     """

@@ -11,7 +11,7 @@ CHECKOUT = Path(__file__).parents[1]
 
 
 def recorded_payloads() -> Path | None:
-    """The recorded payloads, from RECORDED_PAYLOADS or beside the checkout."""
+    """The recorded payloads, from RECORDED_PAYLOADS or next to the checkout."""
     named = os.environ.get("RECORDED_PAYLOADS")
     folder = Path(named) if named else CHECKOUT.parent / "shared" / "payloads"
     return folder if (folder / "police" / "EXPECTED.json").is_file() else None

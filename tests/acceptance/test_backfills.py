@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.timeout(1500), pytest.mark.platform]
 
 @pytest.fixture
 def transforms(airflow: Airflow) -> Iterator[Any]:
-    """Tells how many runs of `transform` there have been since the test began."""
+    """Counts how many runs of `transform` there have been since the test began."""
     airflow.quiet("transform")
     before = airflow.count("transform")
 
@@ -47,7 +47,7 @@ def loaded(sandbox: Wandle) -> set[tuple[str, str]]:
 
 
 def in_marts(sandbox: Wandle, council: str) -> set[str]:
-    """The months of which a mart has crimes."""
+    """The months for which a mart has crimes."""
     with psycopg.connect(sandbox.setting("WANDLE_WAREHOUSE_DSN")) as connection:
         found = connection.execute(
             "select distinct to_char(month, 'YYYY-MM') from marts.ward_crime_monthly "

@@ -176,7 +176,7 @@ def started_in_the_ui(person: Newcomer, **conf: Any) -> str:
     return state
 
 
-def test_a_dataset_and_a_council_live_and_go_as_the_pages_say(person):
+def test_a_dataset_and_a_council_are_added_and_removed_as_the_pages_say(person):
     person.follow(ADDING)
     watch = person.check = Watch(person)
     eventually(lambda: dags(person), expected_dags(person))
@@ -246,7 +246,7 @@ def test_a_dataset_and_a_council_live_and_go_as_the_pages_say(person):
     assert person.rows(f"select to_regclass('raw.{SOURCE}') is null") == [(True,)]
 
 
-def test_afterwards_all_that_lists_datasets_agrees(person):
+def test_everything_that_lists_datasets_agrees_afterwards(person):
     assert "0 differences" in person.wandle("validate")
     person.wandle("verify", "--deep")
     person.wandle("sync", "--check")

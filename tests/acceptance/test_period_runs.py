@@ -154,7 +154,7 @@ def test_a_scheduled_run_loads_the_current_period_and_looks_back(project, source
     project.pause(source)
 
     assert run["state"] == "success"
-    # The hour may have changed meanwhile.
+    # The hour may have changed since then.
     assert {str(before), str(before.previous)} <= {*project.loaded(source), str(before)}
     assert project.loaded(source)[-1] in (str(before), str(before.next), str(before.previous))
 

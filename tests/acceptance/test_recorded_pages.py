@@ -48,7 +48,7 @@ class Reader:
         return found
 
     def by_month(self, key: str) -> dict[str, dict[str, int]]:
-        """The rows of months alone, by `YYYY-MM`."""
+        """Only the rows of months, by `YYYY-MM`."""
         found: dict[str, dict[str, int]] = {}
         for label, row in self.table(key).items():
             if label.count(" ") == 1:

@@ -28,7 +28,7 @@ def crimes(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def of_the_year(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the demo loaded: schedules go on, and report that their sources were not recorded."""
+    """What the demo loaded: schedules continue, and report that their sources were not recorded."""
     return [entry for entry in entries if entry["period"] <= YEAR[-1]]
 
 
@@ -64,7 +64,7 @@ def test_the_marts_count_each_crime_of_a_council_once(marts, expected):
             assert counted[council][month].total() == facts["distinct_ids"]
 
 
-def test_the_summary_shows_partitions_marts_and_the_way_in(year):
+def test_the_summary_shows_partitions_marts_and_how_to_log_in(year):
     for shown in ("28,895", "ward_crime_monthly", "crime_outcomes_monthly", "Login", "http://"):
         assert shown in year
 

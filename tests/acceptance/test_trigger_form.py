@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.timeout(1500), pytest.mark.platform]
 def world(sandbox: Wandle, airflow: Airflow) -> Callable[[], Any]:
     """All that a run of the DAG could change: requests, landings and the books.
 
-    Not what is published: `transform` may do so meanwhile for earlier tests.
+    Not what is published: `transform` may do so at the same time for earlier tests.
     """
     airflow.quiet(DAG)
 
@@ -65,7 +65,7 @@ def test_a_dry_run_shows_what_is_loaded_and_what_it_costs_and_does_nothing(sandb
     assert world() == before
 
 
-def test_a_dry_run_by_the_command_lines_says_the_same(sandbox, airflow, world):
+def test_a_dry_run_from_the_command_line_shows_the_same(sandbox, airflow, world):
     airflow.publish_until(2015)
     before = world()
     window = ("--from", "2013-02", "--to", "2013-03")
@@ -100,7 +100,7 @@ NEXT_YEAR = f"{datetime.now(UTC).year + 1}-01"
         ({}, "Fill in `from` and `to`"),
     ],
 )
-def test_a_window_that_cannot_be_fails_at_once_with_a_sentence(airflow, world, asked, sentence):
+def test_an_impossible_window_fails_at_once_with_a_sentence(airflow, world, asked, sentence):
     before = world()
 
     run_id = airflow.trigger(DAG, asked)

@@ -241,7 +241,7 @@ def test_the_infrastructure_is_checked_without_an_account():
 
 
 def test_the_demonstration_is_run_and_recorded(person, tmp_path):
-    """A command that ends otherwise than the page says stops the recording."""
+    """A command that ends differently than the page says stops the recording."""
     person.shell("wandle --version")
     target = tmp_path / "demo.svg"
     path = f"{person.folder / '.programs'}{os.pathsep}{person.environment['PATH']}"

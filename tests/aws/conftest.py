@@ -103,7 +103,7 @@ def environment(aws: Aws, postgres: TlsServer, monkeypatch: pytest.MonkeyPatch) 
 
 
 def empty_account(url: str, patch: pytest.MonkeyPatch, home: Path) -> Aws:
-    """Forget what moto was told, and point settings and clients at it."""
+    """Forget the state of moto, and point settings and clients at it."""
     for name in list(os.environ):
         if name.startswith(("WANDLE_", "AWS_", "AIRFLOW_CONN", "PG")):
             patch.delenv(name)

@@ -44,7 +44,7 @@ class TlsServer:
 
     @property
     def root(self) -> str:
-        """For the superuser, whom RDS keeps to itself."""
+        """For the superuser, which RDS keeps to itself."""
         return self.of("postgres")
 
     def of(self, database: str) -> str:
@@ -73,7 +73,7 @@ class TlsServer:
         time.sleep(0.3)  # until the postmaster has read it
 
     def empty(self) -> None:
-        """As RDS hands it over: the warehouse's database, owned by an admin who is no superuser."""
+        """As RDS makes it: the warehouse's database, owned by an admin who is not a superuser."""
         with psycopg.connect(self.root, autocommit=True) as connection:
             for name in ("warehouse", "airflow"):
                 connection.execute(f"drop database if exists {name} with (force)")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""RDS's admin is no superuser; since PostgreSQL 16 one that makes roles rules these alone."""
+"""RDS's admin is not a superuser; since PostgreSQL 16 it rules only the roles that it made."""
 
 from __future__ import annotations
 

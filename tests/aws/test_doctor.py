@@ -238,7 +238,7 @@ def test_roles_that_are_there_are_green_and_every_job_has_one(aws):
     assert len(looked_at("roles")) == len(NAMES) >= 12
 
 
-def test_with_the_read_api_its_role_is_looked_at_too(aws, monkeypatch):
+def test_with_the_read_api_its_role_is_checked_too(aws, monkeypatch):
     make_roles(aws)
     monkeypatch.setenv("WANDLE_API_URL", "https://api.example.gov.uk")
 
@@ -323,7 +323,7 @@ def test_an_instance_that_does_not_force_tls_is_red(aws, monkeypatch):
     assert list(red("instance")) == ["instance: forces TLS"]
 
 
-def test_another_instance_than_the_one_in_settings_is_red(aws, monkeypatch):
+def test_an_instance_other_than_the_one_in_settings_is_red(aws, monkeypatch):
     make_instance(aws)
     monkeypatch.setenv("WANDLE_DATABASE", "elsewhere:5432")
 
@@ -432,7 +432,7 @@ def test_a_secret_that_holds_something_else_is_red_and_not_shown(secrets, name):
         (('"wandle_loader"', '"wandle_admin"'), "it is for wandle_admin"),
     ],
 )
-def test_a_connection_that_leads_elsewhere_is_red(secrets, change, says):
+def test_a_connection_to_something_else_is_red(secrets, change, says):
     name = "connections/wandle_loader"
     value = (secrets.aws.secret(name) or "").replace(*change)
     secrets.aws.client("secretsmanager").put_secret_value(
@@ -519,7 +519,7 @@ def test_a_server_that_takes_plain_connections_is_red(made):
     }
 
 
-def test_a_server_whose_certificate_is_another_s_is_red_for_everybody(made, secrets):
+def test_a_server_with_the_certificate_of_another_is_red_for_everybody(made, secrets):
     client = secrets.aws.client("secretsmanager")
     for name in [name for name in SECRETS if name.startswith("connections/")]:
         value = (secrets.aws.secret(name) or "").replace('"localhost"', '"127.0.0.1"')
@@ -545,7 +545,7 @@ def test_the_command_shows_green_and_red_and_fails_if_anything_is_red(bucket):
     assert "terraform apply" in ill.stdout
 
 
-def test_without_an_environment_there_is_nothing_to_look_at(aws, monkeypatch):
+def test_without_an_environment_there_is_nothing_to_check(aws, monkeypatch):
     monkeypatch.delenv("WANDLE_ENVIRONMENT")
 
     with pytest.raises(PermanentError, match="WANDLE_ENVIRONMENT is not set"):

@@ -67,7 +67,7 @@ def test_without_its_secret_no_broker_is_started(environment, tmp_path):
 @pytest.mark.parametrize(
     "field", ["loader_dsn", "transformer_dsn", "portal_dsn", "reader_dsn", "publisher_dsn"]
 )
-def test_each_role_gets_in_with_the_address_that_settings_find(migrated, field):
+def test_each_role_connects_with_the_address_that_settings_find(migrated, field):
     with connect(migrated.need(field)) as connection:
         role, tls = connection.execute(
             "select current_user, (select ssl from pg_stat_ssl where pid = pg_backend_pid())"
@@ -77,7 +77,7 @@ def test_each_role_gets_in_with_the_address_that_settings_find(migrated, field):
     assert tls
 
 
-def test_the_address_demands_the_servers_own_certificate(migrated, tmp_path):
+def test_the_address_requires_the_servers_own_certificate(migrated, tmp_path):
     dsn = migrated.need("loader_dsn")
     assert "sslmode=verify-full" in dsn
     other = dsn.replace("localhost", "127.0.0.1")
@@ -93,7 +93,7 @@ def test_connections_without_tls_are_refused(migrated):
         connect(plain)
 
 
-def test_airflow_gets_a_database_of_its_own_and_the_warehouse_s_roles_do_not_get_in(
+def test_airflow_has_its_own_database_and_the_warehouse_s_roles_cannot_connect_to_it(
     aws, migrated, monkeypatch
 ):
     monkeypatch.setenv("PGSSLMODE", "verify-full")

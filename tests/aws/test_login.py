@@ -180,7 +180,7 @@ def test_a_group_may_do_what_its_role_may_and_nothing_else(airflow, people, sub,
 
 
 @pytest.mark.parametrize("sub", ["una", "nil"])
-def test_who_has_no_known_group_ends_on_the_login_page_and_is_nobody(airflow, sub):
+def test_a_user_without_a_known_group_ends_on_the_login_page_without_a_session(airflow, sub):
     browser, page = airflow.log_in(sub)
 
     assert "/auth/login" in page.url
@@ -200,7 +200,7 @@ def test_the_dbt_docs_are_shown_to_a_viewer(airflow, people):
     assert "page of dbt" in people("vera").get(f"{airflow.url}/dbt-docs/", timeout=60).text
 
 
-def test_who_loses_the_group_loses_the_role_at_the_next_login(airflow):
+def test_a_user_who_loses_the_group_loses_the_role_at_the_next_login(airflow):
     browser, _ = airflow.log_in("otto")
     claims = {"preferred_username": "otto", "email": "otto@example.org", "groups": []}
     requests.put(f"{airflow.provider}/users/otto", json=claims, timeout=10).raise_for_status()

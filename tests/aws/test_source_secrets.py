@@ -57,7 +57,7 @@ def test_a_secret_that_the_command_sets_is_read_and_listed_without_its_value(
 
 
 @pytest.mark.parametrize("value", ["not JSON", "[]", '{"conn_type": "postgres", "password": "p"}'])
-def test_what_is_no_secret_of_a_source_is_refused_without_its_value(
+def test_what_is_not_a_secret_of_a_source_is_refused_without_its_value(
     aws: Aws, settings: Settings, value: str
 ) -> None:
     aws.client("secretsmanager").put_secret_value(SecretId=NAME, SecretString=value)

@@ -86,7 +86,7 @@ def bench(
         bool, typer.Option(help="Fail if a bar is not met, or none measured.")
     ] = False,
 ) -> None:
-    """Measure, tell and judge."""
+    """Measure, report and judge."""
     # Ended from outside, it takes its services along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended from outside"))
     chosen = cases or [case for case in CASES if case not in IF_NAMED]

@@ -71,7 +71,7 @@ class Bench:
     def same_rows(self, rows: str, who: str, contract: Contract, table: str) -> Callable[[], None]:
         """A check that `who` loaded the same `rows` as the first that was asked.
 
-        Number and values the first time, after that the number alone.
+        Number and values the first time, after that only the number.
         """
 
         def check() -> None:
@@ -88,7 +88,7 @@ class Bench:
         return check
 
     def ended(self, status: str, quarantined: int = 0) -> Callable[[], None]:
-        """A check that the ledger's last word is this one."""
+        """A check that the ledger's last status is this one."""
 
         def check() -> None:
             last = "select status, quarantined from ops.load order by load_id desc limit 1"

@@ -34,7 +34,7 @@ Child: TypeAlias = "subprocess.Popen[str]"
 class Measured:
     """What children took: wall-clock and processor seconds, and peak resident memory in MB.
 
-    `machine_cpu_seconds` is what the whole machine spent meanwhile: PostgreSQL
+    `machine_cpu_seconds` is what the whole machine spent during the run: PostgreSQL
     and S3, too, and whatever else ran.
     """
 

@@ -1,4 +1,4 @@
-"""What a table holds, whoever made it: how many rows, and a sum over their typed values."""
+"""What a table holds, whatever loaded it: how many rows, and a sum over their typed values."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 from include.sources.conversions.numbers import NumberFormat
 from include.sources.model import Contract, every_contract
 
-# How readings are written in words.
+# How readings are written out.
 _IN_WORDS: dict[str, dict[str, Any]] = {
     "date_time": {"format": ("%d/%m/%Y %H:%M:%S",)},
     "measure": {"clean": ("trim",)},

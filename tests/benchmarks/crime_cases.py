@@ -17,7 +17,7 @@ from tests.benchmarks.measuring import FLOOR, Entry, Step
 CASES = {"crimes": "recorded crimes of 18 boroughs: 4,356 pages as served, or few"}
 ARCHIVE = Path("police") / "london_2017_18_boroughs.tar.xz"
 CONTRACT = contract_of("police_street_crime")
-# All of them as one partition, of a council that stands for them.
+# All of them as one partition, of a council that represents them.
 COUNCIL, MONTH = "london", "2017-01"
 FEW_PAGES_RESPONSES = 200
 

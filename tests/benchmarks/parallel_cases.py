@@ -35,7 +35,7 @@ def entries(bench: Bench) -> list[Entry]:
 
 
 def on_cores(bench: Bench, cores: int, before: Step, after: Step) -> tuple[Step, Step]:
-    """The same steps, so that what lies between them has so many cores."""
+    """The same steps, so that what is between them has so many cores."""
 
     def beginning() -> None:
         before()

@@ -29,7 +29,7 @@ BROKEN = ('"broken"', "[1.5,2.5]", '{"value":1}')
 class Variant:
     """What distinguishes one day of readings from another.
 
-    `comment` stands outside the records. Every `step`th record (0: none) is
+    `comment` is outside the records. Every `step`th record (0: none) is
     changed, or broken. `in_words` writes the same values as people do.
     """
 

@@ -75,7 +75,7 @@ def anonymous(platform: Wandle, browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def page(anonymous: Page, platform: Wandle, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page of a user who has logged in; a picture is kept beside the state folder."""
+    """A page of a user who has logged in; a picture is kept next to the state folder."""
     log_in(anonymous, platform.exported())
     yield anonymous
     pictures = Path(os.environ.get("PICTURES", platform.home / "pictures"))

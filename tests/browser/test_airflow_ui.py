@@ -71,7 +71,7 @@ def test_the_dbt_docs_open_from_the_menu_after_the_login(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/dbt-docs/", "/dbt-docs/manifest.json", "/dbt-docs/no/such"])
-def test_the_dbt_docs_are_closed_to_who_is_not_logged_in(anonymous: Page, path: str) -> None:
+def test_the_dbt_docs_require_a_login(anonymous: Page, path: str) -> None:
     answer = anonymous.goto(path)
 
     assert answer is not None

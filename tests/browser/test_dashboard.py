@@ -121,7 +121,7 @@ def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Ite
     ],
     indirect=True,
 )
-def test_a_page_is_accessible_fits_and_asks_nobody_else(visit: Visit, path: str) -> None:
+def test_a_page_is_accessible_fits_and_requests_no_other_host(visit: Visit, path: str) -> None:
     visit.open(path)
 
     assert visit.errors == []

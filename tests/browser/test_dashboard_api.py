@@ -1,4 +1,4 @@
-"""The dashboard's filters that ask the read API: with it, without it, and while it is away."""
+"""The dashboard's filters that ask the read API: with it, without it, and while it is down."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_rows_that_meet_a_condition_are_shown(page: Page, with_api: str, api: Se
     assert [rule["id"] for rule in found["violations"]] == []
 
 
-def test_what_is_wrong_and_what_is_not_found_is_said(page: Page, with_api: str) -> None:
+def test_a_wrong_value_and_an_empty_result_are_reported(page: Page, with_api: str) -> None:
     page.goto(f"{with_api}/data.html")
     page.locator(f"[data-rows={DATASET}]").evaluate("e => e.parentElement.scrollIntoView()")
     dataset = page.locator("[data-rows]:visible")
@@ -130,7 +130,7 @@ def test_what_is_wrong_and_what_is_not_found_is_said(page: Page, with_api: str) 
     expect(dataset.get_by_role("status")).to_have_text("No row meets this.")
 
 
-def test_while_the_api_is_away_the_page_is_complete_without_it(page: Page, away: str) -> None:
+def test_while_the_api_is_down_the_page_is_complete_without_it(page: Page, away: str) -> None:
     page.goto(f"{away}/data.html", wait_until="networkidle")
 
     assert page.locator("[data-rows]").count() > 5
@@ -138,7 +138,7 @@ def test_while_the_api_is_away_the_page_is_complete_without_it(page: Page, away:
     assert page.get_by_role("link", name="CSV of Ward crime monthly").is_visible()
 
 
-def test_without_the_setting_the_page_may_ask_nobody(page: Page, without: str) -> None:
+def test_without_the_setting_the_page_may_not_request_any_host(page: Page, without: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     answer = page.goto(f"{without}/data.html", wait_until="networkidle")

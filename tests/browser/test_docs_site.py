@@ -84,7 +84,7 @@ def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Ite
     [pytest.param({}, id="desk"), pytest.param({"viewport": PHONE}, id="phone")],
     indirect=True,
 )
-def test_a_page_is_accessible_fits_and_asks_nobody_else(visit: Visit) -> None:
+def test_a_page_is_accessible_fits_and_requests_no_other_host(visit: Visit) -> None:
     found = {}
     for path in KINDS:
         visit.open(path)

@@ -78,7 +78,7 @@ def visit(
 
 
 @pytest.mark.parametrize("visit", KINDS, indirect=True)
-def test_every_page_is_accessible_fits_and_asks_nobody_else(
+def test_every_page_is_accessible_fits_and_requests_no_other_host(
     visit: tuple[str, Visit], pages: dict[str, str], platform: Wandle
 ) -> None:
     kind, visitor = visit
@@ -134,7 +134,7 @@ def test_a_run_is_started_from_the_filled_form_in_the_frame_of_airflow(
     expect(page.get_by_text("Success").first).to_be_visible(timeout=180_000)
 
 
-def test_what_airflow_refuses_is_said_in_the_form(page: Page, period: str) -> None:
+def test_what_airflow_refuses_is_shown_in_the_form(page: Page, period: str) -> None:
     page.goto(f"/portal/run?do=fetch&source={CRIMES}&council=sutton&period={period}")
     page.get_by_label("From").fill("last month")
     page.get_by_role("button", name="Start the run").click()
@@ -142,9 +142,7 @@ def test_what_airflow_refuses_is_said_in_the_form(page: Page, period: str) -> No
     expect(page.get_by_role("alert")).to_contain_text("Airflow refused (4")
 
 
-def test_the_portal_is_closed_to_who_is_not_logged_in(
-    anonymous: Page, pages: dict[str, str]
-) -> None:
+def test_the_portal_requires_a_login(anonymous: Page, pages: dict[str, str]) -> None:
     for path in (*pages.values(), "portal/assets/portal.css"):
         answer = anonymous.goto(f"/{path}")
 

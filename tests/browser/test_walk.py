@@ -109,7 +109,7 @@ def walk(browser: Browser, asking: Wandle) -> Iterator[Walk]:
     context.close()
 
 
-def test_a_walk_from_the_login_to_a_publication_reports_no_error_and_asks_no_other_host(
+def test_a_walk_from_the_login_to_a_publication_reports_no_error_and_requests_no_other_host(
     walk: Walk,
 ) -> None:
     loaded = sorted(walk.loaded())

@@ -27,7 +27,7 @@ class _CloudFront(SimpleHTTPRequestHandler):
     """The default root object, the error page and the headers of terraform/modules/website."""
 
     def send_head(self) -> Any:
-        """A folder is no object in a bucket."""
+        """A folder is not an object in a bucket."""
         if self.path.endswith("/") and self.path != "/":
             return self.send_error(HTTPStatus.NOT_FOUND)
         return super().send_head()

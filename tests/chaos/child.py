@@ -31,9 +31,9 @@ BATCH_RECORDS = 40
 
 @dataclass(frozen=True)
 class Fault:
-    """Where a job is struck, the how-manieth time that it comes there, and what happens then.
+    """Where a job is interrupted, at which visit of that point, and what happens then.
 
-    `kill` ends it; `pause` lets the harness disturb a service meanwhile.
+    `kill` ends it; `pause` lets the harness disturb a service in between.
     """
 
     point: str
@@ -65,8 +65,8 @@ def run(work: Work, pipe: Pipe) -> None:
     if work.flaw:
         FLAWS[work.flaw]()
     if work.fault:
-        strike = points.kill if work.fault.do == "kill" else lambda: _pause(pipe)
-        points.arm(work.fault.point, work.fault.number, strike, lake.s3)
+        interrupt = points.kill if work.fault.do == "kill" else lambda: _pause(pipe)
+        points.arm(work.fault.point, work.fault.number, interrupt, lake.s3)
     try:
         pipe.send(("done", _job(work, lake, settings)))
     except PipelineError as error:

@@ -1,6 +1,6 @@
-"""The named points of a job at which it can be struck: wrapped from outside, nothing built in.
+"""The named points where a job can be interrupted: wrapped from outside, nothing built in.
 
-All lie at the borders of our code: pages and manifest as the draft writes
+All are at the borders of our code: pages and manifest as the draft writes
 them, pages as they are asked of S3, requests as they leave its client,
 statements as they reach the PostgreSQL driver. So no point moves when the code
 between them is written again.
@@ -25,7 +25,7 @@ from psycopg.sql import Composable
 from include.landing.store import Landings
 from include.landing.write import Draft
 
-Strike = Callable[[], None]
+Interrupt = Callable[[], None]
 # What opens every COPY: PostgreSQL's manual, "Binary Format".
 COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 
@@ -42,14 +42,16 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(point: str, number: int, strike: Strike, s3: Any) -> None:
-    """Let `strike` be called the `number`-th time that the job comes to `point`."""
-    at = _at(number, strike)
+def arm(point: str, number: int, interrupt: Interrupt, s3: Any) -> None:
+    """Let `interrupt` be called the `number`-th time that the job comes to `point`."""
+    at = _at(number, interrupt)
     {
         "after page": lambda: _wrap(Draft, "add", after=at),
-        "half page": lambda: _on_request(s3, "PUT", ".json.gz", _halving(number, strike)),
+        "half page": lambda: _on_request(s3, "PUT", ".json.gz", _halving(number, interrupt)),
         "before manifest": lambda: _wrap(Draft, "finish", before=at),
-        "half manifest": lambda: _on_request(s3, "PUT", "manifest.json", _halving(number, strike)),
+        "half manifest": lambda: _on_request(
+            s3, "PUT", "manifest.json", _halving(number, interrupt)
+        ),
         "after manifest": lambda: _wrap(Draft, "finish", after=at),
         "before download": lambda: _wrap(Landings, "stored", before=at),
         "after delete": lambda: _wrap(RawCursor, "execute", after=at, only=deletes),
@@ -60,12 +62,12 @@ def arm(point: str, number: int, strike: Strike, s3: Any) -> None:
     }[point]()
 
 
-def _at(number: int, strike: Strike) -> Strike:
+def _at(number: int, interrupt: Interrupt) -> Interrupt:
     counter = itertools.count(1)
 
     def count() -> None:
         if next(counter) == number:
-            strike()
+            interrupt()
 
     return count
 
@@ -78,8 +80,8 @@ def _wrap(
     owner: type,
     name: str,
     *,
-    before: Strike = lambda: None,
-    after: Strike = lambda: None,
+    before: Interrupt = lambda: None,
+    after: Interrupt = lambda: None,
     only: Callable[..., bool] = lambda *_, **__: True,
 ) -> None:
     original = getattr(owner, name)
@@ -102,7 +104,7 @@ class _Watched:
     """A COPY that says when rows have gone to the server, in the middle of it."""
 
     copying: Copy
-    sent: Strike
+    sent: Interrupt
 
     def write(self, data: Any) -> None:
         self.copying.write(data)
@@ -111,7 +113,7 @@ class _Watched:
 
 
 def around_copies(
-    *, sent: Strike = lambda: None, done: Callable[[RawCursor[Any]], None] = lambda _: None
+    *, sent: Interrupt = lambda: None, done: Callable[[RawCursor[Any]], None] = lambda _: None
 ) -> None:
     """Call `sent` after each batch that is copied into a raw table, `done` when all are."""
     original = RawCursor.copy
@@ -135,14 +137,14 @@ def _on_request(s3: Any, method: str, ending: str, do: Callable[[Any], None]) ->
     s3.meta.events.register("before-send.s3", sending)
 
 
-def _halving(number: int, strike: Strike) -> Callable[[Any], None]:
-    """Send half of the `number`-th request by hand, then strike."""
+def _halving(number: int, interrupt: Interrupt) -> Callable[[Any], None]:
+    """Send half of the `number`-th request by hand, then interrupt."""
     counter = itertools.count(1)
 
     def send(request: Any) -> None:
         if next(counter) == number:
             _send_half(request)
-            strike()
+            interrupt()
 
     return send
 

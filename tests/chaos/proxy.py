@@ -33,23 +33,23 @@ class Rules:
 
 
 class Proxy:
-    """Listens on a port of its own, and passes on what comes as long as no rule says otherwise."""
+    """Listens on a port of its own, and passes on what comes unless a rule says otherwise."""
 
     def __init__(self, port: int) -> None:
         self._upstream = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self.rules = Rules()
-        self.struck = 0
+        self.failures = 0
         self._used = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def disturb(self, rules: Rules) -> None:
         """Let requests go wrong from here on."""
-        self.struck = self._used = 0
+        self.failures = self._used = 0
         self.rules = rules
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Pass on everything again."""
         self.rules = Rules()
 
@@ -72,11 +72,11 @@ class Proxy:
             for pump in (pair.upwards, pair.downwards):
                 threading.Thread(target=pump, daemon=True).start()
 
-    def strike(self, path: bytes) -> bool:
+    def must_fail(self, path: bytes) -> bool:
         """Whether this request is one that goes wrong; it counts."""
-        if self.rules.path.encode() not in path or self.struck >= self.rules.times:
+        if self.rules.path.encode() not in path or self.failures >= self.rules.times:
             return False
-        self.struck += 1
+        self.failures += 1
         return True
 
     def too_much(self, length: int) -> bool:
@@ -86,7 +86,7 @@ class Proxy:
         self._used += length
         if self._used <= self.rules.quota_bytes:
             return False
-        self.struck += 1
+        self.failures += 1
         return True
 
 
@@ -134,11 +134,11 @@ class _Pair:
         rules, head = self._proxy.rules, data.partition(b"\r\n\r\n")[0]
         method, path = request["method"], request["path"]
         self._down = self._up = None
-        if method == b"GET" and rules.cut_get_after is not None and self._proxy.strike(path):
+        if method == b"GET" and rules.cut_get_after is not None and self._proxy.must_fail(path):
             self._down = rules.cut_get_after
         if method != b"PUT":
             return False
-        if rules.cut_put_after is not None and self._proxy.strike(path):
+        if rules.cut_put_after is not None and self._proxy.must_fail(path):
             self._up = len(head) + 4 + rules.cut_put_after
         length = LENGTH.search(head)
         return self._proxy.too_much(int(length[1]) if length else 0)

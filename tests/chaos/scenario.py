@@ -17,9 +17,9 @@ EVERY_TIME = 1_000_000
 
 @dataclass(frozen=True)
 class Disturbance:
-    """What goes wrong with a job: a point that it is killed at, or a service meanwhile.
+    """What goes wrong with a job: a point that it is killed at, or a service that fails.
 
-    `again` strikes the first retry, if that comes to its point.
+    `again` is for the first retry, if that comes to its point.
     """
 
     job: str
@@ -29,15 +29,15 @@ class Disturbance:
     kill_after_seconds: float | None = None
     again: Fault | None = None
     flaw: str | None = None
-    # How the struck attempt must end; a kill by the clock may come too late.
+    # How the disturbed attempt must end; a kill by the clock may come too late.
     ends: tuple[str, ...] = ("killed",)
 
 
 @dataclass
 class Outcome:
-    """What became of it: how the struck attempt ended, and how many requests the retries took."""
+    """How the disturbed attempt ended, and how many requests the retries took."""
 
-    struck: Ended
+    disturbed: Ended
     landing_id: str = ""
     asked_again: int = 0
     retries: int = 0
@@ -45,7 +45,7 @@ class Outcome:
     entry: dict[str, Any] = field(default_factory=dict)
 
 
-def suffer(world: World, disturbance: Disturbance, run_id: str) -> Outcome:
+def run_disturbed(world: World, disturbance: Disturbance, run_id: str) -> Outcome:
     """Bring the partition to the state that it is not in, with a disturbance on the way.
 
     Raises `NotAsUndisturbed` if anything is not as it would be without it.
@@ -54,14 +54,14 @@ def suffer(world: World, disturbance: Disturbance, run_id: str) -> Outcome:
     state = next(name for name in STATES if world.references[name].held != before)
     world.serve(state)
     if disturbance.job == "extract":
-        outcome = _struck(
+        outcome = _disturbed(
             world, disturbance, run_id, None, lambda: _untouched(world, before, run_id)
         )
         outcome.landing_id = outcome.entry["landing"]
         load(world, run_id, outcome.landing_id)
     else:
         landing_id = world.landing_of[state]
-        outcome = _struck(
+        outcome = _disturbed(
             world,
             disturbance,
             run_id,
@@ -87,7 +87,7 @@ def _untouched(world: World, before: Any, run_id: str) -> None:
     world.check_landings(state, run_id)
 
 
-def _struck(
+def _disturbed(
     world: World,
     disturbance: Disturbance,
     run_id: str,
@@ -98,7 +98,7 @@ def _struck(
     if disturbance.before:
         disturbance.before(world)
     try:
-        struck = world.attempt(
+        disturbed = world.attempt(
             disturbance.job,
             run_id,
             disturbance.fault,
@@ -107,16 +107,16 @@ def _struck(
             kill_after_seconds=disturbance.kill_after_seconds,
             flaw=disturbance.flaw,
         )
-        assert struck.how in disturbance.ends, f"{disturbance} was not met: {struck}"
-        assert struck.how != "failed" or struck.retryable, struck
+        assert disturbed.how in disturbance.ends, f"{disturbance} was not met: {disturbed}"
+        assert disturbed.how != "failed" or disturbed.retryable, disturbed
     finally:
-        world.mend()
-    outcome = Outcome(struck, kills=int(struck.how == "killed"))
+        world.repair()
+    outcome = Outcome(disturbed, kills=int(disturbed.how == "killed"))
     if disturbance.job == "load" and not _running(world):
         world.start_postgresql()
     check()
     world.asked.clear()
-    ended = struck
+    ended = disturbed
     while ended.how != "done":
         outcome.retries += 1
         assert outcome.retries <= MOST_RETRIES, f"{disturbance}: {ended}"
@@ -164,7 +164,7 @@ def cutting_downloads(after_bytes: int) -> Disturbance:
 
 
 def cutting_one_download(after_bytes: int) -> Disturbance:
-    """The same once: the page is asked for again, and the load goes on."""
+    """The same once: the page is requested again, and the load continues."""
     rules = Rules(cut_get_after=after_bytes)
     return Disturbance("load", before=lambda world: world.proxy.disturb(rules), ends=("done",))
 

@@ -19,7 +19,7 @@ import pytest
 from tests.chaos import scenario
 from tests.chaos.child import Fault
 from tests.chaos.points import EXTRACT_POINTS, LOAD_POINTS
-from tests.chaos.scenario import Disturbance, suffer
+from tests.chaos.scenario import Disturbance, run_disturbed
 from tests.chaos.world import STATES, World, world
 
 KILLS = int(os.environ.get("KILLS") or 200)
@@ -91,9 +91,9 @@ def what(disturbance: Disturbance) -> str:
 
 
 @pytest.mark.timeout(0)
-def test_after_kills_at_random_everything_is_as_undisturbed(chaos):
+def test_after_random_kills_everything_is_as_in_undisturbed_runs(chaos):
     chance = random.Random(SEED)  # noqa: S311
-    struck: Counter[str] = Counter()
+    disturbed: Counter[str] = Counter()
     kills = cases = 0
     began = time.monotonic()
     say(f"\nCHAOS_SEED={SEED} KILLS={KILLS}")
@@ -102,12 +102,12 @@ def test_after_kills_at_random_everything_is_as_undisturbed(chaos):
         disturbance = drawn(chance)
         cases += 1
         try:
-            outcome = suffer(chaos, disturbance, f"seed {SEED}, case {cases}")
+            outcome = run_disturbed(chaos, disturbance, f"seed {SEED}, case {cases}")
         except BaseException:
             say(f"CHAOS_SEED={SEED}, case {cases}: {disturbance}")
             raise
         kills += outcome.kills
-        struck[what(disturbance)] += outcome.struck.how != "done"
+        disturbed[what(disturbance)] += outcome.disturbed.how != "done"
         if cases % MARTS_EVERY == 0 or kills >= KILLS:
             held = chaos.held()
             (state,) = [name for name in STATES if chaos.references[name].held == held]
@@ -115,6 +115,6 @@ def test_after_kills_at_random_everything_is_as_undisturbed(chaos):
             seconds = time.monotonic() - began
             say(f"{kills} kills in {cases} cases, {seconds:.0f} s")
 
-    for place, times in sorted(struck.items()):
+    for place, times in sorted(disturbed.items()):
         say(f"{times:5d}  {place}")
     assert kills >= KILLS

@@ -143,10 +143,10 @@ class World:
         """Let the API answer three seconds late, which is more than a job waits."""
         self._faults([{"match": {"path": "crimes-street"}, "fault": "slow", "seconds": 3}])
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Take back what was done to the API and to the way to S3."""
         self._faults([])
-        self.proxy.mend()
+        self.proxy.repair()
 
     def _faults(self, rules: list[dict[str, Any]]) -> None:
         file = self.payloads.parent / "faults.json"
@@ -291,7 +291,7 @@ class World:
         self._check_the_run(run_id, landing_id)
 
     def _check_the_run(self, run_id: str, landing_id: str) -> None:
-        """The books of the run balance, and the marts are told that there is something new."""
+        """The books of the run balance, and what is new is announced to the marts."""
         of_run = {"dsn": self.settings.loader_dsn, "run_id": run_id}
         assert sum(reconcile(CRIME, [PARTITION], [landing_id], **of_run).values()) == 1  # type: ignore[arg-type]
         if not anything_loaded(CRIME, [landing_id], **of_run):  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ def api(stack: Stack) -> Stack:
     return stack
 
 
-def test_it_serves_what_was_published_and_says_that_it_is_well(api: Stack):
+def test_it_serves_what_was_published_and_reports_that_it_is_healthy(api: Stack):
     datasets = asked("/v1/datasets")["datasets"]
     name = next(one["name"] for one in datasets if one["rows"])
 

@@ -14,11 +14,11 @@ pytestmark = pytest.mark.timeout(1800)
 EVERY = (*SERVICES, "postgres", "redis", "s3")
 
 
-def test_every_process_is_well(stack: Stack):
+def test_every_process_is_healthy(stack: Stack):
     assert {name: stack.trouble(name) for name in SERVICES} == dict.fromkeys(SERVICES, "")
 
 
-def test_a_process_that_is_not_there_is_not_well(stack: Stack):
+def test_a_process_that_is_not_running_is_unhealthy(stack: Stack):
     done = stack.run("exec", "-T", "sandbox", "python", "-m", "include.local.health", "flower")
 
     assert done.returncode != 0

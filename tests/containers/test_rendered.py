@@ -72,7 +72,7 @@ def services(request, tmp_path_factory) -> dict[str, Service]:
 
 
 @pytest.mark.parametrize("broken", [rule for rule, _ in RULES], ids=lambda rule: rule.__name__)
-def test_no_container_breaks_a_rule_whatever_is_laid_over_it(
+def test_no_container_breaks_a_rule_with_any_override(
     services: dict[str, Service], broken: Callable[[str, Service], bool]
 ):
     assert [name for name, service in services.items() if broken(name, service)] == []

@@ -99,7 +99,7 @@ class World:
         self.faults.append(rule)
         self._write()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Let the API answer as it should again."""
         self.faults.clear()
         self._write()
@@ -113,7 +113,7 @@ class World:
 
     @property
     def settings(self) -> Any:
-        """What the command line would be told of it."""
+        """The settings that the command line would get."""
         from include.settings import Settings
 
         return Settings(
@@ -172,9 +172,9 @@ def services(tmp_path_factory) -> Iterator[World]:
 @pytest.fixture
 def world(services) -> Iterator[World]:
     """The services, with an API that answers as it should."""
-    services.mend()
+    services.repair()
     yield services
-    services.mend()
+    services.repair()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A run of a DAG in this process, and what came of it."""
+"""A run of a DAG in this process, and its result."""
 
 from __future__ import annotations
 

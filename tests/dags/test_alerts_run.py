@@ -1,4 +1,4 @@
-"""A run that tells of its failures, by Airflow's own `dag.test()` and a real mail server."""
+"""A run that reports its failures, by Airflow's own `dag.test()` and a real mail server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IS_GONE = {"match": {"path": "bank-holidays"}, "fault": "404"}
 
 @pytest.fixture
 def mails(world, monkeypatch) -> Iterator[Mailbox]:
-    """The mail server of the deployment, and a contract that tells of its failures."""
+    """The mail server of the deployment, and a contract that reports its failures."""
     known = model.contracts()
     source = known["bank_holidays"]
     monkeypatch.setitem(known, source.name, source.model_copy(update={"alerts": ALERTS}))
@@ -33,10 +33,10 @@ def test_a_contract_without_alerts_has_no_task_for_them(dag_bag):
     assert "alert" not in dag_bag.get_dag(HOLIDAYS).task_dict
 
 
-def test_a_run_tells_once_of_what_failed_and_the_next_one_that_it_is_over(start, world, mails):
+def test_a_run_reports_a_failure_once_and_the_next_one_reports_its_end(start, world, mails):
     world.fail(**IS_GONE)
     broken = start(HOLIDAYS, {})
-    world.mend()
+    world.repair()
     whole = start(HOLIDAYS, {})
 
     assert (broken.state, broken.states["alert"]) == ("failed", "success")
@@ -52,7 +52,7 @@ def test_a_run_tells_once_of_what_failed_and_the_next_one_that_it_is_over(start,
 def test_a_mail_server_that_refuses_makes_its_task_red_and_not_the_data(start, world, mails):
     world.fail(**IS_GONE)
     start(HOLIDAYS, {})
-    world.mend()
+    world.repair()
     mails.answer = "550 no such user"
     run = start(HOLIDAYS, {})
 
@@ -66,7 +66,7 @@ def test_a_mail_server_that_refuses_makes_its_task_red_and_not_the_data(start, w
     assert "550 no such user" in error[0]
 
 
-def test_a_plan_that_fails_is_told_with_its_reason(start, world, mails):
+def test_a_plan_that_fails_is_reported_with_its_reason(start, world, mails):
     run = start(HOLIDAYS, {"from": "2999-01"})
 
     assert run.state == "failed"
@@ -74,11 +74,11 @@ def test_a_plan_that_fails_is_told_with_its_reason(start, world, mails):
     assert "2999-01" in mails.texts()[-1]
 
 
-def test_a_transform_without_anybody_to_tell_has_no_task_for_it(dag_bag):
+def test_a_transform_without_recipients_has_no_task_for_alerts(dag_bag):
     assert "alert" not in dag_bag.get_dag("transform").task_dict
 
 
-def test_a_transform_that_fails_is_told_once_to_those_of_the_sources_and_has_an_all_clear(
+def test_a_failed_transform_is_reported_once_to_the_sources_recipients_and_has_an_all_clear(
     start, world, mails
 ):
     start(HOLIDAYS, {})
@@ -108,7 +108,7 @@ def test_a_transform_that_fails_is_told_once_to_those_of_the_sources_and_has_an_
     assert over["Subject"] == "[wandle] Marts and publication: all clear"
 
 
-def test_a_publication_that_fails_is_told_with_its_reason(start, world, mails):
+def test_a_publication_that_fails_is_reported_with_its_reason(start, world, mails):
     start(HOLIDAYS, {})
     told = len(mails.mails)
     with psycopg.connect(world.admin_dsn, autocommit=True) as admin:

@@ -76,8 +76,8 @@ def person(metadata) -> Iterator[Callable[[str], Person]]:
 
 
 @pytest.fixture
-def meanwhile() -> Iterator[Callable[..., Future[Any]]]:
-    """Does something while a run goes on in this thread."""
+def in_background() -> Iterator[Callable[..., Future[Any]]]:
+    """Does something while a run continues in this thread."""
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit
 
@@ -110,7 +110,7 @@ def loads(world) -> int:
     return int(world.query("select count(*) from ops.load where source = 'bank_holidays'")[0][0])
 
 
-def test_without_a_word_in_contract_or_settings_nobody_is_asked(dag_bag):
+def test_without_an_option_in_contract_or_settings_nobody_is_asked(dag_bag):
     asking = [dag.dag_id for dag in dag_bag.dags.values() if "approve" in dag.task_dict]
 
     assert "transform" in dag_bag.dags
@@ -119,7 +119,7 @@ def test_without_a_word_in_contract_or_settings_nobody_is_asked(dag_bag):
 
 
 def test_a_replacement_waits_for_a_person_who_may_start_runs(
-    start, world, asking, person, meanwhile
+    start, world, asking, person, in_background
 ):
     first = start(HOLIDAYS, {})
     asking(FAR)
@@ -130,7 +130,7 @@ def test_a_replacement_waits_for_a_person_who_may_start_runs(
         return question, said
 
     before = loads(world)
-    answer = meanwhile(answered)
+    answer = in_background(answered)
     run = start(HOLIDAYS, {})
     question, statuses = answer.result()
 
@@ -146,12 +146,12 @@ def test_a_replacement_waits_for_a_person_who_may_start_runs(
 
 
 def test_what_a_person_refuses_is_not_fetched_and_the_run_says_so(
-    start, world, asking, person, meanwhile
+    start, world, asking, person, in_background
 ):
     start(HOLIDAYS, {})
     asking(FAR)
     before = loads(world)
-    answer = meanwhile(lambda: person("OP").answer(person("OP").question(HOLIDAYS), "Reject"))
+    answer = in_background(lambda: person("OP").answer(person("OP").question(HOLIDAYS), "Reject"))
 
     run = start(HOLIDAYS, {})
 
@@ -162,11 +162,11 @@ def test_what_a_person_refuses_is_not_fetched_and_the_run_says_so(
     assert loads(world) == before
 
 
-def test_nobody_answering_in_time_means_no(start, world, asking, person, meanwhile, metadata):
+def test_nobody_answering_in_time_means_no(start, world, asking, person, in_background, metadata):
     start(HOLIDAYS, {})
     asking(SOON)
     before = loads(world)
-    waiting = meanwhile(overdue, HOLIDAYS, metadata, person("VIEWER"))
+    waiting = in_background(overdue, HOLIDAYS, metadata, person("VIEWER"))
 
     run = start(HOLIDAYS, {})
 
@@ -186,7 +186,7 @@ def test_a_run_that_replaces_nothing_asks_nobody(start, world, asking):
 
 
 def test_a_publication_goes_out_when_a_person_approves_it_and_not_before(
-    start, world, person, meanwhile, monkeypatch
+    start, world, person, in_background, monkeypatch
 ):
     monkeypatch.setenv("WANDLE_PUBLISH_APPROVAL_HOURS", str(FAR))
     start(HOLIDAYS, {})
@@ -201,7 +201,7 @@ def test_a_publication_goes_out_when_a_person_approves_it_and_not_before(
             assert person("OP").answer(question, option) == 200
             return question
 
-        answer = meanwhile(answered)
+        answer = in_background(answered)
         return start("transform", {}), answer.result()
 
     before = listed(world.lake)

@@ -102,7 +102,9 @@ def test_a_task_that_was_cleared_does_not_let_a_person_approve_what_is_not_shown
         task.execute(context)
 
 
-def test_an_answer_after_the_deadline_is_none_also_if_the_scheduler_was_down(airflow, context):
+def test_an_answer_after_the_deadline_does_not_count_even_if_the_scheduler_was_down(
+    airflow, context
+):
     task = approval(["version 1"])
     ask(task, context)
 
@@ -113,7 +115,7 @@ def test_an_answer_after_the_deadline_is_none_also_if_the_scheduler_was_down(air
 @pytest.mark.parametrize(
     ("now", "goes_on"), [("2,000", True), ("1,999", True), ("2,001", False), ("20,000", False)]
 )
-def test_rows_that_were_loaded_while_a_person_thought_are_not_replaced(
+def test_rows_that_were_loaded_while_a_person_was_deciding_are_not_replaced(
     airflow, context, monkeypatch, now, goes_on
 ):
     from dags import _approval

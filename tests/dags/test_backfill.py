@@ -85,7 +85,7 @@ def run_of(kind: str, start: str | None = None, end: str | None = None, **conf: 
     )
 
 
-def test_a_backfill_makes_one_run_a_month_and_each_plans_its_own_month_alone(backfill, plan):
+def test_a_backfill_makes_one_run_a_month_and_each_plans_only_its_own_month(backfill, plan):
     runs = backfill("2017-01-01", "2017-12-31", {"councils": ["sutton"]})
 
     months = [f"2017-{month:02}" for month in range(1, 13)]

@@ -22,7 +22,7 @@ from tests.broken import OF_CONTRACTS, Definitions, copied
 DAGS = Path(__file__).parents[2] / "dags"
 OTHERS = {"transform", "replay_quarantine", "freshness_watch", "housekeeping"}
 NAMES = sorted(contracts())
-# With `make test-slow`, every contract in every way; otherwise each in another one, and
+# With `make test-slow`, every contract in every way; otherwise each in a different one, and
 # tests/unit/test_broken_definitions.py has them all.
 BROKEN = [
     (name, way)
@@ -63,7 +63,7 @@ def test_a_broken_contract_is_one_import_error_and_every_other_dag_is_there(copy
 
 @pytest.mark.usefixtures("dag_bag")
 @pytest.mark.parametrize("name", sorted(councils()))
-def test_a_broken_council_is_one_import_error_and_takes_no_dag_away(copy, name):
+def test_a_broken_council_is_one_import_error_and_removes_no_dag(copy, name):
     copy.break_(name)
 
     bag = parsed()

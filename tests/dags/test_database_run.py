@@ -1,4 +1,4 @@
-"""A source database that is MariaDB through Airflow: its connection's type alone decides that."""
+"""A source database that is MariaDB through Airflow: only its connection's type decides that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dbt docs in the Airflow UI: who gets in, and what they see."""
+"""The dbt docs in the Airflow UI: who has access, and what they see."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_a_websocket_is_refused(anonymous):
     assert refused.value.code == 1008
 
 
-def test_who_is_logged_in_reads_the_page(viewer, s3, tmp_path):
+def test_a_logged_in_user_reads_the_page(viewer, s3, tmp_path):
     publish(s3, "<h1>Wandle</h1>", tmp_path)
 
     answer = viewer.get("/dbt-docs/")
@@ -228,7 +228,7 @@ def test_an_error_while_checking_the_login_lets_nobody_in(app, viewer, s3, tmp_p
     assert "secret page" not in answer.text
 
 
-def test_only_airflow_may_frame_the_page_and_it_may_call_nobody(viewer, s3, tmp_path):
+def test_only_airflow_may_frame_the_page_and_it_may_not_request_any_host(viewer, s3, tmp_path):
     publish(s3, "<h1>Wandle</h1>", tmp_path)
 
     policy = viewer.get("/dbt-docs/").headers["content-security-policy"]

@@ -112,7 +112,7 @@ def test_only_a_source_that_is_followed_announces_its_landings(sources):
 
 
 @pytest.mark.parametrize("grain", GRAINS)
-def test_the_form_takes_periods_of_its_size_alone_and_says_how_they_are_written(sources, grain):
+def test_the_form_takes_only_periods_of_its_size_and_says_how_they_are_written(sources, grain):
     form = sources.get_dag(f"ingest_by_{grain}").params
     own = FORMS[grain].example
 

@@ -1,4 +1,4 @@
-"""The handbook in the Airflow UI: who gets in, and what they see."""
+"""The handbook in the Airflow UI: who has access, and what they see."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_nobody_gets_anything_without_a_login(anonymous, method, path):
     assert "Wandle" not in answer.text
 
 
-def test_who_is_logged_in_reads_its_pages(viewer):
+def test_a_logged_in_user_reads_its_pages(viewer):
     first, chapter = viewer.get("/handbook/"), viewer.get("/handbook/handbook/testing.html")
 
     assert (first.status_code, first.text) == (200, "<h1>Wandle</h1>")

@@ -1,4 +1,4 @@
-"""Rules that every DAG keeps, whoever wrote it."""
+"""Rules that every DAG follows, whoever wrote it."""
 
 from __future__ import annotations
 

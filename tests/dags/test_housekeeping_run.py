@@ -1,4 +1,4 @@
-"""Real runs of `housekeeping`: shown first, then deleted, and the marts told of it."""
+"""Real runs of `housekeeping`: shown first, then deleted, and announced to the marts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def s3(services) -> Any:
 
 
 @pytest.fixture(scope="module")
-def untidy(s3, services) -> None:
+def leftovers(s3, services) -> None:
     """A landing that was broken off, and a row of a person of years ago."""
     import psycopg
 
@@ -42,7 +42,7 @@ def there(s3: Any) -> bool:
     return bool(s3.list_objects_v2(Bucket=BUCKET, Prefix=INTERRUPTED).get("Contents"))
 
 
-def test_a_dry_run_is_green_and_deletes_nothing(start, world, s3, untidy):
+def test_a_dry_run_is_green_and_deletes_nothing(start, world, s3, leftovers):
     run = start("housekeeping", {"dry_run": True})
 
     assert run.state == "success"
@@ -51,7 +51,7 @@ def test_a_dry_run_is_green_and_deletes_nothing(start, world, s3, untidy):
     assert run.announced == []
 
 
-def test_a_run_deletes_and_tells_the_marts_of_the_table_that_has_less(start, world, s3, untidy):
+def test_a_run_deletes_and_announces_the_table_that_lost_rows(start, world, s3, leftovers):
     run = start("housekeeping", {})
 
     assert run.state == "success"

@@ -79,13 +79,13 @@ def trigger_of(schedule: AssetOrTimeSchedule) -> Any:
     return asset.watchers[0].trigger
 
 
-def test_without_a_queue_the_schedule_alone_looks_into_the_inbox(monkeypatch):
+def test_without_a_queue_only_the_schedule_checks_the_inbox(monkeypatch):
     monkeypatch.delenv("WANDLE_INBOX_QUEUE", raising=False)
 
     assert with_events(SPEND, TIMETABLE) is TIMETABLE
 
 
-def test_other_sources_wait_for_no_event(queue):
+def test_other_sources_do_not_wait_for_an_event(queue):
     weather = contract("weather_hourly")
 
     assert with_events(weather, TIMETABLE) is TIMETABLE

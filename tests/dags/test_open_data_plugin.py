@@ -1,4 +1,4 @@
-"""The dashboard and the open data in the Airflow UI: who gets in, and what they get."""
+"""The dashboard and the open data in the Airflow UI: who has access, and what they get."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_login_leads_back_to_the_dashboard(anonymous, s3):
         ("/data/a/a.csv", "data/a/a.csv"),
     ],
 )
-def test_who_is_logged_in_gets_the_files_of_the_current_version(viewer, s3, path, file):
+def test_a_logged_in_user_gets_the_files_of_the_current_version(viewer, s3, path, file):
     publish(s3)
 
     answer = viewer.get(path)

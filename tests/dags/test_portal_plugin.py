@@ -1,4 +1,4 @@
-"""The portal in the Airflow UI: who gets in, what they get, and that nothing else is open."""
+"""The portal in the Airflow UI: who has access, what they get, and that nothing else is open."""
 
 from __future__ import annotations
 
@@ -267,7 +267,7 @@ def test_the_lineage_is_read_again_only_when_another_one_was_published(app, s3):
     assert now() != before
 
 
-def test_a_column_of_the_lineage_is_found_by_its_name_alone(app):
+def test_a_column_of_the_lineage_is_found_by_name_only(app):
     client = as_role(app, "VIEWER")
 
     assert "raw.crimes.ward" in client.get("/portal/lineage?of=marts.crimes.ward_code").text
@@ -321,7 +321,7 @@ def addresses(routes: Any, before: str = "") -> Iterator[tuple[str, set[str]]]:
             yield path, set(route.methods)
 
 
-def test_every_route_and_mount_refuses_whoever_is_not_logged_in(whole_app):
+def test_every_route_and_mount_requires_a_login(whole_app):
     # A login without a body is an error of the server.
     anonymous = TestClient(
         whole_app,
@@ -347,7 +347,7 @@ def test_every_route_and_mount_refuses_whoever_is_not_logged_in(whole_app):
     assert answered <= OPEN
 
 
-def test_who_is_logged_in_reads_the_documentation_of_the_api(whole_app):
+def test_a_logged_in_user_reads_the_documentation_of_the_api(whole_app):
     for path in ("/docs", "/redoc", "/openapi.json"):
         assert as_role(whole_app, "VIEWER").get(path).status_code == 200
         answer = TestClient(whole_app, base_url="http://localhost").get(path)

@@ -1,4 +1,4 @@
-"""Real runs of `replay_quarantine`: after a contract is mended, its records come out of it."""
+"""Real runs of `replay_quarantine`: after a contract is repaired, its records come out of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NEWEST = f"""
 
 
 def as_somebody_broke_it(share: float, known: str = "[a-rt-z]") -> Contract:
-    """The contract with categories that begin otherwise only; `share` may be quarantined."""
+    """The contract with only categories that begin differently; `share` may be quarantined."""
     shipped = contracts()[CRIME]
     columns = tuple(
         column.model_copy(update={"pattern": f"{known}[a-z-]*"})
@@ -39,7 +39,7 @@ def as_somebody_broke_it(share: float, known: str = "[a-rt-z]") -> Contract:
 @pytest.fixture(scope="module")
 def broken(start, services) -> Run:
     """Two months loaded by the broken contract, and one refused, since too much broke it."""
-    services.mend()
+    services.repair()
     start(f"ingest_{WARDS}", {"councils": ["sutton"]})
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(contracts(), CRIME, as_somebody_broke_it(share=1))
@@ -51,7 +51,7 @@ def broken(start, services) -> Run:
 
 @pytest.fixture(scope="module")
 def refused(start, broken) -> Run:
-    """A replay after the contract was made worse instead of mended."""
+    """A replay after the contract was made worse instead of repaired."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(contracts(), CRIME, as_somebody_broke_it(share=0, known="[c-rt-z]"))
         return start(REPLAY, {"source": CRIME})
@@ -62,7 +62,7 @@ def replayed(start, services, refused) -> Run:
     """A replay by the contract as it is shipped, while no API answers."""
     services.fail(fault="500")
     run = start(REPLAY, {})
-    services.mend()
+    services.repair()
     return run
 
 
@@ -99,7 +99,7 @@ def test_a_replay_loads_what_was_quarantined_and_what_was_refused_without_the_ap
     assert world.query(ROWS) == loaded > [(100,)]
 
 
-def test_the_marts_are_told_of_the_tables_that_changed_and_of_no_other(replayed):
+def test_the_tables_that_changed_are_announced_and_no_other(replayed):
     assert replayed.announced == [f"raw.{CRIME}"]
 
 

@@ -31,22 +31,22 @@ CONTENT = """
 
 @pytest.fixture(scope="module")
 def boundaries(start, services) -> Run:
-    services.mend()
+    services.repair()
     return start(WARDS, {})
 
 
 @pytest.fixture(scope="module")
 def broken(start, services, boundaries) -> Iterator[Run]:
-    """Three months, of which the API says that it does not have one any more."""
+    """Three months, one of which the API says that it no longer has."""
     services.fail(**JULY_IS_GONE)
     run = start(CRIME, SUMMER)
-    services.mend()
+    services.repair()
     return run
 
 
 @pytest.fixture(scope="module")
 def whole(start, broken) -> Run:
-    """The same months again, after the cause was mended."""
+    """The same months again, after the cause was repaired."""
     return start(CRIME, SUMMER)
 
 
@@ -77,7 +77,7 @@ def test_a_permanent_error_is_not_tried_again(broken):
     assert broken.tries["extract kingston 2026-07"] == 1
 
 
-def test_a_run_with_a_failed_partition_is_red_and_names_it_alone(broken):
+def test_a_run_with_a_failed_partition_is_red_and_names_only_it(broken):
     assert broken.state == "failed"
     assert broken.states["reconcile"] == "failed"
     assert (
@@ -116,7 +116,7 @@ def test_a_run_that_changes_nothing_is_green_and_announces_nothing(start, world,
     assert world.query(CONTENT) == before
 
 
-def test_the_log_of_a_partition_begins_with_what_is_done_and_ends_with_what_was(
+def test_the_log_of_a_partition_begins_with_what_will_be_done_and_ends_with_what_was(
     start, world, whole, caplog
 ):
     caplog.set_level(logging.INFO)
@@ -166,7 +166,7 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(start, world, whole
         ({"from": "2001-01"}, "the data start at 2010-12, and 2001-01 is earlier"),
     ],
 )
-def test_a_window_that_cannot_be_fails_before_anything_runs(start, boundaries, asked, sentence):
+def test_an_impossible_window_fails_before_anything_runs(start, boundaries, asked, sentence):
     run = start(CRIME, {"dry_run": True, **asked})
 
     assert run.states["plan"] == "failed"

@@ -64,7 +64,7 @@ EDITS = (
 class RandomWorld:
     """Changes by name; `step` makes some of them, builds, and compares with a whole build.
 
-    A context manager: its dbt processes go on until the project is changed.
+    A context manager: its dbt processes continue until the project is changed.
     """
 
     def __init__(self, database: Warehouse, project: Path, home: Path, seed: int) -> None:
@@ -312,7 +312,7 @@ class RandomWorld:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
 
-    def load_meanwhile(self) -> None:
+    def load_during_run(self) -> None:
         """Loads that are committed while a run is under way."""
         stop = threading.Event()
         places = [self._any() for _ in range(6)]
@@ -339,7 +339,7 @@ class RandomWorld:
 
     MOVES = (
         *("load_one", "load_one", "load_one", "load_one", "load_many", "load_bad", "remove"),
-        *("council", "rebuild", "damage", "edit", "views", "half", "killed", "load_meanwhile"),
+        *("council", "rebuild", "damage", "edit", "views", "half", "killed", "load_during_run"),
     )
 
     def step(self) -> None:
@@ -377,7 +377,7 @@ class RandomWorld:
         assert again == {"staging", "marts"}, (again, self.said)
 
     def _build_again(self) -> set[str]:
-        """The layers of which another run builds nothing."""
+        """The layers in which another run builds nothing."""
         built = self.world.build(dbt=self._dbt("wandle_transformer", self.home))
         return {name for name, layer in built.items() if layer.unchanged_since}
 

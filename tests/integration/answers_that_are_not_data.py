@@ -72,7 +72,7 @@ _errors = st.recursive(
                                   min_size=1, max_size=3),
     max_leaves=4,
 )  # fmt: skip
-# What stands beside records that are not there, and says why.
+# What is next to records that are not there, and says why.
 _beside = st.one_of(
     st.sampled_from(BUSY).map(lambda text: {"error": {"code": 503, "message": text}}),
     st.sampled_from((*BUSY, "No")).map(lambda text: {"errors": [text]}),
@@ -139,7 +139,7 @@ def _zipped(text: str | bytes) -> tuple[str, bytes]:
 
 
 def _around(layout: Format) -> Callable[[Any, dict[str, Any]], Any] | None:
-    """Puts something where the records are, and an error beside the outermost."""
+    """Puts something where the records are, and an error next to the outermost."""
     names = layout.path
     if not names or "*" in names:
         return None
@@ -154,7 +154,7 @@ def _around(layout: Format) -> Callable[[Any, dict[str, Any]], Any] | None:
 
 
 def _without_field(body: bytes, name: str) -> bytes:
-    """CSV whose header calls a field otherwise."""
+    """CSV whose header names a field differently."""
     header, _, rest = body.partition(b"\n")
     names = [b"other" if found == name.encode() else found for found in header.split(b",")]
     return b",".join(names) + b"\n" + rest

@@ -113,7 +113,7 @@ class World:
             self.load(STATIONS, council, DAYS[0], [station("Kingston Bridge")])
 
     def build(self, *layers: Layer, dbt: Dbt | None = None) -> dict[str, Built]:
-        """One run of both layers, or these of them; `marts` alone goes on with a run."""
+        """One run of both layers, or these of them; only `marts` continues a run."""
         self.runs += layers != ("marts",)
         with history.building(self.database.dsn("wandle_transformer")) as open_history:
             return {

@@ -103,13 +103,13 @@ def mariadb_server() -> Iterator[MariaDb]:
 
 @pytest.fixture
 def new_mariadb() -> Callable[..., Any]:
-    """Starts another one, which a test may kill."""
+    """Starts another server, which a test may kill."""
     return mariadb
 
 
 @pytest.fixture(scope="session")
 def new_database(sockets) -> Callable[..., Warehouse]:
-    """Makes a database, empty or as another one."""
+    """Makes a database, empty or as a copy of another."""
 
     def make(template: str = "template1") -> Warehouse:
         name = f"test_{next(_numbers)}"

@@ -41,7 +41,7 @@ Answering = Callable[[Asked], Reply]
 
 
 class FixtureServer:
-    """An ASGI app that answers as it was told, and remembers what it was asked.
+    """An ASGI app that answers as configured, and remembers what it was asked.
 
     A path for which nothing was said is answered with 404.
     """
@@ -51,9 +51,9 @@ class FixtureServer:
         self._answers: list[tuple[re.Pattern[str], list[Reply | Answering]]] = []
 
     def on(self, path: str, *answers: Reply | Answering | bytes | Any) -> FixtureServer:
-        """Answer a path, a regular expression, with each in turn, and then with the last for ever.
+        """Answer a path, a regular expression, with each in turn, and then with the last forever.
 
-        Bytes are a body; what is no reply either is written as JSON.
+        Bytes are a body; anything but a reply is written as JSON.
         """
         self._answers.insert(0, (re.compile(path), [_reply(answer) for answer in answers]))
         return self
@@ -94,7 +94,7 @@ BOM = b"\xef\xbb\xbf"
 def loans_api(loans: dict[date, list[dict[str, Any]]]) -> Answering:
     """A library's API: parameters in the path, an exclusive end, and XML turned into JSON.
 
-    One loan stands as an object, many as a list, none not at all; the same
+    One loan is an object, many as a list, none not at all; the same
     holds for the items of a loan. Every value is text, blank where there is
     none, and a byte order mark comes first.
     """

@@ -40,7 +40,7 @@ def land(
     replaces: str | None = None,
     way: str = "api",
 ) -> Manifest:
-    """Land bodies, or lists of records, as pages; `counts` may lie about their records."""
+    """Land bodies, or lists of records, as pages; `counts` may be wrong about their records."""
     where = contract.partition(council, period)
     now = later()
     draft = Draft.open(
@@ -67,7 +67,7 @@ def land(
 
 
 def prefix_of(manifest: Manifest) -> str:
-    """Where a landing of a month lies."""
+    """Where a landing of a month is stored."""
     return f"landing/{manifest.source}/{manifest.council}/{manifest.period}/{manifest.landing_id}/"
 
 

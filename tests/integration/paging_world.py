@@ -1,4 +1,4 @@
-"""APIs of pages, generated: rows behind an API that pages, changes, lies and fails as it is told.
+"""APIs of pages, generated: rows behind an API that pages, changes, lies and fails as configured.
 
 A `World` says what the API is like and what goes wrong; `words` are those of a
 contract for it. `PagingServer` serves one world at a time over HTTP and writes
@@ -45,7 +45,7 @@ class World:
 
     `size` is asked for, `cap` the most that it gives. `says` are the signs
     that its answers have: `total`, `more` (always), `more while true`. From the
-    request `down_from` on, if any, it fails until it is mended.
+    request `down_from` on, if any, it fails until it is repaired.
     """
 
     kind: str
@@ -166,11 +166,11 @@ class PagingServer(ThreadingHTTPServer):
         # The rows before each request, by its number.
         self.moments: list[list[Row]] = []
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """It does not fail any more; whatever else goes wrong still does."""
         self.is_down = False
 
-    def calm(self) -> None:
+    def stop_faults(self) -> None:
         """Nothing goes wrong from here on."""
         self.world = replace(self.world, events=(), ignores_paging=False)
         self.answers.clear()

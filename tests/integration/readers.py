@@ -1,4 +1,4 @@
-"""Readers in processes of their own, so that what they wait for is the database alone."""
+"""Readers in processes of their own, so that they wait only for the database."""
 
 from __future__ import annotations
 

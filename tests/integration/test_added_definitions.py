@@ -104,7 +104,7 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_council_and_a_source_more_turn_no_test_red(copy):
+def test_one_more_council_and_source_turn_no_test_red(copy):
     synced = python(copy, "-c", SYNC)
     assert synced.returncode == 0, synced.stdout + synced.stderr
     listed = python(copy, "docs/dictionary/write.py")  # `make dictionary`

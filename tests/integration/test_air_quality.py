@@ -92,7 +92,7 @@ def _reply(content: Any) -> Reply:
 
 @pytest.fixture
 def definitions(tmp_path) -> Iterator[Definitions]:
-    """The three contracts alone, and Kingston's name for this publisher in its file."""
+    """Only the three contracts, and Kingston's name for this publisher in its file."""
     with copied(tmp_path / "definitions") as found:
         for path in found.sources.glob("*.yaml"):
             path.unlink()
@@ -240,7 +240,7 @@ def test_a_record_that_a_parent_no_longer_lists_has_not_become_empty(air, loaded
         run("air_quality")
 
 
-def test_a_constant_that_was_removed_takes_its_rows_along(air, made, loaded, run, definitions):
+def test_a_constant_that_was_removed_takes_its_rows_with_it(air, made, loaded, run, definitions):
     path = definitions.path("air_quality")
     definitions.write(path, path.read_text().replace("[mean, max]", "[mean]"))
 
@@ -264,7 +264,7 @@ def test_an_interrupted_landing_is_resumed_at_its_combination(lake, air, run):
     assert len({page.label for page in manifest(lake).pages}) == 6
 
 
-def test_an_item_without_any_of_the_next_is_passed_over_and_logged(air, run, caplog):
+def test_an_item_without_any_of_the_next_is_skipped_and_logged(air, run, caplog):
     run("air_sites")
     air.species = [("K1", "NO2")]
     run("air_species")

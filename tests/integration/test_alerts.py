@@ -51,7 +51,7 @@ def hooked(deployment):
 
 
 def gauges(kinds=("failed", "refused"), **alerts):
-    """A contract that tells of some kinds, by e-mail unless it says otherwise."""
+    """A contract that reports some kinds, by e-mail unless it says otherwise."""
     return contract(
         alerts={"kinds": list(kinds), **(alerts or {"email": ["team@council.example"]})}
     )
@@ -107,7 +107,7 @@ def ended(warehouse, monkeypatch):
 
 @pytest.fixture
 def watch(warehouse, monkeypatch):
-    """What the hourly task `alert` does, for these sources alone."""
+    """What the hourly task `alert` does, for only these sources."""
 
     def run(*sources):
         named = {source.name: source for source in sources}
@@ -173,7 +173,9 @@ def test_a_task_that_is_retried_sends_nothing_again(mails, written, ended):
     assert len(mails.mails) == 1
 
 
-def test_a_cause_that_meets_others_a_day_later_is_told_again(mails, warehouse, written, ended):
+def test_a_cause_that_affects_others_a_day_later_is_reported_again(
+    mails, warehouse, written, ended
+):
     source = gauges()
     written(source, PLACES[0])
     ended(source, PLACES[:1])
@@ -202,7 +204,7 @@ def test_an_all_clear_is_sent_once_when_the_last_partition_is_loaded(mails, writ
     assert "resolved (failed)" in mails.texts()[1]
 
 
-def test_a_failed_plan_is_told_with_its_reason_and_is_over_with_the_next_plan(
+def test_a_failed_plan_is_reported_with_its_reason_and_is_over_with_the_next_plan(
     mails, written, ended
 ):
     source = gauges()
@@ -217,13 +219,13 @@ def test_a_failed_plan_is_told_with_its_reason_and_is_over_with_the_next_plan(
     assert "2030-01 is in the future" in mails.texts()[0]
 
 
-def test_a_task_that_was_killed_without_a_trace_in_the_ledger_is_told(mails, ended):
+def test_a_task_that_was_killed_without_a_trace_in_the_ledger_is_reported(mails, ended):
     ended(gauges(), PLACES[:1])
 
     assert "no entry; see the logs of its tasks" in mails.texts()[0]
 
 
-def test_nobody_is_told_of_kinds_that_the_contract_leaves_out(mails, written, ended):
+def test_nobody_is_notified_of_kinds_that_the_contract_leaves_out(mails, written, ended):
     written(gauges(), PLACES[0])
 
     assert ended(gauges(["refused"], email=["team@council.example"]), PLACES[:1]) == 0
@@ -238,7 +240,7 @@ def test_an_owner_with_an_address_receives_it_too(mails, written, ended):
     assert {mail["To"] for mail in mails.mails} == {"owner@council.example", "team@council.example"}
 
 
-def test_failures_that_no_run_told_of_are_told_by_the_hourly_check(mails, written, watch):
+def test_failures_that_no_run_reported_are_reported_by_the_hourly_check(mails, written, watch):
     source = gauges()
     written(source, PLACES[0], ago=timedelta(hours=4))
     written(source, PLACES[1], ago=timedelta(minutes=10), error="still retried")
@@ -254,7 +256,7 @@ DAILY = {"period": "day", "schedule": "0 4 * * *", "start": "2017-01-01"}
 
 
 def daily(**changes):
-    """A daily source that tells what is late."""
+    """A daily source that reports what is late."""
     return contract(
         **DAILY, alerts={"kinds": ["late"], "email": ["team@council.example"]}, **changes
     )
@@ -333,7 +335,7 @@ def usual(written, source, **newest):
         ({"filled_columns": ["id"]}, "the column note is empty, and was not before"),
     ],
 )
-def test_what_is_unusual_is_told(newest, said, mails, written, watch):
+def test_what_is_unusual_is_reported(newest, said, mails, written, watch):
     source = gauges(["volume", "quarantine", "drifted"], email=["team@council.example"])
     usual(written, source, **newest)
 
@@ -342,14 +344,14 @@ def test_what_is_unusual_is_told(newest, said, mails, written, watch):
     assert "Where: kingston" in mails.texts()[0]
 
 
-def test_what_is_usual_is_not_told(mails, written, watch):
+def test_what_is_usual_is_not_reported(mails, written, watch):
     source = gauges(["volume", "quarantine", "drifted"], email=["team@council.example"])
     usual(written, source)
 
     assert watch(source) == 0
 
 
-def test_a_new_field_is_told_once_without_what_may_be_personal_and_is_over_when_it_is_gone(
+def test_a_new_field_is_reported_once_without_personal_values_and_is_over_when_it_is_gone(
     mails, warehouse, written, watch
 ):
     source = gauges(["drifted"], email=["team@council.example"])
@@ -403,7 +405,7 @@ def test_a_message_that_is_not_accepted_is_kept_and_sent_by_the_hourly_check(
     ) == [(2, True, None)]
 
 
-def test_a_message_that_is_refused_for_good_fails_at_once_and_says_what_to_do(
+def test_a_message_that_is_permanently_refused_fails_at_once_and_says_what_to_do(
     mails, written, ended
 ):
     written(gauges(), PLACES[0])
@@ -413,7 +415,7 @@ def test_a_message_that_is_refused_for_good_fails_at_once_and_says_what_to_do(
         ended(gauges(), PLACES[:1])
 
 
-def test_one_channel_that_fails_does_not_keep_the_others_from_being_told(
+def test_one_channel_that_fails_does_not_keep_the_others_from_being_notified(
     mails, hooked, written, ended
 ):
     source = gauges(email=["team@council.example"], webhook="hook", private_hosts=[at(hooked)])
@@ -493,7 +495,7 @@ def test_a_process_killed_while_it_sends_leaves_the_message_to_the_next(
 # Webhook, Slack, SNS.
 
 
-def test_a_webhook_gets_json_and_an_id_that_tells_copies_apart(deployment, hooked, written, ended):
+def test_a_webhook_gets_json_and_an_id_that_identifies_copies(deployment, hooked, written, ended):
     source = gauges(webhook="hook", private_hosts=[at(hooked)])
     written(source, PLACES[0])
     ended(source, PLACES[:1], secret=hooked.url)
@@ -568,7 +570,7 @@ def test_a_webhook_that_redirects_is_not_followed(deployment, hooked, written, e
 @pytest.mark.parametrize(
     "url", ["hooks.test/x", "http://hooks.test/x", "https://user:pw@hooks.test/x", "file:///etc"]
 )
-def test_a_secret_that_is_no_https_url_is_not_sent_to(url, deployment, written, ended):
+def test_a_secret_that_is_not_an_https_url_is_not_sent_to(url, deployment, written, ended):
     written(gauges(webhook="hook"), PLACES[0])
 
     with pytest.raises(PermanentError, match="the secret 'hook' is not a URL"):
@@ -615,7 +617,7 @@ def test_a_topic_of_sns_gets_the_message(deployment, monkeypatch, written, ended
 # The command line.
 
 
-def test_the_channels_of_a_source_can_be_tried(mails, monkeypatch, wandle):
+def test_the_channels_of_a_source_can_be_tested(mails, monkeypatch, wandle):
     monkeypatch.setattr(list_and_test, "contract", lambda name: gauges())
 
     assert wandle("alerts", "gauges", "--test")[0] == 0
@@ -627,7 +629,7 @@ def test_the_channels_of_a_source_can_be_tried(mails, monkeypatch, wandle):
     assert "550 no such user" in errors
 
 
-def test_a_source_that_tells_nobody_says_so(wandle):
+def test_a_source_that_notifies_nobody_says_so(wandle):
     code, _, errors = wandle("alerts", "weather_hourly", "--test")
 
     assert code == 1
@@ -661,11 +663,11 @@ def transformed(warehouse, monkeypatch):
 
 
 def of(name, **alerts):
-    """A source of that name which tells somebody."""
+    """A source of that name which notifies somebody."""
     return gauges(**alerts).model_copy(update={"name": name})
 
 
-def test_a_failed_transform_is_told_once_to_each_address_that_is_told_of_failed_sources(
+def test_a_failed_transform_is_reported_once_to_each_address_notified_of_failed_sources(
     mails, transformed
 ):
     sources = [
@@ -687,7 +689,9 @@ def test_a_failed_transform_is_told_once_to_each_address_that_is_told_of_failed_
     assert f"Open: {AIRFLOW}/dags/transform/runs/manual__1" in text
 
 
-def test_another_model_that_fails_is_told_and_the_last_one_has_the_all_clear(mails, transformed):
+def test_another_model_that_fails_is_reported_and_the_last_one_has_the_all_clear(
+    mails, transformed
+):
     sources = [of("one")]
     transformed(sources, {"first": "no"})
     transformed(sources, {"first": "no", "second": "no"})

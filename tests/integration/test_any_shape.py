@@ -177,7 +177,7 @@ def test_one_contract_and_one_staging_model_are_all_that_is_added(ran):
     assert ran["changed"] == {CONTRACT, described} | made
 
 
-def test_parameters_stand_in_the_path_and_the_end_is_the_day_after(api, ran):
+def test_parameters_are_in_the_path_and_the_end_is_the_day_after(api, ran):
     assert [asked.path for asked in api[0].asked] == [
         f"/libraries.example.org/open/{GSS_CODE}/loans/2026-07-0{day}/2026-07-0{day + 1}"
         for day in range(1, 5)

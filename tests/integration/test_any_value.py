@@ -236,7 +236,7 @@ def check_stored(
 def load_and_check(
     database: Any, lake: Any, name: str, bodies: list[bytes], sent: Any, values: list[Any]
 ) -> int:
-    """Load each body in turn, of which only the first may change anything."""
+    """Load each body in turn; only the first may change anything."""
     source = SOURCES[name]
     where = source.partition("kingston", "2017-05")
     database.query(f"truncate raw.{source.name}, ops.load, ops.landing, ops.quarantine")

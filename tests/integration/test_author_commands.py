@@ -130,7 +130,7 @@ def test_a_ward_and_a_month_are_requested_one_by_one(places, api):
     assert (made.extract.for_each, made.period) == (("ward",), "month")
 
 
-def test_a_host_that_the_sandbox_plays_is_requested_there(places, generated, monkeypatch):
+def test_a_host_that_the_sandbox_serves_is_requested_there(places, generated, monkeypatch):
     monkeypatch.setenv("WANDLE_SANDBOX_HOSTS", "www.gov.uk")
 
     made, said = drafted(places, "https://www.gov.uk/bank-holidays.json")
@@ -229,7 +229,7 @@ def test_a_box_of_other_councils_is_refused_with_their_wards(folder, deployment,
     assert not (folder / "merton.yaml").exists()
 
 
-def test_a_landing_is_requested_where_its_source_is_played(
+def test_a_landing_is_requested_where_its_source_is_served(
     lake, deployment, api, monkeypatch, caplog
 ):
     server, url = api

@@ -21,7 +21,7 @@ from tests.benchmarks.reading_cases import CONTRACT, OTHERS, ReadingCases
 
 RECORDS = 2_000
 TABLE = f"raw.{CONTRACT.name}"
-# What `make bench` alone installs: there, each run compares what they loaded.
+# What only `make bench` installs: there, each run compares what they loaded.
 NEEDS = {
     "dlt_arrow": "dlt",
     "dlt_arrow_adbc": "dlt",
@@ -64,7 +64,7 @@ def test_every_contender_loads_the_same_rows(first_loads, contender):
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         f"delete from {TABLE} where _record_no = 7",
         f"update {TABLE} set value = value + 0.000001 where _record_no = 7",
@@ -72,13 +72,13 @@ def test_every_contender_loads_the_same_rows(first_loads, contender):
     ],
     ids=["a row less", "another value", "another record number"],
 )
-def test_a_contender_that_loads_other_rows_is_refused(bench, first_loads, spoil):
+def test_a_contender_that_loads_other_rows_is_refused(bench, first_loads, damage):
     entry = first_loads["copy"]
-    check = bench.same_rows("readings", f"copy, then {spoil}", CONTRACT, TABLE)
+    check = bench.same_rows("readings", f"copy, then {damage}", CONTRACT, TABLE)
     entry.before()
     run(entry.shares[0][0])
 
-    run_sql(bench.settings, spoil)
+    run_sql(bench.settings, damage)
 
     with pytest.raises(SystemExit, match="expected"):
         check()
@@ -91,7 +91,7 @@ def test_a_contender_that_fails_is_reported_with_its_output(first_loads):
         run(task)
 
 
-def test_peak_memory_is_that_of_the_contender_alone(first_loads):
+def test_peak_memory_is_only_that_of_the_contender(first_loads):
     entry = first_loads["copy"]
     ballast = bytearray(b"x") * 300_000_000
 

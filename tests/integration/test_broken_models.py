@@ -124,7 +124,7 @@ def upstream() -> dict[str, set[str]]:
 
 
 def unrelated() -> list[list[str]]:
-    """All models, in groups to break together: none depends on another one of its group.
+    """All models, in groups to break together: none depends on another of its group.
 
     A group is small, so that there are models that it does not hold back.
     """

@@ -89,7 +89,7 @@ def test_a_renamed_column_moves_its_values_and_the_books_follow(use, wandle, loa
     assert warehouse.query(newest) == [("unchanged",)] * 3
 
 
-def test_after_the_word_is_taken_out_of_the_contract_nothing_is_due(use, wandle, loaded):
+def test_after_the_rename_is_removed_from_the_contract_nothing_is_due(use, wandle, loaded):
     use(RENAMED)
     wandle("migrate")
     use(ADDED)
@@ -98,7 +98,7 @@ def test_after_the_word_is_taken_out_of_the_contract_nothing_is_due(use, wandle,
     assert wandle("verify")[0] == 0
 
 
-def test_without_the_word_migrate_says_what_older_rules_loaded_and_how_to_reload_it(
+def test_without_the_rename_migrate_says_what_older_rules_loaded_and_how_to_reload_it(
     use, wandle, loaded, warehouse
 ):
     use(ADDED)
@@ -226,7 +226,7 @@ def test_a_rename_that_is_refused_changes_neither_table_nor_books(use, wandle, l
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """A project of one staging model and one mart, of gauges, beside the macros of ours."""
+    """A project of one staging model and one mart, of gauges, with our macros."""
     folder = tmp_path / "project"
     shutil.copytree(
         FOLDER, folder, ignore=shutil.ignore_patterns("target", "logs", "models", "*.sql")

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(unprivileged() is None, reason="only root steps 
 
 @pytest.fixture
 def closed(tmp_path) -> Path:
-    """A folder that is its owner's alone."""
+    """A folder that only its owner can open."""
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o700)
     return folder
@@ -101,7 +101,7 @@ def test_programs_that_others_can_reach_are_not_copied(copies):
     assert not copies.exists()
 
 
-def test_without_the_means_it_says_so_before_anything_is_installed(closed, tmp_path):
+def test_without_the_capabilities_it_says_so_before_anything_is_installed(closed, tmp_path):
     """A kernel that grants no capability, as in some sandboxes: `setpriv` that fails."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -123,7 +123,7 @@ def test_without_the_means_it_says_so_before_anything_is_installed(closed, tmp_p
     assert "Move the checkout (or WANDLE_HOME)" in ran.stderr
 
 
-def test_nothing_is_reported_if_the_means_are_there(closed):
+def test_nothing_is_reported_if_the_capabilities_are_there(closed):
     ran = subprocess.run(
         [sys.executable, "-S", "-m", "include.local.account", str(closed / "home")],
         cwd=CHECKOUT,

@@ -150,7 +150,7 @@ def test_no_batches_make_no_rows(dsn):
     assert _copied(dsn) == []
 
 
-def test_what_breaks_the_batches_is_raised_and_postgresql_is_not_told_of_it(dsn):
+def test_what_breaks_the_batches_is_raised_and_postgresql_does_not_see_it(dsn):
     def breaking() -> Iterator[pa.RecordBatch]:
         yield _batch([dict.fromkeys(COLUMNS)])
         raise ValueError("a value that nobody may see") from KeyError("its cause")

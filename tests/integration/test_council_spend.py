@@ -56,7 +56,7 @@ def test_every_line_of_a_month_is_loaded_and_adds_up_to_its_total(
     assert warehouse.value(f"select min(net_amount) < 0 from raw.council_spend where {where}")
 
 
-def test_an_amount_that_is_no_number_goes_to_quarantine(bucket, warehouse):
+def test_an_amount_that_is_not_a_number_goes_to_quarantine(bucket, warehouse):
     content = spending_file(council("sutton"), MAY, 7)
     lines = content.split(b"\r\n")
     lines[5] = lines[5][: lines[5].index(b"\xc2\xa3")].rstrip(b'("') + b"see note"
@@ -68,7 +68,9 @@ def test_an_amount_that_is_no_number_goes_to_quarantine(bucket, warehouse):
     assert found == [("net_amount", "type", '"see note"')]
 
 
-def test_who_was_erased_does_not_come_back_with_the_same_file(bucket, lake, warehouse, monkeypatch):
+def test_an_erased_person_does_not_come_back_with_the_same_file(
+    bucket, lake, warehouse, monkeypatch
+):
     monkeypatch.setenv("WANDLE_PSEUDONYM_KEY", "k" * 64)
     spend = contract("council_spend")
     subject = Subject(spend, {"supplier_name": "Café Népal CIC"})

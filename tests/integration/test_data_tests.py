@@ -92,7 +92,7 @@ def test_a_broken_rule_is_red_shows_the_rows_and_keeps_the_last_good_mart(wareho
     assert stored(warehouse, "not_null") == []
 
 
-def test_the_rows_of_failed_tests_are_for_the_transformer_alone(warehouse, make):
+def test_the_rows_of_failed_tests_are_readable_only_by_the_transformer(warehouse, make):
     add_crimes(warehouse, "2017-01", 1, category="'a new one'")
 
     built = make("staging")

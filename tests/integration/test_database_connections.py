@@ -42,7 +42,7 @@ def test_a_server_that_is_not_there_is_retryable(scheme, host):
 
 @pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH_9.2\r\n"])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_server_that_is_no_such_database_is_retryable(scheme, said):
+def test_a_server_that_is_not_such_a_database_is_retryable(scheme, said):
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:

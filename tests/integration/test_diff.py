@@ -1,4 +1,4 @@
-"""What a change to the models would do: two revisions, built by real dbt beside all else."""
+"""What a change to the models would do: two revisions, built by real dbt next to all else."""
 
 from __future__ import annotations
 
@@ -304,7 +304,7 @@ def test_schemas_of_somebody_else_are_left_alone(warehouse, dsn):
         warehouse.query("drop schema dev_marts")
 
 
-def test_of_a_prefix_its_own_schemas_are_dropped_and_not_those_of_a_longer_one(warehouse, dsn):
+def test_the_schemas_of_a_prefix_are_dropped_and_not_those_of_a_longer_one(warehouse, dsn):
     for name in ("dev_marts", "dev_two_marts", "dev_marts_old"):
         warehouse.query(f"create schema {name}", role=DEVELOPER)
 
@@ -314,7 +314,7 @@ def test_of_a_prefix_its_own_schemas_are_dropped_and_not_those_of_a_longer_one(w
     warehouse.query("drop schema dev_marts_old")
 
 
-def test_two_builds_into_one_prefix_do_not_meet(warehouse, dsn):
+def test_two_builds_into_one_prefix_do_not_run_at_once(warehouse, dsn):
     with (
         own_schemas.locked(dsn, "dev_"),
         pytest.raises(ServiceUnavailable, match="something is being built into dev_staging"),

@@ -75,7 +75,7 @@ class Project:
 
     @property
     def models(self) -> Path:
-        """Where contracts lie, and staging models below."""
+        """Where contracts are stored, and staging models below."""
         return self.folder / "models" / "staging"
 
     def draft(self, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> Contract | str:
@@ -240,7 +240,7 @@ def test_columns_named_by_keywords_pass_through_every_step(
     assert {row["user"] for row in staged(hostile, warehouse)} == {"user 0", "user 2"}
 
 
-def test_fields_that_are_called_like_our_own_columns_are_beside_them(
+def test_fields_that_are_named_like_our_own_columns_are_kept_next_to_them(
     project, api, lake, new_database, monkeypatch, tmp_path
 ):
     warehouse = new_database()

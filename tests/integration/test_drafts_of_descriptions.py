@@ -123,7 +123,7 @@ def test_a_service_of_several_layers_asks_which_one(places, arcgis):
     assert made.extract.request.path.endswith("/0/query")
 
 
-def test_what_an_arcgis_server_refuses_is_said_in_its_words(places, api):
+def test_what_an_arcgis_server_refuses_is_reported_in_its_words(places, api):
     server, url = api
     server.on(f"{SERVICE}/0$", {"error": {"code": 499, "message": "Token Required"}})
 
@@ -213,7 +213,7 @@ def test_a_file_of_a_ckan_resource_is_read_as_it_is_written(places, ckan, lake):
     assert fetched(made, lake) == 2
 
 
-def test_resources_that_no_contract_reads_are_no_choice(places, ckan):
+def test_resources_that_no_contract_reads_are_not_offered(places, ckan):
     _, url = ckan
 
     with pytest.raises(PermanentError, match=r"--choose: one of Rows, File\."):

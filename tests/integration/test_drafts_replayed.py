@@ -81,7 +81,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "geojson": lambda: geojson_of(ROWS),
     "parquet": lambda: parquet_of(ROWS),
 }
-# Those of which an empty page can be made, which is that after the last.
+# Those for which an empty page can be made: the one after the last.
 PAGED = ("json", "jsonl", "csv", "csv, packed", "geojson")
 
 

@@ -28,7 +28,7 @@ def database(new_database):
 
 @pytest.fixture
 def loading(lake, database, monkeypatch):
-    """Lands and loads records; `wandle drift` then looks at this contract."""
+    """Lands and loads records; `wandle drift` then checks this contract."""
 
     def run(source: Contract, records: list[Any], **where: Any) -> dict[str, Any]:
         monkeypatch.setitem(every_contract(), source.name, source)
@@ -47,7 +47,7 @@ def loading(lake, database, monkeypatch):
 
 @pytest.fixture
 def forgotten(monkeypatch):
-    """Takes the contract's file away."""
+    """Removes the contract's file."""
     return lambda: monkeypatch.delitem(every_contract(), OLD.name)
 
 

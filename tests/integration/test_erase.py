@@ -88,7 +88,7 @@ def loading(lake, warehouse):
 
 @pytest.fixture
 def erasing(lake, warehouse):
-    """Erases Jo, or whoever is named, and counts how often marts were built."""
+    """Erases Jo, or the subject that is named, and counts how often marts were built."""
     rebuilt: list[int] = []
 
     def run(**key: str) -> list[int]:
@@ -184,23 +184,23 @@ def test_verify_finds_nothing_wrong_after_erasing_and_housekeeping(
 ):
     monkeypatch.setitem(contracts(), PEOPLE.name, PEOPLE)
 
-    def amiss() -> list[Any]:
+    def differences() -> list[Any]:
         how = {"lake": lake, "dsn": warehouse.dsn(), "selection": Selection((PEOPLE.name,))}
         return verify(**how, deep=True).differences
 
     for hours_ago in (3000, 2000, 2):
         loading(land(lake, hours_ago, [person(1), person(hours_ago), person(5, JO)]))
-    assert amiss() == []
+    assert differences() == []
 
     erasing()
-    assert amiss() == []
+    assert differences() == []
 
     shorter = PEOPLE.model_copy(update={"retention_days": 30})
     gone = housekeeping(
         lake=lake, dsn=warehouse.dsn(), delete=True, contracts={PEOPLE.name: shorter}
     )
     assert len(gone) == 2
-    assert amiss() == []
+    assert differences() == []
 
 
 def test_the_record_of_an_erasure_holds_a_keyed_hash_and_no_value(
@@ -271,7 +271,7 @@ def test_the_replacement_of_an_old_landing_does_not_become_the_newest(lake, load
     assert loading()["landing"] == new.landing_id
 
 
-def test_any_column_will_do_those_that_are_dropped_too(lake, warehouse, loading, erasing):
+def test_any_column_can_be_used_even_one_that_is_dropped(lake, warehouse, loading, erasing):
     land(lake, 2, [person(1), person(2), person(3)])
     loading()
 
@@ -366,7 +366,7 @@ KILLS = [
     indirect=["kept_lake"],
     ids=[f"{kind}, {step[1]} {step[2]}" for kind, step, _ in KILLS],
 )
-def test_broken_off_anywhere_running_it_again_finishes_it(
+def test_interrupted_anywhere_it_is_finished_by_running_it_again(
     lake,
     warehouse,
     loading,
@@ -436,7 +436,7 @@ def test_a_landing_that_is_being_written_is_named_and_the_rest_is_done(
     assert len(list(lake.landings.keys(prefix_of_draft(draft)))) == 1
 
 
-def test_a_landing_that_came_meanwhile_is_named_and_not_passed_over(lake, warehouse, loading):
+def test_a_landing_that_arrived_during_the_run_is_named_and_not_skipped(lake, warehouse, loading):
     land(lake, 2, [person(1), person(2, JO)])
     loading()
     came: list[Manifest] = []

@@ -153,7 +153,7 @@ def residents(loaded, warehouse, monkeypatch):
     warehouse.query(f"drop table raw.{RESIDENTS.name}")
 
 
-def test_personal_values_are_withheld_from_row_and_record(residents, explained):
+def test_personal_values_are_hidden_in_row_and_record(residents, explained):
     residents({"id": 0}, PERSON | {"remarks": "call Ada"})
 
     (origin,) = explained("raw.residents", id="1").origins
@@ -169,7 +169,7 @@ def test_personal_values_are_withheld_from_row_and_record(residents, explained):
     ] == []
 
 
-def test_who_holds_the_key_may_see_the_record_and_find_it_by_the_person(residents, explained):
+def test_a_holder_of_the_key_may_see_the_record_and_find_it_by_the_person(residents, explained):
     residents({"id": 0}, PERSON)
     name = "raw.residents"
 

@@ -120,7 +120,7 @@ def crime_ids(bucket: Any, manifest: Any) -> list[tuple[str, int]]:
     ]
 
 
-def test_pages_lie_beside_their_manifest_which_is_written_last(lake, bucket, api):
+def test_pages_are_stored_next_to_their_manifest_which_is_written_last(lake, bucket, api):
     landing_id = boundaries(lake)
 
     prefix = f"landing/police_ward_boundaries/kingston/2026-11/{landing_id}/"
@@ -198,7 +198,7 @@ def test_areas_that_are_too_large_are_split_and_no_crime_is_lost(lake, bucket, s
 
 
 def interrupted(lake: Any, api: Asked, pages: int = 5, run_id: str = "run") -> None:
-    """Let a fetch fail after some pages, and mend the API."""
+    """Let a fetch fail after some pages, and repair the API."""
     api.fail_after = len(api.forms) + pages
     with pytest.raises(SourceUnavailable, match="HTTP 500"):
         crimes(lake, run_id=run_id)

@@ -220,12 +220,12 @@ def test_nothing_can_be_written(lake, source):
         ({"query": "select id, code as id from requests"}, "more than one column named 'id'"),
     ],
 )
-def test_a_query_that_is_wrong_is_refused_for_good(lake, source, changes, said):
+def test_a_query_that_is_wrong_is_permanently_refused(lake, source, changes, said):
     with pytest.raises(SourceRejected, match=said):
         landed(lake, source, **changes)
 
 
-def test_a_role_without_rights_is_refused_for_good(lake, source):
+def test_a_role_without_rights_is_permanently_refused(lake, source):
     source.query("create role nobody_here login")
     dsn = source.dsn("nobody_here")
 
@@ -245,7 +245,7 @@ def test_a_value_that_cannot_be_read_is_not_quoted(lake, source):
 
 
 @pytest.mark.parametrize("page_size", [2, 3, 100])
-def test_a_key_that_is_not_unique_is_refused_wherever_it_falls(lake, source, page_size):
+def test_a_key_that_is_not_unique_is_refused_wherever_it_occurs(lake, source, page_size):
     with pytest.raises(UnexpectedPayload, match="'code' once, found one twice"):
         landed(lake, source, key="code", page_size=page_size)
 
@@ -313,7 +313,7 @@ def test_personal_data_that_must_not_be_kept_are_not_fetched(lake, source):
         )
 
 
-def test_a_personal_key_is_refused_for_it_would_stand_in_manifests():
+def test_a_personal_key_is_refused_because_it_would_be_in_manifests():
     asked = {"kind": "database", "connection": "cases", "query": QUERY, "key": "email"}
 
     with pytest.raises(ValueError, match="the personal column 'email'"):

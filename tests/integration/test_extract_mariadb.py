@@ -207,7 +207,7 @@ def test_nothing_can_be_written(server):
         ({"key": "score"}, "the key 'score' has the type DOUBLE, by which rows cannot be paged"),
     ],
 )
-def test_a_query_that_is_wrong_is_refused_for_good(server, changes, said):
+def test_a_query_that_is_wrong_is_permanently_refused(server, changes, said):
     with pytest.raises(SourceRejected, match=said):
         pages(server, **changes)
 
@@ -222,7 +222,7 @@ def test_a_value_that_cannot_be_read_is_not_quoted(server):
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 100])
-def test_a_key_that_is_not_unique_is_refused_wherever_it_falls(server, page_size):
+def test_a_key_that_is_not_unique_is_refused_wherever_it_occurs(server, page_size):
     with pytest.raises(UnexpectedPayload, match="'code' once, found one twice"):
         pages(server, key="code", page_size=page_size)
 
@@ -426,7 +426,7 @@ def test_certificates_are_verified_unless_the_connection_says_otherwise(server):
     assert pages(server, address=server.address(user=PLAIN_READER, ssl_mode="disabled"))
 
 
-def test_a_server_without_tls_is_told_no_password(server):
+def test_a_server_without_tls_is_sent_no_password(server):
     # The greeting of a server without the capability of TLS.
     rest = b"5.5.5-10.11.0-MariaDB\0" + b"\1\0\0\0" + b"12345678\0" + b"\xff\xf7" + b"\x21"
     rest += b"\2\0" + b"\x0f\x80" + b"\x15" + b"\0" * 10 + b"123456789012\0"

@@ -152,7 +152,7 @@ def table(database) -> Iterator[Warehouse]:
 
 @pytest.fixture
 def server(deployment, monkeypatch) -> Iterator[FixtureServer]:
-    """Answers what it was told."""
+    """Answers as configured."""
     found = FixtureServer()
     with serving_fixture(found) as url:
         monkeypatch.setenv("WANDLE_SANDBOX_URL", url)

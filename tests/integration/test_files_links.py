@@ -189,7 +189,7 @@ def test_the_resources_of_a_ckan_package_are_files(lake, site):
     assert landed(contract, lake).totals.records == 3
 
 
-def test_an_answer_that_is_no_package_is_refused(lake, site):
+def test_an_answer_that_is_not_a_package_is_refused(lake, site):
     site.pages = {"/api/3/action/package_show": (b'{"success": false}', "application/json")}
 
     with pytest.raises(UnexpectedPayload, match="expected CKAN's answer to `package_show`"):

@@ -218,7 +218,7 @@ def erased(made: Warehouse, lake: Any, **how: Any) -> list[str]:
     return built
 
 
-def test_who_is_erased_from_the_one_is_erased_from_the_other(both, made, lake):
+def test_a_person_erased_from_one_source_is_erased_from_the_other(both, made, lake):
     assert erased(made, lake) == ["marts"]
 
     assert documents(made) == [(3, "c")]
@@ -234,7 +234,7 @@ def test_who_is_erased_from_the_one_is_erased_from_the_other(both, made, lake):
     assert erased(made, lake) == []
 
 
-def put_away(how: str) -> None:
+def retire(how: str) -> None:
     """Switch the second source off, delete its file, or break it."""
     path = sources.FOLDER / "documents.yaml"
     if how == "off":
@@ -255,10 +255,8 @@ def restored() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("how", ["off", "gone", "broken"])
-def test_a_source_that_is_put_away_follows_an_erasure_and_is_not_cut_off(
-    both, made, lake, restored, how
-):
-    put_away(how)
+def test_a_retired_source_follows_an_erasure_and_is_not_cut_off(both, made, lake, restored, how):
+    retire(how)
     chosen = Selection(("plans",), ("sutton",), (DAY,))
     (blocker,) = find_scope(chosen, dags=None, lake=lake, dsn=made.dsn()).blockers
     assert "documents reads the landings of plans" in blocker
@@ -271,7 +269,7 @@ def test_a_source_that_is_put_away_follows_an_erasure_and_is_not_cut_off(
         assert b"Ada" not in (gzip.decompress(body) if key.endswith(".gz") else body)
 
 
-def test_who_is_in_its_own_records_alone_is_erased_in_the_source_that_was_fetched(both, lake):
+def test_a_person_only_in_its_own_records_is_erased_in_the_source_that_was_fetched(both, lake):
     subject = Subject(contract("plans"), {"who": "Ada"})
 
     with pytest.raises(
@@ -281,7 +279,7 @@ def test_who_is_in_its_own_records_alone_is_erased_in_the_source_that_was_fetche
         find(contract("documents"), subject, lake=lake)
 
 
-def test_personal_data_past_retention_take_its_rows_along(both, made, lake):
+def test_personal_data_past_retention_take_its_rows_with_them(both, made, lake):
     later = datetime(2037, 1, 1, tzinfo=UTC)
 
     gone = housekeeping(lake=lake, dsn=made.dsn(), delete=True, now=later)

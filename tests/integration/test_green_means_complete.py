@@ -202,7 +202,7 @@ class World:
         self.fetched.append(Fetched(contract, partition, landing_id, way, asked, pages, rows))
 
     def is_green(self, item: Fetched, landing_id: str | None, *, first: bool) -> str:
-        """Fetch, unless a landing is named, and load; what came of it if that was no failure."""
+        """Fetch, unless a landing is named, and load; the result if that did not fail."""
         what = (item.contract, item.partition)
         if first:
             self.warehouse.query(f"truncate ops.load, raw.{item.contract.name}")
@@ -226,7 +226,7 @@ class World:
         return ""
 
     def land(self, item: Fetched, place: int, answer: Substitute) -> str:
-        """Land the page and those beside it as a version would that takes anything for data."""
+        """Land the page and its landing's others, as a version that takes anything for data."""
         Clock.moment += timedelta(seconds=1)
         run_id = f"run {next(_runs)}"
         draft = Draft.open(
@@ -330,7 +330,7 @@ def test_no_fetch_is_green_with_an_answer_that_is_not_the_data(world, data, firs
 @many
 def test_no_landing_of_an_answer_that_is_not_the_data_is_loaded(world, data, first):
     item, place, answer = data.draw(replaced(world.fetched))
-    # Lines that were cut off between two records are seen by their length alone, while fetching.
+    # Lines that were cut off between two records are noticed only by their length, while fetching.
     assume(not (answer.kind == "cut short" and item.contract.layout(item.way).kind == "csv"))
 
     assert world.is_green(item, world.land(item, place, answer), first=first) == ""

@@ -118,7 +118,7 @@ def keeps_versions(lake: Lake) -> bool:
 
 
 @on_both
-def test_what_is_superseded_and_interrupted_goes_and_is_written_down(
+def test_what_is_superseded_and_interrupted_is_deleted_and_recorded(
     lake, warehouse, clean, loading
 ):
     old, newest = land(lake, 30, record(1)), land(lake, 1, record(2))
@@ -225,7 +225,9 @@ def test_a_reload_after_housekeeping_gives_the_same_content(lake, warehouse, cle
 
 
 @on_both
-def test_personal_data_past_their_limit_go_from_everywhere_at_once(lake, warehouse, clean, loading):
+def test_personal_data_past_their_limit_are_deleted_everywhere_at_once(
+    lake, warehouse, clean, loading
+):
     first = land(lake, 60, record(1), {"id": None, "note": "Jo Bloggs"}, period=OLD_PERIOD)
     loading(first, PERSONAL)
     second = land(lake, 50, record(1), record(2), period=OLD_PERIOD)
@@ -243,7 +245,9 @@ def test_personal_data_past_their_limit_go_from_everywhere_at_once(lake, warehou
         assert versions(lake, young.landing_id) == 2
 
 
-def test_the_ledger_says_that_personal_data_are_gone_and_no_more(lake, warehouse, clean, loading):
+def test_the_ledger_says_that_personal_data_are_deleted_and_nothing_else(
+    lake, warehouse, clean, loading
+):
     loading(land(lake, 60, record(1), period=OLD_PERIOD), PERSONAL)
     clean(True, PERSONAL)
     clean(True, PERSONAL)
@@ -254,7 +258,7 @@ def test_the_ledger_says_that_personal_data_are_gone_and_no_more(lake, warehouse
     assert warehouse.value("select count(*) from ops.removal where reason = 'expired'") == 1
 
 
-def test_personal_rows_whose_landing_is_lost_go_all_the_same(lake, warehouse, clean, loading):
+def test_personal_rows_whose_landing_is_lost_are_still_deleted(lake, warehouse, clean, loading):
     manifest = land(lake, 60, record(1), {"id": None}, period=OLD_PERIOD)
     loading(manifest, PERSONAL)
     where = PERSONAL.partition(COUNCIL, OLD_PERIOD)
@@ -324,7 +328,7 @@ def test_the_next_run_resumes_wherever_the_last_one_was_interrupted(
 
 
 @on_both
-def test_a_half_removed_landing_has_no_manifest_and_goes_at_once(lake, clean, monkeypatch):
+def test_a_half_removed_landing_has_no_manifest_and_is_deleted_at_once(lake, clean, monkeypatch):
     old = land(lake, 30, record(1))
     land(lake, 1, record(2))
     monkeypatch.setattr(inventory, "MOST_AT_ONCE", 1)
@@ -369,7 +373,7 @@ def test_no_load_of_a_partition_begins_while_it_is_removed_from(lake, warehouse,
     assert loading(newest)["status"] == "loaded"
 
 
-def test_what_came_to_be_pointed_at_meanwhile_stays(lake, clean, loading, monkeypatch):
+def test_what_became_referenced_during_the_run_stays(lake, clean, loading, monkeypatch):
     old, newest = land(lake, 30, record(1)), land(lake, 1, record(2))
     loading(newest)
     holding = locked_for_removal
@@ -397,7 +401,7 @@ HISTORY = st.lists(
     unique_by=lambda one: one[0],
 )
 _councils = itertools.count()
-# Of which any landing may follow any other.
+# Any of these landings may follow any other.
 UNCHECKED = contract(
     retention_days=10,
     checks={

@@ -103,7 +103,7 @@ def test_only_the_partition_of_a_load_is_rebuilt(world, month, rows):
 COUNTED = "crimes_are_counted_once_and_none_is_lost"
 
 
-def test_crimes_are_counted_in_the_partitions_that_changed_only(world):
+def test_crimes_are_counted_only_in_the_partitions_that_changed(world):
     # Nobody's run, so it is not found: the other partitions are not read again.
     world.database.query(
         "delete from intermediate.int_police__crimes "

@@ -106,7 +106,7 @@ def test_the_ledger_as_json_has_the_promised_keys_in_order(wandle, api):
     assert (entry["period"], entry["status"]) == (THIS_MONTH, "loaded")
 
 
-def test_reload_rebuilds_an_emptied_table_with_the_api_away(wandle, recording, warehouse):
+def test_reload_rebuilds_an_emptied_table_with_the_api_down(wandle, recording, warehouse):
     served = recording()
     wandle("ingest", "police_ward_boundaries", "-c", "sutton")
     wandle("ingest", "police_street_crime", "-c", "sutton", "-p", "2017-05")
@@ -142,7 +142,7 @@ def test_a_partition_that_fails_does_not_block_others(wandle, api):
     ]  # fmt: skip
 
 
-def test_one_cause_is_told_once_and_the_ledger_keeps_it(wandle, api):
+def test_one_cause_is_reported_once_and_the_ledger_keeps_it(wandle, api):
     wandle("ingest", "police_ward_boundaries", "-c", "sutton")
 
     code, out, err = wandle(

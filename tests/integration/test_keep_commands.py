@@ -1,4 +1,4 @@
-"""`wandle housekeeping` and `wandle erase` as people run them, with a real dbt behind."""
+"""`wandle housekeeping` and `wandle erase` as people run them, with a real dbt."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Jobs killed at every named point, and services that fail under them: the retry mends it all.
+"""Jobs killed at every named point, and services that fail under them: the retry repairs it all.
 
-A dozen and some fixed cases; `make test-chaos` strikes at random. Each brings
+A dozen and some fixed cases; `make test-chaos` kills at random. Each brings
 one partition from one state of its API to another, so that old and new rows
-can be told apart, and compares rows, quarantine, ledger and landings with
+can be distinguished, and compares rows, quarantine, ledger and landings with
 those of an undisturbed run; marts are built and compared after the last.
 """
 
@@ -24,8 +24,8 @@ from tests.chaos.scenario import (
     filling_s3,
     hanging_api,
     restarting,
+    run_disturbed,
     stopping,
-    suffer,
 )
 from tests.chaos.world import STATES, NotAsUndisturbed, World, world
 
@@ -72,14 +72,14 @@ def chaos() -> Iterator[World]:
         yield found
 
 
-def test_every_named_point_is_struck():
+def test_every_named_point_is_tested():
     assert {fault.point for fault in EXTRACTS} == set(EXTRACT_POINTS)
     assert {fault.point for fault in LOADS} == set(LOAD_POINTS)
 
 
 @pytest.mark.parametrize("fault", EXTRACTS, ids=named)
 def test_an_extract_that_is_killed_is_resumed_and_leaves_no_half_landing(chaos, fault):
-    outcome = suffer(chaos, Disturbance("extract", fault), f"extract, {named(fault)}")
+    outcome = run_disturbed(chaos, Disturbance("extract", fault), f"extract, {named(fault)}")
 
     kept = {"after page": fault.number, "half page": fault.number - 1, "after manifest": 0}
     assert outcome.asked_again == PAGES - kept.get(fault.point, PAGES)
@@ -88,7 +88,7 @@ def test_an_extract_that_is_killed_is_resumed_and_leaves_no_half_landing(chaos, 
 
 @pytest.mark.parametrize("fault", LOADS, ids=named)
 def test_a_load_that_is_killed_changes_all_or_nothing_and_its_retry_completes_it(chaos, fault):
-    outcome = suffer(chaos, Disturbance("load", fault), f"load, {named(fault)}")
+    outcome = run_disturbed(chaos, Disturbance("load", fault), f"load, {named(fault)}")
 
     committed = fault.point == "after commit"
     assert outcome.entry["status"] == ("unchanged" if committed else "loaded")
@@ -99,10 +99,10 @@ def test_a_load_that_is_killed_changes_all_or_nothing_and_its_retry_completes_it
 def test_a_service_that_fails_under_a_job_leaves_no_trace_after_the_retry(
     chaos, disturbance, request
 ):
-    outcome = suffer(chaos, disturbance, request.node.name)
+    outcome = run_disturbed(chaos, disturbance, request.node.name)
 
-    assert outcome.struck.how in disturbance.ends
-    assert outcome.struck.how == "done" or "Try again later" in outcome.struck.message
+    assert outcome.disturbed.how in disturbance.ends
+    assert outcome.disturbed.how == "done" or "Try again later" in outcome.disturbed.message
 
 
 def test_after_all_that_the_marts_are_those_of_undisturbed_runs(chaos):
@@ -130,8 +130,8 @@ def test_a_job_that_is_not_atomic_is_detected(chaos, flaw, disturbance):
     assert flaw in FLAWS
 
     with pytest.raises(NotAsUndisturbed):
-        suffer(chaos, dataclasses.replace(disturbance, flaw=flaw), f"flaw: {flaw}")
+        run_disturbed(chaos, dataclasses.replace(disturbance, flaw=flaw), f"flaw: {flaw}")
 
     for state in STATES:
-        chaos.ingest(state, f"mended {state} after {flaw}")
+        chaos.ingest(state, f"repaired {state} after {flaw}")
         assert chaos.held() == chaos.references[state].held

@@ -98,7 +98,7 @@ def test_quarantined_records_are_listed_without_the_record(warehouse, loaded):
 
 @pytest.fixture
 def daily(warehouse, monkeypatch):
-    """The gauges by day, in a table of their own; both stand among the shipped contracts."""
+    """The gauges by day, in a table of their own; both are among the shipped contracts."""
     source = GAUGES.model_copy(update={"name": "hourly", "period": "day"})
     for item in (GAUGES, source):
         monkeypatch.setitem(contracts(), item.name, item)
@@ -216,7 +216,7 @@ def test_a_failed_extract_is_in_the_ledger_with_its_reason(warehouse, loaded):
     ]  # fmt: skip
 
 
-def test_an_error_that_nobody_foresaw_is_recorded_without_its_text(warehouse):
+def test_an_unexpected_error_is_recorded_without_its_text(warehouse):
     failed_extract(warehouse, "kingston", ValueError("ada@example.org"))
 
     (entry,) = ledger_entries(warehouse.dsn())

@@ -139,7 +139,7 @@ def jobs(found: list[dict[str, Any]], state: str) -> Counter[str]:
     return Counter(event["job"]["name"] for event in found if event["eventType"] == state)
 
 
-def test_every_job_that_ran_is_told_of_once_with_what_it_read_and_wrote(
+def test_every_job_that_ran_is_reported_once_with_what_it_read_and_wrote(
     events, warehouse, lake, generated, tmp_path
 ):
     source = contracts()["bank_holidays"]

@@ -162,7 +162,7 @@ def test_a_landing_that_means_the_same_from_its_first_batch_on_is_not_copied(
     assert copied == [4, 0, 4]
 
 
-def test_a_landing_that_differs_behind_its_first_batch_is_read_again_and_loaded(
+def test_a_landing_that_differs_after_its_first_batch_is_read_again_and_loaded(
     lake, bucket, warehouse, loading, monkeypatch
 ):
     monkeypatch.setattr(preparing, "BATCH_RECORDS", 2)
@@ -190,7 +190,7 @@ def test_after_volatile_bytes_the_next_same_pages_are_not_read(lake, bucket, loa
     assert bucket.got(".json.gz") == []
 
 
-def test_another_rule_reads_the_same_pages_again(lake, bucket, loading):
+def test_a_changed_rule_reads_the_same_pages_again(lake, bucket, loading):
     land(lake, GAUGES, records(1))
     loading()
     bucket.forget()
@@ -333,7 +333,7 @@ def test_a_landing_whose_predecessor_is_gone_from_s3_is_loaded(lake, warehouse, 
     assert "parts are not compared" in caplog.text
 
 
-def test_a_partition_that_expired_does_not_hinder_an_empty_landing(lake, warehouse, loading):
+def test_a_partition_that_expired_does_not_block_an_empty_landing(lake, warehouse, loading):
     land(lake, GAUGES, records(1))
     entry = loading()
     where = GAUGES.partition("kingston", "2017-05")
@@ -541,7 +541,7 @@ def test_books_that_do_not_balance_fail_even_if_forced(lake, warehouse, loading,
     ],
     ids=["deleted", "inserted"],
 )
-def test_rows_that_somebody_else_writes_meanwhile_are_not_lost(
+def test_rows_that_somebody_else_writes_during_a_load_are_not_lost(
     lake, warehouse, loading, monkeypatch, statement, left
 ):
     land(lake, GAUGES, records(1, 2))
@@ -827,7 +827,7 @@ def test_a_column_that_is_new_may_be_null(lake, new_database):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("damage", "said"),
     [
         (lambda r: {"ID": r["id"], "note": None},
          r"6 of them: id breaks rule `required`: expected integer at `id`, found a record with ID"),
@@ -837,12 +837,12 @@ def test_a_column_that_is_new_may_be_null(lake, new_database):
         (lambda r: r | {"id": {"no": 1}}, r"expected integer at `id`, found an object"),
     ],
 )  # fmt: skip
-def test_a_required_field_that_is_gone_or_another_type_is_refused_and_named(
-    lake, warehouse, loading, spoil, said
+def test_a_required_field_that_is_gone_or_of_another_type_is_refused_and_named(
+    lake, warehouse, loading, damage, said
 ):
     land(lake, SHARED, records(9))
     loading(SHARED)
-    land(lake, SHARED, [spoil(record) for record in records(1, 2, 3, 4, 5, 6)])
+    land(lake, SHARED, [damage(record) for record in records(1, 2, 3, 4, 5, 6)])
 
     with pytest.raises(LoadRefused, match=said):
         loading(SHARED)

@@ -344,7 +344,7 @@ def test_a_body_that_repeats_the_key_is_landed_without_it(fetch, api, bucket):
     assert len(json.loads(body)["items"]) == 2
 
 
-def test_a_short_key_is_replaced_behind_the_name_that_it_was_sent_as(fetch, api, bucket):
+def test_a_short_key_is_replaced_after_the_name_that_it_was_sent_as(fetch, api, bucket):
     short, name = "pin4711", AUTH["api_key"]["name"]
     api.accepts = {short}
     api.said["/gauges"] = lambda asked: api.page(asked, request={name.upper(): short}, town=short)
@@ -444,7 +444,7 @@ def test_a_source_that_replays_a_sample_needs_no_secret(api, deployment, monkeyp
     assert login_of(source, settings, "api") is None
 
 
-def test_the_secret_is_sent_over_tls_alone_unless_to_this_machine(api, fetch, monkeypatch):
+def test_the_secret_is_sent_only_over_tls_unless_to_this_machine(api, fetch, monkeypatch):
     """A sandbox in another container, say, gets its own secret and no other."""
     monkeypatch.setattr("include.extract.client.is_loopback", lambda host: False)
 

@@ -157,7 +157,7 @@ def server(mariadb_server) -> Any:
 @settings(
     max_examples=EXAMPLES,
     suppress_health_check=list(HealthCheck),
-    # A smaller example tells no more than the column that differs.
+    # A smaller example shows no more than the column that differs.
     phases=(Phase.generate,),
 )
 @given(rows=ROWS)

@@ -76,7 +76,7 @@ def test_one_page_three_times_as_large_takes_hardly_more_memory(load_of):
     assert read_at_once - small > 2 * allowed, "memory that is taken is not measured"
 
 
-def test_a_load_does_without_pandas(load_of):
+def test_a_load_does_not_need_pandas(load_of):
     modules = load_of(3).modules
 
     assert "pyarrow" in modules

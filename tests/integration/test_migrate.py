@@ -255,7 +255,7 @@ order by 1, 2
 
 
 def owner_only(state):
-    """An owner's own rights stand either as nothing or in full."""
+    """An owner's own rights are stored either as nothing or in full."""
     return [
         (*row[:4], [item for item in row[4] or [] if not item.startswith(f"{row[2]}=")], *row[5:])
         for row in state
@@ -337,7 +337,7 @@ def test_what_a_contract_begins_to_drop_as_personal_is_emptied(empty):
     assert migrate(empty.admin, [drops], {}) == []
 
 
-def test_unknown_fields_of_what_is_personal_by_now_are_emptied(empty):
+def test_unknown_fields_of_what_became_personal_are_emptied(empty):
     migrate(empty.admin, [OLD], {})
     empty.query(
         "insert into raw.gauges (id, _extra, _council, _period, _landing_id, _record_no) "
@@ -381,7 +381,7 @@ def test_the_books_of_an_earlier_version_are_brought_up_to_date(empty):
     assert migrate(empty.admin, [OLD], {}) == []
 
 
-def test_the_ledger_of_an_earlier_version_learns_its_new_statuses(empty):
+def test_the_ledger_of_an_earlier_version_accepts_its_new_statuses(empty):
     migrate(empty.admin, [OLD], {})
     empty.query("alter table ops.load drop constraint load_status_check")
     empty.query(

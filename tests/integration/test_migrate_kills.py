@@ -91,7 +91,7 @@ def child(
         owner = getattr(module, kind)
     run = getattr(owner, name)
 
-    def struck(*given: Any, **named: Any) -> Any:
+    def wrapped(*given: Any, **named: Any) -> Any:
         calls.append(1)
         mine = len(calls) == where.number
         if mine and not where.after:
@@ -101,7 +101,7 @@ def child(
             os.kill(os.getpid(), signalled)
         return result
 
-    setattr(owner, name, struck)
+    setattr(owner, name, wrapped)
     sys.argv = ["wandle", *arguments]
     main()
 
@@ -138,7 +138,7 @@ def loaded(use, wandle, lake, warehouse) -> None:
 
 
 @pytest.fixture
-def struck(loaded, lake, warehouse, tmp_path) -> Callable[..., subprocess.Popen[str]]:
+def interrupted(loaded, lake, warehouse, tmp_path) -> Callable[..., subprocess.Popen[str]]:
     """Starts a command that signals itself at a point."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -205,11 +205,11 @@ def ended(warehouse: Any, process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize("point", BEFORE_COMMIT, ids=str)
 def test_a_rebuild_that_is_killed_changes_nothing_and_runs_again(
-    point, use, wandle, struck, warehouse
+    point, use, wandle, interrupted, warehouse
 ):
     tables, books = snapshot(warehouse)[0], snapshot(warehouse)[2]
 
-    ended(warehouse, struck(RETYPED, point, "migrate", "--rebuild", "gauges"))
+    ended(warehouse, interrupted(RETYPED, point, "migrate", "--rebuild", "gauges"))
 
     assert warehouse.query(ROWS) == [(6, 6)]
     # The new column may be there: a migration of its own comes before the rebuild.
@@ -220,9 +220,9 @@ def test_a_rebuild_that_is_killed_changes_nothing_and_runs_again(
 
 @pytest.mark.parametrize("point", AFTER_COMMIT, ids=str)
 def test_a_rebuild_that_is_killed_after_the_swap_is_complete_and_runs_again(
-    point, use, wandle, struck, warehouse
+    point, use, wandle, interrupted, warehouse
 ):
-    ended(warehouse, struck(RETYPED, point, "migrate", "--rebuild", "gauges"))
+    ended(warehouse, interrupted(RETYPED, point, "migrate", "--rebuild", "gauges"))
 
     assert warehouse.query(AMOUNTS) == [("numeric", 6, 6)]
     rebuilt(use, wandle, warehouse)
@@ -240,11 +240,11 @@ def rebuilt(use: Any, wandle: Any, warehouse: Any) -> None:
 
 @pytest.mark.parametrize("point", MIGRATING, ids=str)
 def test_a_migration_that_is_killed_changes_nothing_and_runs_again(
-    point, use, wandle, struck, warehouse
+    point, use, wandle, interrupted, warehouse
 ):
     before = snapshot(warehouse)
 
-    ended(warehouse, struck(RENAMED, point, "migrate"))
+    ended(warehouse, interrupted(RENAMED, point, "migrate"))
 
     assert snapshot(warehouse) == before
     use(RENAMED)
@@ -256,11 +256,11 @@ def test_a_migration_that_is_killed_changes_nothing_and_runs_again(
     assert wandle("verify", "--deep")[0] == 0
 
 
-def test_readers_do_not_wait_for_a_rebuild_that_hangs_in_its_swap(struck, warehouse):
-    """As if its machine were suspended: nothing tells the server that it is gone."""
+def test_readers_do_not_wait_for_a_rebuild_that_hangs_in_its_swap(interrupted, warehouse):
+    """As if its machine were suspended: the server does not notice that it is gone."""
     tables = snapshot(warehouse)[0]
     in_swap = Point("include.warehouse.schema.evolve", "describe", 2)
-    process = struck(
+    process = interrupted(
         RETYPED, in_swap, "migrate", "--rebuild", "gauges", by=signal.SIGSTOP, idle_seconds=1
     )
     try:

@@ -233,7 +233,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def one(kind: str, **changed: Any) -> Case:
-    """Two records, of which one has a changed field."""
+    """Two records, one of them with a changed field."""
     return Case(kind, (written(kind, [record(1) | changed, record(2)]),))
 
 
@@ -410,7 +410,7 @@ def whole_way(api, lake, database) -> Callable[[Case], str]:
     return go
 
 
-def test_some_dozens_of_mutated_bodies_go_the_whole_way(whole_way):
+def test_dozens_of_mutated_bodies_pass_through_the_whole_pipeline(whole_way):
     became: list[str] = []
 
     @settings(max_examples=60, database=None, suppress_health_check=list(HealthCheck))
@@ -424,5 +424,5 @@ def test_some_dozens_of_mutated_bodies_go_the_whole_way(whole_way):
 
 
 @pytest.mark.parametrize(("case", "became"), BECOMES, ids=range(len(BECOMES)))
-def test_huge_bodies_go_the_whole_way(whole_way, case, became):
+def test_huge_bodies_pass_through_the_whole_pipeline(whole_way, case, became):
     assert whole_way(case) == became

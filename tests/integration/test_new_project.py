@@ -44,7 +44,7 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def commands_of_ci(project: Path) -> list[str]:
-    """What the workflow runs in the job that needs Python alone."""
+    """What the workflow runs in the job that needs only Python."""
     workflow = yaml.safe_load((project / ".github" / "workflows" / "ci.yml").read_text())
     return [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
 
@@ -104,7 +104,7 @@ def test_it_has_every_part_that_the_chapter_lists(project):
         assert (project / path).is_file()
 
 
-def test_nothing_of_it_is_called_like_the_template(project):
+def test_nothing_in_it_is_named_after_the_template(project):
     texts = {path: path.read_text() for path in project.rglob("*") if path.is_file()}
 
     assert len(texts) > 30

@@ -57,7 +57,7 @@ def server() -> Iterator[PagingServer]:
 
 @pytest.fixture
 def try_world(server, lake, monkeypatch) -> Try:
-    """Fetches a world and checks what came of it."""
+    """Fetches a world and checks the result."""
     monkeypatch.setenv("WANDLE_SANDBOX_URL", server.url)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
     unlimited = asking.limiter("unlimited", Rate(per_second=1000, burst=1_000_000), None)
@@ -92,7 +92,7 @@ def check(world: World, server: PagingServer, lake: Lake) -> None:
     found, failure = outcome(source, lake)
     if found is None and world.down_from:
         # A retry of the task: what it resumes from was read before.
-        server.mend()
+        server.repair()
         found, failure = outcome(source, lake)
     assert not server.was_asked_without_end
     if found is not None:
@@ -100,7 +100,7 @@ def check(world: World, server: PagingServer, lake: Lake) -> None:
         return
     assert not must_succeed(world), f"failed: {failure}"
     # What led to the failure must not stay: the same run again, with the API in order.
-    server.calm()
+    server.stop_faults()
     assert by_id(fetched(source, lake)) == by_id(server.rows)
 
 
@@ -138,7 +138,7 @@ def by_id(rows: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
 
 
 def careful_reader(world: World, server: PagingServer, found: list[dict[str, Any]]) -> None:
-    """What one who reads every answer of the last pass can know, and what was true meanwhile.
+    """What one who reads every answer of the last pass can know, and what was true at that time.
 
     A pass that was interrupted and resumed is one.
     """

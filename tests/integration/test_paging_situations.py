@@ -212,7 +212,7 @@ def test_no_content_may_mean_not_published_yet(api, lake):
     assert (manifest.outcome, manifest.answered.status) == ("not_published", 204)
 
 
-def test_no_content_without_a_meaning_is_an_error_that_names_the_words_for_it(api, fetch):
+def test_no_content_without_a_meaning_is_an_error_that_names_the_options_for_it(api, fetch):
     api.on("/things$", Reply(status=204))
 
     with pytest.raises(PermanentError, match=r"HTTP 204 .*: no content.*`answers\.empty`"):
@@ -328,7 +328,7 @@ def test_a_page_that_comes_again_after_the_interruption_is_a_loop(api, fetch):
     assert fetch(described) == rows(6, 7, 8)
 
 
-def test_a_cursor_that_has_expired_meanwhile_begins_with_the_first_page_again(api, fetch):
+def test_a_cursor_that_expired_in_between_restarts_at_the_first_page(api, fetch):
     found, prefix = rows(1, 2, 3, 4, 5), ["old"]
 
     def answer(asked: Asked) -> Reply:

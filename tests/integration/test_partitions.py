@@ -167,7 +167,7 @@ def test_a_test_of_each_row_reads_what_changed(described, name):
 @pytest.mark.parametrize(
     ("name", "changes"), [("recent_test", True), ("past_test", True), ("plain_test", False)]
 )
-def test_a_test_that_is_given_the_date_is_another_every_day(
+def test_a_test_that_is_given_the_date_changes_every_day(
     parsed, described, monkeypatch, name, changes
 ):
     manifest, project = parsed

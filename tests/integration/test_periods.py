@@ -188,7 +188,7 @@ def test_a_source_of_one_size_reads_the_newest_of_another_size(run, made, grain,
     ]
 
 
-def test_one_hour_of_personal_data_expires_and_is_removed_alone(run, lake, made):
+def test_one_hour_of_personal_data_is_removed_and_expires_separately(run, lake, made):
     run("hour", "2026-10-25T01", "2026-10-25T02")
     selection = Selection(("by_hour",), periods=("2026-10-25T01",))
 

@@ -148,7 +148,7 @@ def test_the_dag_of_a_new_source_is_unpaused_with_its_table(settings, said, vari
     api.unpause(other)
 
 
-def test_airflow_lets_in_who_knows_the_password_and_nobody_else(variables):
+def test_airflow_lets_in_a_user_with_the_password_and_nobody_else(variables):
     login = f"{variables['AIRFLOW_URL']}/auth/token"
     user, password = variables["AIRFLOW_USER"], variables["AIRFLOW_PASSWORD"]
 
@@ -215,7 +215,7 @@ def test_a_token_that_is_signed_for_a_role_that_airflow_does_not_know_is_refused
     assert answer.status_code == status, answer.text
 
 
-def test_the_warehouse_lets_roles_in_by_their_password_alone(variables):
+def test_the_warehouse_lets_roles_in_only_by_their_password(variables):
     dsn = variables["WANDLE_WAREHOUSE_DSN"]
     without = dsn.replace(dsn.split("@")[0], "postgresql://wandle_reader")
 
@@ -228,7 +228,7 @@ def test_the_warehouse_lets_roles_in_by_their_password_alone(variables):
     assert found[1].startswith("PostgreSQL 18")
 
 
-def test_nobody_listens_on_another_address_than_the_loopback(settings, said):
+def test_nothing_listens_on_an_address_other_than_the_loopback(settings, said):
     own = {psutil.Process(pid) for pid in pids(settings).values()}
     family = own | {child for process in own for child in process.children(recursive=True)}
 
@@ -287,7 +287,7 @@ def test_up_again_starts_nothing_and_takes_seconds(settings, said):
     assert not [line for line in lines if "start" in line]
 
 
-def test_what_is_killed_is_dead_and_up_starts_it_again_alone(settings, said, s3, variables):
+def test_what_is_killed_is_dead_and_up_restarts_nothing_else(settings, said, s3, variables):
     before = pids(settings)
     kill(settings, "s3")
     kill(settings, "scheduler")

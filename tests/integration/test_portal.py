@@ -157,7 +157,7 @@ def test_the_quarantine_shows_rules_samples_and_the_patch(filled, open_page):
     assert "a secret sample" not in page
 
 
-def test_what_a_newer_contract_calls_personal_is_withheld(warehouse):
+def test_what_a_newer_contract_calls_personal_is_hidden(warehouse):
     older = contract()
     newer = contract(
         {"name": "id", "type": "integer", "description": "The id.", "required": True},

@@ -384,7 +384,7 @@ def test_values_of_a_source_with_personal_columns_are_published_only_by_name(
 
 
 def with_personal(name: str, *columns: str) -> dict[str, Any]:
-    """The contracts, of which one calls these columns personal."""
+    """The contracts, one of which calls these columns personal."""
     changed = [
         column.model_copy(update={"personal": "keep"}) if column.name in columns else column
         for column in contracts()[name].columns

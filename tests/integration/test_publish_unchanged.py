@@ -77,7 +77,7 @@ def load(world: World, number: int) -> None:
     world.load(CRIMES, "kingston", MONTHS[0], rows)
 
 
-def test_a_run_for_which_nothing_changed_reads_the_index_alone(world, run, bucket):
+def test_a_run_for_which_nothing_changed_reads_only_the_index(world, run, bucket):
     first = run()
     bucket.calls.clear()
 
@@ -103,7 +103,7 @@ def test_the_next_load_is_published_by_the_next_run(world, run):
     assert not run()["new"]
 
 
-def test_a_load_that_changes_no_mart_is_looked_at_once(world, run, bucket):
+def test_a_load_that_changes_no_mart_is_checked_once(world, run, bucket):
     version = run()["version"]
     world.load(CRIMES, "sutton", "2016-01-01", [])
     done = run()
@@ -129,7 +129,7 @@ def test_a_changed_description_is_published(world, run):
     assert run()["version"] == before
 
 
-def test_a_source_that_is_internal_now_is_taken_out_and_said_by_every_run(
+def test_a_source_that_became_internal_is_left_out_and_reported_by_every_run(
     world, run, lake, monkeypatch
 ):
     run()
@@ -165,7 +165,7 @@ def test_whatever_a_version_depends_on_is_part_of_the_state(world, monkeypatch, 
     assert now() != before
 
 
-def test_a_mart_that_was_truncated_by_hand_is_another_state(world, monkeypatch):
+def test_a_mart_that_was_truncated_by_hand_is_a_changed_state(world, monkeypatch):
     with history.building(world.database.dsn("wandle_transformer")) as opened:
         before = state_of(opened, world.project)
         world.database.query(f"truncate marts.{MART}")

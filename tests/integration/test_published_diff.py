@@ -189,7 +189,7 @@ def test_marts_that_are_the_same_are_not_read(publish, bucket, lake):
     assert "**No mart changed.**" in job.markdown(found)
 
 
-def test_where_a_mart_last_changed_is_said(publish, lake):
+def test_the_version_that_last_changed_a_mart_is_named(publish, lake):
     first = publish({CRIMES: FIRST, WEATHER: FIRST})
     publish({CRIMES: SECOND, WEATHER: FIRST})
     publish({CRIMES: SECOND, WEATHER: SECOND})
@@ -218,7 +218,7 @@ def test_changes_of_the_schema_are_named(publish, lake):
     assert (mart.key, mart.added, mart.removed) == (("ward_code", "crimes"), 1, 2)
 
 
-def test_a_column_that_is_not_public_any_more_is_not_shown(publish, lake):
+def test_a_column_that_is_no_longer_public_is_not_shown(publish, lake):
     publish({CRIMES: [("E1", 5, "a-person")]})
     publish({CRIMES: [("E2", 5)]}, {"ward_code": "text", "crimes": "integer"})
 
@@ -229,7 +229,7 @@ def test_a_column_that_is_not_public_any_more_is_not_shown(publish, lake):
     assert "(hidden)" in job.markdown(found)
 
 
-def test_a_column_that_a_contract_calls_personal_since_is_not_shown(publish, lake, monkeypatch):
+def test_a_column_that_became_personal_since_then_is_not_shown(publish, lake, monkeypatch):
     publish({CRIMES: [("E1", 5, "a-person")]})
     publish({CRIMES: [("E1", 5, "another-person")]})
     crime = contracts()["police_street_crime"]
@@ -267,7 +267,7 @@ def test_a_mart_that_was_published_once_is_new_and_one_that_left_is_removed(publ
     assert all(column.before.least is None for column in found.marts[0].columns if column.before)
 
 
-def test_nothing_to_compare_is_said(publish, wandle):
+def test_nothing_to_compare_is_reported(publish, wandle):
     code, _, err = wandle("diff", "--published")
     assert code == 1
     assert "diff: nothing has been published yet. Run `wandle transform`" in err
@@ -330,7 +330,7 @@ def test_a_file_that_was_changed_in_the_bucket_is_refused(publish, lake, bucket)
         compared(lake)
 
 
-def test_s3_that_is_gone_halfway_is_retryable_and_leaves_no_file(
+def test_s3_that_fails_halfway_is_retryable_and_leaves_no_file(
     publish, store, lake, monkeypatch, tmp_path
 ):
     publish({CRIMES: FIRST})

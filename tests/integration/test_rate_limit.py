@@ -1,4 +1,4 @@
-"""A host's rate: processes that share it stay within it together, and one alone may use it all."""
+"""A host's rate: processes that share it stay within it together, and one may use it all."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_processes_that_do_not_share_a_rate_exceed_it(dsn, host):
     assert host.most_above(RATE) > 0
 
 
-def test_a_process_that_is_killed_holds_up_nobody(dsn, host):
+def test_a_process_that_is_killed_delays_nobody(dsn, host):
     first, second = started(2, host, dsn, SECONDS)
     time.sleep(0.5)
     first.kill()
@@ -149,7 +149,7 @@ def test_a_process_that_is_killed_holds_up_nobody(dsn, host):
     assert host.most_above(RATE) <= 0
 
 
-def test_a_process_that_stops_in_the_middle_of_its_turn_holds_up_others_for_a_moment(
+def test_a_process_that_stops_in_the_middle_of_its_turn_delays_others_for_a_moment(
     dsn, monkeypatch
 ):
     monkeypatch.setattr(rate_limit, "STALLED_SECONDS", 1)

@@ -162,7 +162,7 @@ def test_a_reader_that_waits_is_detected(modelled, crimes):
         unnoticed(seen, at_least=1)
 
 
-def test_while_a_load_is_in_its_copy_that_of_another_partition_ends(
+def test_while_a_load_is_copying_a_load_of_another_partition_finishes(
     lake, modelled, crimes, monkeypatch
 ):
     land(lake, CRIME, [crime("A", 1)], council="sutton", context=WARD)

@@ -168,7 +168,7 @@ def test_what_was_forced_in_once_is_rebuilt_without_being_forced_again(
     assert warehouse.query("select _landing_id from raw.gauges") == [(few.landing_id,)]
 
 
-def test_verify_says_each_difference_with_what_to_do_next(wandle, lake, warehouse, gauges):
+def test_verify_names_each_difference_with_what_to_do_next(wandle, lake, warehouse, gauges):
     land(lake, gauges, [{"id": 1}, {"id": 2}])
     wandle("reload", "gauges")
     good = wandle("verify", "gauges")

@@ -243,7 +243,7 @@ def test_a_load_of_the_source_waits_for_the_rebuild(wandle, loaded, warehouse, l
     assert wandle("verify")[0] == 0
 
 
-def test_a_load_of_a_new_partition_waits_without_holding_up_the_swap(
+def test_a_load_of_a_new_partition_waits_without_delaying_the_swap(
     wandle, loaded, warehouse, lake, monkeypatch
 ):
     """Its landing is written while the table is rebuilt, as by a nightly run."""
@@ -281,7 +281,7 @@ def test_a_load_of_a_new_partition_waits_without_holding_up_the_swap(
     assert wandle("verify")[0] == 0
 
 
-def test_a_reader_that_stays_for_long_is_named(wandle, loaded, warehouse, monkeypatch):
+def test_a_reader_that_stays_connected_for_long_is_named(wandle, loaded, warehouse, monkeypatch):
     monkeypatch.setattr(rebuilding, "SWAP_WAIT_SECONDS", 0.5)
 
     with psycopg.connect(warehouse.dsn("wandle_transformer"), application_name="a report") as held:
@@ -293,7 +293,7 @@ def test_a_reader_that_stays_for_long_is_named(wandle, loaded, warehouse, monkey
     assert warehouse.value(TYPE) == "text"
 
 
-def test_a_landing_that_was_refused_before_does_not_hold_the_rebuild_back(
+def test_a_landing_that_was_refused_before_does_not_block_the_rebuild(
     wandle, loaded, warehouse, lake
 ):
     """It is not in the old table either; `wandle ledger` has it as refused, before and after."""
@@ -306,7 +306,7 @@ def test_a_landing_that_was_refused_before_does_not_hold_the_rebuild_back(
     assert warehouse.value("select count(*) from raw.gauges") == 3
 
 
-def test_a_landing_whose_removal_was_interrupted_does_not_hold_the_rebuild_back(
+def test_a_landing_whose_removal_was_interrupted_does_not_block_the_rebuild(
     wandle, loaded, warehouse, monkeypatch
 ):
     with monkeypatch.context() as patched:

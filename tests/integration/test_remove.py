@@ -35,7 +35,7 @@ MAY, JUNE = "2017-05", "2017-06"
 
 @pytest.fixture
 def known(monkeypatch):
-    """The contract that these tests load stands among the shipped ones."""
+    """The contract that these tests load is among the shipped ones."""
     monkeypatch.setitem(contracts(), GAUGES.name, GAUGES)
     monkeypatch.setitem(every_contract(), GAUGES.name, GAUGES)
     monkeypatch.setattr(remove_files, "forget_definitions", lambda: None)
@@ -114,7 +114,7 @@ def test_a_dry_run_lists_what_there_is_and_changes_nothing(listing, loading, war
 
 
 @on_both
-def test_a_partition_goes_with_all_that_belongs_to_it_and_others_stay(
+def test_a_partition_is_removed_with_all_that_belongs_to_it_and_others_stay(
     removing, loading, warehouse, lake, known
 ):
     gone, stays = loading(), loading(period=JUNE)
@@ -138,7 +138,7 @@ def test_a_partition_goes_with_all_that_belongs_to_it_and_others_stay(
     )
 
 
-def test_a_range_of_periods_goes(removing, loading, warehouse, known):
+def test_a_range_of_periods_is_removed(removing, loading, warehouse, known):
     for month in ("2017-04", MAY, JUNE, "2017-07"):
         loading(period=month)
 
@@ -209,7 +209,7 @@ KILLS = [
 
 
 @pytest.mark.parametrize("step", KILLS, ids=[f"{step[1]} {step[2]}" for step in KILLS])
-def test_broken_off_anywhere_running_it_again_finishes_it(
+def test_interrupted_anywhere_it_is_finished_by_running_it_again(
     removing, loading, lake, warehouse, monkeypatch, known, step
 ):
     where, name, count = step
@@ -237,7 +237,7 @@ def test_broken_off_anywhere_running_it_again_finishes_it(
     assert recorded == [(name, 3) for name in sorted(landings)]
 
 
-def test_a_dataset_whose_contract_is_gone_goes_and_migrate_drops_its_table(
+def test_a_dataset_whose_contract_is_gone_is_removed_and_migrate_drops_its_table(
     removing, loading, lake, warehouse, new_database, migrated
 ):
     loading()
@@ -267,7 +267,7 @@ def test_migrate_drops_no_table_that_has_a_row_or_that_something_else_reads(new_
     assert migrate(database.admin, contracts().values(), {}, files=[*contracts()]) == []
 
 
-def test_a_new_dataset_of_the_same_name_is_not_kept_from_what_went_with_the_old_one(
+def test_a_new_dataset_of_the_same_name_is_not_affected_by_the_removal_of_the_old_one(
     removing, loading, warehouse, known
 ):
     loading()
@@ -277,7 +277,7 @@ def test_a_new_dataset_of_the_same_name_is_not_kept_from_what_went_with_the_old_
     assert without_removed(GAUGES, planned, dsn=warehouse.dsn(), asked_for=False) == planned
 
 
-def test_a_council_whose_file_is_gone_goes_from_every_source(
+def test_a_council_whose_file_is_gone_is_removed_from_every_source(
     removing, loading, listing, warehouse, lake, known
 ):
     loading()
@@ -321,7 +321,7 @@ def test_a_partition_of_no_council_is_not_reloaded_and_can_be_removed(
     assert [item.landing_id for item in inventory.stored_landings(lake.landings)] == [kept]
 
 
-def test_data_that_arrive_meanwhile_are_named(removing, loading, lake, known, monkeypatch):
+def test_data_that_arrive_during_the_run_are_named(removing, loading, lake, known, monkeypatch):
     loading()
     original = job._remove_part
 
@@ -335,7 +335,7 @@ def test_data_that_arrive_meanwhile_are_named(removing, loading, lake, known, mo
         removing(GAUGES.name)
 
 
-def test_a_partition_that_is_being_loaded_stays_whole_and_goes_with_the_next_run(
+def test_a_partition_that_is_being_loaded_stays_whole_and_is_removed_by_the_next_run(
     removing, loading, lake, warehouse, known, monkeypatch
 ):
     loading()
@@ -355,7 +355,7 @@ def test_a_partition_that_is_being_loaded_stays_whole_and_goes_with_the_next_run
     assert list(lake.landings.keys("landing/")) == []
 
 
-def test_names_that_nothing_has_are_refused(listing, warehouse, known):
+def test_names_that_do_not_exist_are_refused(listing, warehouse, known):
     with pytest.raises(UnknownName, match="unknown source 'guages'"):
         listing("guages")
     with pytest.raises(UnknownName, match="unknown source 'guages'"):

@@ -81,7 +81,7 @@ def row(database: Warehouse, table: str, council: str) -> None:
     )
 
 
-def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any):
+def test_a_dataset_is_removed_with_its_files_and_its_table(wandle, copy, database: Any):
     row(database, SOURCE, "sutton")
     sample = copy / "home" / "samples" / f"{SOURCE}@api.example.org.json"
     sample.parent.mkdir(parents=True)
@@ -142,7 +142,7 @@ def test_a_dataset_goes_with_its_files_and_its_table(wandle, copy, database: Any
     assert "removed it on" in nothing
 
 
-def test_a_council_goes_with_its_file_and_the_last_one_stays(wandle, copy, database: Any):
+def test_a_council_is_removed_with_its_file_and_the_last_one_stays(wandle, copy, database: Any):
     row(database, SOURCE, "sutton")
     row(database, SOURCE, "kingston")
 
@@ -178,7 +178,9 @@ def test_what_reads_the_table_without_its_staging_model_is_named(wandle, copy, d
     )
 
 
-def test_the_table_of_a_mart_whose_model_is_gone_goes_by_its_name(wandle, copy, database: Any):
+def test_the_table_of_a_mart_whose_model_is_gone_is_removed_by_its_name(
+    wandle, copy, database: Any
+):
     transformer = "wandle_transformer"
     for name in ("planning_applications", "daily_rain"):
         database.query(f"create table marts.{name} (a int)", transformer)
@@ -203,7 +205,9 @@ def test_the_table_of_a_mart_whose_model_is_gone_goes_by_its_name(wandle, copy, 
         assert wandle("remove", wrong, "--yes")[0] == 1
 
 
-def test_a_table_that_waits_for_a_rebuild_keeps_no_other_dataset(wandle, copy, database: Any):
+def test_a_table_that_waits_for_a_rebuild_blocks_the_removal_of_no_other_dataset(
+    wandle, copy, database: Any
+):
     database.query("alter table raw.bank_holidays alter column title type jsonb using null")
     for path in copy.glob(f"{MARTS}/planning_applications.*"):
         path.unlink()
@@ -265,7 +269,7 @@ def test_a_file_that_cannot_be_written_is_named_without_a_traceback(wandle, copy
     assert wandle("sync")[0] == 0
 
 
-def test_what_stands_in_a_contract_s_place_is_named_or_goes(wandle, copy, database: Any):
+def test_what_is_in_the_place_of_a_contract_is_named_or_removed(wandle, copy, database: Any):
     row(database, SOURCE, "sutton")
     for path in copy.glob(f"{MARTS}/planning_applications.*"):
         path.unlink()

@@ -122,7 +122,7 @@ def test_the_figures_of_the_page_are_those_of_the_code():
     assert "docs/serving.md" in str(sheets.__doc__)
 
 
-def test_the_pages_that_people_begin_with_lead_here():
+def test_the_pages_that_people_begin_with_link_here():
     for page in ("README.md", "docs/architecture.md", "docs/deploy.md"):
         text: Any = (CHECKOUT / page).read_text(encoding="utf-8")
         assert "serving.md" in text, page

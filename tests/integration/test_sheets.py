@@ -265,7 +265,9 @@ def test_a_key_that_google_does_not_know_is_refused_without_being_shown(
     "content",
     ["not json", "[]", '{"client_email": "x@y"}', '{"client_email": "x", "private_key": "k3yyyy"}'],
 )
-def test_a_secret_that_is_no_key_is_refused_without_being_shown(run, wandle, monkeypatch, content):
+def test_a_secret_that_is_not_a_key_is_refused_without_being_shown(
+    run, wandle, monkeypatch, content
+):
     set_key(wandle, monkeypatch, content)
 
     code, _, err = run()

@@ -1,7 +1,7 @@
 """The fifteen real situations that the pipeline must survive, each on what the APIs really sent.
 
 Bodies are the recorded ones where these hold the situation (RECORDED_PAYLOADS,
-or `shared/payloads` beside the checkout), else made here or by the sandbox. In
+or `shared/payloads` next to the checkout), else made here or by the sandbox. In
 each the books balance: records = loaded + quarantined + duplicates, or there
 is one clear error and nothing has changed.
 """
@@ -308,7 +308,7 @@ def test_04_an_object_or_a_string_and_one_item_or_many(recorded, api, ingest, wa
     assert (one["records"], one["loaded"]) == (1, 1)
 
 
-def test_05_whole_numbers_or_fractions_by_luck(recorded, api, ingest, warehouse):
+def test_05_whole_numbers_or_fractions_by_chance(recorded, api, ingest, warehouse):
     api.on("/gauges$", recording(recorded, GAUGES))
     found = items(recorded, GAUGES)
 
@@ -406,7 +406,7 @@ def kingston(recorded, served, ingest) -> dict[str, Any]:
     return {**expected["kingston"]["2017-05"], "entry": entry}
 
 
-def test_09_the_same_crime_lies_in_two_wards(kingston, warehouse):
+def test_09_the_same_crime_is_in_two_wards(kingston, warehouse):
     entry = kingston["entry"]
 
     assert entry["records"] == entry["loaded"] == kingston["records"]
@@ -476,7 +476,7 @@ def crime(number: int) -> dict[str, Any]:
     ],
     ids=["young []", "old []", "young 404", "old 404", "zero bytes", "HTTP 500"],
 )
-def test_12_no_data_has_four_faces(api, ingest, warehouse, answer, period, expected):
+def test_12_no_data_has_four_forms(api, ingest, warehouse, answer, period, expected):
     police(api, answer)
     ingest(BOUNDARIES, "2026-11")
 
@@ -531,7 +531,7 @@ def hours(day: str, **changes: Any) -> dict[str, Any]:
     return {"utc_offset_seconds": 0, "timezone": "GMT", "hourly": values} | changes
 
 
-def test_14_a_time_has_no_zone_and_its_offset_lies(recorded, api, ingest, warehouse):
+def test_14_a_time_has_no_zone_and_its_offset_is_wrong(recorded, api, ingest, warehouse):
     name = "archive_hourly_adelaide_2025-01-10_12.json"
     july = json.loads((recorded / "open_meteo" / name).read_bytes())
     assert july["utc_offset_seconds"] == 9.5 * 3600
@@ -596,7 +596,7 @@ def test_every_situation_of_the_list_has_a_test():
 @pytest.mark.parametrize(
     "said", [{"has_more": True}, {"properties": {"exceededTransferLimit": True}}]
 )
-def test_an_answer_that_announces_more_is_not_all_there_is(api, ingest, warehouse, said):
+def test_an_answer_that_announces_more_is_incomplete(api, ingest, warehouse, said):
     found = [{"@id": "w1"}]
     api.on("/gauges$", {"items": found, **said}, {"items": found, "has_more": False})
 

@@ -72,12 +72,12 @@ def flipped_byte_of_the_record(bucket: Any, manifest: Any) -> str:
 
 def flipped_byte_at_the_beginning_of_much(bucket: Any, manifest: Any) -> str:
     # Much that cannot be packed: unpacking fails long before all of it has come.
-    def spoil(body: bytes) -> bytes:
+    def cut(body: bytes) -> bytes:
         noise = hashlib.shake_256(b"noise").hexdigest(99_999)
         much = gzip.compress(body_of([{"id": 3, "note": noise}]))
         return much[:30] + bytes([much[30] ^ 0xFF]) + much[31:]
 
-    return changed(bucket, manifest, "0002.json.gz", spoil)
+    return changed(bucket, manifest, "0002.json.gz", cut)
 
 
 def truncated_page(bucket: Any, manifest: Any) -> str:

@@ -279,7 +279,7 @@ def test_readers_see_marts_and_nothing_else(warehouse, make):
                 warehouse.run(f"select * from {hidden}", role=role)
 
 
-def test_a_reader_never_meets_an_empty_missing_or_forbidden_mart(warehouse, make):
+def test_a_reader_never_sees_an_empty_missing_or_forbidden_mart(warehouse, make):
     warehouse.add_crimes({})
     make()
     seen: list[Any] = []
@@ -489,7 +489,7 @@ def test_a_connection_lost_while_building_is_retryable_and_the_retry_continues(
     warehouse, make, home
 ):
     warehouse.add_crimes({"id": 1})
-    # Not volatile, so that only the mart that looks at the column calls it.
+    # Not volatile, so that only the mart that reads the column calls it.
     warehouse.run(
         "create or replace function raw.die() returns text language plpgsql stable as "
         "$$ begin return pg_terminate_backend(pg_backend_pid())::text; end $$"
@@ -648,7 +648,7 @@ def test_documentation_is_written_while_files_and_pages_are_made(
     assert done["docs"]
 
 
-def test_a_reader_of_the_documentation_never_meets_a_mix(lake, tmp_path):
+def test_a_reader_of_the_documentation_never_sees_a_mix_of_versions(lake, tmp_path):
     page = tmp_path / "page.html"
     seen: set[str] = set()
     wrong: list[Exception] = []

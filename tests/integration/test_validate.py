@@ -26,7 +26,7 @@ def database(new_database):
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """A copy of dbt's models that a test may spoil."""
+    """A copy of dbt's models that a test may damage."""
     shutil.copytree(FOLDER / "models", tmp_path / "dbt_project" / "models")
     return tmp_path / "dbt_project"
 
@@ -53,7 +53,7 @@ def test_without_a_database_the_rest_is_compared_and_it_says_so():
     assert "WANDLE_LOADER_DSN" in found.without_database
 
 
-def test_a_database_that_does_not_answer_is_said_not_to_be_checked():
+def test_a_database_that_does_not_answer_is_reported_as_not_checked():
     found = validate("postgresql://wandle_loader@127.0.0.1:1/warehouse")
 
     assert found.differences == ()

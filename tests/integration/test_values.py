@@ -49,7 +49,7 @@ PLAIN = Context(prec=200, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
 
 def _number(digits: str, point: int, negative: bool, exponent: int | None) -> str:
-    """Digits as JSON has them: no zero first, a point behind `point` of them, an exponent."""
+    """Digits as JSON has them: no zero first, a point after `point` of them, an exponent."""
     whole, part = digits[: point or 1].lstrip("0") or "0", digits[point or 1 :]
     sign = "-" if negative else ""
     power = "" if exponent is None else f"e{exponent}"
@@ -171,7 +171,7 @@ def check_typed(database: Any, numbers: list[tuple[str, bool]]) -> None:
 
 
 def check_as_sent(database: Any, numbers: list[tuple[str, bool]]) -> None:
-    """Text that accepts numbers, jsonb, and `_extra` beside them: the very text of a number."""
+    """Text that accepts numbers, jsonb, and `_extra` next to them: the very text of a number."""
     names = ("code", "shape", "other")
     sent = [(name, text, quoted) for name in names for text, quoted in numbers]
 

@@ -42,7 +42,7 @@ BAD = {"id": "x"}
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    """The contract that these tests load stands among the shipped ones."""
+    """The contract that these tests load is among the shipped ones."""
     monkeypatch.setitem(contracts(), GAUGES.name, GAUGES)
 
 
@@ -188,7 +188,7 @@ def test_a_damaged_page_is_found_if_pages_are_checked(verified, bucket, loaded, 
     assert prefix_of(loaded) + page in difference.what
 
 
-def test_a_landing_that_is_not_the_data_is_found_by_a_deep_look(verified, lake, loaded):
+def test_a_landing_that_is_not_the_data_is_found_by_a_deep_check(verified, lake, loaded):
     manifest = land(lake, GAUGES, GOOD, b'{"error": "busy"}', counts=[5, 0])
 
     newer, other = sorted(verified(deep=True).differences, key=lambda found: found.kind)
@@ -262,7 +262,7 @@ def test_a_table_that_is_not_as_its_contract_says_is_found(verified, loaded, mon
     assert "column more (text) is missing" in difference.what
 
 
-def test_a_choice_looks_at_nothing_else(verified, warehouse, loaded):
+def test_a_selection_checks_nothing_else(verified, warehouse, loaded):
     warehouse.query("delete from raw.gauges where _council = 'kingston'")
 
     assert verified(source="gauges", council="sutton").differences == []

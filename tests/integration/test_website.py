@@ -103,7 +103,7 @@ def led_to(lake) -> set[str]:
     return {one for one in (FIRST, SECOND) for body in bodies.values() if one in body}
 
 
-def test_readers_are_led_to_the_current_version_and_to_no_other(publish, lake, dsn):
+def test_readers_are_sent_to_the_current_version_and_to_no_other(publish, lake, dsn):
     publish(FIRST)
     publish(SECOND)
     newest = led_to(lake)
@@ -116,7 +116,7 @@ def test_readers_are_led_to_the_current_version_and_to_no_other(publish, lake, d
     assert (newest, chosen, led_to(lake)) == ({SECOND}, {FIRST}, {FIRST})
 
 
-def test_what_leads_to_a_version_is_never_kept_long_and_a_version_always_is(publish, lake):
+def test_links_to_a_version_are_never_cached_and_a_version_always_is(publish, lake):
     publish(FIRST)
 
     kept = {
@@ -133,7 +133,7 @@ def test_what_leads_to_a_version_is_never_kept_long_and_a_version_always_is(publ
     assert "immutable" in kept[f"{FIRST}/data/x.csv"]
 
 
-def test_readers_are_led_on_after_an_interruption(publish, published, lake):
+def test_readers_are_sent_to_the_new_version_after_an_interruption(publish, published, lake):
     publish(FIRST)
     lake.s3.delete_object(Bucket=lake.bucket, Key=f"{ROOT}{CURRENT}")
 

@@ -101,7 +101,7 @@ def source(kind: str = "json", **changes: Any) -> Contract:
 def fetch(
     asked: Contract, server: Server, *, public_only: bool = False, parents: Any = None
 ) -> list[Page]:
-    """Fetch from the server, which stands for the API as a sandbox does."""
+    """Fetch from the server, in place of the API, as a sandbox is."""
     client = Client(
         asked.extract, Rate(per_second=1000, burst=1000), limits=asked.limits,
         public_only=public_only,
@@ -169,7 +169,7 @@ def nested(kind: str, depth: int) -> bytes:
 
 
 def endless(kind: str) -> tuple[bytes, bytes]:
-    """The beginning of records that never end, and what is sent after it for ever."""
+    """The beginning of records that never end, and what is sent after it forever."""
     text = records(kind, "~")
     before, _, _ = text.partition(b"~")
     return before, b"n" * 65536

@@ -75,7 +75,7 @@ def found(tmp_path_factory) -> dict[str, Any]:
 
 
 def leaks(found: dict[str, Any], role: str) -> dict[str, set[str]]:
-    """What a role was told, and where."""
+    """The answers to a role, and where."""
     told = defaultdict(set)
     for who, method, path, trick, _, secrets in found["answers"]:
         for secret in secrets if who == role else ():
@@ -109,7 +109,7 @@ def test_nobody_gets_anything_without_a_login(found):
     assert leaks(found, "anonymous") == {}
 
 
-def test_whatever_changes_something_is_refused_to_nobody_before_anything_is_read(found):
+def test_every_change_is_refused_without_a_login_before_anything_is_read(found):
     open_to_all = {
         (method, path)
         for role, method, path, trick, status, _ in found["answers"]
@@ -121,7 +121,7 @@ def test_whatever_changes_something_is_refused_to_nobody_before_anything_is_read
     assert {path for _, path in open_to_all} <= PUBLIC
 
 
-def test_viewers_are_refused_whatever_changes_something(found):
+def test_viewers_are_refused_every_change(found):
     let_in = {
         (method, path)
         for role, method, path, trick, status, _ in found["answers"]
@@ -149,7 +149,7 @@ def test_viewers_and_users_read_no_connection_no_variable_and_no_setting(found):
         assert set(leaks(found, role)) <= {DAG, PAGE}
 
 
-def test_nobody_at_all_reads_a_password(found):
+def test_no_role_reads_a_password(found):
     for role in found["roles"]:
         assert CONNECTION not in leaks(found, role)
         assert FERNET not in leaks(found, role)

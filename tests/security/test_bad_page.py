@@ -137,7 +137,7 @@ def ids(api: Api, lake: Any, warehouse: Any, landing_id: str) -> list[int]:
 EVERY = list(range(1, ROWS + 1))
 
 
-def test_a_page_whose_next_one_is_refused_does_not_stick(api, server, lake, warehouse):
+def test_a_page_whose_next_one_is_refused_is_not_kept(api, server, lake, warehouse):
     api.is_right, api.wrong_next = False, True
     with pytest.raises(PipelineError):
         try_once(api, lake)
@@ -153,7 +153,7 @@ def test_a_page_whose_next_one_is_refused_does_not_stick(api, server, lake, ware
 
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
-def test_a_page_that_cannot_be_read_does_not_stick(api, server, lake, body):
+def test_a_page_that_cannot_be_read_is_not_kept(api, server, lake, body):
     api.is_right, api.body = False, body
     with pytest.raises(PipelineError):
         try_once(api, lake)

@@ -106,7 +106,7 @@ def host_script(folder: Path) -> Path:
     return script
 
 
-def test_the_settings_of_a_host_are_open_to_root_alone(tmp_path):
+def test_the_settings_of_a_host_are_open_only_to_root(tmp_path):
     stack, certificates = tmp_path / "stack", tmp_path / "ca"
     steps = """
       docker() { [ "$1" != cp ] || touch "$3"; }

@@ -275,7 +275,7 @@ def test_a_load_that_waits_names_the_load_that_holds_the_partition(lake, modelle
     assert "pg_terminate_backend" in said
 
 
-def test_a_removal_that_waits_names_who_holds_the_partition_and_lets_go_at_its_end(
+def test_a_removal_that_waits_names_who_holds_the_partition_and_releases_it_at_its_end(
     modelled, monkeypatch
 ):
     monkeypatch.setattr(lock, "REMOVAL_WAIT_SECONDS", 0.5)
@@ -455,7 +455,7 @@ def test_readers_cannot_take_all_connections(modelled):
 
 @pytest.mark.parametrize("role", LOGINS)
 @pytest.mark.parametrize("database", ["postgres", "template1"])
-def test_no_role_gets_into_the_databases_beside_the_warehouse(modelled, role, database):
+def test_no_role_can_connect_to_databases_other_than_the_warehouse(modelled, role, database):
     dsn = modelled.dsn(role).replace(f"/{modelled.name}?", f"/{database}?")
 
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):

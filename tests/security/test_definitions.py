@@ -1,4 +1,4 @@
-"""A contract or council file that exhausts whoever reads it, or that cannot be read."""
+"""A contract or council file that exhausts its reader, or that cannot be read."""
 
 from __future__ import annotations
 

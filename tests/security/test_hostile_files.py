@@ -50,7 +50,7 @@ def landed(asked: Any, lake: Any, uri: str | None = None) -> Any:
         (b"", None),
     ],
 )
-def test_a_file_in_the_inbox_that_is_too_large_or_no_data_is_refused(lake, bucket, content, field):
+def test_a_file_in_the_inbox_that_is_too_large_or_not_data_is_refused(lake, bucket, content, field):
     bucket.put(KEY, content)
 
     with pytest.raises(BeyondLimit if field else UnexpectedPayload) as caught:
@@ -125,7 +125,7 @@ class Crowded(asyncssh.SFTPServer):
         (Crowded, {"files": 500}, "files"),
     ],
 )
-def test_an_sftp_server_that_does_not_end_is_left_at_the_limit(
+def test_an_sftp_server_that_does_not_end_is_given_up_at_the_limit(
     lake, tmp_path, server, limits, field
 ):
     (tmp_path / "spend_kingston_2026-05.csv").write_bytes(body(1) * 2000)
@@ -140,7 +140,7 @@ def test_an_sftp_server_that_does_not_end_is_left_at_the_limit(
     assert time.monotonic() - begun < 30
 
 
-def test_names_of_an_sftp_server_that_lead_elsewhere_are_not_asked_for(tmp_path):
+def test_names_of_an_sftp_server_that_lead_elsewhere_are_not_requested(tmp_path):
     class Outside(asyncssh.SFTPServer):
         async def scandir(self, path: bytes) -> Any:
             attrs = asyncssh.SFTPAttrs(type=asyncssh.FILEXFER_TYPE_REGULAR, size=1, mtime=1)

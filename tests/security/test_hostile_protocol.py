@@ -65,7 +65,7 @@ def test_many_large_headers_are_refused(code, name):
     headers = [f"{name.format(n)}: c{n}={'<>,' * 21_000}" for n in range(90)]
 
     with hostile(lambda path, send: send(status(code, *headers, body=GOOD))) as server:
-        # The headers themselves, of which Python takes 100 of 64 KB, and this server.
+        # The headers themselves: Python takes 100 of 64 KB, and this server.
         with quickly_and_flatly(megabytes=96), pytest.raises(PermanentError, match="of headers"):
             fetch(source(), server)
         assert server.connections == 1
@@ -106,7 +106,7 @@ def test_a_thousand_headers_are_refused():
     ],
 )
 @pytest.mark.parametrize("paged", [False, True])
-def test_a_header_that_means_nothing_is_not_an_error_of_ours(header, paged):
+def test_an_invalid_header_is_not_an_error_of_ours(header, paged):
     """It is left aside, or refused in a sentence; never a traceback."""
     paging = {"paging": {"kind": "link", "next": "header"}} if paged else {}
     asked = source(extract=paging)
@@ -128,7 +128,7 @@ def test_a_header_that_means_nothing_is_not_an_error_of_ours(header, paged):
      f"Fri, {'9' * 5000} Dec 1999", "", " ", "Thu, 01 Jan 1970 00:00:00 -99999999999999999999"],
 )  # fmt: skip
 @pytest.mark.parametrize("code", [202, 429, 503])
-def test_a_time_to_come_back_that_means_nothing_is_not_an_error_of_ours(value, code):
+def test_an_invalid_retry_after_is_not_an_error_of_ours(value, code):
     with (
         hostile(lambda path, send: send(status(code, f"Retry-After: {value}"))) as server,
         quickly_and_flatly(30),
@@ -148,7 +148,7 @@ def test_a_time_to_come_back_that_means_nothing_is_not_an_error_of_ours(value, c
      b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
      b"\x16\x03\x01\x02\x00", b""],
 )  # fmt: skip
-def test_what_is_not_a_http_is_not_an_error_of_ours(beginning_of_answer):
+def test_an_answer_that_is_not_http_is_not_an_error_of_ours(beginning_of_answer):
     with (
         hostile(lambda path, send: send(beginning_of_answer)) as server,
         quickly_and_flatly(),

@@ -214,7 +214,7 @@ def test_what_never_ends_outside_of_a_body_is_cut_too(place, line):
     assert peak < 16 * MIB
 
 
-def test_a_server_that_says_nothing_is_left():
+def test_a_server_that_says_nothing_is_given_up():
     quiet = threading.Event()
 
     with hostile(lambda path, send: quiet.wait(20) and None) as server:
@@ -368,7 +368,7 @@ def test_large_rows_of_a_database_are_read_a_few_at_a_time(lake, database):
 
 
 @pytest.mark.parametrize("trickle", [b"", b"1"])
-def test_a_database_server_that_says_nothing_is_left(lake, trickle):
+def test_a_database_server_that_says_nothing_is_given_up(lake, trickle):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=_drip, args=(listening, trickle), daemon=True).start()
         address = f"mysql://u:p@127.0.0.1:{listening.getsockname()[1]}/d"
@@ -386,7 +386,7 @@ def test_a_database_server_that_says_nothing_is_left(lake, trickle):
 @pytest.mark.parametrize(
     "said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\0", b"\x01\0\0\0\x0a"]
 )
-def test_a_server_that_is_no_database_is_retryable(lake, said):
+def test_a_server_that_is_not_a_database_is_retryable(lake, said):
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:

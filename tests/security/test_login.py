@@ -63,7 +63,7 @@ def answers(tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("token", ROLES)
-def test_a_token_is_accepted_for_a_known_role_alone_and_never_ends_in_an_error(answers, token):
+def test_a_token_is_accepted_only_for_a_known_role_and_never_ends_in_an_error(answers, token):
     assert answers[token.rstrip("}")] == ROLES[token]
 
 

@@ -1,4 +1,4 @@
-"""Redirects: a few, to the contract's hosts alone, over HTTPS, with what was asked for."""
+"""Redirects: a few, only to the contract's hosts, over HTTPS, with what was asked for."""
 
 from __future__ import annotations
 

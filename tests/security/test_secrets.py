@@ -97,7 +97,7 @@ def test_an_older_copy_is_completed_and_keeps_what_it_had(settings):
 
 @pytest.mark.parametrize("restored", [SECRETS, COPY])
 def test_copies_that_differ_are_refused_and_both_stay(settings, restored):
-    """One may be of another platform, or of an older backup: nobody but its owner can tell."""
+    """One may be of another platform, or of an older backup: only its owner can know."""
     prepare(settings)
     path = settings.home / restored
     path.write_text(json.dumps(json.loads(path.read_text()) | {"pseudonym_key": "00" * 32}))

@@ -353,7 +353,7 @@ def test_a_contract_cannot_name_a_connection_of_the_platform(name):
         contract(extract=extracting(auth={"type": "bearer", "secret": name}))
 
 
-def test_a_connection_of_a_database_is_no_secret_of_a_source():
+def test_a_connection_of_a_database_is_not_a_secret_of_a_source():
     """A contract that names one would send its password to whatever API it names, too."""
     from include.jobs.logins import secret_in
 

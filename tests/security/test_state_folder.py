@@ -37,7 +37,7 @@ def settings(tmp_path, umask) -> Settings:
 
 
 def open_to_others(home: Path) -> list[str]:
-    """What another user could list, read or write; passing through the top alone is allowed."""
+    """What another user could list, read or write; only passing through the top is allowed."""
     paths = [home, *home.rglob("*")]
     assert len(paths) > 5
     found = {path: stat.S_IMODE(path.stat().st_mode) & OTHERS for path in paths}
@@ -105,7 +105,7 @@ def of_root(umask):
         yield home
 
 
-# Passing through the top alone is allowed.
+# Only passing through the top is allowed.
 TRICKS: dict[str, Callable[[Path], Any]] = {
     "read": lambda path: path.open("rb").close(),
     "write": lambda path: path.open("ab").close(),
@@ -141,7 +141,7 @@ def test_another_user_reads_writes_and_lists_nothing_of_it(of_root):
 
 
 def test_another_user_cannot_take_the_lock_of_a_command(of_root):
-    """Whoever could lock it would stop `up` and `down`."""
+    """A user who could lock it would stop `up` and `down`."""
     home = of_root
     with hold(home, "up"):
         pass

@@ -110,7 +110,7 @@ def test_the_patch_of_drift_is_yaml_that_means_the_hostile_value():
 
 
 # Each command, with what an attacker may have put where it reads. A new command fails
-# `test_every_command_is_attacked` until it stands here.
+# `test_every_command_is_attacked` until it is listed here.
 ATTACKS: dict[str, list[list[str]]] = {
     "alerts": [[], ["gauges"], [HOSTILE], ["--test"]],
     "councils": [[], ["--json"]],

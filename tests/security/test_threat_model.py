@@ -21,7 +21,7 @@ def sections(text: str) -> dict[str, str]:
 
 
 def missing(nodes: list[str]) -> list[str]:
-    """Those that are no test of a file."""
+    """Those that are not a test of a file."""
     found = [node.partition("::") for node in nodes]
     return [
         "::".join((file, name)) for file, _, name in found if name not in named_in(CHECKOUT / file)

@@ -137,7 +137,7 @@ def stale(source: Path, drawn: str) -> bool:
 
 
 def missing_files(text: str) -> list[str]:
-    """The files of the table that do not exist. A bare name is beside the path before it."""
+    """The files of the table that do not exist. A bare name is next to the path before it."""
     missing = []
     for question, answer in QUESTION.findall(text):
         names = re.findall("`([^`]+)`", answer)

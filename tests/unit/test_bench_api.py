@@ -61,7 +61,7 @@ def test_the_mix_has_its_shares_and_no_filtered_query_twice():
     assert len(set(filtered)) == len(filtered)
 
 
-def test_another_status_than_its_own_is_an_error():
+def test_a_status_other_than_its_own_is_an_error():
     statuses = {"hot 200": 5, "unchanged 304": 2, "error 400": 1}
     assert unexpected(statuses, is_switch=False) == 0
     bad = {"hot 400": 1, "error 200": 2, "filtered lost": 4, "unchanged 200": 8}

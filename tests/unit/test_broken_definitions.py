@@ -135,7 +135,7 @@ def _huge(path: Path) -> None:
 @pytest.mark.parametrize(
     "make", [_folder, _pipe, _link_to_nothing, _link_in_a_circle, _endless, _huge]
 )
-def test_what_is_no_file_is_named_and_takes_nothing_down(copy, folder, make):
+def test_what_is_not_a_file_is_named_and_breaks_nothing_else(copy, folder, make):
     before = set(sources.contracts()), set(councils.councils())
 
     make(getattr(copy, folder) / "odd.yaml")
@@ -179,7 +179,7 @@ def test_more_columns_than_a_table_can_have_are_refused(copy):
     assert "field `columns`: expected at most 1000 columns" in errors()["weather_hourly"]
 
 
-def test_a_broken_definition_is_named_by_whoever_asks_for_it(copy):
+def test_a_broken_definition_is_named_by_everything_that_asks_for_it(copy):
     copy.break_(CHILD)
     copy.break_(COUNCILS[0])
 
@@ -206,7 +206,7 @@ def test_a_source_whose_parent_is_broken_keeps_its_dag(copy):
     assert list(errors()) == [PARENT]
 
 
-def test_a_parent_that_does_not_fit_breaks_the_child_alone(copy):
+def test_a_parent_that_does_not_fit_breaks_only_the_child(copy):
     path = copy.path(CHILD)
     before = set(sources.contracts())
     copy.write(path, path.read_text().replace(f"source: {PARENT}", "source: nobody"))
@@ -265,7 +265,7 @@ def test_sync_leaves_what_a_broken_contract_has_generated(copy):
 
     stale = {path.name for path in sync.stale_files()}
 
-    # The schemas stand beside the contracts, wherever those are.
+    # The schemas are next to the contracts, wherever those are.
     assert stale <= {"contract.schema.json", "council.schema.json"}
 
 

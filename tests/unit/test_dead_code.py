@@ -1,4 +1,4 @@
-"""Nothing is left behind: what a module or a class defines is used somewhere."""
+"""Nothing is unused: what a module or a class defines is used somewhere."""
 
 from __future__ import annotations
 

@@ -236,7 +236,7 @@ def test_the_schemas_for_editors_are_the_models(path):
     )
 
 
-def test_there_are_definitions_to_hold_against_the_schemas():
+def test_there_are_definitions_to_compare_with_the_schemas():
     assert len(FILES) >= 4
 
 

@@ -19,7 +19,7 @@ def without_marts(text: str) -> str:
 
 
 def lines_that_name(text: str, names: list[str]) -> list[tuple[int, str]]:
-    """Each line's number with the source that it names, alone or as part of another word."""
+    """Each line's number with the source that it names, as a word or as part of another."""
     return [
         (number, name)
         for number, line in enumerate(text.lower().splitlines(), start=1)

@@ -44,7 +44,7 @@ def test_every_form_of_a_secret_is_replaced_by_its_name(written):
     assert str(PermanentError(f"found {written}")) == "found [secret a_key]"
 
 
-def test_a_text_of_three_characters_is_no_secret():
+def test_a_text_of_three_characters_is_not_a_secret():
     keep_secret("the", "short")
 
     assert redacted("the other") == "the other"
@@ -93,7 +93,7 @@ ECHOES = [
 
 
 @pytest.mark.parametrize("body", ECHOES)
-def test_a_short_secret_is_taken_out_of_data_behind_the_name_that_it_was_sent_as(body):
+def test_a_short_secret_is_taken_out_of_data_after_the_name_that_it_was_sent_as(body):
     keep_secret("s3cr/t", "short", sent_as="app_key")
 
     for cut in range(len(body) + 1):

@@ -64,7 +64,7 @@ RULES = (full_folders, long_modules, long_functions)
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("root", ROOTS)
-def test_the_tree_keeps_the_rule(root, rule):
+def test_the_tree_follows_the_rules(root, rule):
     assert modules(CHECKOUT / root), f"{root}/ holds no module"
     assert rule(CHECKOUT / root) == []
 

@@ -120,7 +120,7 @@ def test_without_a_sandbox_the_live_api_is_never_asked_by_accident():
         Settings.read().api_url("https://data.police.uk/api")
 
 
-def test_a_host_that_the_sandbox_does_not_play_is_requested_itself(monkeypatch):
+def test_a_host_that_the_sandbox_does_not_serve_is_requested_itself(monkeypatch):
     monkeypatch.setenv("WANDLE_SANDBOX_URL", "http://127.0.0.1:8082")
     monkeypatch.setenv("WANDLE_SANDBOX_HOSTS", "data.police.uk,www.gov.uk")
     settings = Settings.read()

@@ -1,4 +1,4 @@
-"""`make bench-api`: the read API under load, beside FastAPI over PostgreSQL."""
+"""`make bench-api`: the read API under load, compared with FastAPI over PostgreSQL."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tests.benchmarks.report import show_bars
 _SWITCH_SECONDS = 10
 _CORES = 2
 RATES = [100, 1_000, 5_000, RATE]
-# Of ours alone, to find where it bends.
+# Only of ours, to find where it bends.
 KNEE_RATES = [2_500, 7_500, 12_500, 15_000, 17_500]
-# In so many seconds, a new process is up and S3 was away for long enough to be noticed.
+# In so many seconds, a new process is up and S3 was down for long enough to be noticed.
 _EVENT_SECONDS = (12.0, 30.0)
 # So that what is lost is due to the event, not to the load.
 _EVENT_RATE = 1_000
@@ -45,11 +45,11 @@ def bench(
     knee_rates: Annotated[list[int], typer.Option("--knee-rate", help="Of ours.")] = KNEE_RATES,
     page_at: Annotated[
         Path | None,
-        typer.Option("--page", help="Write the page here, results beside it, charts in `images`."),
+        typer.Option("--page", help="Write the page here, results next to it, charts in `images`."),
     ] = None,
     check: Annotated[bool, typer.Option(help="Fail if a bar is not met, or not measured.")] = False,
 ) -> None:
-    """Measure, tell and judge; writes `bench-api.json` into the state folder."""
+    """Measure, report and judge; writes `bench-api.json` into the state folder."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench-api: ended from outside"))
     if not shutil.which("wrk"):
         raise SystemExit("bench-api: wrk is missing. On Debian and Ubuntu: apt install wrk")

@@ -63,7 +63,7 @@ def model(results: Sequence[Result]) -> str:
 
 
 def events(results: Sequence[Result]) -> Table:
-    """What happened under load, and what came of it."""
+    """What happened under load, and its results."""
     says = {
         "switch": ("another version is published", "switched_seconds", "every process serves it"),
         "new version": ("the same", "switched_seconds", "every process serves it"),

@@ -99,7 +99,7 @@ def _day(
         away.append((begin, begin + chance.uniform(*assumed.outage_seconds)))
     out: list[list[Out]] = [[] for _ in range(copies)]
     for _ in range(assumed.deploys):
-        # One copy after another; requests are led away from it before it ends.
+        # One copy after another; requests are routed away from it before it ends.
         at = chance.uniform(0, DAY)
         for copy in out:
             ready = started(at, measured.start_seconds, away)

@@ -1,4 +1,4 @@
-"""What happens to a server in a day, under load: a start, a killed process, S3 away."""
+"""What happens to a server in a day, under load: a start, a killed process, S3 down."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def kill_in_outage(here: Here, rate: int, seconds: float) -> Result:
 
 
 def _killed(here: Here) -> float:
-    """Kill a process; returns the seconds until another one has a version in its place."""
+    """Kill a process; returns the seconds until another process has a version in its place."""
     killed = next(iter(workers(here.home)))
     os.kill(killed, signal.SIGKILL)
     begun = time.monotonic()

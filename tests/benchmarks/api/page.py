@@ -49,7 +49,7 @@ def _processor() -> str:
 
 
 def write(place: Path, found: dict[str, Any], judged: Sequence[Bar]) -> None:
-    """The page, the results beside it, and its charts in the folder `images`."""
+    """The page, the results next to it, and its charts in the folder `images`."""
     place.write_text(page(found, judged))
     place.with_suffix(".json").write_text(json.dumps(found) + "\n")
     images = place.parent / "images"

@@ -76,7 +76,7 @@ def switch(here: Here, rate: int, seconds: float, phase: str = "switch") -> Resu
 
 
 def knee(here: Here, rates: Sequence[int], seconds: float) -> Iterator[Result]:
-    """The mix at more rates, of ours alone: to find where it bends."""
+    """The mix at more rates, only of ours: to find where it bends."""
     for rate in rates:
         yield at_rate(here, here.ours, "knee", rate, seconds)
 

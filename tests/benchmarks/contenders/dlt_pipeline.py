@@ -21,7 +21,7 @@ TYPES: dict[str, dict[str, Any]] = {
 
 
 def hints() -> dict[str, Any]:
-    """The raw table's types in dlt's words."""
+    """The raw table's types in dlt's terms."""
     from include.sources.raw_table import expected_columns
 
     types = expected_columns(contract_of(SOURCE))

@@ -148,7 +148,7 @@ class Host:
         if (self.folder / "wandle-compose").exists():
             self.compose("down", "--volumes")
 
-    def lose(self) -> None:
+    def delete_disk(self) -> None:
         """Delete the containers and the disk, but not the launch template's user data."""
         self.stop()
         for path in self.folder.iterdir():

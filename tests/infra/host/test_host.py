@@ -137,7 +137,7 @@ def test_user_data_can_be_run_again(host):
 
 
 def test_a_replacement_host_finds_all_data(host):
-    host.lose()
+    host.delete_disk()
     host.start()
 
     assert healthy_with_history(host)

@@ -254,7 +254,7 @@ def test_headers_that_never_end_are_refused_and_the_server_stays_up(client, serv
     assert client.get("/v1/datasets").status_code == 200
 
 
-def test_many_idle_and_slow_clients_keep_nobody_else_waiting(client, server):
+def test_many_idle_and_slow_clients_do_not_delay_others(client, server):
     place = urlsplit(server.url)
     idle = []
     try:
@@ -274,7 +274,7 @@ def test_many_idle_and_slow_clients_keep_nobody_else_waiting(client, server):
     assert client.get("/v1/datasets").status_code == 200
 
 
-def test_a_client_that_reads_nothing_keeps_nobody_else_waiting(client, server):
+def test_a_client_that_reads_nothing_does_not_delay_others(client, server):
     place = urlsplit(server.url)
     stuck = []
     try:

@@ -78,7 +78,7 @@ def test_the_example_for_javascript_reads_groups(run, crimes):
     assert {one["month"]: one["sum.crimes"] for one in groups} == by_month
 
 
-def test_the_examples_for_r_and_excel_ask_what_there_is(client, crimes):
+def test_the_examples_for_r_and_excel_request_what_exists(client, crimes):
     (r,) = blocks("r")
     (path,) = re.findall(r'"(/v1/[^"]+)"', r)
     assert client.get(path).json()["rows"][0]["council"] == "sutton"

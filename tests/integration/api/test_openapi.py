@@ -57,7 +57,7 @@ def ask(strategy: Any, asked: Counter[int]) -> None:
     def run(case: Any) -> None:
         response = case.call(timeout=60)
         asked[response.status_code] += 1
-        # A part of a JSON file is no JSON.
+        # A part of a JSON file is not JSON.
         checks = CHECKS[:2] if response.status_code == 206 else CHECKS
         case.validate_response(response, checks=checks)
 

@@ -1,4 +1,4 @@
-"""The server in operation: new versions, S3 away, limits, keys, and its end."""
+"""The server in operation: new versions, S3 down, limits, keys, and its end."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_without_s3_the_last_good_version_is_served_and_a_damaged_one_is_not(own
         assert len(httpx.get(f"{server.url}{ROWS}?limit=1000").json()["rows"]) == 40
 
 
-def test_a_process_that_dies_while_s3_is_away_is_replaced_by_one_with_the_last_version(
+def test_a_process_that_dies_while_s3_is_down_is_replaced_by_one_with_the_last_version(
     own_store, tmp_path
 ):
     version = publish(own_store.published, {"things": every_type(40)}, tmp_path / "one")
@@ -223,7 +223,7 @@ def connects(host: str, port: int) -> bool:
     return True
 
 
-def test_whoever_has_connected_before_a_stop_is_answered(store, tmp_path):
+def test_a_client_that_connected_before_a_stop_is_answered(store, tmp_path):
     with served(store, tmp_path / "home", "--rate", "0", "--workers", "2") as server:
         host, port = httpx.URL(server.url).host, httpx.URL(server.url).port
         wait_until(lambda: len(workers(tmp_path / "home")) == 2, "not both have started")
@@ -267,7 +267,7 @@ def test_a_stop_does_not_wait_for_processes_that_start(store, tmp_path):
         assert "Killing" not in server.errors.read_text()
 
 
-def test_a_client_that_keeps_its_connection_is_told_to_close_it(store, tmp_path):
+def test_a_client_that_keeps_its_connection_is_asked_to_close_it(store, tmp_path):
     with served(store, tmp_path / "home", "--rate", "0") as server:
 
         def ask() -> None:

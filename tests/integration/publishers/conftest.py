@@ -1,4 +1,4 @@
-"""Datasets of publishers by contract alone: their server, and what takes a contract from it."""
+"""Datasets of publishers by nothing but a contract: their server, and what reads from it."""
 
 from __future__ import annotations
 

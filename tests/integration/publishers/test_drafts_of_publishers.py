@@ -81,7 +81,7 @@ def test_a_header_of_two_lines_in_csv(draft):
     assert paths(made) == GROUPED
 
 
-def test_names_that_repeat_below_a_title_alone_are_a_header_of_one_row(draft):
+def test_names_that_repeat_below_a_single_title_are_a_header_of_one_row(draft):
     rows = [TABLE[0], *TABLE[3:6]]
     made = draft(workbook(rows), "/table")
 
@@ -89,7 +89,7 @@ def test_names_that_repeat_below_a_title_alone_are_a_header_of_one_row(draft):
     assert paths(made)["starts_2"] == "Starts#2"
 
 
-def test_features_go_on_at_the_link_whose_relation_is_next(draft):
+def test_features_continue_at_the_link_whose_relation_is_next(draft):
     made = draft(buildings(Asked("/", {}, {"key": "x"})).body, "/items?limit=2")
 
     assert made.extract.paging is not None
@@ -98,7 +98,7 @@ def test_features_go_on_at_the_link_whose_relation_is_next(draft):
     assert made.column("geometry").type == "jsonb"
 
 
-def test_a_bundle_goes_on_at_the_link_whose_relation_is_next(draft):
+def test_a_bundle_continues_at_the_link_whose_relation_is_next(draft):
     links = [{"relation": "self", "url": "x"}, {"relation": "next", "url": "/FHIR?_page=2"}]
     entries = [{"resource": {"id": name, "active": True}} for name in "AB"]
     made = draft(json.dumps({"total": 3, "link": links, "entry": entries}).encode(), "/FHIR")
@@ -143,7 +143,7 @@ def test_months_as_columns_are_names_of_a_header(draft):
     assert [column.record_path[0] for column in made.columns][3:] == ["202609", "202610"]
 
 
-def test_a_line_that_does_not_tell_repeated_names_apart_is_no_part_of_the_header(draft):
+def test_a_line_that_does_not_distinguish_repeated_names_is_not_part_of_the_header(draft):
     text = (
         'UK-AIR\n\nSite,"London Kingston"\nDate,Time,NO2,status,unit,O3,status,unit\n'
         "24-11-2026,01:00,12.6,V,ug,1.5,V,ug\n24-11-2026,02:00,No data,,,8.1,P,ug\nEnd\n"

@@ -1,4 +1,4 @@
-"""Datasets of ten more publishers, by contract alone."""
+"""Datasets of ten more publishers, by nothing but a contract."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_layer_of_arcgis_says_that_more_follow_and_not_that_none_do(api, take)
     assert rows[0][1] == datetime(1969, 12, 31, tzinfo=UTC)
 
 
-def test_an_error_of_arcgis_with_status_200_is_no_empty_layer(api, take):
+def test_an_error_of_arcgis_with_status_200_is_not_an_empty_layer(api, take):
     error = {"error": {"code": 400, "message": "Cannot perform query.", "details": []}}
     api.on("/FeatureServer/0/query", error)
 
@@ -198,7 +198,7 @@ def buildings(asked: Asked) -> Reply:
     return Reply(json.dumps(body).encode(), media_type="application/geo+json")
 
 
-def test_buildings_of_the_ordnance_survey_go_on_at_the_link_whose_relation_is_next(api, take):
+def test_buildings_of_the_ordnance_survey_continue_at_the_link_whose_relation_is_next(api, take):
     api.on("/collections/bld-fts-building-4/items", buildings)
 
     rows = take(BUILDINGS, "all")

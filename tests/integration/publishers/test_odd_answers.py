@@ -63,7 +63,7 @@ def test_one_or_many_holds_at_every_level_of_the_path(api, take):
     ]
 
 
-def test_without_the_word_an_object_where_a_list_belongs_is_an_error(api, take):
+def test_without_the_option_an_object_where_a_list_belongs_is_an_error(api, take):
     body = {"HourlyAirQualityIndex": {"LocalAuthority": boroughs()[2:3]}}
     api.on("/AirQuality", body)
 
@@ -213,14 +213,14 @@ def cases(asked: Asked, whole: str = "5") -> Reply:
     return Reply(json.dumps(found).encode(), 206, headers)
 
 
-def test_the_total_of_a_content_range_is_behind_its_slash(api, take):
+def test_the_total_of_a_content_range_is_after_its_slash(api, take):
     api.on("/rest/v1/cases", cases)
 
     assert take(CASES, "all") == [(number,) for number in range(1, 6)]
     assert len(api.asked) == 3
 
 
-def test_a_content_range_of_unknown_length_is_no_total(api, take):
+def test_a_content_range_of_unknown_length_is_not_a_total(api, take):
     api.on("/rest/v1/cases", lambda asked: cases(asked, "*"))
 
     with pytest.raises(UnexpectedPayload, match=r"number of records at 'header:Content-Range'"):

@@ -1,4 +1,4 @@
-"""Datasets of a council's first year, as their publishers send them, by contract alone."""
+"""Datasets of a council's first year, as their publishers send them, by nothing but a contract."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ def test_energy_certificates_have_their_cursor_in_a_header(api, take):
     assert [row[0] for row in rows] == ["k0", "k1", "k2", "k3", "k4"]
 
 
-# --- Planning London Datahub: Elasticsearch behind a header ---
+# --- Planning London Datahub: Elasticsearch with a header ---
 
 DATAHUB = """
 name: datahub
@@ -295,7 +295,7 @@ def datahub(asked: Asked) -> Reply:
     )  # fmt: skip
 
 
-def test_the_planning_datahub_goes_on_after_its_last_record(api, take):
+def test_the_planning_datahub_continues_after_its_last_record(api, take):
     api.on("/api-guest", datahub)
 
     rows = take(DATAHUB, "2026-11-24")
@@ -709,7 +709,7 @@ def test_graphql_has_its_cursor_among_the_variables(api, take):
     assert take(ISSUES, "2026-11-24") == [(1,), (2,)]
 
 
-def test_an_error_of_graphql_is_no_data(api, take):
+def test_an_error_of_graphql_is_not_data(api, take):
     api.on("/graphql", {"errors": [{"message": "Field 'x' doesn't exist"}], "data": None})
 
     with pytest.raises(UnexpectedPayload, match=r"doesn't exist|errors"):
@@ -821,14 +821,14 @@ def test_an_object_of_numbers_by_their_date(api, take):
     assert rows == [(date(2026, 11, 24), 5), (date(2026, 11, 25), 7)]
 
 
-def test_an_object_with_an_error_is_no_object_of_values(api, take):
+def test_an_object_with_an_error_is_not_an_object_of_values(api, take):
     api.on("/counts", {"error": "Unauthorised"})
 
     with pytest.raises(UnexpectedPayload, match="error"):
         take(COUNTS, "all")
 
 
-def test_data_of_graphql_beside_errors_is_not_all_data(api, take):
+def test_data_of_graphql_next_to_errors_is_incomplete(api, take):
     reports = {"nodes": [{"id": 1}], "pageInfo": {"endCursor": None, "hasNextPage": False}}
     errors = [{"message": "Timed out in shard 3", "path": ["reports"]}]
     api.on("/graphql", {"data": {"reports": reports}, "errors": errors})
@@ -1069,7 +1069,7 @@ key: [id]
 """
 
 
-def test_soap_is_asked_in_its_own_language(api, take):
+def test_soap_is_requested_with_an_envelope_of_xml(api, take):
     def soap(asked: Asked) -> Reply:
         assert b"<Depot>Villiers &amp; Co</Depot><Day>2026-11-24</Day>" in asked.body
         assert asked.headers["content-type"] == "text/xml; charset=utf-8"

@@ -78,7 +78,7 @@ def test_clients_that_are_away_are_forgotten():
     assert len(limiter._full_at) <= 50_000
 
 
-def test_a_key_is_known_by_its_hash_alone():
+def test_a_key_is_known_only_by_its_hash():
     sha256 = hashlib.sha256(b"open sesame").hexdigest()
     keys = keys_in(json.dumps([{"name": "a", "sha256": sha256, "per_second": 7, "burst": 9}]))
 
@@ -128,7 +128,7 @@ def test_a_range_is_the_part_that_it_says(wanted, part):
 
 
 @pytest.mark.parametrize("wanted", ["bytes=1000-", "bytes=-0", "bytes=5000-6000"])
-def test_a_range_behind_the_end_is_refused(wanted):
+def test_a_range_after_the_end_is_refused(wanted):
     with pytest.raises(Problem) as caught:
         part_of(FILE, "x.csv", wanted, "")
 
@@ -182,7 +182,7 @@ def test_a_client_that_has_the_content_in_any_encoding_has_it(tags):
 
 
 @pytest.mark.parametrize("tags", ['"tag2"', '"ta"', '"tag-zstd"', "", '"x"'])
-def test_a_client_with_other_content_has_it_not(tags):
+def test_a_client_with_other_content_does_not_have_it(tags):
     assert not matches(tags, "tag")
 
 

@@ -20,7 +20,7 @@ def collector() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_what_lasts_is_not_searched_for_cycles_and_requests_seldom(tmp_path: Path):
+def test_what_lasts_is_not_searched_for_cycles_and_requests_rarely(tmp_path: Path):
     made = _Loader(lambda folder: [folder], tmp_path)()
 
     assert made == [tmp_path]

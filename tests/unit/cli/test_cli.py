@@ -104,7 +104,7 @@ NEEDS_A_PLATFORM = {
     "transform": (),
     "verify": (),
 }
-# They start a platform, are about this machine, or read files alone.
+# They start a platform, are about this machine, or only read files.
 NEEDS_NONE = {
     "councils", "demo", "doctor", "down", "env", "export-odcs", "game-day", "import-odcs",
     "lineage", "new-project", "new-source", "sandbox", "secrets", "sources", "status", "sync",
@@ -126,7 +126,7 @@ def test_without_a_platform_the_command_that_makes_one_is_named(wandle, command)
 
 @pytest.fixture
 def stopped(tmp_path, monkeypatch):
-    """The state folder of a platform of which nothing runs."""
+    """The state folder of a platform that is stopped."""
     monkeypatch.setenv("WANDLE_PORT_BASE", "23410")
     prepare(Settings.read())
 

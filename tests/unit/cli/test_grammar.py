@@ -1,4 +1,4 @@
-"""One grammar for all commands, found by looking at each: no list of commands stands here."""
+"""One grammar for all commands, found by checking each: there is no list of commands here."""
 
 from __future__ import annotations
 

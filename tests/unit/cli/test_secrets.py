@@ -1,4 +1,4 @@
-"""`wandle secrets`: the value is asked for, kept for this user alone, and never printed."""
+"""`wandle secrets`: the value is asked for, kept only for this user, and never printed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(home, monkeypatch, capsys) -> Run:
     return go
 
 
-def test_a_secret_is_set_from_standard_input_in_a_file_of_this_user_alone(run, home):
+def test_a_secret_is_set_from_standard_input_in_a_file_only_of_this_user(run, home):
     code, said = run("set", "breathe_london", stdin=f"{VALUE}\n")
 
     assert code == 0
@@ -81,7 +81,7 @@ def test_a_terminal_is_asked_without_echo(run, home, monkeypatch):
     assert kept(home, "breathe_london")
 
 
-def test_a_value_is_no_argument(run, home):
+def test_a_value_is_not_an_argument(run, home):
     code, said = run("set", "breathe_london", VALUE)
 
     assert code != 0
@@ -99,7 +99,7 @@ def test_a_value_that_cannot_be_sent_is_refused(run, home, stdin):
 
 
 @pytest.mark.parametrize("name", ["wandle_loader", "Breathe", "a-b", "x" * 49])
-def test_a_name_that_is_none_is_refused(run, home, name):
+def test_an_invalid_name_is_refused(run, home, name):
     code, said = run("set", name, stdin=VALUE)
 
     assert code == 1

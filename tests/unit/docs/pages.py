@@ -191,7 +191,7 @@ def _wrong_wandle(words: list[str]) -> list[str]:
 
 
 def _words_allowed(command: Any) -> tuple[str, ...]:
-    """Those of a first argument that takes a few words alone, as `wandle secrets set` does."""
+    """Those of a first argument that takes only a few words, as `wandle secrets set` does."""
     for each in command.params:
         if each.param_type_name == "argument":
             annotation = each.type_descriptor.annotation

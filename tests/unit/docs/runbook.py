@@ -20,7 +20,7 @@ _TITLE = re.compile(r"^- \*\*(.+?)\*\*", re.M)
 def sections(text: str) -> dict[str, list[str]]:
     """The first cells of its tables and the bold beginnings of its lists, by section.
 
-    A cell of names alone has an entry for each. A section of prose alone is one entry. In the
+    A cell of only names has an entry for each. A section of only prose is one entry. In the
     table of red tasks, an entry is a DAG and a task.
     """
     parts = _SECTION.split(text)[1:]

@@ -76,7 +76,7 @@ def test_the_index_finds_all_of_them_and_the_ways_in():
         assert f"]({page})" in index
 
 
-def test_a_column_that_is_described_otherwise_is_noticed(monkeypatch, tmp_path):
+def test_a_column_that_is_described_differently_is_noticed(monkeypatch, tmp_path):
     text = PAGE.read_text(encoding="utf-8")
     changed = text.replace("The day, in GMT.", "A day.", 1)
 

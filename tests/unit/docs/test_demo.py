@@ -58,7 +58,7 @@ def test_the_recording_is_no_longer_than_three_minutes_and_names_no_place_of_thi
     assert not re.search(r"\b(?:href|src)=", svg)
 
 
-def test_a_command_that_ends_otherwise_than_the_page_says_stops_the_recording(recorder):
+def test_a_command_that_ends_differently_than_the_page_says_stops_the_recording(recorder):
     for page in ("```sh\nfalse\n```\n", "```sh fails\ntrue\n```\n"):
         with pytest.raises(recorder.CommandFailed, match=r"exit code [01]"):
             recorder.record(page, {"PATH": "/usr/bin:/bin"})

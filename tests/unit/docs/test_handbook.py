@@ -114,7 +114,7 @@ def test_a_chapter_shows_its_rules_in_our_own_code(page):
     assert len(files_of_code(page)) >= FEWEST_FILES
 
 
-def test_links_to_other_pages_are_no_examples():
+def test_links_to_other_pages_are_not_examples():
     page = Page(HANDBOOK / "made_up.md", "[a](../runbook.md) [b](index.md) [c](../../Makefile)")
 
     assert files_of_code(page) == {CHECKOUT / "Makefile"}

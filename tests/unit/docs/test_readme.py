@@ -1,4 +1,4 @@
-"""README.md: what a reader looks for is there, in this order, and its badge tells the truth."""
+"""README.md: what a reader looks for is there, in this order, and its badge is true."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import yaml
 from tests.unit.docs.runbook import RED, RUNBOOK, red_tasks, sections
 from tests.unit.test_promises import missing
 
-# What they explain is no way to fail.
+# What they explain is not a way to fail.
 NO_FAILURES = {
     "Where to look",
     "By hand",

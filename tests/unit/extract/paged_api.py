@@ -41,7 +41,7 @@ class NoParents:
 class Api:
     """An API that is a function of the query; `asked` are the URLs that were asked for.
 
-    The function gives a body, a body with headers and perhaps a status, or a status alone.
+    The function gives a body, a body with headers and perhaps a status, or only a status.
     """
 
     def __init__(self, mock: responses.RequestsMock) -> None:

@@ -66,7 +66,7 @@ def test_a_form_is_posted_and_a_query_is_not_in_the_url_of_the_record(api):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_what_may_pass_is_asked_again(api, pauses, status):
+def test_a_failure_that_may_be_temporary_is_requested_again(api, pauses, status):
     api.get(URL, status=status)
     api.get(URL, body=b"[1]")
 
@@ -75,7 +75,7 @@ def test_what_may_pass_is_asked_again(api, pauses, status):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_what_does_not_pass_is_retryable_after_the_contracts_attempts(api, pauses, status):
+def test_a_failure_that_persists_is_retryable_after_the_contracts_attempts(api, pauses, status):
     call = api.get(URL, status=status)
 
     with pytest.raises(
@@ -168,7 +168,7 @@ def test_a_pause_that_would_hold_the_slot_too_long_fails_at_once(api, pauses):
     assert pauses == []
 
 
-def test_a_429_that_says_not_today_fails_at_once_and_is_quoted(api, pauses):
+def test_a_429_that_means_not_today_fails_at_once_and_is_quoted(api, pauses):
     body = '{"error":true,"reason":"Daily API request limit exceeded. Please try again tomorrow."}'
     call = api.get(URL, status=429, body=body)
 
@@ -249,7 +249,7 @@ def test_every_call_has_a_time_out(api, monkeypatch):
     assert api.calls[0].request.req_kwargs["timeout"] == (asking.CONNECT_SECONDS, 12)
 
 
-def test_each_attempt_is_told_in_the_log(api, caplog):
+def test_each_attempt_is_logged(api, caplog):
     api.get(URL, status=500)
     api.get(URL, body=b"[]")
 
@@ -271,7 +271,7 @@ def test_the_last_attempt_promises_no_retry(api, pauses):
 
 
 @pytest.mark.parametrize("pause", ["0", "-1", "Mon, 01 Jan 2001 00:00:00 GMT", "9" * 5000, None])
-def test_an_answer_that_is_prepared_for_ever_is_given_up(api, pauses, pause):
+def test_an_answer_that_is_prepared_forever_is_given_up(api, pauses, pause):
     api.get(URL, status=202, headers={"Retry-After": pause} if pause else {})
 
     with pytest.raises(SourceUnavailable, match="It was not ready within 300 s"):

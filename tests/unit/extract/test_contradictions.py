@@ -109,7 +109,7 @@ def test_a_total_that_is_reached_ends_the_pages(paged_api, total):
     assert len(paged_api.asked) == 3
 
 
-def test_a_cursor_behind_a_total_that_is_reached_is_not_followed(paged_api):
+def test_a_cursor_after_a_total_that_is_reached_is_not_followed(paged_api):
     def respond(query: dict[str, str]) -> Any:
         start = int(query.get("after", 0))
         return {"items": ROWS[start:][:3], "meta": {"cursor": start + 3, "total": 5}}

@@ -1,4 +1,4 @@
-"""Why there is no answer: what it says, what to do, and that only what may pass is tried again."""
+"""Why there is no answer: what it says, what to do, and that only temporary failures retry."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_server_without_tls_is_permanent(pauses):
     assert "the server does not use TLS on this port" in said
 
 
-def test_a_server_with_old_tls_alone_is_permanent(tmp_path, monkeypatch, pauses):
+def test_a_server_with_only_old_tls_is_permanent(tmp_path, monkeypatch, pauses):
     context = served(tmp_path, "127.0.0.1")
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings(action="ignore"):

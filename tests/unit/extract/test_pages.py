@@ -172,7 +172,7 @@ def test_pages_that_are_there_already_are_not_requested(api):
     assert pages[0].request.form["w"] == WARDS[0]
 
 
-def test_a_landed_part_tells_that_its_area_was_split(api):
+def test_a_landed_part_shows_that_its_area_was_split(api):
     asked: list[str] = []
     answers(api, lambda form: asked.append(form["p"]) or (200, "[]"))  # type: ignore[func-returns-value]
 

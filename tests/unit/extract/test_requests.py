@@ -28,7 +28,7 @@ from tests.samples import (
 from tests.unit.extract.paged_api import NoParents
 
 
-def test_a_period_is_cut_into_windows_that_meet(paged_api):
+def test_a_period_is_cut_into_windows_without_gaps(paged_api):
     paged_api.answers(lambda query: [{"id": query["from"]}])
     source = contract(
         column("id"),
@@ -183,7 +183,7 @@ def test_the_values_of_a_combination_are_kept_for_its_rows():
     ]
 
 
-def test_a_council_without_the_name_that_a_request_needs_is_told_where_to_add_it():
+def test_a_council_without_the_name_that_a_request_needs_is_reported_with_where_to_add_it():
     source = looping("{council.names.air} {point.name}", "point")
 
     with pytest.raises(PermanentError) as caught:

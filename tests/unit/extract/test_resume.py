@@ -106,7 +106,7 @@ def test_it_can_be_interrupted_again(paged_api):
 
 
 @pytest.mark.parametrize("paging", [OFFSET, COUNTED, MOVING], ids=["plain", "counted", "moving"])
-def test_what_is_all_there_is_not_fetched_again(paged_api, paging):
+def test_what_is_complete_is_not_fetched_again(paged_api, paging):
     paged_api.answers(lambda query: slices(query, ROWS, {"meta": {"total": 5}}))
     pages = fetch(paged(paging))
     paged_api.asked.clear()

@@ -217,13 +217,13 @@ def test_a_page_is_not_the_last_where_another_field_names_a_next_one(paged_api, 
     ],
     ids=["total", "flag", "empty page"],
 )
-def test_a_next_page_is_not_a_sign_behind_what_proves_the_end(paged_api, paging, proof):
+def test_a_next_page_is_not_a_sign_after_what_proves_the_end(paged_api, paging, proof):
     paged_api.answers(lambda query: slices(query, ROWS, {"next": URL} | proof))
 
     assert records(fetch(paged(paging))) == ROWS
 
 
-def test_signs_are_found_behind_the_records_of_a_large_answer(paged_api):
+def test_signs_are_found_after_the_records_of_a_large_answer(paged_api):
     rows = [{"id": number, "list": [1], "text": "x" * 5_000} for number in range(1_000)]
     paged_api.answers(lambda query: {"items": rows, "tags": [1], "meta": {"next": URL}})
     with pytest.raises(UnexpectedPayload, match=r"names another page in 'meta\.next'"):

@@ -29,7 +29,7 @@ def test_it_begins_with_the_intention_and_ends_with_counts_seconds_and_the_manif
     ]
 
 
-def test_a_failure_is_named_by_its_kind_alone_as_its_message_may_quote_a_value(caplog):
+def test_a_failure_is_named_only_by_its_kind_as_its_message_may_quote_a_value(caplog):
     with pytest.raises(ValueError, match=r"ada@example\.org"), logged(PARTITION, "loading"):
         raise ValueError("ada@example.org")
 

@@ -58,7 +58,7 @@ def going(*found: Known, pointed: Iterable[Known] = (), removed: Iterable[Ref] =
     return [reasons.get(item.stored.ref) for item in found]
 
 
-def test_an_old_superseded_landing_goes_and_the_newest_stays():
+def test_an_old_superseded_landing_is_deleted_and_the_newest_stays():
     assert going(known(30), known(20), known(15)) == ["superseded", "superseded", None]
 
 
@@ -74,7 +74,7 @@ def test_a_source_without_a_contract_keeps_everything():
     assert going(known(3000, source="gone"), known(1, source="gone")) == [None, None]
 
 
-def test_the_newest_complete_landing_stays_behind_one_that_was_not_published():
+def test_the_newest_complete_landing_stays_if_a_later_one_was_not_published():
     found = (known(40), known(30), known(20, "not_published"), known(15, "not_published"))
 
     assert going(*found) == ["superseded", None, "superseded", None]
@@ -97,7 +97,7 @@ def test_a_parent_stays_as_long_as_a_child_that_stays():
     assert going(parent, newer, child) == [None, None, None]
 
 
-def test_a_parent_goes_together_with_its_last_child():
+def test_a_parent_is_deleted_together_with_its_last_child():
     parent = known(30)
     child = known(20, period="2026-08", parents=[parent.stored.ref])
 
@@ -107,7 +107,7 @@ def test_a_parent_goes_together_with_its_last_child():
     ]
 
 
-def test_who_points_to_a_replaced_landing_points_to_its_replacement():
+def test_a_reference_to_a_replaced_landing_points_to_its_replacement():
     erased, newer = known(30).stored, known(1)
     replacement = known(29.9, replaces=erased.landing_id)
     child = known(20, source="kept", parents=[erased.ref])
@@ -125,13 +125,13 @@ def test_an_unfinished_landing_stays_as_long_as_it_may_be_resumed():
     assert going(known(0.99, None), known(1, None)) == [None, "interrupted"]
 
 
-def test_what_is_left_of_a_removed_landing_goes_at_once():
+def test_what_is_left_of_a_removed_landing_is_deleted_at_once():
     left = known(0.1, None)
 
     assert going(left, removed=[left.stored.ref]) == ["interrupted"]
 
 
-def test_everything_of_a_partition_of_personal_data_goes_when_it_is_past_its_limit():
+def test_everything_of_a_partition_of_personal_data_is_deleted_when_it_is_past_its_limit():
     old = [
         known(50, source="people", period="2026-08"),
         known(1, source="people", period="2026-08"),
@@ -164,7 +164,7 @@ def test_personal_data_of_all_there_is_are_as_old_as_their_newest_fetch():
     assert going(*forgotten) == ["expired", "expired"]
 
 
-def test_a_landing_goes_with_the_one_that_has_its_pages_and_keeps_it_until_then():
+def test_a_landing_is_deleted_with_the_one_that_has_its_pages_and_keeps_it_until_then():
     old, young = known(50, source="people", period="2026-08"), known(50, source="people")
     newer = known(1, source="people")
     reads_old, reads_young = known(1, pages_in=old), known(1, period="2026-10", pages_in=young)
@@ -236,7 +236,7 @@ def needed(item: Known, found: list[Known], pointed: set[Ref]) -> bool:
 
 @settings(max_examples=400)
 @given(histories())
-def test_nothing_goes_that_is_needed_and_all_else_goes(history):
+def test_everything_is_deleted_except_what_is_needed(history):
     found, pointed, removed = history
     finished = {item.stored.ref: item for item in found if item.outcome is not None}
     expired = {
@@ -252,7 +252,7 @@ def test_nothing_goes_that_is_needed_and_all_else_goes(history):
 
     stays = {ref for ref, reason in reasons.items() if reason is None and ref in finished}
     for ref, item in finished.items():
-        # By the specification, word by word, and not by the way that the code goes.
+        # By the specification, word by word, and not by the way that the code works.
         pointed_by_staying = any(
             parent in _chain(found, ref) for other in stays for parent in finished[other].parents
         )

@@ -56,7 +56,7 @@ def finish(what: Draft) -> Any:
 
 
 @given(st.datetimes(datetime(2020, 1, 1), timezones=st.just(UTC)), st.text())
-def test_a_landing_id_tells_when_its_fetch_began(moment, run_id):
+def test_a_landing_id_shows_when_its_fetch_began(moment, run_id):
     assert began_at(new_landing_id(run_id, moment)) == moment
 
 
@@ -137,7 +137,7 @@ def test_an_interrupted_landing_returns_its_pages(landings):
     assert resumed.records == 3
 
 
-def test_what_a_request_knew_may_be_longer_than_s3_lets_metadata_be(landings):
+def test_the_context_of_a_request_may_be_longer_than_s3_allows_for_metadata(landings):
     landing = draft(landings)
     stations = ",".join(f"station {number}" for number in range(1000))
 

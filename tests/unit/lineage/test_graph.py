@@ -61,7 +61,7 @@ def names(steps) -> list[str]:
     return [str(step.column) for step in steps]
 
 
-def test_a_column_is_followed_to_the_source_and_to_whoever_sees_it():
+def test_a_column_is_followed_to_the_source_and_to_everyone_who_sees_it():
     graph = project()
 
     up = graph.upstream(graph.named("crimes.ward_code"))
@@ -96,7 +96,7 @@ def test_the_source_that_a_staging_column_was_renamed_to_is_the_one_that_breaks_
     assert after.downstream([Column("raw.crimes", "ward")]) == []
 
 
-def test_a_model_that_cannot_be_read_is_named_and_takes_down_no_other():
+def test_a_model_that_cannot_be_read_is_named_and_breaks_no_other():
     graph = project()
 
     assert graph.untraced.keys() == {"marts.broken"}

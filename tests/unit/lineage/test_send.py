@@ -164,7 +164,7 @@ def test_a_redirect_is_not_followed(caplog, status):
 @pytest.mark.parametrize(
     "url", ["https://me:hidden@", "http://me:hidden@host:port/", "http://[::1"]
 )
-def test_an_address_that_is_none_fails_nothing_and_shows_no_password(caplog, url):
+def test_an_invalid_address_fails_nothing_and_shows_no_password(caplog, url):
     Sender(url).send(begin())
 
     assert "did not accept an event" in caplog.text
@@ -187,7 +187,7 @@ def test_a_full_disk_leaves_no_half_a_line(tmp_path, caplog):
     assert "no space left" in caplog.text
 
 
-def test_a_pipe_that_nobody_reads_holds_nothing_up(tmp_path, caplog):
+def test_a_pipe_that_nobody_reads_blocks_nothing(tmp_path, caplog):
     os.mkfifo(tmp_path / "pipe")
 
     Sender((tmp_path / "pipe").as_uri()).send(begin())

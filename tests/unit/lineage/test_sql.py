@@ -134,7 +134,7 @@ def test_a_column_that_is_made_of_nothing_says_its_expression(sql, column, says)
     assert trace(sql, TABLES).columns[column].says == says
 
 
-def test_what_decides_about_rows_is_told_apart_from_what_values_are_made_of():
+def test_what_decides_about_rows_is_distinguished_from_what_values_are_made_of():
     sql = """
         with named as (select c.id, c.month, c.outcome from raw.crimes as c
                        join raw.wards as w on w.ward = c.ward where w.name <> '')

@@ -74,13 +74,13 @@ def admin(tmp_path: Path) -> Settings:
 
 
 def environment(service: dict[str, Any]) -> dict[str, str]:
-    """What a service is told, as Compose puts it together."""
+    """The environment of a service, as Compose puts it together."""
     assert service["env_file"] == ["include/local/airflow.env"]
     return shared_environment() | service["environment"]
 
 
 def differing(embedded: dict[str, str], containers: dict[str, str]) -> set[str]:
-    """The settings of Airflow that are not the same in both, secrets apart."""
+    """The settings of Airflow that are not the same in both, except secrets."""
     names = {name for name in embedded | containers if name.startswith("AIRFLOW__")}
     secret = SECRET_OPTIONS | {f"{name}_SECRET" for name in SECRET_OPTIONS}
     return {name for name in names - secret if embedded.get(name) != containers.get(name)}

@@ -38,7 +38,7 @@ def test_every_source_that_is_enabled_is_asked(asked):
     assert set(asked) == set(contracts())
 
 
-def test_replaying_recorded_months_asks_the_sources_of_that_api_alone():
+def test_replaying_recorded_months_requests_only_the_sources_of_that_api():
     replayed = dataclasses.replace(WINDOW, replayed="data.police.uk")
 
     asked = asked_of_sources(replayed, None)
@@ -62,7 +62,7 @@ def test_parents_come_before_their_children(asked):
         assert all(order.index(parent) < order.index(name) for parent in item.parents)
 
 
-def test_a_daily_source_plans_the_last_days_that_are_surely_published(asked):
+def test_a_daily_source_plans_the_last_days_that_are_certainly_published(asked):
     daily = [item for item in asked.values() if item.contract.period == "day" and item.periods]
     assert len(daily) >= 3
 
@@ -89,7 +89,7 @@ def test_a_source_without_councils_is_planned_for_the_uk(asked):
     assert councils == {"each": ("kingston", "sutton"), "uk": ("uk",)}
 
 
-def test_a_named_source_brings_what_it_needs_and_nothing_else():
+def test_a_named_source_includes_what_it_needs_and_nothing_else():
     found = asked_of_sources(WINDOW, ["flood_readings"])
 
     assert [item.contract.name for item in found] == ["flood_stations", "flood_readings"]

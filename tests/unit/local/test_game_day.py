@@ -79,7 +79,7 @@ def test_one_thing_at_a_time(wandle, arguments):
     assert "pass one of SCENARIO, --list, --reveal and --restore" in err
 
 
-def test_nothing_broken_is_said(wandle):
+def test_nothing_broken_is_reported(wandle):
     assert wandle("game-day", "--restore") == (0, "Nothing is broken.\n", "")
     code, _, err = wandle("game-day", "--reveal")
     assert code == 1

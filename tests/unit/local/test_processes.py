@@ -1,4 +1,4 @@
-"""Services as processes: found again, not mistaken, told apart from strangers, always ended."""
+"""Services as processes: found again, not mistaken, distinguished from strangers, always ended."""
 
 import json
 import os
@@ -122,7 +122,7 @@ def test_a_taken_port_is_named_with_its_owner(home, listener):
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
-def test_who_has_the_same_port_of_another_address_is_not_its_owner(listener):
+def test_a_process_on_the_same_port_of_another_address_is_not_its_owner(listener):
     code = f"""
 import socket, time
 with socket.create_server(("127.0.0.2", {listener})):

@@ -36,7 +36,7 @@ def test_two_state_folders_share_no_secret(settings, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["wandle.env", "secrets.json", "secrets.copy.json"])
-def test_files_with_secrets_are_readable_by_their_owner_alone(settings, name):
+def test_files_with_secrets_are_readable_only_by_their_owner(settings, name):
     prepare(settings)
 
     assert stat.S_IMODE((settings.home / name).stat().st_mode) == 0o600
@@ -87,7 +87,7 @@ def test_the_sandboxs_day_is_fixed_until_it_is_moved(settings):
     assert moved == made | {"as_of": "2026-12-24"}
 
 
-def test_a_file_half_written_by_a_crash_counts_as_none(tmp_path):
+def test_a_file_half_written_by_a_crash_counts_as_missing(tmp_path):
     (tmp_path / "run.json").write_text('{"pid": 12')
 
     assert read_json(tmp_path / "run.json") is None

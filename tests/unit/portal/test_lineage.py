@@ -33,7 +33,7 @@ def test_a_column_of_a_mart_shows_the_field_that_it_comes_from(graph: Graph) -> 
     assert "staging.stg_crimes.month" in [one.column.text for one in made.upstream]
 
 
-def test_a_field_shows_what_breaks_and_whom_it_concerns(graph: Graph) -> None:
+def test_a_field_shows_what_breaks_and_who_is_affected(graph: Graph) -> None:
     made = lineage_view(graph, "raw.crimes.month")
 
     assert isinstance(made, ColumnView)

@@ -50,7 +50,7 @@ def test_each_cell_says_what_it_is_and_leads_to_its_partition() -> None:
     assert cells["2026-06"].state == "before"
 
 
-def test_a_gap_is_counted_named_and_led_to() -> None:
+def test_a_gap_is_counted_named_and_linked() -> None:
     made = page_of([row(), row(council="kingston", status="failed", quarantined=2)])
 
     assert made.states["failed"] == 1
@@ -127,7 +127,7 @@ def test_a_snapshot_is_fetched_as_it_is_now() -> None:
     assert made.parameters["from"] is None
 
 
-def test_an_unknown_form_is_none() -> None:
+def test_an_unknown_form_does_not_exist() -> None:
     assert form("drop", GAUGES, GAUGES.partition("sutton", "2026-08")) is None
 
 

@@ -40,7 +40,7 @@ def test_equal_rows_without_a_key_are_counted():
     assert changes(before, after, []) == {"added": 2, "removed": 1, "changed": 0}
 
 
-def test_columns_that_came_and_went_are_named():
+def test_columns_that_were_added_or_removed_are_named():
     after = pa.table({"id": [1, 2, 3], "title": ["a", "b", "c"]})
 
     assert changes(OLD, after, ["id"]) == {

@@ -64,7 +64,7 @@ def test_an_earlier_version_with_public_columns_exposes_nothing():
     assert exposed(shown(PUBLIC, "day"), None, contracts()) == ""
 
 
-def test_an_earlier_version_exposes_what_is_not_public_any_more():
+def test_an_earlier_version_exposes_what_is_no_longer_public():
     held_back = only(described(PUBLIC, day={}, note={"publish": False}))
 
     said = exposed(shown(PUBLIC, "day", "note"), held_back, contracts())

@@ -96,7 +96,7 @@ def test_an_envelope_that_the_contract_names_makes_absence_mean_none():
 
 
 @pytest.mark.parametrize("size", [1, 50 * 1024 * 1024], ids=["whole", "streamed"])
-def test_an_error_beside_the_records_of_a_large_body_is_found(size):
+def test_an_error_next_to_the_records_of_a_large_body_is_found(size):
     body = io.BytesIO(b'{"meta": {"items": [{"id": 1}, {"id": 2}]}, "error": {"code": 503}}')
 
     with pytest.raises(UnexpectedPayload, match="`error`"):
@@ -120,7 +120,7 @@ def test_a_header_must_have_what_the_columns_read():
 
 
 @pytest.mark.parametrize("kind", ["columnar", "rows"])
-def test_names_beside_or_above_arrays_are_a_header_too(kind):
+def test_names_next_to_or_above_arrays_are_a_header_too(kind):
     layout = contract(column("id"), column("more"), format={"kind": kind}).layout()
     body = {"id": [1], "x": [2]} if kind == "columnar" else [["id", "x"], [1, 2]]
 
@@ -249,7 +249,7 @@ def test_an_error_message_at_the_end_shows_that_the_answer_was_broken_off(body, 
         (b"id,more\n1,2\n3,Status update unavailable,\n", NAMED),
     ],
 )
-def test_other_records_may_be_odd_and_speak_of_errors(body, layout):
+def test_other_records_may_be_odd_and_mention_errors(body, layout):
     assert read(body, layout)
 
 

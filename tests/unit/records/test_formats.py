@@ -57,7 +57,7 @@ def texts(body: bytes, layout: Format, context: dict[str, str] | None = None) ->
     ],
     ids=["a list", "an object", "null", "an empty list", "nothing"],
 )
-def test_one_or_many_records_are_read_however_they_stand(items, found, size):
+def test_one_or_many_records_are_read_however_they_are_written(items, found, size):
     body = b'{"meta": {%s}}' % items.encode()
 
     assert read(body, ONE_OR_MANY, size=size) == found
@@ -147,7 +147,7 @@ def test_memory_stays_flat_however_large_a_body_is(monkeypatch, layout, head, ro
 
 
 @SIZES
-def test_a_value_beside_the_records_can_be_read(size):
+def test_a_value_next_to_the_records_can_be_read(size):
     body = io.BytesIO(BOM + b'{"items": [1], "meta": {"total": 7, "next": null}}')
 
     assert value_in(body, size, "meta.total") == 7
@@ -184,7 +184,7 @@ def test_arrays_that_do_not_fit_together_are_unexpected(hourly, said):
         read(b'{"hourly": %s}' % hourly, COLUMNAR)
 
 
-def test_fields_beside_arrays_are_left_out_where_the_whole_body_holds_them():
+def test_fields_next_to_arrays_are_left_out_where_the_whole_body_holds_them():
     layout = Format(kind="columnar")
 
     assert read(b'{"zone": "GMT", "time": [1, 2]}', layout) == [{"time": 1}, {"time": 2}]
@@ -300,7 +300,7 @@ def test_names_that_cannot_be_distinguished_are_unexpected():
         read(b"a,a#2,a\n1,2,3\n", CSV)
 
 
-def test_a_header_alone_holds_no_records():
+def test_a_body_of_only_a_header_holds_no_records():
     assert read(b"a,b\n", CSV) == []
 
 

@@ -51,7 +51,7 @@ def test_a_record_is_the_feature_with_its_geometry_as_text():
         {**feature(), "properties": [1]},
     ],
 )
-def test_what_is_no_feature_is_one_bad_record(wrong):
+def test_what_is_not_a_feature_is_one_bad_record(wrong):
     first, second = read(collection(feature(), wrong), form())
 
     assert isinstance(first, dict)

@@ -32,7 +32,7 @@ def test_records_of_every_branch_come_in_order():
     assert read(BODY, records="*.events") == [{"day": 1}, {"day": 2, "area": "own"}, {"day": 1}]
 
 
-def test_a_record_takes_along_what_is_above_it_but_keeps_its_own():
+def test_a_record_inherits_what_is_above_it_but_keeps_its_own():
     found = read(BODY, records="*.events", inherit=["area"])
 
     assert [record["area"] for record in found] == ["n", "own", "s"]

@@ -60,7 +60,7 @@ def test_only_the_records_requested_are_returned():
     assert record_texts(b'[{"a":1},{"a":2},{"a":3}]', TOP, {2}) == {2: b'{"a":2}'}
 
 
-def test_records_below_a_path_are_found_whatever_stands_before_them():
+def test_records_below_a_path_are_found_whatever_comes_before_them():
     body = b'{"meta": {"items": [9]}, "data": {"n": [], "items": [1, {"b" : 2}]}, "z": 0}'
 
     assert read(body, INSIDE) == [1, {"b": 2}] == read(body, INSIDE, **STREAMED)

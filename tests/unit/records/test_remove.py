@@ -1,4 +1,4 @@
-"""Records cut out of a body: they are gone, and every other byte stands where it stood."""
+"""Records cut out of a body: they are gone, and every other byte is where it was."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_single_record_in_place_of_a_list_is_removed():
     assert cut_records(b'{"items": [{"id": 1}]}', layout, of(1)).body == b'{"items": []}'
 
 
-def test_lines_go_with_their_ends():
+def test_lines_are_removed_with_their_ends():
     body = b'\xef\xbb\xbf{"id": 1}\r\n\r\n{"id": 2}\n  {"id": 3}'
 
     assert cut_records(body, LINES, of(2)).body == b'\xef\xbb\xbf{"id": 1}\r\n\r\n  {"id": 3}'
@@ -83,7 +83,7 @@ def test_a_line_that_cannot_be_read_is_a_record_too():
     assert (cut.body, cut.lost) == (b'{"id": 1}\n{"id": 2}\n', 1)
 
 
-def test_rows_of_csv_go_with_all_their_lines():
+def test_rows_of_csv_are_removed_with_all_their_lines():
     body = b'id,note\r\n1,"two\r\nlines"\r\n2,x\r\n3,"a ""b"""\r\n'
 
     assert cut_records(body, CSV, of("1")).body == b'id,note\r\n2,x\r\n3,"a ""b"""\r\n'
@@ -95,7 +95,7 @@ def test_a_row_like_the_header_is_not_taken_for_it():
     assert cut_records(b"id,id2\nid,id2\nx,y\n", CSV, of("id")).body == b"id,id2\nx,y\n"
 
 
-def test_records_of_other_partitions_go_too_and_are_not_counted_as_the_pages():
+def test_records_of_other_partitions_are_removed_too_and_not_counted_as_the_pages():
     layout = Format(kind="csv", select=Selection(field="place", among="places"))
     body = b"id,place\n1,a\n2,a\n1,b\n"
 

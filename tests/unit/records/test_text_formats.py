@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001, what is in a spending file
-"""The words of a contract's `format`: encoding, compression, lines to skip, names, and shapes."""
+"""The options of a contract's `format`: encoding, compression, lines to skip, names, and shapes."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_a_first_row_that_has_no_names_is_named(first):
         read(json.dumps([first, [1, 2]]).encode(), Format(kind="rows"))
 
 
-def test_records_by_their_ids_take_the_id_along():
+def test_records_by_their_ids_include_the_id():
     body = json.dumps({"data": {"A1": {"v": 1}, "B2": {"v": 2, "id": "own"}}}).encode()
     layout = Format(records="data.*", inherit={"id": "*"})
 
@@ -239,7 +239,7 @@ def test_records_by_their_ids_take_the_id_along():
     assert read(b'{"data": {}}', layout) == []
 
 
-def test_a_parents_field_is_taken_along_under_another_name():
+def test_a_parents_field_is_inherited_under_another_name():
     body = json.dumps({"sites": [{"name": "North", "rows": [{"name": "own"}]}]}).encode()
     layout = Format(records="sites.*.rows", inherit={"site": "name"})
 
@@ -262,6 +262,6 @@ def test_a_name_with_dots_leads_to_the_records():
     ],
     ids=str,
 )
-def test_words_that_do_not_fit_together_are_refused(words):
+def test_options_that_do_not_fit_together_are_refused(words):
     with pytest.raises(ValidationError):
         Format(**words)

@@ -242,7 +242,7 @@ def test_30_requests_at_once_are_answered_and_the_next_is_too_many():
     assert client.get("/health").status_code == 200
 
 
-def test_15_requests_a_second_are_let_through_for_ever_and_16_are_not():
+def test_15_requests_a_second_are_let_through_forever_and_16_are_not():
     now = [0.0]
     limit = Middleware(RateLimit, per_second=15, burst=30, clock=lambda: now[0])
 
@@ -261,7 +261,7 @@ def test_15_requests_a_second_are_let_through_for_ever_and_16_are_not():
     assert 20 < refused(16) <= 60
 
 
-def test_a_fault_requested_by_header_strikes_that_request_alone(client):
+def test_a_fault_requested_by_header_affects_only_that_request(client):
     for fault, status in {"429": 429, "500": 500, "503": 503, "404": 404}.items():
         faulty = client.get(f"{API}/crime-last-updated", headers={"X-Wandle-Fault": fault})
 
@@ -323,7 +323,7 @@ def state(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_rule_in_the_control_file_strikes_the_requests_it_matches_as_often_as_it_says(state):
+def test_a_rule_in_the_control_file_affects_the_requests_it_matches_as_often_as_it_says(state):
     client = make(state=state)
     rule = {"match": {"path": "crimes-street", "form": {"date": "2026-05"}}, "fault": "500"}
     (state.parent / "faults.json").write_text(json.dumps([{**rule, "times": 2}]))
@@ -337,7 +337,7 @@ def test_a_rule_in_the_control_file_strikes_the_requests_it_matches_as_often_as_
     ]  # fmt: skip
 
 
-def test_a_rule_without_times_strikes_until_the_file_is_gone(state):
+def test_a_rule_without_times_affects_requests_until_the_file_is_gone(state):
     client = make(state=state)
     control = state.parent / "faults.json"
     control.write_text('[{"fault": "503"}]')

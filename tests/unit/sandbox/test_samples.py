@@ -58,7 +58,7 @@ def test_it_is_replayed_for_every_council_and_period_byte_for_byte(home, client)
     "path",
     [f"{MOUNTED}/E09000021/members/2026-07-03/2026-07-04", f"{MOUNTED}/", "/other.test/open"],
 )
-def test_any_other_address_is_not_played(home, client, path):
+def test_any_other_address_is_not_served(home, client, path):
     drafted(home, ROWS)
 
     answer = client.get(path)
@@ -110,7 +110,7 @@ def test_a_platform_on_the_live_apis_keeps_none(home, monkeypatch):
     assert not (home / "samples").exists()
 
 
-def test_the_sandbox_plays_its_own_apis_as_before(home, client):
+def test_the_sandbox_serves_its_own_apis_as_before(home, client):
     drafted(home, ROWS)
 
     assert client.get("/www.gov.uk/bank-holidays.json").status_code == 200

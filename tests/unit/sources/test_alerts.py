@@ -1,4 +1,4 @@
-"""Who is told: which channels a contract may name, and what is none."""
+"""Who is notified: which channels a contract may name, and what is not a channel."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_each_address_secret_and_topic_is_a_channel_once():
     ]
 
 
-def test_nobody_is_told_by_default_not_even_an_owner_with_an_address():
+def test_nobody_is_notified_by_default_not_even_an_owner_with_an_address():
     assert channels_of(contract(owner="a@council.example")) == []
     assert contracts()
     assert not any(item.alerts.are_on for item in contracts().values())

@@ -1,4 +1,4 @@
-"""The words of a format that do not fit its kind are refused when the contract is read."""
+"""The options of a format that do not fit its kind are refused when the contract is read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.samples import column, contract, extracting
         ({"kind": "xlsx"}, "Input should be"),
     ],
 )
-def test_words_that_do_not_fit_the_kind_are_refused(words, said):
+def test_options_that_do_not_fit_the_kind_are_refused(words, said):
     with pytest.raises(ValidationError) as caught:
         Format(**words)
     assert said in str(caught.value)

@@ -51,7 +51,7 @@ def test_a_period_is_named_as_the_calendar_names_each_of_its_moments(moment, gra
 
 
 @given(st.one_of(MOMENTS, EDGES), st.sampled_from(FOLLOWED))
-def test_a_period_ends_at_the_first_hour_that_the_calendar_names_otherwise(moment, grain):
+def test_a_period_ends_at_the_first_hour_that_the_calendar_names_differently(moment, grain):
     period = Period.of(moment, grain)
     hour = timedelta(hours=1)
     first, end = period.starts_at, period.end.replace(tzinfo=None)

@@ -496,7 +496,7 @@ def test_a_column_can_hold_every_allowed_value_that_is_read(type_name, value, zo
 
 
 class Landed:
-    """Parents of which every column has a value, and whose comparisons have theirs."""
+    """Parents with a value in every column, and whose comparisons have theirs."""
 
     def __init__(self, source: Contract) -> None:
         self._parents = source.extract.parents

@@ -16,7 +16,7 @@ NEW = contract(
 )
 
 
-def test_the_word_is_not_a_rule():
+def test_a_rename_is_not_a_rule():
     without = contract(
         column("id"), column("concentration", "double", path="value"), key=["id", "concentration"]
     )

@@ -152,14 +152,14 @@ def test_the_error_names_the_node_its_file_its_message_and_what_to_do():
     )
 
 
-def test_a_lost_connection_may_pass_by_itself():
+def test_a_lost_connection_may_recover_by_itself():
     message = "Database Error in model stg\n  server closed the connection unexpectedly"
 
     with pytest.raises(ServiceUnavailable):
         refuse_failures("staging", STAGING, [result(STAGED, "error", message)])
 
 
-def test_a_lost_connection_beside_a_failed_test_needs_a_person():
+def test_a_lost_connection_next_to_a_failed_test_needs_a_person():
     lost = result(STAGED, "error", "server closed the connection unexpectedly")
 
     with pytest.raises(BuildFailed):

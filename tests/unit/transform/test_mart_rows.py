@@ -90,7 +90,7 @@ def test_a_mart_that_is_made_of_no_records_says_why(project):
     assert list(undeclared(project)) == []
 
 
-def test_a_new_mart_is_told_the_line_to_add(project):
+def test_a_new_mart_is_reported_with_the_line_to_add(project):
     with pytest.raises(WrongDefinition) as caught:
         mart_rows("daily_rain", project)
 
@@ -153,7 +153,7 @@ def test_a_model_of_two_sources_is_refused(project):
         mart_rows("daily_rain", project)
 
 
-def test_an_unknown_mart_is_told_the_known_ones(project):
+def test_an_unknown_mart_is_reported_with_the_known_ones(project):
     with pytest.raises(UnknownName, match=r"unknown mart 'snow'\. Choose one of marts\.daily_rain"):
         mart_rows("snow", project)
 
@@ -187,7 +187,7 @@ def test_a_model_that_a_mart_is_joined_with_is_traced_too(joined):
     assert (found.where, found.newest) == ("gauge = mart.gauge", "day")
 
 
-def test_a_mart_that_does_not_say_what_it_is_joined_with_is_told_the_line(joined):
+def test_a_mart_that_does_not_say_what_it_is_joined_with_is_reported_with_the_line(joined):
     declare(joined, "    constraints:", f"{MADE_OF}    constraints:")
 
     with pytest.raises(WrongDefinition, match=r"joined with stg_rain__gauges.*dimensions: \[\{mod"):
@@ -211,7 +211,7 @@ def test_a_dimension_that_means_nothing_is_named(joined, old, new, said):
 
 
 @pytest.mark.parametrize("text", ["models: [", "models: 5", "- a", "models: [{}]", "models: [x]"])
-def test_a_description_that_is_broken_takes_no_other_mart_down(project, text):
+def test_a_description_that_is_broken_breaks_no_other_mart(project, text):
     declare(project, "    constraints:", f"{MADE_OF}    constraints:")
     (project / "models/marts/other.yml").write_text(text)
 

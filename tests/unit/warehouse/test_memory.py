@@ -1,4 +1,4 @@
-"""How a process that loads holds memory, and how seldom it is interrupted."""
+"""How a process that loads holds memory, and how rarely it is interrupted."""
 
 import gc
 import platform
@@ -58,7 +58,7 @@ def test_memory_that_was_freed_is_returned_at_the_end():
     assert printed(PIECES) > 200_000_000
 
 
-def test_pyarrow_does_without_pandas_until_somebody_imports_it():
+def test_pyarrow_does_not_use_pandas_until_somebody_imports_it():
     without = "from include.warehouse.memory import do_without_pandas; do_without_pandas()"
 
     assert printed(WITH_PANDAS.format(before="")) == 1, "pyarrow imports it no more by itself"
@@ -71,7 +71,7 @@ def settings() -> tuple[tuple[int, int, int], float]:
     return gc.get_threshold(), sys.getswitchinterval()
 
 
-def test_a_load_is_interrupted_seldom_and_all_is_as_before_after_it_failed():
+def test_a_load_is_interrupted_rarely_and_all_is_as_before_after_it_failed():
     before, during = settings(), []
 
     def fail() -> None:

@@ -99,7 +99,7 @@ def test_an_exact_duplicate_is_counted_and_loaded_once(source):
     assert (len(rows), counts.duplicates, list(counts.quarantine)) == (2, 2, [])
 
 
-def test_a_duplicate_written_otherwise_is_one_all_the_same():
+def test_a_duplicate_written_differently_is_still_a_duplicate():
     once = b'{"id":1,"kind":"a","place":{"latitude":"51.5"}}'
     again = b'{"kind":"a", "id":"1", "place":{"latitude":51.50}}'
 
@@ -231,7 +231,7 @@ MUTATIONS = st.sampled_from(["none", "drop", "retype", "nest", "add", "replace",
 
 @st.composite
 def mutated(draw: st.DrawFn) -> list[Any]:
-    """Good records of which some have been spoilt in one way or another."""
+    """Good records, some of them damaged in one way or another."""
     spoilt: list[Any] = []
     for record in crimes(*draw(st.lists(st.integers(1, 5), max_size=8))):
         name = draw(st.sampled_from([*record]))

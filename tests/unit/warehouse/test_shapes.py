@@ -93,7 +93,7 @@ def test_a_record_whose_rows_contradict_each_other_or_an_earlier_one_is_quaranti
                        by_id)  # fmt: skip
 
     assert [(q.record_no, q.rule) for q in counts.quarantine] == [(1, "key"), (3, "key")]
-    # The contradicting one was not loaded: it does not stand in the way of a later, good one.
+    # The contradicting one was not loaded: it does not block a later, good one.
     assert [(row["id"], row["_record_no"]) for row in rows] == [(2, 2), (1, 4)]
 
 

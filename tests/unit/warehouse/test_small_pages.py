@@ -63,10 +63,10 @@ def test_a_page_that_is_not_the_data_is_named_before_a_later_one_that_is_unreada
     assert read(then_unreadable(pages))[-1].startswith(said)
 
 
-# Names that are one, written otherwise, or that look like values.
+# Names that are the same, written differently, or that look like values.
 NAMES = ['"id"', '"id"', '"kind"', '"place"', '"new"', '"\\u0069d"', '""', '"\\\\"', '"a\\":b"']
 PLAIN = ["null", "true", "7", '"7"', "-0", "1.10", "[]", "{}", '{"latitude":5.5}', '"\\u00e9"']
-# Of which parsers lose something, and which they read in several ways, or not at all.
+# Parsers lose something of these, read them in several ways, or not at all.
 LOSSY = [
     *("0.12345678901234567", '{"latitude":5.12345678901234567}', "1e-300", "1e400", "NaN"),
     *("12345678901234567890123", '{"a":1,"a":1}', '{"a":1,"\\u0061":2}', '[[{"b":1,"b":2}]]'),

@@ -103,7 +103,7 @@ def test_in_finds_any_of_its_values(rows, name):
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_null_is_found_by_is_alone(name):
+def test_null_is_found_only_by_is(name):
     nulls = [row for row in TABLE.rows if cleaned(row[name]) is None]
 
     assert rows_of(f"{name}=is.null&limit=1000") == expected(nulls)

@@ -48,7 +48,7 @@ def test_options_that_airflow_groups_are_the_same_options():
     assert found.options == {"ssl_ca": "/ca.pem", "ssl_key": "/key.pem", "ssl_mode": "verify_ca"}
 
 
-def test_a_connection_that_is_no_database_is_refused():
+def test_a_connection_that_is_not_a_database_is_refused():
     with pytest.raises(PermanentError, match="connection 'c' has the type 'http', which is not"):
         url_of("c", "http", {"host": "h", "password": "s3cret"}, {})
 

@@ -91,7 +91,7 @@ def test_a_type_that_would_lose_something_is_refused(kind):
         SqlServerReader(parse(ADDRESS, "cases"), asked()).describe([("v", kind, 8, None)])
 
 
-def test_the_servers_error_in_a_query_is_told():
+def test_the_servers_error_in_a_query_is_reported():
     with pytest.raises(SourceRejected, match="refuses the query: Invalid column name 'x'"):
         reader().describe([(None, None, None, "Invalid column name 'x'.")])
 

@@ -14,7 +14,7 @@ PROBLEM = Problem("gauges", "failed", "kingston 2017-05", "HTTP 500", "load fail
 
 
 def known(problem=PROBLEM, *, number=1, ago=timedelta(hours=1)):
-    """An open alert of a problem that was told of a while ago."""
+    """An open alert of a problem that was reported a while ago."""
     then = NOW - ago
     return OpenAlert(
         number, problem.source, problem.kind, problem.subject, problem.cause, problem.text,
@@ -27,7 +27,7 @@ def changes(alerts, found, over=()):
     return compare_with_open(alerts, found, lambda alert: alert in over, NOW)
 
 
-def test_a_new_problem_is_told_and_opened():
+def test_a_new_problem_is_reported_and_opened():
     done = changes([], [PROBLEM])
 
     assert (done.tell, done.opened) == ([PROBLEM], [(PROBLEM, NOW)])
@@ -44,7 +44,7 @@ def test_a_problem_found_twice_is_opened_once():
     assert len(changes([], [PROBLEM, PROBLEM]).opened) == 1
 
 
-def test_another_place_of_a_cause_that_was_told_of_is_opened_silently():
+def test_another_place_of_a_cause_that_was_reported_is_opened_silently():
     other = replace(PROBLEM, subject="sutton 2017-05")
     done = changes([known()], [PROBLEM, other])
 
@@ -52,7 +52,7 @@ def test_another_place_of_a_cause_that_was_told_of_is_opened_silently():
     assert done.tell == []
 
 
-def test_a_day_later_it_is_told_again_and_counts_for_all_of_its_places():
+def test_a_day_later_it_is_reported_again_and_counts_for_all_of_its_places():
     other, alert = replace(PROBLEM, subject="sutton 2017-05"), known(ago=timedelta(hours=25))
     done = changes([alert], [PROBLEM, other])
 
@@ -67,7 +67,7 @@ def test_the_all_clear_waits_for_the_last_place_of_a_cause():
     assert changes([second], [], over=[second]).all_clear == [second]
 
 
-def test_a_partition_that_fails_otherwise_now_is_told_and_not_all_clear():
+def test_a_partition_that_now_fails_differently_is_reported_without_an_all_clear():
     refused = replace(PROBLEM, kind="refused", cause="no records")
     done = changes([known()], [refused])
 

@@ -50,7 +50,7 @@ def test_a_contract_is_drafted_with_a_loop_over_wards_and_points():
     assert address.for_each == ["ward", "point"]
 
 
-def test_a_council_without_the_name_in_the_address_is_told_where_to_add_it():
+def test_a_council_without_the_name_in_the_address_is_reported_with_where_to_add_it():
     address = Address.parse("https://a.test/{council.names.rain}")
 
     with pytest.raises(

@@ -180,7 +180,7 @@ def test_a_source_that_exists_is_not_overwritten(places):
 
 
 @pytest.mark.parametrize("name", ["Air", "2nd", "air-quality", ""])
-def test_a_name_that_cannot_be_is_refused(places, name):
+def test_an_impossible_name_is_refused(places, name):
     with pytest.raises(UnknownName):
         job.new_source(name, url=URL, file=None, period="day", folder=places)
 
@@ -374,7 +374,7 @@ def test_arrays_below_their_names_are_rows(places):
 
 
 @pytest.mark.parametrize("packed", [gzip.compress(b"id,v\n1,2\n"), "id,v\n1,2\n".encode("utf-16")])
-def test_what_is_recognised_by_its_first_bytes_needs_no_word(places, packed):
+def test_what_is_recognised_by_its_first_bytes_needs_no_option(places, packed):
     found = written(places, packed)
 
     assert (found.format.compression, found.format.encoding) == ((), "")

@@ -79,7 +79,7 @@ class Locker(Definition):
 
 
 class WithLocker(Contract):
-    """A contract with a word more."""
+    """A contract with one more field."""
 
     locker: Locker | None = None
 

@@ -187,7 +187,7 @@ def test_a_model_that_another_one_selects_from_keeps_its_columns(drafted):
     assert '"month" as month_field' in model.read_text()
 
 
-def test_a_model_of_that_name_that_reads_something_else_is_named_not_overwritten(by_hand):
+def test_a_model_with_the_same_name_that_reads_something_else_is_named_not_overwritten(by_hand):
     _, model = by_hand
     model.parent.mkdir(parents=True)
     model.write_text("select 1")
@@ -295,7 +295,7 @@ def test_a_model_takes_a_renamed_column_and_keeps_its_own_name(before, after):
     assert synced_model(RENAMED, made) == made
 
 
-def test_behind_the_first_select_a_model_is_left_alone():
+def test_after_the_first_select_a_model_is_left_alone():
     model = MODEL.replace("select * from renamed", "select value from renamed")
 
     assert synced_model(RENAMED, model).endswith("select value from renamed\n")
@@ -311,7 +311,7 @@ def test_behind_the_first_select_a_model_is_left_alone():
         ("again.sql", b"select 1 from {{ source('raw', 'air_quality') }}"),
     ],
 )
-def test_a_model_that_cannot_be_followed_holds_back_no_other(by_hand, monkeypatch, file, text):
+def test_a_model_that_cannot_be_followed_blocks_no_other(by_hand, monkeypatch, file, text):
     _, model = by_hand
     other = contract(column("id"), name="sea_level")
     both = sync.every_contract() | {other.name: other}

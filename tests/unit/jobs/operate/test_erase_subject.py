@@ -44,7 +44,7 @@ def test_a_record_is_theirs_by_any_column_as_the_source_has_it(key):
 @pytest.mark.parametrize(
     "key", [{"id": "70"}, {"email": "JO@example.org"}, {"tags": "|"}, {"id": "7", "phone": "2"}]
 )
-def test_a_record_that_does_not_fit_wholly_is_not_theirs(key):
+def test_a_record_that_does_not_match_completely_is_not_theirs(key):
     assert not is_theirs(JO, **key)
 
 
@@ -76,7 +76,7 @@ def test_a_line_that_could_not_be_read_is_theirs_if_it_names_them():
         ({"email": " "}, PermanentError, "the value of 'email' is empty"),
     ],
 )
-def test_a_key_that_cannot_be_is_refused(key, error, said):
+def test_an_impossible_key_is_refused(key, error, said):
     with pytest.raises(error, match=said):
         Subject(PEOPLE, key)
 

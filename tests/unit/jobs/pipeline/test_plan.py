@@ -29,7 +29,7 @@ def periods(source, **asked) -> list[str]:
     return [str(item.period) for item in planned]
 
 
-def test_councils_stand_within_periods(monkeypatch):
+def test_councils_are_planned_within_periods(monkeypatch):
     titles = {"kingston": "Kingston", "sutton": "Sutton"}
     monkeypatch.setattr("include.councils.model.council_titles", lambda: titles)
 
@@ -50,7 +50,7 @@ def test_a_council_that_is_requested_twice_is_planned_once():
 
 
 @pytest.mark.parametrize("asked", [{"first": "2017-03"}, {"last": "2017-03"}])
-def test_one_end_alone_is_one_period(asked):
+def test_a_single_end_is_one_period(asked):
     assert periods(MONTHLY, **asked) == ["2017-03"]
 
 
@@ -142,7 +142,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("asked", "said"), REFUSED.values(), ids=REFUSED)
-def test_a_window_that_cannot_be_is_refused(asked, said):
+def test_an_impossible_window_is_refused(asked, said):
     with pytest.raises(PermanentError, match=said):
         periods(MONTHLY, **asked)
 
@@ -181,13 +181,13 @@ def test_an_earlier_snapshot_can_be_reloaded():
     assert periods(SNAPSHOT, first="2026-10", reload=True) == ["2026-10"]
 
 
-def test_a_source_of_no_council_is_planned_for_the_country():
+def test_a_source_without_councils_is_planned_for_the_country():
     planned = plan(OF_NO_COUNCIL, today=TODAY, first="2017-01")
 
     assert planned == [OF_NO_COUNCIL.partition("uk", "2017-01")]
 
 
-def test_a_source_of_no_council_refuses_one():
+def test_a_source_without_councils_refuses_one():
     with pytest.raises(PermanentError, match="belongs to no council, but the run names 'sutton'"):
         plan(OF_NO_COUNCIL, today=TODAY, councils=["sutton"], first="2017-01")
 

@@ -24,7 +24,7 @@ def test_a_process_serves_as_its_command_line_says(how):
     assert parsed(command(how)[3:]) == how
 
 
-def test_what_is_not_said_has_its_default_and_the_last_word_counts():
+def test_an_omitted_option_has_its_default_and_the_last_value_counts():
     assert parsed(["--host=::", "--keys", "--no-keys"]) == Served(host="::")
 
 
@@ -43,6 +43,6 @@ def test_a_container_gets_its_keys_from_the_environment(tmp_path):
     assert KEY["sha256"] not in repr(settings)
 
 
-def test_keys_that_are_nowhere_are_an_error_that_says_where_they_may_be(tmp_path):
+def test_missing_keys_are_an_error_that_says_where_they_may_be(tmp_path):
     with pytest.raises(PermanentError, match="WANDLE_API_KEYS"):
         _keys(Settings(_env_file=None, WANDLE_HOME=tmp_path))

@@ -1,4 +1,4 @@
-"""Charts and maps: what is drawn, what is not, and what a reader without eyes is told."""
+"""Charts and maps: what is drawn, what is not, and what a screen reader reads out."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_days_that_left_the_typical_range_on_either_side_are_marked():
     assert marks(rivers.levels("River", gauge(0.9, 0.25), Typical(), "m"), base.ORANGE) == 0
 
 
-def test_rain_and_rivers_are_two_charts_or_the_one_that_there_is():
+def test_rain_and_rivers_are_two_charts_or_the_one_with_data():
     def panels(svg: str) -> list[str]:
         return [e.text or "" for e in parsed(svg).iter(f"{SVG}text") if "the" in (e.text or "")]
 
@@ -169,7 +169,7 @@ def test_north_is_up_and_east_is_right():
      json.dumps({"type": "Polygon", "coordinates": []}),
      json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]})],
 )  # fmt: skip
-def test_what_is_no_area_is_not_drawn(geometry):
+def test_what_is_not_an_area_is_not_drawn(geometry):
     assert not maps.is_drawable(geometry)
 
 
@@ -182,7 +182,7 @@ def test_an_area_of_several_parts_is_drawn_whole():
 
 
 @pytest.mark.parametrize("top", [1, 4, 5, 9, 10, 24, 25, 99, 1228, 9999])
-def test_every_value_lies_in_the_shade_that_the_legend_says(top):
+def test_every_value_has_the_shade_that_the_legend_says(top):
     values = {str(n): n for n in {0, 1, top // 2, top}}
     shades, legend = maps.shading(values)
 

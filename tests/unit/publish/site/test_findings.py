@@ -174,7 +174,7 @@ def test_a_gauge_without_a_typical_range_is_not_called_within_it():
         ([], 0, {}, "No day of rain or rivers near Sutton"),
     ],
 )
-def test_rain_and_rivers_are_told_together(above, compared, rain, title):
+def test_rain_and_rivers_are_described_together(above, compared, rain, title):
     assert findings.conditions("Sutton", above, compared, rain) == title
 
 
@@ -220,7 +220,7 @@ def test_the_supplier_that_received_most_is_named_with_its_share(paid, total, ti
         ([], 4, "No decision on planning in Sutton can be timed; 4 are undecided"),
     ],
 )
-def test_the_middle_duration_of_decisions_is_one_that_half_of_them_kept(days, undecided, title):
+def test_the_median_duration_of_decisions_is_one_that_half_of_them_kept(days, undecided, title):
     assert findings.planning("Sutton", days, undecided) == title
 
 

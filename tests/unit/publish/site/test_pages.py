@@ -147,7 +147,7 @@ def test_nothing_needs_a_script_a_style_or_another_host(whole):
     )
 
 
-def test_with_the_read_api_pages_may_ask_it_and_nobody_else():
+def test_with_the_read_api_pages_may_request_it_and_no_other_host():
     made = tables()
     origin = "https://api.example.org"
     with_api = html(dict(pages(made, replace(about(made), api=origin))))
@@ -273,12 +273,12 @@ def test_the_data_page_says_what_changed_in_each_version(whole):
         ),
     ],
 )
-def test_a_change_is_told_in_words(counts, said):
+def test_a_change_is_described_in_words(counts, said):
     assert words.change(counts) == said
 
 
 @pytest.mark.parametrize("mart", sorted(SCHEMAS.keys() - {"dim_ward", "dim_station"}))
-def test_a_mart_that_is_not_published_is_named_and_told_from_an_empty_one(mart):
+def test_a_mart_that_is_not_published_is_named_and_distinguished_from_an_empty_one(mart):
     made = {name: table(name, []) for name in SCHEMAS}
     del made[mart]
     found = site(made, {"sutton": "Sutton"})
@@ -302,13 +302,13 @@ def test_without_a_council_there_is_still_an_index():
     assert "Nothing is published yet" in words_of(site({}, {})["index.html"])
 
 
-def test_an_empty_mart_is_told_from_a_missing_one():
+def test_an_empty_mart_is_distinguished_from_a_missing_one():
     made = {"weather_daily": table("weather_daily", [])}
 
     assert "weather_daily is published, but empty." in words_of(site(made)["topic/weather.html"])
 
 
-def test_a_council_without_rows_is_told_that_others_have_some():
+def test_a_council_without_rows_says_that_others_have_some():
     made = tables() | {
         "supplier_spend_monthly": table("supplier_spend_monthly", payments("sutton"))
     }
@@ -365,13 +365,13 @@ def test_a_missing_month_is_named_and_no_year_is_compared():
     assert "than in the year before" not in page
 
 
-def test_one_month_alone_is_shown_as_that():
+def test_a_single_month_is_shown_as_such():
     page = words_of(crime_only(crimes("sutton", [month(0)]))["council/sutton.html"])
 
     assert "Sutton had 70 crimes in September 2026" in page
 
 
-def test_a_month_without_crime_in_a_ward_is_zero_and_no_gap():
+def test_a_month_without_crime_in_a_ward_is_zero_and_not_a_gap():
     rows = [
         row
         for row in crimes("sutton", [month(n) for n in range(24)])
@@ -474,7 +474,7 @@ def test_a_gauge_without_a_typical_range_says_so():
     assert "Without a typical range: Beddington Park." in page
 
 
-def test_the_weather_stands_beside_the_rivers():
+def test_the_weather_is_shown_next_to_the_rivers():
     page = rivers_of(borough_conditions_daily=conditions("sutton"))
 
     assert "A river near Sutton was above its typical range on 3 of 20 days" in page
@@ -502,7 +502,7 @@ def test_rain_of_an_incomplete_day_is_shown_but_is_not_the_finding():
     assert "25 November 2026 20.0 mm" in page
 
 
-def test_private_persons_are_no_supplier():
+def test_private_persons_are_not_suppliers():
     made = {"supplier_spend_monthly": table("supplier_spend_monthly", payments("sutton"))}
     page = words_of(site(made, {"sutton": "Sutton"})["topic/spending.html"])
 

@@ -1,4 +1,4 @@
-"""Numbers of JSON arrive with their exact value, however long they are and wherever they stand."""
+"""Numbers of JSON arrive with their exact value, however long they are and wherever they are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from include.sources.formats import Format
 LONG = "1234567890123456.78"
 DIGITS = st.from_regex(r"-?(0|[1-9][0-9]{0,59})(\.[0-9]{1,60})?", fullmatch=True)
 NUMBERS = DIGITS | st.builds("{}{}{}".format, DIGITS, st.sampled_from("eE"), st.integers(-420, 420))
-# What stands before a number, so that it falls into, between and onto the pieces looked at.
+# What comes before a number, so that it falls into, between and onto the pieces that are read.
 BEFORE = st.integers(0, 40) | st.integers(64 * 1024 - 90, 64 * 1024 + 40)
 
 

@@ -97,7 +97,7 @@ VALUES = st.recursive(
     st.sampled_from([(",", ":"), (", ", ": "), (",\n", " : "), (" , ", "\t:\n")]),
     st.sampled_from([0, SHORT_BYTES]),
 )
-def test_no_value_is_changed_where_every_name_stands_once(values, space, length):
+def test_no_value_is_changed_where_every_name_occurs_once(values, space, length):
     text = json.dumps([*values, "x" * length], separators=space)
 
     assert read(Format(), text) == [*values, "x" * length]
@@ -122,7 +122,7 @@ def test_usual_texts_are_read_only_once(space):
     ids=ascii,
 )
 @pytest.mark.parametrize("length", [0, SHORT_BYTES], ids=["short", "long"])
-def test_a_repeated_name_is_found_beside_one_that_is_counted_otherwise(other, length):
+def test_a_repeated_name_is_found_next_to_one_that_is_counted_differently(other, length):
     record = f'{{{other},"id":1,"id":2,"more":"{"x" * length}"}}'
 
     (found,) = read(Format(), f"[{record}]")

@@ -36,7 +36,7 @@ TEXTS = st.sampled_from(
 
 
 @given(st.lists(TEXTS, max_size=12))
-def test_each_value_is_the_one_of_its_text_alone(texts):
+def test_each_value_is_the_same_as_if_its_text_were_parsed_alone(texts):
     bodies = parsed_together([text.encode() for text in texts])
 
     assert [body.read().decode() for body in bodies] == texts

@@ -128,7 +128,7 @@ def test_old_timestamps_within_a_value_are_refused():
     assert "96-bit timestamps in 'v.list.element'" in refused(body, form())
 
 
-def test_text_that_is_no_unicode_breaks_one_record():
+def test_text_that_is_not_unicode_breaks_one_record():
     array = pa.array([b"\xff", b"x"]).view(pa.string())
 
     assert read(file({"v": array}), form()) == [{"v": "\udcff"}, {"v": "x"}]

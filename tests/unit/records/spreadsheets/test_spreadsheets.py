@@ -82,7 +82,7 @@ def test_hidden_sheets_are_read_by_name_only():
     assert "found 0 of" in refused(body, sheet(sheet=2))
 
 
-def test_charts_on_sheets_of_their_own_are_no_sheets():
+def test_charts_on_sheets_of_their_own_are_not_sheets():
     book = openpyxl.load_workbook(io.BytesIO(workbook(ROWS)))
     book.create_chartsheet("Chart", 0)
 
@@ -130,7 +130,7 @@ def test_a_header_without_a_field_that_is_read_is_refused(made_by):
 
 
 @MAKERS
-def test_names_are_told_apart_and_columns_without_one_are_kept_by_letter(made_by):
+def test_names_are_distinguished_and_columns_without_one_are_kept_by_letter(made_by):
     rows = [["id", "name", "name", "", "net\n(£)"], [1, "a", "b", "c", 2.5], [2, "", "", "", ""]]
 
     assert read(made_by(rows), sheet("id", "name", "name#2")) == [
@@ -152,7 +152,7 @@ def test_a_header_that_is_repeated_is_one_bad_record(made_by):
 
 
 @MAKERS
-def test_a_sheet_with_a_header_alone_has_no_records(made_by):
+def test_a_sheet_with_only_a_header_has_no_records(made_by):
     assert read(made_by([["id", "note"]]), sheet()) == []
 
 
@@ -306,7 +306,7 @@ def test_texts_in_runs_and_their_pronunciation():
     assert read(xlsx(rows, **{"xl/sharedStrings.xml": shared}), sheet("id")) == [{"id": "東 京"}]
 
 
-def test_a_note_on_a_cell_of_ods_is_no_part_of_its_text():
+def test_a_note_on_a_cell_of_ods_is_not_part_of_its_text():
     body = ods([["id"], ["x"]])
     import zipfile
 
@@ -362,7 +362,7 @@ NOT_ONE = {
 
 
 @pytest.mark.parametrize(("body", "said"), NOT_ONE.values(), ids=NOT_ONE)
-def test_a_file_that_is_no_spreadsheet_is_named(body, said):
+def test_a_file_that_is_not_a_spreadsheet_is_named(body, said):
     assert said in refused(body, sheet())
 
 

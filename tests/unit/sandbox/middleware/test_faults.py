@@ -133,9 +133,9 @@ def test_a_duplicate_page_comes_twice_and_none_is_lost(client, controlled):
 
 def test_a_page_that_is_wrong_once_is_right_when_read_again(client, controlled):
     first, _, third, fourth = pages(client)
-    struck = controlled(fault="missing-page", times=1)
+    faulty = controlled(fault="missing-page", times=1)
 
-    once, again = pages(struck), pages(struck)
+    once, again = pages(faulty), pages(faulty)
 
     assert once == [first, third, third, fourth]
     assert again == pages(client)

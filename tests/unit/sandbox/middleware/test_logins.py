@@ -1,4 +1,4 @@
-"""Logins in the sandbox: a key in a header, tokens that expire, and the data behind them."""
+"""Logins in the sandbox: a key in a header, tokens that expire, and the data that need them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_sensors_of_all_councils_are_listed_with_the_key(client):
     assert len({item["SiteCode"] for item in found}) == len(found)
 
 
-def test_collections_are_found_with_a_token_alone(client):
+def test_collections_are_found_only_with_a_token(client):
     token = token_of(client).json()["access_token"]
 
     assert search(client, "wrong").status_code == 401
@@ -58,7 +58,7 @@ def test_collections_are_found_with_a_token_alone(client):
     assert found["total"] == len(found["collections"]) == 22 * waste.ROUNDS
 
 
-def test_a_token_is_issued_to_the_client_alone(client):
+def test_a_token_is_issued_only_to_the_client(client):
     assert client.post(TOKEN, data={"grant_type": "client_credentials"}).status_code == 401
     assert token_of(client, scope="everything").json() == {"error": "invalid_scope"}
     assert token_of(client, grant_type="password").json() == {"error": "unsupported_grant_type"}

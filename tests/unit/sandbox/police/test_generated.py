@@ -154,7 +154,7 @@ def test_ids_are_unique_in_a_month_and_never_used_again():
     assert len(ids) == len(set(ids)) > 2_000
 
 
-def test_anti_social_behaviour_alone_has_no_outcome():
+def test_only_anti_social_behaviour_has_no_outcome():
     for crime in crimes(everything()):
         assert (crime["outcome_status"] is None) == (crime["category"] == "anti-social-behaviour")
 

@@ -181,7 +181,7 @@ def test_the_pages_of_a_day_hold_every_reading_once():
     assert sum(found.values()) == ROWS_OF_A_DAY
 
 
-def test_the_order_means_nothing_and_is_another_one_the_next_day():
+def test_the_order_means_nothing_and_changes_the_next_day():
     path = f"data/readings?date={DAY}&_limit=10000"
 
     today, again = items(path), items(path)

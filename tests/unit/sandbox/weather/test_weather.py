@@ -119,7 +119,7 @@ def test_the_last_two_days_are_not_known_yet(client):
     assert found["daily"]["temperature_2m_max"][1:] == [None, None]
 
 
-def test_values_change_when_a_day_is_5_and_75_days_old_and_never_else():
+def test_values_change_when_a_day_is_5_and_75_days_old_and_at_no_other_time():
     day = date(2026, 6, 1)
     ages = [3, 4, 5, 6, 40, 74, 75, 76, 200]
 
@@ -304,7 +304,7 @@ ASKED = (
 )
 
 
-def test_a_recorded_answer_is_served_byte_for_byte_to_its_own_query_alone(tmp_path):
+def test_a_recorded_answer_is_served_byte_for_byte_only_to_its_own_query(tmp_path):
     body = json.dumps(RECORDED, indent=3).encode()
     (tmp_path / "open_meteo").mkdir()
     (tmp_path / "open_meteo" / "archive_2025-01-10.json").write_bytes(body)

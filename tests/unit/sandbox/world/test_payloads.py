@@ -1,4 +1,4 @@
-"""Recorded answers of any API in one directory, and what is generated beside them."""
+"""Recorded answers of any API in one directory, and what is generated with them."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def files(pattern: str = PATTERN, **changes: Any) -> Contract:
         ({"pattern": r"{period}"}, r"expected \{council.name\}"),
     ],
 )
-def test_a_contract_that_cannot_be_meant_is_refused_when_it_is_read(changes, message):
+def test_a_contract_that_makes_no_sense_is_refused_when_it_is_read(changes, message):
     with pytest.raises(ValueError, match=message):
         files(extract=changes)
 
@@ -66,7 +66,7 @@ def test_a_snapshot_of_files_is_refused_and_so_is_a_council_without_one():
         files(columns=[column("id", request="ward.code")])
 
 
-def test_a_selection_by_period_needs_a_column_that_quarantines_what_is_no_date():
+def test_a_selection_by_period_needs_a_column_that_quarantines_what_is_not_a_date():
     select = {"kind": "csv", "select": {"field": "paid", "period": "%d/%m/%Y"}}
     year = r"{council.name}_{period:%Y}\.csv"
 

@@ -1,4 +1,4 @@
-"""The words of a contract for paging, statuses and hosts: what they need, and what is refused."""
+"""The options of a contract for paging, statuses and hosts: what they need, and what is refused."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_an_archive_uses_https_too():
 
 
 @pytest.mark.parametrize("host", ["https://a.test", "a.test/v1", "me@a.test", "", "a.test:port"])
-def test_a_host_is_a_name_alone(host):
+def test_a_host_is_only_a_name(host):
     with pytest.raises(ValidationError):
         contract(extract=extracting(hosts=[host]))
 

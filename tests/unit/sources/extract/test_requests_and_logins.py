@@ -92,7 +92,7 @@ def read(tmp_path: Any, extract: dict[str, Any]) -> Contract:
 
 
 @pytest.mark.parametrize(("field", "extract"), REFUSED)
-def test_what_cannot_be_is_refused_with_its_field(tmp_path, field, extract):
+def test_an_impossible_definition_is_refused_with_its_field(tmp_path, field, extract):
     with pytest.raises(WrongDefinition) as said:
         read(tmp_path, extract)
 
@@ -126,7 +126,7 @@ TAKEN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("extract", TAKEN)
-def test_what_can_be_is_read_and_recorded_as_it_is(tmp_path, extract):
+def test_a_possible_definition_is_read_and_recorded_as_it_is(tmp_path, extract):
     found = read(tmp_path, extract)
 
     assert Contract.model_validate_json(found.as_recorded) == found

@@ -31,18 +31,18 @@ class Tomorrow(datetime):
         *("transaction_timestamp()", "age(opened_on)", "'today'::date", "date 'yesterday'"),
     ],
 )
-def test_what_depends_on_the_time_is_another_every_day(text):
+def test_what_depends_on_the_time_changes_every_day(text):
     assert len(today(["select 1", text])) == len("2026-11-26")
 
 
 @pytest.mark.parametrize(
     "text", ["select known()", "current_dates", "now", "age(opened_on, closed_on)", "page(x)"]
 )
-def test_what_does_not_is_the_same(text):
+def test_what_does_not_depend_on_the_time_stays_the_same(text):
     assert today([text]) == ""
 
 
-def test_a_changed_macro_is_another_project_for_every_node(tmp_path):
+def test_a_changed_macro_changes_the_project_for_every_node(tmp_path):
     project = tmp_path / "project"
     shutil.copytree(FOLDER, project, ignore=shutil.ignore_patterns("target", "logs"))
     before = shared_hash(project)
@@ -62,7 +62,7 @@ def test_the_project_is_the_same_tomorrow(monkeypatch):
     assert today(["current_date"]) == f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
 
 
-def test_a_macro_with_the_date_makes_another_project_every_day(tmp_path, monkeypatch):
+def test_a_macro_with_the_date_changes_the_project_every_day(tmp_path, monkeypatch):
     project = tmp_path / "project"
     shutil.copytree(FOLDER, project, ignore=shutil.ignore_patterns("target", "logs"))
     (project / "macros" / "no_outcome.sql").write_text("{% macro x() %}current_date{% endmacro %}")
@@ -74,7 +74,7 @@ def test_a_macro_with_the_date_makes_another_project_every_day(tmp_path, monkeyp
     assert inputs_hash(project, {}) != before[1]
 
 
-def test_a_changed_contract_or_model_is_another_input_of_a_build(tmp_path):
+def test_a_changed_contract_or_model_changes_the_input_of_a_build(tmp_path):
     project = tmp_path / "project"
     shutil.copytree(FOLDER, project, ignore=shutil.ignore_patterns("target", "logs"))
     gauges, wider = contract(), contract(description="Another one.")

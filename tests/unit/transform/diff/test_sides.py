@@ -39,7 +39,7 @@ def test_a_removed_relation_and_what_was_below_it_are_built_of_the_base():
     assert chosen.head == {"yearly"}
 
 
-def test_a_new_relation_is_built_of_the_head_alone():
+def test_a_new_relation_is_built_only_of_the_head():
     head = revision(
         **{name: " ".join(of.depends_on) for name, of in BASE.relations.items()}, new="crimes"
     )

@@ -77,7 +77,7 @@ KNOWN: dict[str, Any] = {
 
 
 @given(st.lists(RECORDS, max_size=6))
-def test_what_no_column_names_is_kept_where_it_stood(records):
+def test_what_no_column_names_is_kept_where_it_was(records):
     batch = read(*records, source=PUBLIC)
 
     found = [None if text is None else json.loads(text) for text in batch.arrays[EXTRA].to_pylist()]
@@ -234,7 +234,7 @@ ODD = (
 
 
 @given(st.lists(st.fixed_dictionaries({name: ODD for name in ("n", "whole", "at", "day")})))
-def test_what_a_value_becomes_does_not_depend_on_those_beside_it(records):
+def test_what_a_value_becomes_does_not_depend_on_its_neighbours(records):
     together = read(*records, source=MENDED)
     alone = [read(record, source=MENDED) for record in records]
 

@@ -291,7 +291,7 @@ def test_a_column_without_a_value_is_read(type_name, values):
 
 
 @pytest.mark.parametrize("deep", [200, 300, 900])
-def test_json_nested_deeply_is_kept_or_wrong_but_never_an_accident(deep):
+def test_json_nested_deeply_is_kept_or_wrong_but_never_a_crash(deep):
     nested: Any = "x"
     for _ in range(deep):
         nested = [nested]
@@ -378,7 +378,7 @@ def test_a_time_is_unplaced_exactly_if_its_zone_has_not_one_moment_for_it(moment
 
 @pytest.mark.parametrize("type_name", [*REFERENCE, "jsonb"])
 @given(values=st.lists(st.none() | UNICODE | DECIMALS | DATES | TIMES, min_size=1, max_size=4))
-def test_values_that_come_often_are_read_as_they_are_alone(type_name, values):
+def test_values_that_come_often_are_read_as_if_they_came_once(type_name, values):
     often = typed(values * 8, type_name, "Europe/London")
     once = typed(values, type_name, "Europe/London")
 

@@ -107,7 +107,7 @@ def test_money_is_read_with_its_separators_symbol_and_sign(text, number):
         *("1,234.5.0", "0x10", "½", "1_000", "5CRCR", "(5)-", "(5CR)", "Infinity", "five", "1'234"),
     ],
 )
-def test_what_is_written_in_another_way_is_no_number(text):
+def test_what_is_written_in_another_way_is_not_a_number(text):
     assert found([text], "numeric(12,2)", number=MONEY) == ["wrong"]
 
 
@@ -339,7 +339,7 @@ def test_numbers_are_what_a_slow_reading_finds(form, texts):
         ("(01x11x2026)", "(%d.%m.%Y)", "wrong"),
     ],
 )
-def test_a_date_is_read_in_the_declared_format_alone(text, form, day):
+def test_a_date_is_read_only_in_the_declared_format(text, form, day):
     expected = day if day == "wrong" else date.fromisoformat(day)
     assert found([text], "date", format=form) == [expected]
 
@@ -520,7 +520,7 @@ def test_an_epoch_is_exactly_so_long_after_1970(count, form, decimals):
     assert found([text], "timestamptz", format=form) == [expected]
 
 
-# --- words and clean texts ------------------------------------------------------------------------
+# --- booleans and clean texts ---------------------------------------------------------------------
 
 
 def test_a_boolean_is_read_by_its_words():
@@ -571,7 +571,7 @@ def test_a_text_is_cleaned_before_it_is_read(steps, text, clean):
     assert [(item.index, item.rule) for item in batch.broken] == [(3, "type")]
 
 
-def test_clean_texts_meet_nulls_lists_and_rules():
+def test_clean_texts_are_compared_with_nulls_lists_and_rules():
     source = contract(
         column(
             "a", clean=["trim", "upper"], null_values=["n/a", ""], pattern="[A-Z]+", allowed=["A"]
@@ -598,7 +598,7 @@ def test_texts_that_are_equal_when_clean_have_one_pseudonym_and_one_key():
     assert batch.rows[0].tolist() == batch.rows[1].tolist() != batch.rows[2].tolist()
 
 
-def test_converted_values_meet_nulls_limits_and_the_key():
+def test_converted_values_are_compared_with_nulls_limits_and_the_key():
     source = contract(
         column(
             "a", "numeric(9,2)", number=MONEY, minimum=-5, clean=["trim"], null_values=["-", 999]

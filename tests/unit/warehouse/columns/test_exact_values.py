@@ -91,7 +91,7 @@ def test_a_text_column_that_accepts_numbers_takes_nothing_else(value):
     assert [(item.column, item.rule) for item in batch.broken] == [("code", "type")]
 
 
-def test_a_text_column_that_does_not_names_the_word_that_would():
+def test_a_text_column_that_does_not_names_the_option_that_would():
     batch = read(CODES, '{"kind":12}')
 
     assert batch.differences["kind", "type"] == (
@@ -232,7 +232,7 @@ def test_the_reason_names_the_year_the_fraction_and_the_value():
         ("date", {"fraction": "round"}, "`fraction` needs `type: timestamptz`"),
     ],
 )
-def test_the_words_fit_their_type(type_name, words, message):
+def test_the_options_fit_their_type(type_name, words, message):
     with pytest.raises(ValidationError, match=message):
         contract(column("a", type_name, **words))
 
@@ -320,7 +320,7 @@ def test_a_few_bytes_of_an_exponent_take_no_memory(monkeypatch):
 
 
 @pytest.mark.parametrize("odd", ["[" * 700 + "1" + "]" * 700, "NaN", '"\\ud800"', "-0"])
-def test_numbers_are_as_sent_whatever_stands_beside_them(odd):
+def test_numbers_are_as_sent_whatever_is_next_to_them(odd):
     found = parsed(f"[12.50,{odd}]".encode(), as_sent=True)
 
     assert str(found[0]) == "12.50"

@@ -17,7 +17,7 @@ INCLUDE = Path(cast.__file__).parents[2]
 # What the contract declares of the column.
 DECLARATIONS = INCLUDE / "sources"
 MOST_FILES = 3
-# Not about the value's type: what every column has beside its values.
+# Not about the value's type: what every column has in addition to its values.
 BESIDE = {"hashing.py"}
 VALUES: dict[str, list[Any]] = {
     "text": ["a", None, 1],

@@ -1,4 +1,4 @@
-"""Values before they get their type: null for those that stand for it, one of a list, or each."""
+"""Values before they get their type: null for those that mean it, one of a list, or each."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def rows_of(batch: Batch) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_lists_go_together_by_position():
+def test_lists_are_combined_by_position():
     batch = station(label=["a", "b"], lat=[51, 52])
 
     assert rows_of(batch)[1:3] == [("1", "a", "51.000000"), ("1", "b", "52.000000")]
@@ -175,7 +175,7 @@ def test_lists_go_together_by_position():
     assert batch.records == 3
 
 
-def test_a_single_value_is_repeated_beside_each_of_a_list():
+def test_a_single_value_is_repeated_next_to_each_of_a_list():
     assert rows_of(station(label="a", lat="51|52"))[1:3] == [
         ("1", "a", "51.000000"),
         ("1", "a", "52.000000"),

@@ -74,7 +74,7 @@ def test_a_table_of_postgresql_is_read_by_its_key_with_rules_and_people(places):
     "left",
     ["roles", "price", "relationships", "availability: 99.9 %", "fresh", "at most once a minute"],
 )
-def test_what_no_contract_can_say_is_said(places, left):
+def test_what_no_contract_can_express_is_reported(places, left):
     _, said = imported(places, ORDERS)
 
     assert left in said
@@ -153,7 +153,7 @@ def test_a_source_that_exists_is_not_overwritten(places):
         ("#" * 5_000_000, "the limit"),
     ],
 )
-def test_what_is_no_file_of_the_standard_is_one_sentence(places, tmp_path, text, said):
+def test_what_is_not_a_file_of_the_standard_is_one_sentence(places, tmp_path, text, said):
     file = tmp_path / "odd.yaml"
     file.write_bytes(text.encode("latin-1"))
 
@@ -173,7 +173,7 @@ def test_a_rule_that_no_value_can_meet_is_refused_with_its_place(places, tmp_pat
         imported(places, file, url="https://a.example.org/b")
 
 
-def test_a_pattern_of_another_engine_is_left_out_and_said(places, tmp_path):
+def test_a_pattern_of_another_engine_is_left_out_and_reported(places, tmp_path):
     file = tmp_path / "odd.yaml"
     file.write_text(
         "kind: DataContract\napiVersion: v3.2.0\nid: a\nversion: '1'\nschema:\n- name: a\n"

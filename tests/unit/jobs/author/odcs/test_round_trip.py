@@ -34,7 +34,7 @@ def reread(text: str, folder: Path) -> dict[str, Any]:
 
 
 def without_ours(value: Any) -> Any:
-    """The document as a tool keeps it that knows the standard alone."""
+    """The document as a tool keeps it that knows only the standard."""
     if isinstance(value, dict):
         return {name: without_ours(inner) for name, inner in value.items()}
     if isinstance(value, list):

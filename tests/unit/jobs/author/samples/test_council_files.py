@@ -95,7 +95,7 @@ def test_dates_that_can_be_read_both_ways_are_asked_about(places):
         ("a,b\r1,2\r3,4\rSum:,\r", {"skip_rows_at_end": 1}),
     ],
 )
-def test_a_layout_is_told_by_the_lines_that_have_the_same_number_of_cells(text, words):
+def test_a_layout_is_recognised_by_the_lines_that_have_the_same_number_of_cells(text, words):
     found = layout_of(text).format
 
     assert {name: found.get(name) for name in words} == words
@@ -132,7 +132,7 @@ def test_a_record_is_not_taken_for_a_line_below_the_records(text):
         (["Yes", "no"], {"type": "boolean", "true_values": ["Yes"], "false_values": ["no"]}),
     ],
 )
-def test_a_notation_is_said_in_words_of_a_column(texts, words):
+def test_a_notation_is_expressed_as_options_of_a_column(texts, words):
     assert notation_of(texts).words == words
 
 
@@ -197,6 +197,6 @@ def test_a_name_without_a_period_makes_none(name):
     assert inbox_of(name, "month") is None
 
 
-def test_a_pattern_that_is_none_is_refused():
+def test_an_invalid_pattern_is_refused():
     with pytest.raises(PermanentError, match=r"--pattern \{x\}\.csv: unknown placeholder \{x\}"):
         inbox_of("spend.csv", "month", "{x}.csv")
