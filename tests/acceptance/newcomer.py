@@ -151,13 +151,13 @@ class Newcomer:
         for line in text.replace("\\\n", " ").splitlines():
             program, *arguments = shlex.split(line, comments=True)
             if program == "wandle":
-                self.said[" ".join(arguments)] = self._told(*arguments)
+                self.said[" ".join(arguments)] = self._output(*arguments)
             else:
                 subprocess.run([program, *arguments], cwd=self.folder, check=True)
         if self.check:
             self.check(text)
 
-    def _told(self, *arguments: str) -> str:
+    def _output(self, *arguments: str) -> str:
         """What a command says; one that finds what is due, or what goes first, ends red."""
         if arguments[0] not in ("verify", "validate") and (
             arguments[0] != "remove" or "--yes" in arguments

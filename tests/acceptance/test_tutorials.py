@@ -43,7 +43,7 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
         yield found
 
 
-def last_said(person: Newcomer, line: str) -> str:
+def last_output(person: Newcomer, line: str) -> str:
     """What the block with a line printed, on one line."""
     (block,) = [said for text, said in person.said.items() if line in text]
     return " ".join(block.split())
@@ -58,7 +58,9 @@ def test_a_contract_is_fixed_and_quarantine_replayed(person):
     quarantined = " ".join(person.said["wandle quarantine bank_holidays"].split())
     assert 'division: "northern-ireland"' in quarantined
     assert "allowed" in quarantined
-    assert "No matching records in quarantine." in last_said(person, "wandle verify bank_holidays")
+    assert "No matching records in quarantine." in last_output(
+        person, "wandle verify bank_holidays"
+    )
     assert person.rows(
         "select count(*) > 0 from raw.bank_holidays where division = 'northern-ireland'"
     ) == [(True,)]
@@ -69,7 +71,7 @@ def test_a_contract_is_fixed_and_quarantine_replayed(person):
 def test_a_mart_and_a_chart_are_seen_on_the_dashboard(person):
     person.follow(TUTORIALS / "add-a-mart-and-a-chart.md")
 
-    assert "0 differences" in last_said(person, "wandle validate")
+    assert "0 differences" in last_output(person, "wandle validate")
     rows = person.rows(
         "select council, wet_days, days_known from marts.wet_days_monthly order by council",
         "WANDLE_WAREHOUSE_DSN",
@@ -120,16 +122,16 @@ def test_what_was_lost_is_restored_from_landings_and_backups(person):
         person.follow_text(backup)
         before = books(person)
         person.follow_text(table)
-        assert "0 differences" in last_said(person, "wandle reload weather_hourly\n")
+        assert "0 differences" in last_output(person, "wandle reload weather_hourly\n")
         assert books(person) == before
         person.follow_text(rest)
 
-    missing = last_said(person, "# weather_hourly kingston 2026-11-11: never loaded")
+    missing = last_output(person, "# weather_hourly kingston 2026-11-11: never loaded")
     assert "weather_hourly kingston 2026-11-11: never loaded" in missing
-    assert "0 differences" in last_said(person, "wandle reload --all\n")
+    assert "0 differences" in last_output(person, "wandle reload --all\n")
     untraceable = " ".join(person.said["wandle verify weather_hourly"].split())
     assert "weather_hourly sutton 2026-11-10: vanished landing" in untraceable
-    assert "0 differences" in last_said(person, "--deep")
+    assert "0 differences" in last_output(person, "--deep")
     assert books(person) == before
     held = person.rows(
         "select _council, count(*) > 0 from raw.weather_hourly "
@@ -174,7 +176,7 @@ def test_airflow_is_upgraded_with_its_runs_and_goes_back(person):
     )
     person.follow_text(upgrade)
 
-    said = last_said(person, "wandle status")
+    said = last_output(person, "wandle status")
     assert re.search(rf"metadata database migrated from {OLDER_AIRFLOW} to [\d.]+ ", said)
     assert dag_runs(person)[earlier] == "success"
     assert list(person.airflow().listed("/importErrors", "import_errors")) == []
@@ -191,7 +193,7 @@ def test_airflow_is_upgraded_with_its_runs_and_goes_back(person):
 
     assert earlier in dag_runs(person)
     assert later not in dag_runs(person)
-    assert "0 differences" in last_said(person, "mv ")
+    assert "0 differences" in last_output(person, "mv ")
 
 
 def test_a_year_is_backfilled(person):

@@ -132,7 +132,7 @@ def force_tls(aws: Aws, value: str) -> None:
     )
 
 
-def looked_at(part: str) -> dict[str, str]:
+def checked(part: str) -> dict[str, str]:
     """Check -> what is wrong, of one part."""
     return {check.name: check.problem for check in aws_doctor(Settings.read(), [part])}
 
@@ -214,7 +214,7 @@ def bucket(aws: Aws) -> Any:
 
 def test_a_bucket_as_terraform_makes_it_is_green(bucket):
     assert red("bucket") == {}
-    assert len(looked_at("bucket")) == 7
+    assert len(checked("bucket")) == 7
 
 
 @pytest.mark.parametrize("what", BUCKET_TAKEN_AWAY)
@@ -235,7 +235,7 @@ def test_roles_that_are_there_are_green_and_every_job_has_one(aws):
     make_roles(aws)
 
     assert red("roles") == {}
-    assert len(looked_at("roles")) == len(NAMES) >= 12
+    assert len(checked("roles")) == len(NAMES) >= 12
 
 
 def test_with_the_read_api_its_role_is_checked_too(aws, monkeypatch):
@@ -299,7 +299,7 @@ def test_an_instance_as_terraform_makes_it_is_green(aws, monkeypatch):
     monkeypatch.setenv("WANDLE_DATABASE", make_instance(aws))
 
     assert red("instance") == {}
-    assert len(looked_at("instance")) == 5
+    assert len(checked("instance")) == 5
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ SECRETS = (
 
 def test_secrets_as_migrate_fills_them_are_green(secrets):
     assert red("secrets") == {}
-    assert set(looked_at("secrets")) == {f"secret: wandle/dev/{name}" for name in SECRETS}
+    assert set(checked("secrets")) == {f"secret: wandle/dev/{name}" for name in SECRETS}
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -444,7 +444,7 @@ def test_a_connection_to_something_else_is_red(secrets, change, says):
 
 def test_a_database_as_migrate_makes_it_is_green(made):
     assert red("database") == {}
-    assert len(looked_at("database")) == 6 + 2 + 6
+    assert len(checked("database")) == 6 + 2 + 6
 
 
 DATABASE_TAKEN_AWAY = {

@@ -116,7 +116,7 @@ def test_an_event_that_asks_for_nothing_is_refused_with_a_sentence(function, eve
         handler(event, CONTEXT)
 
 
-def test_the_dag_s_scheduled_run_loads_the_function_s_landing_and_asks_no_api(
+def test_the_dag_s_scheduled_run_loads_the_function_s_landing_and_requests_no_api(
     function, monkeypatch
 ):
     began = datetime.now(UTC)

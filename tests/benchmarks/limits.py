@@ -247,7 +247,7 @@ def _landed(case: Case, settings: Settings, folder: Path) -> str:
 
 
 def _row(case: Case, fetched: dict[str, Any], loaded: dict[str, Any]) -> Row:
-    cells = (case.name, _told(fetched), _told(loaded))
+    cells = (case.name, _result(fetched), _result(loaded))
     return {
         "case": "limits",
         "contender": case.name,
@@ -257,7 +257,7 @@ def _row(case: Case, fetched: dict[str, Any], loaded: dict[str, Any]) -> Row:
     }
 
 
-def _told(measured: dict[str, Any]) -> str:
+def _result(measured: dict[str, Any]) -> str:
     field = _FIELD.search(measured["error"])
     refused = f", refused: `limits.{field[1]}`" if field else ""
     other = ", nested too deeply" if "nested too deeply" in measured["error"] else ""

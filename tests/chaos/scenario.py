@@ -48,7 +48,7 @@ class Outcome:
 def run_disturbed(world: World, disturbance: Disturbance, run_id: str) -> Outcome:
     """Bring the partition to the state that it is not in, with a disturbance on the way.
 
-    Raises `NotAsUndisturbed` if anything is not as it would be without it.
+    Raises `DiffersFromUndisturbed` if anything is not as it would be without it.
     """
     before = world.held()
     state = next(name for name in STATES if world.references[name].held != before)

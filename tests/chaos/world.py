@@ -52,7 +52,7 @@ FORKING = multiprocessing.get_context("forkserver")
 FORKING.set_forkserver_preload(["tests.chaos.child"])
 
 
-class NotAsUndisturbed(AssertionError):
+class DiffersFromUndisturbed(AssertionError):
     """After a fault, and after the retry, something is not as in a run without it."""
 
 
@@ -279,7 +279,9 @@ class World:
         entries = self.ledger(run_id)
         statuses = [status for status, _ in entries if status != "failed"]
         if statuses not in (["loaded"], ["loaded", "unchanged"]):
-            raise NotAsUndisturbed(f"{run_id}: the ledger says {[status for status, _ in entries]}")
+            raise DiffersFromUndisturbed(
+                f"{run_id}: the ledger says {[status for status, _ in entries]}"
+            )
         for status, books in entries:
             if status != "failed":
                 _same(f"{run_id}: the books of `{status}`", books, expected.books)
@@ -295,7 +297,7 @@ class World:
         of_run = {"dsn": self.settings.loader_dsn, "run_id": run_id}
         assert sum(reconcile(CRIME, [PARTITION], [landing_id], **of_run).values()) == 1  # type: ignore[arg-type]
         if not anything_loaded(CRIME, [landing_id], **of_run):  # type: ignore[arg-type]
-            raise NotAsUndisturbed(f"{run_id}: the marts were not built again")
+            raise DiffersFromUndisturbed(f"{run_id}: the marts were not built again")
 
     def check_marts(self, state: str) -> None:
         """The marts are those of this state."""
@@ -304,7 +306,7 @@ class World:
 
 def _same(what: str, found: Any, expected: Any) -> None:
     if found != expected:
-        raise NotAsUndisturbed(f"{what}: expected {expected}, found {found}")
+        raise DiffersFromUndisturbed(f"{what}: expected {expected}, found {found}")
 
 
 def _listen(pipe: Any, disturb: Callable[[], None] | None) -> Any:
@@ -406,4 +408,4 @@ def _free_ports() -> int:
             return base
 
 
-__all__ = ["STATES", "Fault", "NotAsUndisturbed", "World", "world"]
+__all__ = ["STATES", "DiffersFromUndisturbed", "Fault", "World", "world"]

@@ -174,7 +174,7 @@ def test_an_impossible_window_fails_before_anything_runs(start, boundaries, aske
     assert sentence in run.said
 
 
-def test_a_reload_asks_no_api_and_restores_the_same_content(start, world, whole):
+def test_a_reload_requests_no_api_and_restores_the_same_content(start, world, whole):
     before = world.query(CONTENT)
     world.query("DELETE FROM raw.police_street_crime RETURNING 1")
     world.fail(fault="500")

@@ -151,7 +151,7 @@ def test_a_flood_of_failures_of_one_cause_makes_one_message(mails, warehouse, wr
     assert warehouse.value("select count(*) from ops.alert where over_at is null") == len(months)
 
 
-def test_another_cause_is_another_message(mails, written, ended):
+def test_a_different_cause_is_a_separate_message(mails, written, ended):
     source = gauges()
     written(source, PLACES[0], error="gauges kingston 2017-05: HTTP 500.")
     ended(source, PLACES[:1])

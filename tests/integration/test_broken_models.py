@@ -80,7 +80,7 @@ def another_type(sql: Path, yml: Path) -> None:
     yml.write_text(yaml.safe_dump(described))
 
 
-def two_of_one_name(sql: Path, yml: Path) -> None:
+def two_with_the_same_name(sql: Path, yml: Path) -> None:
     twin = sql.parent / "twin" / sql.name
     twin.parent.mkdir()
     shutil.copy(sql, twin)
@@ -100,7 +100,7 @@ def error_while_compiling(sql: Path, yml: Path) -> None:
 WAYS = [
     misspelt_column, sql_syntax_error, jinja_error, unknown_ref, unknown_macro, circle,
     bytes_that_are_not_utf8, broken_yaml, yaml_of_another_shape, no_description, unknown_test,
-    another_type, two_of_one_name, failing_test, error_while_compiling,
+    another_type, two_with_the_same_name, failing_test, error_while_compiling,
 ]  # fmt: skip
 Way = Callable[[Path, Path], None]
 

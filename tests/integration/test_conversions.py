@@ -123,7 +123,9 @@ def test_a_row_is_explained_by_a_value_as_it_is_published(lake, warehouse, loade
         assert origin.record.decode() == "Café,02/11/2026,(£12.00),,N,0"
 
 
-def test_a_child_asks_with_the_values_that_the_parents_table_has(lake, warehouse, monkeypatch):
+def test_a_child_is_requested_with_the_values_that_the_parents_table_has(
+    lake, warehouse, monkeypatch
+):
     sites = contract(
         column("code", clean=["trim", "upper"]),
         column("closed_on", "date", format="%d/%m/%Y", null_values=["-"]),

@@ -145,7 +145,7 @@ def test_a_field_that_no_path_can_name_is_reported_and_kept(database, loading):
     assert "n\\u0000: it has no valid path" in text
 
 
-def test_of_personal_data_no_sample_is_kept(database, loading):
+def test_no_sample_of_personal_data_is_kept(database, loading):
     personal = contract(
         column("id", "integer"), column("note", personal="keep"), retention_days=30, key=["id"]
     )

@@ -311,7 +311,7 @@ def test_a_finished_landing_is_never_touched(lake, bucket, api, clock):
 # --- what is not there -----------------------------------------------------------------------
 
 
-def test_a_young_month_that_the_source_does_not_have_is_not_published(lake, api):
+def test_a_recent_month_that_the_source_does_not_have_is_not_published(lake, api):
     boundaries(lake)
 
     landing_id = crimes(lake, "2026-10")
@@ -346,7 +346,7 @@ def empty_months(folder: Path, month: str) -> Path:
 @pytest.mark.parametrize(
     ("month", "outcome"), [("2026-10", "not_published"), ("2017-05", "complete")]
 )
-def test_an_empty_month_is_unpublished_only_while_it_is_young(
+def test_an_empty_month_is_unpublished_only_while_it_is_recent(
     lake, sandbox, payloads, month, outcome
 ):
     sandbox(payloads=empty_months(payloads, month))

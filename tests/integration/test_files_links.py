@@ -140,7 +140,7 @@ def test_a_link_that_leads_nowhere_fails_that_partition(lake, site):
         landed(asked(site), lake)
 
 
-def test_a_page_behind_a_login_is_asked_with_its_secret(lake, site, monkeypatch, tmp_path):
+def test_a_page_that_needs_a_login_is_requested_with_its_secret(lake, site, monkeypatch, tmp_path):
     site.pages = {
         "/spending": (PAGE.encode(), "text/html"),
         "/files/spend_kingston_2026-05.csv": (body(1, 2), "text/csv"),

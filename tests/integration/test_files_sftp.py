@@ -101,7 +101,7 @@ def test_a_file_that_is_still_being_written_is_left_alone(lake, server):
         landed(contract, lake, uri)
 
 
-def test_a_file_of_a_clock_that_runs_ahead_must_be_the_same_in_two_looks(lake, server):
+def test_a_file_of_a_clock_that_runs_ahead_must_be_the_same_in_two_checks(lake, server):
     put(server, "spend_kingston_2026-05.csv", body(1), time.time() + 3600)
 
     assert states(asked(), lake, server.uri()) == {"spend_kingston_2026-05.csv": "new"}
@@ -148,7 +148,7 @@ def test_folders_are_read_as_deep_as_the_pattern_goes(lake, server):
     assert states(contract, lake, server.uri()) == {"kingston/2026/05.csv": "new"}
 
 
-def test_another_host_key_is_refused_before_the_password_is_sent(lake, server, caplog):
+def test_a_different_host_key_is_refused_before_the_password_is_sent(lake, server, caplog):
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
 
     with pytest.raises(SourceRejected, match="has a host key other than `host_key`"):

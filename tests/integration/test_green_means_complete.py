@@ -309,7 +309,7 @@ many = settings(
 )
 
 
-def test_every_source_that_is_asked_by_http_is_tried():
+def test_every_source_that_is_requested_over_http_is_tried():
     http = {name for name, item in every_contract().items() if isinstance(item.extract, Extract)}
     archived = {name for name in http if getattr(every_contract()[name].extract, "archive", None)}
 

@@ -197,7 +197,7 @@ def test_what_the_ledger_does_not_know_is_rebuilt_every_time(world):
     world.build()
 
 
-def test_rows_of_other_partitions_than_the_load_s_are_rebuilt_too(world):
+def test_rows_of_partitions_other_than_the_load_s_are_rebuilt_too(world):
     world.load(READINGS, "sutton", DAYS[1], [reading(DAYS[1], 1, "0.9")])
     assert rebuilt(world) == {"river_levels_daily": 1}
     world.assert_as_a_full_refresh()

@@ -27,7 +27,7 @@ from tests.chaos.scenario import (
     run_disturbed,
     stopping,
 )
-from tests.chaos.world import STATES, NotAsUndisturbed, World, world
+from tests.chaos.world import STATES, DiffersFromUndisturbed, World, world
 
 PAGES = 16
 
@@ -105,7 +105,7 @@ def test_a_service_that_fails_under_a_job_leaves_no_trace_after_the_retry(
     assert outcome.disturbed.how == "done" or "Try again later" in outcome.disturbed.message
 
 
-def test_after_all_that_the_marts_are_those_of_undisturbed_runs(chaos):
+def test_afterwards_the_marts_are_those_of_undisturbed_runs(chaos):
     held = chaos.held()
     (state,) = [name for name in STATES if chaos.references[name].held == held]
 
@@ -129,7 +129,7 @@ def test_after_all_that_the_marts_are_those_of_undisturbed_runs(chaos):
 def test_a_job_that_is_not_atomic_is_detected(chaos, flaw, disturbance):
     assert flaw in FLAWS
 
-    with pytest.raises(NotAsUndisturbed):
+    with pytest.raises(DiffersFromUndisturbed):
         run_disturbed(chaos, dataclasses.replace(disturbance, flaw=flaw), f"flaw: {flaw}")
 
     for state in STATES:

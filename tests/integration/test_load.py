@@ -372,7 +372,7 @@ def test_quarantine_is_replaced_with_the_load(lake, warehouse, loading):
     assert warehouse.query("select * from ops.quarantine") == []
 
 
-def test_another_record_in_quarantine_is_a_change(lake, warehouse, loading):
+def test_a_different_record_in_quarantine_is_a_change(lake, warehouse, loading):
     for spoilt in ("x", "y"):
         land(lake, GAUGES, [*records(1), {"id": spoilt}])
 
@@ -851,7 +851,7 @@ def test_a_required_field_that_is_gone_or_of_another_type_is_refused_and_named(
     assert warehouse.query(LEDGER)[0][0] == "refused"
 
 
-def test_another_encoding_than_declared_is_named(lake, warehouse, loading):
+def test_an_encoding_other_than_the_declared_one_is_named(lake, warehouse, loading):
     spoilt = '[{"id": 1, "note": "café"}, {"id": 2, "other": "café"}, {"id": 3}]'.encode("cp1252")
     for part, said in (
         (b'[{"id": 1, "note"', "note"),

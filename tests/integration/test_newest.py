@@ -89,7 +89,7 @@ days = st.lists(
 
 @given(days, st.booleans(), st.booleans(), st.randoms())
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_it_is_what_one_finds_row_by_row_in_any_order(empty, landed, by_time, deletes, random):
+def test_it_is_what_a_row_by_row_search_finds_in_any_order(empty, landed, by_time, deletes, random):
     numbers = itertools.count()
     rows = [
         (key, at, day, f"L{9 - day}", number, f"{next(numbers)}", gone)

@@ -229,7 +229,7 @@ def test_a_page_for_those_who_are_not_logged_in(api, fetch, bucket):
     assert bucket.listed() == []
 
 
-def test_a_time_to_come_back_that_is_a_date(api, fetch, pauses):
+def test_a_retry_after_that_is_a_date(api, fetch, pauses):
     later = format_datetime(datetime.fromtimestamp(time.time() + 4, UTC), usegmt=True)
     api.on("/things$", Reply(status=429, headers={"Retry-After": later}), {"items": rows(1, 2)})
 

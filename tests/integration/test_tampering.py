@@ -70,7 +70,7 @@ def flipped_byte_of_the_record(bucket: Any, manifest: Any) -> str:
     return changed(bucket, manifest, "0002.json.gz", flip)
 
 
-def flipped_byte_at_the_beginning_of_much(bucket: Any, manifest: Any) -> str:
+def flipped_byte_at_the_beginning_of_a_large_page(bucket: Any, manifest: Any) -> str:
     # Much that cannot be packed: unpacking fails long before all of it has come.
     def cut(body: bytes) -> bytes:
         noise = hashlib.shake_256(b"noise").hexdigest(99_999)
@@ -84,7 +84,7 @@ def truncated_page(bucket: Any, manifest: Any) -> str:
     return changed(bucket, manifest, "0002.json.gz", lambda body: body[:-5])
 
 
-def page_with_more_behind_it(bucket: Any, manifest: Any) -> str:
+def page_that_is_there_twice(bucket: Any, manifest: Any) -> str:
     return changed(bucket, manifest, "0002.json.gz", lambda body: body + body)
 
 
@@ -103,14 +103,14 @@ def vanished_page(bucket: Any, manifest: Any) -> str:
     return key
 
 
-def counts_that_lie(bucket: Any, manifest: Any) -> str:
+def wrong_counts(bucket: Any, manifest: Any) -> str:
     totals = manifest.totals.model_dump() | {"records": manifest.totals.records + 1}
     pages = with_page(manifest, records=manifest.pages[1].records + 1)
     rewritten(bucket, manifest, pages=pages, totals=totals)
     return prefix_of(manifest) + "0002.json.gz"
 
 
-def sizes_that_lie(bucket: Any, manifest: Any) -> str:
+def wrong_sizes(bucket: Any, manifest: Any) -> str:
     totals = manifest.totals.model_dump() | {"bytes": manifest.totals.bytes + 1}
     pages = with_page(manifest, bytes=manifest.pages[1].bytes + 1)
     rewritten(bucket, manifest, pages=pages, totals=totals)
@@ -121,7 +121,7 @@ def page_left_out_of_the_manifest(bucket: Any, manifest: Any) -> str:
     return rewritten(bucket, manifest, pages=with_page(manifest)[:1])
 
 
-def totals_that_lie(bucket: Any, manifest: Any) -> str:
+def wrong_totals(bucket: Any, manifest: Any) -> str:
     return rewritten(bucket, manifest, totals=manifest.totals.model_dump() | {"records": 99})
 
 
@@ -156,12 +156,12 @@ def vanished_manifest(bucket: Any, manifest: Any) -> str:
 
 
 PAGES_DAMAGED = [
-    flipped_byte, flipped_byte_of_the_record, flipped_byte_at_the_beginning_of_much,
-    truncated_page, page_with_more_behind_it, page_that_is_not_packed, page_of_another_landing,
-    vanished_page, counts_that_lie, sizes_that_lie,
+    flipped_byte, flipped_byte_of_the_record, flipped_byte_at_the_beginning_of_a_large_page,
+    truncated_page, page_that_is_there_twice, page_that_is_not_packed, page_of_another_landing,
+    vanished_page, wrong_counts, wrong_sizes,
 ]  # fmt: skip
 MANIFESTS_DAMAGED = [
-    page_left_out_of_the_manifest, totals_that_lie, newer_format, newer_format_of_the_same_fields,
+    page_left_out_of_the_manifest, wrong_totals, newer_format, newer_format_of_the_same_fields,
     manifest_of_another_partition, manifest_of_another_landing, truncated_manifest,
     manifest_of_other_bytes,
 ]  # fmt: skip

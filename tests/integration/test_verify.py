@@ -99,7 +99,7 @@ def test_a_landing_that_was_never_loaded_is_found(verified, lake, loaded):
     assert difference.next == "`wandle reload gauges --council kingston --period 2017-06`."
 
 
-def test_a_newer_landing_than_the_loaded_one_is_found_with_what_became_of_it(
+def test_a_landing_newer_than_the_loaded_one_is_found_with_what_became_of_it(
     verified, lake, warehouse, loaded, monkeypatch
 ):
     newer = land(lake, GAUGES, GOOD[:1])

@@ -93,7 +93,7 @@ def distribution(s3, monkeypatch) -> Iterator[Callable[[], list[str]]]:
     client.delete_distribution(Id=made, IfMatch=client.get_distribution(Id=made)["ETag"])
 
 
-def led_to(lake) -> set[str]:
+def current_versions(lake) -> set[str]:
     """The versions that the files at fixed addresses name."""
     bodies = {
         name: lake.s3.get_object(Bucket=lake.bucket, Key=f"{ROOT}{name}")["Body"].read().decode()
@@ -106,14 +106,14 @@ def led_to(lake) -> set[str]:
 def test_readers_are_sent_to_the_current_version_and_to_no_other(publish, lake, dsn):
     publish(FIRST)
     publish(SECOND)
-    newest = led_to(lake)
+    newest = current_versions(lake)
 
     jobs.use(FIRST, dsn=dsn, lake=lake)
-    chosen = led_to(lake)
+    chosen = current_versions(lake)
     jobs.use("latest", dsn=dsn, lake=lake)
     jobs.withdraw(SECOND, dsn=dsn, lake=lake)
 
-    assert (newest, chosen, led_to(lake)) == ({SECOND}, {FIRST}, {FIRST})
+    assert (newest, chosen, current_versions(lake)) == ({SECOND}, {FIRST}, {FIRST})
 
 
 def test_links_to_a_version_are_never_cached_and_a_version_always_is(publish, lake):
@@ -139,7 +139,7 @@ def test_readers_are_sent_to_the_new_version_after_an_interruption(publish, publ
 
     published.lead_to(SECOND)
 
-    assert led_to(lake) == {SECOND}
+    assert current_versions(lake) == {SECOND}
 
 
 def test_an_erasure_deletes_the_copies_too(publish, lake, dsn, distribution):
@@ -192,7 +192,7 @@ def test_a_deletion_whose_copies_stay_fails_and_is_finished_by_the_next(
         ):
             run()
     assert not [key for key in bucket.listed() if key.endswith(f"{FIRST}/data/x.csv")]
-    assert led_to(lake) == {SECOND}
+    assert current_versions(lake) == {SECOND}
 
     run()
 

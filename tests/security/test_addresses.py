@@ -83,7 +83,7 @@ def test_a_sandbox_may_be_at_a_loopback_address():
         assert ask(client(public_only=False), f"{server.url}/v1") == b"[]"
 
 
-def test_private_hosts_are_among_the_hosts_that_are_asked():
+def test_private_hosts_are_among_the_hosts_that_are_requested():
     with pytest.raises((WrongDefinition, ValueError), match=r"`private_hosts` names 'other\.test'"):
         client(private=("other.test",))
 

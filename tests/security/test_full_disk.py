@@ -349,6 +349,6 @@ def test_a_rebuild_on_a_full_disk_changes_nothing_and_runs_once_there_is_room(
             admin.execute("drop tablespace tiny")
 
 
-def test_a_disk_with_room_is_not_warned_of(tmp_path):
+def test_there_is_no_warning_about_a_disk_with_room(tmp_path):
     assert warning(tmp_path) == "" or os.statvfs(tmp_path).f_bavail * 4096 < 1e9
     assert "nearly full" in warning(tmp_path, 10**18)

@@ -96,7 +96,7 @@ def test_a_redirect_elsewhere_is_refused_and_names_both_addresses(api, location,
 
 
 @pytest.mark.parametrize("location", ["/evil.test/v1", f"{SANDBOX}/evil.test/v1"])
-def test_another_api_of_the_sandbox_is_another_host(api, location):
+def test_a_different_api_of_the_sandbox_is_a_different_host(api, location):
     at = f"{SANDBOX}/api.test/v1/gauges"
     redirect(api, location, url=at)
     api.get(f"{SANDBOX}/evil.test/v1", body=b"[]")

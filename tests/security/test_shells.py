@@ -43,7 +43,9 @@ def test_a_variable_of_the_shell_changes_no_service(settings, monkeypatch, name)
 
 
 @pytest.mark.parametrize("name", sorted(OF_THE_NETWORK))
-def test_another_proxy_or_certificate_changes_the_services_that_use_it(settings, monkeypatch, name):
+def test_a_different_proxy_or_certificate_changes_the_services_that_use_it(
+    settings, monkeypatch, name
+):
     monkeypatch.delenv(name, raising=False)
     before = fingerprints(settings)
 

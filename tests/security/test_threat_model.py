@@ -28,7 +28,7 @@ def missing(nodes: list[str]) -> list[str]:
     ]
 
 
-def test_every_attacker_is_there():
+def test_every_attacker_is_listed():
     assert list(sections(TEXT)) == ATTACKERS
 
 

@@ -244,7 +244,7 @@ def test_a_run_plans_a_council_whose_file_is_broken_so_that_it_cannot_be_green_w
     assert [partition.council for partition in planned] == COUNCILS
 
 
-def test_the_demo_asks_every_source_that_needs_none_of_the_broken_ones(copy):
+def test_the_demo_requests_every_source_that_needs_none_of_the_broken_ones(copy):
     before = {item.contract.name for item in asked_of_sources(WINDOW, None)}
     copy.break_(PARENT)
 

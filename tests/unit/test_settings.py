@@ -108,14 +108,14 @@ def test_the_sandbox_mounts_each_api_under_its_host(monkeypatch):
     assert url == "http://127.0.0.1:8082/data.police.uk/api"
 
 
-def test_live_asks_the_api_itself(monkeypatch):
+def test_live_requests_the_api_itself(monkeypatch):
     monkeypatch.setenv("WANDLE_LIVE", "1")
     monkeypatch.setenv("WANDLE_SANDBOX_URL", "http://127.0.0.1:8082")
 
     assert Settings.read().api_url("https://data.police.uk/api") == "https://data.police.uk/api"
 
 
-def test_without_a_sandbox_the_live_api_is_never_asked_by_accident():
+def test_without_a_sandbox_the_live_api_is_never_requested_by_accident():
     with pytest.raises(WrongSetting, match="WANDLE_SANDBOX_URL is not set"):
         Settings.read().api_url("https://data.police.uk/api")
 

@@ -155,7 +155,7 @@ def test_a_line_that_does_not_distinguish_repeated_names_is_not_part_of_the_head
     assert (nitrogen.type, nitrogen.null_values) == ("double", ("No data",))
 
 
-def test_a_word_for_no_value_is_null_and_a_number_of_the_school_is_the_key(draft):
+def test_a_marker_for_no_value_is_null_and_a_number_of_the_school_is_the_key(draft):
     text = (
         "Web Link,Publication date,URN,Pupils,Notes\r\n"
         'http://x/1,13/03/2024,102574,420,NULL\r\nhttp://x/2,NULL,102575,"1,203",x\r\n'

@@ -215,7 +215,7 @@ def test_a_link_to_a_next_page_in_a_list_of_links_is_not_overlooked(api, take):
         take(unpaged, "all")
 
 
-def test_links_in_another_list_than_the_contract_names_are_not_overlooked(api, take):
+def test_links_in_a_list_other_than_the_one_in_the_contract_are_not_overlooked(api, take):
     api.on("/collections/bld-fts-building-4/items", buildings)
 
     with pytest.raises(UnexpectedPayload, match="'links'"):
@@ -586,7 +586,7 @@ def levels(asked: Asked) -> Reply:
     return Reply(json.dumps(found).encode())
 
 
-def test_records_of_a_parent_are_asked_for_so_many_at_a_time(api, take):
+def test_records_of_a_parent_are_requested_so_many_at_a_time(api, take):
     api.on("/stations", stations("A", "B", "C", "C", "D", "E"))
     api.on("/levels", levels)
     take(STATIONS, "all")

@@ -61,7 +61,7 @@ def files_of_code(page: Page) -> set[Path]:
     return {file for file in targets if not file.is_relative_to(CHECKOUT / "docs")}
 
 
-def without_a_when(page: Page) -> list[str]:
+def without_a_condition(page: Page) -> list[str]:
     """What is marked as not ours without saying when to take it."""
     paragraphs = re.split(r"\n\s*\n|\n(?=[-*|] |\|)", page.prose)
     when = re.compile(r"\b(when|as soon as|with the first)\b")
@@ -122,17 +122,17 @@ def test_links_to_other_pages_are_not_examples():
 
 @pytest.mark.parametrize("page", chapters(), ids=name_of)
 def test_what_is_not_ours_says_when_to_take_it(page):
-    assert without_a_when(page) == []
+    assert without_a_condition(page) == []
 
 
 def test_what_is_not_ours_is_marked():
     assert sum(page.text.count(MARK) for page in chapters()) >= 15
 
 
-def test_a_mark_without_a_when_is_noticed():
+def test_a_mark_without_a_condition_is_noticed():
     text = f"**{MARK}:** Redshift. Take it.\n\n**{MARK}:** Spark. Take it when one machine is full."
 
-    assert without_a_when(Page(HANDBOOK / "made_up.md", text)) == [
+    assert without_a_condition(Page(HANDBOOK / "made_up.md", text)) == [
         f"**{MARK}:** Redshift. Take it."
     ]
 

@@ -185,7 +185,7 @@ def test_a_429_that_means_not_today_fails_at_once_and_is_quoted(api, pauses):
     assert (call.call_count, pauses) == (1, [])
 
 
-def test_a_429_that_says_something_else_is_asked_again(api, pauses):
+def test_a_429_that_says_something_else_is_requested_again(api, pauses):
     api.get(URL, status=429, body='{"reason":"Minutely API request limit exceeded."}')
     api.get(URL, body=b"[]")
 
@@ -220,7 +220,7 @@ def test_no_answer_is_retryable_and_named_without_the_query(api, pauses, failure
     assert len(pauses) == 1
 
 
-def test_an_answer_that_breaks_off_is_requested_again(api, pauses):
+def test_an_answer_that_is_cut_off_is_requested_again(api, pauses):
     api.get(
         URL, body=b"[1, 2", headers={"Content-Length": "500"}, auto_calculate_content_length=False
     )

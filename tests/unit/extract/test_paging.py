@@ -292,7 +292,7 @@ def test_a_dot_that_is_not_escaped_is_named(paged_api, field):
     ],
 )
 @pytest.mark.parametrize("base_url", [SANDBOX, LIVE])
-def test_links_in_the_body_are_followed_where_the_api_is_asked(paged_api, link, base_url):
+def test_links_in_the_body_are_followed_where_the_api_is_requested(paged_api, link, base_url):
     def respond(query: dict[str, str]) -> Any:
         if "p" in query:
             return {"items": [{"id": 2}], "links": {}}

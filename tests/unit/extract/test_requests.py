@@ -203,7 +203,7 @@ IDS = st.one_of(TEXTS, st.integers(0, 12), st.text(min_size=150, max_size=260))
     st.lists(IDS, min_size=1, max_size=6, unique_by=str),
     st.lists(IDS, min_size=1, max_size=6, unique_by=str),
 )
-def test_no_two_combinations_have_the_same_label_nor_that_of_a_page(sites, species):
+def test_no_two_combinations_have_the_same_label_or_that_of_a_page(sites, species):
     source = looping("{site.id} {species.id} {kind}", "site", "species", "kind")
     landed = Landed(site=[{"id": i} for i in sites], species=[{"id": i} for i in species])
 

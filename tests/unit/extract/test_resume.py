@@ -131,7 +131,7 @@ def test_pages_that_must_belong_together_are_not_mixed_with_older_ones(paged_api
 
 
 @pytest.mark.parametrize("paging", [COUNTED, MOVING], ids=["counted", "moving"])
-def test_of_pages_that_must_belong_together_none_is_landed_before_the_last(paged_api, paging):
+def test_pages_that_must_belong_together_are_not_landed_before_the_last(paged_api, paging):
     def respond(query: dict[str, str]) -> Any:
         return slices(query, ROWS, {"meta": {"total": 5}})
 

@@ -60,7 +60,7 @@ def test_an_answer_that_is_being_prepared_is_waited_for_as_long_as_it_says(api, 
     assert pauses == [3.0] * 7
 
 
-def test_without_a_time_to_come_back_the_pauses_grow(api, pauses):
+def test_without_a_retry_after_the_pauses_grow(api, pauses):
     for _ in range(7):
         api.get(URL, status=202)
     api.get(URL, body=b"[1]")

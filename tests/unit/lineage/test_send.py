@@ -65,7 +65,7 @@ def test_a_server_gets_each_event_with_its_key(caplog):
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
 @pytest.mark.parametrize("status", [403, 500])
-def test_a_server_that_refuses_is_warned_of_once_and_not_asked_again(caplog, status):
+def test_a_server_that_refuses_causes_one_warning_and_is_not_requested_again(caplog, status):
     with hook("") as server:
         server.status = status
         sender = Sender(server.url, KEY)

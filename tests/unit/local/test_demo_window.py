@@ -34,7 +34,7 @@ def asked() -> dict[str, Asked]:
     return {item.contract.name: item for item in asked_of_sources(WINDOW, None)}
 
 
-def test_every_source_that_is_enabled_is_asked(asked):
+def test_every_source_that_is_enabled_is_requested(asked):
     assert set(asked) == set(contracts())
 
 
@@ -47,7 +47,7 @@ def test_replaying_recorded_months_requests_only_the_sources_of_that_api():
     assert {item.contract.publisher for item in asked} == {"data.police.uk"}
 
 
-def test_sources_that_are_named_are_asked_whatever_is_replayed():
+def test_sources_that_are_named_are_requested_whatever_is_replayed():
     replayed = dataclasses.replace(WINDOW, replayed="data.police.uk")
 
     asked = asked_of_sources(replayed, ["bank_holidays"])

@@ -85,6 +85,6 @@ def test_without_a_schedule_nothing_is_late() -> None:
     assert state_of(None, month("2026-08"), never, month("2026-01").starts_at, False) == "waiting"
 
 
-def test_of_several_states_the_one_that_needs_somebody_counts() -> None:
+def test_the_one_of_several_states_that_needs_somebody_counts() -> None:
     assert worst({"loaded": 49, "missing": 1}) == "missing"
     assert worst({"unchanged": 2, "loaded": 1}) == "loaded"

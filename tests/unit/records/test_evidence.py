@@ -231,7 +231,7 @@ def test_a_message_that_all_is_well_is_not_an_error(beside):
         (b"id,more\n1,2\nERROR,a,b,c\n", NAMED),
     ],
 )
-def test_an_error_message_at_the_end_shows_that_the_answer_was_broken_off(body, layout):
+def test_an_error_message_at_the_end_shows_that_the_answer_was_cut_short(body, layout):
     found = failure(body, layout)
 
     assert "is an error message: the answer was broken off" in found.what

@@ -85,7 +85,7 @@ def test_json_in_utf_16_is_read_too():
     assert read(json.dumps(ROWS).encode("utf-16"), Format()) == ROWS
 
 
-def test_another_encoding_than_declared_is_named():
+def test_an_encoding_other_than_the_declared_one_is_named():
     with pytest.raises(UnexpectedPayload, match=r"text in utf-16, found bytes .* `encoding`"):
         read(b"name,n\nx,1\n\xdc", csv_format(encoding="utf-16"))
 
@@ -135,7 +135,7 @@ def test_a_compressed_body_is_unpacked(body, words):
         (zipped(a=b"-"), {"zip_member": "rows.csv"}, r"one file like 'rows.csv'.*found 0"),
     ],
 )
-def test_another_compression_than_expected_is_named(body, words, said):
+def test_a_compression_other_than_the_expected_one_is_named(body, words, said):
     with pytest.raises(UnexpectedPayload, match=said):
         read(body, csv_format(**words))
 

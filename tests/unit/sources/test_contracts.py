@@ -115,7 +115,7 @@ def test_an_unknown_source_is_named_with_the_known_ones():
         model.contract("gauge")
 
 
-def test_a_period_is_young_until_its_lag_is_over():
+def test_a_period_is_recent_until_its_lag_is_over():
     lagging = contract(publication_lag_days=10)
     may = Period.parse("2017-05", "month")
 

@@ -87,7 +87,7 @@ def test_a_load_is_interrupted_rarely_and_all_is_as_before_after_it_failed():
     assert settings() == before
 
 
-def test_of_loads_at_once_the_last_to_end_brings_back_the_settings_from_before():
+def test_the_last_of_concurrent_loads_to_end_restores_the_settings_from_before():
     before = settings()
     one, other = few_interruptions(20_000), few_interruptions(20_000)
 

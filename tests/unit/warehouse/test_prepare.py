@@ -206,7 +206,7 @@ def test_an_error_in_pages_that_are_read_together_names_its_own():
 
 
 @pytest.mark.parametrize("said", [1, 3])
-def test_a_page_with_another_number_of_records_than_the_manifest_says_is_damaged(said):
+def test_a_page_with_a_different_number_of_records_than_the_manifest_says_is_damaged(said):
     with pytest.raises(LandingDamaged, match=rf"0001.json.gz: expected {said} records .* found 2"):
         run([page_body(body_of(crimes(1, 2)), said)])
 

@@ -148,7 +148,7 @@ def test_a_personal_text_is_its_keyed_pseudonym_and_a_dropped_one_is_nowhere():
     assert counts.drift.fields == {}
 
 
-def test_another_key_gives_other_pseudonyms_and_another_content_hash():
+def test_a_different_key_gives_different_pseudonyms_and_a_different_content_hash():
     one, two = (run(pages_of([[JO]]), PERSONAL, key) for key in (KEY, KEY[::-1]))
 
     assert one[1][0]["name"] != two[1][0]["name"]

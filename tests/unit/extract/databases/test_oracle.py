@@ -44,7 +44,7 @@ def described(name: str, kind: str) -> Any:
 )
 @pytest.mark.parametrize("after", ["", "1"])
 @pytest.mark.parametrize("changes", [{}, {"query": "select * from t", "changed": "a_date"}])
-def test_pages_are_asked_for_in_oracles_sql(kind, after, changes):
+def test_pages_are_requested_in_oracles_sql(kind, after, changes):
     query = reader(kind, **changes).statement(after)
 
     # Which sqlglot does not know.

@@ -61,7 +61,7 @@ KEYS = {
 @pytest.mark.parametrize("kind", KEYS)
 @pytest.mark.parametrize("after", ["", "1"])
 @pytest.mark.parametrize("changes", [{}, {"query": "select * from t", "changed": "a_datetime2"}])
-def test_pages_are_asked_for_in_t_sql(kind, after, changes):
+def test_pages_are_requested_in_t_sql(kind, after, changes):
     query = reader(kind, **changes).statement(after)
 
     tree = parsed(query)
@@ -75,7 +75,7 @@ def test_pages_are_asked_for_in_t_sql(kind, after, changes):
 
 
 @pytest.mark.parametrize("query", [sqlserver.MAY_WRITE, sqlserver.VERSIONS])
-def test_what_is_asked_of_the_server_itself_is_t_sql(query):
+def test_what_is_requested_from_the_server_itself_is_t_sql(query):
     assert parsed(query)
 
 

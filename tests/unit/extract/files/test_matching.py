@@ -110,7 +110,7 @@ def test_a_name_between_others_does_not_change_what_they_are(odd):
         ("atlantis_2026-05.csv", "its name does not match `extract.pattern`"),
     ],
 )
-def test_a_name_that_is_hostile_or_wrong_is_taken_by_no_partition(name, problem):
+def test_a_name_that_is_hostile_or_wrong_matches_no_partition(name, problem):
     match = one(matcher(r"(?:.*/)?{council.name}_{period:%Y-%m}\.csv"), name)
 
     assert (match.partitions, match.problem) == ((), problem)
@@ -166,7 +166,7 @@ def versions(*names: str) -> list[str]:
     return [match.file.name for match in chosen(matches[0].partitions[0], matches)]
 
 
-def test_of_several_versions_the_highest_counts_and_parts_are_in_order():
+def test_the_highest_of_several_versions_counts_and_parts_are_in_order():
     assert versions("sutton_2026-05.csv", "sutton_2026-05_v2.csv") == ["sutton_2026-05_v2.csv"]
     assert versions("sutton_2026-05_v1.9.csv", "sutton_2026-05_v1.10.csv") == [
         "sutton_2026-05_v1.10.csv"

@@ -149,7 +149,7 @@ def test_more_wards_than_a_borough_has_are_refused_unless_that_is_their_number(t
 
 
 @pytest.mark.parametrize("wards", [1, 3])
-def test_another_number_of_wards_than_expected_is_refused_with_their_names(tmp_path, wards):
+def test_an_unexpected_number_of_wards_is_refused_with_their_names(tmp_path, wards):
     with pytest.raises(
         PermanentError, match=rf"expected {wards} wards of Smallville .* found 2: First, Second\."
     ):

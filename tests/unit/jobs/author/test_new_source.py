@@ -345,7 +345,7 @@ def test_braces_that_are_not_placeholders_are_requested_as_they_are(places):
         ("https://[api.test/x", "is not an address"),
     ],
 )
-def test_an_address_that_no_contract_can_ask_is_refused(places, url, said):
+def test_an_address_that_no_contract_can_request_is_refused(places, url, said):
     with pytest.raises(PermanentError, match=said):
         written(places, ROWS, url)
 

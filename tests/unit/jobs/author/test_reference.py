@@ -84,7 +84,7 @@ class WithLocker(Contract):
     locker: Locker | None = None
 
 
-def test_a_new_word_is_in_the_page_with_the_kinds_it_applies_to():
+def test_a_new_field_is_in_the_page_with_the_kinds_it_applies_to():
     found = rows(reference(WithLocker))
 
     assert "[`locker`](#locker)" in found["The contract: locker"][1]

@@ -9,7 +9,7 @@ def failure(place: str, error: str, step: str = "extract") -> Failure:
     return Failure("crimes", place, step, "failed", error)
 
 
-def test_the_partition_and_numbers_make_no_other_cause():
+def test_the_partition_and_numbers_do_not_make_a_different_cause():
     found = causes(
         [
             failure("sutton 2017-05", "crimes sutton 2017-05, E05000557: HTTP 503 after 12 pages."),
@@ -22,7 +22,7 @@ def test_the_partition_and_numbers_make_no_other_cause():
     assert found[0].title == "crimes: extract failed: sutton 2017-05, merton 2017-06"
 
 
-def test_another_text_step_or_source_is_another_cause():
+def test_a_different_text_step_or_source_is_a_different_cause():
     found = causes(
         [
             failure("sutton 2017-05", "HTTP from a"),

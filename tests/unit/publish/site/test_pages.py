@@ -580,7 +580,7 @@ def test_pages_read_only_columns_that_the_marts_promise():
         assert schema.keys() <= promised, f"{mart}: {schema.keys() - promised}"
 
 
-def test_of_many_councils_a_topic_lists_the_findings_instead_of_all_charts():
+def test_with_many_councils_a_topic_lists_the_findings_instead_of_all_charts():
     names = {f"c{n}": f"Council {n}" for n in range(3)}
     rows = [{**row, "council": name} for name in names for row in payments("sutton")]
     found = site({"supplier_spend_monthly": table("supplier_spend_monthly", rows)}, names)

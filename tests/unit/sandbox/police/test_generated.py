@@ -91,7 +91,7 @@ def test_the_same_question_gets_the_same_bytes_from_another_process_or_day_of_as
         assert first.crimes(area, MONTH, "all-crime") == second.crimes(area, MONTH, "all-crime")
 
 
-def test_another_seed_gives_other_data():
+def test_a_different_seed_gives_different_data():
     assert police(8).crimes(everything(), MONTH, "all-crime") != police().crimes(
         everything(), MONTH, "all-crime"
     )

@@ -324,7 +324,7 @@ def test_one_more_council_changes_nothing_for_the_others():
     assert np.array_equal(after.traits[: len(before.measures)]["key"], before.traits["key"])
 
 
-def test_another_seed_gives_other_readings():
+def test_a_different_seed_gives_different_readings():
     other = make(seed=8).get(f"{API}/data/readings?latest").json()["items"]
 
     assert other != items("data/readings?latest")

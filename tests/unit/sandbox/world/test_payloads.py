@@ -102,7 +102,7 @@ def test_a_recorded_query_or_one_for_all_its_items_gets_the_recorded_bytes(
     assert get(payloads, path).content == expected
 
 
-def test_of_one_query_the_newest_recording_is_served(payloads):
+def test_the_newest_recording_of_a_query_is_served(payloads):
     (payloads / "ea" / "stations_2026-01-01.json").write_bytes(
         body("id/stations", "_view=full", [station("1"), station("9")])
     )

@@ -123,7 +123,7 @@ def test_a_host_is_only_a_name(host):
         contract(extract=extracting(hosts=[host]))
 
 
-def test_the_hosts_that_may_be_asked_are_those_of_the_base_urls_and_those_listed():
+def test_the_hosts_that_may_be_requested_are_those_of_the_base_urls_and_those_listed():
     archive: dict[str, Any] = {"from_age_days": 1, "request": {"path": "/a"}}
     found = contract(
         extract=extracting(

@@ -188,7 +188,7 @@ def test_a_header_is_one_line_of_latin_1_or_refused(text):
     assert sent.encode("latin-1").decode("latin-1") == text.strip()
 
 
-def test_pages_are_asked_for_in_the_body_where_the_contract_says_so():
+def test_pages_are_requested_in_the_body_where_the_contract_says_so():
     first = SentRequest(method="POST", url="https://a.test", body={"page": {"size": 1}, "q": "x"})
 
     second = first.with_parameters({"page.offset": 4, "page.size": 2}, in_body=True)

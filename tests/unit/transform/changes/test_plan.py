@@ -56,7 +56,7 @@ def test_what_was_built_from_the_same_loads_is_kept():
     assert {*how(LOADS).values()} == {"keep"}
 
 
-def test_of_a_new_load_its_partition_is_rebuilt_and_what_has_no_partitions_whole():
+def test_the_partition_of_a_new_load_is_rebuilt_and_models_without_partitions_are_built_whole():
     steps = plan(NODES, NODES, BUILT, {"crimes": changed(first="2")})
 
     assert steps["model.mart"].partitions == (("a", "2017-01-01T00:00:00"),)
@@ -99,7 +99,7 @@ def test_a_table_that_was_changed_outside_loads_is_read_whole():
     assert how(Loads({**LOADS.by_place, TABLE: "2/0"}))["mart"] == "whole"
 
 
-def test_a_load_of_another_source_than_that_of_the_partitions_builds_all():
+def test_a_load_of_a_source_other_than_that_of_the_partitions_builds_all():
     nodes = {**NODES, MART.unique_id: replace(MART, driven_by=("other",))}
 
     assert how(changed(first="2"), nodes=nodes)["mart"] == "whole"
@@ -129,7 +129,7 @@ def test_a_mart_holds_the_loads_of_its_table_and_not_those_of_raw():
     assert steps["model.mart"].inputs == {"crimes": LOADS}
 
 
-def test_of_two_loads_of_a_partition_neither_is_known():
+def test_neither_of_two_loads_of_a_partition_is_known():
     found = merged([{"crimes": LOADS}, {"crimes": changed(first="2")}])["crimes"]
 
     assert found.changed_from(LOADS) == found.changed_from(changed(first="2")) == {PLACES[0]}

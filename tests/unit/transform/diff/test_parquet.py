@@ -110,7 +110,7 @@ def test_a_number_of_another_type_is_the_same_number(rows):
     assert counts(found) == (2, 2, 1, 1, 0)
 
 
-def test_another_type_is_compared_as_text(rows):
+def test_a_different_type_is_compared_as_text(rows):
     before = rows({"id": [1, 2], "name": ["a", "b"]})
     schema = pa.schema({"id": pa.string(), "name": pa.string()})
     after = rows({"id": ["1", "02"], "name": ["x", "b"]}, schema=schema, id="text", name="text")

@@ -88,7 +88,7 @@ def test_what_no_column_names_is_kept_where_it_was(records):
 
 
 @given(st.lists(RECORDS, max_size=6))
-def test_of_personal_data_what_no_column_names_is_known_and_not_kept(records):
+def test_unknown_fields_of_personal_data_are_known_and_not_kept(records):
     batch, public = read(*records), read(*records, source=PUBLIC)
 
     assert batch.arrays[EXTRA].null_count == len(records)
