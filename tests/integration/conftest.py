@@ -144,7 +144,7 @@ def warehouse(migrated, own_tables) -> Iterator[Warehouse]:
     if added := [name for name in found if name not in own_tables]:
         migrated.query(f"drop table {', '.join(f'raw.{name}' for name in added)} cascade")
     ops = ("landing", "load", "quarantine", "schema_drift", "removal", "contract")
-    ops += ("dbt_state", "dbt_loads", "alert", "alert_message")
+    ops += ("dbt_state", "dbt_loads", "dbt_run", "dbt_node", "alert", "alert_message")
     tables = [*(f"ops.{name}" for name in ops), *(f"raw.{name}" for name in own_tables)]
     migrated.query(f"truncate {', '.join(tables)} restart identity")
 

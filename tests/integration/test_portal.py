@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
@@ -57,12 +57,8 @@ def open_page(warehouse, graph) -> Callable[[str], Page]:
 
 
 @pytest.fixture
-def filled(warehouse) -> Iterator[None]:
+def filled(warehouse) -> None:
     fill(warehouse.admin, contracts().values(), council_titles(), NOW)
-    yield
-    # What other tests know of dbt's runs stays.
-    for table in ("dbt_node", "dbt_run"):
-        warehouse.query(f"delete from ops.{table} where invocation_id like 'test-%'")
 
 
 def text(page: Page) -> str:

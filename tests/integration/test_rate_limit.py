@@ -26,7 +26,7 @@ JITTER = 0.1
 CLIENT = """
 import sys, time
 from include.extract.client import Client
-from include.sources.model import Rate
+from include.sources.extract.http import Rate
 from include.sources.page import SentRequest
 from tests.samples import contract, extracting
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -31,18 +33,27 @@ def defined(tree: ast.Module) -> set[str]:
     }
 
 
+def imports(tree: ast.Module) -> Iterator[tuple[int, ast.ImportFrom]]:
+    """Each import of names, also in code within a string, which runs in another process."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield node.lineno, node
+        elif isinstance(node, ast.Constant) and " import " in str(node.value):
+            with suppress(SyntaxError):
+                inner = ast.parse(dedent(str(node.value)))
+                yield from ((node.lineno, found) for _, found in imports(inner))
+
+
 def passed_on(code: Mapping[str, ast.Module], users: Mapping[str, ast.Module]) -> list[str]:
     """The names of `code` that somebody imports from a module that only imports them itself."""
     known = {name: defined(tree) for name, tree in code.items()}
     found = []
     for user, tree in users.items():
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.ImportFrom) or node.module not in code:
-                continue
-            for alias in node.names:
+        for line, node in imports(tree):
+            for alias in node.names if node.module in code else ():
                 name = f"{node.module}.{alias.name}"
                 if name not in code and alias.name not in known[node.module]:
-                    found.append(f"{user}:{node.lineno}: {name}")
+                    found.append(f"{user}:{line}: {name}")
     return found
 
 
@@ -75,6 +86,11 @@ def test_no_module_offers_a_name_of_another():
     [
         ("from pkg.b import Thing", ["pkg.user:1: pkg.b.Thing"]),
         ("def f():\n    from pkg.b import Thing as Other", ["pkg.user:2: pkg.b.Thing"]),
+        (
+            'CODE = """\\\n    from pkg.b import Thing\n    Thing()\n"""',
+            ["pkg.user:1: pkg.b.Thing"],
+        ),
+        ('"""Who asks from us to import it: nothing."""', []),
         ("from pkg.a import Thing", []),
         ("from pkg import a", []),
     ],

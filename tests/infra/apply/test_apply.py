@@ -248,7 +248,7 @@ def test_the_doctor_passes_in_an_applied_environment(host):
 
     assert len(checks) > 40
     # This PostgreSQL is not the instance that moto describes.
-    assert wrong == {"instance: is the one that settings name"}
+    assert wrong == {"instance: matches the settings"}
 
 
 def test_the_state_contains_no_secrets(environments, host):
