@@ -137,7 +137,7 @@ module "airflow_host" {
   nightly_stop                = var.nightly_stop
   workers                     = var.workers
   public                      = var.public
-  api                         = var.api == null ? null : merge(var.api, { image = "${local.registry}/wandle-api@${var.api_image_digest}" })
+  api                         = one([for api in var.api[*] : merge(api, { image = "${local.registry}/wandle-api@${var.api_image_digest}" })])
   access_logs_bucket          = module.lake.access_logs_bucket
   log_retention_days          = var.retention_days.logs
 }

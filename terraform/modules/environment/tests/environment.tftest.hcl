@@ -259,6 +259,20 @@ run "serves_the_read_api_on_request" {
   }
 }
 
+# A deployment passes the digest of every image that it has pushed.
+run "ignores_the_image_of_a_read_api_that_does_not_run" {
+  command = plan
+
+  variables {
+    api_image_digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  }
+
+  assert {
+    condition     = local.settings["WANDLE_API_URL"] == "" && !contains(keys(module.identity.job_role_arns), "serve")
+    error_message = "An image alone must not switch the API on."
+  }
+}
+
 run "refuses_the_read_api_without_an_image" {
   command = plan
 
