@@ -67,6 +67,9 @@ SOURCE = {
     "key": ["id"],
 }
 
+# It runs a suite of its own.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
