@@ -87,6 +87,14 @@ def kill(settings: Settings, name: str) -> None:
     process.wait(5)
 
 
+def listening_at(process: psutil.Process) -> set[str]:
+    try:
+        found = process.net_connections(kind="inet")
+    except psutil.NoSuchProcess:  # a connection of the database has ended meanwhile
+        return set()
+    return {each.laddr.ip for each in found if each.status == psutil.CONN_LISTEN}
+
+
 @pytest.fixture
 def variables(settings, said) -> dict[str, str]:
     return platform.environment(settings)
@@ -232,12 +240,7 @@ def test_nothing_listens_on_an_address_other_than_the_loopback(settings, said):
     own = {psutil.Process(pid) for pid in pids(settings).values()}
     family = own | {child for process in own for child in process.children(recursive=True)}
 
-    listening = {
-        connection.laddr.ip
-        for process in family
-        for connection in process.net_connections(kind="inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    listening = set().union(*map(listening_at, family))
 
     assert listening == {HOST}
 
