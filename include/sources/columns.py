@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, date, datetime
-from decimal import Context, Decimal, InvalidOperation
+from decimal import (
+    MAX_EMAX,
+    MIN_EMIN,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    InvalidOperation,
+)
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
@@ -40,6 +48,24 @@ Formats = Annotated[
     BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...]),
     PlainSerializer(lambda formats: formats[0] if len(formats) == 1 else formats),
 ]
+
+
+def is_kept_by_double(number: Decimal) -> bool:
+    """Whether the nearest double, written with as many digits, is the number.
+
+    Programs write a double with the fewest digits that distinguish it, which
+    for 46 powers of two are not those of the rounded double: 2^-24 is written
+    5.960464477539063e-08. Those that round write a tie in either direction.
+    """
+    double = float(number)
+    digits = len("".join(map(str, number.as_tuple().digits)).strip("0"))
+    if not digits or not math.isfinite(double):
+        return not digits
+    written = (
+        Context(digits, rounding, MIN_EMIN, MAX_EMAX).create_decimal(double)
+        for rounding in (ROUND_HALF_EVEN, ROUND_HALF_UP)
+    )
+    return number in written or Decimal(repr(double)) == number
 
 
 class Column(Definition):
@@ -293,9 +319,7 @@ class Column(Definition):
             return whole == whole.to_integral_value() and abs(whole) < 10**precision
         if self.type == "integer":
             return number == number.to_integral_value() and -(2**63) <= number < 2**63
-        # A double, rounded to as many digits, must be the number.
-        digits = Context(prec=len(number.normalize().as_tuple().digits))
-        return math.isfinite(float(number)) and digits.create_decimal(float(number)) == number
+        return is_kept_by_double(number)
 
     @property
     def conversion(self) -> Conversion | None:

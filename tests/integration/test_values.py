@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import os
 from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -123,10 +125,14 @@ def is_plain(text: str) -> bool:
 
 
 def as_double(text: str) -> bool:
-    """Whether the nearest double, written with as many digits, is the number again."""
-    digits = len("".join(map(str, Decimal(text).as_tuple().digits)).strip("0")) or 1
-    nearest = float(text)
-    return Decimal(f"{nearest:.{digits - 1}e}") == Decimal(text)
+    """Whether programs write the double so: shortest, or rounded to the number's last digit."""
+    double, number = float(text), Decimal(text)
+    if not math.isfinite(double):
+        return False
+    digits, exponent = "".join(map(str, number.as_tuple().digits)), number.as_tuple().exponent
+    last = int(exponent) + len(digits) - len(digits.rstrip("0"))
+    off = abs(Fraction(double) - Fraction(number))
+    return Decimal(repr(double)) == number or not number or off * 2 <= Fraction(10) ** last
 
 
 def check(database: Any, numbers: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.sources.columns import is_kept_by_double
 from include.warehouse.columns.hashing import Mask
 from include.warehouse.columns.typed_column import (
     Typed,
@@ -60,7 +61,7 @@ def read_doubles(values: list[Any], kinds: set[type]) -> Typed:
 
     PostgreSQL, like most programs, writes a double with the fewest digits that
     distinguish it. Some write 17 digits or more: 0.1 as 0.10000000000000001.
-    So a number is accepted if the double, rounded to as many digits, is that
+    So a number is accepted if the double, written with as many digits, is that
     number. This holds for every number of up to 15 digits; one that a double
     would change is wrong.
     """
@@ -97,16 +98,13 @@ def _doubtful(texts: list[str | None]) -> list[int]:
 
 
 def _gives_back(text: str | None) -> bool:
-    """Whether a double, rounded to as many digits, is the number; True for other texts."""
+    """Whether a double, written with as many digits, is the number; True for other texts."""
     if text is None or not _DOUBLE_TEXT.match(text):
         return True
     if len(text) > _MOST_DIGITS:
         return False
-    number, double = Decimal(text), float(text)
-    digits = len("".join(map(str, number.as_tuple().digits)).strip("0"))
-    if not digits or not math.isfinite(double):
-        return True
-    return Context(prec=digits, Emin=MIN_EMIN, Emax=MAX_EMAX).create_decimal(double) == number
+    number = Decimal(text)
+    return not math.isfinite(float(number)) or is_kept_by_double(number)
 
 
 def read_decimals(values: list[Any], kinds: set[type], precision: int, scale: int) -> Typed:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -69,6 +70,14 @@ def integer(value: Any) -> Any:
     return found if -(2**63) <= found < 2**63 else WRONG
 
 
+def is_written_for(double: float, number: Decimal) -> bool:
+    """Whether programs write the double so: shortest, or rounded to the number's last digit."""
+    digits, exponent = "".join(map(str, number.as_tuple().digits)), number.as_tuple().exponent
+    last = int(exponent) + len(digits) - len(digits.rstrip("0"))
+    off = abs(Fraction(double) - Fraction(number))
+    return Decimal(repr(double)) == number or not number or off * 2 <= Fraction(10) ** last
+
+
 def double(value: Any) -> Any:
     if isinstance(value, str):
         pattern = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
@@ -79,10 +88,7 @@ def double(value: Any) -> Any:
         return WRONG
     if not math.isfinite(found) or isinstance(value, float):
         return found if math.isfinite(found) else WRONG
-    # The double, written with as many digits as the number has, must be the number again.
-    number = Decimal(value)
-    digits = len("".join(map(str, number.as_tuple().digits)).strip("0")) or 1
-    return found if Decimal(f"{found:.{digits - 1}e}") == number else WRONG
+    return found if is_written_for(found, Decimal(value)) else WRONG
 
 
 def numeric(precision: int, scale: int) -> Callable[[Any], Any]:

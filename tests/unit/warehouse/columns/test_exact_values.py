@@ -41,6 +41,11 @@ def read(source: Any, *records: str) -> Batch:
         ("1e-400", None),
         ("1.2345678e-320", None),
         ("5e-324", 5e-324),
+        ("5.960464477539063e-08", 2.0**-24),
+        ("1.00000762939453125", 1 + 2.0**-17),
+        ("1.0000076293945312", 1 + 2.0**-17),
+        ("1.0000076293945313", 1 + 2.0**-17),
+        ("1.0000076293945314", None),
         ("1e400", None),
     ],
 )
@@ -52,6 +57,15 @@ def test_a_double_takes_the_numbers_whose_digits_it_returns(sent, double, quoted
 
     assert batch.array.to_pylist() == [double, 1.5, 1.5]
     assert batch.wrong.tolist() == [double is None, False, False]
+
+
+def test_a_double_is_taken_however_python_writes_it():
+    doubles = [2.0**power for power in range(-1074, 1024)]
+
+    batch = typed([repr(double) for double in doubles], "double")
+
+    assert not batch.wrong.any()
+    assert batch.array.to_pylist() == doubles
 
 
 def test_a_number_that_no_column_holds_is_named_as_it_was_sent():
