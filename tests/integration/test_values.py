@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
-from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from include.warehouse.connection import connect, connect_for_arrow
 from include.warehouse.copy_binary import alike, append
 from include.warehouse.prepare import prepare
 from include.warehouse.schema.migrate import migrate
+from tests.double_texts import is_written_for
 from tests.samples import column, contract, counted, page_body, partition
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "10"))
@@ -125,14 +125,8 @@ def is_plain(text: str) -> bool:
 
 
 def as_double(text: str) -> bool:
-    """Whether programs write the double so: shortest, or rounded to the number's last digit."""
-    double, number = float(text), Decimal(text)
-    if not math.isfinite(double):
-        return False
-    digits, exponent = "".join(map(str, number.as_tuple().digits)), number.as_tuple().exponent
-    last = int(exponent) + len(digits) - len(digits.rstrip("0"))
-    off = abs(Fraction(double) - Fraction(number))
-    return Decimal(repr(double)) == number or not number or off * 2 <= Fraction(10) ** last
+    """Whether the nearest double is finite, and written so."""
+    return math.isfinite(float(text)) and is_written_for(float(text), Decimal(text))
 
 
 def check(database: Any, numbers: list[str]) -> None:

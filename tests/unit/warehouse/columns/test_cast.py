@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
-from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from include.warehouse.columns.cast import full_match, typed
+from tests.double_texts import is_written_for
 
 WRONG = object()
 UNICODE = st.text(st.characters() | st.sampled_from("\0\ud800\udfff"), max_size=6)
@@ -68,14 +68,6 @@ def integer(value: Any) -> Any:
         return WRONG
     found = int(Decimal(text))
     return found if -(2**63) <= found < 2**63 else WRONG
-
-
-def is_written_for(double: float, number: Decimal) -> bool:
-    """Whether programs write the double so: shortest, or rounded to the number's last digit."""
-    digits, exponent = "".join(map(str, number.as_tuple().digits)), number.as_tuple().exponent
-    last = int(exponent) + len(digits) - len(digits.rstrip("0"))
-    off = abs(Fraction(double) - Fraction(number))
-    return Decimal(repr(double)) == number or not number or off * 2 <= Fraction(10) ** last
 
 
 def double(value: Any) -> Any:
