@@ -43,6 +43,8 @@ LINKS = {"links", "link"}
 # Objects in objects of the envelope that are looked into.
 DEPTH = 2
 _LETTERS = re.compile(r"[^a-z]")
+# A number of records as text.
+_WHOLE = re.compile(r"\s*[0-9]{1,19}\s*")
 
 # A longer cursor or link is not an address: servers accept 8 KB, and each is kept.
 MOST_CHARACTERS = 16 * 1024
@@ -173,7 +175,7 @@ def undeclared_total(
 
 def _count(value: Any) -> int:
     """A number of records, also as text; 0 for anything else."""
-    if isinstance(value, str) and value.isdecimal() and len(value) < 20:
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
@@ -329,9 +331,9 @@ def _flag(found: Any, path: str) -> bool | None:
 def _number(found: Any, path: str) -> int | None:
     if found is None:
         return None
-    try:
-        if not isinstance(found, bool | float) and int(found) >= 0:
-            return int(found)
-    except (TypeError, ValueError, OverflowError):
-        pass
+    whole = isinstance(found, int) and not isinstance(found, bool)
+    if isinstance(found, str):
+        whole = _WHOLE.fullmatch(found) is not None
+    if whole and int(found) >= 0:
+        return int(found)
     raise UnexpectedPayload(f"expected a number of records at {path!r}, found {found!r:.40}")

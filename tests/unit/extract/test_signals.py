@@ -89,9 +89,20 @@ def test_a_total_that_is_exact_ends_the_pages(paged_api, exact):
     assert records(fetch(paged(OFFSET | {"total": "total.value"}))) == ROWS
 
 
-@pytest.mark.parametrize("total", [-1, "unknown", "1,234", 5.0, True, [5], {"value": 5}])
+@pytest.mark.parametrize(
+    "total",
+    [-1, "-1", "unknown", "", "1,234", "1_234", "\u0665", "9" * 20, 5.0, True, [5], {"value": 5}],
+)
 def test_a_total_that_is_not_a_number_is_unexpected(paged_api, total):
     paged_api.answers(lambda query: slices(query, ROWS, {"total": total}))
+
+    with pytest.raises(UnexpectedPayload, match="expected a number of records at 'total'"):
+        fetch(paged(OFFSET | {"total": "total"}))
+
+
+@pytest.mark.parametrize("total", ["1E999999999", "1E18000000", "5.000000000000000000000001"])
+def test_a_total_with_a_huge_exponent_or_a_fraction_is_refused_at_once(paged_api, total):
+    paged_api.answers(lambda query: f'{{"items": {json.dumps(ROWS)}, "total": {total}}}')
 
     with pytest.raises(UnexpectedPayload, match="expected a number of records at 'total'"):
         fetch(paged(OFFSET | {"total": "total"}))
