@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -174,10 +174,3 @@ def merged(graphs: Iterable[Graph]) -> Graph:
         says |= graph.says
         untraced |= graph.untraced
     return Graph(tables, made_of, says, untraced)
-
-
-def every_column(graph: Graph) -> Iterator[Column]:
-    """The columns of all tables, without their rows."""
-    for table in graph.tables.values():
-        for name in table.columns:
-            yield Column(table.name, name)
