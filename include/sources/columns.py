@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from datetime import UTC, date, datetime
 from decimal import (
     MAX_EMAX,
@@ -236,6 +237,8 @@ class Column(Definition):
         """Whole numbers that no double represents stay as they are."""
         if value is None:
             return None
+        if abs(value) > sys.float_info.max:
+            raise ValueError("no column holds a number of more than 308 digits")
         return float(value) if abs(value) <= MOST_EXACT else value
 
     @field_validator("zone")
@@ -315,7 +318,9 @@ class Column(Definition):
             return False
         if numeric := NUMERIC.fullmatch(self.type):
             precision, scale = int(numeric[1]), int(numeric[2])
-            whole = number.scaleb(scale)
+            # By default, a shift rounds to 28 digits.
+            exact = Context(len(number.as_tuple().digits), Emin=MIN_EMIN, Emax=MAX_EMAX)
+            whole = number.scaleb(scale, exact)
             return whole == whole.to_integral_value() and abs(whole) < 10**precision
         if self.type == "integer":
             return number == number.to_integral_value() and -(2**63) <= number < 2**63

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
@@ -52,12 +53,18 @@ def broken_rules(column: Column, values: Typed) -> list[tuple[str, Mask]]:
 
 
 def _beyond(array: pa.Array, limit: float, *, below: bool) -> Mask:
-    """Which numbers are below a minimum, or above a maximum, compared exactly."""
+    """Which numbers are below a minimum, or above a maximum, compared exactly.
+
+    They are compared with the number of the column's type that is nearest to
+    the limit and within it.
+    """
     compare = pc.less if below else pc.greater
     kind = array.type
     if pa.types.is_floating(kind):
-        return _true(compare(array, float(limit)))
-    # The nearest number of the column's type that is within the limit.
+        nearest = float(limit)
+        if nearest < limit if below else nearest > limit:
+            nearest = math.nextafter(nearest, math.inf if below else -math.inf)
+        return _true(compare(array, nearest))
     scale, most = (kind.scale, 10**kind.precision - 1) if _is_decimal(kind) else (0, 2**63 - 1)
     scaled = Decimal(decimal_text(limit)).scaleb(scale, _WIDE)
     nearest = int(scaled.to_integral_value(ROUND_CEILING if below else ROUND_FLOOR))

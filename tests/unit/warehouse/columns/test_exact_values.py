@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -273,6 +275,21 @@ def test_a_minimum_and_a_maximum_are_compared_exactly(limit, beside, large, type
         for place, text in enumerate(sent):
             if broken.get(place) != "type":
                 assert (broken.get(place) == rule) == breaks(Decimal(text), exact), (text, rule)
+
+
+@given(st.integers(2**53, 2**53 + 99) | st.integers(2**60, 10**308), st.integers(-9, 9))
+@example(9007199254740993, 0)
+@example(-9007199254740995, 0)
+@example(int(sys.float_info.max), 0)
+def test_a_double_is_compared_exactly_with_a_limit_between_two_doubles(limit, steps):
+    value = float(limit)
+    for _ in range(abs(steps)):
+        value = math.nextafter(value, math.copysign(math.inf, steps))
+    assume(math.isfinite(value))
+    for rule, breaks in (("minimum", value < limit), ("maximum", value > limit)):
+        batch = read(contract(column("n", "double", **{rule: limit})), f'{{"n":{value!r}}}')
+
+        assert [item.rule for item in batch.broken] == [rule] * breaks
 
 
 def test_a_limit_is_written_in_full_in_the_message():
