@@ -4,30 +4,58 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import IO, Any
 
 import ijson
 
+from include.errors import UnexpectedPayload
 from include.records.json.records import whole
 from include.records.json.values import BOM, BodyCutShort, exact, parsed, without_bom, written
 from include.sources.formats import Format
 from include.sources.paths import parts
 
+# Of digits in a row that are looked for; Python reads numbers of up to 4300.
+_MANY_DIGITS = 2048
+
 
 def streamed_value(body: IO[bytes], path: str) -> Any:
-    """One value of a large body; None if absent."""
+    """One value of a large body; None if absent.
+
+    Raises `BodyCutShort` if the body is not complete JSON up to there, and
+    `UnexpectedPayload` if a number up to there is too long to be read.
+    """
+    # The parser in C crashes the interpreter at a number that Python does not read.
+    reader: Any = ijson.get_backend("python") if _has_many_digits(body) else ijson
     body.seek(0)
     if body.read(len(BOM)) != BOM:
         body.seek(0)
-    return next(map(_number, ijson.items(body, ".".join(parts(path)))), None)
+    try:
+        return next(map(_number, reader.items(body, ".".join(parts(path)))), None)
+    except InvalidOperation:
+        raise UnexpectedPayload("it has a number whose exponent is too large to be read") from None
+    except ijson.JSONError as error:
+        if reader is not ijson and _LONG_NUMBER.search(str(error)):
+            raise UnexpectedPayload("it has a number of too many digits to be read") from None
+        raise BodyCutShort(f"it is not complete JSON: {str(error).strip():.200}") from None
+
+
+def _has_many_digits(body: IO[bytes]) -> bool:
+    """Whether a body may have 4300 digits in a row; surely not if it has half as many."""
+    body.seek(0)
+    while piece := body.read(256 * _MANY_DIGITS):
+        places = range(0, len(piece) - _MANY_DIGITS + 1, _MANY_DIGITS)
+        if any(piece[place : place + _MANY_DIGITS].isdigit() for place in places):
+            return True
+    return False
 
 
 def _number(value: Any) -> Any:
     return exact(str(value)) if isinstance(value, Decimal) else value
 
 
+_LONG_NUMBER = re.compile(r"[0-9]{4000}")
 # Values are delimited by brackets and strings alone: any depth, any length of numbers.
 # Possessive, because others keep a hundred bytes for each character in which they could go back.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]|[^\s\[\]{}",:]+', re.DOTALL)
@@ -67,6 +95,17 @@ def end_of_list(text: bytes) -> int | None:
         if not depth:
             return token.start()
     return None
+
+
+def open_brackets(head: bytes) -> bytes:
+    """The brackets that are open at the end of a beginning of JSON, as a beginning themselves."""
+    opened: list[bytes] = []
+    for token in _TOKEN.finditer(head):
+        if token[0] in (b"[", b"{"):
+            opened.append(token[0])
+        elif token[0] in (b"]", b"}") and opened:
+            opened.pop()
+    return b"".join(b"[" if bracket == b"[" else b'{"":' for bracket in opened)
 
 
 def last_comma(values: bytes) -> int | None:

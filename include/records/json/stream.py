@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import IO, Any
 
@@ -133,13 +134,12 @@ def around_list(body: IO[bytes], size: int, layout: Format) -> Any:
         return None
     body.seek(max(0, size - TAIL_BYTES))
     tail = body.read()
-    place = -1
+    brackets, place = json_body.open_brackets(head[:start]), -1
     # The first bracket behind which the rest is what follows the list.
     while (place := tail.find(b"]", place + 1)) >= 0:
-        try:
+        with suppress(BodyCutShort):
+            parsed(brackets + tail[place:])
             return parsed(head[:start] + tail[place:])
-        except BodyCutShort:
-            continue
     return None
 
 

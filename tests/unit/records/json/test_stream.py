@@ -106,3 +106,55 @@ def test_several_pieces_are_made():
     body = json.dumps([{"a": number} for number in range(100)]).encode()
 
     assert len(list(json_stream.pieces(io.BytesIO(body), Format()))) > 10
+
+
+@given(st.lists(OBJECTS | VALUES, max_size=4), OBJECTS, OBJECTS, SPACES)
+@example([{"a": "]}}"}], {"b": [{"c": ["]", 1]}]}, {"d": [[]]}, (",", ":"))
+def test_what_stands_around_a_list_is_the_body_without_its_records(found, before, after, space):
+    names = {"data": {"items": [{"a": "x" * json_stream.TAIL_BYTES}, *found]} | after}
+    body = json.dumps({**before, **names}, separators=space).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_stream, "PIECE_BYTES", 2**20)
+
+        around = json_stream.around_list(io.BytesIO(body), len(body), Format(records="data.items"))
+
+    assert repr(around) == repr(before | {"data": {"items": []} | after})
+
+
+def test_what_stands_around_a_list_is_found_at_once_behind_many_brackets(monkeypatch):
+    monkeypatch.setattr(json_stream, "PIECE_BYTES", 2**20)
+    pad, brackets = [1] * 300_000, "]" * 4_000
+    items = [{"a": "x" * json_stream.TAIL_BYTES}, {"a": brackets}]
+    body = json.dumps({"pad": pad, "items": items, "total": 2}).encode()
+
+    around = json_stream.around_list(io.BytesIO(body), len(body), Format(records="items"))
+
+    assert around == {"pad": pad, "items": [], "total": 2}
+
+
+# A parser in C ends the process at a whole number that Python does not read.
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("1" * 4_301, "a number of too many digits"),
+        ("-" + "9" * 100_000, "a number of too many digits"),
+        ("1E99999999999999999999", "a number whose exponent is too large"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 1_000, 2_047, 10**6])
+def test_a_value_behind_a_number_that_cannot_be_read_is_refused(number, message, before):
+    body = b'{"a": "%s", "b": [{"c": %s}], "total": 3}' % (b"x" * before, number.encode())
+
+    with pytest.raises(UnexpectedPayload, match=message):
+        json_body.streamed_value(io.BytesIO(body), "total")
+
+
+def test_a_value_behind_a_long_text_of_digits_is_found():
+    body = b'\xef\xbb\xbf{"a": "%s", "total": 3}' % (b"1" * 10_000)
+
+    assert json_body.streamed_value(io.BytesIO(body), "total") == 3
+
+
+def test_a_value_in_a_body_that_is_cut_short_is_not_absent():
+    with pytest.raises(BodyCutShort, match="not complete JSON"):
+        json_body.streamed_value(io.BytesIO(b'{"items": [{"a": 1}, {"a"'), "total")
