@@ -30,7 +30,8 @@ class Limits(Definition):
         default=8 * _MIB,
         ge=_MIB,
         description="Bytes of one record, in the answer or in a landing. They are in memory at "
-        "once. A value counts as at least 16 bytes.",
+        "once. A value counts as at least 16 bytes. The rows that `list_value: explode` makes of "
+        "some records at once may repeat 32 times as many.",
     )
     whole_bytes: int = Field(
         default=8 * _MIB,

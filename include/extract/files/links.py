@@ -116,7 +116,8 @@ def _address(page: str, link: str) -> str:
 
 # What is not text of the page, from its beginning to its end.
 _HIDDEN = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"))
-_ATTRIBUTES = r"""(?:[^<>"']|"[^"<]*"|'[^'<]*')*"""
+# Possessive: without it, Python keeps 163 bytes per character to go back to.
+_ATTRIBUTES = r"""(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+"""
 # Each part of a page is read once, whatever it is made of: none goes beyond the next `<`.
 _LINK = re.compile(rf"<(a|base)\s({_ATTRIBUTES})>|</a\s*>", re.I)
 _HREF = re.compile(r"""(?:^|\s)href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I)
@@ -133,14 +134,22 @@ def _anchors(who: str, body: IO[bytes]) -> list[tuple[str, str, dict[str, Any]]]
             found.append((href, _TAG.sub("", page[begins : tag.start()])))
         href, begins = "", tag.end()
         attribute = _HREF.search(tag[2]) if tag[1] else None
-        value = unescape(next(filter(None, attribute.groups()), "")).strip() if attribute else ""
+        value = _unescaped(next(filter(None, attribute.groups()), "")).strip() if attribute else ""
         if tag[1] and tag[1].lower() == "base":
             base = base or value
         else:
             href = value
     if href:
         found.append((href, ""))
-    return [(_joined(base, href), " ".join(unescape(text).split()), {}) for href, text in found]
+    return [(_joined(base, href), " ".join(_unescaped(text).split()), {}) for href, text in found]
+
+
+def _unescaped(text: str) -> str:
+    """The text with its entities replaced; as it is if one is a number too long for Python."""
+    try:
+        return unescape(text)
+    except ValueError:
+        return text
 
 
 def _without_hidden(page: str) -> str:

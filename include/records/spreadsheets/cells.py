@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -85,15 +85,23 @@ def number(text: str) -> Value:
     if not _JSON_NUMBER.fullmatch(text):
         return _other_number(text)
     if len(text) > _SURELY_SHORTEST and text != (shortest := repr(float(text))):
-        written = (Decimal(f"{float(text):.{digits}g}") for digits in _DIGITS_OF_DOUBLES)
-        if Decimal(text) in written:
-            text = shortest
+        text = shortest if _is_written_double(text) else text
     return msgspec.Raw(text.encode())
+
+
+def _is_written_double(text: str) -> bool:
+    """Whether it has the digits with which programs write a double."""
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        # Its exponent is beyond 10^18, and so beyond that of a double.
+        return False
+    return exact in (Decimal(f"{float(text):.{digits}g}") for digits in _DIGITS_OF_DOUBLES)
 
 
 def _other_number(text: str) -> Value:
     """Numbers that JSON writes otherwise, such as .5 and +1."""
-    match = re.fullmatch(r"[+]?(-?)0*([0-9]*)(?:\.([0-9]*))?([eE][+-]?[0-9]+)?", text, re.ASCII)
+    match = re.fullmatch(r"[+]?(-?)0*+([0-9]*)(?:\.([0-9]*))?([eE][+-]?[0-9]+)?", text, re.ASCII)
     if match is None or not (match[2] or match[3] or "0" in text):
         return text
     digits = f".{match[3]}" if match[3] else ""
@@ -157,7 +165,8 @@ _BUILT_IN: Mapping[int, Shows] = {
     22: "moment",
     46: "elapsed",
 }
-_NO_CODE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.I)
+# A bracket that is never closed takes the rest, so that each character is read once.
+_NO_CODE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*(?:\]|\Z)', re.I)
 
 
 @lru_cache(maxsize=4096)

@@ -128,17 +128,20 @@ def _number_formats(package: Package, part: str, limit: int) -> list[Shows]:
     """What the cells of each style show."""
     codes: dict[str, str] = {}
     found: list[Shows] = []
-    in_cells = False
+    in_cells, size = False, 0
     for name, attributes in elements(package, part, limit):
         if name == "numFmt":
-            codes[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")
+            code = attributes.get("formatCode", "")
+            codes[attributes.get("numFmtId", "")] = code
+            size += VALUE_BYTES + len(code)
         elif name in ("cellXfs", "cellStyles", "cellStyleXfs", "dxfs"):
             in_cells = name == "cellXfs"
         elif name == "xf" and in_cells:
             code = attributes.get("numFmtId", "0")
             found.append(shown_as(_whole(code, 0), codes.get(code)))
-            if len(found) * VALUE_BYTES > limit:
-                raise BeyondLimit("a workbook has too many styles", "record_bytes", limit)
+            size += VALUE_BYTES
+        if size > limit:
+            raise BeyondLimit("a workbook has too many styles", "record_bytes", limit)
     return found
 
 
@@ -325,7 +328,9 @@ class _Rows:
     def _value(self, text: str, cell: dict[str, str]) -> Value:
         kind = cell.get("t", "n")
         if kind == "s":
-            return self._strings[_whole(text, -1)]
+            shared = self._strings[_whole(text, -1)]
+            self._size = grown(self._size, len(shared), self._limit)
+            return shared
         if kind == "b":
             return {"1": True, "0": False, "true": True, "false": False}.get(text, text)
         if kind != "n":

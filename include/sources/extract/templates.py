@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from calendar import timegm
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from string import Formatter
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from include.definitions import NAME_PATTERN, Definition, WrongField
+from include.errors import UnexpectedPayload
 
 # Placeholders of a request: its council, its period, and its ward or point.
 COUNCIL_VALUES = (
@@ -40,18 +43,42 @@ _DATE_FORMAT = re.compile(f"(?:[^%]|%%)*{_DIRECTIVE}(?:[^%]|%%|{_DIRECTIVE})*")
 EPOCHS = {"epoch": 1, "epoch_ms": 1000}
 # Wide enough for any field; a format can ask for gigabytes of blanks.
 _TOO_WIDE = re.compile(r"\d{4}")
+# A double has at most 309 digits before its point, and begins at most 324 places after it.
+_MOST_PLACES = 400
+_SHOWN = 60
 
 
 class _Strict(Formatter):
     """`str.format` over whole dotted names: no attribute access, no positions."""
 
+    _name = ""
+
     def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        self._name = field_name
         return kwargs[field_name], field_name
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if isinstance(value, date) and format_spec in EPOCHS:
             return str(timegm(value.timetuple()) * EPOCHS[format_spec])
-        return str(format(value, format_spec))
+        try:
+            if format_spec and _is_beyond_doubles(value):
+                raise OverflowError
+            return str(format(value, format_spec))
+        except (ValueError, TypeError, OverflowError):
+            if isinstance(value, date) or self._name.startswith("council."):
+                raise
+            raise UnexpectedPayload(
+                f"{{{self._name}:{format_spec}}}: expected a value that can be written like that, "
+                f"found {str(value)[:_SHOWN]!r} in the landing of another source. Retrying will "
+                "not help; correct the format in the contract, or fetch that source again."
+            ) from None
+
+
+def _is_beyond_doubles(value: Any) -> bool:
+    """Whether a number may have far more digits, once it is written out, than were sent."""
+    if isinstance(value, Decimal):
+        return not value.is_finite() or abs(value.adjusted()) > _MOST_PLACES
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def is_council_value(name: str) -> bool:
@@ -73,7 +100,8 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     """The template with its placeholders replaced.
 
     Raises `KeyError` for a name that is not in `values`; contracts are checked
-    for this when they are read.
+    for this when they are read. Raises `UnexpectedPayload` for a value of a
+    parent's record that cannot be written as its placeholder says.
     """
     return _Strict().vformat(template, (), values)
 

@@ -84,6 +84,7 @@ class Reader:
     ) -> None:
         self._columns = contract.raw_columns(way)
         self._key = contract.key
+        self._record_bytes = contract.limits.record_bytes
         self._personal = contract.personal
         self._pseudonyms = pseudonyms
         self._tree = tree_of(contract.columns_of(way))
@@ -157,7 +158,8 @@ class Reader:
         found = _Values(values)
         found.all_objects = collect(self._tree, records, values, found.left)
         if self._exploding:
-            exploded = explode(self._exploding, values, len(records))
+            extras = {} if self._personal else found.left.extras
+            exploded = explode(self._exploding, values, extras, len(records), self._record_bytes)
             if exploded:
                 return dataclasses.replace(found, of=exploded.values, exploded=exploded)
         return found

@@ -14,8 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from include.records.json.values import ExactNumber
+from include.errors import BeyondLimit
+from include.records.json.values import ExactNumber, written
 from include.sources.columns import Column
+from include.sources.limits import VALUE_BYTES
 from include.warehouse.columns.cast import typed_as
 from include.warehouse.columns.convert import clean_values
 from include.warehouse.columns.hashing import Mask
@@ -23,6 +25,8 @@ from include.warehouse.columns.typed_column import Typed, decimal_text
 
 # The characters of numbers, dates, times and booleans.
 _IN_SCALARS = frozenset("+-.: 0123456789TZabcdefghijklmnopqrstuvwxyzE")
+# How many times `record_bytes` the rows may take that records become for their lists.
+MOST_REPEATED = 32
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 
 
@@ -146,13 +150,21 @@ class Exploded:
 
 
 def explode(
-    columns: Sequence[Column], values: Mapping[str, list[Any]], count: int
+    columns: Sequence[Column],
+    values: Mapping[str, list[Any]],
+    extras: Mapping[int, Any],
+    count: int,
+    record_bytes: int,
 ) -> Exploded | None:
     """A row for each value of a list; None if no record has one.
 
     Several lists of a record are combined by position, and single values
-    are repeated; lists of different lengths cannot be combined. An empty list
-    is one row with null.
+    are repeated, as are `extras`; lists of different lengths cannot be
+    combined. An empty list is one row with null.
+
+    Raises `BeyondLimit` for a text of more values than a record of
+    `record_bytes` may hold, and for `MOST_REPEATED` times as many bytes that
+    are repeated.
     """
     found = {column.name: lists(column, values[column.name]) for column in columns}
     if not any(found.values()):
@@ -166,6 +178,8 @@ def explode(
                 unequal[index] = name
             repeats[index] = max(repeats[index], length)
     repeats[list(unequal)] = 1
+    many = {int(index): int(repeats[index]) for index in np.flatnonzero(repeats > MOST_REPEATED)}
+    _refuse_repeated(many, {**values, "": extras}, found, record_bytes)
     source = np.repeat(np.arange(count), repeats)
     starts = np.cumsum(repeats) - repeats
     rows = {name: [items[index] for index in source] for name, items in values.items()}
@@ -178,6 +192,36 @@ def explode(
                 row = starts[index] + number
                 rows[name][row] = items[number if len(items) > 1 else 0] if items else None
     return Exploded(source, rows, unequal)
+
+
+def _refuse_repeated(
+    times: Mapping[int, int],
+    values: Mapping[str, Sequence[Any] | Mapping[int, Any]],
+    found: Mapping[str, Mapping[int, list[Any]]],
+    limit: int,
+) -> None:
+    most = max(times.values(), default=0)
+    if most * VALUE_BYTES > limit:
+        raise BeyondLimit(f"expected a list, found {most} values", "record_bytes", limit)
+    size = 0
+    for name, items in values.items():
+        parts = found.get(name, {})
+        for index, number in times.items():
+            if len(parts.get(index, ())) < 2:
+                item = items.get(index) if isinstance(items, Mapping) else items[index]
+                size += number * _size(item)
+    if size > MOST_REPEATED * limit:
+        what = (
+            f"expected rows of at most {MOST_REPEATED} times a record, found {size} bytes that "
+            "`list_value: explode` repeats"
+        )
+        raise BeyondLimit(what, "record_bytes", limit)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    return len(written(value)) if isinstance(value, dict | list) else 0
 
 
 def wrong_at(column: Typed, indexes: Sequence[int]) -> Typed:

@@ -24,7 +24,10 @@ from include.jobs.author.metadata.described import (
 from include.jobs.author.metadata.parameters import value_of
 from include.jobs.author.questions import Question, answered
 
-_MARK = re.compile(rb"""(?m)^\s*["']?(?:openapi|swagger)["']?\s*:\s*["']?[23]\.""")
+# Possessive, and no line end before the name, so that blanks are read once.
+_MARK = re.compile(
+    rb"""(?m)^[^\S\n]*+\{?[^\S\n]*+["']?(?:openapi|swagger)["']?\s*:\s*["']?[23]\."""
+)
 _HEAD_BYTES = 64 * 1024
 _ADDRESS = re.compile(r"(?i)(openapi|swagger|api-docs?)[^/]*$")
 # References may lead in a circle.

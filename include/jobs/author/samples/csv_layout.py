@@ -20,8 +20,10 @@ _SHOWN = 60
 # Below it, a number may be the name of a day, an hour or an age.
 _MOST_SMALL = 100
 _YEARS = range(1900, 2101)
+# A longer number is none of these, and Python refuses to read one of thousands of digits.
+_LONGEST_NAME = 20
 # What is rather a value than the name of a column.
-_VALUE = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/TZ -]*|#\d+|", re.ASCII)
+_VALUE = re.compile(r"[-+]?[.,:/ -]*\d[\d.,:/TZ -]*|#\d+|", re.ASCII)
 _BELOW = re.compile(r"(?i)(grand |sub-?)?totals?\b|sum\b|source\b|notes?\b|©|end of\b|\*")
 
 Row = list[str]
@@ -134,7 +136,7 @@ def _has_names(header: Row, rows: list[Row]) -> bool:
     for place, cell in enumerate(header):
         text = cell.strip()
         form = _form(text)
-        may_be_a_name = "9" not in form or (text.isdecimal() and _is_year_or_small(int(text)))
+        may_be_a_name = "9" not in form or _is_year_or_small(text)
         alike += not may_be_a_name and {_form(row[place]) for row in below} == {form}
     # A single row below may be like a name by chance.
     return alike < (1 if len(below) > 1 else 2)
@@ -145,7 +147,10 @@ def _form(cell: str) -> str:
     return re.sub(r"[^\W\d_]+", "A", re.sub(r"\d+", "9", cell.strip()))
 
 
-def _is_year_or_small(number: int) -> bool:
+def _is_year_or_small(text: str) -> bool:
+    if len(text) > _LONGEST_NAME or not text.isdecimal():
+        return False
+    number = int(text)
     year, month = divmod(number, 100)
     is_month = year in _YEARS and month in range(1, 13)
     return number < _MOST_SMALL or number in _YEARS or is_month

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import combinations
 from typing import Any
 
@@ -228,15 +228,16 @@ def _type_of_text(text: str) -> str:
         return "boolean"
     if _INTEGER.fullmatch(text):
         return "integer"
-    if _NUMBER.fullmatch(text) and Decimal(repr(float(text))) == Decimal(text):
-        return "double"
     try:
+        if _NUMBER.fullmatch(text) and Decimal(repr(float(text))) == Decimal(text):
+            return "double"
         if _DAY.fullmatch(text):
             date.fromisoformat(text)
             return "date"
         if _MOMENT.fullmatch(text):
             datetime.fromisoformat(text)
             return "timestamptz"
-    except ValueError:
+    except (ValueError, InvalidOperation):
+        # No such day or moment, or an exponent beyond any number.
         pass
     return "text"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
+import zipfile
 from datetime import date, datetime, time, timedelta
+from time import process_time
 from typing import Any
 
 import openpyxl
@@ -38,6 +41,15 @@ def refused(body: bytes, form: Any, kind: type[Exception] = UnexpectedPayload) -
 
 def xlsx(rows: str, **others: str) -> bytes:
     return zipped(parts(rows, **others))
+
+
+def changed(body: bytes, before: bytes, after: bytes) -> bytes:
+    """An .ods file with other content."""
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    assert before in contents["content.xml"]
+    content = contents["content.xml"].replace(before, after)
+    return zipped(contents | {"content.xml": content})
 
 
 # --- sheets ----------------------------------------------------------------------------------
@@ -200,16 +212,26 @@ def test_dates_count_from_1904_where_the_workbook_says_so():
     ],
 )
 def test_a_number_is_a_date_if_its_format_shows_one(serial, code, shown):
+    assert read(formatted(serial, code), sheet("id")) == [{"id": shown}]
+
+
+def formatted(serial: str, code: str) -> bytes:
     styles = (
         f"<styleSheet><numFmts><numFmt numFmtId='170' formatCode='{code}'/></numFmts><cellXfs>"
         "<xf numFmtId='0'/><xf numFmtId='170'/></cellXfs></styleSheet>"
     ).replace('"', "&quot;")
-    body = xlsx(
+    return xlsx(
         f'{text_rows([["id"]])}<row><c s="1"><v>{serial}</v></c></row>',
         **{"xl/styles.xml": styles},
     )
 
-    assert read(body, sheet("id")) == [{"id": shown}]
+
+@pytest.mark.parametrize("code", ["[" * 200_000, "[h" * 100_000], ids=["empty", "hours"])
+def test_a_format_of_many_brackets_that_never_close_is_read_at_once(code):
+    began = process_time()
+
+    assert read(formatted("46327", code), sheet("id")) == [{"id": 46327}]
+    assert process_time() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -226,6 +248,9 @@ def test_a_number_is_a_date_if_its_format_shows_one(serial, code, shown):
         ("+1", b"1"),
         ("007", b"7"),
         ("1E999999999", b"1E999999999"),
+        ("1E99999999999999999999", b"1E99999999999999999999"),
+        ("-1E-99999999999999999999", b"-1E-99999999999999999999"),
+        ("0E99999999999999999999", b"0E99999999999999999999"),
         ("1,5", b'"1,5"'),
     ],
 )
@@ -233,6 +258,28 @@ def test_a_number_has_the_digits_that_the_file_stores(stored, value):
     body = xlsx(f"{text_rows([['id']])}<row><c><v>{stored}</v></c></row>")
 
     assert texts(body, sheet("id")) == [b'{"id":%b}' % value]
+
+
+def test_a_number_beyond_every_number_of_ods_is_as_stored():
+    body = changed(ods([["id"], [7]]), b'value="7"', b'value="1E99999999999999999999"')
+
+    assert texts(body, sheet("id")) == [b'{"id":1E99999999999999999999}']
+    assert read(body, sheet("id")) == [{"id": math.inf}]
+
+
+def test_a_number_beyond_every_number_is_not_a_date():
+    body = formatted("1E99999999999999999999", "dd/mm/yyyy")
+
+    assert texts(body, sheet("id")) == [b'{"id":1E99999999999999999999}']
+
+
+def test_many_zeros_before_a_text_are_read_at_once():
+    zeros = "0" * 20_000 + "x"
+    began = process_time()
+
+    body = xlsx(f"{text_rows([['id']])}<row><c><v>{zeros}</v></c></row>")
+    assert read(body, sheet("id")) == [{"id": zeros}]
+    assert process_time() - began < 2
 
 
 @MAKERS
@@ -307,15 +354,10 @@ def test_texts_in_runs_and_their_pronunciation():
 
 
 def test_a_note_on_a_cell_of_ods_is_not_part_of_its_text():
-    body = ods([["id"], ["x"]])
-    import zipfile
-
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        contents = {name: archive.read(name) for name in archive.namelist()}
     note = b"<office:annotation><text:p>a note</text:p></office:annotation><text:p>x<"
-    contents["content.xml"] = contents["content.xml"].replace(b"<text:p>x<", note)
+    body = changed(ods([["id"], ["x"]]), b"<text:p>x<", note)
 
-    assert read(zipped(contents), sheet("id")) == [{"id": "x"}]
+    assert read(body, sheet("id")) == [{"id": "x"}]
 
 
 # --- files that are none ----------------------------------------------------------------------
@@ -410,18 +452,44 @@ def test_a_bomb_is_refused_before_it_is_unpacked():
 
 
 def test_texts_that_every_cell_shares_are_counted_each_time():
-    shared = f"<sst><si><t>id</t></si><si><t>{'n' * 100_000}</t></si></sst>"
-    rows = '<row><c t="s"><v>0</v></c></row>' + '<row><c t="s"><v>1</v></c></row>' * 100
     form = limited(sheet("id"), answer_bytes=2 * MIB)
 
-    message = refused(xlsx(rows, **{"xl/sharedStrings.xml": shared}), form, BeyondLimit)
+    message = refused(shared_cells(*[1] * 100), form, BeyondLimit)
     assert "records of more than 2097152 bytes" in message
+
+
+def shared_cells(*counts: int) -> bytes:
+    """A header and rows with so many cells of one text of 100,000 characters."""
+    shared = f"<sst><si><t>id</t></si><si><t>{'n' * 100_000}</t></si></sst>"
+    cell = '<c t="s"><v>{}</v></c>'
+    rows = "".join(f"<row>{cell.format(1) * count}</row>" for count in counts)
+    return xlsx(f"<row>{cell.format(0)}</row>{rows}", **{"xl/sharedStrings.xml": shared})
+
+
+def test_a_row_that_repeats_a_shared_text_is_refused_before_it_is_read():
+    form = limited(sheet("id"), record_bytes=MIB)
+
+    message = refused(shared_cells(1500), form, BeyondLimit)
+    assert "expected rows, found one of more than 1048576 bytes" in message
+
+
+def test_a_shared_text_counts_in_each_row_anew():
+    form = limited(sheet("id"), record_bytes=MIB)
+
+    found = read(shared_cells(10, 10, 10), form)
+    assert [sum(map(len, record.values())) for record in found] == [MIB - 48_576] * 3
+
+
+def test_a_workbook_of_too_many_number_formats_is_refused():
+    formats = "".join(f'<numFmt numFmtId="{n}" formatCode="{n:01000}"/>' for n in range(1_100))
+    styles = f"<styleSheet><numFmts>{formats}</numFmts></styleSheet>"
+    body = xlsx(text_rows([["id"]]), **{"xl/styles.xml": styles})
+
+    assert "too many styles" in refused(body, limited(sheet("id"), record_bytes=MIB), BeyondLimit)
 
 
 def test_rows_and_cells_that_ods_repeats_are_counted_each_time():
     body = ods([["id"], ["n" * 1000]])
-    import zipfile
-
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
     content = contents["content.xml"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.errors import BeyondLimit
 from include.warehouse.columns.batch import Batch, Reader
 from tests.samples import column, contract
 
@@ -206,6 +207,32 @@ def test_what_no_column_names_is_in_each_row():
     batch = station(label=["a", "b"], new=1)
 
     assert values_of(batch, "_extra") == [None, '{"new":1}', '{"new":1}', None]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"id": "x" * 300_000},
+        {"new": "x" * 300_000},
+        {"lat": ["x" * 300_000]},
+        {"new": [[0] * 9] * 10**5},
+    ],
+)
+def test_values_that_would_be_repeated_without_limit_are_refused(beside):
+    with pytest.raises(BeyondLimit, match=r"`list_value: explode` repeats.*`limits\.record_bytes"):
+        station(label=[""] * 1_000, **beside)
+
+
+def test_a_text_of_more_values_than_a_record_holds_is_refused():
+    with pytest.raises(BeyondLimit, match=r"found 1000001 values, .*`limits\.record_bytes"):
+        station(lat="|" * 10**6)
+
+
+def test_a_list_of_many_values_may_have_long_ones_beside_it():
+    batch = station(label=[*map(str, range(100_000))], lat=["1"] * 100_000, new="x" * 1_000)
+
+    assert batch.source is not None
+    assert len(batch.source) == 100_002
 
 
 SCALARS = st.none() | st.integers(-3, 3) | st.sampled_from(["", "1", "1|2", "|", "x", "0.5"])
