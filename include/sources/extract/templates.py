@@ -45,7 +45,6 @@ EPOCHS = {"epoch": 1, "epoch_ms": 1000}
 _TOO_WIDE = re.compile(r"\d{4}")
 # A double has at most 309 digits before its point, and begins at most 324 places after it.
 _MOST_PLACES = 400
-_SHOWN = 60
 
 
 class _Strict(Formatter):
@@ -68,9 +67,9 @@ class _Strict(Formatter):
             if isinstance(value, date) or self._name.startswith("council."):
                 raise
             raise UnexpectedPayload(
-                f"{{{self._name}:{format_spec}}}: expected a value that can be written like that, "
-                f"found {str(value)[:_SHOWN]!r} in the landing of another source. Retrying will "
-                "not help; correct the format in the contract, or fetch that source again."
+                f"{{{self._name}:{format_spec}}}: the value, from the landing of another source, "
+                f"does not fit this format: it is {type(value).__name__}. Retrying will not help. "
+                "Correct the format in the contract, or fetch that source again."
             ) from None
 
 

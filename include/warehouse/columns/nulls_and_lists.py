@@ -25,7 +25,7 @@ from include.warehouse.columns.typed_column import Typed, decimal_text
 
 # The characters of numbers, dates, times and booleans.
 _IN_SCALARS = frozenset("+-.: 0123456789TZabcdefghijklmnopqrstuvwxyzE")
-# How many times `record_bytes` the rows may take that records become for their lists.
+# The rows of a batch may repeat so many times `record_bytes` beside the values of lists.
 MOST_REPEATED = 32
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 
@@ -163,8 +163,8 @@ def explode(
     combined. An empty list is one row with null.
 
     Raises `BeyondLimit` for a text of more values than a record of
-    `record_bytes` may hold, and for `MOST_REPEATED` times as many bytes that
-    are repeated.
+    `record_bytes` may hold, and if more than `MOST_REPEATED` times as many
+    bytes would be repeated.
     """
     found = {column.name: lists(column, values[column.name]) for column in columns}
     if not any(found.values()):

@@ -57,7 +57,7 @@ def test_a_value_that_looks_like_a_template_is_left_alone():
     ids=["huge", "tiny", "zero", "whole", "infinite", "text", "null"],
 )
 def test_a_value_of_a_parent_that_cannot_be_written_as_asked_is_refused_by_placeholder(form, value):
-    with pytest.raises(UnexpectedPayload, match=re.escape(f"{{site.depth:{form}}}: expected")):
+    with pytest.raises(UnexpectedPayload, match=re.escape(f"{{site.depth:{form}}}: the value")):
         fill(f"/{{site.depth:{form}}}", {"site.depth": value})
 
 
