@@ -40,7 +40,7 @@ def parquet_lines(body: IO[bytes], layout: Format) -> Iterator[Line]:
     _check_footer(body)
     try:
         yield from _lines(body, layout)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         what = str(error).partition("\n")[0][:200]
         raise UnexpectedPayload(f"expected a Parquet file, found a damaged one ({what})") from None
 

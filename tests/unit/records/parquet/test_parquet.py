@@ -184,6 +184,13 @@ def test_whatever_is_damaged_it_is_one_of_our_failures(place, instead):
         read(damaged, form())
 
 
+def test_a_column_whose_name_is_not_utf_8_is_refused():
+    damaged = BODY.replace(b"\x18\x01v", b"\x18\x01\x80")
+    assert damaged != BODY
+
+    assert "a damaged one" in refused(damaged, form())
+
+
 def test_a_footer_that_claims_a_huge_size():
     body = BODY[:-8] + struct.pack("<I", 2**31) + b"PAR1"
 
