@@ -140,17 +140,20 @@ def test_these_checks_find_what_is_wrong(visit: Visit) -> None:
     assert any("Content Security Policy" in error for error in visit.errors)
 
 
+# The milliseconds until the page was painted; waiting for a function polls by `eval`, which the
+# page's Content Security Policy refuses.
+FIRST_PAINT = """() => new Promise(painted => {
+    new PerformanceObserver(list => {
+        const [paint] = list.getEntriesByName("first-contentful-paint")
+        if (paint) painted(paint.startTime)
+    }).observe({type: "paint", buffered: true})
+})"""
+
+
 def test_a_page_is_seen_within_a_second(visit: Visit) -> None:
     def first_paint() -> float:
         visit.open("site/council/sutton.html")
-        visit.page.wait_for_function(
-            "performance.getEntriesByName('first-contentful-paint').length"
-        )
-        return float(
-            visit.page.evaluate(
-                "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-            )
-        )
+        return float(visit.page.evaluate(FIRST_PAINT))
 
     # Until one is fast enough: the budget is the page's, not that of a busy machine.
     assert any(first_paint() < 1000 * SECONDS for _ in range(10))
