@@ -238,7 +238,7 @@ class Column(Definition):
         if value is None:
             return None
         if abs(value) > sys.float_info.max:
-            raise ValueError("no column holds a number of more than 308 digits")
+            raise ValueError("expected a number of up to 1.8e308, the largest double")
         return float(value) if abs(value) <= MOST_EXACT else value
 
     @field_validator("zone")

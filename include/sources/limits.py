@@ -30,8 +30,8 @@ class Limits(Definition):
         default=8 * _MIB,
         ge=_MIB,
         description="Bytes of one record, in the answer or in a landing. They are in memory at "
-        "once. A value counts as at least 16 bytes. The rows that `list_value: explode` makes of "
-        "some records at once may repeat 32 times as many.",
+        "once. A value counts as at least 16 bytes. What `list_value: explode` repeats may take up "
+        "to 32 times as much.",
     )
     whole_bytes: int = Field(
         default=8 * _MIB,

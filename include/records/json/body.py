@@ -16,7 +16,7 @@ from include.records.json.values import BOM, BodyCutShort, exact, parsed, withou
 from include.sources.formats import Format
 from include.sources.paths import parts
 
-# Of digits in a row that are looked for; Python reads numbers of up to 4300.
+# A run of so many digits may belong to a number that Python refuses: one of more than 4300.
 _MANY_DIGITS = 2048
 
 
@@ -42,7 +42,7 @@ def streamed_value(body: IO[bytes], path: str) -> Any:
 
 
 def _has_many_digits(body: IO[bytes]) -> bool:
-    """Whether a body may have 4300 digits in a row; surely not if it has half as many."""
+    """Whether a body has 2048 digits in a row at a multiple of 2048, as every run of 4095 has."""
     body.seek(0)
     while piece := body.read(256 * _MANY_DIGITS):
         places = range(0, len(piece) - _MANY_DIGITS + 1, _MANY_DIGITS)

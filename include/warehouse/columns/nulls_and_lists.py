@@ -25,7 +25,7 @@ from include.warehouse.columns.typed_column import Typed, decimal_text
 
 # The characters of numbers, dates, times and booleans.
 _IN_SCALARS = frozenset("+-.: 0123456789TZabcdefghijklmnopqrstuvwxyzE")
-# The rows of a batch may repeat so many times `record_bytes` beside the values of lists.
+# `list_value: explode` may repeat at most so many times `record_bytes` in one batch.
 MOST_REPEATED = 32
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 
